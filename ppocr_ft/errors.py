@@ -1,0 +1,54 @@
+"""The errors that a user's input can cause; each says where and what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class UserInputError(ValueError):
+    """Wrong input: a message, and where it stands.
+
+    ``path`` is the file, ``key`` the config key (``Train.dataset.data_dir``), ``line`` the
+    1-based line; each may be None. ``str(error)`` reads ``path:line: key: message``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | Path | None = None,
+        key: str | None = None,
+        line: int | None = None,
+    ) -> None:
+        self.message = message
+        self.path = None if path is None else str(path)
+        self.key = key
+        self.line = line
+        super().__init__(self.describe())
+
+    def describe(self) -> str:
+        where = self.path or ""
+        if self.line is not None:
+            where = f"{where}:{self.line}" if where else f"line {self.line}"
+        return ": ".join(part for part in (where, self.key, self.message) if part)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.message, self.path, self.key, self.line)
+
+
+def _rebuild(
+    kind: type[UserInputError], message: str, path: str | None, key: str | None, line: int | None
+) -> UserInputError:
+    return kind(message, path=path, key=key, line=line)
+
+
+class ConfigError(UserInputError):
+    """A config key or value that can't be used."""
+
+
+class DataError(UserInputError):
+    """A label line, an image or a data set that can't be used."""
+
+
+class WeightsError(UserInputError):
+    """A weights file that can't be read or doesn't fit the network."""

@@ -1,0 +1,46 @@
+"""Packaging of ppocr_ft; everything that is not packaging is in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = {}
+exec((ROOT / "ppocr_ft" / "version.py").read_text(encoding="utf-8"), VERSION)
+
+setup(
+    name="ppocr_ft",
+    version=VERSION["__version__"],
+    description="Fine-tune the PP-OCRv4 text detector on your own images, with right targets",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.13",
+    packages=find_packages(include=["ppocr_ft", "ppocr_ft.*"]),
+    package_data={"ppocr_ft": ["py.typed"]},
+    install_requires=[
+        "numpy>=1.24",
+        "opencv-python>=4.6",
+        "shapely>=2.0",
+        "pyclipper>=1.3",
+        "numba>=0.58",
+        "pydantic>=2.5",
+        "PyYAML>=6.0",
+        "tqdm>=4.60",
+        "matplotlib>=3.7",
+    ],
+    extras_require={
+        "cpu": ["paddlepaddle==3.2.2"],
+        "gpu": ["paddlepaddle-gpu>=3.0,<4"],
+        "dev": [
+            "pytest>=8",
+            "hypothesis>=6.100",
+            "ruff>=0.9",
+            "mypy>=1.10",
+            "types-PyYAML",
+            "types-shapely",
+            "types-tqdm",
+        ],
+    },
+)
