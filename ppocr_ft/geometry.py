@@ -1,0 +1,208 @@
+"""Polygons as they lie in a label: areas, offsets, and the shrink/unclip pair.
+
+A polygon is ``(k, 2)``, x before y, in pixels. Nothing here knows of images or networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyclipper
+import shapely
+from numpy.typing import NDArray
+
+from ppocr_ft.errors import ConfigError
+
+Polygon = NDArray[np.generic]
+Floats = NDArray[np.float64]
+Shapes = NDArray[np.object_]
+
+
+def as_shapely(polygons: Sequence[Polygon]) -> Shapes:
+    """Shapely polygons ``(n,)`` of ``n`` rings of at least 3 points each, in one call."""
+    counts = np.array([len(p) for p in polygons], dtype=np.int64)
+    if len(counts) == 0:
+        return np.empty(0, dtype=object)
+    coords = np.concatenate([np.asarray(p, dtype=np.float64) for p in polygons])
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return shapely_rings(coords, starts)
+
+
+def shapely_rings(coords: NDArray[np.generic], starts: NDArray[np.int64]) -> Shapes:
+    """Shapely polygons from points ``(m, 2)``, the i-th being ``coords[starts[i]:starts[i + 1]]``."""
+    counts = np.diff(starts)
+    index = np.repeat(np.arange(len(counts)), counts)
+    rings = shapely.linearrings(np.asarray(coords, dtype=np.float64), indices=index)
+    return np.asarray(shapely.polygons(rings), dtype=object)
+
+
+def areas(polygons: Sequence[Polygon]) -> Floats:
+    """Areas ``(n,)`` in square pixels, always >= 0."""
+    return np.asarray(shapely.area(as_shapely(polygons)), dtype=np.float64)
+
+
+def perimeters(polygons: Sequence[Polygon]) -> Floats:
+    """Perimeters ``(n,)`` in pixels."""
+    return np.asarray(shapely.length(as_shapely(polygons)), dtype=np.float64)
+
+
+def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int64]]:
+    """Move a polygon's edges outwards (inwards if negative) by ``distance_px``, round corners.
+
+    Returns the resulting rings, each ``(m, 2)`` of whole pixels: none where nothing is left,
+    several where the polygon falls apart. Vatti clipping as DB's label making uses it
+    (Liao et al. 2020, "Real-time Scene Text Detection with Differentiable Binarization").
+    """
+    return [np.array(ring, dtype=np.int64) for ring in Offsetter(polygon).rings(distance_px)]
+
+
+class Offsetter:
+    """One polygon, to be offset by several distances."""
+
+    def __init__(self, polygon: Polygon) -> None:
+        self._clipper = pyclipper.PyclipperOffset()
+        self._clipper.AddPath(polygon.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+
+    def rings(self, distance_px: float) -> list[list[list[int]]]:
+        rings: list[list[list[int]]] = self._clipper.Execute(distance_px)
+        return rings
+
+
+def shrink_distance(area: Floats, perimeter: Floats, shrink_ratio: float | Floats) -> Floats:
+    """How far a text's edges move inwards, in pixels: ``D = A * (1 - r ** 2) / L`` (DB, eq. 10).
+
+    The arguments broadcast against each other; ``perimeter`` is above 0.
+    """
+    distance: Floats = area * (1 - np.square(shrink_ratio)) / perimeter
+    return distance
+
+
+def check_ratio(value: float, key: str) -> float:
+    """The ratio as a float.
+
+    Raises:
+        ConfigError: naming ``key``, where it isn't a number inside (0, 1).
+    """
+    try:
+        ratio = float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"found {value!r}, which is not a number", key=key) from None
+    if not 0.0 < ratio < 1.0:
+        raise ConfigError(f"found {value!r}; it must lie between 0 and 1, both excluded", key=key)
+    return ratio
+
+
+def shrink_distances(area: Floats, perimeter: Floats, shrink_ratio: float) -> Floats:
+    """The distances (n, tries) by which texts of ``area`` (n,) are shrunk, one after the other.
+
+    PaddleOCR 2.6.1 goes on to the next multiple of the shrink ratio below 1 until one piece is
+    left of a text, and keeps what the last one leaves otherwise.
+    """
+    tries = np.arange(shrink_ratio, 1, shrink_ratio)
+    return shrink_distance(area[:, np.newaxis], perimeter[:, np.newaxis], tries)
+
+
+def kernel_boxes(labels: Shapes, shrink_ratio: float) -> Shapes:
+    """The box (n,) that post-processing fits to each text's perfectly learnt kernel.
+
+    The smallest rotated rectangle around the largest piece of the shrunk text; empty where
+    nothing is left.
+    """
+    area, length = shapely.area(labels), shapely.length(labels)
+    kernels = np.full(len(labels), shapely.Polygon(), dtype=object)
+    pending = area > 0
+    tries = shrink_distances(area, np.where(pending, length, 1.0), shrink_ratio)
+    for distance in tries.T:
+        kernels[pending] = shapely.buffer(labels[pending], -distance[pending])
+        pending &= shapely.is_empty(kernels) | (shapely.get_num_geometries(kernels) > 1)
+    return np.asarray(shapely.oriented_envelope(_largest_pieces(kernels)), dtype=object)
+
+
+def unclip_boxes(boxes: Shapes, unclip_ratio: float) -> Shapes:
+    """The boxes (n,) grown by ``A * unclip_ratio / L`` pixels to each side (DBPostProcess)."""
+    length = shapely.length(boxes)
+    distances = shapely.area(boxes) * unclip_ratio / np.where(length > 0, length, 1.0)
+    return np.asarray(shapely.buffer(boxes, distances, join_style="mitre"), dtype=object)
+
+
+def iou_ceiling(
+    polygons: Sequence[Polygon], shrink_ratio: float, unclip_ratio: float, min_side_px: float = 0
+) -> Floats:
+    """The IoU (n,) with its label that the box of a perfectly learnt text reaches.
+
+    Each label is shrunk as MakeShrinkMap shrinks it, then boxed and unclipped as DBPostProcess
+    does it (``box_type: quad``), without rounding to pixels, so that scale plays no part. To
+    count what post-processing drops, pass the polygons at the size at which the network sees
+    them and ``min_side_px=3``: a text whose kernel's box is thinner counts 0.
+
+    Raises:
+        ConfigError: ``shrink_ratio`` outside (0, 1), or ``unclip_ratio`` not above 0.
+    """
+    ratio = check_ratio(shrink_ratio, "shrink_ratio")
+    if not 0 < unclip_ratio < float("inf"):
+        raise ConfigError(f"found {unclip_ratio!r}; it must be above 0", key="unclip_ratio")
+    labels = as_shapely(polygons)
+    boxes = kernel_boxes(labels, ratio)
+    ious = _ious(labels, unclip_boxes(boxes, unclip_ratio))
+    return np.where(_shorter_sides(boxes) >= min_side_px, ious, 0.0)
+
+
+def unclip_ratio_for(polygons: Sequence[Polygon], shrink_ratio: float) -> float:
+    """The unclip ratio that gives these labels back best at this shrink ratio.
+
+    It maximises the mean of ``iou_ceiling`` to the nearest 0.01.
+
+    Raises:
+        ConfigError: ``shrink_ratio`` outside (0, 1), or no text leaves a kernel at it.
+    """
+    labels = as_shapely(polygons)
+    boxes = kernel_boxes(labels, check_ratio(shrink_ratio, "shrink_ratio"))
+    kept = shapely.area(boxes) > 0
+    if not kept.any():
+        raise ConfigError(
+            f"found {shrink_ratio!r}, at which none of {len(boxes)} texts leaves a kernel",
+            key="shrink_ratio",
+        )
+    labels, boxes = labels[kept], boxes[kept]
+
+    def mean_iou(ratio: float) -> float:
+        return float(_ious(labels, unclip_boxes(boxes, ratio)).mean())
+
+    each = _own_unclip_ratios(labels, boxes)
+    coarse = max(np.linspace(max(each.min(), 0.01), max(each.max(), 0.02), 25), key=mean_iou)
+    step = max((each.max() - each.min()) / 24, 0.01)
+    fine = np.round(np.arange(max(coarse - step, 0.01), coarse + step, 0.01), 2)
+    return float(max(fine, key=mean_iou))
+
+
+def _own_unclip_ratios(labels: Shapes, boxes: Shapes) -> Floats:
+    """For each text the ratio (n,) at which its unclipped box has the label's area.
+
+    A box of perimeter L that grows by d to each side gains ``L * d + 4 * d ** 2`` in area.
+    """
+    area, length = shapely.area(boxes), shapely.length(boxes)
+    gap = np.maximum(shapely.area(labels) - area, 0)
+    distance = (np.sqrt(length**2 + 16 * gap) - length) / 8
+    return np.asarray(distance * length / area)
+
+
+def _largest_pieces(shapes: Shapes) -> Shapes:
+    pieces, owners = shapely.get_parts(shapes, return_index=True)
+    order = np.argsort(shapely.area(pieces), kind="stable")
+    largest = np.full(len(shapes), shapely.Polygon(), dtype=object)
+    largest[owners[order]] = pieces[order]
+    return largest
+
+
+def _shorter_sides(boxes: Shapes) -> Floats:
+    """From area and perimeter of rectangles (n,): the smaller root of ``s**2 - L/2 s + A``."""
+    half = shapely.length(boxes) / 2
+    return np.asarray((half - np.sqrt(np.maximum(half**2 - 4 * shapely.area(boxes), 0))) / 2)
+
+
+def _ious(labels: Shapes, boxes: Shapes) -> Floats:
+    valid = shapely.make_valid(labels)
+    common = shapely.area(shapely.intersection(valid, boxes))
+    union = shapely.area(valid) + shapely.area(boxes) - common
+    return np.asarray(common / np.where(union > 0, union, 1.0))

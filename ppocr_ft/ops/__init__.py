@@ -1,0 +1,15 @@
+"""Operators: one a file, from sample to sample. No paddle."""
+
+from ppocr_ft.ops.clock import EPOCH_CLOCK, EpochClock, set_epoch
+from ppocr_ft.ops.make_border_map import MakeBorderMap
+from ppocr_ft.ops.make_shrink_map import MakeShrinkMap
+from ppocr_ft.ops.schedule import ShrinkSchedule
+
+__all__ = [
+    "EPOCH_CLOCK",
+    "EpochClock",
+    "MakeBorderMap",
+    "MakeShrinkMap",
+    "ShrinkSchedule",
+    "set_epoch",
+]

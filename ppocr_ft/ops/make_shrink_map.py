@@ -1,0 +1,87 @@
+"""The operator that adds ``shrink_map`` and ``shrink_mask`` to a sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.ops.clock import EpochClock
+from ppocr_ft.ops.epoch_ratio import EpochRatio
+from ppocr_ft.ops.polygons import TextPolygons, ignore_flags, ignore_flags_like
+from ppocr_ft.ops.registry import register
+from ppocr_ft.ops.schedule import ShrinkSchedule
+from ppocr_ft.ops.shrink_targets import shrink_targets
+from ppocr_ft.ops.unusable import count_unusable
+
+
+@register
+class MakeShrinkMap:
+    """Drop-in for ``ppocr.data.imaug.MakeShrinkMap``, with PaddleOCR 2.6.1's targets.
+
+    Args:
+        min_text_size: a text with a side under this many pixels is masked out of the loss.
+        shrink_ratio: the shrink ratio, the first one if it ramps; inside (0, 1).
+        clock: where the epoch is read; the process's own if not given.
+        kwargs: ``shrink_ratio_end``, ``total_epoch`` and ``epoch_num`` (a ramp, see
+            ShrinkSchedule), ``epoch`` (see EpochRatio). PaddleOCR hands every operator all of
+            ``Global``, so other keys are let pass.
+
+    Raises:
+        ConfigError: a ratio or horizon that can't be used, naming the key.
+    """
+
+    def __init__(
+        self,
+        min_text_size: float = 8,
+        shrink_ratio: float = 0.4,
+        clock: EpochClock | None = None,
+        **kwargs: Any,
+    ) -> None:
+        from ppocr_ft.ops import kernels  # noqa: F401  compiled here, before workers fork
+
+        self.min_text_size = min_text_size
+        self._ratio = EpochRatio.from_keys(shrink_ratio, kwargs, clock)
+
+    @property
+    def schedule(self) -> ShrinkSchedule:
+        return self._ratio.schedule
+
+    @property
+    def shrink_ratio(self) -> float:
+        """The ratio of the current epoch."""
+        return self._ratio()
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Adds to ``data``: ``shrink_map``, ``shrink_mask`` (h, w) float32.
+
+        Reads ``image`` (h, w[, c]), ``polys`` (n, k, 2) or n of (k_i, 2), ``ignore_tags`` (n,);
+        replaces ``polys`` by the clipped and oriented ones, ``ignore_tags`` by what is masked,
+        without touching the caller's arrays. ``unusable_texts`` counts the texts that can't be
+        drawn, those that MakeBorderMap met among them.
+
+        Raises:
+            ConfigError: MakeBorderMap before it follows another schedule.
+            DataError: polys and ignore_tags of different lengths, or no lists of points.
+        """
+        _check_pair(data.pop("border_schedule", self.schedule), self.schedule)
+        polys, ignore_tags = data["polys"], data["ignore_tags"]
+        polygons = TextPolygons.of(polys)
+        ignored = ignore_flags(ignore_tags, len(polygons))
+        h, w = data["image"].shape[:2]
+        targets = shrink_targets(polygons, ignored, (h, w), self._ratio(), self.min_text_size)
+        data["shrink_map"] = targets.shrink_map
+        data["shrink_mask"] = targets.shrink_mask
+        data["polys"] = targets.polygons.like(polys)
+        data["ignore_tags"] = ignore_flags_like(targets.ignored, ignore_tags)
+        count_unusable(data, "MakeShrinkMap", targets.unusable)
+        return data
+
+
+def _check_pair(border: ShrinkSchedule, shrink: ShrinkSchedule) -> None:
+    if border != shrink:
+        raise ConfigError(
+            f"MakeShrinkMap's is {shrink.describe()}, MakeBorderMap's {border.describe()}; both "
+            "maps describe the same text, so give both the same shrink_ratio, shrink_ratio_end "
+            "and total_epoch",
+            key="shrink_ratio",
+        )
