@@ -1,5 +1,6 @@
 """Fine-tune the PP-OCRv4 text detector with right targets."""
 
+from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
 from ppocr_ft.ops import (
     EPOCH_CLOCK,
     EpochClock,
@@ -17,5 +18,7 @@ __all__ = [
     "MakeShrinkMap",
     "ShrinkSchedule",
     "__version__",
+    "iou_ceiling",
     "set_epoch",
+    "unclip_ratio_for",
 ]

@@ -30,7 +30,7 @@ def as_shapely(polygons: Sequence[Polygon]) -> Shapes:
 
 
 def shapely_rings(coords: NDArray[np.generic], starts: NDArray[np.int64]) -> Shapes:
-    """Shapely polygons from points ``(m, 2)``, the i-th being ``coords[starts[i]:starts[i + 1]]``."""
+    """Shapely polygons from points ``(m, 2)``: the i-th is ``coords[starts[i]:starts[i + 1]]``."""
     counts = np.diff(starts)
     index = np.repeat(np.arange(len(counts)), counts)
     rings = shapely.linearrings(np.asarray(coords, dtype=np.float64), indices=index)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 ANYWHERE = {"errors", "version"}
-_ENGINE = {"ops", "data", "nets", "weights", "losses", "postprocess", "metrics", "optim", "geometry"}
+_TARGETS = {"ops", "data", "geometry"}
+_ENGINE = _TARGETS | {"nets", "weights", "losses", "postprocess", "metrics", "optim"}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -27,5 +28,5 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": {"ops", "geometry"},
 }
 
-NO_PADDLE = {"errors", "version", "geometry", "config", "ops", "data", "losses_targets", "__init__"}
+NO_PADDLE = {"errors", "version", "geometry", "config", "ops", "data", "__init__"}
 """Parts that must work without paddle installed."""

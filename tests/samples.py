@@ -55,7 +55,7 @@ def curve(rng: np.random.Generator, shape: tuple[int, int], points: int) -> np.n
     along = np.linspace(0, 1, half)
     length, bend, height = rng.uniform(10, w), rng.uniform(-h / 4, h / 4), rng.uniform(4, h / 4)
     top = np.stack([along * length, bend * np.sin(along * np.pi)], axis=1)
-    bottom = (top + (0, height))[::-1]
+    bottom = (top + np.array([0, height]))[::-1]
     return np.concatenate([top, bottom]) + rng.uniform((-w / 4, 0), (w / 2, h))
 
 
@@ -76,7 +76,9 @@ def random_sample(seed: int) -> RandomSample:
     return RandomSample(polys, rng.random(count) < 0.15, shape)
 
 
-def read_labels(folder: Path, name: str) -> Iterator[tuple[tuple[int, int], list[np.ndarray], list[bool]]]:
+def read_labels(
+    folder: Path, name: str
+) -> Iterator[tuple[tuple[int, int], list[np.ndarray], list[bool]]]:
     """Image size, polygons and ignore flags of every line of a PaddleOCR label file."""
     for line in (folder / name).read_text(encoding="utf-8").splitlines():
         file, label = line.split("\t", 1)

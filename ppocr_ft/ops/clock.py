@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from multiprocessing.context import assert_spawning
 from multiprocessing.sharedctypes import RawValue
 from operator import index
 
@@ -14,7 +15,8 @@ class EpochClock:
     Whoever drives the training calls ``set`` once per epoch, before the loader is iterated.
     Worker processes see the new value at once, persistent ones too: the number lies in memory
     that forked workers share and that spawned ones are handed when they start. Copying a clock
-    (``copy.deepcopy`` of a data set, say) gives the same clock.
+    (``copy.deepcopy`` of a data set, say) gives the same clock; pickling it for anything but
+    the start of a worker is a RuntimeError.
     """
 
     def __init__(self) -> None:
@@ -49,11 +51,21 @@ class EpochClock:
         """Back to "not set"."""
         self._value.value = _NOT_SET
 
+    def __reduce__(self) -> tuple[object, ...]:
+        assert_spawning(self)  # a pickle that outlives this moment would be cut off the memory
+        return _attach, (self._value,)
+
     def __copy__(self) -> EpochClock:
         return self
 
     def __deepcopy__(self, memo: object) -> EpochClock:
         return self
+
+
+def _attach(value: object) -> EpochClock:
+    clock = EpochClock()
+    clock._value = value
+    return clock
 
 
 EPOCH_CLOCK = EpochClock()

@@ -35,7 +35,6 @@ def _compiled(*signatures: str) -> Callable[[Function], Function]:
     return decorate
 
 
-
 @_compiled(
     "void(float32[:, ::1], int64[::1], float32[::1])",
     "void(float64[:, ::1], int64[::1], float64[::1])",
@@ -62,10 +61,10 @@ def _padded(width: int) -> int:
 @_compiled("void(float64[::1], float64[::1], float64, int64[::1], int64[::1])")
 def _edge_window(a: Array, b: Array, reach: float, window: Array, near: Array) -> None:
     """``near``: first and last + 1 column of the window's pixels near edge a-b; its y range."""
-    x_first = int(math.floor(min(a[0], b[0]) - reach))
-    x_last = int(math.ceil(max(a[0], b[0]) + reach))
-    y_first = int(math.floor(min(a[1], b[1]) - reach))
-    y_last = int(math.ceil(max(a[1], b[1]) + reach))
+    x_first = math.floor(min(a[0], b[0]) - reach)
+    x_last = math.ceil(max(a[0], b[0]) + reach)
+    y_first = math.floor(min(a[1], b[1]) - reach)
+    y_last = math.ceil(max(a[1], b[1]) + reach)
     near[0] = max(window[0], x_first) - window[0]
     near[1] = min(window[1], x_last + 1) - window[0]
     near[2] = max(window[2], y_first)

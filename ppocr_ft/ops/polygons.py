@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import index
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,9 +53,10 @@ class TextPolygons:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def __getitem__(self, i: int) -> Array:
+    def __getitem__(self, i: SupportsIndex) -> Array:
         """Polygon ``i``, a ``(k, 2)`` view."""
-        return self.coords[self.starts[i] : self.starts[i + 1]]
+        first = index(i)
+        return self.coords[self.starts[first] : self.starts[first + 1]]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -62,7 +64,7 @@ class TextPolygons:
 
     def broken(self) -> NDArray[np.bool_]:
         """(n,): fewer than 3 points, or a point that is NaN, infinite or absurdly far away."""
-        far = ~(np.abs(self.coords) <= FARTHEST_PX).all(axis=1)
+        far = np.asarray(~(np.abs(self.coords) <= FARTHEST_PX).all(axis=1))
         return (self.counts < 3) | self._any(far)
 
     def extents(self) -> Array:
@@ -119,7 +121,9 @@ def ignore_flags(ignore_tags: Sequence[Any] | Array, texts: int) -> NDArray[np.b
         DataError: not one flag a text.
     """
     if len(ignore_tags) != texts:
-        raise DataError(f"{texts} polygons but {len(ignore_tags)} ignore_tags; one a text is needed")
+        raise DataError(
+            f"{texts} polygons but {len(ignore_tags)} ignore_tags; give one a text"
+        )
     return np.array(ignore_tags, dtype=bool)
 
 

@@ -1,0 +1,41 @@
+# Everything runs from a fresh clone: each target sets up what it needs.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quality style types test test-upstream bench docs clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+setup: $(READY)  ## .venv with the package, paddle for the CPU and the test tools
+
+$(READY): setup.py pyproject.toml ppocr_ft/version.py
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' \
+		|| { echo "Python 3.10 to 3.12 is needed; say which by: make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --upgrade pip
+	$(PY) -m pip install --quiet -e '.[cpu,dev]'
+	touch $@
+
+style: $(READY)  ## rewrite the sources in the project's style
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+quality: $(READY)  ## ruff
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(READY)  ## mypy
+	$(PY) -m mypy
+
+test: quality types  ## ruff, mypy and pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest $(ARGS)
+
+bench: $(READY)  ## the pair's time beside PaddleOCR 2.10.0's
+	PYTHONPATH=tests $(PY) tests/bench/operators.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .venv-upstream .cache build dist *.egg-info output
