@@ -1,0 +1,122 @@
+"""Layers that more than one part of the detector is made of.
+
+Every layer maps (n, c, h, w) float32 tensors; the names of the sublayers are PaddleOCR's, because
+they are the keys of its checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+Activation = Literal["relu", "hardswish"]
+
+_ACTIVATIONS = {"relu": F.relu, "hardswish": F.hardswish}
+
+
+class Layer(nn.Layer):  # type: ignore[misc]  # paddle is untyped for the checker
+    """``paddle.nn.Layer``, declared once for the type checker."""
+
+
+def round_channels(channels: float, divisor: int) -> int:
+    """The multiple of ``divisor`` nearest to ``channels``, never under 90 % of it.
+
+    Source: MobileNet's ``make_divisible``, as PaddleOCR uses it.
+    """
+    rounded = max(divisor, int(channels + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * channels else rounded
+
+
+def param_attr(
+    lr_mult: float = 1.0, l2: float | None = None, init: object | None = None
+) -> paddle.ParamAttr:
+    """A parameter's learning rate multiplier, own L2 coefficient (None: the run's), initializer."""
+    regularizer = None if l2 is None else paddle.regularizer.L2Decay(l2)
+    return paddle.ParamAttr(initializer=init, learning_rate=lr_mult, regularizer=regularizer)
+
+
+def batch_norm(channels: int, lr_mult: float = 1.0, l2: float | None = None) -> nn.BatchNorm2D:
+    return nn.BatchNorm2D(
+        channels, weight_attr=param_attr(lr_mult, l2), bias_attr=param_attr(lr_mult, l2)
+    )
+
+
+class ConvBN(Layer):
+    """A convolution without bias that keeps the size (stride 1), batch norm, activation."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        act: Activation | None = None,
+        lr_mult: float = 1.0,
+        bn_l2: float | None = None,
+        init: object | None = None,
+    ) -> None:
+        super().__init__()
+        self.conv = nn.Conv2D(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=(kernel_size - 1) // 2,
+            groups=groups,
+            weight_attr=param_attr(lr_mult, init=init),
+            bias_attr=False,
+        )
+        self.bn = batch_norm(out_channels, lr_mult, bn_l2)
+        self._act = act
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.bn(self.conv(x))  # (n, out, h / stride, w / stride)
+        return x if self._act is None else _ACTIVATIONS[self._act](x)
+
+
+class SqueezeExcite(Layer):
+    """Channel attention: x * hardsigmoid(conv(relu(conv(mean of x)))).
+
+    ``gate_slope`` is hardsigmoid's: PaddleOCR has 0.2 in MobileNetV3 and the necks, 1/6 in
+    PPLCNetV3. Source: Hu et al., Squeeze-and-Excitation Networks, 2018.
+    """
+
+    def __init__(
+        self, channels: int, *, gate_slope: float, reduction: int = 4, lr_mult: float = 1.0
+    ) -> None:
+        super().__init__()
+        squeezed = channels // reduction
+        attrs = {"weight_attr": param_attr(lr_mult), "bias_attr": param_attr(lr_mult)}
+        self.conv1 = nn.Conv2D(channels, squeezed, 1, **attrs)
+        self.conv2 = nn.Conv2D(squeezed, channels, 1, **attrs)
+        self._gate_slope = gate_slope
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        gate = F.adaptive_avg_pool2d(x, 1)  # (n, c, 1, 1)
+        gate = self.conv2(F.relu(self.conv1(gate)))
+        return x * F.hardsigmoid(gate, slope=self._gate_slope, offset=0.5)
+
+
+def upsample(x: paddle.Tensor, factor: int) -> paddle.Tensor:
+    """(n, c, h, w) -> (n, c, factor * h, factor * w), nearest neighbour."""
+    return F.interpolate(x, scale_factor=factor, mode="nearest")
+
+
+def add_top_down(laterals: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
+    """Feature pyramid sums: each level plus twice the next coarser sum; finest level first."""
+    sums = [laterals[-1]]
+    for lateral in reversed(laterals[:-1]):
+        sums.append(lateral + upsample(sums[-1], 2))
+    return sums[::-1]
+
+
+def concat_at_finest(levels: Sequence[paddle.Tensor]) -> paddle.Tensor:
+    """Levels of (n, c, h / 2**i, w / 2**i), i = 0, 1, ... -> (n, len * c, h, w), coarsest first."""
+    scaled = [x if i == 0 else upsample(x, 2**i) for i, x in enumerate(levels)]
+    return paddle.concat(scaled[::-1], axis=1)
