@@ -6,6 +6,7 @@ A polygon is ``(k, 2)``, x before y, in pixels. Nothing here knows of images or 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import pyclipper
@@ -47,26 +48,37 @@ def perimeters(polygons: Sequence[Polygon]) -> Floats:
     return np.asarray(shapely.length(as_shapely(polygons)), dtype=np.float64)
 
 
-def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int64]]:
+def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int32]]:
     """Move a polygon's edges outwards (inwards if negative) by ``distance_px``, round corners.
 
     Returns the resulting rings, each ``(m, 2)`` of whole pixels: none where nothing is left,
     several where the polygon falls apart. Vatti clipping as DB's label making uses it
     (Liao et al. 2020, "Real-time Scene Text Detection with Differentiable Binarization").
     """
-    return [np.array(ring, dtype=np.int64) for ring in Offsetter(polygon).rings(distance_px)]
+    return ring_arrays(Offsetter(polygon.tolist()).rings(distance_px))
+
+
+Ring = list[list[int]]
 
 
 class Offsetter:
-    """One polygon, to be offset by several distances."""
+    """One polygon, a list of [x, y], to be offset by several distances."""
 
-    def __init__(self, polygon: Polygon) -> None:
+    def __init__(self, path: list[list[float]]) -> None:
         self._clipper = pyclipper.PyclipperOffset()
-        self._clipper.AddPath(polygon.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
+        self._clipper.AddPath(path, pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
 
-    def rings(self, distance_px: float) -> list[list[list[int]]]:
-        rings: list[list[list[int]]] = self._clipper.Execute(distance_px)
+    def rings(self, distance_px: float) -> list[Ring]:
+        rings: list[Ring] = self._clipper.Execute(distance_px)
         return rings
+
+
+def ring_arrays(rings: Sequence[Ring]) -> list[NDArray[np.int32]]:
+    """Each ring as ``(m, 2)``; faster than numpy's own reading of nested lists."""
+    points = np.array(list(chain.from_iterable(chain.from_iterable(rings))), dtype=np.int32)
+    ends = np.cumsum([len(ring) for ring in rings]).tolist()
+    points = points.reshape(-1, 2)
+    return [points[end - len(ring) : end] for ring, end in zip(rings, ends, strict=True)]
 
 
 def shrink_distance(area: Floats, perimeter: Floats, shrink_ratio: float | Floats) -> Floats:

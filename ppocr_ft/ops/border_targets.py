@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ppocr_ft.geometry import Offsetter, shapely_rings, shrink_distance
+from ppocr_ft.geometry import Offsetter, ring_arrays, shapely_rings, shrink_distance
 from ppocr_ft.ops.polygons import TextPolygons
 
 Array = NDArray[Any]
@@ -82,17 +82,18 @@ def _fill_padded(
 
     Returns the extents (xmin, ymin, xmax, ymax) of those that are left, (drawn.sum(), 4).
     """
+    paths, chosen = polygons.paths(), np.flatnonzero(drawn)
+    nothing = [[-1, -1]]  # a ring beyond the image
+    padded = [Offsetter(paths[i]).rings(distances[i]) for i in chosen]
+    rings = ring_arrays([each[0] if each else nothing for each in padded])
+    boxes = np.array([cv2.boundingRect(ring) for ring in rings], dtype=np.int64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2] - 1  # from width and height to the last column and row
     h, w = mask.shape
-    boxes = []
-    for i in np.flatnonzero(drawn):
-        rings = Offsetter(polygons[i]).rings(distances[i])
-        ring = np.array(rings[0] if rings else [(-1, -1)], dtype=np.int32)
-        x, y, width, height = cv2.boundingRect(ring)
-        drawn[i] = x < w and y < h and x + width > 0 and y + height > 0
-        if drawn[i]:
-            cv2.fillPoly(mask, [ring], 1.0)
-            boxes.append((x, y, x + width - 1, y + height - 1))
-    return np.array(boxes, dtype=np.int64).reshape(-1, 4)
+    inside = (boxes[:, :2] < (w, h)).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)
+    drawn[chosen] = inside
+    for k in np.flatnonzero(inside):
+        cv2.fillPoly(mask, [rings[k]], 1.0)
+    return boxes[inside]
 
 
 def _relative(polygons: TextPolygons, boxes: Array) -> tuple[Array, Array]:

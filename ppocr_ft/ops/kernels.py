@@ -39,13 +39,23 @@ def _compiled(*signatures: str) -> Callable[[Function], Function]:
     "void(float32[:, ::1], int64[::1], float32[::1])",
     "void(float64[:, ::1], int64[::1], float64[::1])",
 )
-def signed_areas(coords: Array, starts: Array, out: Array) -> None:
-    """Shoelace areas, summed in the order and precision in which PaddleOCR 2.6.1 sums them."""
+def orient(coords: Array, starts: Array, twice: Array) -> None:
+    """Add to ``twice`` each polygon's shoelace sum; turn round the polygons where it is positive.
+
+    Summed in the order and precision in which PaddleOCR 2.6.1 sums it.
+    """
     for i in range(len(starts) - 1):
-        previous = starts[i + 1] - 1
-        for j in range(starts[i], starts[i + 1]):
-            out[i] += coords[j, 0] * coords[previous, 1] - coords[j, 1] * coords[previous, 0]
+        first, last = starts[i], starts[i + 1] - 1
+        previous = last
+        for j in range(first, last + 1):
+            twice[i] += coords[j, 0] * coords[previous, 1] - coords[j, 1] * coords[previous, 0]
             previous = j
+        if twice[i] > 0:
+            for j in range((last - first + 1) // 2):
+                for axis in range(2):
+                    kept = coords[first + j, axis]
+                    coords[first + j, axis] = coords[last - j, axis]
+                    coords[last - j, axis] = kept
 
 
 BLOCK = 16

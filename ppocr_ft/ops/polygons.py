@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from operator import index
 from typing import Any, SupportsIndex
 
@@ -58,6 +59,11 @@ class TextPolygons:
         first = index(i)
         return self.coords[self.starts[first] : self.starts[first + 1]]
 
+    def paths(self) -> list[list[list[float]]]:
+        """Each polygon as a list of [x, y]."""
+        points, starts = self.coords.tolist(), self.starts.tolist()
+        return [points[a:b] for a, b in pairwise(starts)]
+
     @property
     def counts(self) -> NDArray[np.int64]:
         return np.diff(self.starts)
@@ -79,6 +85,8 @@ class TextPolygons:
 
     def select(self, chosen: NDArray[np.bool_]) -> TextPolygons:
         """The polygons where ``chosen`` (n,) is true."""
+        if chosen.all():
+            return self
         starts = np.zeros(int(chosen.sum()) + 1, dtype=np.int64)
         np.cumsum(self.counts[chosen], out=starts[1:])
         return TextPolygons(self.coords[np.repeat(chosen, self.counts)], starts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ppocr_ft.geometry import Offsetter, shapely_rings, shrink_distances
+from ppocr_ft.geometry import Offsetter, Ring, ring_arrays, shapely_rings, shrink_distances
 from ppocr_ft.ops.polygons import TextPolygons
 
 Array = NDArray[Any]
@@ -57,15 +58,13 @@ def shrink_targets(
 
     shrink_map = np.zeros(shape, dtype=np.float32)
     shrink_mask = np.ones(shape, dtype=np.float32)
-    vanished = np.zeros(len(polygons), dtype=bool)
-    for i, rings in enumerate(kernels):
-        if not rings:
-            _mask_out(shrink_mask, clipped[i])
-            vanished[i] = drawn[i]
-        for ring in rings:
-            cv2.fillPoly(shrink_map, [np.array(ring, np.int32)], 1)
-    unusable = ~ignored & (empty | vanished)
-    return ShrinkTargets(shrink_map, shrink_mask, clipped, ~drawn | vanished, unusable)
+    for ring in ring_arrays(list(chain.from_iterable(kernels))):
+        cv2.fillPoly(shrink_map, [ring], 1)
+    masked = np.array([not rings for rings in kernels], dtype=bool)
+    for i in np.flatnonzero(masked):
+        _mask_out(shrink_mask, clipped[i])
+    unusable = ~ignored & (empty | (masked & drawn))
+    return ShrinkTargets(shrink_map, shrink_mask, clipped, masked, unusable)
 
 
 def clip_and_orient(polygons: TextPolygons, shape: tuple[int, int]) -> tuple[TextPolygons, Array]:
@@ -80,21 +79,19 @@ def clip_and_orient(polygons: TextPolygons, shape: tuple[int, int]) -> tuple[Tex
     np.clip(coords[:, 0], 0, w - 1, out=coords[:, 0])
     np.clip(coords[:, 1], 0, h - 1, out=coords[:, 1])
     twice = np.zeros(len(polygons), coords.dtype)
-    kernels.signed_areas(coords, polygons.starts, twice)
-    clipped = TextPolygons(coords, polygons.starts)
-    for i in np.flatnonzero(twice > 0):
-        clipped[i][:] = clipped[i][::-1].copy()
-    return clipped, twice / 2
+    kernels.orient(coords, polygons.starts, twice)
+    return TextPolygons(coords, polygons.starts), twice / 2
 
 
-def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float) -> list[list[list[list[int]]]]:
+def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float) -> list[list[Ring]]:
     """For each text the rings that are left of it; none where ``drawn`` (n,) is false."""
     chosen = polygons.select(drawn)
     shapes = shapely_rings(chosen.coords, chosen.starts)
-    rings: list[list[list[list[int]]]] = [[] for _ in range(len(polygons))]
+    rings: list[list[Ring]] = [[] for _ in range(len(polygons))]
+    paths = polygons.paths()
     distances = shrink_distances(shapely.area(shapes), shapely.length(shapes), ratio).tolist()
     for i, tries in zip(np.flatnonzero(drawn), distances, strict=True):
-        clipper = Offsetter(polygons[i])
+        clipper = Offsetter(paths[i])
         for distance in tries:
             rings[i] = clipper.rings(-distance)
             if len(rings[i]) == 1:

@@ -1,0 +1,5 @@
+"""From text polygons to numbers."""
+
+from ppocr_ft.metrics.det import DetMetric
+
+__all__ = ["DetMetric"]

@@ -1,0 +1,186 @@
+"""Text detection's precision, recall and hmean, as PaddleOCR's ``DetMetric`` counts them.
+
+The protocol is ICDAR 2015's (PaddleOCR's ``eval_det_iou``):
+
+- A polygon that is invalid (crosses or touches itself, has no area, under three points, a
+  coordinate that isn't finite) is left out before anything is matched, ignored or not, and counts
+  as ``invalid_gt`` or ``invalid_det``. PaddleOCR leaves it out too, uncounted, and stops with
+  shapely's error where the points make no ring at all.
+- A detection is ignored where more than half of *its own* area lies in one ignored ground truth.
+- In the order of the ground truths that count, each takes the first free detection, in the
+  detections' order, whose IoU is over the threshold. Nothing is optimised.
+- precision = matched / detections that count, recall = matched / ground truths that count, both
+  over all images at once, 0 where nothing counts; hmean = 2 * p * r / (p + r).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.geometry import as_shapely
+
+IOU_THRESHOLD = 0.5
+STRICT_IOU_THRESHOLD = 0.7
+IGNORED_AREA_RATIO = 0.5
+RATES = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70")
+
+Shapes = NDArray[np.object_]
+Bools = NDArray[np.bool_]
+Indices = NDArray[np.intp]
+Areas = NDArray[np.float64]
+
+
+@dataclass
+class Counts:
+    """What is summed over images; ``gt`` and ``det`` are those that count."""
+
+    images: int = 0
+    gt: int = 0
+    det: int = 0
+    matched: int = 0
+    matched_70: int = 0
+    ignored_gt: int = 0
+    ignored_det: int = 0
+    invalid_gt: int = 0
+    invalid_det: int = 0
+
+    def add(self, other: Counts) -> None:
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+class DetMetric:
+    """Precision, recall and hmean at IoU 0.5 (``hmean``) and 0.7 (``hmean_70``).
+
+    ``main_indicator`` names the entry of ``summary()`` by which the best checkpoint is chosen.
+
+    Raises:
+        ConfigError: ``main_indicator`` is no rate of the summary.
+    """
+
+    def __init__(self, main_indicator: str = "hmean") -> None:
+        if main_indicator not in RATES:
+            raise ConfigError(
+                f"must be one of {', '.join(RATES)}, found {main_indicator!r}",
+                key="main_indicator",
+            )
+        self.main_indicator = main_indicator
+        self._counts = Counts()
+
+    def update(
+        self,
+        pred_polygons: Sequence[ArrayLike],
+        gt_polygons: Sequence[ArrayLike],
+        ignore_flags: Sequence[bool] | Bools,
+    ) -> None:
+        """Count one image.
+
+        Polygons are ``(k, 2)`` pixels with any k, in an order that matters (see the module);
+        ``ignore_flags`` holds one flag a ground truth.
+        """
+        self._counts.add(count_image(pred_polygons, gt_polygons, ignore_flags))
+
+    def summary(self) -> dict[str, float | int]:
+        """The six rates, then the counts over all images since the last ``reset``."""
+        counts = self._counts
+        rates = (
+            *_rates(counts.matched, counts.gt, counts.det),
+            *_rates(counts.matched_70, counts.gt, counts.det),
+        )
+        return {**dict(zip(RATES, rates, strict=True)), **asdict(counts)}
+
+    def reset(self) -> None:
+        self._counts = Counts()
+
+    def state(self) -> dict[str, int]:
+        """The counts, to be gathered from several processes and merged into one metric."""
+        return asdict(self._counts)
+
+    def merge(self, state: Mapping[str, int]) -> None:
+        """Add another metric's ``state()``, as if its images had been counted here."""
+        self._counts.add(Counts(**state))
+
+
+def count_image(
+    pred_polygons: Sequence[ArrayLike],
+    gt_polygons: Sequence[ArrayLike],
+    ignore_flags: Sequence[bool] | Bools,
+) -> Counts:
+    """One image's counts; the arguments are ``DetMetric.update``'s."""
+    flags = np.asarray(ignore_flags, dtype=bool)
+    if flags.shape != (len(gt_polygons),):
+        raise ValueError(f"{len(gt_polygons)} ground truths, ignore_flags {flags.shape}")
+    gts, valid_gt = _valid_shapes(gt_polygons)
+    dets, valid_det = _valid_shapes(pred_polygons)
+    ignored_gt = flags[valid_gt]
+    ignored_det, matches = _match(gts, dets, ignored_gt)
+    return Counts(
+        images=1,
+        gt=int(np.sum(~ignored_gt)),
+        det=int(np.sum(~ignored_det)),
+        matched=matches[0],
+        matched_70=matches[1],
+        ignored_gt=int(np.sum(ignored_gt)),
+        ignored_det=int(np.sum(ignored_det)),
+        invalid_gt=int(np.sum(~valid_gt)),
+        invalid_det=int(np.sum(~valid_det)),
+    )
+
+
+def _valid_shapes(polygons: Sequence[ArrayLike]) -> tuple[Shapes, Bools]:
+    """The valid ones as shapely polygons, and which of ``polygons`` they are."""
+    points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+    valid = np.array([len(p) >= 3 and bool(np.isfinite(p).all()) for p in points], dtype=bool)
+    shapes = as_shapely([p for p, ok in zip(points, valid, strict=True) if ok])
+    sound = shapely.is_valid(shapes)
+    valid[valid] = sound
+    return shapes[sound], valid
+
+
+def _match(gts: Shapes, dets: Shapes, ignored_gt: Bools) -> tuple[Bools, tuple[int, int]]:
+    """Which detections are ignored ``(m,)``, and the matches at both IoU thresholds."""
+    gt, det, overlap = _overlapping_pairs(gts, dets)
+    covered = ignored_gt[gt] & (overlap / shapely.area(dets[det]) > IGNORED_AREA_RATIO)
+    ignored_det = np.zeros(len(dets), dtype=bool)
+    ignored_det[det[covered]] = True
+
+    counts = ~ignored_gt[gt] & ~ignored_det[det]
+    gt, det, overlap = gt[counts], det[counts], overlap[counts]
+    # A union built by shapely, not a + b - overlap: IoUs at a threshold then fall as PaddleOCR's.
+    iou = overlap / shapely.area(shapely.union(dets[det], gts[gt]))
+    loose, strict = iou > IOU_THRESHOLD, iou > STRICT_IOU_THRESHOLD
+    return ignored_det, (_greedy(gt[loose], det[loose]), _greedy(gt[strict], det[strict]))
+
+
+def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Areas]:
+    """Indices of the pairs that overlap, by ground truth, then by detection; areas shared."""
+    gt, det = shapely.STRtree(dets).query(gts)
+    order = np.lexsort((det, gt))
+    gt, det = gt[order], det[order]
+    shared = shapely.area(shapely.intersection(dets[det], gts[gt]))
+    overlap = shared > 0
+    return gt[overlap], det[overlap], shared[overlap]
+
+
+def _greedy(gt: Indices, det: Indices) -> int:
+    """One-to-one matches when each pair, in turn, is taken where both sides are still free."""
+    taken_gt: set[int] = set()
+    taken_det: set[int] = set()
+    for g, d in zip(gt.tolist(), det.tolist(), strict=True):
+        if g not in taken_gt and d not in taken_det:
+            taken_gt.add(g)
+            taken_det.add(d)
+    return len(taken_gt)
+
+
+def _rates(matched: int, gt: int, det: int) -> tuple[float, float, float]:
+    precision = matched / det if det else 0.0
+    recall = matched / gt if gt else 0.0
+    total = precision + recall
+    return precision, recall, 2 * precision * recall / total if total else 0.0

@@ -1,0 +1,5 @@
+"""From probability maps to text polygons."""
+
+from ppocr_ft.postprocess.db import Candidates, DBPostProcess
+
+__all__ = ["Candidates", "DBPostProcess"]

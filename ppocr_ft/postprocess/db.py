@@ -1,0 +1,277 @@
+"""DB's post-processing: a probability map's blobs, scored and unclipped into text polygons.
+
+Results equal those of PaddleOCR 2.10.0's ``DBPostProcess`` (Liao et al. 2020, "Real-time Scene
+Text Detection with Differentiable Binarization", section 3.5) bit for bit. Two steps: finding
+the candidates needs ``thresh``, ``use_dilation``, ``score_mode`` and ``max_candidates``; turning
+them into polygons needs ``box_thresh`` and ``unclip_ratio``. A search over the latter two finds
+the candidates once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
+from typing import Literal, TypedDict, get_args
+
+import cv2
+import numpy as np
+import shapely
+from numpy.typing import ArrayLike, NDArray
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.geometry import as_shapely, offset
+
+ScoreMode = Literal["fast", "slow"]
+BoxType = Literal["quad", "poly"]
+Mask = NDArray[np.uint8]
+Points = NDArray[np.int32]
+FloatMap = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+MIN_BLOB_SIDE_PX = 3
+MIN_UNCLIPPED_SIDE_PX = 5
+APPROX_PERIMETER_RATIO = 0.002
+# OpenCV anchors a 2x2 kernel at its last pixel: every pixel grows right and down.
+DILATION_KERNEL = np.ones((2, 2), dtype=np.uint8)
+
+
+class ImageBoxes(TypedDict):
+    """The text of one image: ``points`` n polygons ``(k, 2)`` int32 pixels, ``scores`` ``(n,)``."""
+
+    points: list[Points]
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """One map's blobs as polygons, before they are filtered by score and unclipped.
+
+    ``polygons`` are ``(k, 2)`` map pixels: float32 with k = 4 for quads, else int32; ``scores``
+    ``(n,)`` the mean probability inside each; ``map_size`` is ``(h, w)``.
+    """
+
+    polygons: list[NDArray[np.generic]]
+    scores: Floats
+    map_size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class DBPostProcess:
+    """Text polygons from probability maps; keys and defaults are PaddleOCR 2.10.0's.
+
+    ``thresh`` makes a pixel text, ``box_thresh`` a blob; only the first ``max_candidates`` blobs
+    in OpenCV's order are looked at. ``unclip_ratio`` times area / perimeter is the distance in
+    map pixels by which a blob grows. ``score_mode`` averages over the rotated box ("fast") or the
+    blob's own outline ("slow"); ``box_type`` "poly" always averages over its simplified outline.
+
+    Raises:
+        ConfigError: a value is out of range; its ``key`` is the argument's name.
+    """
+
+    thresh: float = 0.3
+    box_thresh: float = 0.7
+    max_candidates: int = 1000
+    unclip_ratio: float = 2.0
+    use_dilation: bool = False
+    score_mode: ScoreMode = "fast"
+    box_type: BoxType = "quad"
+
+    def __post_init__(self) -> None:
+        _check_number("thresh", self.thresh, 1.0)
+        _check_number("box_thresh", self.box_thresh, 1.0)
+        _check_number("unclip_ratio", self.unclip_ratio, math.inf)
+        _check_count("max_candidates", self.max_candidates)
+        _check_flag("use_dilation", self.use_dilation)
+        _check_choice("score_mode", self.score_mode, get_args(ScoreMode))
+        _check_choice("box_type", self.box_type, get_args(BoxType))
+
+    def __call__(self, maps: ArrayLike, shape_list: ArrayLike) -> list[ImageBoxes]:
+        """Polygons of a batch.
+
+        ``maps`` is ``(n, 1, h, w)``; ``shape_list`` ``(n, 4)`` holds source height and width in
+        pixels and the two resize ratios, which aren't used.
+        """
+        batch = np.asarray(maps, dtype=np.float32)
+        shapes = np.asarray(shape_list, dtype=np.float64)
+        if batch.ndim != 4 or batch.shape[1] != 1:
+            raise ValueError(f"maps must be (n, 1, h, w), found {batch.shape}")
+        if shapes.shape != (len(batch), 4):
+            raise ValueError(f"shape_list must be ({len(batch)}, 4), found {shapes.shape}")
+        found = (
+            self.boxes_from_map(prob_map, (src_h, src_w))
+            for prob_map, (src_h, src_w, _, _) in zip(batch[:, 0], shapes, strict=True)
+        )
+        return [{"points": points, "scores": scores} for points, scores in found]
+
+    def boxes_from_map(
+        self, prob_map: FloatMap, source_size: tuple[float, float]
+    ) -> tuple[list[Points], Floats]:
+        """Polygons of one map ``(h, w)``.
+
+        Returns n polygons ``(k, 2)`` in whole pixels of the source image, whose size
+        ``(src_h, src_w)`` is given, and their scores ``(n,)``. Quads start at the top left and
+        run clockwise. Coordinates lie in [0, src_w] and [0, src_h].
+        """
+        return self.boxes_from_candidates(self.candidates(prob_map), source_size)
+
+    def candidates(self, prob_map: FloatMap) -> Candidates:
+        """The map's blobs; doesn't depend on ``box_thresh`` and ``unclip_ratio``."""
+        prob_map = np.ascontiguousarray(prob_map, dtype=np.float32)
+        contours = _contours(_binarize(prob_map, float(self.thresh), self.use_dilation))
+        contours = contours[: self.max_candidates]
+        if self.box_type == "poly":
+            return _poly_candidates(prob_map, contours)
+        return _quad_candidates(prob_map, contours, self.score_mode)
+
+    def boxes_from_candidates(
+        self, candidates: Candidates, source_size: tuple[float, float]
+    ) -> tuple[list[Points], Floats]:
+        """What ``boxes_from_map`` returns, from candidates of the same ``box_type``."""
+        sure = np.flatnonzero(candidates.scores >= self.box_thresh)
+        grown = _unclip([candidates.polygons[i] for i in sure], self.unclip_ratio)
+        finish = _finish_polys if self.box_type == "poly" else _finish_quads
+        kept, polygons = finish(grown, candidates.map_size, source_size)
+        return polygons, candidates.scores[sure[kept]]
+
+
+def _check_number(key: str, value: object, most: float) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float | np.integer | np.floating)
+        or not (math.isfinite(value) and 0.0 <= value <= most)
+    ):
+        limits = "of at least 0" if most == math.inf else f"from 0 to {most:g}"
+        raise ConfigError(f"must be a number {limits}, found {value!r}", key=key)
+
+
+def _check_count(key: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigError(f"must be a whole number of at least 1, found {value!r}", key=key)
+
+
+def _check_flag(key: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(f"must be true or false, found {value!r}", key=key)
+
+
+def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"must be {' or '.join(choices)}, found {value!r}", key=key)
+
+
+def _binarize(prob_map: FloatMap, thresh: float, use_dilation: bool) -> Mask:
+    """Text pixels ``(h, w)``: 1 where the probability is over ``thresh``, else 0."""
+    mask = (prob_map > thresh).view(np.uint8)
+    return np.asarray(cv2.dilate(mask, DILATION_KERNEL)) if use_dilation else mask
+
+
+def _contours(mask: Mask) -> Sequence[Points]:
+    """Outlines ``(k, 1, 2)`` of the mask's blobs and of their holes."""
+    return cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[-2]
+
+
+def _quad_candidates(
+    prob_map: FloatMap, contours: Sequence[Points], score_mode: ScoreMode
+) -> Candidates:
+    quads, short_side_px = _min_area_quads(contours)
+    large = short_side_px >= MIN_BLOB_SIDE_PX
+    quads = quads[large]
+    blobs = list(compress(contours, large))
+    outlines = blobs if score_mode == "slow" else list(quads.astype(np.int32))
+    return Candidates(list(quads), _mean_inside(prob_map, outlines), prob_map.shape)
+
+
+def _poly_candidates(prob_map: FloatMap, contours: Sequence[Points]) -> Candidates:
+    outlines = [
+        cv2.approxPolyDP(contour, APPROX_PERIMETER_RATIO * cv2.arcLength(contour, True), True)
+        for contour in contours
+    ]
+    outlines = [outline for outline in outlines if len(outline) >= 4]
+    scores = _mean_inside(prob_map, outlines)
+    return Candidates([outline[:, 0] for outline in outlines], scores, prob_map.shape)
+
+
+def _min_area_quads(outlines: Sequence[Points]) -> tuple[NDArray[np.float32], Floats]:
+    """Smallest rotated rectangles ``(n, 4, 2)`` round ``n`` point sets, and their short sides."""
+    rects = [cv2.minAreaRect(outline) for outline in outlines]
+    corners = np.array([cv2.boxPoints(rect) for rect in rects], dtype=np.float32)
+    short_side_px = np.array([min(rect[1]) for rect in rects], dtype=np.float64)
+    return _clockwise(corners.reshape(-1, 4, 2)), short_side_px
+
+
+def _clockwise(corners: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Corners ``(n, 4, 2)`` reordered: top left, top right, bottom right, bottom left.
+
+    The two leftmost corners make the left side and the two others the right one; of each
+    side the upper corner comes first.
+    """
+    rows = np.arange(len(corners))[:, None]
+    by_x = corners[rows, np.argsort(corners[:, :, 0], axis=1, kind="stable")]
+    left_falls = by_x[:, 1, 1] > by_x[:, 0, 1]
+    right_falls = by_x[:, 3, 1] > by_x[:, 2, 1]
+    top_left, bottom_left = np.where(left_falls, 0, 1), np.where(left_falls, 1, 0)
+    top_right, bottom_right = np.where(right_falls, 2, 3), np.where(right_falls, 3, 2)
+    order = np.stack([top_left, top_right, bottom_right, bottom_left], axis=1)
+    return np.asarray(by_x[rows, order])
+
+
+def _mean_inside(prob_map: FloatMap, outlines: Sequence[Points]) -> Floats:
+    """Mean of the map inside each outline; what lies over the map's edge is left out."""
+    scores = np.empty(len(outlines))
+    for i, outline in enumerate(outlines):
+        x, y, w, h = cv2.boundingRect(outline)
+        left, top = max(x, 0), max(y, 0)
+        crop = prob_map[top : y + h, left : x + w]
+        mask = np.zeros(crop.shape, dtype=np.uint8)
+        cv2.fillPoly(mask, [outline], 1, offset=(-left, -top))
+        scores[i] = cv2.mean(crop, mask)[0]
+    return scores
+
+
+def _unclip(polygons: Sequence[NDArray[np.generic]], unclip_ratio: float) -> list[Points | None]:
+    """Each polygon grown by area * ratio / perimeter; None where it isn't one ring any more."""
+    shapes = as_shapely(polygons)
+    distances_px = shapely.area(shapes) * unclip_ratio / shapely.length(shapes)
+    grown = (offset(p, d) for p, d in zip(polygons, distances_px.tolist(), strict=True))
+    return [rings[0].astype(np.int32) if len(rings) == 1 else None for rings in grown]
+
+
+def _finish_quads(
+    grown: Sequence[Points | None], map_size: tuple[int, int], source_size: tuple[float, float]
+) -> tuple[NDArray[np.intp], list[Points]]:
+    """Indices of the polygons that are large enough, and their quads in source pixels."""
+    whole = np.array([i for i, ring in enumerate(grown) if ring is not None], dtype=np.intp)
+    quads, short_side_px = _min_area_quads([ring for ring in grown if ring is not None])
+    large = short_side_px >= MIN_UNCLIPPED_SIDE_PX
+    return whole[large], list(_to_source(quads[large], map_size, source_size))
+
+
+def _finish_polys(
+    grown: Sequence[Points | None], map_size: tuple[int, int], source_size: tuple[float, float]
+) -> tuple[NDArray[np.intp], list[Points]]:
+    """As ``_finish_quads``, but keeping the polygons' own points."""
+    kept = {
+        i: _to_source(ring, map_size, source_size)
+        for i, ring in enumerate(grown)
+        if ring is not None and min(cv2.minAreaRect(ring)[1]) >= MIN_UNCLIPPED_SIDE_PX
+    }
+    return np.array(list(kept), dtype=np.intp), list(kept.values())
+
+
+def _to_source(
+    points: Points | NDArray[np.float32],
+    map_size: tuple[int, int],
+    source_size: tuple[float, float],
+) -> Points:
+    """Points ``(..., 2)`` of the map in whole source pixels, clipped to the source.
+
+    The source size is two float64 scalars, as in PaddleOCR's ``shape_list``: quads are then
+    multiplied in float64 by numpy 2 and in float32 by numpy 1, which decides how halves round.
+    """
+    scaled = np.empty(points.shape, dtype=np.int32)
+    for axis, (side, source) in enumerate(zip(map_size[::-1], source_size[::-1], strict=True)):
+        moved = points[..., axis] / side * np.float64(source)
+        scaled[..., axis] = np.clip(np.round(moved), 0, source)
+    return scaled
