@@ -6,7 +6,7 @@ A polygon is ``(k, 2)``, x before y, in pixels. Nothing here knows of images or 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import pyclipper
@@ -18,6 +18,11 @@ from ppocr_ft.errors import ConfigError
 Polygon = NDArray[np.generic]
 Floats = NDArray[np.float64]
 Shapes = NDArray[np.object_]
+_Clipper, _ROUND, _CLOSED = (
+    pyclipper.PyclipperOffset,
+    pyclipper.JT_ROUND,
+    pyclipper.ET_CLOSEDPOLYGON,
+)
 
 
 def as_shapely(polygons: Sequence[Polygon]) -> Shapes:
@@ -55,30 +60,35 @@ def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int32]]:
     several where the polygon falls apart. Vatti clipping as DB's label making uses it
     (Liao et al. 2020, "Real-time Scene Text Detection with Differentiable Binarization").
     """
-    return ring_arrays(Offsetter(polygon.tolist()).rings(distance_px))
+    return ring_arrays(offset_rings(polygon.tolist(), distance_px))
 
 
 Ring = list[list[int]]
 
 
-class Offsetter:
-    """One polygon, a list of [x, y], to be offset by several distances."""
+def offset_rings(path: list[list[float]], distance_px: float) -> list[Ring]:
+    """``offset`` of one polygon, a list of [x, y], as lists."""
+    clipper = _Clipper()
+    clipper.AddPath(path, _ROUND, _CLOSED)
+    rings: list[Ring] = clipper.Execute(distance_px)
+    return rings
 
-    def __init__(self, path: list[list[float]]) -> None:
-        self._clipper = pyclipper.PyclipperOffset()
-        self._clipper.AddPath(path, pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
 
-    def rings(self, distance_px: float) -> list[Ring]:
-        rings: list[Ring] = self._clipper.Execute(distance_px)
-        return rings
+def rings_flat(rings: Sequence[Ring]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """All points (m, 2), and where each ring starts (n + 1,).
+
+    Faster than numpy's own reading of nested lists.
+    """
+    numbers = list(chain.from_iterable(chain.from_iterable(rings)))
+    starts = np.zeros(len(rings) + 1, dtype=np.int64)
+    np.cumsum([len(ring) for ring in rings], out=starts[1:])
+    return np.array(numbers, dtype=np.int32).reshape(-1, 2), starts
 
 
 def ring_arrays(rings: Sequence[Ring]) -> list[NDArray[np.int32]]:
-    """Each ring as ``(m, 2)``; faster than numpy's own reading of nested lists."""
-    points = np.array(list(chain.from_iterable(chain.from_iterable(rings))), dtype=np.int32)
-    ends = np.cumsum([len(ring) for ring in rings]).tolist()
-    points = points.reshape(-1, 2)
-    return [points[end - len(ring) : end] for ring, end in zip(rings, ends, strict=True)]
+    """Each ring as ``(m, 2)``."""
+    points, starts = rings_flat(rings)
+    return [points[a:b] for a, b in pairwise(starts.tolist())]
 
 
 def shrink_distance(area: Floats, perimeter: Floats, shrink_ratio: float | Floats) -> Floats:

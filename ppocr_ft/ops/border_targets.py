@@ -7,10 +7,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
-from ppocr_ft.geometry import Offsetter, ring_arrays, shapely_rings, shrink_distance
+from ppocr_ft.geometry import offset_rings, rings_flat, shrink_distance
 from ppocr_ft.ops.polygons import TextPolygons
 
 Array = NDArray[Any]
@@ -46,12 +45,10 @@ def border_targets(
     their true distance, and a text wholly outside the image, at which 2.6.1 crashes or paints
     a stray column, paints nothing.
     """
-    from ppocr_ft.ops import kernels
+    from ppocr_ft.ops import border_kernels
 
     drawn = ~(ignored | polygons.broken())
-    chosen = polygons.select(drawn)
-    shapes = shapely_rings(chosen.coords, chosen.starts)
-    area, length = shapely.area(shapes), shapely.length(shapes)
+    area, length = polygons.select(drawn).measures()
     solid = area > 0
     drawn[drawn] = solid
     distances = np.zeros(len(polygons))
@@ -62,7 +59,7 @@ def border_targets(
     chosen = polygons.select(drawn)
     coords, square_lengths = _relative(chosen, boxes)
     threshold_map = np.full(shape, thresh_min, dtype=np.float32)
-    kernels.paint_borders(
+    border_kernels.paint_borders(
         threshold_map,
         coords,
         square_lengths,
@@ -82,31 +79,25 @@ def _fill_padded(
 
     Returns the extents (xmin, ymin, xmax, ymax) of those that are left, (drawn.sum(), 4).
     """
+    from ppocr_ft.ops import polygon_kernels
+
     paths, chosen = polygons.paths(), np.flatnonzero(drawn)
     nothing = [[-1, -1]]  # a ring beyond the image
-    padded = [Offsetter(paths[i]).rings(distances[i]) for i in chosen]
-    rings = ring_arrays([each[0] if each else nothing for each in padded])
-    boxes = np.array([cv2.boundingRect(ring) for ring in rings], dtype=np.int64).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2] - 1  # from width and height to the last column and row
+    padded = [offset_rings(paths[i], distances[i]) for i in chosen]
+    points, starts = rings_flat([each[0] if each else nothing for each in padded])
+    boxes, inside = np.empty((len(padded), 4), np.int64), np.empty(len(padded), bool)
     h, w = mask.shape
-    inside = (boxes[:, :2] < (w, h)).all(axis=1) & (boxes[:, 2:] >= 0).all(axis=1)
+    polygon_kernels.bound(points, starts, h, w, boxes, inside)
     drawn[chosen] = inside
     for k in np.flatnonzero(inside):
-        cv2.fillPoly(mask, [rings[k]], 1.0)
+        cv2.fillPoly(mask, [points[starts[k] : starts[k + 1]]], 1.0)
     return boxes[inside]
 
 
 def _relative(polygons: TextPolygons, boxes: Array) -> tuple[Array, Array]:
-    """Points relative to their boxes, and squared edge lengths, rounded as 2.6.1 rounds them.
+    """The texts' points (m, 2) relative to their boxes, and squared edge lengths (m,)."""
+    from ppocr_ft.ops import polygon_kernels
 
-    Its labels are float32, so both are rounded to float32 before the distances are computed in
-    float64; that is visible in the map near slanted edges.
-    """
-    dtype = polygons.coords.dtype
-    corners = np.repeat(boxes[:, :2], polygons.counts, axis=0)
-    coords = (polygons.coords - corners).astype(dtype)
-    following = np.arange(1, len(coords) + 1)
-    following[polygons.starts[1:] - 1] = polygons.starts[:-1]
-    square_lengths = np.square(coords - coords[following]).astype(dtype)
-    sums = square_lengths[:, 0] + square_lengths[:, 1]
-    return coords.astype(np.float64), sums.astype(np.float64)
+    relative, squares = np.empty(polygons.coords.shape), np.empty(len(polygons.coords))
+    polygon_kernels.to_boxes(polygons.coords, polygons.starts, boxes, relative, squares)
+    return relative, squares

@@ -7,6 +7,7 @@ from typing import Any
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.ops.border_targets import border_targets
 from ppocr_ft.ops.clock import EpochClock
+from ppocr_ft.ops.compile_kernels import compile_kernels
 from ppocr_ft.ops.epoch_ratio import EpochRatio
 from ppocr_ft.ops.polygons import TextPolygons, ignore_flags
 from ppocr_ft.ops.registry import register
@@ -37,8 +38,7 @@ class MakeBorderMap:
         clock: EpochClock | None = None,
         **kwargs: Any,
     ) -> None:
-        from ppocr_ft.ops import kernels  # noqa: F401  compiled here, before workers fork
-
+        compile_kernels()  # here, before workers fork
         if not 0.0 <= thresh_min < thresh_max <= 1.0:
             raise ConfigError(
                 f"found thresh_min {thresh_min!r} and thresh_max {thresh_max!r}; they must be "

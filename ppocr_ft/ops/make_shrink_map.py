@@ -6,6 +6,7 @@ from typing import Any
 
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.ops.clock import EpochClock
+from ppocr_ft.ops.compile_kernels import compile_kernels
 from ppocr_ft.ops.epoch_ratio import EpochRatio
 from ppocr_ft.ops.polygons import TextPolygons, ignore_flags, ignore_flags_like
 from ppocr_ft.ops.registry import register
@@ -37,8 +38,7 @@ class MakeShrinkMap:
         clock: EpochClock | None = None,
         **kwargs: Any,
     ) -> None:
-        from ppocr_ft.ops import kernels  # noqa: F401  compiled here, before workers fork
-
+        compile_kernels()  # here, before workers fork
         self.min_text_size = min_text_size
         self._ratio = EpochRatio.from_keys(shrink_ratio, kwargs, clock)
 

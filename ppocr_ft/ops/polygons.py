@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ppocr_ft.errors import DataError
 
 Array = NDArray[Any]
+Floats = NDArray[np.float64]
 FARTHEST_PX = 1e6
 """A coordinate beyond this can only be a broken label: no image is a million pixels wide."""
 
@@ -70,18 +71,19 @@ class TextPolygons:
 
     def broken(self) -> NDArray[np.bool_]:
         """(n,): fewer than 3 points, or a point that is NaN, infinite or absurdly far away."""
-        far = np.asarray(~(np.abs(self.coords) <= FARTHEST_PX).all(axis=1))
-        return (self.counts < 3) | self._any(far)
+        from ppocr_ft.ops import polygon_kernels
 
-    def extents(self) -> Array:
-        """(n, 2): width and height of each polygon's bounding box; 0 where it has no points."""
-        result = np.zeros((len(self), 2), self.coords.dtype)
-        some = self.counts > 0
-        if some.any():
-            at = self.starts[:-1][some]
-            highest = np.maximum.reduceat(self.coords, at, axis=0)
-            result[some] = highest - np.minimum.reduceat(self.coords, at, axis=0)
-        return result
+        flags = np.empty(len(self), dtype=bool)
+        polygon_kernels.find_broken(self.coords, self.starts, FARTHEST_PX, flags)
+        return flags
+
+    def measures(self) -> tuple[Floats, Floats]:
+        """Areas (n,) and perimeters (n,); of polygons that are not broken."""
+        from ppocr_ft.ops import polygon_kernels
+
+        areas, lengths = np.empty(len(self)), np.empty(len(self))
+        polygon_kernels.measure(self.coords, self.starts, areas, lengths)
+        return areas, lengths
 
     def select(self, chosen: NDArray[np.bool_]) -> TextPolygons:
         """The polygons where ``chosen`` (n,) is true."""
@@ -101,11 +103,6 @@ class TextPolygons:
         result = np.empty(len(parts), dtype=object)
         result[:] = parts
         return result
-
-    def _any(self, flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """(n,) from one flag a point."""
-        total = np.concatenate([[0], np.cumsum(flags)])
-        return np.asarray(total[self.starts[1:]] > total[self.starts[:-1]])
 
 
 def _points(polygon: Any, i: int) -> Array:
@@ -129,9 +126,7 @@ def ignore_flags(ignore_tags: Sequence[Any] | Array, texts: int) -> NDArray[np.b
         DataError: not one flag a text.
     """
     if len(ignore_tags) != texts:
-        raise DataError(
-            f"{texts} polygons but {len(ignore_tags)} ignore_tags; give one a text"
-        )
+        raise DataError(f"{texts} polygons but {len(ignore_tags)} ignore_tags; give one a text")
     return np.array(ignore_tags, dtype=bool)
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
-from ppocr_ft.geometry import Offsetter, Ring, ring_arrays, shapely_rings, shrink_distances
+from ppocr_ft.geometry import Ring, offset_rings, ring_arrays, shrink_distances
 from ppocr_ft.ops.polygons import TextPolygons
 
 Array = NDArray[Any]
@@ -50,9 +49,9 @@ def shrink_targets(
     that polygons which crash it are masked.
     """
     broken = polygons.broken()
-    clipped, area = clip_and_orient(polygons, shape)
+    clipped, area, extents = clip_and_orient(polygons, shape)
     empty = broken | (np.abs(area) < 1)
-    small = clipped.extents().min(axis=1) < min_text_size
+    small = extents.min(axis=1) < min_text_size
     drawn = ~(ignored | empty | small)
     kernels = _kernels(clipped, drawn, ratio)
 
@@ -67,33 +66,31 @@ def shrink_targets(
     return ShrinkTargets(shrink_map, shrink_mask, clipped, masked, unusable)
 
 
-def clip_and_orient(polygons: TextPolygons, shape: tuple[int, int]) -> tuple[TextPolygons, Array]:
+def clip_and_orient(
+    polygons: TextPolygons, shape: tuple[int, int]
+) -> tuple[TextPolygons, Array, Array]:
     """Clip to the image, turn each polygon so that its shoelace area is not positive.
 
-    Returns the polygons and the areas (n,) before the turn, in the precision of the labels.
+    Returns the polygons, the areas (n,) before the turn and the extents (n, 2) in x and y, in
+    the precision of the labels.
     """
-    from ppocr_ft.ops import kernels
+    from ppocr_ft.ops import polygon_kernels
 
-    h, w = shape
     coords = polygons.coords.copy()
-    np.clip(coords[:, 0], 0, w - 1, out=coords[:, 0])
-    np.clip(coords[:, 1], 0, h - 1, out=coords[:, 1])
-    twice = np.zeros(len(polygons), coords.dtype)
-    kernels.orient(coords, polygons.starts, twice)
-    return TextPolygons(coords, polygons.starts), twice / 2
+    area = np.empty(len(polygons), coords.dtype)
+    extents = np.empty((len(polygons), 2), coords.dtype)
+    polygon_kernels.clip_and_orient(coords, polygons.starts, *shape, area, extents)
+    return TextPolygons(coords, polygons.starts), area, extents
 
 
 def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float) -> list[list[Ring]]:
     """For each text the rings that are left of it; none where ``drawn`` (n,) is false."""
-    chosen = polygons.select(drawn)
-    shapes = shapely_rings(chosen.coords, chosen.starts)
     rings: list[list[Ring]] = [[] for _ in range(len(polygons))]
     paths = polygons.paths()
-    distances = shrink_distances(shapely.area(shapes), shapely.length(shapes), ratio).tolist()
+    distances = shrink_distances(*polygons.select(drawn).measures(), ratio).tolist()
     for i, tries in zip(np.flatnonzero(drawn), distances, strict=True):
-        clipper = Offsetter(paths[i])
         for distance in tries:
-            rings[i] = clipper.rings(-distance)
+            rings[i] = offset_rings(paths[i], -distance)
             if len(rings[i]) == 1:
                 break
     return rings

@@ -1,74 +1,27 @@
-"""The compiled loops of the map operators: float64, one thread, no Python objects.
-
-Importing this module compiles them, or loads what numba keeps on disk from an earlier time. The
-operators import it when they are constructed, in the process that later forks the workers.
-"""
+"""The compiled loop that draws the threshold map: float64, one thread, no Python objects."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.ops.compiled import compiled
+
 Array = NDArray[Any]
-Function = TypeVar("Function", bound=Callable[..., object])
-
-
-def _compiled(*signatures: str) -> Callable[[Function], Function]:
-    """numba.njit for these signatures, cached on disk where a folder for it can be written."""
-
-    def decorate(function: Function) -> Function:
-        options = {"nogil": True, "error_model": "numpy"}
-        try:
-            jit = numba.njit(list(signatures), cache=True, **options)(function)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
-            jit = numba.njit(list(signatures), **options)(function)
-        compiled: Function = jit
-        return compiled
-
-    return decorate
-
-
-@_compiled(
-    "void(float32[:, ::1], int64[::1], float32[::1])",
-    "void(float64[:, ::1], int64[::1], float64[::1])",
-)
-def orient(coords: Array, starts: Array, twice: Array) -> None:
-    """Add to ``twice`` each polygon's shoelace sum; turn round the polygons where it is positive.
-
-    Summed in the order and precision in which PaddleOCR 2.6.1 sums it.
-    """
-    for i in range(len(starts) - 1):
-        first, last = starts[i], starts[i + 1] - 1
-        previous = last
-        for j in range(first, last + 1):
-            twice[i] += coords[j, 0] * coords[previous, 1] - coords[j, 1] * coords[previous, 0]
-            previous = j
-        if twice[i] > 0:
-            for j in range((last - first + 1) // 2):
-                for axis in range(2):
-                    kept = coords[first + j, axis]
-                    coords[first + j, axis] = coords[last - j, axis]
-                    coords[last - j, axis] = kept
-
-
 BLOCK = 16
 EDGE = "void(float32[::1], float64[::1], float64[::1], float64, float64, int64[::1])"
 
 
-@_compiled("int64(int64)")
+@compiled("int64(int64)")
 def _padded(width: int) -> int:
     """A row's length in the buffer of distances: whole blocks, which compile to vector code."""
     return (width + BLOCK - 1) // BLOCK * BLOCK
 
 
-@_compiled("void(float64[::1], float64[::1], float64, int64[::1], int64[::1])")
+@compiled("void(float64[::1], float64[::1], float64, int64[::1], int64[::1])")
 def _edge_window(a: Array, b: Array, reach: float, window: Array, near: Array) -> None:
     """``near``: first and last + 1 column of the window's pixels near edge a-b; its y range."""
     x_first = math.floor(min(a[0], b[0]) - reach)
@@ -81,7 +34,7 @@ def _edge_window(a: Array, b: Array, reach: float, window: Array, near: Array) -
     near[3] = min(window[3], y_last + 1)
 
 
-@_compiled(EDGE)
+@compiled(EDGE)
 def _near_edge(
     nearest: Array, a: Array, b: Array, square: float, reach: float, window: Array
 ) -> None:
@@ -108,10 +61,9 @@ def _near_edge(
         ya2, yb2 = ya * ya, yb * yb
         row = (y - window[2]) * _padded(window[1] - window[0])
         for column in range(near[0] // BLOCK * BLOCK, near[1], BLOCK):
-            line = nearest[row + column : row + column + BLOCK]
+            begin, at = np.float64(window[0] + column), np.uint64(row + column)
             for n in range(BLOCK):
-                x = float(window[0] + column + n)
-                xa, xb = x - ax, x - bx
+                xa, xb = begin + n - ax, begin + n - bx
                 to_a, to_b = xa * xa + ya2, xb * xb + yb2
                 cross = xa * dy - ya * dx
                 straight = cross * cross * inverse
@@ -119,10 +71,11 @@ def _near_edge(
                 height2 = height2 if height2 >= 0 else straight
                 distance2 = min(to_a, to_b) if square - to_a - to_b < 0 else height2
                 part2 = np.float32(distance2 * scale)
-                line[n] = part2 if part2 < line[n] else line[n]
+                k = at + np.uint64(n)  # unsigned, so that no negative index has to be thought of
+                nearest[k] = part2 if part2 < nearest[k] else nearest[k]
 
 
-@_compiled(EDGE)
+@compiled(EDGE)
 def _near_long_edge(
     nearest: Array, a: Array, b: Array, square: float, reach: float, window: Array
 ) -> None:
@@ -139,7 +92,7 @@ def _near_long_edge(
         ya, yb = y - ay, y - by
         row = (y - window[2]) * _padded(window[1] - window[0])
         for column in range(near[0], near[1]):
-            x = float(window[0] + column)
+            x = np.float64(window[0] + column)
             xa, xb = x - ax, x - bx
             to_a, to_b = xa * xa + ya * ya, xb * xb + yb * yb
             product = to_a * to_b
@@ -159,7 +112,7 @@ LONG_EDGE = 100.0
 """From how many times ``reach`` on an edge is a long one."""
 
 
-@_compiled(
+@compiled(
     "void(float32[:, ::1], float64[:, ::1], float64[::1], int64[::1], float64[::1], int64[:, ::1],"
     " float32, float32)"
 )
@@ -182,6 +135,7 @@ def paint_borders(
     next one, in the precision of the labels.
     """
     h, w = canvas.shape
+    flat = canvas.reshape(-1)
     nearest = np.empty(h * _padded(w), dtype=np.float32)
     window = np.empty(4, dtype=np.int64)  # x begin, x end, y begin, y end, relative to the box
     for i in range(len(distances)):
@@ -199,11 +153,10 @@ def paint_borders(
                 _near_long_edge(nearest, coords[j], coords[k], square_lengths[j], reach, window)
             else:
                 _near_edge(nearest, coords[j], coords[k], square_lengths[j], reach, window)
-        for n in range(stride * height):
-            nearest[n] = (np.float32(1) - np.sqrt(nearest[n])) * span + base
         for y in range(height):
-            line = nearest[y * stride : y * stride + width]
-            x_begin = window[0] + left
-            target = canvas[y + window[2] + top, x_begin : x_begin + width]
+            here = np.uint64(y * stride)
+            there = np.uint64((y + window[2] + top) * w + window[0] + left)
             for n in range(width):
-                target[n] = line[n] if line[n] > target[n] else target[n]
+                k = np.uint64(n)
+                value = (np.float32(1) - np.sqrt(nearest[here + k])) * span + base
+                flat[there + k] = max(flat[there + k], value)
