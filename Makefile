@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
+UPSTREAM_VENV := .venv-upstream
+UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
+UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quality style types test test-upstream bench docs clean
@@ -33,6 +36,19 @@ types: $(READY)  ## mypy
 
 test: quality types  ## ruff, mypy and pytest
 	OMP_NUM_THREADS=1 $(PY) -m pytest $(ARGS)
+
+test-upstream: $(UPSTREAM_READY)  ## the pair inside the real PaddleOCR 2.10.0, in an environment of its own
+	OMP_NUM_THREADS=1 $(UPSTREAM_PY) -m pytest tests/upstream $(ARGS)
+
+$(UPSTREAM_READY): setup.py tests/upstream/requirements.txt ppocr_ft/version.py
+	$(PYTHON) -m venv $(UPSTREAM_VENV)
+	$(UPSTREAM_PY) -m pip install --quiet --upgrade pip
+	$(UPSTREAM_PY) -m pip install --quiet -r tests/upstream/requirements.txt
+	$(UPSTREAM_PY) -m pip install --quiet --no-deps -e .
+	touch $@
+
+docs: $(READY)  ## the pictures and tables of docs/shrink.md
+	PYTHONPATH=tests $(PY) docs/scripts/shrink_pictures.py
 
 bench: $(READY)  ## the pair's time beside PaddleOCR 2.10.0's
 	PYTHONPATH=tests $(PY) tests/bench/operators.py

@@ -29,6 +29,8 @@ setup(
         "PyYAML>=6.0",
         "tqdm>=4.60",
         "matplotlib>=3.7",
+        "safetensors>=0.4",
+        "rapidocr-paddle==1.4.5",
     ],
     extras_require={
         "cpu": ["paddlepaddle==3.2.2"],
