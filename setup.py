@@ -30,6 +30,7 @@ setup(
         "tqdm>=4.60",
         "matplotlib>=3.7",
         "safetensors>=0.4",
+        "pillow>=9",
         "rapidocr-paddle==1.4.5",
     ],
     extras_require={

@@ -52,7 +52,7 @@ def line(rng: np.random.Generator, height: float, points: int = 4) -> Polygons:
     """One slightly turned text line of ``points`` points."""
     length = rng.uniform(40, 400)
     top = np.stack([np.linspace(0, length, points // 2), np.zeros(points // 2)], axis=1)
-    ring = np.concatenate([top, top[::-1] + (0, height)])
+    ring = np.concatenate([top, top[::-1] + np.array([0, height])])
     angle = rng.normal(0, 0.02)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     return (ring @ turn + rng.uniform(0, SIDE_PX - 100, 2)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Label files, data sets and the sample data set. No paddle."""

@@ -1,0 +1,9 @@
+"""The sample data set: instrument panels, packages and name plates, drawn from a seed.
+
+One quad per text *field*, gaps between its characters included. Scales, keys, codes, icons and
+displays that are off are no text.
+"""
+
+from ppocr_ft.data.sample.store import SampleSet, make_sample
+
+__all__ = ["SampleSet", "make_sample"]
