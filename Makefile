@@ -37,11 +37,14 @@ types: $(READY)  ## mypy
 test: quality types  ## ruff, mypy and pytest
 	OMP_NUM_THREADS=1 $(PY) -m pytest $(ARGS)
 
-test-upstream: $(UPSTREAM_READY)  ## the pair inside the real PaddleOCR 2.10.0, in an environment of its own
-	OMP_NUM_THREADS=1 $(UPSTREAM_PY) -m pytest tests/upstream $(ARGS)
+test-upstream:  ## the pair inside the real PaddleOCR 2.10.0, in an environment of its own
+	@if $(MAKE) --no-print-directory $(UPSTREAM_READY); then \
+		OMP_NUM_THREADS=1 $(UPSTREAM_PY) -m pytest tests/upstream $(ARGS); \
+	elif test -n "$$CI"; then exit 1; \
+	else echo "test-upstream: skipped, since its environment can't be built (see above)"; fi
 
 $(UPSTREAM_READY): setup.py tests/upstream/requirements.txt ppocr_ft/version.py
-	$(PYTHON) -m venv $(UPSTREAM_VENV)
+	$(PYTHON) -m venv --clear $(UPSTREAM_VENV)
 	$(UPSTREAM_PY) -m pip install --quiet --upgrade pip
 	$(UPSTREAM_PY) -m pip install --quiet -r tests/upstream/requirements.txt
 	$(UPSTREAM_PY) -m pip install --quiet --no-deps -e .

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppocr_ft.errors import ConfigError
 from ppocr_ft.ops.clock import EpochClock
 from ppocr_ft.ops.compile_kernels import compile_kernels
 from ppocr_ft.ops.epoch_ratio import EpochRatio
 from ppocr_ft.ops.polygons import TextPolygons, ignore_flags, ignore_flags_like
 from ppocr_ft.ops.registry import register
-from ppocr_ft.ops.schedule import ShrinkSchedule
+from ppocr_ft.ops.schedule import ShrinkSchedule, check_same
 from ppocr_ft.ops.shrink_targets import shrink_targets
 from ppocr_ft.ops.unusable import count_unusable
 
@@ -63,7 +62,7 @@ class MakeShrinkMap:
             ConfigError: MakeBorderMap before it follows another schedule.
             DataError: polys and ignore_tags of different lengths, or no lists of points.
         """
-        _check_pair(data.pop("border_schedule", self.schedule), self.schedule)
+        check_same(data.pop("border_schedule", self.schedule), self.schedule)
         polys, ignore_tags = data["polys"], data["ignore_tags"]
         polygons = TextPolygons.of(polys)
         ignored = ignore_flags(ignore_tags, len(polygons))
@@ -75,13 +74,3 @@ class MakeShrinkMap:
         data["ignore_tags"] = ignore_flags_like(targets.ignored, ignore_tags)
         count_unusable(data, "MakeShrinkMap", targets.unusable)
         return data
-
-
-def _check_pair(border: ShrinkSchedule, shrink: ShrinkSchedule) -> None:
-    if border != shrink:
-        raise ConfigError(
-            f"MakeShrinkMap's is {shrink.describe()}, MakeBorderMap's {border.describe()}; both "
-            "maps describe the same text, so give both the same shrink_ratio, shrink_ratio_end "
-            "and total_epoch",
-            key="shrink_ratio",
-        )

@@ -72,6 +72,20 @@ class ShrinkSchedule:
         return f"{self.start:g} -> {self.end:g} over {self.total_epoch:g} epochs"
 
 
+def check_same(border: ShrinkSchedule, shrink: ShrinkSchedule) -> None:
+    """
+    Raises:
+        ConfigError: the two map operators of a pipeline follow different schedules.
+    """
+    if border != shrink:
+        raise ConfigError(
+            f"MakeShrinkMap's is {shrink.describe()}, MakeBorderMap's {border.describe()}; both "
+            "maps describe the same text, so give both the same shrink_ratio, shrink_ratio_end "
+            "and total_epoch",
+            key="shrink_ratio",
+        )
+
+
 def _end_of(start: float, shrink_ratio_end: float | None) -> float:
     if shrink_ratio_end is not None:
         return check_ratio(shrink_ratio_end, "shrink_ratio_end")

@@ -1,0 +1,127 @@
+"""What happens around PaddleOCR's own functions so that the clock shows the true epoch."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from ppocr_ft.ops import EPOCH_CLOCK, MakeBorderMap, MakeShrinkMap, ShrinkSchedule
+from ppocr_ft.ops.schedule import check_same
+
+Function = Callable[..., Any]
+
+
+class TrainingHooks:
+    """Wrappers for three of PaddleOCR's functions; while not ``active`` they only pass on.
+
+    So a wrapper that some module has kept beyond ``uninstall()`` does no harm.
+    """
+
+    def __init__(self) -> None:
+        self.active = False
+        self._loaders: WeakKeyDictionary[Any, type] = WeakKeyDictionary()
+        self._announced: ShrinkSchedule | None = None
+
+    def create_operators(self, original: Function) -> Function:
+        """After it, the two map operators must follow one schedule."""
+
+        @functools.wraps(original)
+        def create_operators(*args: Any, **kwargs: Any) -> Any:
+            operators = original(*args, **kwargs)
+            if self.active:
+                check_pair(operators)
+            return operators
+
+        return create_operators
+
+    def build_dataloader(self, original: Function) -> Function:
+        """A training loader that it builds moves the clock."""
+
+        @functools.wraps(original)
+        def build_dataloader(*args: Any, **kwargs: Any) -> Any:
+            loader = original(*args, **kwargs)
+            given = _arguments(original, args, kwargs)
+            if self.active and given["mode"] == "Train":
+                self._drive_clock(loader)
+                self._announce(loader, given["logger"])
+            return loader
+
+        return build_dataloader
+
+    def load_model(self, original: Function) -> Function:
+        """It begins a run, a new one or one resumed at its ``start_epoch``.
+
+        Trainers pass an optimizer. Without one it is a look at some weights (evaluation,
+        export), which must not disturb a run that is under way.
+        """
+
+        @functools.wraps(original)
+        def load_model(*args: Any, **kwargs: Any) -> Any:
+            found = original(*args, **kwargs)
+            training = _arguments(original, args, kwargs).get("optimizer") is not None
+            if self.active and (training or not EPOCH_CLOCK.is_set):
+                begin_at(found.get("start_epoch", 1))
+            return found
+
+        return load_model
+
+    def release(self) -> None:
+        """Let go of the loaders, and of the clock."""
+        for loader, kind in list(self._loaders.items()):
+            loader.__class__ = kind
+        self._loaders.clear()
+        self._announced = None
+        EPOCH_CLOCK.reset()
+
+    def _drive_clock(self, loader: Any) -> None:
+        kind: Any = type(loader)
+        loader.__class__ = _clocked(kind)
+        self._loaders[loader] = kind
+
+    def _announce(self, loader: Any, logger: Any) -> None:
+        for schedule in schedules(getattr(loader.dataset, "ops", [])).values():
+            if schedule != self._announced:
+                self._announced = schedule
+                logger.info(f"ppocr_ft: shrink ratio {schedule.describe()}, by the true epoch")
+
+
+def begin_at(epoch: int) -> None:
+    """The next training epoch is ``epoch``."""
+    if epoch > 1:
+        EPOCH_CLOCK.set(epoch - 1)
+    else:
+        EPOCH_CLOCK.reset()
+
+
+def schedules(operators: Iterable[Any]) -> dict[str, ShrinkSchedule]:
+    """The schedules of the map operators among these, by the operators' names."""
+    pair = (op for op in operators if isinstance(op, MakeBorderMap | MakeShrinkMap))
+    return {type(op).__name__: op.schedule for op in pair}
+
+
+def check_pair(operators: Iterable[Any]) -> None:
+    """
+    Raises:
+        ConfigError: MakeBorderMap and MakeShrinkMap follow different schedules.
+    """
+    found = schedules(operators)
+    if len(found) == 2:
+        check_same(found["MakeBorderMap"], found["MakeShrinkMap"])
+
+
+@functools.cache
+def _clocked(kind: Any) -> Any:
+    """A subclass of a loader's class: every new iteration is the next epoch."""
+
+    def next_epoch(loader: Any) -> Any:
+        EPOCH_CLOCK.advance()
+        return kind.__iter__(loader)
+
+    return type(kind.__name__, (kind,), {"__iter__": next_epoch})
+
+
+def _arguments(function: Function, args: Any, kwargs: Any) -> dict[str, Any]:
+    return inspect.signature(function).bind(*args, **kwargs).arguments
