@@ -25,7 +25,7 @@ setup(
         "shapely>=2.0",
         "pyclipper>=1.3",
         "numba>=0.58",
-        "pydantic>=2.5",
+        "pydantic>=2.6",
         "PyYAML>=6.0",
         "tqdm>=4.60",
         "matplotlib>=3.7",

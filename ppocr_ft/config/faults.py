@@ -1,0 +1,131 @@
+"""What is wrong with a config, where, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ppocr_ft.errors import ConfigError
+
+Severity = Literal["error", "warning"]
+
+OVERRIDE_MARK = "-o "
+MAX_SHOWN_CHARS = 60
+MAX_LISTED_NAMES = 16
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a value was written: a file and its 1-based line, or ``-o Section.key``."""
+
+    path: str
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One finding about a config.
+
+    ``path`` is the config file or, for a value of the command line, ``-o Section.key``; ``line``
+    is 1-based. ``key`` is the dotted key path, list items by index, as ``-o`` takes it:
+    ``Train.dataset.transforms.6.MakeShrinkMap.shrink_ratio``. ``related`` are further keys that
+    the finding depends on.
+    """
+
+    severity: Severity
+    path: str | None
+    line: int | None
+    key: str
+    message: str
+    related: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        where = self.path or ""
+        if self.line is not None:
+            where = f"{where}:{self.line}" if where else f"line {self.line}"
+        parts = (where, "" if self._place_is_key() else self.key, self.message)
+        return ": ".join(part for part in parts if part)
+
+    def _place_is_key(self) -> bool:
+        if self.path is None or not self.path.startswith(OVERRIDE_MARK):
+            return False
+        written = self.path.removeprefix(OVERRIDE_MARK)
+        return _without_indices(written) == _without_indices(self.key)
+
+
+def error(key: str, message: str, *related: str) -> Fault:
+    return Fault("error", None, None, key, message, related)
+
+
+def warning(key: str, message: str, *related: str) -> Fault:
+    return Fault("warning", None, None, key, message, related)
+
+
+def config_error(path: str | Path, faults: Sequence[Fault]) -> ConfigError:
+    """All faults as one error; a single fault keeps its own place in the error's attributes."""
+    if len(faults) == 1:
+        (fault,) = faults
+        key = None if fault._place_is_key() else fault.key or None
+        return ConfigError(fault.message, path=fault.path, key=key, line=fault.line)
+    lines = "".join(f"\n  {fault.describe()}" for fault in faults)
+    return ConfigError(f"{len(faults)} faults in this config:{lines}", path=path)
+
+
+def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """The file's faults by line, then those of the command line; each once."""
+    unique = dict.fromkeys(faults)
+    return tuple(sorted(unique, key=lambda fault: (fault.line is None, fault.line or 0)))
+
+
+def suggest(word: str, known: Collection[str], unlisted: Collection[str] = ()) -> str:
+    """``; did you mean 'shrink_ratio'?``, or all ``known`` names where none is near.
+
+    ``unlisted`` names are guessed too, but not listed.
+    """
+    near = nearest(word, (*known, *unlisted))
+    if near is not None:
+        return f"; did you mean {near!r}?"
+    if not known:
+        return "; none is known here"
+    if len(known) <= MAX_LISTED_NAMES:
+        return f"; known: {', '.join(sorted(known))}"
+    return ""
+
+
+def nearest(word: str, known: Collection[str]) -> str | None:
+    """The known name that ``suggest`` would name."""
+    by_folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return by_folded[near[0]] if near else None
+
+
+def show(value: object) -> str:
+    """A value of a config in YAML's words, shortened to one line."""
+    text = _flow(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {_flow(below)}' for name, below in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_flow, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
+
+
+def join_key(*parts: object) -> str:
+    return ".".join(str(part) for part in parts if part != "")
+
+
+def is_under(key: str, prefix: str) -> bool:
+    """Whether ``key`` is ``prefix`` or lies below it."""
+    return key == prefix or key.startswith(f"{prefix}.")
+
+
+def _without_indices(key: str) -> str:
+    return ".".join(part for part in key.split(".") if not part.isdecimal())

@@ -1,0 +1,63 @@
+"""PaddleOCR YAMLs that need a word of their own: other tasks, and names of early drafts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppocr_ft.config.faults import error, warning
+from ppocr_ft.config.tree import Tree
+
+OTHER_TASKS = frozenset(("rec", "cls", "table", "kie", "e2e", "sr"))
+OTHER_ALGORITHMS = frozenset(
+    ("Distillation", "DB++", "EAST", "SAST", "PSE", "FCE", "CT", "DRRG", "PGNet", "SDMGR")
+)
+USE_INSTEAD = "start from configs/det_v4_ft.yml"
+
+
+def refuse_other_tasks(tree: Tree) -> bool:
+    """Whether the YAML isn't for a single DB detector; says so once instead of key by key."""
+    architecture = _section(tree.data, "Architecture")
+    task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
+    if isinstance(task, str) and task in OTHER_TASKS:
+        message = f"found {task!r}: this project trains text detectors (det); {USE_INSTEAD}"
+        tree.add(error("Architecture.model_type", message))
+        return True
+    if algorithm == "Distillation":
+        message = (
+            "found 'Distillation': one detector is trained here, without a teacher; "
+            f"{USE_INSTEAD}. A distilled .pdparams can be its Global.pretrained_model"
+        )
+        tree.add(error("Architecture.algorithm", message))
+        return True
+    if isinstance(algorithm, str) and algorithm in OTHER_ALGORITHMS:
+        message = f"found {algorithm!r}: this project trains DB detectors; {USE_INSTEAD}"
+        tree.add(error("Architecture.algorithm", message))
+        return True
+    return False
+
+
+def translate_draft_names(tree: Tree) -> None:
+    """Read the first drafts of PaddleOCR's PP-OCRv4 YAMLs, whose network names it dropped.
+
+    PaddleOCR itself never had networks of these names (its issue #10685).
+    """
+    architecture = _section(tree.data, "Architecture")
+    backbone, head = _section(architecture, "Backbone"), _section(architecture, "Head")
+    if backbone.get("name") == "PPLCNetNew":
+        _rename(tree, backbone, "Backbone", "PPLCNetV3")
+    if backbone.get("name") == "PPHGNet" and backbone.get("scale") == "small":
+        del backbone["scale"]
+        _rename(tree, backbone, "Backbone", "PPHGNet_small")
+    if head.get("name") == "CBNHeadLocal":
+        _rename(tree, head, "Head", "PFHeadLocal")
+
+
+def _rename(tree: Tree, section: dict[str, Any], key: str, name: str) -> None:
+    draft, section["name"] = section["name"], name
+    message = f"{draft!r} is a draft's name for {name!r} and is read as that"
+    tree.add(warning(f"Architecture.{key}.name", message))
+
+
+def _section(parent: object, name: str) -> dict[str, Any]:
+    section = parent.get(name) if isinstance(parent, dict) else None
+    return section if isinstance(section, dict) else {}

@@ -1,0 +1,70 @@
+"""A YAML file and ``-o`` overrides to a Config, or to one error that lists every fault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppocr_ft.config.faults import Fault, config_error, in_order
+from ppocr_ft.config.foreign import refuse_other_tasks, translate_draft_names
+from ppocr_ft.config.overrides import apply_override, parse_overrides
+from ppocr_ft.config.rules import check_rules
+from ppocr_ft.config.schema import Config
+from ppocr_ft.config.tree import Tree
+from ppocr_ft.config.validate import check
+from ppocr_ft.config.yaml_text import parse_yaml, read_text
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What can be said about a config file: ``config`` is None if any fault is an error."""
+
+    config: Config | None
+    faults: tuple[Fault, ...]
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a config in PaddleOCR's YAML.
+
+    ``overrides`` are ``-o`` arguments, ``Section.key=value`` with a YAML value; list items by
+    index or by operator name: ``Train.dataset.transforms.MakeShrinkMap.shrink_ratio=0.6``.
+
+    Raises:
+        ConfigError: the file can't be read, or anything in it or in ``overrides`` is wrong. It
+            lists every fault with file and line, key, what was found and what would be right.
+    """
+    inspection = inspect_config(path, overrides)
+    if inspection.config is not None:
+        return inspection.config
+    errors = [fault for fault in inspection.faults if fault.severity == "error"]
+    raise config_error(path, errors)
+
+
+def inspect_config(path: str | Path, overrides: Sequence[str] = ()) -> Inspection:
+    """As ``load_config``, but never raises: what is wrong is in ``faults``, with the warnings."""
+    parsed, override_faults = parse_overrides(overrides)
+    text = read_text(Path(path))
+    if isinstance(text, Fault):
+        return Inspection(None, (text, *override_faults))
+    tree = parse_yaml(text, str(path))
+    tree.faults += override_faults
+    if isinstance(tree.data, dict):
+        for override in parsed:
+            apply_override(tree, override)
+    return _inspect_tree(tree)
+
+
+def _inspect_tree(tree: Tree) -> Inspection:
+    unreadable = tree.data is None and tree.faults
+    if unreadable or refuse_other_tasks(tree):
+        return Inspection(None, in_order(tree.faults))
+    translate_draft_names(tree)
+    checked = check(tree.data, tree.unreadable)
+    rule_faults = [] if checked.usable is None else check_rules(checked.usable)
+    for fault in [*checked.faults, *(found for found in rule_faults if checked.is_sure(found))]:
+        tree.add(fault)
+    faults = in_order(tree.faults)
+    if checked.config is None or any(fault.severity == "error" for fault in faults):
+        return Inspection(None, faults)
+    return Inspection(checked.config.with_warnings(faults), faults)

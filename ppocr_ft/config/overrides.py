@@ -1,0 +1,128 @@
+"""``-o Section.key=value``: values of the command line, written over those of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ppocr_ft.config.faults import (
+    OVERRIDE_MARK,
+    Fault,
+    Place,
+    join_key,
+    show,
+    suggest,
+)
+from ppocr_ft.config.tree import Tree
+from ppocr_ft.config.yaml_text import parse_yaml
+
+
+@dataclass(frozen=True)
+class Override:
+    """One ``key=value``; ``value`` is plain YAML data."""
+
+    key: str
+    value: object
+
+    @property
+    def place(self) -> Place:
+        return Place(f"{OVERRIDE_MARK}{self.key}")
+
+
+class _DeadEndError(Exception):
+    """An override's key leads nowhere; the message says from where on."""
+
+
+def parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[Fault]]:
+    """The overrides that can be read, and what is wrong with the others."""
+    overrides, faults = [], []
+    for text in texts:
+        parsed = _parse(text)
+        if isinstance(parsed, Override):
+            overrides.append(parsed)
+        else:
+            faults.append(parsed)
+    return overrides, faults
+
+
+def _parse(text: str) -> Override | Fault:
+    key, equals, value_text = (part.strip() for part in text.partition("="))
+    place = f"{OVERRIDE_MARK}{key or text}"
+    if not equals:
+        return Fault("error", place, None, key, "lacks a value; write Section.key=value")
+    if not all(key.split(".")):
+        return Fault(
+            "error", place, None, key, "isn't a key path; write Section.key=value, without spaces"
+        )
+    tree = parse_yaml(value_text, place)
+    if tree.faults:
+        reason = tree.faults[0].message
+        return Fault("error", place, None, key, f"{reason} (value {show(value_text)}: quote it?)")
+    return Override(key, tree.data)
+
+
+def apply_override(tree: Tree, override: Override) -> None:
+    """Write the value into ``tree``, making sections that are missing or empty.
+
+    Whether the schema knows the key is found out later, with the file's own keys. A key that
+    leads through what can't hold keys, or to a list item that isn't there, becomes a fault.
+    """
+    try:
+        _write(tree, override)
+    except _DeadEndError as reason:
+        place = override.place
+        tree.faults.append(Fault("error", place.path, None, override.key, str(reason)))
+
+
+def _write(tree: Tree, override: Override) -> None:
+    holder: Any = [tree.data]
+    slot: Any = 0
+    key, parts = "", override.key.split(".")
+    while parts:
+        node = _entered(holder, slot, key)
+        if isinstance(node, list):
+            parts = [*_item_parts(node, parts[0], key), *parts[1:]]
+            slot = int(parts[0])
+        else:
+            tree.places.setdefault(key, override.place)
+            slot = parts[0]
+            node.setdefault(slot, None)
+        holder, key = node, join_key(key, parts.pop(0))
+    holder[slot] = override.value
+    tree.put_place(key, override.place)
+
+
+def _entered(holder: Any, slot: Any, key: str) -> dict[str, Any] | list[Any]:
+    """The section or list in ``holder[slot]``; a new section where there is nothing."""
+    if holder[slot] is None:
+        holder[slot] = {}
+    node = holder[slot]
+    if isinstance(node, (dict, list)):
+        return node
+    raise _DeadEndError(f"{key} holds {show(node)}, so there is no key below it")
+
+
+def _item_parts(items: list[Any], part: str, key: str) -> list[str]:
+    """An index stays; an operator's name becomes its index and name, an augmenter's its index."""
+    if part.isascii() and part.isdigit():
+        if int(part) < len(items):
+            return [part]
+        raise _DeadEndError(f"{key} has {len(items)} items, 0 to {len(items) - 1}")
+    found = [path for name, path in _item_names(items) if name == part]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        indices = " or ".join(path[0] for path in found)
+        raise _DeadEndError(f"{key} holds {part} {len(found)} times; name it by index, {indices}")
+    names = {name for name, _ in _item_names(items)}
+    raise _DeadEndError(f"{key} holds no {part!r}{suggest(part, names)}")
+
+
+def _item_names(items: list[Any]) -> Iterator[tuple[str, list[str]]]:
+    for i, item in enumerate(items):
+        if isinstance(item, dict) and isinstance(item.get("type"), str):
+            yield item["type"], [str(i)]
+        elif isinstance(item, dict) and len(item) == 1:
+            (name,) = item
+            yield name, [str(i), name]

@@ -1,0 +1,127 @@
+"""Data beside the schema: unknown keys and names found, keys without effect taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from ppocr_ft.config.base import Choice, Section
+from ppocr_ft.config.faults import Fault, error, join_key, nearest, show, suggest, warning
+
+
+class Pruner:
+    """Walks data beside the schema and takes out what the schema doesn't know.
+
+    ``broken`` are keys whose value can't be told to be of any known kind; ``unsure`` sections in
+    which an unknown key may have been meant for another one; ``meant`` what it is near to.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.broken: list[str] = []
+        self.unsure: list[str] = []
+        self.meant: list[str] = []
+
+    def section(
+        self, kind: type[Section], data: dict[str, Any], key: str, name_of_kind: str = ""
+    ) -> dict[str, Any]:
+        known = _hints(kind)
+        kept = {}
+        for name, value in data.items():
+            below = join_key(key, name)
+            if name in known:
+                kept[name] = self.value(known[name], value, below)
+            elif name in kind.NO_EFFECT:
+                reason = kind.NO_EFFECT[name]
+                self.faults.append(warning(below, f"has no effect here: {reason}"))
+            else:
+                hint = suggest(name, known, kind.NO_EFFECT)
+                owner = f" of {name_of_kind}" if name_of_kind else ""
+                self.faults.append(error(below, f"unknown key{owner}{hint}"))
+                self.unsure += [key] if key else []
+                self.meant.append(join_key(key, nearest(name, known) or name))
+        return kept
+
+    def value(self, hint: object, data: object, key: str) -> object:
+        choice = next((meta for meta in _metadata(hint) if isinstance(meta, Choice)), None)
+        if choice is not None:
+            return self._chosen(choice, data, key)
+        kind = _bare(hint)
+        if get_origin(kind) is tuple and isinstance(data, list):
+            item = get_args(kind)[0]
+            return [self.value(item, value, join_key(key, i)) for i, value in enumerate(data)]
+        if get_origin(kind) is None and isinstance(kind, type) and isinstance(data, dict):
+            return self.section(kind, data, key) if issubclass(kind, Section) else data
+        return data
+
+    def _chosen(self, choice: Choice, data: object, key: str) -> object:
+        name = choice.name_of(data)
+        if name is None or name not in choice.table:
+            named = choice.by and isinstance(data, dict)
+            where = join_key(key, choice.by) if named else key
+            self.faults.append(error(where, _no_choice(choice, name, data)))
+            self.broken.append(key)
+            return data
+        kind = choice.table[name]
+        assert isinstance(data, dict)  # name_of gives a name for nothing else
+        if choice.by:
+            return self.section(kind, data, key, name)
+        arguments = data[name]
+        if arguments is not None and not isinstance(arguments, dict):
+            below = join_key(key, name)
+            self.faults.append(
+                error(below, f"found {show(arguments)}, expected arguments as keys, or nothing")
+            )
+            self.broken.append(below)
+            return data
+        return {name: self.section(kind, arguments or {}, join_key(key, name), name)}
+
+
+def _no_choice(choice: Choice, name: str | None, data: object) -> str:
+    if name is not None:
+        return f"unknown {choice.what} {name!r}{suggest(name, choice.table)}"
+    return _no_name(choice, data) if choice.by else _no_operator(data)
+
+
+def _no_name(choice: Choice, data: object) -> str:
+    known = ", ".join(sorted(choice.table))
+    if not isinstance(data, dict):
+        return f"found {show(data)}, expected keys, first of all {choice.by}: one of {known}"
+    if choice.by not in data:
+        return f"missing; expected one of {known}"
+    return f"found {show(data[choice.by])}, expected one of {known}"
+
+
+def _no_operator(data: object) -> str:
+    if isinstance(data, dict) and len(data) > 1:
+        first, second = list(data)[:2]
+        return (
+            f"{first!r} and {second!r} stand at the same indentation; an operator is one name, "
+            "its arguments are indented further"
+        )
+    if isinstance(data, str):
+        return f"found the text {data!r}; an operator is written '- {data}:', with a colon"
+    return f"found {show(data)}, expected an operator: one name and its arguments"
+
+
+@cache
+def _hints(kind: type[Section]) -> Mapping[str, object]:
+    """The types of a section's keys, with their metadata."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hints[name] for name in kind.model_fields}
+
+
+def _metadata(hint: object) -> tuple[object, ...]:
+    return tuple(getattr(hint, "__metadata__", ()))
+
+
+def _bare(hint: object) -> object:
+    """A type without its metadata and without ``| None``."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) in (Union, UnionType):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        return _bare(members[0]) if len(members) == 1 else hint
+    return hint

@@ -1,0 +1,338 @@
+"""What must hold between keys, as pure functions ``Config -> list[Fault]``.
+
+A fault carries the key that it is about; ``load_config`` adds file and line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+from ppocr_ft.config.faults import Fault, error, warning
+from ppocr_ft.config.schema import Config, Dataset
+from ppocr_ft.config.solver import LearningRate, OptimizerSection
+from ppocr_ft.config.transforms import (
+    PADDLEOCR_RISE,
+    KeepKeys,
+    MakeBorderMap,
+    MakeShrinkMap,
+    NormalizeImage,
+    Operator,
+    ShrinkScheduled,
+    ToCHWImage,
+)
+
+Rule = Callable[[Config], list[Fault]]
+Mode = Literal["Train", "Eval"]
+Placed = tuple[str, Operator]
+"""An operator with its key."""
+
+MAP_OPERATORS = ("MakeBorderMap", "MakeShrinkMap")
+REQUIRED_OPERATORS: dict[Mode, tuple[str, ...]] = {
+    "Train": (
+        "DecodeImage",
+        "DetLabelEncode",
+        "MakeBorderMap",
+        "MakeShrinkMap",
+        "NormalizeImage",
+        "ToCHWImage",
+        "KeepKeys",
+    ),
+    "Eval": (
+        "DecodeImage",
+        "DetLabelEncode",
+        "DetResizeForTest",
+        "NormalizeImage",
+        "ToCHWImage",
+        "KeepKeys",
+    ),
+}
+REQUIRED_KEYS: dict[Mode, tuple[str, ...]] = {
+    "Train": ("image", "threshold_map", "threshold_mask", "shrink_map", "shrink_mask"),
+    "Eval": ("image", "shape", "polys", "ignore_tags"),
+}
+
+
+ADVICE = {
+    "DecodeImage": "it is the first operator",
+    "DetLabelEncode": "it follows DecodeImage",
+    "DetResizeForTest": "add it after DetLabelEncode, with limit_side_len: 960, limit_type: max",
+    "MakeBorderMap": "add it before MakeShrinkMap, with the same shrink_ratio",
+    "MakeShrinkMap": "add it after MakeBorderMap, with the same shrink_ratio",
+    "NormalizeImage": "add it before ToCHWImage, with order: hwc",
+    "ToCHWImage": "add it before KeepKeys",
+    "KeepKeys": "it is the last operator",
+}
+
+
+def check_rules(config: Config) -> list[Fault]:
+    """Everything that the rules find."""
+    return [fault for rule in RULES for fault in rule(config)]
+
+
+def required_operators(config: Config) -> list[Fault]:
+    """Each pipeline has what training or evaluation can't do without, once."""
+    faults = []
+    for mode, required in REQUIRED_OPERATORS.items():
+        placed = _placed(config, mode)
+        names = [operator.name for _, operator in placed]
+        for name in required:
+            if names.count(name) == 0:
+                faults.append(error(_pipeline(mode), f"lacks {name}; {ADVICE[name]}"))
+            elif names.count(name) > 1:
+                again = [key for key, _ in placed if key.endswith(f".{name}")][1]
+                faults.append(error(again, "is given twice; keep one of them"))
+    return faults
+
+
+def operator_order(config: Config) -> list[Fault]:
+    """Nothing before DecodeImage, nothing after KeepKeys, no geometry after the maps."""
+    faults = []
+    for mode in REQUIRED_OPERATORS:
+        placed = _placed(config, mode)
+        names = [operator.name for _, operator in placed]
+        if "DecodeImage" in names[1:] and names[0] != "DecodeImage":
+            faults.append(error(placed[0][0], "comes before DecodeImage, which must be the first"))
+        if "KeepKeys" in names[:-1] and names[-1] != "KeepKeys":
+            faults.append(error(placed[-1][0], "comes after KeepKeys, which must be the last"))
+        faults += _geometry_after_maps(placed)
+    return faults
+
+
+def _geometry_after_maps(placed: list[Placed]) -> list[Fault]:
+    faults = []
+    for i, (key, operator) in enumerate(placed):
+        drawn = [(k, op.name) for k, op in placed[:i] if op.name in MAP_OPERATORS]
+        if operator.MOVES_TEXTS and drawn:
+            maps_key, maps = drawn[0]
+            message = (
+                f"moves the texts after {maps} has drawn its map, which no longer fits; "
+                f"put it before {maps}"
+            )
+            faults.append(error(key, message, maps_key))
+    return faults
+
+
+def map_order(config: Config) -> list[Fault]:
+    """MakeBorderMap comes first, as in all of PaddleOCR's PP-OCR YAMLs."""
+    border, shrink = _pair(config)
+    if border is None or shrink is None:
+        return []
+    keys = [key for key, _ in _placed(config, "Train")]
+    if keys.index(border[0]) < keys.index(shrink[0]):
+        return []
+    message = (
+        "comes after MakeShrinkMap, so texts that MakeShrinkMap masks or clips get another "
+        "border than in PaddleOCR's PP-OCR configs; put it before MakeShrinkMap"
+    )
+    return [warning(border[0], message, shrink[0])]
+
+
+def normalize_layout(config: Config) -> list[Fault]:
+    """NormalizeImage's ``order`` is the layout that it meets."""
+    faults = []
+    for mode in REQUIRED_OPERATORS:
+        after = False
+        for key, operator in _placed(config, mode):
+            after = after or isinstance(operator, ToCHWImage)
+            wanted = "chw" if after else "hwc"
+            if isinstance(operator, NormalizeImage) and operator.order != wanted:
+                place = "after" if after else "before"
+                message = f"found {operator.order!r}, but {place} ToCHWImage it is {wanted!r}"
+                faults.append(error(f"{key}.order", message))
+    return faults
+
+
+def shrink_pair(config: Config) -> list[Fault]:
+    """MakeBorderMap and MakeShrinkMap follow one schedule."""
+    border, shrink = _pair(config)
+    if border is None or shrink is None:
+        return []
+    epochs = config.Global.epoch_num
+    ours, theirs = _schedule(shrink[1], epochs), _schedule(border[1], epochs)
+    if all(math.isclose(a, b, abs_tol=1e-9) for a, b in zip(ours, theirs, strict=True)):
+        return []
+    differing = [
+        name
+        for name in ("shrink_ratio", "shrink_ratio_end", "total_epoch")
+        if getattr(shrink[1], name) != getattr(border[1], name)
+    ]
+    message = (
+        f"MakeShrinkMap's schedule is {_in_words(ours)}, MakeBorderMap's {_in_words(theirs)}; both "
+        f"draw the same text, so give both the same {' and '.join(differing)}"
+    )
+    ramps = [op for op in (border[1], shrink[1]) if op.end_ratio() != op.shrink_ratio]
+    horizon = ["Global.epoch_num"] if any(op.total_epoch is None for op in ramps) else []
+    return [error(f"{shrink[0]}.{differing[0]}", message, border[0], shrink[0], *horizon)]
+
+
+def shrink_end(config: Config) -> list[Fault]:
+    """A ramp stays below 1, where texts would not shrink at all."""
+    faults = []
+    for key, operator in _placed(config, "Train"):
+        if isinstance(operator, ShrinkScheduled) and operator.end_ratio() >= 1:
+            message = (
+                f"found {operator.shrink_ratio:g}; with total_epoch {operator.total_epoch} and no "
+                f"shrink_ratio_end it rises by {PADDLEOCR_RISE:g} to {operator.end_ratio():g}, "
+                "which must stay below 1: lower it or set shrink_ratio_end"
+            )
+            faults.append(error(f"{key}.shrink_ratio", message))
+    return faults
+
+
+def ramp_length(config: Config) -> list[Fault]:
+    """A ramp as long as the run; otherwise it ends early, or is cut off before its end."""
+    _, shrink = _pair(config)
+    if shrink is None or shrink[1].total_epoch is None:
+        return []
+    key, operator = shrink
+    run, ramp = config.Global.epoch_num, operator.total_epoch
+    if ramp == run or ramp is None or operator.end_ratio() == operator.shrink_ratio:
+        return []
+    start, end = operator.shrink_ratio, operator.end_ratio()
+    last = start + (end - start) * min(run / ramp, 1)
+    seed = config.Global.seed
+    message = (
+        f"{ramp} differs from Global.epoch_num {run}: the shrink ratio goes from {start:g} to "
+        f"{last:.4g} in this run ({end:g} in epoch {ramp}). PaddleOCR 2.7 and 2.8 take the seed "
+        f"for the epoch and would train at a constant {start:g} + {PADDLEOCR_RISE:g} * {seed} / "
+        f"{ramp} = {start + PADDLEOCR_RISE * seed / ramp:.4g}; later versions stay at {start:g}"
+    )
+    return [warning(f"{key}.total_epoch", message, "Global.epoch_num")]
+
+
+def kept_keys(config: Config) -> list[Fault]:
+    """KeepKeys keeps what the loss or the metric needs."""
+    faults = []
+    for mode, required in REQUIRED_KEYS.items():
+        for key, operator in _placed(config, mode):
+            if not isinstance(operator, KeepKeys):
+                continue
+            missing = [name for name in required if name not in operator.keep_keys]
+            if missing:
+                user = "the loss" if mode == "Train" else "the metric"
+                message = f"lacks {', '.join(missing)}, which {user} needs"
+                faults.append(error(f"{key}.keep_keys", message))
+    return faults
+
+
+def ratio_list_length(config: Config) -> list[Fault]:
+    """A list of ratios has one for each label file."""
+    faults = []
+    for mode in REQUIRED_OPERATORS:
+        dataset = _dataset(config, mode)
+        ratios, files = dataset.ratio_list, dataset.label_file_list
+        if ratios is not None and len(ratios) != len(files):
+            message = (
+                f"has {len(ratios)} value(s) for {len(files)} file(s) of label_file_list; give "
+                "one each, or a number instead of a list for all"
+            )
+            key = f"{mode}.dataset.ratio_list"
+            faults.append(error(key, message, f"{mode}.dataset.label_file_list"))
+    return faults
+
+
+def optimizer_keys(config: Config) -> list[Fault]:
+    """Keys that belong to another optimizer or schedule are named; missing ones too."""
+    optimizer = config.Optimizer
+    return [
+        *_unused_or_missing(optimizer, optimizer.name, "Optimizer"),
+        *_unused_or_missing(optimizer.lr, optimizer.lr.name, "Optimizer.lr"),
+    ]
+
+
+def _unused_or_missing(
+    section: OptimizerSection | LearningRate, name: str, key: str
+) -> list[Fault]:
+    used = section.USED[name]
+    faults = [
+        error(f"{key}.{wanted}", f"missing; {name} needs it")
+        for wanted in used
+        if wanted in section.REQUIRED and getattr(section, wanted) is None
+    ]
+    others = {other for names in section.USED.values() for other in names} - set(used)
+    for other in sorted(others):
+        if getattr(section, other) is not None:
+            users = ", ".join(user for user, names in section.USED.items() if other in names)
+            message = f"has no effect with {name}; it belongs to {users}"
+            faults.append(warning(f"{key}.{other}", message, f"{key}.name"))
+    return faults
+
+
+def optimizer_conflicts(config: Config) -> list[Fault]:
+    """Two keys that would each set the same thing."""
+    optimizer, lr = config.Optimizer, config.Optimizer.lr
+    faults = []
+    if optimizer.weight_decay is not None and optimizer.regularizer is not None:
+        message = "weight_decay and regularizer are both given; keep one of them"
+        faults.append(error("Optimizer.weight_decay", message, "Optimizer.regularizer"))
+    if optimizer.clip_norm is not None and optimizer.clip_norm_global is not None:
+        message = "clip_norm and clip_norm_global are both given; keep one of them"
+        faults.append(error("Optimizer.clip_norm", message, "Optimizer.clip_norm_global"))
+    if lr.warmup_epoch is not None and lr.warmup_steps is not None:
+        message = "warmup_epoch and warmup_steps are both given; keep one of them"
+        faults.append(error("Optimizer.lr.warmup_steps", message, "Optimizer.lr.warmup_epoch"))
+    return faults
+
+
+def piecewise_values(config: Config) -> list[Fault]:
+    """Piecewise has one rate before, between and after its ``decay_epochs``."""
+    rates, epochs = config.Optimizer.lr.values, config.Optimizer.lr.decay_epochs
+    if rates is None or epochs is None or len(rates) == len(epochs) + 1:
+        return []
+    message = f"has {len(rates)} rate(s) for {len(epochs)} decay_epochs; give {len(epochs) + 1}"
+    return [error("Optimizer.lr.values", message, "Optimizer.lr.decay_epochs")]
+
+
+RULES: tuple[Rule, ...] = (
+    required_operators,
+    operator_order,
+    map_order,
+    normalize_layout,
+    shrink_pair,
+    shrink_end,
+    ramp_length,
+    kept_keys,
+    ratio_list_length,
+    optimizer_keys,
+    optimizer_conflicts,
+    piecewise_values,
+)
+
+
+def _dataset(config: Config, mode: Mode) -> Dataset:
+    return config.Train.dataset if mode == "Train" else config.Eval.dataset
+
+
+def _pipeline(mode: Mode) -> str:
+    return f"{mode}.dataset.transforms"
+
+
+def _placed(config: Config, mode: Mode) -> list[Placed]:
+    operators = _dataset(config, mode).transforms
+    return [(f"{_pipeline(mode)}.{i}.{op.name}", op) for i, op in enumerate(operators)]
+
+
+def _pair(
+    config: Config,
+) -> tuple[tuple[str, MakeBorderMap] | None, tuple[str, MakeShrinkMap] | None]:
+    """The two map operators of training, each None where it is missing."""
+    border = shrink = None
+    for key, operator in _placed(config, "Train"):
+        if isinstance(operator, MakeBorderMap):
+            border = border or (key, operator)
+        elif isinstance(operator, MakeShrinkMap):
+            shrink = shrink or (key, operator)
+    return border, shrink
+
+
+def _schedule(operator: ShrinkScheduled, epoch_num: int) -> tuple[float, float, float]:
+    """First ratio, last ratio, epochs between them (0 where both are the same)."""
+    start, end = operator.shrink_ratio, operator.end_ratio()
+    return start, end, 0.0 if start == end else float(operator.total_epoch or epoch_num)
+
+
+def _in_words(schedule: tuple[float, float, float]) -> str:
+    start, end, epochs = schedule
+    return f"constant {start:g}" if not epochs else f"{start:g} to {end:g} over {epochs:g} epochs"

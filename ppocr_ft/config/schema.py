@@ -1,0 +1,296 @@
+"""The sections of a config, PaddleOCR's names and keys; each key with its unit.
+
+A key's default is what PaddleOCR's code takes where a YAML leaves the key out, unless said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import MinLen
+from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
+
+from ppocr_ft.config.base import (
+    Listed,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    Share,
+    Text,
+    one_as_list,
+)
+from ppocr_ft.config.faults import Fault
+from ppocr_ft.config.networks import ArchitectureSection
+from ppocr_ft.config.solver import OptimizerSection
+from ppocr_ft.config.transforms import OperatorItem
+from ppocr_ft.config.yaml_text import dump_yaml
+
+SAMPLE_DATA_DIR = "sample"
+"""The ``data_dir`` that means the built-in sample data set, made on first use."""
+RELEASED_WEIGHTS = "released"
+"""The ``pretrained_model`` that means the released PP-OCRv4 mobile detector."""
+
+
+def _every(value: object) -> object:
+    """PaddleOCR's ``eval_batch_step: 500`` is ``[0, 500]``."""
+    return (0, value) if isinstance(value, int) else value
+
+
+_DEVICE = "training runs on the CPU or on CUDA cards"
+_PREDICT = "tools/predict.py takes images and output folder as options"
+_NONE = "it has no counterpart"
+_RECOGNITION = "it is a recogniser's key"
+
+
+class GlobalSection(Section):
+    """The run as a whole."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        "debug": "there is no debug mode",
+        "distributed": "python -m paddle.distributed.launch says on how many cards to run",
+        "cal_metric_during_train": "a detector's metric needs whole images, not training crops",
+        "d2s_train_image_shape": "training builds no static graph",
+        "to_static": "training builds no static graph",
+        "use_visualdl": "metrics.csv holds every curve",
+        "use_wandb": "metrics.csv holds every curve",
+        "save_visual": "metrics.csv holds every curve",
+        "infer_img": _PREDICT,
+        "infer_list": _PREDICT,
+        "infer_mode": _PREDICT,
+        "save_res_path": _PREDICT,
+        "use_xpu": _DEVICE,
+        "use_npu": _DEVICE,
+        "use_mlu": _DEVICE,
+        "use_gcu": _DEVICE,
+        "use_metax_gpu": _DEVICE,
+        "use_iluvatar_gpu": _DEVICE,
+        "use_sync_bn": _NONE,
+        "find_unused_parameters": _NONE,
+        "print_mem_info": _NONE,
+        "log_ranks": _NONE,
+        "calc_epoch_interval": _RECOGNITION,
+        "uniform_output_enabled": "it belongs to PaddleX",
+        "pdx_model_name": "it belongs to PaddleX",
+        "hpi_config_path": "it belongs to PaddleX",
+        "export_with_pir": "tools/export.py takes the format as an option",
+        "load_static_weights": "static weights are recognised by themselves",
+        "amp_custom_black_list": _NONE,
+        "amp_custom_white_list": _NONE,
+        "use_ema": _NONE,
+        "ema_decay": _NONE,
+        "ema_decay_type": _NONE,
+        "character_dict_path": _RECOGNITION,
+        "rec_char_dict_path": _RECOGNITION,
+        "max_text_length": _RECOGNITION,
+        "use_space_char": _RECOGNITION,
+    }
+
+    model_name: Text | None = None
+    """Name that an exported model bears."""
+    use_gpu: bool = True
+    """Whether a CUDA card is used where the installed Paddle has one."""
+    seed: NonNegativeInt = 1024
+    """Seed of weights, data order and augmentation."""
+    epoch_num: PositiveInt = 500
+    """Length of the run, epochs."""
+    log_smooth_window: PositiveInt = 20
+    """Steps over which printed losses are averaged."""
+    print_batch_step: PositiveInt = 10
+    """Steps between two printed lines."""
+    save_model_dir: Text = "./output"
+    """Folder of checkpoints, logs and pictures."""
+    save_epoch_step: PositiveInt = 1
+    """Epochs between two kept checkpoints iter_epoch_N."""
+    eval_batch_step: Annotated[
+        tuple[NonNegativeInt, PositiveInt], Strict(False), BeforeValidator(_every)
+    ] = (0, 2000)
+    """First step that may evaluate, and steps between two evaluations."""
+    eval_batch_epoch: PositiveInt | None = None
+    """Epochs between two evaluations; goes before eval_batch_step."""
+    pretrained_model: Text | None = RELEASED_WEIGHTS
+    """Weights to start from: a file, a model folder, a URL, 'released'; null: random ones."""
+    min_weight_coverage: Share = 0.9
+    """Share of backbone and neck that pretrained_model must fill."""
+    form: Literal["auto", "branches", "folded"] = "auto"
+    """PPLCNetV3's form: as trained by PaddleOCR, as in its inference model, or as the weights."""
+    checkpoints: Text | None = None
+    """A checkpoint of an own run, to evaluate, predict, export or go on from."""
+    resume: Text | None = None
+    """Run to go on with: a checkpoint, or 'latest' for the one in save_model_dir."""
+    save_inference_dir: Text | None = None
+    """Folder of the exported model."""
+    use_amp: bool = False
+    """Whether training uses mixed precision."""
+    amp_level: Literal["O1", "O2"] = "O2"
+    """O1: listed operators in low precision, O2: nearly all."""
+    amp_dtype: Literal["float16", "bfloat16"] = "float16"
+    """Type of low precision."""
+    scale_loss: PositiveFloat = 1.0
+    """First factor on the loss under float16."""
+    use_dynamic_loss_scaling: bool = False
+    """Whether that factor adapts."""
+
+
+class LossSection(Section):
+    """DBLoss: alpha * shrink map loss + beta * threshold map loss + binary map loss."""
+
+    name: Literal["DBLoss"] = "DBLoss"
+    balance_loss: bool = True
+    """Whether hard negatives are mined in the shrink map loss."""
+    main_loss_type: Literal["DiceLoss", "BCELoss"] = "DiceLoss"
+    """Loss of the shrink map."""
+    alpha: NonNegativeFloat = 5.0
+    """Weight of the shrink map loss."""
+    beta: NonNegativeFloat = 10.0
+    """Weight of the threshold map loss."""
+    ohem_ratio: NonNegativeFloat = 3.0
+    """Negative pixels per positive one."""
+    eps: PositiveFloat = 1e-6
+    """Keeps quotients finite."""
+
+
+class PostProcessSection(Section):
+    """From probability maps to boxes."""
+
+    name: Literal["DBPostProcess"] = "DBPostProcess"
+    thresh: Share = 0.3
+    """Probability above which a pixel is text."""
+    box_thresh: Share = 0.7
+    """Mean probability above which a box is text."""
+    max_candidates: PositiveInt = 1000
+    """Boxes per image at most."""
+    unclip_ratio: PositiveFloat = 2.0
+    """A box grows by this times area / perimeter, px."""
+    use_dilation: bool = False
+    """Whether text pixels grow by one before boxes are cut."""
+    score_mode: Literal["fast", "slow"] = "fast"
+    """Mean over the box, or over its exact outline."""
+    box_type: Literal["quad", "poly"] = "quad"
+    """Four corners, or as many as the outline needs."""
+
+
+class MetricSection(Section):
+    """Detection metric: IoU 0.5, and IoU 0.7 with the suffix _70."""
+
+    name: Literal["DetMetric"] = "DetMetric"
+    main_indicator: Literal[
+        "hmean", "precision", "recall", "hmean_70", "precision_70", "recall_70"
+    ] = "hmean"
+    """What the best checkpoint is best at."""
+
+
+Labels = Annotated[Listed[Text], MinLen(1), BeforeValidator(one_as_list)]
+Ratios = Annotated[Listed[Share], MinLen(1)]
+
+
+class Dataset(Section):
+    """Images and label files."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        "ext_op_transform_idx": "pasted images pass the operators before CopyPaste",
+        "ds_width": _RECOGNITION,
+        "ext_data_num": "CopyPaste takes one image",
+    }
+
+    name: Literal["SimpleDataSet"] = "SimpleDataSet"
+    data_dir: Text
+    """Folder that the label files' image paths start from; 'sample': the built-in data set."""
+    label_file_list: Labels
+    """Label files: image path, delimiter, JSON."""
+    ratio_list: Ratios | None = None
+    """Share of each label file that an epoch draws; one for all, or one each. Absent: all."""
+    delimiter: Text = "\t"
+    """What stands between image path and JSON."""
+    strict: bool = False
+    """Whether the first bad sample stops the run."""
+    transforms: Annotated[Listed[OperatorItem], MinLen(1)]
+    """Operators, in their order."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_ratio_for_all(cls, data: object) -> object:
+        """PaddleOCR's ``ratio_list: 0.5`` is 0.5 for each label file."""
+        if not isinstance(data, dict):
+            return data
+        ratio, files = data.get("ratio_list"), data.get("label_file_list")
+        if isinstance(ratio, bool) or not isinstance(ratio, (int, float)):
+            return data
+        count = len(files) if isinstance(files, (list, tuple)) else 1
+        return {**data, "ratio_list": (ratio,) * count}
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it is the built-in sample data set."""
+        return self.data_dir == SAMPLE_DATA_DIR
+
+
+class Loader(Section):
+    """Batches."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        "use_shared_memory": "batches pass through shared memory where there is enough",
+        "collate_fn": "a detector's batches are always put together alike",
+    }
+
+    shuffle: bool = False
+    """Whether each epoch has a new order."""
+    drop_last: bool = False
+    """Whether a last, smaller batch is left out."""
+    batch_size_per_card: PositiveInt = 1
+    """Images per step and process."""
+    num_workers: NonNegativeInt = 0
+    """Reading processes; 0: the training process reads."""
+
+
+class SplitSection(Section):
+    """Train or Eval."""
+
+    dataset: Dataset
+    loader: Loader = Loader()
+
+
+class Config(Section):
+    """A whole config, as ``load_config`` gives it; ``warnings`` is what it had to say about it.
+
+    Two configs are equal if all their values are, whatever file they came from.
+    """
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        "profiler_options": "a profiler is started outside of the config",
+        "AMP": "mixed precision is Global.use_amp, amp_level, amp_dtype and scale_loss",
+        "wandb": "metrics.csv holds every curve",
+    }
+
+    Global: GlobalSection = GlobalSection()
+    Architecture: ArchitectureSection
+    Loss: LossSection = LossSection()
+    Optimizer: OptimizerSection
+    PostProcess: PostProcessSection = PostProcessSection()
+    Metric: MetricSection = MetricSection()
+    Train: SplitSection
+    Eval: SplitSection
+
+    _warnings: tuple[Fault, ...] = PrivateAttr(default=())
+
+    @property
+    def warnings(self) -> tuple[Fault, ...]:
+        """What was found and isn't wrong enough to stop, in the file's order."""
+        return self._warnings
+
+    def with_warnings(self, warnings: tuple[Fault, ...]) -> Config:
+        copy = self.model_copy()
+        copy._warnings = warnings
+        return copy
+
+    def to_yaml(self) -> str:
+        """The resolved config, every default written out; it loads to an equal Config."""
+        return dump_yaml(self.model_dump())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config) and self.model_dump() == other.model_dump()
+
+    def __hash__(self) -> int:
+        return hash(self.to_yaml())

@@ -1,0 +1,108 @@
+"""What pydantic found wrong with a value, in plain words: what was found, what would be right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from pydantic_core import ErrorDetails
+
+from ppocr_ft.config.faults import nearest, show
+
+
+def describe(details: ErrorDetails) -> str:
+    return _WORDS.get(details["type"], _other)(details)
+
+
+def is_telling(details: ErrorDetails) -> bool:
+    """Whether it says anything: pydantic also finds a list too short whose items are wrong."""
+    context = details.get("ctx", {})
+    if details["type"] != "too_short":
+        return True
+    return len(details["input"]) < int(context["min_length"])
+
+
+def _expected(words: str) -> Callable[[ErrorDetails], str]:
+    def describe(details: ErrorDetails) -> str:
+        found = details["input"]
+        if found is None:
+            return f"is empty, expected {words}"
+        return f"found {show(found)}, expected {words}{_quote_hint(found, words)}"
+
+    return describe
+
+
+def _quote_hint(found: object, words: str) -> str:
+    if not isinstance(found, str):
+        return ""
+    patterns = {
+        "a whole number": r"[-+]?\d+",
+        "a number": r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?",
+        "true or false": r"(?i:true|false)",
+    }
+    quoted = words in patterns and re.fullmatch(patterns[words], found)
+    return "; take the quotes away" if quoted else ""
+
+
+def _bound(template: str, name: str) -> Callable[[ErrorDetails], str]:
+    def describe(details: ErrorDetails) -> str:
+        limit = format(details.get("ctx", {})[name], "g")
+        return f"found {show(details['input'])}, must be {template.format(limit)}"
+
+    return describe
+
+
+def _one_of(details: ErrorDetails) -> str:
+    expected = str(details.get("ctx", {})["expected"])
+    found = details["input"]
+    choices = expected.replace(" or ", ", ").replace("'", "").split(", ")
+    near = nearest(found, choices) if isinstance(found, str) else None
+    hint = f"; did you mean {near!r}?" if near else ""
+    words = f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
+    words = words.replace("True", "true").replace("False", "false")
+    return f"found {show(found)}, expected {words}{hint}"
+
+
+def _length(details: ErrorDetails) -> str:
+    context = details.get("ctx", {})
+    limit = context.get("min_length", context.get("max_length"))
+    bound = "at least" if "min_length" in context else "at most"
+    return f"found {show(details['input'])}, expected {bound} {limit} value(s)"
+
+
+def _missing(details: ErrorDetails) -> str:
+    if isinstance(details["loc"][-1], int):
+        return f"found {show(details['input'])}, expected {details['loc'][-1] + 1} values"
+    return "missing; it has no default"
+
+
+def _own_words(details: ErrorDetails) -> str:
+    return str(details.get("ctx", {}).get("error", details["msg"]))
+
+
+def _other(details: ErrorDetails) -> str:
+    return f"found {show(details['input'])}: {details['msg']}"
+
+
+_WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
+    "int_type": _expected("a whole number"),
+    "float_type": _expected("a number"),
+    "bool_type": _expected("true or false"),
+    "string_type": _expected("text"),
+    "string_unicode": _expected("text of valid characters"),
+    "tuple_type": _expected("a list"),
+    "model_type": _expected("a section of keys"),
+    "none_required": _expected("nothing (null)"),
+    "finite_number": _expected("a finite number"),
+    "string_too_short": _expected("a text that isn't empty"),
+    "greater_than": _bound("above {}", "gt"),
+    "greater_than_equal": _bound("{} or more", "ge"),
+    "less_than": _bound("below {}", "lt"),
+    "less_than_equal": _bound("{} or less", "le"),
+    "multiple_of": _bound("a multiple of {}", "multiple_of"),
+    "literal_error": _one_of,
+    "too_short": _length,
+    "too_long": _length,
+    "missing": _missing,
+    "value_error": _own_words,
+}

@@ -1,0 +1,295 @@
+"""YAML text to plain data with the line of every key, and back. Nothing is ever executed."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import yaml
+
+from ppocr_ft.config.faults import Fault, Place, is_under, join_key, nearest, show
+from ppocr_ft.config.tree import Tree
+
+MAX_NODES = 20_000
+"""Far above any config; stops an alias bomb before it fills the memory."""
+MAX_DEPTH = 40
+"""Far above any config's nesting."""
+
+TOO_DEEP = "nested too deeply to be a config"
+_TAG = "tag:yaml.org,2002:"
+_RESOLVERS: tuple[tuple[str, str, str], ...] = (
+    ("null", r"(?:~|null|Null|NULL|)$", "~nN\0"),
+    ("bool", r"(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE)$", "yYnNtTfF"),
+    ("bool", r"(?:on|On|ON|off|Off|OFF)$", "oO"),
+    ("int", r"[-+]?[0-9]+$", "-+0123456789"),
+    (
+        "float",
+        r"(?:[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
+        "-+0123456789.",
+    ),
+    ("merge", r"<<$", "<"),
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain scalars as YAML 1.2 has them: ``1e-4`` is a number, ``12:30`` and a date are text."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever ``_Loader`` or a YAML 1.1 reader would not take for the text that it is."""
+
+
+for _name, _pattern, _first in _RESOLVERS:
+    _firsts = ["" if char == "\0" else char for char in _first]
+    _Loader.add_implicit_resolver(f"{_TAG}{_name}", re.compile(_pattern), _firsts)
+    _Dumper.add_implicit_resolver(f"{_TAG}{_name}", re.compile(_pattern), _firsts)
+
+
+def _represent_items(dumper: yaml.SafeDumper, items: tuple[object, ...]) -> yaml.Node:
+    short = not any(isinstance(item, (dict, tuple)) for item in items)
+    return dumper.represent_sequence(f"{_TAG}seq", items, flow_style=short)
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    escaped = '"' if set(text) & set("\x85\u2028\u2029\ufeff") else None
+    return dumper.represent_scalar(f"{_TAG}str", text, style=escaped)
+
+
+_Dumper.add_representer(tuple, _represent_items)
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump_yaml(data: Mapping[str, object]) -> str:
+    """YAML of plain data, keys in their order; ``parse_yaml`` reads the same data back."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def read_text(path: Path) -> str | Fault:
+    """A config file's text, or why there is none."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        siblings = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
+        near = nearest(path.name, [sibling.name for sibling in siblings])
+        return _file_fault(path, f"no such file{f'; did you mean {near!r}?' if near else ''}")
+    except IsADirectoryError:
+        return _file_fault(path, "a folder; name the YAML file in it")
+    except (OSError, ValueError) as reason:
+        return _file_fault(path, f"can't be read: {getattr(reason, 'strerror', None) or reason}")
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _file_fault(path, "UTF-16 text; save it as UTF-8")
+    if b"\0" in raw:
+        return _file_fault(path, "a binary file; a config is YAML text")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as reason:
+        line = raw.count(b"\n", 0, reason.start) + 1
+        found = raw[reason.start]
+        return _file_fault(path, f"not UTF-8 text (byte 0x{found:02x}); save it as UTF-8", line)
+
+
+def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
+    return Fault("error", str(path), line, "", message)
+
+
+def parse_yaml(text: str, path: str) -> Tree:
+    """Read YAML text; what is wrong with it as YAML is in the tree's ``faults``."""
+    tree = Tree(None, {"": Place(path, 1)})
+    try:
+        node = _compose(text)
+        if node is not None:
+            tree.data = _Reader(path, tree).read(node, "")
+    except yaml.YAMLError as reason:
+        line, message = _syntax_message(text, reason)
+        tree.faults.append(Fault("error", path, line, "", message))
+    except RecursionError:
+        tree.faults.append(Fault("error", path, None, "", TOO_DEEP))
+    return tree
+
+
+def _compose(text: str) -> yaml.Node | None:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_node()
+    finally:
+        loader.dispose()
+
+
+def _syntax_message(text: str, reason: yaml.YAMLError) -> tuple[int | None, str]:
+    mark = getattr(reason, "problem_mark", None) or getattr(reason, "context_mark", None)
+    if isinstance(reason, yaml.reader.ReaderError):
+        line = text.count("\n", 0, reason.position) + 1
+        found = reason.character if isinstance(reason.character, str) else chr(reason.character)
+        return line, f"holds the control character {found!r}, which YAML forbids"
+    problem = getattr(reason, "problem", None) or str(reason)
+    if mark is None:
+        return None, f"not valid YAML: {problem}"
+    lines = text.splitlines()
+    line = min(mark.line, max(len(lines) - 1, 0)) + 1
+    written = lines[line - 1] if lines else ""
+    return line, f"not valid YAML: {problem}{_syntax_hint(problem, written)}"
+
+
+def _syntax_hint(problem: str, written: str) -> str:
+    if "\t" in written:
+        return "; the line holds a tab, YAML indents with spaces only"
+    hints = {
+        "mapping values are not allowed": "; a wrong indentation, or a text with ': ' to quote",
+        "could not find expected ':'": "; a key lacks its ':'",
+        "expected <block end>": "; its indentation fits no line above",
+        "undefined alias": "; an anchor (&name) stands above its use (*name)",
+        "another document": "; a config has no '---' between documents",
+    }
+    return next((hint for part, hint in hints.items() if part in problem), "")
+
+
+class _TooLargeError(yaml.YAMLError):
+    problem = f"more than {MAX_NODES} values, aliases counted each time they are used"
+
+
+class _Reader:
+    """Turns composed nodes into plain data and notes lines and faults in a tree."""
+
+    def __init__(self, path: str, tree: Tree) -> None:
+        self._path = path
+        self._tree = tree
+        self._open: list[yaml.Node] = []
+        self._count = 0
+
+    def read(self, node: yaml.Node, key: str) -> object:
+        self._count += 1
+        if self._count > MAX_NODES:
+            raise _TooLargeError
+        if any(node is parent for parent in self._open):
+            return self._unreadable(node, key, "an alias that holds itself")
+        if len(self._open) >= MAX_DEPTH:
+            return self._unreadable(node, key, TOO_DEEP)
+        self._open.append(node)
+        try:
+            return self._read_kind(node, key)
+        finally:
+            self._open.pop()
+
+    def _read_kind(self, node: yaml.Node, key: str) -> object:
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, key)
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+            return [self._item(item, join_key(key, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+            return self._mapping(node, key)
+        return self._foreign_tag(node, key)
+
+    def _item(self, node: yaml.Node, key: str) -> object:
+        self._tree.places[key] = self._place(node)
+        return self.read(node, key)
+
+    def _mapping(self, node: yaml.MappingNode, key: str) -> dict[str, object]:
+        result: dict[str, object] = {}
+        own = [pair for pair in node.value if pair[0].tag != f"{_TAG}merge"]
+        for name_node, value_node in own:
+            if not isinstance(name_node, yaml.ScalarNode):
+                self._fault(name_node, key, "a key must be a plain name")
+                continue
+            self._entry(result, name_node, value_node, key)
+        for pair in node.value:
+            if pair[0].tag == f"{_TAG}merge":
+                self._merge(result, pair[1], key)
+        return result
+
+    def _entry(
+        self,
+        result: dict[str, object],
+        name_node: yaml.ScalarNode,
+        value_node: yaml.Node,
+        parent: str,
+    ) -> None:
+        name = str(name_node.value)
+        key = join_key(parent, name)
+        if name in result:
+            first = self._tree.places[key].line
+            self._fault(name_node, key, f"given twice, first in line {first}; keep one of them")
+            return
+        self._tree.places[key] = self._place(name_node)
+        result[name] = self.read(value_node, key)
+
+    def _merge(self, result: dict[str, object], source: yaml.Node, parent: str) -> None:
+        """``<<: *other``: keys that aren't given yet; of several sources the first one wins."""
+        sources = source.value if isinstance(source, yaml.SequenceNode) else [source]
+        for node in sources:
+            if not isinstance(node, yaml.MappingNode):
+                self._fault(node, parent, "<< merges a section (or a list of sections) only")
+                continue
+            inherited = Tree(None, {})
+            merged = _Reader(self._path, inherited)
+            merged._open, merged._count = self._open, self._count
+            values = merged.read(node, parent)
+            self._count = merged._count
+            self._tree.faults += inherited.faults
+            self._tree.unreadable += inherited.unreadable
+            self._take_missing(result, values, inherited, parent)
+
+    def _take_missing(
+        self, result: dict[str, object], values: object, source: Tree, parent: str
+    ) -> None:
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if name in result:
+                continue
+            result[name] = value
+            key = join_key(parent, name)
+            self._tree.places |= {k: v for k, v in source.places.items() if is_under(k, key)}
+
+    def _scalar(self, node: yaml.ScalarNode, key: str) -> object:
+        read = _SCALARS.get(node.tag)
+        if read is None:
+            return self._foreign_tag(node, key)
+        try:
+            return read(str(node.value))
+        except (ValueError, KeyError):
+            message = f"found {show(node.value)}, which isn't of type {_short(node.tag)}"
+            return self._unreadable(node, key, message)
+
+    def _foreign_tag(self, node: yaml.Node, key: str) -> object:
+        return self._unreadable(node, key, f"the tag {_short(node.tag)} has no place in a config")
+
+    def _unreadable(self, node: yaml.Node, key: str, message: str) -> object:
+        self._fault(node, key, message)
+        self._tree.unreadable.append(key)
+        return None
+
+    def _fault(self, node: yaml.Node, key: str, message: str) -> None:
+        place = self._place(node)
+        self._tree.faults.append(Fault("error", place.path, place.line, key, message))
+
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self._path, node.start_mark.line + 1)
+
+
+def _read_bool(text: str) -> bool:
+    return {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}[
+        text.lower()
+    ]
+
+
+def _read_float(text: str) -> float:
+    special = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
+    plain = text.lower().replace(".inf", "inf").replace(".nan", "nan").lstrip("+")
+    return special[plain] if plain in special else float(text)
+
+
+_SCALARS: Mapping[str, Callable[[str], object]] = {
+    f"{_TAG}null": lambda text: None,
+    f"{_TAG}bool": _read_bool,
+    f"{_TAG}int": int,
+    f"{_TAG}float": _read_float,
+    f"{_TAG}str": str,
+    f"{_TAG}merge": str,
+}
+
+
+def _short(tag: str) -> str:
+    return tag.replace(_TAG, "!!")
