@@ -8,7 +8,7 @@ UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
 UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quality style types test test-upstream bench docs clean
+.PHONY: help setup quality style types test test-upstream bench docs released clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -53,8 +53,12 @@ $(UPSTREAM_READY): setup.py tests/upstream/requirements.txt ppocr_ft/version.py
 docs: $(READY)  ## the pictures and tables of docs/shrink.md
 	PYTHONPATH=tests $(PY) docs/scripts/shrink_pictures.py
 
-bench: $(READY)  ## the pair's time beside PaddleOCR 2.10.0's
+released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
+	PYTHONPATH=tests $(PY) docs/scripts/released_table.py
+
+bench: $(READY)  ## times beside PaddleOCR 2.10.0's: the pair, post-processing
 	PYTHONPATH=tests $(PY) tests/bench/operators.py
+	PYTHONPATH=. $(PY) -m tests.bench.postprocess
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .venv-upstream .cache build dist *.egg-info output

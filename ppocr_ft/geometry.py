@@ -79,10 +79,10 @@ def rings_flat(rings: Sequence[Ring]) -> tuple[NDArray[np.int32], NDArray[np.int
 
     Faster than numpy's own reading of nested lists.
     """
-    numbers = list(chain.from_iterable(chain.from_iterable(rings)))
     starts = np.zeros(len(rings) + 1, dtype=np.int64)
     np.cumsum([len(ring) for ring in rings], out=starts[1:])
-    return np.array(numbers, dtype=np.int32).reshape(-1, 2), starts
+    numbers = chain.from_iterable(chain.from_iterable(rings))
+    return np.fromiter(numbers, np.int32, 2 * int(starts[-1])).reshape(-1, 2), starts
 
 
 def ring_arrays(rings: Sequence[Ring]) -> list[NDArray[np.int32]]:
@@ -115,14 +115,13 @@ def check_ratio(value: float, key: str) -> float:
     return ratio
 
 
-def shrink_distances(area: Floats, perimeter: Floats, shrink_ratio: float) -> Floats:
-    """The distances (n, tries) by which texts of ``area`` (n,) are shrunk, one after the other.
+def tried_ratios(shrink_ratio: float) -> Floats:
+    """The ratios by which a text is shrunk, one after the other, until one piece is left of it.
 
-    PaddleOCR 2.6.1 goes on to the next multiple of the shrink ratio below 1 until one piece is
-    left of a text, and keeps what the last one leaves otherwise.
+    PaddleOCR 2.6.1 takes the multiples of the shrink ratio below 1, and keeps what the last one
+    leaves where none leaves a single piece.
     """
-    tries = np.arange(shrink_ratio, 1, shrink_ratio)
-    return shrink_distance(area[:, np.newaxis], perimeter[:, np.newaxis], tries)
+    return np.arange(shrink_ratio, 1, shrink_ratio)
 
 
 def kernel_boxes(labels: Shapes, shrink_ratio: float) -> Shapes:
@@ -134,9 +133,9 @@ def kernel_boxes(labels: Shapes, shrink_ratio: float) -> Shapes:
     area, length = shapely.area(labels), shapely.length(labels)
     kernels = np.full(len(labels), shapely.Polygon(), dtype=object)
     pending = area > 0
-    tries = shrink_distances(area, np.where(pending, length, 1.0), shrink_ratio)
-    for distance in tries.T:
-        kernels[pending] = shapely.buffer(labels[pending], -distance[pending])
+    for tried in tried_ratios(shrink_ratio):
+        distance = shrink_distance(area[pending], length[pending], tried)
+        kernels[pending] = shapely.buffer(labels[pending], -distance)
         pending &= shapely.is_empty(kernels) | (shapely.get_num_geometries(kernels) > 1)
     return np.asarray(shapely.oriented_envelope(_largest_pieces(kernels)), dtype=object)
 

@@ -81,16 +81,18 @@ def _fill_padded(
     """
     from ppocr_ft.ops import polygon_kernels
 
-    paths, chosen = polygons.paths(), np.flatnonzero(drawn)
+    paths, chosen = polygons.paths(), np.flatnonzero(drawn).tolist()
+    reaches = distances.tolist()
     nothing = [[-1, -1]]  # a ring beyond the image
-    padded = [offset_rings(paths[i], distances[i]) for i in chosen]
+    padded = [offset_rings(paths[i], reaches[i]) for i in chosen]
     points, starts = rings_flat([each[0] if each else nothing for each in padded])
     boxes, inside = np.empty((len(padded), 4), np.int64), np.empty(len(padded), bool)
     h, w = mask.shape
     polygon_kernels.bound(points, starts, h, w, boxes, inside)
     drawn[chosen] = inside
-    for k in np.flatnonzero(inside):
-        cv2.fillPoly(mask, [points[starts[k] : starts[k + 1]]], 1.0)
+    edges = starts.tolist()
+    for k in np.flatnonzero(inside).tolist():
+        cv2.fillPoly(mask, [points[edges[k] : edges[k + 1]]], 1.0)
     return boxes[inside]
 
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.geometry import Ring, offset_rings, ring_arrays, shrink_distances
+from ppocr_ft.geometry import Ring, offset_rings, ring_arrays, tried_ratios
 from ppocr_ft.ops.polygons import TextPolygons
 
 Array = NDArray[Any]
@@ -87,10 +87,12 @@ def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float) -> list[list[Ri
     """For each text the rings that are left of it; none where ``drawn`` (n,) is false."""
     rings: list[list[Ring]] = [[] for _ in range(len(polygons))]
     paths = polygons.paths()
-    distances = shrink_distances(*polygons.select(drawn).measures(), ratio).tolist()
-    for i, tries in zip(np.flatnonzero(drawn), distances, strict=True):
-        for distance in tries:
-            rings[i] = offset_rings(paths[i], -distance)
+    areas, lengths = polygons.select(drawn).measures()
+    texts = zip(np.flatnonzero(drawn).tolist(), areas.tolist(), lengths.tolist(), strict=True)
+    tries = tried_ratios(ratio).tolist()
+    for i, area, length in texts:
+        for tried in tries:
+            rings[i] = offset_rings(paths[i], -area * (1 - tried * tried) / length)
             if len(rings[i]) == 1:
                 break
     return rings

@@ -31,8 +31,9 @@ def receipt_crops() -> Iterator[Polygons]:
     """640 x 640 px windows of the receipts at their own scale, the one with the most lines."""
     for shape, polys, _ in list(read_labels(SHARED / "data" / "receipts", "train.txt"))[:CROPS]:
         lines = np.stack(polys)
-        corners = [(x, y) for y in range(0, max(shape[0] - SIDE_PX, 0) + 1, 80) for x in (0, 120)]
-        yield max((inside(lines - np.float32(corner)) for corner in corners), key=len)
+        down, across = (range(0, max(side - SIDE_PX, 0) + 1, 20) for side in shape)
+        corners = [np.float32((x, y)) for y in down for x in across]
+        yield max((inside(lines - corner) for corner in corners), key=len)
 
 
 def inside(lines: Polygons) -> Polygons:
