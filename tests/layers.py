@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": _ENGINE | {"engine"},
     "upstream": {"ops"},
     "build": _ENGINE | {"engine", "export", "report", "upstream", "config"},
-    "cli": {"config", "build"},
+    "cli": {"config", "build", "report"},
     "__init__": {"ops", "geometry"},
 }
 

@@ -1,5 +1,13 @@
 """Operators: one a file, from sample to sample. No paddle."""
 
+from ppocr_ft.ops import (  # noqa: F401  each registers its operator
+    decode_image,
+    det_label_encode,
+    det_resize_for_test,
+    keep_keys,
+    normalize_image,
+    to_chw_image,
+)
 from ppocr_ft.ops.clock import EPOCH_CLOCK, EpochClock, set_epoch
 from ppocr_ft.ops.make_border_map import MakeBorderMap
 from ppocr_ft.ops.make_shrink_map import MakeShrinkMap

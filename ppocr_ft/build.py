@@ -1,0 +1,145 @@
+"""From config models to objects: the only file that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ppocr_ft.config import Config
+from ppocr_ft.config.schema import Dataset
+from ppocr_ft.data.dataset import Operator, SimpleDataSet
+from ppocr_ft.data.images import ImageSet, find_images, unlabelled
+from ppocr_ft.data.sample import make_sample
+from ppocr_ft.engine import evaluate as engine
+from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.metrics import DetMetric
+from ppocr_ft.nets import Detector, build_architecture
+from ppocr_ft.ops import registry
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.weights import CoverageReport, cache_folder, choose_form, load_into, open_source
+
+LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
+SAMPLE_FOLDER = "sample"
+
+
+def network(config: Config) -> tuple[Detector, CoverageReport]:
+    """The detector with its weights: ``Global.checkpoints``, else ``Global.pretrained_model``.
+
+    Raises:
+        WeightsError: they can't be read, or fill too little of the network.
+        ConfigError: neither is set.
+    """
+    where = config.Global.checkpoints or config.Global.pretrained_model
+    if where is None:
+        raise ConfigError(
+            "is null, and so is Global.checkpoints: there are no weights to run; set one of them",
+            key="Global.pretrained_model",
+        )
+    paddle.seed(config.Global.seed)
+    source = open_source(where)
+    form = choose_form(source, config.Global.form)
+    made = build_architecture(config.Architecture.arguments(), form=form)
+    least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
+    return made, load_into(made, source, min_coverage=least)
+
+
+def operators(dataset: Dataset, leave_out: Iterable[str] = ()) -> list[Operator]:
+    """The data set's operators, in their order."""
+    chosen = [item for item in dataset.transforms if item.name not in set(leave_out)]
+    return [registry.operator(item.name)(**item.arguments()) for item in chosen]
+
+
+def data_set(dataset: Dataset, seed: int, *, replace_bad: bool) -> SimpleDataSet:
+    """The data set; the built-in sample data set is made where it is asked for.
+
+    Raises:
+        DataError: no label line can be used; it lists what is wrong with each.
+    """
+    names, folder = [Path(name) for name in dataset.label_file_list], Path(dataset.data_dir)
+    if dataset.is_sample:
+        folder = make_sample(cache_folder().parent / SAMPLE_FOLDER).data_dir
+        names = [folder / name for name in names]
+    return SimpleDataSet(
+        folder,
+        names,
+        operators(dataset),
+        ratio_list=dataset.ratio_list,
+        delimiter=dataset.delimiter,
+        seed=seed,
+        strict=dataset.strict,
+        replace_bad=replace_bad,
+    )
+
+
+def eval_data(config: Config) -> ImageSet:
+    """The labelled images of ``Eval``.
+
+    Raises:
+        DataError: none of them can be used.
+    """
+    data = data_set(config.Eval.dataset, config.Global.seed, replace_bad=False)
+    threads = config.Eval.loader.num_workers
+    return ImageSet(data.__getitem__, len(data), threads, list(data.label_faults))
+
+
+def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:
+    """Images by files, folders or patterns, prepared as ``Eval`` prepares its own.
+
+    Raises:
+        DataError: naming every pattern that no image fits.
+    """
+    paths = find_images(patterns)
+    chain = operators(config.Eval.dataset, leave_out=LABEL_OPERATORS)
+    return ImageSet(unlabelled(paths, chain), len(paths), config.Eval.loader.num_workers)
+
+
+def post_process(config: Config) -> DBPostProcess:
+    return DBPostProcess(**config.PostProcess.arguments())
+
+
+def metric(config: Config) -> DetMetric:
+    return DetMetric(config.Metric.main_indicator)
+
+
+def evaluate(
+    config: Config, detector: Detector, images: Iterable[dict[str, Any]]
+) -> engine.Evaluation:
+    """Evaluate on ``eval_data(config).images()``, with a progress bar around it if you like."""
+    return engine.evaluate(
+        detector,
+        map(eval_image, images),
+        post_process(config),
+        metric(config),
+        batch_size=config.Eval.loader.batch_size_per_card,
+    )
+
+
+def predict(
+    config: Config, detector: Detector, images: Iterable[dict[str, Any]]
+) -> Iterator[tuple[str, ImageBoxes]]:
+    """Each image's path and boxes."""
+    found = engine.detect(
+        detector,
+        map(eval_image, images),
+        post_process(config),
+        batch_size=config.Eval.loader.batch_size_per_card,
+    )
+    for image, boxes in found:
+        yield image.path, boxes
+
+
+def eval_image(data: dict[str, Any]) -> EvalImage:
+    """What the operators left of an image, as the engine takes it."""
+    return EvalImage(
+        data["image"],
+        data["shape"],
+        data.get("img_path", ""),
+        tuple(data.get("polys", ())),
+        np.asarray(data.get("ignore_tags", ()), dtype=bool),
+    )

@@ -1,0 +1,212 @@
+"""The data set: label lines in, samples out. No framework; a loader is wrapped around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.data.faults import describe_faults
+from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
+from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.ops.clock import EpochClock
+from ppocr_ft.ops.pipeline import Pipeline
+
+Operator = Callable[[dict[str, Any]], dict[str, Any]]
+Indices = NDArray[np.int64]
+
+_SUBSET, _AUGMENT, _REPLACE = range(3)
+"""First number of a generator's seed: what it is for."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """What the data set gives for one index.
+
+    ``sample`` holds the pipeline's fields; None where the line is bad and not to be replaced.
+    ``faults`` are the bad lines met on the way to it.
+    """
+
+    sample: dict[str, Any] | None
+    faults: tuple[DataError, ...] = ()
+
+
+class SimpleDataSet:
+    """PaddleOCR's data set: label files and images, passed through operators.
+
+    The same seed, epoch and index give the same item, whatever process reads it and whatever
+    was read before.
+
+    Args:
+        data_dir: where relative image paths start.
+        label_file_list: one label file or several.
+        transforms: the operators, in their order.
+        ratio_list: the share of each label file's lines that an epoch draws, a new random
+            subset each; one number for all files, or one each. All lines if not given.
+        delimiter: what stands between image path and JSON.
+        seed: of subsets and augmentation.
+        strict: the first bad sample is raised.
+        replace_bad: give a drawn good sample for a bad one; otherwise (evaluation) its item has
+            no sample.
+        clock: where the epoch is read; the data set's own if not given.
+
+    Raises:
+        DataError: no line can be used; with ``strict``, any line can't.
+        ConfigError: a value that can't be used, naming the key.
+    """
+
+    def __init__(
+        self,
+        data_dir: str | Path,
+        label_file_list: str | Path | Sequence[str | Path],
+        transforms: Sequence[Operator],
+        *,
+        ratio_list: float | Sequence[float] | None = None,
+        delimiter: str = "\t",
+        seed: int = 0,
+        strict: bool = False,
+        replace_bad: bool = True,
+        clock: EpochClock | None = None,
+    ) -> None:
+        paths = [label_file_list] if isinstance(label_file_list, (str, Path)) else label_file_list
+        self.pipeline = Pipeline(transforms)
+        self.seed = seed
+        self.strict = strict
+        self.replace_bad = replace_bad
+        self.clock = EpochClock() if clock is None else clock
+        self._ratios = _ratios(ratio_list, len(paths))
+        files = read_label_files(paths, data_dir, delimiter)
+        self.label_faults = tuple(fault for file in files for fault in file.faults)
+        self.entries = tuple(entry for file in files for entry in file.entries)
+        self._bounds = list(accumulate((len(file.entries) for file in files), initial=0))
+        self._subset: tuple[int, Indices] | None = None
+        self._check_usable(files)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Epoch 1, 2, ... begins; workers that run already see it too."""
+        self.clock.set(epoch)
+
+    def __len__(self) -> int:
+        """Samples an epoch."""
+        return sum(self._counts())
+
+    def __iter__(self) -> Iterator[Item]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Item:
+        """Sample ``index`` of this epoch.
+
+        Raises:
+            IndexError: ``index`` outside ``[0, len)``.
+            DataError: with ``strict``, the sample is bad; else, all are.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} of {len(self)} samples")
+        epoch = self.clock.epoch
+        faults: list[DataError] = []
+        for entry in self._candidates(epoch, index):
+            try:
+                return Item(self._sample(entry, epoch, index), tuple(faults))
+            except DataError as error:
+                faults.append(_at_line(error, entry))
+            if self.strict:
+                raise faults[0]
+            if not self.replace_bad:
+                return Item(None, tuple(faults))
+        raise DataError(f"no sample can be used:\n{describe_faults(faults)}")
+
+    def _candidates(self, epoch: int, index: int) -> Iterator[LabelEntry]:
+        """The index's own line, then all of the epoch's in an order drawn for this index."""
+        subset = self._entries_of(epoch)
+        yield self.entries[subset[index]]
+        rng = np.random.default_rng([_REPLACE, self.seed, epoch, index])
+        yield from (self.entries[i] for i in rng.permutation(subset) if i != subset[index])
+
+    def _sample(self, entry: LabelEntry, epoch: int, index: int) -> dict[str, Any]:
+        rng = np.random.default_rng([_AUGMENT, self.seed, epoch, index])
+        data = _read(entry, rng)
+        if self.pipeline.wants_donor:
+            data["ext_data"] = self._donors(rng)
+        return self.pipeline(data)
+
+    def _donors(self, rng: np.random.Generator) -> list[dict[str, Any]]:
+        """Another image for CopyPaste, decoded; none where the drawn one is bad."""
+        entry = self.entries[int(rng.integers(len(self.entries)))]
+        try:
+            return [self.pipeline.load(_read(entry, rng))]
+        except DataError:
+            return []  # it is counted when it is drawn as a sample
+
+    def _counts(self) -> list[int]:
+        """How many lines of each file an epoch draws."""
+        sizes = (end - start for start, end in pairwise(self._bounds))
+        return [round(size * ratio) for size, ratio in zip(sizes, self._ratios, strict=True)]
+
+    def _entries_of(self, epoch: int) -> Indices:
+        """Which lines (n,) the epoch draws, ascending."""
+        if self._subset is None or self._subset[0] != epoch:
+            self._subset = epoch, self._draw_subset(epoch)
+        return self._subset[1]
+
+    def _draw_subset(self, epoch: int) -> Indices:
+        drawn = []
+        for file, (start, count) in enumerate(zip(self._bounds, self._counts(), strict=False)):
+            size = self._bounds[file + 1] - start
+            rng = np.random.default_rng([_SUBSET, self.seed, epoch, file])
+            drawn.append(start + np.sort(rng.permutation(size)[:count]))
+        return np.concatenate(drawn).astype(np.int64)
+
+    def _check_usable(self, files: Sequence[LabelFile]) -> None:
+        """Raises DataError where training would find out later."""
+        if self.strict and self.label_faults:
+            count = len(self.label_faults)
+            raise DataError(f"{count} bad label line(s):\n{describe_faults(self.label_faults)}")
+        names = ", ".join(file.path for file in files)
+        if len(self) == 0:
+            reason = describe_faults(self.label_faults)
+            reason = reason or ("ratio_list leaves none" if self.entries else "the files are empty")
+            raise DataError(f"{names}: no sample can be used:\n{reason}")
+        faults = []
+        for entry in self.entries:
+            try:
+                self.pipeline.load(_read(entry, np.random.default_rng(self.seed)))
+            except DataError as error:
+                faults.append(_at_line(error, entry))
+            else:
+                return
+        raise DataError(f"{names}: no image can be used:\n{describe_faults(faults)}")
+
+
+def _read(entry: LabelEntry, rng: np.random.Generator) -> dict[str, Any]:
+    """What the first operator gets."""
+    images = entry.images
+    path = images[0] if len(images) == 1 else images[int(rng.integers(len(images)))]
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"can't be read: {error.strerror}", path=path) from None
+    return {"img_path": path, "label": entry.texts, "image": content, "rng": rng}
+
+
+def _at_line(error: DataError, entry: LabelEntry) -> DataError:
+    what = f"the image {error.path} {error.message}" if error.path else error.message
+    return DataError(what, path=entry.label_file, line=entry.line)
+
+
+def _ratios(ratio_list: float | Sequence[float] | None, files: int) -> list[float]:
+    if ratio_list is None:
+        ratio_list = 1.0
+    ratios = [ratio_list] * files if isinstance(ratio_list, (int, float)) else list(ratio_list)
+    if len(ratios) != files:
+        raise ConfigError(
+            f"has {len(ratios)} values for {files} label files; give one each", key="ratio_list"
+        )
+    for ratio in ratios:
+        if not 0 <= ratio <= 1:
+            raise ConfigError(f"found {ratio!r}; it must lie within 0 and 1", key="ratio_list")
+    return [float(ratio) for ratio in ratios]

@@ -1,0 +1,46 @@
+"""Bad samples: counted once each, listed with file and line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ppocr_ft.errors import DataError
+
+LISTED = 20
+"""So many faults are written out; a count stands for the rest."""
+
+
+def describe_faults(faults: Sequence[DataError], listed: int = LISTED) -> str:
+    """One line each, in their order, the first ``listed`` of them."""
+    lines = [str(fault) for fault in faults[:listed]]
+    if len(faults) > listed:
+        lines.append(f"... and {len(faults) - listed} more")
+    return "\n".join(lines)
+
+
+class FaultLog:
+    """The different faults among all those that items bring; the same line counts once."""
+
+    def __init__(self, faults: Iterable[DataError] = ()) -> None:
+        self._faults: dict[tuple[str | None, int | None, str], DataError] = {}
+        self.add(faults)
+
+    def add(self, faults: Iterable[DataError]) -> None:
+        for fault in faults:
+            message = "" if fault.line is not None else fault.message
+            self._faults.setdefault((fault.path, fault.line, message), fault)
+
+    def __len__(self) -> int:
+        return len(self._faults)
+
+    @property
+    def faults(self) -> list[DataError]:
+        """In the order of file and line."""
+        return sorted(self._faults.values(), key=lambda f: (f.path or "", f.line or 0))
+
+    def report(self, listed: int = LISTED) -> str:
+        """A headline and a line each; empty where nothing was bad."""
+        if not self._faults:
+            return ""
+        count = len(self._faults)
+        return f"{count} bad sample{'s' * (count > 1)}:\n{describe_faults(self.faults, listed)}"

@@ -1,0 +1,161 @@
+"""PaddleOCR's label files: image path, delimiter, JSON list of texts; one image a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppocr_ft.errors import DataError
+from ppocr_ft.ops.texts import Texts, parse_texts
+
+_WIDE_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+@dataclass(frozen=True)
+class LabelEntry:
+    """One line: its image, the texts on it, and where the line stands.
+
+    ``images`` holds several paths where the line gives PaddleOCR's list
+    ``["a.jpg", "b.jpg"]``: pictures of which any one fits the texts.
+    """
+
+    images: tuple[str, ...]
+    texts: Texts
+    label_file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """A label file's usable lines, and a DataError (with file and line) for each other one."""
+
+    path: str
+    entries: tuple[LabelEntry, ...]
+    faults: tuple[DataError, ...]
+
+
+def read_label_file(
+    path: str | Path, data_dir: str | Path, delimiter: str = "\t", *, check_images: bool = True
+) -> LabelFile:
+    """Read every line; blank ones, a byte order mark and Windows line ends are let pass.
+
+    A relative image path starts from ``data_dir``. ``check_images`` makes a missing image a
+    fault here rather than when it is to be decoded.
+
+    Raises:
+        DataError: the file itself can't be read.
+    """
+    lines = _read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    entries, faults = [], []
+    for number, raw in enumerate(lines, start=1):
+        if not raw.strip():
+            continue
+        try:
+            images, texts = _parse_line(raw, delimiter)
+            found = tuple(_locate(image, data_dir, check_images) for image in images)
+        except DataError as fault:
+            faults.append(DataError(fault.message, path=path, line=number))
+        else:
+            entries.append(LabelEntry(found, texts, os.fspath(path), number))
+    return LabelFile(os.fspath(path), tuple(entries), tuple(faults))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"the label file can't be read: {error.strerror}", path=path) from None
+    wide = _WIDE_ENCODINGS.get(content[:2])
+    if wide:
+        raise DataError(f"the label file is {wide}; save it as UTF-8", path=path)
+    return content
+
+
+def _parse_line(raw: bytes, delimiter: str) -> tuple[tuple[str, ...], Texts]:
+    try:
+        line = raw.decode("utf-8").rstrip("\r")
+    except UnicodeDecodeError as error:
+        bad = raw[error.start]
+        raise DataError(f"byte 0x{bad:02x} is not UTF-8; save the label file as UTF-8") from None
+    name, found, label = line.partition(delimiter)
+    if not found:
+        raise DataError(_no_delimiter(line, delimiter))
+    if not name.strip():
+        raise DataError(f"there is no image path before the delimiter {delimiter!r}")
+    return _image_names(name.strip()), parse_texts(_first_column(label, delimiter))
+
+
+def _first_column(label: str, delimiter: str) -> str:
+    """The label without further columns, which PaddleOCR leaves unread."""
+    first, found, _ = label.partition(delimiter)
+    return first if found and first.rstrip().endswith("]") and _is_json(first) else label
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_delimiter(line: str, delimiter: str) -> str:
+    message = f"there is no delimiter {delimiter!r}; expected image path, delimiter, JSON list"
+    path_end = line.find("[", 1)
+    if path_end > 0 and not line[path_end - 1].isalnum():
+        message += f" (before the JSON stands {line[path_end - 1]!r}: is that the delimiter?)"
+    return message
+
+
+def _image_names(name: str) -> tuple[str, ...]:
+    if not name.startswith("["):
+        return (name,)
+    try:
+        names = json.loads(name)
+    except json.JSONDecodeError:
+        return (name,)
+    if not names or not all(isinstance(one, str) and one for one in names):
+        raise DataError(f'found {name:.60}; expected a list of image paths ["a.jpg", "b.jpg"]')
+    return tuple(names)
+
+
+def _locate(image: str, data_dir: str | Path, check: bool) -> str:
+    path = os.path.join(data_dir, image)  # noqa: PTH118 - a Path an image costs memory
+    if not check or os.path.isfile(path):  # noqa: PTH113
+        return path
+    posix = path.replace("\\", "/")
+    if posix != path and os.path.isfile(posix):  # noqa: PTH113
+        return posix
+    what = "is a folder" if os.path.isdir(path) else "is not there"  # noqa: PTH112
+    raise DataError(f"the image {path} {what}{_moved_hint(image, data_dir)}")
+
+
+def _moved_hint(image: str, data_dir: str | Path) -> str:
+    """PPOCRLabel's paths begin with the folder's own name, a common reason for a wrong data_dir."""
+    parent = Path(data_dir).absolute().parent
+    if (parent / image).is_file():
+        return f"; with data_dir {parent} it would be"
+    if (Path(data_dir) / Path(image).name).is_file():
+        return f"; there is {Path(data_dir) / Path(image).name}"
+    return ""
+
+
+def read_label_files(
+    paths: Sequence[str | Path],
+    data_dir: str | Path,
+    delimiter: str = "\t",
+    *,
+    check_images: bool = True,
+) -> list[LabelFile]:
+    """Each file; one that can't be read at all has no entries and its error as a fault."""
+    files = []
+    for path in paths:
+        try:
+            file = read_label_file(path, data_dir, delimiter, check_images=check_images)
+        except DataError as fault:
+            file = LabelFile(os.fspath(path), (), (fault,))
+        files.append(file)
+    return files

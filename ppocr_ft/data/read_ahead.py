@@ -1,0 +1,37 @@
+"""Reading the next items while the present one is worked on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def read_ahead(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Iterator[Result]:
+    """``function`` of each item, in order; ``threads`` of them at work ahead of the caller.
+
+    At most twice as many results as threads wait in memory. An exception surfaces where its
+    result would have. 0 threads: nothing runs ahead.
+    """
+    if threads == 0:
+        yield from map(function, items)
+        return
+    pending: deque[Future[Result]] = deque()
+    rest = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        pending.extend(pool.submit(function, item) for item in islice(rest, 2 * threads))
+        try:
+            while pending:
+                result = pending.popleft().result()
+                pending.extend(pool.submit(function, item) for item in islice(rest, 1))
+                yield result
+        finally:
+            for future in pending:
+                future.cancel()

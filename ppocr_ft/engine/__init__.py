@@ -1,0 +1,1 @@
+"""Running a network: evaluation and prediction. Nothing here knows the config file."""

@@ -1,0 +1,8 @@
+"""Find text in images; --help tells how."""
+
+import sys
+
+from ppocr_ft.cli.predict import main
+
+if __name__ == "__main__":
+    sys.exit(main())
