@@ -1,0 +1,136 @@
+"""DBLoss: what a DB detector's maps cost against their targets.
+
+Sources: Liao et al., Real-time Scene Text Detection with Differentiable Binarization, 2020,
+"Optimization"; PaddleOCR 2.7, ``det_db_loss.py`` (``DBLoss``). The paper's shrink and binary terms
+are both balanced cross entropies, with weights of 1, and 10 for the threshold term. PaddleOCR's
+binary term is Dice, its shrink term Dice by default; its ``alpha`` weighs the shrink term, where
+the paper's weighs the binary one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+import paddle
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.losses.terms import balanced_bce, balanced_dice, dice, masked_bce, masked_l1
+
+MainLossType = Literal["DiceLoss", "BCELoss"]
+
+_HALF = (paddle.float16, paddle.bfloat16)
+
+
+@dataclass(frozen=True)
+class DBTargets:
+    """What a batch's maps are compared with, (n, h, w) float32 each.
+
+    shrink_map, shrink_mask, threshold_mask: 0 or 1. threshold_map: any number.
+    Raises ValueError for shapes that differ.
+    """
+
+    shrink_map: paddle.Tensor
+    shrink_mask: paddle.Tensor
+    threshold_map: paddle.Tensor
+    threshold_mask: paddle.Tensor
+
+    def __post_init__(self) -> None:
+        shapes = {field.name: tuple(getattr(self, field.name).shape) for field in fields(self)}
+        if len(set(shapes.values())) > 1 or len(shapes["shrink_map"]) != 3:
+            raise ValueError(f"targets must share one shape (n, h, w), are {shapes}")
+
+
+@dataclass(frozen=True)
+class DBLoss:
+    """``alpha`` * shrink map + ``beta`` * threshold map + binary map (+ CBN) loss.
+
+    balance_loss: whether only the hardest negative pixels count in the shrink and CBN losses.
+    main_loss_type: what the shrink and CBN losses are. DiceLoss is one number for all pixels, so
+        that mining hard ones changes nothing: ``balance_loss`` then only makes the loss 0 where
+        a batch has no text.
+    ohem_ratio: hard negative pixels for each positive one.
+    eps: keeps the threshold and binary losses' quotients finite. The balanced losses have
+        1e-6 of their own, as in PaddleOCR.
+
+    Raises ConfigError, naming the key, for a value that can't be used.
+    """
+
+    balance_loss: bool = True
+    main_loss_type: MainLossType = "DiceLoss"
+    alpha: float = 5.0
+    beta: float = 10.0
+    ohem_ratio: float = 3.0
+    eps: float = 1e-6
+
+    def __post_init__(self) -> None:
+        if self.main_loss_type not in get_args(MainLossType):
+            known = " or ".join(get_args(MainLossType))
+            raise ConfigError(f"must be {known}, is {self.main_loss_type!r}", key="main_loss_type")
+        for key in ("alpha", "beta", "ohem_ratio"):
+            if not 0 <= getattr(self, key) < float("inf"):
+                raise ConfigError(f"must be 0 or more, is {getattr(self, key)}", key=key)
+        if not 0 < self.eps < float("inf"):
+            raise ConfigError(f"must be positive, is {self.eps}", key="eps")
+
+    def __call__(
+        self, predictions: Mapping[str, paddle.Tensor], targets: DBTargets
+    ) -> dict[str, paddle.Tensor]:
+        """The losses of a batch.
+
+        ``predictions`` is a detector's output while it trains: ``maps`` (n, 3, h, w) of shrink,
+        threshold and binary map; PFHeadLocal's ``cbn_maps`` (n, 1, h, w) adds a term of weight 1,
+        its ``distance_maps`` none. All are probabilities in any floating type; the arithmetic is
+        float32 (float64 for float64), whatever ``paddle.amp.auto_cast`` says around it.
+
+        Returns scalars, weights applied: ``loss`` (the sum of the others), ``loss_shrink_maps``,
+        ``loss_threshold_maps``, ``loss_binary_maps``, ``loss_cbn`` (0 without ``cbn_maps``). All
+        are finite for finite predictions. A batch in which the mask leaves no text has a binary
+        loss of 1 and, with ``balance_loss``, shrink and CBN losses of 0, all without a gradient:
+        as in PaddleOCR, negatives count only beside positives.
+
+        Nothing waits for the device. Raises ValueError for maps that don't fit the targets.
+        """
+        with paddle.amp.auto_cast(enable=False):
+            shrink, threshold, binary = self._channels(predictions, "maps", 3, targets)
+            shrink_loss = self.alpha * self._main_loss(shrink, targets)
+            threshold_loss = self.beta * masked_l1(
+                threshold, targets.threshold_map, targets.threshold_mask, self.eps
+            )
+            binary_loss = dice(binary, targets.shrink_map, targets.shrink_mask, self.eps)
+            cbn_loss = paddle.zeros([], shrink.dtype)
+            if "cbn_maps" in predictions:
+                (cbn,) = self._channels(predictions, "cbn_maps", 1, targets)
+                cbn_loss = self._main_loss(cbn, targets)
+            return {
+                "loss": shrink_loss + threshold_loss + binary_loss + cbn_loss,
+                "loss_shrink_maps": shrink_loss,
+                "loss_threshold_maps": threshold_loss,
+                "loss_binary_maps": binary_loss,
+                "loss_cbn": cbn_loss,
+            }
+
+    def _main_loss(self, pred: paddle.Tensor, targets: DBTargets) -> paddle.Tensor:
+        truth = targets.shrink_map, targets.shrink_mask
+        is_dice = self.main_loss_type == "DiceLoss"
+        if not self.balance_loss:
+            return dice(pred, *truth) if is_dice else masked_bce(pred, *truth)
+        balanced = balanced_dice if is_dice else balanced_bce
+        return balanced(pred, *truth, self.ohem_ratio)
+
+    @staticmethod
+    def _channels(
+        predictions: Mapping[str, paddle.Tensor], key: str, count: int, targets: DBTargets
+    ) -> list[paddle.Tensor]:
+        """The ``count`` channels of a prediction, (n, h, w) each, in at least float32."""
+        maps = predictions[key]
+        n, h, w = targets.shrink_map.shape
+        if tuple(maps.shape) != (n, count, h, w):
+            raise ValueError(
+                f"{key} must be {(n, count, h, w)} as the targets are {(n, h, w)}, is "
+                f"{tuple(maps.shape)}; is the network in training mode?"
+            )
+        maps = maps.astype(paddle.float32) if maps.dtype in _HALF else maps
+        channels: list[paddle.Tensor] = paddle.unbind(maps, axis=1)
+        return channels
