@@ -1,0 +1,133 @@
+"""How much of a network its weights have filled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ppocr_ft.nets import Form
+
+PARTS = ("backbone", "neck", "head")
+Status = Literal["matched", "missing", "wrong shape", "unexpected", "fresh by nature"]
+_FAULTS: tuple[Status, ...] = ("missing", "wrong shape", "unexpected", "fresh by nature")
+_KEYS_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class TensorMatch:
+    """One state dict key. ``unexpected``: only the file has it; else it is the network's.
+
+    ``fresh by nature``: missing, as it is from every source of this kind. ``shape`` is the
+    network's (unexpected: the file's), ``found_shape`` the file's where the two differ.
+    """
+
+    key: str
+    status: Status
+    shape: tuple[int, ...]
+    found_shape: tuple[int, ...] | None = None
+
+    @property
+    def part(self) -> str:
+        return self.key.split(".", 1)[0]
+
+    @property
+    def parameters(self) -> int:
+        return math.prod(self.shape)
+
+    def __str__(self) -> str:
+        if self.found_shape is None:
+            return self.key
+        return f"{self.key} {list(self.found_shape)} instead of {list(self.shape)}"
+
+
+@dataclass(frozen=True)
+class CoverageReport:
+    """What was laid on a network from where; ``str()`` is a table for people.
+
+    Keys are those of ``form``, the form that the weights came in (None: no PPLCNetV3).
+    ``counted`` are the parts that ``coverage`` is about.
+    """
+
+    source: str
+    tensors: tuple[TensorMatch, ...]
+    counted: tuple[str, ...]
+    form: Form | None = None
+    warnings: tuple[str, ...] = ()
+
+    def keys(self, status: Status, part: str | None = None) -> list[str]:
+        return [match.key for match in self.select(status, [part] if part else None)]
+
+    def select(
+        self, status: Status | None = None, parts: Sequence[str] | None = None
+    ) -> list[TensorMatch]:
+        return [
+            match
+            for match in self.tensors
+            if status in (None, match.status) and (parts is None or match.part in parts)
+        ]
+
+    @property
+    def coverage(self) -> float:
+        """Over the counted parts: matched parameters / all but those that are fresh by nature."""
+        matched, own = map(_parameters, self._counts(self.counted))
+        return _ratio(matched, own - _parameters(self.select("fresh by nature", self.counted)))
+
+    def share(self, parts: Sequence[str]) -> float:
+        """Matched parameters / the network's parameters in ``parts``; 0 where it has none."""
+        return _ratio(*map(_parameters, self._counts(parts)))
+
+    def _counts(self, parts: Sequence[str]) -> tuple[list[TensorMatch], list[TensorMatch]]:
+        matched = self.select("matched", parts)
+        own = [match for match in self.select(None, parts) if match.status != "unexpected"]
+        return matched, own
+
+    def __str__(self) -> str:
+        form = f", {self.form} form" if self.form else ""
+        others = sorted({match.part for match in self.tensors} - {*PARTS})
+        rows = [
+            ["part", "tensors", "parameters", "share", *_FAULTS],
+            *[self._row(part, [part]) for part in PARTS],
+            *([self._row("elsewhere", others)] if others else []),
+        ]
+        lines = [f"weights: {self.source}{form}", *_aligned(rows)]
+        lines += [f"{status}: {self._examples(status)}" for status in _FAULTS if self.keys(status)]
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        return "\n".join(lines)
+
+    def _row(self, name: str, parts: Sequence[str]) -> list[str]:
+        matched, own = self._counts(parts)
+        return [
+            name,
+            f"{len(matched)} of {len(own)}",
+            f"{_parameters(matched):,} of {_parameters(own):,}",
+            f"{self.share(parts):.1%}",
+            *[str(len(self.select(status, parts))) for status in _FAULTS],
+        ]
+
+    def _examples(self, status: Status) -> str:
+        matches = self.select(status)
+        shown = ", ".join(str(match) for match in matches[:_KEYS_SHOWN])
+        more = len(matches) - _KEYS_SHOWN
+        return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _parameters(matches: Sequence[TensorMatch]) -> int:
+    return sum(match.parameters for match in matches)
+
+
+def _ratio(some: int, whole: int) -> float:
+    return some / whole if whole else 0.0
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of equal width: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

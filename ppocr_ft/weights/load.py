@@ -1,0 +1,147 @@
+"""Weights laid on a network, and networks written as PaddleOCR writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import paddle
+
+from ppocr_ft.errors import WeightsError
+from ppocr_ft.nets import Detector, Form, build_architecture, detect_form, unfold_state
+from ppocr_ft.weights.arrays import Array, State, at_path
+from ppocr_ft.weights.coverage import PARTS, CoverageReport
+from ppocr_ft.weights.files import write_weights
+from ppocr_ft.weights.fitting import other_program, too_little
+from ppocr_ft.weights.matching import (
+    NamedWeights,
+    chosen_member,
+    chosen_state,
+    compare,
+    name_weights,
+    rep_layers,
+    state_of,
+)
+from ppocr_ft.weights.sources import WeightsSource, open_source
+
+MIN_COVERAGE = 0.9
+"""Share of backbone and neck, by parameters, under which loading stops."""
+
+UNFOLDED_WARNING = (
+    "the weights are folded and the network has branches: their batch norms hold no statistics "
+    "of the data (mean 0, variance 1), which is right in evaluation and wrong in training; train "
+    "with Global.form: auto or folded"
+)
+BACKBONE_ONLY_WARNING = (
+    "the file has a backbone only: neck and head start from random values and need a full "
+    "training, not a fine-tune"
+)
+
+
+def choose_form(source: WeightsSource, wanted: Form | Literal["auto"] = "auto") -> Form:
+    """``Global.form`` resolved: ``auto`` is the form that the weights come in.
+
+    An inference model is folded. Weights without re-parameterised layers fit either form:
+    ``branches``. Raises WeightsError where the source lacks the member that it asks for.
+    """
+    if wanted != "auto":
+        return wanted
+    if source.is_program:
+        return "folded"
+    return detect_form(chosen_state(source)) or "branches"
+
+
+def load_into(
+    network: Detector, source: WeightsSource | str | Path, *, min_coverage: float = MIN_COVERAGE
+) -> CoverageReport:
+    """Lay weights on the network's tensors of the same key and shape, converting the form.
+
+    ``source`` is what ``open_source`` gives or takes. The rest of the network stays as it is.
+    Raises WeightsError, and changes nothing, where less than ``min_coverage`` of the parameters
+    of backbone and neck (backbone, where the file has no more) would be filled, where the tensors
+    of an inference model are another network's, and where a tensor holds NaN or infinity.
+    """
+    if not isinstance(source, WeightsSource):
+        source = open_source(source)
+    with at_path(source.path):
+        weights = name_weights(source, network)
+        if weights is None:
+            raise WeightsError(other_program(source, network))
+        report = compare(weights, _label(source), _warnings(weights, network))
+        if report.coverage < min_coverage:
+            raise WeightsError(too_little(report, weights, source, min_coverage))
+        matched = {key: weights.state[key] for key in report.keys("matched")}
+        _check_finite(matched)
+        _assign(network, _in_form(matched, weights, network))
+    return report
+
+
+def _label(source: WeightsSource) -> str:
+    """What the user wrote, the file that it stands for, and the member of it."""
+    parts = [source.where]
+    if str(source.path) not in source.where:
+        parts.append(str(source.path))
+    member = chosen_member(source)
+    if member is not None and source.member is None:
+        parts.append(f"the {member} in it")
+    return ", ".join(parts)
+
+
+def _warnings(weights: NamedWeights, network: Detector) -> tuple[str, ...]:
+    network_form = detect_form(network.state_dict())
+    causes = {
+        UNFOLDED_WARNING: (weights.form, network_form) == ("folded", "branches"),
+        BACKBONE_ONLY_WARNING: weights.counted == PARTS[:1],
+    }
+    return tuple(warning for warning, holds in causes.items() if holds)
+
+
+def _check_finite(state: Mapping[str, Array]) -> None:
+    for key, value in state.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise WeightsError("holds NaN or infinity", key=key)
+
+
+def _in_form(matched: State, weights: NamedWeights, network: Detector) -> State:
+    """The matched tensors under the network's own keys."""
+    own = state_of(network)
+    if own.keys() == weights.own.keys():
+        return matched
+    shapes = {key: value.shape for key, value in own.items()}
+    unfolded = unfold_state({**weights.own, **matched}, shapes)
+    layers = tuple(f"{layer}." for layer in rep_layers(matched))
+    return {
+        key: value
+        for key, value in unfolded.items()
+        if key in matched or (key not in weights.own and key.startswith(layers))
+    }
+
+
+def _assign(network: Detector, state: Mapping[str, Array]) -> None:
+    tensors = network.state_dict()
+    for key, value in state.items():
+        dtype = str(tensors[key].dtype).removeprefix("paddle.")
+        tensors[key].set_value(value.astype(dtype))
+
+
+def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object]) -> State:
+    """A detector's state dict as PaddleOCR's training code has it: PPLCNetV3 in branches.
+
+    ``architecture`` is the YAML section that the network was built from. A state without folded
+    layers is returned as it is. Raises WeightsError for a state of another network.
+    """
+    if detect_form(state) != "folded":
+        return dict(state)
+    with paddle.LazyGuard():  # shapes only: no initial values, no random numbers
+        branches = build_architecture(architecture, form="branches").state_dict()
+    return unfold_state(state, {key: tuple(value.shape) for key, value in branches.items()})
+
+
+def save_trained(network: Detector, path: str | Path, architecture: Mapping[str, object]) -> None:
+    """Write a trained network for PaddleOCR: ``to_paddleocr`` of its state dict.
+
+    Raises WeightsError where the file can't be written.
+    """
+    write_weights(path, to_paddleocr(state_of(network), architecture))

@@ -1,0 +1,178 @@
+"""A source's tensors under the state dict keys of a network, and compared with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ppocr_ft.errors import WeightsError
+from ppocr_ft.nets import Detector, Form, detect_form, fold_state, released_key_order
+from ppocr_ft.weights.arrays import Array, State
+from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
+from ppocr_ft.weights.sources import MEMBERS, WeightsSource
+
+_OUTPUTS = "backbone.layer_list."
+_KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
+
+
+@dataclass(frozen=True, eq=False)
+class NamedWeights:
+    """Tensors under state dict keys, and what they are to be compared with.
+
+    ``own``: the network's present values in the same form. ``absent``: those of its keys that a
+    source of this kind never has. ``counted``: the parts that the source is there to fill.
+    """
+
+    state: State
+    own: State
+    form: Form | None
+    absent: frozenset[str] = frozenset()
+    counted: tuple[str, ...] = PARTS[:2]
+
+
+def state_of(network: Detector) -> State:
+    return {key: tensor.numpy() for key, tensor in network.state_dict().items()}
+
+
+def members_of(tensors: State) -> dict[str, State]:
+    """The networks of a distilled checkpoint by their prefix; none in a plain one."""
+    members = {
+        member: {
+            key.removeprefix(f"{member}."): value
+            for key, value in tensors.items()
+            if key.startswith(f"{member}.")
+        }
+        for member in MEMBERS
+    }
+    return {member: state for member, state in members.items() if state}
+
+
+def chosen_member(source: WeightsSource) -> str | None:
+    """The network of a distilled checkpoint that the source asks for, else the first of it."""
+    if source.is_program:
+        return None
+    members = members_of(source.tensors)
+    if source.member is not None and source.member not in members:
+        has = f"has {', '.join(members)}" if members else "is no distilled checkpoint"
+        raise WeightsError(f"has no {source.member}: it {has}", path=source.path)
+    return source.member or next(iter(members), None)
+
+
+def chosen_state(source: WeightsSource) -> State:
+    """A checkpoint's tensors, of its chosen member, without its prefix."""
+    member = chosen_member(source)
+    return source.tensors if member is None else members_of(source.tensors)[member]
+
+
+def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | None:
+    """The source's tensors under the network's keys.
+
+    A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. The tensors of an
+    inference model are the network's in the order in which it reads them: None where their number
+    or shapes differ. Where only the network's form differs, a file in branches is folded, and for
+    a folded file the network's own values are, to compare. Raises WeightsError where branches are
+    incomplete.
+    """
+    own = state_of(network)
+    if source.is_program:
+        return _name_program(source.tensors, network, own)
+    return name_state(chosen_state(source), own)
+
+
+def name_state(state: State, own: State) -> NamedWeights:
+    """A checkpoint's tensors beside those of a network in the same form."""
+    is_backbone_only = not any(key.split(".")[0] in PARTS for key in state) and any(
+        f"backbone.{key}" in own for key in state
+    )
+    if is_backbone_only:
+        state = {f"backbone.{key}": value for key, value in state.items()}
+    form, own_form = detect_form(state), detect_form(own)
+    if (form, own_form) == ("branches", "folded"):
+        state = _folded(state)
+    elif (form, own_form) == ("folded", "branches"):
+        own = fold_state(own)
+    if all(key.startswith("backbone.") for key in state):
+        return NamedWeights(state, own, form, _not_in_a_backbone(state, own), PARTS[:1])
+    return NamedWeights(state, own, form)
+
+
+def _not_in_a_backbone(state: State, own: State) -> frozenset[str]:
+    """The keys of neck and head, and PPLCNetV3's outputs to the neck, which classifiers lack."""
+    has_outputs = any(key.startswith(_OUTPUTS) for key in state)
+    return frozenset(
+        key
+        for key in own
+        if not key.startswith("backbone.") or (key.startswith(_OUTPUTS) and not has_outputs)
+    )
+
+
+def _folded(state: State) -> State:
+    try:
+        return fold_state(state)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{error.message}, so the branches can't be folded; form: branches takes what is there",
+            key=error.key,
+        ) from None
+
+
+def _name_program(tensors: State, network: Detector, own: State) -> NamedWeights | None:
+    walk = released_key_order(network)
+    layouts: list[tuple[list[str], State]] = [(walk, own)]
+    if detect_form(own) == "branches":
+        folded = fold_state(own)
+        layouts.insert(0, (folded_walk(walk, folded), folded))
+    for keys, layout in layouts:
+        if has_shapes(tensors, [layout[key] for key in keys]):
+            state = dict(zip(keys, tensors.values(), strict=True))
+            return NamedWeights(state, layout, detect_form(keys), frozenset(layout) - set(keys))
+    return None
+
+
+def compare(
+    weights: NamedWeights, source: str = "", warnings: tuple[str, ...] = ()
+) -> CoverageReport:
+    """What of the network the weights fill; ``source`` and ``warnings`` are for the report."""
+    own, state = weights.own, weights.state
+    matches = [_match(key, own[key], state.get(key), key in weights.absent) for key in own]
+    unexpected = [
+        TensorMatch(key, "unexpected", value.shape)
+        for key, value in state.items()
+        if key not in own
+    ]
+    return CoverageReport(source, (*matches, *unexpected), weights.counted, weights.form, warnings)
+
+
+def _match(key: str, own: Array, found: Array | None, is_absent: bool) -> TensorMatch:
+    if found is None:
+        return TensorMatch(key, "fresh by nature" if is_absent else "missing", own.shape)
+    if found.shape != own.shape:
+        return TensorMatch(key, "wrong shape", own.shape, found.shape)
+    return TensorMatch(key, "matched", own.shape)
+
+
+def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:
+    return [np.shape(tensor) for tensor in tensors.values()] == [np.shape(t) for t in others]
+
+
+def rep_layers(keys: Iterable[str]) -> list[str]:
+    """The re-parameterised layers whose folded kernel and bias are both among the keys."""
+    names = set(keys)
+    layers = [key.removesuffix(_KERNEL) for key in names if key.endswith(_KERNEL)]
+    return [layer for layer in layers if layer + _BIAS in names]
+
+
+def folded_walk(walk: Iterable[str], folded: Iterable[str]) -> list[str]:
+    """The order of a branches network's keys -> that of the same network folded."""
+    names = set(folded)
+    layers = tuple(f"{layer}." for layer in rep_layers(names))
+    keys: list[str] = []
+    for key in walk:
+        if key in names:
+            keys.append(key)
+        else:
+            layer = next(layer for layer in layers if key.startswith(layer)).removesuffix(".")
+            keys += [layer + _KERNEL, layer + _BIAS]
+    return list(dict.fromkeys(keys))
