@@ -61,6 +61,22 @@ class EpochRatio:
         return 0
 
 
+class FollowsSchedule:
+    """An operator whose shrink ratio follows a schedule."""
+
+    def __init__(self, ratio: EpochRatio) -> None:
+        self._ratio = ratio
+
+    @property
+    def schedule(self) -> ShrinkSchedule:
+        return self._ratio.schedule
+
+    @property
+    def shrink_ratio(self) -> float:
+        """The ratio of the current epoch."""
+        return self._ratio()
+
+
 def _epoch_of(value: Any) -> int | None:
     if value is None or value == "None":  # PaddleOCR writes the word where it knows no epoch
         return None

@@ -8,15 +8,14 @@ from ppocr_ft.errors import ConfigError
 from ppocr_ft.ops.border_targets import border_targets
 from ppocr_ft.ops.clock import EpochClock
 from ppocr_ft.ops.compile_kernels import compile_kernels
-from ppocr_ft.ops.epoch_ratio import EpochRatio
+from ppocr_ft.ops.epoch_ratio import EpochRatio, FollowsSchedule
 from ppocr_ft.ops.polygons import TextPolygons, ignore_flags
 from ppocr_ft.ops.registry import register
-from ppocr_ft.ops.schedule import ShrinkSchedule
 from ppocr_ft.ops.unusable import count_unusable
 
 
 @register
-class MakeBorderMap:
+class MakeBorderMap(FollowsSchedule):
     """Drop-in for ``ppocr.data.imaug.MakeBorderMap``, with PaddleOCR 2.6.1's targets.
 
     Args:
@@ -47,16 +46,7 @@ class MakeBorderMap:
             )
         self.thresh_min = thresh_min
         self.thresh_max = thresh_max
-        self._ratio = EpochRatio.from_keys(shrink_ratio, kwargs, clock)
-
-    @property
-    def schedule(self) -> ShrinkSchedule:
-        return self._ratio.schedule
-
-    @property
-    def shrink_ratio(self) -> float:
-        """The ratio of the current epoch."""
-        return self._ratio()
+        super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Adds to ``data``: ``threshold_map``, ``threshold_mask`` (h, w) float32.

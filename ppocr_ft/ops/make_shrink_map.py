@@ -6,16 +6,16 @@ from typing import Any
 
 from ppocr_ft.ops.clock import EpochClock
 from ppocr_ft.ops.compile_kernels import compile_kernels
-from ppocr_ft.ops.epoch_ratio import EpochRatio
+from ppocr_ft.ops.epoch_ratio import EpochRatio, FollowsSchedule
 from ppocr_ft.ops.polygons import TextPolygons, ignore_flags, ignore_flags_like
 from ppocr_ft.ops.registry import register
-from ppocr_ft.ops.schedule import ShrinkSchedule, check_same
+from ppocr_ft.ops.schedule import check_same
 from ppocr_ft.ops.shrink_targets import shrink_targets
 from ppocr_ft.ops.unusable import count_unusable
 
 
 @register
-class MakeShrinkMap:
+class MakeShrinkMap(FollowsSchedule):
     """Drop-in for ``ppocr.data.imaug.MakeShrinkMap``, with PaddleOCR 2.6.1's targets.
 
     Args:
@@ -39,16 +39,7 @@ class MakeShrinkMap:
     ) -> None:
         compile_kernels()  # here, before workers fork
         self.min_text_size = min_text_size
-        self._ratio = EpochRatio.from_keys(shrink_ratio, kwargs, clock)
-
-    @property
-    def schedule(self) -> ShrinkSchedule:
-        return self._ratio.schedule
-
-    @property
-    def shrink_ratio(self) -> float:
-        """The ratio of the current epoch."""
-        return self._ratio()
+        super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Adds to ``data``: ``shrink_map``, ``shrink_mask`` (h, w) float32.
