@@ -22,14 +22,16 @@ from ppocr_ft.nets import Detector, build_architecture
 from ppocr_ft.ops import registry
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.weights import CoverageReport, cache_folder, choose_form, load_into, open_source
+from ppocr_ft.weights import CoverageReport, cache_folder, load_into, open_source
 
 LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
 SAMPLE_FOLDER = "sample"
 
 
 def network(config: Config) -> tuple[Detector, CoverageReport]:
-    """The detector with its weights: ``Global.checkpoints``, else ``Global.pretrained_model``.
+    """The detector to run, with its weights: ``Global.checkpoints``, else ``pretrained_model``.
+
+    With ``Global.form: auto`` it is folded, the faster of two forms that give the same maps.
 
     Raises:
         WeightsError: they can't be read, or fill too little of the network.
@@ -43,7 +45,7 @@ def network(config: Config) -> tuple[Detector, CoverageReport]:
         )
     paddle.seed(config.Global.seed)
     source = open_source(where)
-    form = choose_form(source, config.Global.form)
+    form = "folded" if config.Global.form == "auto" else config.Global.form
     made = build_architecture(config.Architecture.arguments(), form=form)
     least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
     return made, load_into(made, source, min_coverage=least)
