@@ -28,5 +28,24 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": {"ops", "geometry"},
 }
 
+_DRAWING = {"numpy", "cv2"}
+
+LIBRARIES: dict[str, set[str]] = {
+    "errors": set(),
+    "version": set(),
+    "geometry": {"numpy", "pyclipper", "shapely"},
+    "config": {"pydantic", "pydantic_core", "annotated_types", "yaml"},
+    "ops": _DRAWING | {"numba"},
+    "data": _DRAWING | {"PIL", "matplotlib", "tqdm"},
+    "nets": {"paddle", "numpy"},
+    "weights": {"paddle", "numpy", "safetensors", "tqdm"},
+    "losses": {"paddle", "numpy"},
+    "postprocess": _DRAWING | {"shapely"},
+    "metrics": {"numpy", "shapely"},
+    "optim": {"paddle", "numpy"},
+    "upstream": set(),
+}
+"""Which libraries a part may import besides the standard one; parts not named here: any."""
+
 NO_PADDLE = {"errors", "version", "geometry", "config", "ops", "data", "__init__"}
 """Parts that must work without paddle installed."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from layers import ALLOWED, ANYWHERE, NO_PADDLE
+from layers import ALLOWED, ANYWHERE, LIBRARIES, NO_PADDLE
 
 PACKAGE = Path(__file__).parents[1] / "ppocr_ft"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -38,6 +39,15 @@ def test_imports_only_what_its_layer_allows(path: Path) -> None:
     assert part in ALLOWED, f"{part} is in no layer; add it to tests/layers.py"
     allowed = ALLOWED[part] | ANYWHERE | {part}
     assert parts_imported(path) <= allowed
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if part_of(p) in LIBRARIES], ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_uses_only_the_libraries_of_its_layer(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imported(path)}
+    outside = roots - set(sys.stdlib_module_names) - {"ppocr_ft"}
+    assert outside <= LIBRARIES[part_of(path)]
 
 
 @pytest.mark.parametrize(
