@@ -55,14 +55,39 @@ def parse_texts(label: str) -> Texts:
         DataError: naming every text that can't be used (the first few, and how many more).
     """
     items = _items(label)
-    faults = [f"text {i + 1} {fault}" for i, item in enumerate(items) for fault in _faults(item)]
-    if faults:
-        more = len(faults) - _SHOWN_FAULTS
-        shown = "; ".join(faults[:_SHOWN_FAULTS])
-        raise DataError(f"{shown}; and {more} more" if more > 0 else shown)
-    polygons = TextPolygons.of([_points(item) for item in items])
-    transcriptions = tuple(str(item["transcription"]) for item in items)
+    try:
+        polygons = _polygons([item["points"] for item in items])
+        transcriptions = tuple(_transcription(item["transcription"]) for item in items)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DataError(_what_is_wrong(items)) from None
     return Texts(polygons, transcriptions, np.array([t in IGNORED for t in transcriptions], bool))
+
+
+def _polygons(lists: list[Any]) -> TextPolygons:
+    """From each text's points, all at once; ValueError (or as numpy has it) where one is bad."""
+    starts = np.zeros(len(lists) + 1, np.int64)
+    np.cumsum([len(points) for points in lists], out=starts[1:])
+    coords = _numbers([point for points in lists for point in points] or np.empty((0, 2)))
+    if coords.shape != (starts[-1], 2) or not _are_near(coords):
+        raise ValueError("points that are no (x, y)")
+    if (np.diff(starts) < LEAST_POINTS).any():
+        raise ValueError("too few points")
+    return TextPolygons(coords, starts)
+
+
+def _transcription(value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise TypeError(value)
+    return str(value)
+
+
+def _numbers(points: Any) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.array(points, dtype=np.float32)
+
+
+def _are_near(coords: NDArray[np.float32]) -> bool:
+    return bool((np.abs(coords) <= FARTHEST_PX).all())  # NaN is not
 
 
 def _items(label: str) -> list[Any]:
@@ -80,11 +105,18 @@ def _items(label: str) -> list[Any]:
         raise DataError(
             f"broken JSON: {error.msg}, character {error.pos + 1} of the label, near {near!r}"
         ) from None
-    except RecursionError:
-        raise DataError("broken JSON: nested too deeply") from None
+    except (RecursionError, ValueError) as error:  # a number of thousands of digits is one
+        raise DataError(f"broken JSON: {error}") from None
     if not isinstance(items, list):
         raise DataError(f"found a JSON {type(items).__name__}; expected a list of texts")
     return items
+
+
+def _what_is_wrong(items: list[Any]) -> str:
+    faults = [f"text {i + 1} {fault}" for i, item in enumerate(items) for fault in _faults(item)]
+    more = len(faults) - _SHOWN_FAULTS
+    shown = "; ".join(faults[:_SHOWN_FAULTS])
+    return f"{shown}; and {more} more" if more > 0 else shown
 
 
 def _faults(item: Any) -> Iterator[str]:
@@ -102,17 +134,12 @@ def _faults(item: Any) -> Iterator[str]:
 
 def _point_faults(item: dict[str, Any]) -> Iterator[str]:
     try:
-        points = _points(item)
+        points = _numbers(item["points"])
     except (TypeError, ValueError, OverflowError):
         points = np.empty(0, np.float32)
     if points.ndim != 2 or points.shape[1] != 2:
         yield f"has points {item['points']!r:.60}; expected [[x, y], ...]"
     elif len(points) < LEAST_POINTS:
         yield f"has {len(points)} points; a polygon needs {LEAST_POINTS} or more"
-    elif not (np.abs(points) <= FARTHEST_PX).all():  # NaN is not
+    elif not _are_near(points):
         yield f"has a coordinate beyond {FARTHEST_PX:g} px: {item['points']!r:.60}"
-
-
-def _points(item: dict[str, Any]) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        return np.array(item["points"], dtype=np.float32)
