@@ -1,0 +1,242 @@
+"""Paddle's optimizers behind PaddleOCR's names and keys, over parameter groups."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import paddle
+
+from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.optim.clip import GradientClip, clip_gradients, gradient_norm
+from ppocr_ft.optim.groups import ParamGroup, ParamGroups, Penalty
+
+Arguments = Mapping[str, float | bool]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    make: Callable[..., Any]
+    defaults: dict[str, float | bool]
+    decay_key: str | None = None
+    """Decoupled decay's name in Paddle; None: decay is a penalty in the gradient."""
+    default_weight_decay: float = 0.0
+
+
+_BETAS: dict[str, float | bool] = {"beta1": 0.9, "beta2": 0.999}
+_KINDS = {
+    "Adam": _Kind(paddle.optimizer.Adam, {**_BETAS, "epsilon": 1e-8}),
+    "AdamW": _Kind(paddle.optimizer.AdamW, {**_BETAS, "epsilon": 1e-8}, "weight_decay", 0.01),
+    "Momentum": _Kind(paddle.optimizer.Momentum, {"momentum": 0.9, "use_nesterov": False}),
+    "RMSProp": _Kind(
+        paddle.optimizer.RMSProp,
+        {"momentum": 0.0, "rho": 0.95, "epsilon": 1e-6, "centered": False},
+    ),
+    "Adagrad": _Kind(paddle.optimizer.Adagrad, {"epsilon": 1e-6, "initial_accumulator_value": 0.0}),
+    "Lamb": _Kind(paddle.optimizer.Lamb, {**_BETAS, "epsilon": 1e-6}, "lamb_weight_decay", 0.01),
+}
+OPTIMIZERS = tuple(_KINDS)
+
+
+def default_weight_decay(name: str) -> float:
+    """What Paddle decays by when a config doesn't say: 0.01 for AdamW and Lamb, else 0."""
+    return _kind(name).default_weight_decay
+
+
+def build_optimizer(
+    name: str,
+    groups: ParamGroups,
+    arguments: Arguments | None = None,
+    *,
+    learning_rate: float,
+    penalty: Literal["L1", "L2"] = "L2",
+    clip: GradientClip | None = None,
+) -> Optimizer:
+    """An optimizer over ``groups``, which it freezes as they say.
+
+    AdamW and Lamb decay decoupled from the gradient, the others by a penalty in the gradient.
+    A regularizer that the network gave a parameter stands in the gradient of every optimizer and
+    replaces the penalty there, as in Paddle; AdamW and Lamb decay besides.
+
+    Args:
+        name: one of ``OPTIMIZERS``.
+        arguments: PaddleOCR's keys for it (``beta1``, ``momentum``, ...).
+        learning_rate: of the first step, for groups with ``lr_mult`` 1.
+
+    Raises:
+        ConfigError: unknown name or argument, L1 for decoupled decay, or parameters that aren't
+            float32.
+    """
+    kind, given = _kind(name), dict(arguments or {})
+    for key in given:
+        if key not in kind.defaults:
+            message = f"unknown to {name}{_suggest(key, kind.defaults)}"
+            raise ConfigError(message, key=f"Optimizer.{key}")
+    if kind.decay_key and penalty == "L1":
+        message = f"{name} decays by itself and takes no L1; use L2 or another optimizer"
+        raise ConfigError(message, key="Optimizer.regularizer.name")
+    _check_float32(groups)
+    groups.freeze()
+    inner = kind.make(
+        learning_rate=float(learning_rate),
+        parameters=[_paddle_group(kind, group, penalty) for group in groups.groups],
+        **{**kind.defaults, **given},
+    )
+    return Optimizer(inner, groups, clip)
+
+
+@dataclass(frozen=True, eq=False)
+class Optimizer:
+    """A Paddle optimizer, clipped over all its groups, with a state that names the parameters.
+
+    Paddle clips each parameter group by itself, and its own state is keyed by counters that
+    differ between two networks of one process; hence this class.
+
+    With loss scaling: ``scaler.unscale_(optimizer.inner)``, ``optimizer.clip()``,
+    ``scaler.step(optimizer.inner)``.
+    """
+
+    inner: Any
+    groups: ParamGroups
+    gradient_clip: GradientClip | None = field(default=None)
+
+    def set_lr(self, learning_rate: float) -> None:
+        """The rate of the next steps, for groups with ``lr_mult`` 1."""
+        self.inner.set_lr(float(learning_rate))
+
+    def get_lr(self) -> float:
+        return float(self.inner.get_lr())
+
+    def group_lrs(self) -> dict[str, float]:
+        """The rate of each group by its label; 0 if frozen."""
+        base = self.get_lr()
+        return {
+            group.label: 0.0 if group.settings.freeze else base * group.settings.lr_mult
+            for group in self.groups.groups
+        }
+
+    def step(self) -> None:
+        """Clip the gradients, then update."""
+        self.clip()
+        self.inner.step()
+
+    def clip(self) -> None:
+        """Clip the gradients in place, over all groups together."""
+        if self.gradient_clip is not None:
+            clip_gradients(self._gradients(), self.gradient_clip)
+
+    def gradient_norm(self) -> float:
+        """The L2 norm of all gradients together."""
+        return gradient_norm(self._gradients())
+
+    def clear_grad(self) -> None:
+        """Drop the gradients; a parameter that then gets none is left alone by `step`."""
+        self.inner.clear_grad(set_to_zero=False)
+
+    def state_dict(self) -> dict[str, paddle.Tensor]:
+        """Copies of the moments, ``<parameter name>.<moment>``; none before the first step.
+
+        The learning rate is not in it: it follows from the step.
+        """
+        return {
+            f"{name}.{kind}": tensors[parameter.name].clone()
+            for name, _, parameter in self._members()
+            for kind, tensors in self.inner._accumulators.items()
+            if parameter.name in tensors
+        }
+
+    def set_state_dict(self, state: Mapping[str, paddle.Tensor]) -> None:
+        """Take over ``state_dict()`` of an optimizer of this kind, also from another process.
+
+        Parameters that aren't in it start anew.
+
+        Raises:
+            WeightsError: a key that isn't known here, one that is missing, or another shape;
+                nothing was changed then but to "start anew".
+        """
+        given = {key.rpartition(".")[0] for key in state}
+        self._forget()
+        for name, group, parameter in self._members():
+            if name in given:
+                self.inner._create_accumulators(
+                    paddle.static.default_main_program().global_block(),
+                    {**self.inner._param_groups[group], "params": [parameter]},
+                )
+        slots = dict(self._slots())
+        _check_state(slots, state)
+        for key, slot in slots.items():
+            slot.set_value(state[key])
+
+    def _forget(self) -> None:
+        self.inner._accumulators.clear()
+        self.inner._already_create_accumulator.clear()
+
+    def _members(self) -> Iterator[tuple[str, int, paddle.Tensor]]:
+        for index, group in enumerate(self.groups.groups):
+            for name, parameter in zip(group.names, group.parameters, strict=True):
+                yield name, index, parameter
+
+    def _slots(self) -> Iterator[tuple[str, paddle.Tensor]]:
+        for name, _, parameter in self._members():
+            for kind, tensors in self.inner._accumulators.items():
+                if parameter.name in tensors:
+                    yield f"{name}.{kind}", tensors[parameter.name]
+
+    def _gradients(self) -> list[paddle.Tensor]:
+        found = (p.grad for _, _, p in self._members() if not p.stop_gradient)
+        return [gradient for gradient in found if gradient is not None]
+
+
+def _kind(name: str) -> _Kind:
+    if name not in _KINDS:
+        message = f"{name!r} is not an optimizer{_suggest(name, _KINDS)}"
+        raise ConfigError(message, key="Optimizer.name")
+    return _KINDS[name]
+
+
+def _suggest(word: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+
+
+def _paddle_group(kind: _Kind, group: ParamGroup, penalty: Literal["L1", "L2"]) -> dict[str, Any]:
+    settings = group.settings
+    common = {"params": list(group.parameters), "learning_rate": settings.lr_mult}
+    if kind.decay_key is None:
+        wanted = settings.own_penalty or Penalty(penalty, settings.weight_decay)
+        return {**common, "weight_decay": _regularizer(wanted)}
+    own = _regularizer(settings.own_penalty)
+    for parameter in group.parameters:  # AdamW reads it there, where others may have written
+        parameter.regularizer = own
+    return {**common, "weight_decay": own, kind.decay_key: settings.weight_decay}
+
+
+def _regularizer(penalty: Penalty | None) -> Any:
+    if penalty is None or penalty.factor == 0:
+        return None
+    make = paddle.regularizer.L1Decay if penalty.kind == "L1" else paddle.regularizer.L2Decay
+    return make(penalty.factor)
+
+
+def _check_float32(groups: ParamGroups) -> None:
+    for group in groups.groups:
+        for name, parameter in zip(group.names, group.parameters, strict=True):
+            if parameter.dtype != paddle.float32:
+                message = f"{name} is {parameter.dtype}; parameters stay float32 (AMP level O1)"
+                raise ConfigError(message, key="Global.amp_level")
+
+
+def _check_state(slots: Mapping[str, paddle.Tensor], state: Mapping[str, paddle.Tensor]) -> None:
+    unknown, missing = sorted(set(state) - set(slots)), sorted(set(slots) - set(state))
+    if unknown or missing:
+        found = f"{unknown[0]!r} is not known" if unknown else f"{missing[0]!r} is missing"
+        raise WeightsError(
+            f"not a state of this optimizer and network: {found} ({len(unknown)} unknown, "
+            f"{len(missing)} missing)"
+        )
+    for key, slot in slots.items():
+        if list(state[key].shape) != list(slot.shape):
+            message = f"{key} has shape {list(state[key].shape)}, needs {list(slot.shape)}"
+            raise WeightsError(f"not a state of this optimizer and network: {message}")
