@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from paddleocr_wheels import wheel_dir
 
+from ppocr_ft.ops.geometric import move
+
 DOT_SIGMA_PX = 2.5
 
 
@@ -66,6 +68,11 @@ def page(polys: Sequence[np.ndarray], size: tuple[int, int] = (300, 230)) -> dic
         "ignore_tags": np.zeros(len(polys), bool),
         "img_mode": "BGR",
     }
+
+
+def run(operators: Sequence[Any], data: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Geometric operators one after the other, with a generator of this seed."""
+    return move(operators, {**data, "rng": np.random.default_rng(seed)})
 
 
 def gradient(width: int, height: int) -> np.ndarray:

@@ -76,7 +76,7 @@ def load_maps(files: Sequence[Path]) -> Iterator[tuple[str, np.ndarray, tuple[fl
             yield file.stem, arrays["prob_map"], (height, width)
 
 
-def _network_input(image: np.ndarray) -> np.ndarray:
+def network_input(image: np.ndarray) -> np.ndarray:
     """The image ``(1, 3, h, w)`` at most 960 px long, sides multiples of 32, normalised."""
     ratio = min(1.0, MAX_SIDE_PX / max(image.shape[:2]))
     height, width = (max(32, round(int(side * ratio) / 32) * 32) for side in image.shape[:2])
@@ -94,7 +94,7 @@ def _main(folder: Path, images: Sequence[Path]) -> None:
     program, feeds, fetches = paddle.static.load_inference_model(str(model), executor)
     for path in images:
         image = cv2.imread(str(path))
-        feed = {feeds[0]: _network_input(image)}
+        feed = {feeds[0]: network_input(image)}
         prob_map = executor.run(program, feed, fetches)[0][0, 0]
         name = f"{path.parents[1].name}_{path.stem}.npz"
         np.savez(folder / name, prob_map=prob_map, source_size=np.array(image.shape[:2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,16 @@ def test_a_reader_process_gives_the_items_of_this_process(
     finally:
         questions.put(None)
         process.join(30)
+
+
+def test_reader_threads_give_the_same_items(dataset: SimpleDataSet) -> None:
+    for epoch in (1, 2):
+        dataset.set_epoch(epoch)
+        expected = [item.sample["image"] for item in dataset]  # type: ignore[index]
+        with ThreadPoolExecutor(4) as pool:
+            items = list(pool.map(dataset.__getitem__, list(range(len(dataset))) * 5))
+        for i, item in enumerate(items):
+            np.testing.assert_array_equal(item.sample["image"], expected[i % len(expected)])  # type: ignore[index]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

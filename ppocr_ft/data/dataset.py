@@ -149,9 +149,10 @@ class SimpleDataSet:
 
     def _entries_of(self, epoch: int) -> Indices:
         """Which lines (n,) the epoch draws, ascending."""
-        if self._subset is None or self._subset[0] != epoch:
-            self._subset = epoch, self._draw_subset(epoch)
-        return self._subset[1]
+        known = self._subset  # another thread may replace it
+        if known is None or known[0] != epoch:
+            known = self._subset = epoch, self._draw_subset(epoch)
+        return known[1]
 
     def _draw_subset(self, epoch: int) -> Indices:
         drawn = []

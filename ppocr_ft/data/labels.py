@@ -76,7 +76,7 @@ def _read_bytes(path: Path) -> bytes:
 
 def _parse_line(raw: bytes, delimiter: str) -> tuple[tuple[str, ...], Texts]:
     try:
-        line = raw.decode("utf-8").rstrip("\r")
+        line = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         bad = raw[error.start]
         raise DataError(f"byte 0x{bad:02x} is not UTF-8; save the label file as UTF-8") from None

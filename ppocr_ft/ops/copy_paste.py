@@ -20,8 +20,6 @@ Quad = NDArray[np.float64]
 
 MOST_PASTED = 30
 PLACE_TRIES = 50
-UPRIGHT_RATIO = 1.5
-"""A text higher than this times its width is upright, and turned to lie (PaddleOCR)."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,6 @@ def _turned(quad: Quad, degrees: float) -> tuple[Matrix, Quad]:
     sides = np.linalg.norm(quad - np.roll(quad, -1, axis=0), axis=1)
     width, height = max(sides[0], sides[2], 1.0), max(sides[1], sides[3], 1.0)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]])
-    if height / width >= UPRIGHT_RATIO:
-        degrees -= 90
     matrix = rotation(-degrees) @ perspective(quad, corners)
     turned = transform(rotation(-degrees), corners)
     offset = turned.min(axis=0)

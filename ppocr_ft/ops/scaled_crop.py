@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.ops.det_resize_for_test import LimitType, limited_size
@@ -15,6 +16,8 @@ from ppocr_ft.ops.matrices import scaling, translation
 from ppocr_ft.ops.registry import register
 from ppocr_ft.ops.sample import Sample, Size
 from ppocr_ft.ops.window import Window
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,8 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         return ScaledWindow(float(scale[0]), float(scale[1]), left, top)
 
     def _corner(
-        self,
-        rng: np.random.Generator,
-        sample: Sample,
-        scale: np.ndarray[tuple[int], np.dtype[np.float64]],
-        room: np.ndarray[tuple[int], np.dtype[np.float64]],
-    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        self, rng: np.random.Generator, sample: Sample, scale: Floats, room: Floats
+    ) -> Floats:
         """(2,), within 0 and ``room``; the window holds a text's middle, or lies anywhere."""
         boxes = sample.boxes()[~sample.texts.ignored]
         lowest, highest = np.zeros(2), room
@@ -109,7 +108,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         moved = sample.moved(matrix, self.size).within(filled)
         return moved.ignoring(self._barely_visible(moved))
 
-    def _barely_visible(self, sample: Sample) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _barely_visible(self, sample: Sample) -> NDArray[np.bool_]:
         """(n,): the texts that the window's edge cuts too much of."""
         boxes = sample.boxes()
         frame = Window(0, 0, *sample.filled_px)
