@@ -8,7 +8,7 @@ UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
 UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quality style types test test-upstream bench docs released clean
+.PHONY: help setup train quality style types test test-upstream bench docs released clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -22,6 +22,9 @@ $(READY): setup.py pyproject.toml ppocr_ft/version.py
 	$(PY) -m pip install --quiet --upgrade pip
 	$(PY) -m pip install --quiet -e '.[cpu,dev]'
 	touch $@
+
+train: $(READY)  ## fine-tune the released weights on the sample data set: configs/det_v4_ft.yml
+	$(PY) tools/train.py -c configs/det_v4_ft.yml $(ARGS)
 
 style: $(READY)  ## rewrite the sources in the project's style
 	$(PY) -m ruff check --fix .

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
+    "train": "fine-tune a detector, or train one",
     "eval": "evaluate a detector on labelled images",
     "predict": "find text in images",
 }

@@ -116,6 +116,9 @@ class GlobalSection(Section):
     """Share of backbone and neck that pretrained_model must fill."""
     form: Literal["auto", "branches", "folded"] = "auto"
     """PPLCNetV3's form: as trained by PaddleOCR, as in its inference model, or as the weights."""
+    freeze_bn_stats: bool = True
+    """Whether batch norms keep the statistics that pretrained_model brought; others learn theirs.
+    PaddleOCR never keeps them."""
     checkpoints: Text | None = None
     """A checkpoint of an own run, to evaluate, predict, export or go on from."""
     resume: Text | None = None
@@ -242,7 +245,7 @@ class Loader(Section):
     batch_size_per_card: PositiveInt = 1
     """Images per step and process."""
     num_workers: NonNegativeInt = 0
-    """Reading processes; 0: the training process reads."""
+    """Threads that read ahead; 0: none."""
 
 
 class SplitSection(Section):

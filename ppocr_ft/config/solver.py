@@ -147,6 +147,8 @@ class OptimizerSection(Section):
     one_dim_param_no_weight_decay: bool | None = None
     """Whether biases and norms don't decay."""
     regularizer: Regularizer | None = None
+    fresh_lr_mult: PositiveFloat = 1.0
+    """Factor on the rate of what pretrained_model did not fill, such as a threshold head."""
     clip_norm: PositiveFloat | None = None
     """Largest gradient norm, each tensor by itself."""
     clip_norm_global: PositiveFloat | None = None

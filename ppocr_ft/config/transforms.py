@@ -184,6 +184,25 @@ class EastRandomCropData(Operator):
     """Whether the aspect ratio is kept and the rest padded."""
 
 
+class ScaledCrop(Operator):
+    """A crop at the scale at which evaluation sees the page; PaddleOCR has none."""
+
+    MOVES_TEXTS = True
+
+    size: StridedSize = (640, 640)
+    """Width and height of the crop, px."""
+    limit_side_len: PositiveInt = 960
+    """As DetResizeForTest has it in Eval, px."""
+    limit_type: Literal["max", "min", "resize_long"] = "max"
+    """Likewise."""
+    scale_range: FactorRange = (1.0, 1.0)
+    """Lowest and highest factor on that scale."""
+    text_p: Share = 0.9
+    """Probability that the crop is drawn around a text."""
+    min_visible_ratio: Share = 0.5
+    """A text of which less is inside is masked out of the loss, as a share of its shorter side."""
+
+
 class CopyPaste(Operator):
     """Pastes texts of another image onto this one."""
 
@@ -324,6 +343,7 @@ OPERATORS: dict[str, type[Section]] = {
         DetLabelEncode,
         IaaAugment,
         EastRandomCropData,
+        ScaledCrop,
         CopyPaste,
         ColorJitter,
         MakeBorderMap,

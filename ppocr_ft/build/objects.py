@@ -1,4 +1,4 @@
-"""From config models to objects: the only file that knows both."""
+"""Networks, data sets, evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -18,12 +18,23 @@ from ppocr_ft.engine import evaluate as engine
 from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.metrics import DetMetric
-from ppocr_ft.nets import Detector, build_architecture
-from ppocr_ft.ops import registry
+from ppocr_ft.nets import Detector, Form, build_architecture
+from ppocr_ft.ops import (  # noqa: F401  each registers its operator
+    blur,
+    color_jitter,
+    copy_paste,
+    east_random_crop_data,
+    iaa_augment,
+    jpeg_compression,
+    noise,
+    registry,
+    scaled_crop,
+)
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.weights import CoverageReport, cache_folder, load_into, open_source
 
+SCHEDULED_OPERATORS = {"MakeBorderMap", "MakeShrinkMap"}
 LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
 SAMPLE_FOLDER = "sample"
 
@@ -51,13 +62,35 @@ def network(config: Config) -> tuple[Detector, CoverageReport]:
     return made, load_into(made, source, min_coverage=least)
 
 
-def operators(dataset: Dataset, leave_out: Iterable[str] = ()) -> list[Operator]:
-    """The data set's operators, in their order."""
+def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
+    """What a training starts from: ``network``, or random weights where none are named.
+
+    Raises:
+        WeightsError: as ``network``.
+    """
+    if config.Global.checkpoints or config.Global.pretrained_model:
+        return network(config)
+    paddle.seed(config.Global.seed)
+    form: Form = "folded" if config.Global.form == "folded" else "branches"
+    return build_architecture(config.Architecture.arguments(), form=form), None
+
+
+def operators(
+    dataset: Dataset, leave_out: Iterable[str] = (), epoch_num: int | None = None
+) -> list[Operator]:
+    """The data set's operators, in their order; ``epoch_num`` is how long a shrink ramp is that
+    has no length of its own."""
     chosen = [item for item in dataset.transforms if item.name not in set(leave_out)]
-    return [registry.operator(item.name)(**item.arguments()) for item in chosen]
+    made = []
+    for item in chosen:
+        run = {"epoch_num": epoch_num} if item.name in SCHEDULED_OPERATORS else {}
+        made.append(registry.operator(item.name)(**item.arguments(), **run))
+    return made
 
 
-def data_set(dataset: Dataset, seed: int, *, replace_bad: bool) -> SimpleDataSet:
+def data_set(
+    dataset: Dataset, seed: int, *, replace_bad: bool, epoch_num: int | None = None
+) -> SimpleDataSet:
     """The data set; the built-in sample data set is made where it is asked for.
 
     Raises:
@@ -70,7 +103,7 @@ def data_set(dataset: Dataset, seed: int, *, replace_bad: bool) -> SimpleDataSet
     return SimpleDataSet(
         folder,
         names,
-        operators(dataset),
+        operators(dataset, epoch_num=epoch_num),
         ratio_list=dataset.ratio_list,
         delimiter=dataset.delimiter,
         seed=seed,

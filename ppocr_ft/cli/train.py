@@ -1,0 +1,117 @@
+"""Train a detector."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ppocr_ft.cli.common import command, config_of, parser
+from ppocr_ft.cli.quiet_paddle import import_paddle
+from ppocr_ft.errors import WeightsError
+
+if TYPE_CHECKING:
+    from ppocr_ft.build import Training
+
+FAILED = 1
+SIGNALLED = 128
+EXAMPLES = """\
+  python tools/train.py -c configs/det_v4_ft.yml
+        the released weights, fine-tuned on the built-in sample data set
+  python tools/train.py -c configs/det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
+        Train.dataset.label_file_list=[/my/data/Label.txt] Eval.dataset.data_dir=/my/data \\
+        Eval.dataset.label_file_list=[/my/data/val.txt] Global.save_model_dir=output/mine
+  python tools/train.py -c configs/det_v4_ft.yml --resume
+        go on with the run in Global.save_model_dir
+  python tools/train.py -c configs/det_v4_ft.yml --resume output/mine"""
+EPILOGUE = """
+
+exit codes: 0 done; 2 the input is wrong; 1 the losses turned NaN or infinite, or anything else;
+130 and 143 stopped by Ctrl-C or SIGTERM, with the run saved"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    made = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
+    made.add_argument(
+        "--resume",
+        nargs="?",
+        const="latest",
+        metavar="PATH",
+        help="go on with a run: its folder or its latest.pdstate; without PATH the run in "
+        "Global.save_model_dir",
+    )
+    options = made.parse_args(argv)
+    config = config_of(options)
+
+    import_paddle()
+    from ppocr_ft import build
+
+    print(build.device(config), flush=True)
+    run = build.training(config, build.resume_path(config, options.resume))
+    warnings.filterwarnings("ignore", message="When training, we now always track")
+    run.log.say(run.describe())
+    return train(run, options)
+
+
+def train(run: Training, options: argparse.Namespace) -> int:
+    """Run, and say how it went."""
+    from ppocr_ft.build import Diverged, Stopped
+
+    with run.trainer.stop.listening():
+        try:
+            run.trainer.run()
+        except Stopped as stopped:
+            run.checkpoints.save_latest(run.trainer.state)
+            run.log.say(
+                f"stopped by {stopped} after step {run.trainer.progress.step}; go on with\n"
+                f"  {resume_command(options)}"
+            )
+            return SIGNALLED + stopped.signal_number
+        except Diverged as diverged:
+            run.log.say(
+                f"stopped: {diverged}; the last good checkpoint is {run.checkpoints.last_good}. "
+                "Lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global"
+            )
+            return FAILED
+        except BrokenPipeError:
+            raise
+        except (OSError, WeightsError) as error:  # a full disk: the log can't be written either
+            last_good = run.checkpoints.last_good
+            print(f"stopped: {error}; the last good checkpoint is {last_good}", file=sys.stderr)
+            return FAILED
+        finally:
+            run.log.close()
+    run.log.say(summary(run))
+    return 0
+
+
+def resume_command(options: argparse.Namespace) -> str:
+    """The command line of this run, with ``--resume``."""
+    words = [*sys.argv[:1], "-c", options.config]
+    words += ["-o", *options.override] if options.override else []
+    return f"{'python ' * words[0].endswith('.py')}{shlex.join(words)} --resume"
+
+
+def summary(run: Training) -> str:
+    """Before and after as a table, and where the files are."""
+    progress, rows = run.trainer.progress, run.metrics.evaluations()
+    steps = {"before training": 0, "best": progress.best_step, "at the end": progress.step}
+    lines = [f"\n{'':48}unclip_ratio   hmean at IoU 0.5   at IoU 0.7"]
+    for name, step in steps.items():
+        own = [row for row in rows if int(row["step"]) == step]
+        best = max(own, key=by_hmean)  # the first, the config's, among equals
+        notes = [("", own[0])] + [(", best unclip_ratio", best)] * (best is not own[0])
+        for note, row in notes:
+            ratio, *rates = (float(row[key]) for key in ("unclip_ratio", "hmean", "hmean_70"))
+            label = f"{name} (step {step}){note}"
+            lines.append(f"{label:48}{ratio:12.2f}{rates[0]:19.4f}{rates[1]:13.4f}")
+    files = f"{run.folder / 'best_accuracy.pdparams'}; pictures: {run.folder / 'before_after.jpg'}"
+    return "\n".join([*lines, "", f"best weights: {files}"])
+
+
+def by_hmean(row: Mapping[str, str]) -> float:
+    return float(row["hmean"])

@@ -1,0 +1,65 @@
+"""Checkpoints: the best weights, the latest state, and one to keep every few epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ppocr_ft.engine.feed import TrainBatch
+from ppocr_ft.engine.files import flush_folder
+from ppocr_ft.engine.state import TrainState
+from ppocr_ft.engine.state_file import STATE_FILE, write_state
+from ppocr_ft.engine.train_step import StepResult
+from ppocr_ft.engine.trainer import Callback, Trainer
+from ppocr_ft.weights import save_trained
+
+BEST, LATEST = "best_accuracy", "latest"
+
+
+class Checkpoints(Callback):
+    """Files in ``folder``, all moved into place when whole; it must come before Evaluator.
+
+    ``best_accuracy.pdparams``, ``latest.pdparams`` and ``iter_epoch_N.pdparams`` are weights as
+    PaddleOCR has them; ``latest.pdstate`` is what a resumed run reads, and no other. The latter is
+    written last, so that it never tells of weights that are not there.
+    """
+
+    def __init__(
+        self, folder: Path, architecture: Mapping[str, object], kept_every_epochs: int
+    ) -> None:
+        self.folder = folder
+        self._architecture = architecture
+        self._kept_every_epochs = kept_every_epochs
+        self._saved_step = -1
+
+    def save_best(self, trainer: Trainer) -> None:
+        self._weights(trainer.state, BEST)
+
+    def save_latest(self, state: TrainState) -> None:
+        """What ``--resume`` goes on from.
+
+        Raises WeightsError where it can't be written; the one before is then still there.
+        """
+        self._weights(state, LATEST)
+        write_state(self.folder / STATE_FILE, state.arrays())
+        self._saved_step = state.progress.step
+
+    @property
+    def last_good(self) -> str:
+        """The latest state that was saved, for messages."""
+        path = self.folder / STATE_FILE
+        return f"{path} (step {self._saved_step})"
+
+    def before_run(self, trainer: Trainer) -> None:
+        self.save_latest(trainer.state)
+
+    def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
+        progress = trainer.progress
+        if progress.step_in_epoch == 0 and result.applied:
+            if progress.epochs_done % self._kept_every_epochs == 0:
+                self._weights(trainer.state, f"iter_epoch_{progress.epochs_done}")
+            self.save_latest(trainer.state)
+
+    def _weights(self, state: TrainState, name: str) -> None:
+        save_trained(state.network, self.folder / f"{name}.pdparams", self._architecture)
+        flush_folder(self.folder)

@@ -1,0 +1,110 @@
+"""Evaluation before, during and after training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ppocr_ft.engine.callbacks.metrics_file import EVAL, MetricsFile
+from ppocr_ft.engine.feed import TrainBatch
+from ppocr_ft.engine.train_step import StepResult
+from ppocr_ft.engine.trainer import Callback, Trainer
+
+RATES = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """DetMetric's summary for each unclip ratio; ``unclip_ratio`` is the config's."""
+
+    unclip_ratio: float
+    summaries: Mapping[float, Mapping[str, float]]
+    seconds: float = 0.0
+
+    @property
+    def summary(self) -> Mapping[str, float]:
+        return self.summaries[self.unclip_ratio]
+
+    def best_unclip_ratio(self, indicator: str) -> float:
+        """The ratio with the highest indicator; the config's among equals."""
+        ratios = sorted(self.summaries, key=lambda ratio: ratio != self.unclip_ratio)
+        return max(ratios, key=lambda ratio: self.summaries[ratio][indicator])
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When to evaluate besides at the beginning and the end; ``epochs`` goes before ``steps``."""
+
+    first_step: int = 0
+    steps: int | None = None
+    epochs: int | None = None
+
+    def is_due(self, step: int, total_steps: int, steps_per_epoch: int) -> bool:
+        if step in (0, total_steps):
+            return True
+        if self.epochs is not None:
+            return step % (self.epochs * steps_per_epoch) == 0
+        after = step - self.first_step
+        return self.steps is not None and after > 0 and after % self.steps == 0
+
+
+class Evaluator(Callback):
+    """Calls ``evaluate`` when it is due, then ``on_best`` where the indicator was never higher,
+    then ``on_done``.
+
+    A tie goes to the earlier weights. An evaluation that was broken off is made up for after a
+    resume.
+    """
+
+    def __init__(
+        self,
+        evaluate: Callable[[], Verdict],
+        timing: Timing,
+        indicator: str,
+        metrics: MetricsFile,
+        on_best: Callable[[Trainer, Verdict], None],
+        on_done: Callable[[Trainer], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._evaluate = evaluate
+        self._timing = timing
+        self._indicator = indicator
+        self._metrics = metrics
+        self._on_best = on_best
+        self._on_done = on_done
+        self._say = say
+
+    def before_run(self, trainer: Trainer) -> None:
+        self._if_due(trainer)
+
+    def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
+        self._if_due(trainer)
+
+    def _if_due(self, trainer: Trainer) -> None:
+        progress = trainer.progress
+        due = self._timing.is_due(progress.step, trainer.total_steps, progress.steps_per_epoch)
+        if not due or progress.evaluated_step == progress.step:
+            return
+        verdict = self._evaluate()
+        for ratio, summary in verdict.summaries.items():
+            rates = {rate: float(summary[rate]) for rate in RATES}
+            where = {"step": progress.step, "epoch": progress.epochs_done}
+            self._metrics.add(EVAL, {**where, "unclip_ratio": ratio, **rates})
+        self._say(f"step {progress.step}: {describe(verdict, self._indicator)}")
+        value = float(verdict.summary[self._indicator])
+        if progress.best is None or value > progress.best:
+            progress.best, progress.best_step = value, progress.step
+            self._on_best(trainer, verdict)
+        progress.evaluated_step = progress.step
+        self._on_done(trainer)
+
+
+def describe(verdict: Verdict, indicator: str) -> str:
+    """hmean at both IoUs, with the config's unclip ratio and with the best one tried."""
+    best = verdict.best_unclip_ratio(indicator)
+    parts = []
+    for ratio in dict.fromkeys((verdict.unclip_ratio, best)):
+        summary = verdict.summaries[ratio]
+        rates = f"{summary['hmean']:.4f} at IoU 0.5, {summary['hmean_70']:.4f} at 0.7"
+        parts.append(f"hmean {rates} with unclip_ratio {ratio:g}")
+    return f"{'; best: '.join(parts)} ({verdict.seconds:.0f} s)"

@@ -1,0 +1,137 @@
+"""The progress bar, a line every few steps, ``train.log``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from ppocr_ft.engine.callbacks.metrics_file import TRAIN, MetricsFile
+from ppocr_ft.engine.feed import TrainBatch
+from ppocr_ft.engine.train_step import StepResult
+from ppocr_ft.engine.trainer import Callback, Trainer
+
+LOG_FILE = "train.log"
+_BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+
+
+class Log(Callback):
+    """Steps are timed without evaluation and checkpoints; it must come before those callbacks.
+
+    Args:
+        folder: where ``train.log`` lies; it is appended to.
+        every_steps: steps between two lines.
+        metrics: gets what the lines say.
+        shrink_ratio: the ratio of the epoch that runs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        every_steps: int,
+        metrics: MetricsFile,
+        shrink_ratio: Callable[[], float],
+    ) -> None:
+        self._path = folder / LOG_FILE
+        self._every_steps = every_steps
+        self._metrics = metrics
+        self._shrink_ratio = shrink_ratio
+        self._bar: Any = None
+        self._images = 0
+        self._seconds = {"read": 0.0, "step": 0.0}
+        self._first_step = 0
+
+    def say(self, text: str) -> None:
+        """A line on stdout, beside the bar, and in the log file with its time."""
+        tqdm.write(text, file=sys.stdout)
+        sys.stdout.flush()
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.writelines(f"{stamp} {line}\n" for line in text.splitlines())
+
+    def before_epoch(self, trainer: Trainer) -> None:
+        if self._bar is None:
+            self._first_step = trainer.progress.step
+            self._bar = tqdm(
+                total=trainer.total_steps,
+                initial=trainer.progress.step,
+                bar_format=_BAR,
+                disable=not sys.stderr.isatty(),
+            )
+        self._bar.set_description(f"epoch {trainer.progress.epochs_done + 1}/{trainer.epochs}")
+
+    def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
+        self._images += batch.images
+        progress = trainer.progress
+        if self._bar is not None:
+            self._bar.update()
+        if not result.applied:
+            self.say(f"step {progress.step}: NaN or infinity in the losses or gradients; skipped")
+        if progress.step % self._every_steps == 0 or progress.step == trainer.total_steps:
+            self._line(trainer, result)
+
+    def after_epoch(self, trainer: Trainer) -> None:
+        report = trainer.feed.faults.report()
+        if report:
+            self.say(f"epoch {trainer.progress.epochs_done}: {report}")
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _line(self, trainer: Trainer, result: StepResult) -> None:
+        progress = trainer.progress
+        means = trainer.state.window.means()
+        speed, reader_share = self._measure(trainer)
+        lr = trainer.rate(progress.step - 1)
+        self._metrics.add(
+            TRAIN,
+            {
+                "step": progress.step,
+                "epoch": progress.epoch,
+                "lr": float(lr),
+                "shrink_ratio": float(self._shrink_ratio()),
+                **means,
+                "grad_norm": float(result.grad_norm),
+                "skipped_steps": progress.skipped_steps,
+                "textless_steps": progress.textless_steps,
+                "images_per_second": speed,
+                "reader_share": reader_share,
+            },
+        )
+        losses = " ".join(f"{name} {value:.4f}" for name, value in _shown(means).items())
+        rates = f"{speed:.2f} images/s, reader {reader_share:.0%}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(f"{losses} lr {lr:.3g}, {rates}")
+        self.say(
+            f"epoch {progress.epoch}/{trainer.epochs} step {progress.step}/{trainer.total_steps} "
+            f"{losses} lr {lr:.3g} {rates}, eta {self._eta(trainer)}"
+        )
+
+    def _measure(self, trainer: Trainer) -> tuple[float, float]:
+        """Images per second and the reader's share since the line before."""
+        now = {
+            "read": trainer.feed.stopwatch.seconds.get("read", 0.0),
+            "step": trainer.stopwatch.seconds.get("step", 0.0),
+        }
+        spent = {stage: now[stage] - self._seconds[stage] for stage in now}
+        whole = sum(spent.values()) or 1e-9
+        images, self._images, self._seconds = self._images, 0, now
+        return images / whole, spent["read"] / whole
+
+    def _eta(self, trainer: Trainer) -> timedelta:
+        """By the mean step of this process, evaluations left out."""
+        done = trainer.progress.step - self._first_step
+        left = trainer.total_steps - trainer.progress.step
+        return timedelta(seconds=round(sum(self._seconds.values()) / done * left))
+
+
+def _shown(means: dict[str, float]) -> dict[str, float]:
+    """Losses under short names; those that are 0 because the network lacks the map left out."""
+    return {name.removeprefix("loss_"): v for name, v in means.items() if v or name == "loss"}

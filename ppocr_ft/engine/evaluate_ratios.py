@@ -1,0 +1,59 @@
+"""One evaluation for several unclip ratios; blobs are found once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import paddle
+
+from ppocr_ft.engine.batches import EvalImage, batches
+from ppocr_ft.engine.callbacks.evaluation import Verdict
+from ppocr_ft.engine.evaluate import probability_maps
+from ppocr_ft.metrics import DetMetric
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import ImageBoxes
+
+OnImage = Callable[[EvalImage, ImageBoxes], None]
+
+
+def evaluate_ratios(
+    network: paddle.nn.Layer,
+    images: Iterable[EvalImage],
+    post_process: DBPostProcess,
+    more_ratios: Sequence[float] = (),
+    *,
+    batch_size: int = 1,
+    on_image: OnImage | None = None,
+) -> Verdict:
+    """Judge with the post-process's unclip ratio and with ``more_ratios``.
+
+    ``on_image`` gets each image with the boxes of the former.
+    """
+    start = time.perf_counter()
+    ratios = dict.fromkeys((float(post_process.unclip_ratio), *map(float, more_ratios)))
+    ways = {ratio: (replace(post_process, unclip_ratio=ratio), DetMetric()) for ratio in ratios}
+    for batch in batches(images, batch_size):
+        maps = probability_maps(network, batch)
+        for image, prob_map in zip(batch, maps[:, 0], strict=True):
+            _judge(image, prob_map, ways, on_image)
+    summaries = {ratio: metric.summary() for ratio, (_, metric) in ways.items()}
+    return Verdict(post_process.unclip_ratio, summaries, time.perf_counter() - start)
+
+
+def _judge(
+    image: EvalImage,
+    prob_map: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    ways: dict[float, tuple[DBPostProcess, DetMetric]],
+    on_image: OnImage | None,
+) -> None:
+    (first, _), *_ = ways.values()
+    candidates = first.candidates(prob_map)
+    for ratio, (post_process, metric) in ways.items():
+        height, width = image.shape[:2].tolist()
+        points, scores = post_process.boxes_from_candidates(candidates, (height, width))
+        metric.update(points, image.polygons, image.ignored)
+        if on_image is not None and ratio == first.unclip_ratio:
+            on_image(image, {"points": points, "scores": scores})

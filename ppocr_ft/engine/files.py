@@ -1,0 +1,66 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from ppocr_ft.errors import ConfigError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file aside, flush it to the disk, move it into place, and flush the folder.
+
+    Raises OSError; what lay at ``path`` before is then still there.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """See to it that moves inside the folder outlive a power cut, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def check_writable(folder: Path, needed_bytes: int, key: str) -> None:
+    """
+    Raises:
+        ConfigError: the folder can't be made or written to, or its disk lacks room.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe.{os.getpid()}"
+        probe.write_bytes(b"\0")
+        probe.unlink()
+        statistics = os.statvfs(folder)
+    except OSError as error:
+        raise ConfigError(f"{folder} can't be written to: {error.strerror}", key=key) from error
+    free = statistics.f_bavail * statistics.f_frsize
+    if free < needed_bytes:
+        raise ConfigError(
+            f"{folder} has {free / 2**20:.0f} MiB of room; the checkpoints need about "
+            f"{needed_bytes / 2**20:.0f} MiB",
+            key=key,
+        )
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what a killed run was writing."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            part.unlink()

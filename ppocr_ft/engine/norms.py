@@ -1,0 +1,30 @@
+"""Batch norms' statistics: which of them training changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import paddle
+
+_MEAN = "_mean"
+
+
+def freeze_statistics(network: paddle.nn.Layer, loaded_keys: Collection[str]) -> list[str]:
+    """Let batch norms normalise by the statistics that were loaded, and keep them.
+
+    Small batches of crops give poor estimates of what the released weights were trained with.
+    Scale and offset still learn. A layer whose statistics are not among ``loaded_keys`` (state
+    dict keys) goes on gathering its own. Returns the names of the frozen layers.
+    """
+    frozen = []
+    for name, layer in network.named_sublayers():
+        if isinstance(layer, paddle.nn.BatchNorm2D) and f"{name}.{_MEAN}" in loaded_keys:
+            layer._use_global_stats = True
+            frozen.append(name)
+    return frozen
+
+
+def gathered_statistics(network: paddle.nn.Layer) -> list[paddle.Tensor]:
+    """Means and variances that a forward pass in training changes."""
+    norms = (layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
+    return [t for norm in norms if not norm._use_global_stats for t in (norm._mean, norm._variance)]
