@@ -59,9 +59,10 @@ docs: $(READY)  ## the pictures and tables of docs/shrink.md
 released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
 	PYTHONPATH=tests $(PY) docs/scripts/released_table.py
 
-bench: $(READY)  ## times beside PaddleOCR 2.10.0's: the pair, post-processing
+bench: $(READY)  ## times beside PaddleOCR 2.10.0's: the pair, post-processing, reading
 	PYTHONPATH=tests $(PY) tests/bench/operators.py
 	PYTHONPATH=. $(PY) -m tests.bench.postprocess
+	PYTHONPATH=tests:. $(PY) tests/bench/data.py
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .venv-upstream .cache build dist *.egg-info output

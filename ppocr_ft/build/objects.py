@@ -19,17 +19,7 @@ from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.nets import Detector, Form, build_architecture
-from ppocr_ft.ops import (  # noqa: F401  each registers its operator
-    blur,
-    color_jitter,
-    copy_paste,
-    east_random_crop_data,
-    iaa_augment,
-    jpeg_compression,
-    noise,
-    registry,
-    scaled_crop,
-)
+from ppocr_ft.ops import registry
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.weights import CoverageReport, cache_folder, load_into, open_source
