@@ -70,6 +70,11 @@ def one_as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def empty_as_defaults(value: object) -> object:
+    """``args:`` with nothing behind it is ``args: {}``."""
+    return {} if value is None else value
+
+
 class Section(BaseModel):
     """A part of a config: unknown keys and values of another type are faults, values don't change.
 

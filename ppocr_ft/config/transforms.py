@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen, MultipleOf
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     SerializerFunctionWrapHandler,
     Strict,
@@ -17,37 +16,25 @@ from pydantic import (
     model_validator,
 )
 
+from ppocr_ft.config.augmenters import PADDLEOCR_AUGMENTERS, AugmenterItem
 from ppocr_ft.config.base import (
     Choice,
     Listed,
     NonNegativeFloat,
     Number,
     OpenShare,
-    PositiveFloat,
     PositiveInt,
     Section,
     Share,
+    empty_as_defaults,
     without_nulls,
 )
+from ppocr_ft.config.ranges import FactorRange, GreyRange, QualityRange, SigmaRange
 
 NETWORK_STRIDE_PX = 32
 """Every side of what enters the network is a multiple of this."""
 PADDLEOCR_RISE = 0.2
 """What ``total_epoch`` without ``shrink_ratio_end`` adds to ``shrink_ratio`` (PaddleOCR 2.7 on)."""
-
-
-def _rising(pair: tuple[float, float]) -> tuple[float, float]:
-    if pair[0] > pair[1]:
-        raise ValueError(f"found [{pair[0]:g}, {pair[1]:g}], expected [lowest, highest]")
-    return pair
-
-
-def _same_twice(value: object) -> object:
-    return (value, value) if isinstance(value, (int, float)) else value
-
-
-def _empty_as_defaults(value: object) -> object:
-    return {} if value is None else value
 
 
 StridedInt = Annotated[int, Ge(NETWORK_STRIDE_PX), MultipleOf(NETWORK_STRIDE_PX)]
@@ -60,13 +47,6 @@ PositiveTriple = Annotated[
         Annotated[Number, Gt(0)],
     ],
     Strict(False),
-]
-FactorRange = Annotated[tuple[PositiveFloat, PositiveFloat], Strict(False), AfterValidator(_rising)]
-AngleRange = Annotated[
-    tuple[float, float],
-    Strict(False),
-    BeforeValidator(_same_twice),
-    AfterValidator(_rising),
 ]
 
 
@@ -88,7 +68,7 @@ class Operator(Section):
     def _unwrap(cls, value: object) -> object:
         if isinstance(value, dict) and list(value) == [cls.__name__]:
             value = value[cls.__name__]
-        return _empty_as_defaults(value)
+        return empty_as_defaults(value)
 
     @model_serializer(mode="wrap")
     def _serialize(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -108,53 +88,6 @@ class DecodeImage(Operator):
 
 class DetLabelEncode(Operator):
     """A label line's JSON to polygons, texts and ignore flags."""
-
-
-class FliplrArgs(Section):
-    p: Share = 1.0
-    """Probability."""
-
-
-class AffineArgs(Section):
-    rotate: AngleRange = (0.0, 0.0)
-    """Lowest and highest angle, degrees."""
-    p: Share = 1.0
-    """Probability."""
-
-
-class ResizeArgs(Section):
-    size: FactorRange = (1.0, 1.0)
-    """Lowest and highest factor of both sides."""
-
-
-class Fliplr(Section):
-    """Mirrors left and right."""
-
-    type: Literal["Fliplr"] = "Fliplr"
-    args: Annotated[FliplrArgs, BeforeValidator(_empty_as_defaults)] = FliplrArgs()
-
-
-class Affine(Section):
-    """Rotates about the middle."""
-
-    type: Literal["Affine"] = "Affine"
-    args: Annotated[AffineArgs, BeforeValidator(_empty_as_defaults)] = AffineArgs()
-
-
-class Resize(Section):
-    """Scales both sides by one factor."""
-
-    type: Literal["Resize"] = "Resize"
-    args: Annotated[ResizeArgs, BeforeValidator(_empty_as_defaults)] = ResizeArgs()
-
-
-AUGMENTERS: dict[str, type[Section]] = {"Fliplr": Fliplr, "Affine": Affine, "Resize": Resize}
-AugmenterItem = Annotated[Section, Choice("augmenter", AUGMENTERS, by="type")]
-PADDLEOCR_AUGMENTERS: tuple[Section, ...] = (
-    Fliplr(args=FliplrArgs(p=0.5)),
-    Affine(args=AffineArgs(rotate=(-10.0, 10.0))),
-    Resize(args=ResizeArgs(size=(0.5, 3.0))),
-)
 
 
 class IaaAugment(Operator):
@@ -266,6 +199,33 @@ class ColorJitter(Operator):
     """As a share of the colour circle."""
 
 
+class Blur(Operator):
+    """Takes the image out of focus; PaddleOCR has none for a detector."""
+
+    p: Share = 0.2
+    """Probability."""
+    sigma_px: SigmaRange = (0.3, 1.5)
+    """Lowest and highest standard deviation of the Gaussian, px of the crop."""
+
+
+class Noise(Operator):
+    """Adds Gaussian noise of brightness; PaddleOCR has none for a detector."""
+
+    p: Share = 0.2
+    """Probability."""
+    std: GreyRange = (1.0, 8.0)
+    """Lowest and highest standard deviation, grey levels of 255."""
+
+
+class JpegCompression(Operator):
+    """Saves as JPEG and reads again; PaddleOCR has none for a detector."""
+
+    p: Share = 0.2
+    """Probability."""
+    quality: QualityRange = (40, 95)
+    """Lowest and highest JPEG quality, 1 to 100."""
+
+
 class NormalizeImage(Operator):
     """``(pixels * scale - mean) / std``, channel by channel."""
 
@@ -346,6 +306,9 @@ OPERATORS: dict[str, type[Section]] = {
         ScaledCrop,
         CopyPaste,
         ColorJitter,
+        Blur,
+        Noise,
+        JpegCompression,
         MakeBorderMap,
         MakeShrinkMap,
         NormalizeImage,
