@@ -94,6 +94,7 @@ def test_values_of_a_file_like_paddleocrs() -> None:
         "shrink_ratio": 0.35,
         "total_epoch": 300,
         "min_text_size": 6.0,
+        "rounding": "truncate",
     }
     assert operators(config, "Train")["IaaAugment"] == {
         "augmenter_args": (

@@ -184,7 +184,12 @@ def test_anchors_aliases_and_merge_keys(tmp_path: Path) -> None:
     config = load_config(path)
     border, shrink = config.Train.dataset.transforms[4:6]
     assert border.arguments()["total_epoch"] == config.Global.epoch_num == 60
-    assert shrink.arguments() == {"shrink_ratio": 0.5, "total_epoch": 60, "min_text_size": 8.0}
+    assert shrink.arguments() == {
+        "shrink_ratio": 0.5,
+        "total_epoch": 60,
+        "min_text_size": 8.0,
+        "rounding": "truncate",
+    }
     assert config.Eval.dataset.transforms[0].arguments()["img_mode"] == "BGR"
 
 

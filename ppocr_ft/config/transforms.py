@@ -187,6 +187,8 @@ class MakeShrinkMap(ShrinkScheduled):
 
     min_text_size: NonNegativeFloat = 8.0
     """A text with a side under this is masked out of the loss, px of the crop."""
+    rounding: Literal["truncate", "nearest"] = "truncate"
+    """How kernels fall on pixels: truncate, PaddleOCR's, is half a pixel to the upper left."""
 
 
 class ColorJitter(Operator):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.ops.clock import EpochClock
 from ppocr_ft.ops.compile_kernels import compile_kernels
 from ppocr_ft.ops.epoch_ratio import EpochRatio, FollowsSchedule
 from ppocr_ft.ops.polygons import TextPolygons, ignore_flags, ignore_flags_like
 from ppocr_ft.ops.registry import register
 from ppocr_ft.ops.schedule import check_same
-from ppocr_ft.ops.shrink_targets import shrink_targets
+from ppocr_ft.ops.shrink_targets import Rounding, shrink_targets
 from ppocr_ft.ops.unusable import count_unusable
 
 
@@ -22,12 +23,15 @@ class MakeShrinkMap(FollowsSchedule):
         min_text_size: a text with a side under this many pixels is masked out of the loss.
         shrink_ratio: the shrink ratio, the first one if it ramps; inside (0, 1).
         clock: where the epoch is read; the process's own if not given.
+        rounding: how a label's points become pixels. ``truncate`` is PaddleOCR's: kernels, and
+            so all boxes that a network learns, lie half a pixel towards the upper left.
+            ``nearest`` has kernels where DBPostProcess finds the label's own place again.
         kwargs: ``shrink_ratio_end``, ``total_epoch`` and ``epoch_num`` (a ramp, see
             ShrinkSchedule), ``epoch`` (see EpochRatio). PaddleOCR hands every operator all of
             ``Global``, so other keys are let pass.
 
     Raises:
-        ConfigError: a ratio or horizon that can't be used, naming the key.
+        ConfigError: a ratio, horizon or rounding that can't be used, naming the key.
     """
 
     def __init__(
@@ -35,10 +39,15 @@ class MakeShrinkMap(FollowsSchedule):
         min_text_size: float = 8,
         shrink_ratio: float = 0.4,
         clock: EpochClock | None = None,
+        rounding: Rounding = "truncate",
         **kwargs: Any,
     ) -> None:
+        if rounding not in get_args(Rounding):
+            known = " or ".join(get_args(Rounding))
+            raise ConfigError(f"found {rounding!r}; expected {known}", key="rounding")
         compile_kernels()  # here, before workers fork
         self.min_text_size = min_text_size
+        self.rounding = rounding
         super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +67,9 @@ class MakeShrinkMap(FollowsSchedule):
         polygons = TextPolygons.of(polys)
         ignored = ignore_flags(ignore_tags, len(polygons))
         h, w = data["image"].shape[:2]
-        targets = shrink_targets(polygons, ignored, (h, w), self._ratio(), self.min_text_size)
+        targets = shrink_targets(
+            polygons, ignored, (h, w), self._ratio(), self.min_text_size, self.rounding
+        )
         data["shrink_map"] = targets.shrink_map
         data["shrink_mask"] = targets.shrink_mask
         data["polys"] = targets.polygons.like(polys)

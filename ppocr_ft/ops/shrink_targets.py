@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -15,6 +15,9 @@ from ppocr_ft.ops.polygons import TextPolygons
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
+Rounding = Literal["truncate", "nearest"]
+PARTS_OF_A_PIXEL = 16
+"""Clipper works on whole numbers; with "nearest" these are its unit."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +43,27 @@ def shrink_targets(
     shape: tuple[int, int],
     ratio: float,
     min_text_size: float = 8,
+    rounding: Rounding = "truncate",
 ) -> ShrinkTargets:
     """Draw the shrink map of an image of ``shape`` (h, w) pixels.
 
     Text kernels are the polygons moved inwards by ``A * (1 - ratio ** 2) / L``. A text flagged
     in ``ignored`` (n,), one with a side under ``min_text_size`` pixels and one that can't be
-    drawn are cut out of the mask instead. The same as PaddleOCR 2.6.1's MakeShrinkMap, except
-    that polygons which crash it are masked.
+    drawn are cut out of the mask instead. With ``rounding`` "truncate" the same as PaddleOCR
+    2.6.1's MakeShrinkMap, except that polygons which crash it are masked.
     """
     broken = polygons.broken()
     clipped, area, extents = clip_and_orient(polygons, shape)
     empty = broken | (np.abs(area) < 1)
     small = extents.min(axis=1) < min_text_size
     drawn = ~(ignored | empty | small)
-    kernels = _kernels(clipped, drawn, ratio)
+    parts = 1 if rounding == "truncate" else PARTS_OF_A_PIXEL
+    kernels = _kernels(clipped, drawn, ratio, parts)
 
     shrink_map = np.zeros(shape, dtype=np.float32)
     shrink_mask = np.ones(shape, dtype=np.float32)
     for ring in ring_arrays(list(chain.from_iterable(kernels))):
-        cv2.fillPoly(shrink_map, [ring], 1)
+        cv2.fillPoly(shrink_map, [ring if parts == 1 else _whole_pixels(ring, parts)], 1)
     masked = np.array([not rings for rings in kernels], dtype=bool)
     for i in np.flatnonzero(masked):
         _mask_out(shrink_mask, clipped[i])
@@ -83,19 +88,28 @@ def clip_and_orient(
     return TextPolygons(coords, polygons.starts), area, extents
 
 
-def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float) -> list[list[Ring]]:
-    """For each text the rings that are left of it; none where ``drawn`` (n,) is false."""
+def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> list[list[Ring]]:
+    """For each text the rings that are left of it; none where ``drawn`` (n,) is false.
+
+    Rings are in 1 / ``parts`` of a pixel; Clipper cuts off what is behind the point of a label.
+    """
     rings: list[list[Ring]] = [[] for _ in range(len(polygons))]
-    paths = polygons.paths()
+    fine = polygons if parts == 1 else TextPolygons(polygons.coords * parts + 0.5, polygons.starts)
+    paths = fine.paths()
     areas, lengths = polygons.select(drawn).measures()
     texts = zip(np.flatnonzero(drawn).tolist(), areas.tolist(), lengths.tolist(), strict=True)
     tries = tried_ratios(ratio).tolist()
     for i, area, length in texts:
         for tried in tries:
-            rings[i] = offset_rings(paths[i], -area * (1 - tried * tried) / length)
+            rings[i] = offset_rings(paths[i], -area * (1 - tried * tried) / length * parts)
             if len(rings[i]) == 1:
                 break
     return rings
+
+
+def _whole_pixels(ring: NDArray[np.int32], parts: int) -> NDArray[np.int32]:
+    """(k, 2) in pixels, each point the nearest."""
+    return np.rint(ring / parts).astype(np.int32)
 
 
 def _mask_out(mask: NDArray[np.float32], polygon: Array) -> None:
