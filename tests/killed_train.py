@@ -1,6 +1,8 @@
 """``train`` that kills itself, as ``kill -9`` would, when something happens for the n-th time.
 
 usage: killed_train.py EVENT N TRAIN-ARGUMENTS
+
+EVENT is step, flush, move, or move:NAME for moves to a file of that name.
 """
 
 from __future__ import annotations
@@ -13,15 +15,13 @@ from typing import Any
 
 from ppocr_ft.cli.train import main
 
-EVENTS = {"step", "flush", "move"}
 
-
-def kill_at(owner: Any, name: str, count: int) -> None:
-    """The n-th call of ``owner.name`` is the last thing that this process does."""
+def kill_at(owner: Any, name: str, count: int, target: str = "") -> None:
+    """The n-th call of ``owner.name``, or of it with ``target``, is the last that is done here."""
     original, calls = getattr(owner, name), iter(range(1, count + 1))
 
     def wrapped(*args: Any, **options: Any) -> Any:
-        if next(calls) == count:
+        if (not target or Path(args[-1]).name == target) and next(calls) == count:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*args, **options)
 
@@ -29,7 +29,8 @@ def kill_at(owner: Any, name: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    event, count, *arguments = sys.argv[1:]
+    what, count, *arguments = sys.argv[1:]
+    event, _, target = what.partition(":")
     if event == "step":
         from ppocr_ft.engine import trainer
 
@@ -37,5 +38,5 @@ if __name__ == "__main__":
     elif event == "flush":  # a file is written aside, not yet in place
         kill_at(os, "fsync", int(count))
     elif event == "move":
-        kill_at(Path, "replace", int(count))
+        kill_at(Path, "replace", int(count), target)
     sys.exit(main(arguments))

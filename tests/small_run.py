@@ -58,8 +58,8 @@ STEPS_PER_EPOCH = 4
 STEPS = 12
 
 
-def small_config(folder: Path) -> Path:
+def small_config(folder: Path, images: int = IMAGES) -> Path:
     """The config of a run in ``folder``/run, beside its data: 7 images, 3 epochs of 4 steps."""
     texts = [text("a", 20, 15), text("b", 25, 50, 60, 16)]
-    write_set(folder, {f"{i}.png": texts[: 1 + i % 2] for i in range(IMAGES)})
+    write_set(folder, {f"{i}.png": texts[: 1 + i % 2] for i in range(images)})
     return written(folder, CONFIG.format(folder=folder))

@@ -8,12 +8,11 @@ import os
 import random
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import python
 from small_run import STEPS, STEPS_PER_EPOCH, small_config
 
 pytest.importorskip("paddle", reason="paddle is not installed")
@@ -21,7 +20,6 @@ pytest.importorskip("paddle", reason="paddle is not installed")
 from ppocr_ft.cli.train import main
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
-from ppocr_ft.engine.callbacks.metrics_file import COLUMNS
 from ppocr_ft.weights import read_weights
 
 TIMES = {"images_per_second", "reader_share"}
@@ -40,7 +38,7 @@ def figures(run: Path) -> list[dict[str, str]]:
     """metrics.csv without what a clock wrote."""
     with (run / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    return [{key: row[key] for key in COLUMNS if key not in TIMES} for row in rows]
+    return [{key: row[key] for key in row if key not in TIMES} for row in rows]
 
 
 def assert_same_run(run: Path, wanted: Path) -> None:
@@ -74,15 +72,6 @@ def test_metrics_hold_every_step_and_evaluation(whole_run: Path) -> None:
     rates = [float(row["lr"]) for row in trained]
     assert rates[:3] == pytest.approx([0, 0.001, 0.002])
     assert float(trained[-1]["loss"]) < float(trained[0]["loss"])
-
-
-def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    root, tests = Path(__file__).parents[1], Path(__file__).parent
-    environment["PYTHONPATH"] = os.pathsep.join([str(root), str(tests)])
-    return subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
-    )
 
 
 def test_killed_at_random_and_resumed_is_the_run_that_was_not_killed(

@@ -16,7 +16,7 @@ EVAL = "Eval.dataset.transforms"
 BORDER, SHRINK = f"{TRAIN}.4.MakeBorderMap", f"{TRAIN}.5.MakeShrinkMap"
 
 LAST_TO_CHW = f"{EVAL}.5={{ToCHWImage: }}"
-DECAY = "Optimizer.lr={name: DecayLearningRate, learning_rate: 7e-3, factor: 0.9, end_lr: 0}"
+DECAY = "Optimizer.lr={name: DecayLearningRate, learning_rate: 4e-4, factor: 0.9, end_lr: 0}"
 ENDS = f"{SHRINK}.shrink_ratio_end=0.6"
 
 
@@ -136,7 +136,7 @@ ERRORS = [
         "two warm-ups",
         ["Optimizer.lr.warmup_epoch=1", "Optimizer.lr.warmup_steps=10"],
         "Optimizer.lr.warmup_steps",
-        "warmup_epoch and warmup_steps are both given; keep one of them",
+        "warmup_steps and warmup_epoch are both given; keep one of them",
     ),
     (
         "two decays",
@@ -179,7 +179,7 @@ AGREED = [
     ("length left out once", [*both("shrink_ratio_end=0.6"), f"{SHRINK}.total_epoch=40"]),
     ("constant all the same", [*both("shrink_ratio_end=0.5"), f"{SHRINK}.total_epoch=3"]),
     ("one ratio for all", ["Train.dataset.ratio_list=0.5"]),
-    ("Piecewise", ["Optimizer.lr={name: Piecewise, decay_epochs: [3], values: [1e-3, 1e-4]}"]),
+    ("Piecewise", ["Optimizer.lr={name: Piecewise, decay_epochs: [3], values: [4e-4, 1e-4]}"]),
     ("PaddleOCR's poly", [DECAY]),
     (
         "normalised after ToCHWImage",
@@ -223,6 +223,7 @@ def test_keys_of_another_optimizer_are_warnings() -> None:
     overrides = [
         "Optimizer.name=Momentum",
         "Optimizer.momentum=0.9",
+        "Optimizer.lr.learning_rate=2e-3",
         "Optimizer.beta1=0.9",
         "Optimizer.lr.gamma=0.5",
     ]

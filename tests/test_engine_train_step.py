@@ -8,7 +8,13 @@ import pytest
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft.engine.norms import freeze_statistics, gathered_statistics  # noqa: E402
-from ppocr_ft.engine.train_step import Batch, Precision, gradient_norm, train_step  # noqa: E402
+from ppocr_ft.engine.train_step import (  # noqa: E402
+    Batch,
+    Precision,
+    TrainBatch,
+    gradient_norm,
+    train_step,
+)
 from ppocr_ft.losses import DBLoss, DBTargets  # noqa: E402
 from ppocr_ft.nets import Detector, build_architecture  # noqa: E402
 from ppocr_ft.optim import GradientClip, Optimizer, build_groups, build_optimizer  # noqa: E402
@@ -30,7 +36,7 @@ def adam(network: Detector, clip: GradientClip | None = None) -> Optimizer:
     return build_optimizer("Adam", build_groups(network), learning_rate=1e-3, clip=clip)
 
 
-def batch(seed: int = 0, fill: float | None = None) -> Batch:
+def batch(seed: int = 0, fill: float | None = None) -> TrainBatch:
     """Two pictures with a bright block of text each."""
     rng = np.random.default_rng(seed)
     images = rng.normal(0, 0.3, (2, 3, SIDE, SIDE)).astype(np.float32)
@@ -43,7 +49,7 @@ def batch(seed: int = 0, fill: float | None = None) -> Batch:
         images[0, 0, 0, 0] = fill
     ones = np.ones_like(shrink)
     targets = (shrink, ones, 0.3 + 0.4 * shrink, ones)
-    return Batch(paddle.to_tensor(images), DBTargets(*map(paddle.to_tensor, targets)))
+    return TrainBatch(Batch(paddle.to_tensor(images), DBTargets(*map(paddle.to_tensor, targets))))
 
 
 def values(network: Detector) -> dict[str, np.ndarray]:
@@ -53,7 +59,7 @@ def values(network: Detector) -> dict[str, np.ndarray]:
 def test_lowers_the_loss_on_one_batch() -> None:
     network = small_network()
     optimizer = adam(network)
-    results = [train_step(network, batch(), DBLoss(), optimizer) for _ in range(12)]
+    results = [train_step(network, [batch()], DBLoss(), optimizer) for _ in range(12)]
     assert all(result.applied for result in results)
     losses = [float(result.losses["loss"]) for result in results]
     assert losses[-1] < 0.9 * losses[0]
@@ -65,17 +71,17 @@ def test_a_step_with_nan_changes_nothing(bad: float, steps_before: int) -> None:
     network = small_network()
     optimizer = adam(network)
     for step in range(steps_before):
-        train_step(network, batch(step), DBLoss(), optimizer)
+        train_step(network, [batch(step)], DBLoss(), optimizer)
     weights = values(network)
     moments = {key: value.numpy() for key, value in optimizer.state_dict().items()}
-    result = train_step(network, batch(fill=bad), DBLoss(), optimizer)
+    result = train_step(network, [batch(fill=bad)], DBLoss(), optimizer)
     assert not result.applied
     for key, value in values(network).items():
         np.testing.assert_array_equal(value, weights[key], err_msg=key)
     after = optimizer.state_dict()
     assert after.keys() == moments.keys()
     assert all(np.array_equal(after[key].numpy(), moments[key]) for key in moments)
-    good = train_step(network, batch(), DBLoss(), optimizer)
+    good = train_step(network, [batch()], DBLoss(), optimizer)
     assert good.applied
     assert np.isfinite(float(good.losses["loss"]))
 
@@ -85,7 +91,7 @@ def test_a_nan_gradient_under_a_finite_loss_is_seen() -> None:
     optimizer = adam(network)
     network.head.thresh.conv1.weight.register_hook(lambda grad: grad * float("nan"))
     weights = values(network)
-    result = train_step(network, batch(), DBLoss(), optimizer)
+    result = train_step(network, [batch()], DBLoss(), optimizer)
     assert np.isfinite(float(result.losses["loss"]))
     assert not result.applied
     assert all(np.array_equal(value, weights[key]) for key, value in values(network).items())
@@ -94,10 +100,10 @@ def test_a_nan_gradient_under_a_finite_loss_is_seen() -> None:
 def test_the_gradient_norm_is_that_of_all_gradients_before_clipping() -> None:
     network = small_network()
     clipped = adam(network, GradientClip("global_norm", 1e-3))
-    reported = train_step(network, batch(), DBLoss(), clipped).grad_norm
+    reported = train_step(network, [batch()], DBLoss(), clipped).grad_norm
     network = small_network()
     network.train()
-    DBLoss()(network(batch().images), batch().targets)["loss"].backward()
+    DBLoss()(network(batch().batch.images), batch().batch.targets)["loss"].backward()
     grads = [p.grad.numpy() for p in network.parameters() if p.grad is not None]
     wanted = np.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in grads))
     assert float(reported) == pytest.approx(wanted, rel=1e-4)
@@ -137,8 +143,8 @@ def test_a_scaled_step_is_the_plain_one() -> None:
     plain, scaled = small_network(), small_network()
     scaler = Scaler(dynamic=False)
     clip = GradientClip("global_norm", 0.5)
-    wanted = train_step(plain, batch(), DBLoss(), adam(plain, clip))
-    found = train_step(scaled, batch(), DBLoss(), adam(scaled, clip), Precision(scaler=scaler))
+    wanted = train_step(plain, [batch()], DBLoss(), adam(plain, clip))
+    found = train_step(scaled, [batch()], DBLoss(), adam(scaled, clip), Precision(scaler=scaler))
     assert float(found.grad_norm) == pytest.approx(float(wanted.grad_norm), rel=1e-5)
     assert scaler.calls == ["unscale", "step", "update"]
     for key, value in values(scaled).items():
@@ -151,7 +157,7 @@ def test_a_gradient_too_large_for_float16_is_an_overflow_to_a_dynamic_scaler(
 ) -> None:
     network, scaler = small_network(), Scaler(dynamic)
     network.head.thresh.conv1.weight.register_hook(lambda grad: grad * float("inf"))
-    result = train_step(network, batch(), DBLoss(), adam(network), Precision(scaler=scaler))
+    result = train_step(network, [batch()], DBLoss(), adam(network), Precision(scaler=scaler))
     assert not result.applied
     assert result.overflowed == dynamic
     assert scaler.calls == ["unscale", "update"]
@@ -167,7 +173,7 @@ def test_mixed_precision_is_asked_for_as_the_config_says(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(paddle.amp, "auto_cast", auto_cast)
     network = small_network()
-    train_step(network, batch(), DBLoss(), adam(network), Precision(True, "O2", "bfloat16"))
+    train_step(network, [batch()], DBLoss(), adam(network), Precision(True, "O2", "bfloat16"))
     assert asked[0] == {"enable": True, "level": "O2", "dtype": "bfloat16"}
 
 
@@ -179,7 +185,7 @@ def test_frozen_norms_keep_their_statistics_and_learn_their_scale() -> None:
     assert not [name for name in frozen if name.startswith("head.thresh.")]
     assert len(gathered_statistics(network)) == 4
     before = values(network)
-    train_step(network, batch(), DBLoss(), adam(network))
+    train_step(network, [batch()], DBLoss(), adam(network))
     changed = {key for key, v in values(network).items() if not np.array_equal(v, before[key])}
     statistics = {key for key in changed if key.endswith(("._mean", "._variance"))}
     assert statistics == {
@@ -191,7 +197,7 @@ def test_frozen_norms_keep_their_statistics_and_learn_their_scale() -> None:
 def test_a_frozen_norm_trains_as_it_evaluates() -> None:
     network = small_network()
     freeze_statistics(network, list(network.state_dict()))
-    images = batch().images
+    images = batch().batch.images
     network.eval()
     wanted = network(images)["maps"][:, 0].numpy()
     network.train()

@@ -12,6 +12,7 @@ from paddle import nn
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.nets import build_detector
 from ppocr_ft.optim.groups import (
+    Fresh,
     NoDecay,
     ParamGroups,
     Penalty,
@@ -35,7 +36,8 @@ class Tiny(nn.Layer):
 
 
 def settings_of(groups: ParamGroups) -> dict[str, tuple[object, ...]]:
-    return {name: tuple(group.settings) for group in groups.groups for name in group.names}
+    """lr_mult, weight_decay, own_penalty and freeze of each parameter."""
+    return {name: tuple(group.settings[:4]) for group in groups.groups for name in group.names}
 
 
 def test_no_rules_keep_what_the_network_set() -> None:
@@ -70,6 +72,34 @@ def test_equal_groups_of_two_rules_merge() -> None:
     assert len({group.label for group in groups.groups}) == 2
 
 
+def test_parameters_without_weights_multiply_their_own_factor_in() -> None:
+    """Whatever rule they fall under, and beside the network's own 0.1 for head.bias."""
+    rules = [Rule("^head", 0.5), Rule("")]
+    groups = build_groups(Tiny(), rules, fresh=Fresh(("head.", "body.1"), 6.0))
+    found = {name: settings[0] for name, settings in settings_of(groups).items()}
+    assert found == pytest.approx(
+        {
+            "body.0.weight": 1,
+            "body.0.bias": 1,
+            "body.1.weight": 6,
+            "body.1.bias": 6,
+            "head.weight": 0.5 * 6,
+            "head.bias": 0.5 * 6 * 0.1,
+        }
+    )
+
+
+def test_biases_are_apart_only_where_they_are_asked_for() -> None:
+    found = [(group.names, group.settings.biases) for group in build_groups(Tiny()).groups]
+    assert [len(names) for names, _ in found] == [5, 1]
+    apart = build_groups(Tiny(), split_biases=True).groups
+    assert {group.settings.biases: set(group.names) for group in apart[:2]} == {
+        False: {"body.0.weight", "body.1.weight", "head.weight"},
+        True: {"body.0.bias", "body.1.bias"},
+    }
+    assert len({group.label for group in apart}) == len(apart) == 3
+
+
 def test_matches_are_counted() -> None:
     groups = build_groups(Tiny(), [Rule("^body"), Rule("")])
     assert [tuple(matches)[1:] for matches in groups.matched] == [(4, 15), (2, 4)]
@@ -79,6 +109,19 @@ def test_matches_are_counted() -> None:
 
 def test_batch_norm_statistics_are_in_no_group() -> None:
     assert not [name for name in settings_of(build_groups(Tiny())) if "_mean" in name]
+
+
+def test_a_group_is_frozen_for_its_epochs_and_learns_then() -> None:
+    network = Tiny()
+    rules = [Rule("^body.0", freeze_epochs=2), Rule("^body", freeze=True), Rule("")]
+    groups = build_groups(network, rules)
+    learning = []
+    for epochs_done in range(4):
+        groups.freeze(epochs_done)
+        learning.append({n for n, p in network.named_parameters() if not p.stop_gradient})
+    head, body = {"head.weight", "head.bias"}, {"body.0.weight", "body.0.bias"}
+    assert learning == [head, head, head | body, head | body]
+    assert "frozen for 2 epoch(s)" in groups.groups[0].label
 
 
 def test_freezing_stops_the_gradient_of_its_groups_only() -> None:
@@ -146,6 +189,12 @@ def test_layer_decay(detector: nn.Layer) -> None:
     assert found["neck.ins_conv.0.in_conv.weight"][0] == found["head.thresh.conv1.weight"][0] == 1
 
 
+def test_a_preset_may_leave_a_part_to_rules_before_it(detector: nn.Layer) -> None:
+    groups = build_groups(detector, [Rule("^head", 5.0), *head_first(key="x.preset")])
+    assert settings_of(groups)["head.thresh.conv1.weight"][0] == 5
+    assert [rule.shown for rule, count, _ in groups.matched if not count] == ["head"]
+
+
 def test_layer_decay_counts_a_list_of_stages_one_by_one() -> None:
     rules = layer_decay(build_detector("PP-OCRv4_server_det"), 0.5)
     assert [(rule.match, rule.lr_mult) for rule in rules] == [
@@ -178,6 +227,20 @@ WRONG: list[tuple[str, Callable[[], object], str, str]] = [
         "nothing",
     ),
     ("all frozen", lambda: build_groups(Tiny(), [Rule("", freeze=True)]), KEY, "nothing is left"),
+    (
+        "all frozen at first",
+        lambda: build_groups(Tiny(), [Rule("^body", freeze=True), Rule("", freeze_epochs=1)]),
+        KEY,
+        "nothing is left to train in the first epoch",
+    ),
+    (
+        "a preset that gets nothing",
+        lambda: build_groups(Tiny(), [Rule(""), *head_first(key="x[1].preset")]),
+        "x[1].preset",
+        "all its 2 parameter(s) go to earlier groups",
+    ),
+    ("frozen twice", lambda: Rule("", freeze=True, freeze_epochs=2), "freeze_epochs", "keep one"),
+    ("negative epochs", lambda: Rule("", freeze_epochs=-1), "freeze_epochs", "-1"),
     (
         "name part",
         lambda: build_groups(Tiny(), no_decay=NoDecay(name_parts=("norm",))),

@@ -116,6 +116,16 @@ CURVES: list[tuple[str, Schedule, dict[int, float]]] = [
         {0: 0, 1: 0.5, 2: 1, 3: 1, 7: 1, 8: 0.5, 11: 0.5, 12: 0.25},
     ),
     ("no warm-up", with_warmup(Constant(), 0), {0: 1}),
+    (
+        "warm-up from above, YOLOv5's for biases",
+        with_warmup(Constant(), 4, start=10),
+        {0: 10, 1: 7.75, 3: 3.25, 4: 1, 5: 1},
+    ),
+    (
+        "warm-up to a slope, each step by hand",
+        with_warmup(Polynomial(8), 2, start=0.5),
+        {0: 0.5, 1: 0.75, 2: 1, 3: 0.875, 10: 0},
+    ),
     ("warm-up to the first value", with_warmup(Piecewise((1,), (0.5, 0.1), 4, 2), 2), {1: 0.25}),
     ("a rate", scaled(Polynomial(4), 0.2), {0: 0.2, 1: 0.15, 4: 0}),
 ]

@@ -1,5 +1,7 @@
 """From config models to objects: the only part that knows both."""
 
+from ppocr_ft.build.device import device
+from ppocr_ft.build.dry_run import DryRun, dry_run
 from ppocr_ft.build.objects import (
     data_set,
     eval_data,
@@ -13,20 +15,29 @@ from ppocr_ft.build.objects import (
     predict,
     starting_network,
 )
-from ppocr_ft.build.training import Training, device, resume_path, train_feed, training
+from ppocr_ft.build.training import Training, resume_path, train_feed, training
+from ppocr_ft.engine.meeting import PeerLost
+from ppocr_ft.engine.parallel import ALONE, PeerFailed, Team, join_team
 from ppocr_ft.engine.stop import Stopped
 from ppocr_ft.engine.trainer import Diverged
 
 __all__ = [
+    "ALONE",
     "Diverged",
+    "DryRun",
+    "PeerFailed",
+    "PeerLost",
     "Stopped",
+    "Team",
     "Training",
     "data_set",
     "device",
+    "dry_run",
     "eval_data",
     "eval_image",
     "evaluate",
     "image_files",
+    "join_team",
     "metric",
     "network",
     "operators",

@@ -2,104 +2,203 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
+from ppocr_ft.build.param_groups import fresh_layers, param_groups
 from ppocr_ft.config import Config
-from ppocr_ft.config.solver import OptimizerSection
+from ppocr_ft.config.solver import LearningRate, OptimizerSection
+from ppocr_ft.config.solver_rules import total_batch_size
 from ppocr_ft.nets import Detector
 from ppocr_ft.optim import (
     Constant,
     Cosine,
+    CosineRestarts,
+    Evaluated,
     Exponential,
     GradientClip,
     MultiStep,
-    NoDecay,
     OneCycle,
     Optimizer,
-    ParamGroups,
     Piecewise,
+    Plateau,
     Polynomial,
-    Rule,
+    Rates,
     Schedule,
     Step,
-    build_groups,
     build_optimizer,
-    default_weight_decay,
     scaled,
     whole_epochs,
     with_warmup,
 )
 
+__all__ = [
+    "fresh_layers",
+    "learning_rate",
+    "optimizer",
+    "total_batch_size",
+    "warms_biases_apart",
+    "warmup_steps",
+]
+
+BY_EPOCH = ("Step", "MultiStepDecay", "Piecewise")
+PLATEAU = "ReduceLROnPlateau"
+BIAS_WARMUP_FACTOR = 10.0
+"""YOLOv5's: 0.1 against a base of 0.01."""
 _GROUP_KEYS = frozenset({"no_weight_decay_name", "one_dim_param_no_weight_decay"})
 """Keys of an optimizer that are about its parameter groups."""
 
 
-def learning_rate(config: Config, steps_per_epoch: int) -> Schedule:
-    """Step 0, 1, ... to the learning rate.
+def learning_rate(
+    config: Config,
+    steps_per_epoch: int,
+    *,
+    world_size: int = 1,
+    evaluations: Callable[[], Sequence[Evaluated]] = tuple,
+) -> Rates:
+    """Step 0, 1, ... to the learning rates.
+
+    Args:
+        world_size: cards, for ``scale_lr``.
+        evaluations: those of the run so far, for ReduceLROnPlateau.
 
     Raises:
         ConfigError: milestones beyond the run, naming the key.
     """
-    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
-    warmup = lr.warmup_steps or round((lr.warmup_epoch or 0) * steps_per_epoch)
-    by_epoch = lr.name in ("Step", "MultiStepDecay", "Piecewise")
-    delay = whole_epochs(warmup, steps_per_epoch) if by_epoch else None
-    return with_warmup(_main_schedule(config, steps_per_epoch, epochs), warmup, delay)
-
-
-def _main_schedule(config: Config, steps_per_epoch: int, epochs: int) -> Schedule:
     lr = config.Optimizer.lr
+    scale = lr.scale(total_batch_size(config, world_size))
+    main = _main_schedule(config, steps_per_epoch, scale, evaluations)
+    warmup = warmup_steps(config, steps_per_epoch)
+    delay = _delay(lr.name, warmup, steps_per_epoch)
+    weights = with_warmup(main, warmup, delay, lr.warmup_start_lr * scale)
+    biases = None
+    if warms_biases_apart(config.Optimizer):
+        biases = with_warmup(main, warmup, delay, _bias_start(lr) * scale)
+    return Rates(weights, biases, _remark(config, world_size))
+
+
+def warmup_steps(config: Config, steps_per_epoch: int) -> int:
+    lr = config.Optimizer.lr
+    if lr.warmup_percent is not None:
+        return round(lr.warmup_percent / 100 * config.Global.epoch_num * steps_per_epoch)
+    return lr.warmup_steps or round((lr.warmup_epoch or 0) * steps_per_epoch)
+
+
+def warms_biases_apart(section: OptimizerSection) -> bool:
+    """Whether biases have a warm-up of their own: by default with Momentum alone (see Rates)."""
+    lr = section.lr
+    wanted = section.name == "Momentum" if lr.warmup_bias_lr is None else True
+    return wanted and lr.has_warmup and _bias_start(lr) != lr.warmup_start_lr
+
+
+def _bias_start(lr: LearningRate) -> float:
+    own = lr.warmup_bias_lr
+    return BIAS_WARMUP_FACTOR * lr.highest()[1] if own is None else own
+
+
+def _delay(name: str, warmup: int, steps_per_epoch: int) -> int | None:
+    """By how many steps the warm-up moves the schedule back; None: by its own."""
+    if name in BY_EPOCH:
+        return whole_epochs(warmup, steps_per_epoch)
+    return 0 if name == PLATEAU else None  # whose epochs are those of the evaluations
+
+
+def _main_schedule(
+    config: Config,
+    steps_per_epoch: int,
+    scale: float,
+    evaluations: Callable[[], Sequence[Evaluated]],
+) -> Schedule:
+    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
     total = epochs * steps_per_epoch
     if lr.name == "Piecewise":
-        return Piecewise(lr.decay_epochs or (), lr.values or (), steps_per_epoch, epochs)
+        values = tuple(value * scale for value in lr.values or ())
+        return Piecewise(lr.decay_epochs or (), values, steps_per_epoch, epochs)
     if lr.name == "OneCycle":
         cycle = OneCycle(total, lr.anneal_strategy or "cos", lr.three_phase or False)
-        return scaled(cycle, lr.max_lr or 0.0)
+        return scaled(cycle, (lr.max_lr or 0.0) * scale)
+    if lr.name == PLATEAU:
+        first_step = warmup_steps(config, steps_per_epoch)
+        factors: Schedule = _plateau(lr, evaluations, steps_per_epoch, first_step)
+    else:
+        factors = _factors(lr, total, steps_per_epoch, epochs)
+    return scaled(factors, (lr.learning_rate or 0.0) * scale)
+
+
+def _factors(lr: LearningRate, total: int, steps_per_epoch: int, epochs: int) -> Schedule:
+    """Of a schedule that starts at learning_rate."""
     base = lr.learning_rate or 0.0
-    end_ratio = (lr.end_lr or 0.0) / base
+    min_ratio, end_ratio = (lr.min_lr or 0.0) / base, (lr.end_lr or 0.0) / base
     power = lr.power or lr.factor or (0.9 if lr.name == "DecayLearningRate" else 1.0)
     gamma = lr.gamma or 0.0
+
+    def polynomial() -> Schedule:
+        return Polynomial(total, power, end_ratio)
+
+    def restarts() -> Schedule:
+        cycle_steps = max(round((lr.cycle or 0.0) * steps_per_epoch), 1)
+        return CosineRestarts(cycle_steps, lr.cycle_growth or 1, min_ratio)
+
     makers: dict[str, Callable[[], Schedule]] = {
         "Const": Constant,
-        "Cosine": lambda: Cosine(total),
-        "Linear": lambda: Polynomial(total, power, end_ratio),
-        "Poly": lambda: Polynomial(total, power, end_ratio),
-        "DecayLearningRate": lambda: Polynomial(total, power, end_ratio),
+        "Cosine": lambda: Cosine(total, min_ratio),
+        "CosineRestarts": restarts,
+        "CyclicalCosine": restarts,
+        "Linear": polynomial,
+        "Poly": polynomial,
+        "DecayLearningRate": polynomial,
         "Step": lambda: Step(lr.step_size or 0, gamma, steps_per_epoch),
         "MultiStepDecay": lambda: MultiStep(lr.milestones or (), gamma, steps_per_epoch, epochs),
         "Exponential": lambda: Exponential(gamma, steps_per_epoch),
     }
-    return scaled(makers[lr.name](), base)
+    return makers[lr.name]()
 
 
-def fresh_layers(detector: Detector, loaded: Iterable[str]) -> list[str]:
-    """Beginnings of parameter names, as short as can be, under which no weights were loaded."""
-    filled = {start for key in loaded for start in _starts(key)}
-    starts = (_starts(name) for name, _ in detector.named_parameters())
-    fresh = (next((s for s in own if s not in filled), None) for own in starts)
-    return list(dict.fromkeys(start for start in fresh if start is not None))
+def _plateau(
+    lr: LearningRate,
+    evaluations: Callable[[], Sequence[Evaluated]],
+    steps_per_epoch: int,
+    first_step: int,
+) -> Plateau:
+    return Plateau(
+        evaluations,
+        steps_per_epoch,
+        factor=0.1 if lr.factor is None else lr.factor,
+        patience=10 if lr.patience is None else lr.patience,
+        cooldown=lr.cooldown or 0,
+        min_ratio=(lr.min_lr or 0.0) / (lr.learning_rate or 1.0),
+        first_step=first_step,
+    )
 
 
-def _starts(key: str) -> list[str]:
-    """``a.b`` to ``a.``, ``a.b``."""
-    parts = key.split(".")
-    return [".".join(parts[:end]) + "." for end in range(1, len(parts))] + [key]
+def _remark(config: Config, world_size: int) -> str:
+    lr = config.Optimizer.lr
+    if lr.scale_lr == "none" or lr.base_batch_size is None:
+        return ""
+    total = total_batch_size(config, world_size)
+    key, rate = lr.highest()
+    ratio = f"{total} / {lr.base_batch_size}"
+    factor = ratio if lr.scale_lr == "linear" else f"sqrt({ratio})"
+    loader, steps = config.Train.loader, config.Optimizer.gradient_accumulation_steps
+    return (
+        f"learning rates: x {factor} (scale_lr: {lr.scale_lr}; total batch = {world_size} card(s) "
+        f"x {loader.batch_size_per_card} x {steps} accumulated), so {key} {rate:g} becomes "
+        f"{rate * lr.scale(total):g}"
+    )
 
 
 def optimizer(
-    section: OptimizerSection, detector: Detector, fresh: Sequence[str], first_rate: float
+    section: OptimizerSection, detector: Detector, fresh: Sequence[str], first_rate: float = 0.0
 ) -> Optimizer:
     """The optimizer over the detector's parameters; ``fresh_lr_mult`` is for those in ``fresh``.
 
     Raises:
-        ConfigError: arguments that don't fit, naming the key.
+        ConfigError: arguments or groups that don't fit, naming the key.
     """
     given = section.arguments()
     used = section.USED[section.name]
     return build_optimizer(
         section.name,
-        _groups(section, detector, fresh),
+        param_groups(section, detector, fresh, split_biases=warms_biases_apart(section)),
         {key: given[key] for key in used if key in given and key not in _GROUP_KEYS},
         learning_rate=first_rate,
         penalty=section.regularizer.name if section.regularizer else "L2",
@@ -107,24 +206,11 @@ def optimizer(
     )
 
 
-def _groups(section: OptimizerSection, detector: Detector, fresh: Sequence[str]) -> ParamGroups:
-    mult, decay = section.fresh_lr_mult, section.weight_decay
-    rules = [Rule("")]
-    if fresh and mult != 1:
-        rules.insert(0, Rule(f"^({'|'.join(map(re.escape, fresh))})", mult))
-    if decay is None:
-        penalty = section.regularizer
-        decay = penalty.factor if penalty else default_weight_decay(section.name)
-    no_decay = NoDecay(
-        section.one_dim_param_no_weight_decay or False,
-        tuple((section.no_weight_decay_name or "").split()),
-    )
-    return build_groups(detector, rules, weight_decay=decay, no_decay=no_decay)
-
-
 def _clip(section: OptimizerSection) -> GradientClip | None:
     if section.clip_norm_global is not None:
         return GradientClip("global_norm", section.clip_norm_global)
     if section.clip_norm is not None:
         return GradientClip("norm", section.clip_norm)
+    if section.clip_value is not None:
+        return GradientClip("value", section.clip_value)
     return None

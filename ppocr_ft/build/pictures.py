@@ -63,7 +63,12 @@ class Pictures:
         self._seen += 1
 
     def save(self, step: int, hmean: float) -> None:
-        """The evaluation was the best so far: its sheet, and beside the first one."""
+        """The evaluation was the best so far: its sheet, and beside the first one.
+
+        Nothing changes where no image was taken, since another run's verdict was taken over.
+        """
+        if not self._kept:
+            return
         when = "before training" if step == 0 else f"after {step} steps"
         sheet = as_jpeg(contact_sheet(self._kept, f"{when}: hmean {hmean:.3f}"))
         if step == 0:
@@ -72,3 +77,15 @@ class Pictures:
         both = [read_picture(self.folder / name) for name in (BEFORE, BEST)]
         known = [picture for picture in both if picture is not None]
         write_whole(self.folder / BOTH, as_jpeg(side_by_side(known)))
+
+
+def take_over(source: Path, folder: Path) -> bool:
+    """The pictures before training of another run's folder, if it has them, as ``save`` makes."""
+    before = source / BEFORE
+    sheet = read_picture(before)
+    if sheet is None:
+        return False
+    for name in (BEFORE, BEST):
+        write_whole(folder / name, before.read_bytes())
+    write_whole(folder / BOTH, as_jpeg(side_by_side([sheet, sheet])))
+    return True

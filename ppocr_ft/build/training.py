@@ -2,97 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 
-import paddle
-
+from ppocr_ft.build.device import precision
 from ppocr_ft.build.objects import data_set, eval_data, eval_image, post_process, starting_network
 from ppocr_ft.build.optimizing import fresh_layers, learning_rate, optimizer
-from ppocr_ft.build.pictures import BEFORE, BEST, BOTH, Pictures, spread
+from ppocr_ft.build.pictures import Pictures, spread
+from ppocr_ft.build.run_folder import take_folder
 from ppocr_ft.config import Config
 from ppocr_ft.data import FaultLog
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.callbacks import (
     LATEST,
+    Averaging,
     Checkpoints,
     Evaluator,
+    Freezing,
+    GroupFigures,
     Log,
     MetricsFile,
     Timing,
     Verdict,
 )
-from ppocr_ft.engine.callbacks.log import LOG_FILE
-from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE
+from ppocr_ft.engine.callbacks.silent import SilentCheckpoints, SilentLog, SilentMetrics
+from ppocr_ft.engine.ema import Ema
 from ppocr_ft.engine.evaluate_ratios import evaluate_ratios
 from ppocr_ft.engine.feed import Feed
-from ppocr_ft.engine.files import check_writable, remove_unfinished, write_whole
 from ppocr_ft.engine.norms import freeze_statistics
+from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, read_state, state_path
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.train_step import Precision
 from ppocr_ft.engine.trainer import Trainer
+from ppocr_ft.errors import DataError
 from ppocr_ft.losses import DBLoss
-from ppocr_ft.nets import Detector
 from ppocr_ft.ops import MakeShrinkMap
-from ppocr_ft.optim import Schedule
+from ppocr_ft.optim import Rates
+from ppocr_ft.report.progress import progress
 from ppocr_ft.weights import CoverageReport
-from ppocr_ft.weights.arrays import at_path
 
-RESOLVED_CONFIG = "config.resolved.yml"
 UNCLIP_RATIOS = (1.0, 1.2, 1.5, 1.8, 2.2)
 """Tried at each evaluation beside the config's."""
-RUN_FILES = (
-    "*.pdparams",
-    STATE_FILE,
-    RESOLVED_CONFIG,
-    METRICS_FILE,
-    LOG_FILE,
-    BEFORE,
-    BEST,
-    BOTH,
-)
-"""What a run leaves in its folder."""
-BYTES_PER_VALUE = 100
-"""Room that a parameter takes on the disk: three files of weights, those that replace them, and
-two states with an optimizer's moments; about."""
+Evaluate = Callable[[], Verdict]
+Around = Callable[[Evaluate, TrainState], Evaluate]
 
 
-def device(config: Config) -> str:
-    """Choose the device. Returns a line that says which, and what it makes of the config."""
-    section = config.Global
-    has_card = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
-    if section.use_gpu and has_card:
-        paddle.set_device("gpu")
-        return f"device: {paddle.device.cuda.get_device_name()}"
-    paddle.set_device("cpu")
-    remarks = []
-    if section.use_gpu:
-        remarks.append("Global.use_gpu is true, but this Paddle sees no CUDA card")
-    if section.use_amp:
-        remarks.append("Global.use_amp has no effect: Paddle's mixed precision needs a card")
-    return f"device: CPU ({'; '.join(remarks)})" if remarks else "device: CPU"
-
-
-def precision(config: Config) -> Precision:
-    """Mixed precision where the chosen device has it; float16 scales its loss."""
-    section = config.Global
-    if not section.use_amp or paddle.get_device() == "cpu":
-        return Precision()
-    scaler = None
-    if section.amp_dtype == "float16":
-        scaler = paddle.amp.GradScaler(
-            init_loss_scaling=section.scale_loss,
-            use_dynamic_loss_scaling=section.use_dynamic_loss_scaling,
-        )
-    return Precision(True, section.amp_level, section.amp_dtype, scaler)
-
-
-def train_feed(config: Config) -> Feed:
-    """The batches of ``Train``.
+def train_feed(config: Config, team: Team = ALONE) -> Feed:
+    """The batches of ``Train``, of one process its share.
 
     Raises:
         DataError: no sample can be used.
@@ -105,6 +64,9 @@ def train_feed(config: Config) -> Feed:
         shuffle=section.loader.shuffle,
         drop_last=section.loader.drop_last,
         threads=section.loader.num_workers,
+        rank=team.rank,
+        world_size=team.size,
+        batches_per_step=config.Optimizer.gradient_accumulation_steps,
     )
 
 
@@ -144,10 +106,13 @@ class Training:
         trainer, data = self.trainer, self.trainer.feed.data
         lines = [
             str(self.weights or "random weights (Global.pretrained_model is null)"),
-            f"{len(data)} training images, {trainer.progress.steps_per_epoch} steps an epoch, "
-            f"{trainer.epochs} epochs, {trainer.total_steps} steps",
+            f"{len(data)} training images, {trainer.progress.steps_per_epoch} steps of "
+            f"{trainer.feed.describe_step()} an epoch, {trainer.epochs} epochs, "
+            f"{trainer.total_steps} steps",
             f"{self.frozen_norms} batch norms keep the statistics of the weights",
+            *([] if trainer.state.ema is None else [trainer.state.ema.describe()]),
             *trainer.state.optimizer.groups.describe(),
+            *([trainer.rate.remark] if trainer.rate.remark else []),
         ]
         if self.earlier:
             lines.append(f"an earlier run's files are now in {self.earlier}")
@@ -157,94 +122,144 @@ class Training:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """What is made of the config before anything is written."""
 
     state: TrainState
     feed: Feed
     eval_images: ImageSet
-    rate: Schedule
+    rate: Rates
     precision: Precision
     weights: CoverageReport | None
     frozen_norms: int
 
 
-def training(config: Config, resume_from: Path | None = None) -> Training:
+@dataclass(frozen=True)
+class Judging:
+    """How a run is judged: the unclip ratios that are tried beside the config's, and what stands
+    around each evaluation."""
+
+    unclip_ratios: Sequence[float] = UNCLIP_RATIOS
+    around: Around = lambda evaluate, state: evaluate
+
+
+def training(
+    config: Config,
+    resume_from: Path | None = None,
+    judging: Judging | None = None,
+    team: Team = ALONE,
+) -> Training:
     """Everything that ``Global``, ``Train`` and ``Eval`` ask for; the folder is made.
+
+    Of a ``team`` process 0 alone reads the state and has the folder; the others begin as it does.
 
     Raises:
         UserInputError: config, data or weights are wrong, the folder can't be written, or
             ``resume_from`` is not the state of a run like this. Nothing was changed then.
     """
     folder, earlier = Path(config.Global.save_model_dir), None
-    arrays = {} if resume_from is None else read_state(resume_from)
-    parts = _prepare(config)
-    values = sum(parameter.size for parameter in parts.state.network.parameters())
-    check_writable(folder, BYTES_PER_VALUE * values, "Global.save_model_dir")
-    if resume_from is None:
-        earlier = set_aside(folder)
-    else:
-        with at_path(resume_from):
-            parts.state.restore(arrays)
-    remove_unfinished(folder)
-    write_whole(folder / RESOLVED_CONFIG, config.to_yaml().encode())
-    return _assemble(config, parts, folder, earlier)
+    arrays = {} if resume_from is None or not team.leads else read_state(resume_from)
+    parts = prepare(config, team)
+    if team.leads:
+        earlier = take_folder(config, parts.state, folder, resume_from, arrays)
+    _begin_alike(parts.state, team)
+    return _assemble(config, parts, folder, earlier, judging or Judging(), team)
 
 
-def _prepare(config: Config) -> _Parts:
+def _begin_alike(state: TrainState, team: Team) -> None:
+    """Give all processes the weights and everything else of process 0."""
+    if team.size > 1:
+        arrays = team.first(state.arrays() if team.leads else None)
+        if not team.leads:
+            state.restore(arrays)
+
+
+def prepare(config: Config, team: Team = ALONE) -> Parts:
+    """
+    Raises:
+        UserInputError: config, data or weights are wrong, or the data of the processes differ.
+    """
     section = config.Global
     detector, weights = starting_network(config)
     loaded = weights.keys("matched") if weights else []
     frozen = freeze_statistics(detector, loaded) if section.freeze_bn_stats else []
-    feed, chosen = train_feed(config), precision(config)
-    rate = learning_rate(config, feed.steps_per_epoch)
+    feed, chosen = train_feed(config, team), precision(config)
+    eval_images = eval_data(config)
+    _check_same_data(len(feed.data), len(eval_images), team)
     state = TrainState(
         Progress(section.seed, feed.steps_per_epoch),
         detector,
-        optimizer(config.Optimizer, detector, fresh_layers(detector, loaded), rate(0)),
+        optimizer(config.Optimizer, detector, fresh_layers(detector, loaded)),
         LossWindow(section.log_smooth_window),
         chosen.scaler,
+        Ema(detector, section.ema_decay) if section.use_ema else None,
     )
-    return _Parts(state, feed, eval_data(config), rate, chosen, weights, len(frozen))
+    rate = learning_rate(
+        config,
+        feed.steps_per_epoch,
+        world_size=team.size,
+        evaluations=lambda: state.progress.evaluations,
+    )
+    own_images = eval_images.share(team.rank, team.size)
+    return Parts(state, feed, own_images, rate, chosen, weights, len(frozen))
 
 
-def set_aside(folder: Path) -> Path | None:
-    """Move an earlier run's files to ``folder``/earlier_N; None where there was no run.
-
-    The state goes last: while it is there, the run can be moved or resumed.
-    """
-    state = folder / STATE_FILE
-    if not state.exists():
-        return None
-    names = (f"earlier_{number}" for number in count(1))
-    aside = next(folder / name for name in names if not (folder / name).exists())
-    aside.mkdir()
-    files = {path for pattern in RUN_FILES for path in folder.glob(pattern)}
-    for path in [*sorted(files - {state}), state]:
-        path.replace(aside / path.name)
-    return aside
+def _check_same_data(train_images: int, eval_images: int, team: Team) -> None:
+    for rank, (train, evaluation) in enumerate(team.gather((train_images, eval_images))):
+        if (train, evaluation) != (train_images, eval_images):
+            raise DataError(
+                f"process {team.rank} sees {train_images} training and {eval_images} evaluation "
+                f"images, process {rank} {train} and {evaluation}; all need the same data"
+            )
 
 
-def _assemble(config: Config, parts: _Parts, folder: Path, earlier: Path | None) -> Training:
+def _assemble(
+    config: Config,
+    parts: Parts,
+    folder: Path,
+    earlier: Path | None,
+    judging: Judging,
+    team: Team,
+) -> Training:
     section, state = config.Global, parts.state
-    metrics = MetricsFile(folder, state.progress.step, state.progress.evaluated_step)
-    log = Log(folder, section.print_batch_step, metrics, shrink_ratio(parts.feed))
-    checkpoints = Checkpoints(folder, config.Architecture.arguments(), section.save_epoch_step)
-    stop = StopRequest()
-    judge = Judge(config, state.network, parts.eval_images, folder, stop, log.say)
+    metrics, log, checkpoints = _writers(config, parts, folder, team)
+    stop = StopRequest(launched=team.size > 1)
+    averaging = [] if state.ema is None else [Averaging(state.ema)]
+    judge = Judge(config, state, parts.eval_images, folder, stop, log.say, judging, team)
     trainer = Trainer(
         state,
         parts.feed,
         DBLoss(**config.Loss.arguments()),
         parts.rate,
         section.epoch_num,
-        [log, checkpoints, _evaluator(config, judge, metrics, checkpoints, log)],
+        [
+            Freezing(state.network, log.say),
+            *averaging,
+            log,
+            checkpoints,
+            _evaluator(config, judge, metrics, checkpoints, log),
+        ],
         parts.precision,
         stop,
+        team=team,
     )
     return Training(
         trainer, checkpoints, log, metrics, folder, parts.weights, parts.frozen_norms, earlier
     )
+
+
+def _writers(
+    config: Config, parts: Parts, folder: Path, team: Team
+) -> tuple[MetricsFile, Log, Checkpoints]:
+    """What writes and speaks, which process 0 does for all."""
+    if not team.leads:
+        return SilentMetrics(), SilentLog(), SilentCheckpoints()
+    section, progress = config.Global, parts.state.progress
+    groups = GroupFigures(parts.state.optimizer)
+    metrics = MetricsFile(folder, progress.step, progress.evaluated_step, groups.columns)
+    log = Log(folder, section.print_batch_step, metrics, shrink_ratio(parts.feed), groups)
+    kept = Checkpoints(folder, config.Architecture.arguments(), section.save_epoch_step)
+    return metrics, log, kept
 
 
 def shrink_ratio(feed: Feed) -> Callable[[], float]:
@@ -254,37 +269,52 @@ def shrink_ratio(feed: Feed) -> Callable[[], float]:
 
 
 class Judge:
-    """Evaluates on ``Eval``, tells once what is wrong there, and draws what was found."""
+    """Evaluates the weights that are to be judged on ``Eval``, tells once what is wrong there, and
+    draws what was found. Each process of a team does so with its share of the images; the verdict
+    is on all of them."""
 
     def __init__(
         self,
         config: Config,
-        network: Detector,
+        state: TrainState,
         images: ImageSet,
         folder: Path,
         stop: StopRequest,
         say: Callable[[str], None],
+        judging: Judging,
+        team: Team,
     ) -> None:
-        self._network = network
+        self._evaluate = judging.around(self._evaluate_images, state)
+        self._unclip_ratios = judging.unclip_ratios
+        self._state = state
         self._images = images
         self._post_process = post_process(config)
         self._batch_size = config.Eval.loader.batch_size_per_card
         self._stop = stop
         self._say = say
+        self._team = team
         self._told = 0
         self.pictures = Pictures(folder, spread(len(images)))
 
     def __call__(self) -> Verdict:
+        return self._evaluate()
+
+    def _evaluate_images(self) -> Verdict:
         self.pictures.begin()
-        verdict = evaluate_ratios(
-            self._network,
-            map(eval_image, self._stop.heeding(self._images.images())),
-            self._post_process,
-            UNCLIP_RATIOS,
-            batch_size=self._batch_size,
-            on_image=self.pictures.take,
-        )
-        faults = FaultLog(self._images.faults)
+        images = self._stop.heeding(self._images.images())
+        shown = progress(images, len(self._images), "image", "evaluate", leave=False)
+        with self._state.judged_weights():
+            verdict = evaluate_ratios(
+                self._state.network,
+                map(eval_image, shown),
+                self._post_process,
+                self._unclip_ratios,
+                batch_size=self._batch_size,
+                on_image=self.pictures.take,
+                team=self._team,
+            )
+        own = FaultLog(self._images.faults).faults
+        faults = FaultLog(fault for each in self._team.gather(own) for fault in each)
         if len(faults) > self._told:
             self._say(f"evaluation: {faults.report()}")
             self._told = len(faults)
@@ -296,7 +326,8 @@ def _evaluator(
 ) -> Evaluator:
     def keep(trainer: Trainer, verdict: Verdict) -> None:
         checkpoints.save_best(trainer)
-        judge.pictures.save(trainer.progress.step, verdict.summary["hmean"])
+        if trainer.team.leads:
+            judge.pictures.save(trainer.progress.step, verdict.summary["hmean"])
 
     first, every = config.Global.eval_batch_step
     return Evaluator(

@@ -6,25 +6,27 @@ import argparse
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
 
-from tqdm import tqdm
-
+from ppocr_ft.cli.exit_codes import INTERRUPTED, WRONG_INPUT
+from ppocr_ft.cli.launched import is_first, processes_here
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.errors import UserInputError
 
-WRONG_INPUT = 2
-INTERRUPTED = 130
-Item = TypeVar("Item")
 Main = Callable[[Sequence[str]], int]
 
 
-def command(main: Main) -> Callable[[Sequence[str] | None], int]:
-    """A command's main function: wrong input becomes its message and exit code 2."""
+def command(main: Main, *, in_team: bool = False) -> Callable[[Sequence[str] | None], int]:
+    """A command's main function: wrong input becomes its message and exit code 2.
+
+    Where ``paddle.distributed.launch`` has started several processes, those of a command that
+    can't work ``in_team`` leave it to process 0.
+    """
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
+        if not (in_team or is_first()):
+            return 0
         use_all_cores()
         try:
             return main(sys.argv[1:] if argv is None else argv)
@@ -42,8 +44,10 @@ def command(main: Main) -> Callable[[Sequence[str] | None], int]:
 
 
 def use_all_cores() -> None:
-    """Paddle runs on one core unless told otherwise before it is imported."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
+    """Paddle runs on one core unless told otherwise before it is imported. Processes that were
+    started together share them."""
+    cores = (os.cpu_count() or 1) // processes_here()
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores, 1)))
 
 
 def parser(description: str, examples: str) -> argparse.ArgumentParser:
@@ -72,13 +76,5 @@ def config_of(options: argparse.Namespace) -> Config:
     """The config, its warnings printed to stderr."""
     config = load_config(options.config, options.override)
     for warning in config.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        print(f"warning: {warning.describe()}", file=sys.stderr)
     return config
-
-
-def progress(items: Iterable[Item], total: int, unit: str, **options: Any) -> Iterable[Item]:
-    """A bar on stderr where somebody looks at it."""
-    bar: Iterable[Item] = tqdm(
-        items, total=total, unit=unit, disable=not sys.stderr.isatty(), **options
-    )
-    return bar

@@ -6,8 +6,10 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ppocr_ft.cli.common import WRONG_INPUT, command, config_of, parser, progress
+from ppocr_ft.cli.common import command, config_of, parser
+from ppocr_ft.cli.exit_codes import WRONG_INPUT
 from ppocr_ft.cli.quiet_paddle import import_paddle
+from ppocr_ft.report.progress import progress
 
 EXAMPLES = """\
   python tools/eval.py -c configs/det_v4_ft.yml
@@ -33,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     network, coverage = build.network(config)
     print(coverage)
     result = build.evaluate(
-        config, network, progress(data.images(), len(data), "image", desc="evaluate")
+        config, network, progress(data.images(), len(data), "image", "evaluate")
     )
     print(describe(result.summary))
     print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")

@@ -10,6 +10,8 @@ COMMANDS = {
     "train": "fine-tune a detector, or train one",
     "eval": "evaluate a detector on labelled images",
     "predict": "find text in images",
+    "find-lr": "find a learning rate by trying many",
+    "compare": "short runs of different configs beside each other",
 }
 
 

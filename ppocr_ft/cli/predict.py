@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppocr_ft.cli.common import WRONG_INPUT, command, config_of, parser, progress
+from ppocr_ft.cli.common import command, config_of, parser
+from ppocr_ft.cli.exit_codes import WRONG_INPUT
 from ppocr_ft.cli.quiet_paddle import import_paddle
+from ppocr_ft.report.progress import progress
 
 EXAMPLES = """\
   python tools/predict.py -c configs/det_v4_ft.yml --images photo.jpg
@@ -37,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     network, coverage = build.network(config)
     print(coverage, file=sys.stderr)
     with prediction_folder(options.out) as write:
-        shown = progress(images.images(), len(images), "image", desc="predict")
+        shown = progress(images.images(), len(images), "image", "predict")
         for path, boxes in build.predict(config, network, shown):
             write(path, boxes)
             print(json.dumps(prediction(path, boxes), ensure_ascii=False))

@@ -7,36 +7,49 @@ import shlex
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ppocr_ft.cli.common import command, config_of, parser
+from ppocr_ft.cli.exit_codes import FAILED, SIGNALLED
+from ppocr_ft.cli.launched import only_first_speaks, processes, together
 from ppocr_ft.cli.quiet_paddle import import_paddle
 from ppocr_ft.errors import WeightsError
 
 if TYPE_CHECKING:
-    from ppocr_ft.build import Training
+    from ppocr_ft.build import DryRun, Team, Training
+    from ppocr_ft.config import Config
 
-FAILED = 1
-SIGNALLED = 128
 EXAMPLES = """\
   python tools/train.py -c configs/det_v4_ft.yml
         the released weights, fine-tuned on the built-in sample data set
   python tools/train.py -c configs/det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
         Train.dataset.label_file_list=[/my/data/Label.txt] Eval.dataset.data_dir=/my/data \\
         Eval.dataset.label_file_list=[/my/data/val.txt] Global.save_model_dir=output/mine
+  python tools/train.py -c configs/det_v4_ft.yml --dry-run
+        what the run would do when, as a picture and a table
   python tools/train.py -c configs/det_v4_ft.yml --resume
         go on with the run in Global.save_model_dir
-  python tools/train.py -c configs/det_v4_ft.yml --resume output/mine"""
+  python tools/train.py -c configs/det_v4_ft.yml --resume output/mine
+  python -m paddle.distributed.launch --devices 0,1 tools/train.py -c configs/det_v4_ft.yml
+        on two cards; --nproc_per_node 2 --backend gloo: two processes on the CPU"""
 EPILOGUE = """
 
 exit codes: 0 done; 2 the input is wrong; 1 the losses turned NaN or infinite, or anything else;
 130 and 143 stopped by Ctrl-C or SIGTERM, with the run saved"""
 
 
-@command
+@partial(command, in_team=True)
 def main(argv: Sequence[str]) -> int:
     made = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
-    made.add_argument(
+    how = made.add_mutually_exclusive_group()
+    how.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="don't train: draw learning rates and shrink ratio over the steps (schedule.png, "
+        "schedule.csv in Global.save_model_dir), print the groups and the key steps",
+    )
+    how.add_argument(
         "--resume",
         nargs="?",
         const="latest",
@@ -44,17 +57,37 @@ def main(argv: Sequence[str]) -> int:
         help="go on with a run: its folder or its latest.pdstate; without PATH the run in "
         "Global.save_model_dir",
     )
-    options = made.parse_args(argv)
-    config = config_of(options)
+    with only_first_speaks():
+        options = made.parse_args(argv)
+        if processes() > 1:
+            return together(lambda team: begin(config_of(options), options, team))
+        config = config_of(options)
 
-    import_paddle()
+        import_paddle()
+        from ppocr_ft.build import ALONE
+
+        return begin(config, options, ALONE)
+
+
+def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
+    """Make everything, then train."""
     from ppocr_ft import build
 
-    print(build.device(config), flush=True)
-    run = build.training(config, build.resume_path(config, options.resume))
+    if options.dry_run:
+        return show(build.dry_run(config, team))
+    print(build.device(config, team), flush=True)
+    run = build.training(config, build.resume_path(config, options.resume), team=team)
     warnings.filterwarnings("ignore", message="When training, we now always track")
     run.log.say(run.describe())
     return train(run, options)
+
+
+def show(plan: DryRun) -> int:
+    """Say what a dry run found out."""
+    print(plan.text)
+    if plan.files:
+        print(f"drawn: {' and '.join(map(str, plan.files))}")
+    return 0
 
 
 def train(run: Training, options: argparse.Namespace) -> int:
@@ -85,7 +118,8 @@ def train(run: Training, options: argparse.Namespace) -> int:
             return FAILED
         finally:
             run.log.close()
-    run.log.say(summary(run))
+    if run.trainer.team.leads:
+        run.log.say(summary(run))
     return 0
 
 
@@ -93,7 +127,8 @@ def resume_command(options: argparse.Namespace) -> str:
     """The command line of this run, with ``--resume``."""
     words = [*sys.argv[:1], "-c", options.config]
     words += ["-o", *options.override] if options.override else []
-    return f"{'python ' * words[0].endswith('.py')}{shlex.join(words)} --resume"
+    launcher = "-m paddle.distributed.launch [as before] " * (processes() > 1)
+    return f"{'python ' * words[0].endswith('.py')}{launcher}{shlex.join(words)} --resume"
 
 
 def summary(run: Training) -> str:

@@ -115,17 +115,28 @@ def without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Choice:
     """One of several sections; which, says the value of ``by``.
 
     With ``by`` empty the value is a mapping of one name to its arguments, as PaddleOCR writes
     operators: ``MakeShrinkMap: {shrink_ratio: 0.4}``. ``what`` is the word for messages.
+    ``may_stand_alone``: in the place of a list of them.
     """
 
     what: str
     table: Mapping[str, type[Section]]
     by: str = "name"
+    may_stand_alone: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Those to choose from."""
+        return list(self.table)
+
+    def spelled_out(self, value: object) -> object:
+        """A value in full, where it may be written in short."""
+        return value
 
     def name_of(self, value: object) -> str | None:
         """The name that ``value`` gives, whether it is known or not; None: it gives none."""

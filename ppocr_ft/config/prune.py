@@ -47,8 +47,10 @@ class Pruner:
     def value(self, hint: object, data: object, key: str) -> object:
         choice = next((meta for meta in _metadata(hint) if isinstance(meta, Choice)), None)
         if choice is not None:
-            return self._chosen(choice, data, key)
+            return self._chosen(choice, choice.spelled_out(data), key)
         kind = _bare(hint)
+        if get_origin(kind) is tuple and _stands_alone(get_args(kind)[0], data):
+            data = [data]
         if get_origin(kind) is tuple and isinstance(data, list):
             item = get_args(kind)[0]
             return [self.value(item, value, join_key(key, i)) for i, value in enumerate(data)]
@@ -79,14 +81,19 @@ class Pruner:
         return {name: self.section(kind, arguments or {}, join_key(key, name), name)}
 
 
+def _stands_alone(item: object, data: object) -> bool:
+    alone = any(isinstance(meta, Choice) and meta.may_stand_alone for meta in _metadata(item))
+    return alone and isinstance(data, (str, dict))
+
+
 def _no_choice(choice: Choice, name: str | None, data: object) -> str:
     if name is not None:
-        return f"unknown {choice.what} {name!r}{suggest(name, choice.table)}"
+        return f"unknown {choice.what} {name!r}{suggest(name, choice.names)}"
     return _no_name(choice, data) if choice.by else _no_operator(data)
 
 
 def _no_name(choice: Choice, data: object) -> str:
-    known = ", ".join(sorted(choice.table))
+    known = ", ".join(sorted(choice.names))
     if not isinstance(data, dict):
         return f"found {show(data)}, expected keys, first of all {choice.by}: one of {known}"
     if choice.by not in data:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ppocr_ft.config.faults import Fault, error, warning
 from ppocr_ft.config.schema import Config, Dataset
-from ppocr_ft.config.solver import LearningRate, OptimizerSection
+from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.config.transforms import (
     PADDLEOCR_RISE,
     KeepKeys,
@@ -233,58 +233,6 @@ def ratio_list_length(config: Config) -> list[Fault]:
     return faults
 
 
-def optimizer_keys(config: Config) -> list[Fault]:
-    """Keys that belong to another optimizer or schedule are named; missing ones too."""
-    optimizer = config.Optimizer
-    return [
-        *_unused_or_missing(optimizer, optimizer.name, "Optimizer"),
-        *_unused_or_missing(optimizer.lr, optimizer.lr.name, "Optimizer.lr"),
-    ]
-
-
-def _unused_or_missing(
-    section: OptimizerSection | LearningRate, name: str, key: str
-) -> list[Fault]:
-    used = section.USED[name]
-    faults = [
-        error(f"{key}.{wanted}", f"missing; {name} needs it")
-        for wanted in used
-        if wanted in section.REQUIRED and getattr(section, wanted) is None
-    ]
-    others = {other for names in section.USED.values() for other in names} - set(used)
-    for other in sorted(others):
-        if getattr(section, other) is not None:
-            users = ", ".join(user for user, names in section.USED.items() if other in names)
-            message = f"has no effect with {name}; it belongs to {users}"
-            faults.append(warning(f"{key}.{other}", message, f"{key}.name"))
-    return faults
-
-
-def optimizer_conflicts(config: Config) -> list[Fault]:
-    """Two keys that would each set the same thing."""
-    optimizer, lr = config.Optimizer, config.Optimizer.lr
-    faults = []
-    if optimizer.weight_decay is not None and optimizer.regularizer is not None:
-        message = "weight_decay and regularizer are both given; keep one of them"
-        faults.append(error("Optimizer.weight_decay", message, "Optimizer.regularizer"))
-    if optimizer.clip_norm is not None and optimizer.clip_norm_global is not None:
-        message = "clip_norm and clip_norm_global are both given; keep one of them"
-        faults.append(error("Optimizer.clip_norm", message, "Optimizer.clip_norm_global"))
-    if lr.warmup_epoch is not None and lr.warmup_steps is not None:
-        message = "warmup_epoch and warmup_steps are both given; keep one of them"
-        faults.append(error("Optimizer.lr.warmup_steps", message, "Optimizer.lr.warmup_epoch"))
-    return faults
-
-
-def piecewise_values(config: Config) -> list[Fault]:
-    """Piecewise has one rate before, between and after its ``decay_epochs``."""
-    rates, epochs = config.Optimizer.lr.values, config.Optimizer.lr.decay_epochs
-    if rates is None or epochs is None or len(rates) == len(epochs) + 1:
-        return []
-    message = f"has {len(rates)} rate(s) for {len(epochs)} decay_epochs; give {len(epochs) + 1}"
-    return [error("Optimizer.lr.values", message, "Optimizer.lr.decay_epochs")]
-
-
 RULES: tuple[Rule, ...] = (
     required_operators,
     operator_order,
@@ -295,9 +243,7 @@ RULES: tuple[Rule, ...] = (
     ramp_length,
     kept_keys,
     ratio_list_length,
-    optimizer_keys,
-    optimizer_conflicts,
-    piecewise_values,
+    *SOLVER_RULES,
 )
 
 

@@ -79,9 +79,7 @@ class GlobalSection(Section):
         "load_static_weights": "static weights are recognised by themselves",
         "amp_custom_black_list": _NONE,
         "amp_custom_white_list": _NONE,
-        "use_ema": _NONE,
-        "ema_decay": _NONE,
-        "ema_decay_type": _NONE,
+        "ema_decay_type": "the decay always rises as with PaddleDetection's 'threshold'",
         "character_dict_path": _RECOGNITION,
         "rec_char_dict_path": _RECOGNITION,
         "max_text_length": _RECOGNITION,
@@ -125,6 +123,11 @@ class GlobalSection(Section):
     """Run to go on with: a checkpoint, or 'latest' for the one in save_model_dir."""
     save_inference_dir: Text | None = None
     """Folder of the exported model."""
+    use_ema: bool = False
+    """Whether an average of the weights (EMA) is kept; evaluations judge it, best_accuracy is it.
+    PaddleDetection's key."""
+    ema_decay: Share = 0.98
+    """Share that a step keeps of the average; step t keeps at most t / (9 + t)."""
     use_amp: bool = False
     """Whether training uses mixed precision."""
     amp_level: Literal["O1", "O2"] = "O2"

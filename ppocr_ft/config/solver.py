@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -18,6 +19,10 @@ from ppocr_ft.config.base import (
     Section,
     Text,
 )
+from ppocr_ft.config.param_groups import GroupItem
+
+DEFAULT_WEIGHT_DECAY = {"AdamW": 0.01, "Lamb": 0.01}
+"""Paddle's, where a config has none."""
 
 DecayRate = Annotated[float, Ge(0), Lt(1)]
 """How much of a running mean a step keeps."""
@@ -36,7 +41,11 @@ class Regularizer(Section):
 
 
 class LearningRate(Section):
-    """The rate over the run. Keys that another schedule uses are let pass with a warning."""
+    """The rate over the run. Keys that another schedule uses are let pass with a warning.
+
+    The schedules are PaddleOCR's but for two: CosineRestarts, its CyclicalCosine by the field's
+    name, and ReduceLROnPlateau.
+    """
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {
         "epochs": "Global.epoch_num says it",
@@ -44,7 +53,9 @@ class LearningRate(Section):
     }
     USED: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Const": ("learning_rate",),
-        "Cosine": ("learning_rate",),
+        "Cosine": ("learning_rate", "min_lr"),
+        "CosineRestarts": ("learning_rate", "cycle", "cycle_growth", "min_lr"),
+        "CyclicalCosine": ("learning_rate", "cycle", "cycle_growth", "min_lr"),
         "Linear": ("learning_rate", "end_lr", "power"),
         "Poly": ("learning_rate", "end_lr", "power"),
         "DecayLearningRate": ("learning_rate", "end_lr", "factor"),
@@ -53,15 +64,27 @@ class LearningRate(Section):
         "Piecewise": ("decay_epochs", "values"),
         "Exponential": ("learning_rate", "gamma"),
         "OneCycle": ("max_lr", "anneal_strategy", "three_phase"),
+        "ReduceLROnPlateau": ("learning_rate", "factor", "patience", "cooldown", "min_lr"),
     }
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
-        ("learning_rate", "step_size", "gamma", "milestones", "decay_epochs", "values", "max_lr")
+        (
+            "learning_rate",
+            "cycle",
+            "step_size",
+            "gamma",
+            "milestones",
+            "decay_epochs",
+            "values",
+            "max_lr",
+        )
     )
     """Of the keys that a schedule uses, those that have no default."""
 
     name: Literal[
         "Const",
         "Cosine",
+        "CosineRestarts",
+        "CyclicalCosine",
         "Linear",
         "Poly",
         "DecayLearningRate",
@@ -70,19 +93,43 @@ class LearningRate(Section):
         "Piecewise",
         "Exponential",
         "OneCycle",
+        "ReduceLROnPlateau",
     ] = "Const"
     learning_rate: PositiveFloat | None = None
     """Rate after warm-up."""
+    scale_lr: Literal["linear", "sqrt", "none"] = "none"
+    """Whether all rates here are multiplied by total batch / base_batch_size, or by its root.
+    The total batch is cards * batch_size_per_card * gradient_accumulation_steps."""
+    base_batch_size: PositiveInt | None = None
+    """Images per step that the rates here are for."""
     warmup_epoch: NonNegativeFloat | None = None
-    """Linear warm-up from 0, epochs."""
+    """Linear warm-up, epochs."""
     warmup_steps: NonNegativeInt | None = None
-    """Linear warm-up from 0, steps."""
+    """Linear warm-up, steps."""
+    warmup_percent: Annotated[float, Ge(0), Lt(100)] | None = None
+    """Linear warm-up, percent of the run's steps."""
+    warmup_start_lr: NonNegativeFloat = 0.0
+    """Rate of the first step of a warm-up."""
+    warmup_bias_lr: NonNegativeFloat | None = None
+    """That of biases. Absent: 10 times the rate with Momentum, as YOLOv5 warms up (0.1 to 0.01);
+    warmup_start_lr with the others, whose first steps are as long as the rate itself."""
+    min_lr: NonNegativeFloat | None = None
+    """Lowest rate."""
+    cycle: PositiveFloat | None = None
+    """Length of the first cosine, epochs."""
+    cycle_growth: PositiveInt | None = None
+    """How many times as long as the one before each further cosine is."""
+    patience: NonNegativeInt | None = None
+    """Evaluations in a row without a better Metric.main_indicator that are borne; 10 if absent."""
+    cooldown: NonNegativeInt | None = None
+    """Evaluations after a drop that don't count."""
     end_lr: NonNegativeFloat | None = None
     """Last rate."""
     power: PositiveFloat | None = None
     """Exponent of the polynomial."""
     factor: PositiveFloat | None = None
-    """DecayLearningRate's word for power."""
+    """DecayLearningRate's word for power; ReduceLROnPlateau's factor of a drop, below 1,
+    0.1 if absent."""
     step_size: PositiveInt | None = None
     """Epochs between two drops."""
     gamma: OpenShare | None = None
@@ -99,6 +146,30 @@ class LearningRate(Section):
     """Shape of the fall."""
     three_phase: bool | None = None
     """Whether the fall to nearly 0 is a phase of its own."""
+
+    @property
+    def has_warmup(self) -> bool:
+        return bool(self.warmup_epoch or self.warmup_steps or self.warmup_percent)
+
+    def highest(self) -> tuple[str, float]:
+        """The key that says how high the rate gets, and its value before ``scale``; 0: missing."""
+        if self.name == "OneCycle":
+            return "max_lr", self.max_lr or 0.0
+        if self.name == "Piecewise":
+            return "values", max(self.values or (0.0,))
+        return "learning_rate", self.learning_rate or 0.0
+
+    def scale(self, total_batch_size: int) -> float:
+        """What ``scale_lr`` multiplies all rates by.
+
+        Linear: Goyal et al., Accurate, Large Minibatch SGD, 2017. Square root: Krizhevsky, One
+        weird trick for parallelizing convolutional neural networks, 2014; the one that Adam's
+        kind is said to want.
+        """
+        if self.scale_lr == "none" or self.base_batch_size is None:
+            return 1.0
+        ratio = total_batch_size / self.base_batch_size
+        return ratio if self.scale_lr == "linear" else math.sqrt(ratio)
 
 
 class OptimizerSection(Section):
@@ -148,8 +219,15 @@ class OptimizerSection(Section):
     """Whether biases and norms don't decay."""
     regularizer: Regularizer | None = None
     fresh_lr_mult: PositiveFloat = 1.0
-    """Factor on the rate of what pretrained_model did not fill, such as a threshold head."""
+    """Factor on the rate of what pretrained_model did not fill, such as a threshold head. It
+    multiplies into that of their entry in param_groups."""
     clip_norm: PositiveFloat | None = None
     """Largest gradient norm, each tensor by itself."""
+    gradient_accumulation_steps: PositiveInt = 1
+    """Batches whose gradients are averaged for one update of the weights."""
+    param_groups: Listed[GroupItem] | None = None
+    """Parameters that learn otherwise than the rest: patterns and presets, the first match wins."""
     clip_norm_global: PositiveFloat | None = None
     """Largest gradient norm over all tensors."""
+    clip_value: PositiveFloat | None = None
+    """Largest size of each gradient's values."""

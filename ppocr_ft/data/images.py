@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,16 @@ class ImageSet:
 
     def __len__(self) -> int:
         return self.count
+
+    def share(self, rank: int, world_size: int) -> ImageSet:
+        """Every ``world_size``-th image from ``rank`` on: one process's part of the work."""
+        indices = range(rank, self.count, world_size)
+        return replace(
+            self,
+            read=lambda index: self.read(indices[index]),
+            count=len(indices),
+            faults=list(self.faults),
+        )
 
     def images(self) -> Iterator[dict[str, Any]]:
         """The fields of each usable image, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,7 @@ import paddle
 from ppocr_ft.engine.batches import EvalImage, batches
 from ppocr_ft.engine.callbacks.evaluation import Verdict
 from ppocr_ft.engine.evaluate import probability_maps
+from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
@@ -27,10 +28,12 @@ def evaluate_ratios(
     *,
     batch_size: int = 1,
     on_image: OnImage | None = None,
+    team: Team = ALONE,
 ) -> Verdict:
     """Judge with the post-process's unclip ratio and with ``more_ratios``.
 
-    ``on_image`` gets each image with the boxes of the former.
+    ``on_image`` gets each image with the boxes of the former. Each process of a ``team`` brings
+    images of its own and gets the verdict on all of them.
     """
     start = time.perf_counter()
     ratios = dict.fromkeys((float(post_process.unclip_ratio), *map(float, more_ratios)))
@@ -39,8 +42,17 @@ def evaluate_ratios(
         maps = probability_maps(network, batch)
         for image, prob_map in zip(batch, maps[:, 0], strict=True):
             _judge(image, prob_map, ways, on_image)
-    summaries = {ratio: metric.summary() for ratio, (_, metric) in ways.items()}
+    own = {ratio: metric.state() for ratio, (_, metric) in ways.items()}
+    states = team.gather(own)
+    summaries = {ratio: _summary(state[ratio] for state in states) for ratio in ways}
     return Verdict(post_process.unclip_ratio, summaries, time.perf_counter() - start)
+
+
+def _summary(states: Iterable[Mapping[str, int]]) -> dict[str, float]:
+    metric = DetMetric()
+    for state in states:
+        metric.merge(state)
+    return metric.summary()
 
 
 def _judge(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from ppocr_ft.data import (
 )
 from ppocr_ft.data.read_ahead import read_ahead
 from ppocr_ft.engine.stopwatch import Stopwatch
-from ppocr_ft.engine.train_step import Batch
+from ppocr_ft.engine.train_step import Batch, TrainBatch
 from ppocr_ft.errors import DataError
 from ppocr_ft.losses import DBTargets
 from ppocr_ft.ops import set_epoch
@@ -29,25 +29,17 @@ from ppocr_ft.ops import set_epoch
 TARGETS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 
 
-@dataclass(frozen=True)
-class TrainBatch:
-    """A batch on the device, and whether any of its texts counts in the loss."""
-
-    batch: Batch
-    has_text: bool
-
-    @property
-    def images(self) -> int:
-        return int(self.batch.images.shape[0])
-
-
 @dataclass
 class Feed:
     """A data set's batches by epoch, ``threads`` of them read ahead of the caller.
 
-    OpenCV and the compiled kernels let other threads run, so that no processes are needed. What
-    is read depends on seed, epoch and step alone. ``stopwatch``'s stage "read" is the time that
-    the caller waited; ``faults`` are the bad samples of the epoch.
+    A step takes ``batches_per_step`` of them, an epoch's last step what is left; as many in each
+    of ``world_size`` processes, of which this is ``rank``. What is read depends on seed, epoch and
+    step alone.
+
+    OpenCV and the compiled kernels let other threads run, so that no processes are needed.
+    ``stopwatch``'s stage "read" is the time that the caller waited; ``faults`` are the bad samples
+    of the epoch.
     """
 
     data: SimpleDataSet
@@ -58,21 +50,31 @@ class Feed:
     threads: int = 0
     rank: int = 0
     world_size: int = 1
+    batches_per_step: int = 1
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     faults: FaultLog = field(default_factory=FaultLog)
 
     @property
     def steps_per_epoch(self) -> int:
         """Raises DataError where ``drop_last`` leaves no batch."""
-        steps = steps_per_epoch(
+        batches = steps_per_epoch(
             len(self.data), self.batch_size, world_size=self.world_size, drop_last=self.drop_last
         )
-        if steps == 0:
+        if batches == 0:
+            cards = f" for each of {self.world_size} processes" if self.world_size > 1 else ""
             raise DataError(
-                f"{len(self.data)} samples give no batch of {self.batch_size}; lower "
+                f"{len(self.data)} samples give no batch of {self.batch_size}{cards}; lower "
                 "Train.loader.batch_size_per_card or set drop_last: false"
             )
-        return steps
+        return -(-batches // self.batches_per_step)
+
+    def describe_step(self) -> str:
+        """``16 images (batches of 4 x 2 accumulated x 2 processes)``."""
+        factors = [f"batches of {self.batch_size}"]
+        factors += [f"{self.batches_per_step} accumulated"] * (self.batches_per_step > 1)
+        factors += [f"{self.world_size} processes"] * (self.world_size > 1)
+        images = self.batch_size * self.batches_per_step * self.world_size
+        return f"{images} images" + f" ({' x '.join(factors)})" * (len(factors) > 1)
 
     def epoch(self, epoch: int, first_step: int = 0) -> Generator[TrainBatch, None, None]:
         """The batches of epoch 1, 2, ... from one of its steps on."""
@@ -86,19 +88,28 @@ class Feed:
             rank=self.rank,
             world_size=self.world_size,
             drop_last=self.drop_last,
-            first_step=first_step,
+            first_step=first_step * self.batches_per_step,
         )
-        for fields in self.stopwatch.waiting("read", read_ahead(self._read, batches, self.threads)):
+        shares = shares_of_steps([len(batch) for batch in batches], self.batches_per_step)
+        read = self.stopwatch.waiting("read", read_ahead(self._read, batches, self.threads))
+        for fields, share in zip(read, shares, strict=True):
             self.faults.add(fields[FAULTS])
-            yield to_train_batch(fields)
+            yield to_train_batch(fields, share)
 
     def _read(self, indices: list[int]) -> dict[str, Any]:
         items: list[Item] = [self.data[index] for index in indices]
         return collate(items)
 
 
-def to_train_batch(fields: Mapping[str, Any]) -> TrainBatch:
+def shares_of_steps(sizes: Sequence[int], batches_per_step: int) -> list[float]:
+    """Each batch's part of its step's images: 4, 4, 4, 2 in steps of two to 1/2, 1/2, 2/3, 1/3."""
+    starts = range(0, len(sizes), batches_per_step)
+    steps = [sizes[start : start + batches_per_step] for start in starts]
+    return [size / sum(step) for step in steps for size in step]
+
+
+def to_train_batch(fields: Mapping[str, Any], share: float = 1.0) -> TrainBatch:
     """Arrays to tensors; whether there is text is found out before they leave the host."""
     has_text = bool(np.any(fields["shrink_map"] * fields["shrink_mask"]))
     targets = DBTargets(**{name: paddle.to_tensor(fields[name]) for name in TARGETS})
-    return TrainBatch(Batch(paddle.to_tensor(fields["image"]), targets), has_text)
+    return TrainBatch(Batch(paddle.to_tensor(fields["image"]), targets), has_text, share)

@@ -28,3 +28,25 @@ def gathered_statistics(network: paddle.nn.Layer) -> list[paddle.Tensor]:
     """Means and variances that a forward pass in training changes."""
     norms = (layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
     return [t for norm in norms if not norm._use_global_stats for t in (norm._mean, norm._variance)]
+
+
+class FrozenNorms:
+    """Batch norms whose scale and offset are frozen stay in eval mode, whatever the network's.
+
+    They normalise by the statistics that they have and don't change them. Once their parameters
+    learn they do as they did before.
+    """
+
+    def __init__(self, network: paddle.nn.Layer) -> None:
+        norms = (layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
+        self._own = [(norm, norm._use_global_stats) for norm in norms]
+
+    def update(self) -> None:
+        """See which parameters are frozen now."""
+        for norm, own in self._own:
+            norm._use_global_stats = True if _is_frozen(norm) else own
+
+
+def _is_frozen(norm: paddle.nn.BatchNorm2D) -> bool:
+    parameters = [each for each in (norm.weight, norm.bias) if each is not None]
+    return bool(parameters) and all(each.stop_gradient for each in parameters)

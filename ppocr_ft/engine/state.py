@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -12,13 +13,15 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
+from ppocr_ft.engine.ema import Ema
 from ppocr_ft.engine.train_step import Losses
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.optim import Optimizer
+from ppocr_ft.optim import Evaluated, Optimizer
 
 Array = NDArray[Any]
 FORMAT = 1
 PROGRESS, WINDOW, NETWORK, OPTIMIZER = "progress", "window", "network/", "optimizer/"
+EMA = "ema/"
 
 
 @dataclass
@@ -26,13 +29,15 @@ class Progress:
     """How far a run has come.
 
     Data order, learning rate, shrink ratio and random numbers are functions of ``seed`` and
-    ``step`` alone, so that these two are all that there is to save of them.
+    ``step`` alone, so that these two are all that there is to save of them; a ReduceLROnPlateau's
+    rate is one of ``evaluations`` too.
 
     seed: of everything that is random. steps_per_epoch: batches an epoch. step: steps done.
     evaluated_step: the step after which the last evaluation was done, -1 for none. best, best_step:
     the best main indicator, and after which step. skipped_steps: those with a NaN or infinite
     number; skipped_in_row: the last of them without a good one after. textless_steps,
-    textless_in_row: likewise those without a text in the batch.
+    textless_in_row: likewise those without a text in the batch. evaluations: step and main
+    indicator of each.
     """
 
     seed: int
@@ -45,6 +50,15 @@ class Progress:
     skipped_in_row: int = 0
     textless_steps: int = 0
     textless_in_row: int = 0
+    evaluations: list[Evaluated] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.evaluations = [(int(step), float(value)) for step, value in self.evaluations]
+
+    def evaluated(self, value: float) -> None:
+        """Note the main indicator after the step that was done last."""
+        self.evaluations.append((self.step, value))
+        self.evaluated_step = self.step
 
     @property
     def epochs_done(self) -> int:
@@ -90,13 +104,18 @@ class LossWindow:
 
 @dataclass
 class TrainState:
-    """A run's progress, weights and optimizer; ``scaler`` is float16's."""
+    """A run's progress, weights, their average and optimizer; ``scaler`` is float16's."""
 
     progress: Progress
     network: paddle.nn.Layer
     optimizer: Optimizer
     window: LossWindow
     scaler: Any = None
+    ema: Ema | None = None
+
+    def judged_weights(self) -> AbstractContextManager[None]:
+        """While this lasts the network has the weights that are judged: the average, if any."""
+        return nullcontext() if self.ema is None else self.ema.applied()
 
     def arrays(self) -> dict[str, Array]:
         """All of it as arrays; the progress is JSON in bytes."""
@@ -105,26 +124,34 @@ class TrainState:
             "losses": list(self.window.names),
             "progress": asdict(self.progress),
             "scaler": {} if self.scaler is None else _plain(self.scaler.state_dict()),
+            "ema_updates": None if self.ema is None else self.ema.updates,
         }
         return {
             PROGRESS: np.frombuffer(json.dumps(about).encode(), np.uint8),
             WINDOW: self.window.array(),
             **_over(NETWORK, self.network.state_dict()),
             **_over(OPTIMIZER, self.optimizer.state_dict()),
+            **_over(EMA, {} if self.ema is None else self.ema.state_dict()),
         }
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
         """Become what ``arrays()`` was taken from.
 
-        Raises WeightsError where that was another network, optimizer or data set.
+        Raises WeightsError where that was another network, optimizer or data set, or where only
+        one of both has an average.
         """
         about = _about(arrays)
         progress = _progress(about["progress"])
         _check_same("seed", progress.seed, self.progress.seed)
         _check_same("steps per epoch", progress.steps_per_epoch, self.progress.steps_per_epoch)
+        _check_average(about.get("ema_updates"), self.ema)
         self._restore_network(_under(NETWORK, arrays))
         moments = _under(OPTIMIZER, arrays)
         self.optimizer.set_state_dict({k: paddle.to_tensor(v) for k, v in moments.items()})
+        if self.ema is not None:
+            averages = _under(EMA, arrays)
+            _check_fits(averages, self.ema.state_dict())
+            self.ema.restore(averages, about["ema_updates"])
         self.progress = progress
         self.window.restore(tuple(about["losses"]), arrays[WINDOW])
         if self.scaler is not None and about["scaler"]:
@@ -132,15 +159,7 @@ class TrainState:
 
     def _restore_network(self, saved: Mapping[str, Array]) -> None:
         own = self.network.state_dict()
-        differing = sorted(
-            key
-            for key in saved.keys() | own.keys()
-            if key not in saved or key not in own or saved[key].shape != tuple(own[key].shape)
-        )
-        if differing:
-            raise WeightsError(
-                f"is of another network: {len(differing)} tensors differ, such as {differing[0]}"
-            )
+        _check_fits(saved, own)
         for key, value in saved.items():
             own[key].set_value(value)
 
@@ -166,6 +185,28 @@ def _check_same(what: str, saved: int, ours: int) -> None:
             f"is of a run with {saved} as {what}, this one has {ours}; resume with the config "
             "and data that the run began with (config.resolved.yml beside it)"
         )
+
+
+def _check_fits(saved: Mapping[str, Array], own: Mapping[str, paddle.Tensor]) -> None:
+    differing = sorted(
+        key
+        for key in saved.keys() | own.keys()
+        if key not in saved or key not in own or saved[key].shape != tuple(own[key].shape)
+    )
+    if differing:
+        raise WeightsError(
+            f"is of another network: {len(differing)} tensors differ, such as {differing[0]}"
+        )
+
+
+def _check_average(saved_updates: int | None, ours: Ema | None) -> None:
+    if saved_updates is None and ours is not None:
+        raise WeightsError(
+            "is of a run without an average of the weights; resume with Global.use_ema=false, or "
+            "start anew from its weights by Global.pretrained_model"
+        )
+    if saved_updates is not None and ours is None:
+        raise WeightsError("holds an average of the weights; resume with Global.use_ema=true")
 
 
 def _over(prefix: str, tensors: Mapping[str, paddle.Tensor]) -> dict[str, Array]:

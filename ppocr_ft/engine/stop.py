@@ -8,23 +8,33 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
+from ppocr_ft.engine.meeting import RaisedInAll
+
 Item = TypeVar("Item")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(Exception):  # noqa: N818  nothing is wrong
+class Stopped(RaisedInAll):
     """Somebody asked the run to stop; ``signal_number`` tells how."""
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
-        super().__init__(signal.Signals(signal_number).name)
+        super().__init__(signal_number)
+
+    def __str__(self) -> str:
+        return signal.Signals(self.signal_number).name
 
 
 class StopRequest:
-    """Whether somebody has asked."""
+    """Whether somebody has asked.
 
-    def __init__(self) -> None:
+    launched: whether ``paddle.distributed.launch`` has started the process, which asks by several
+    SIGTERMs in a row, and kills what is still there 4 s (gloo) or 30 s later.
+    """
+
+    def __init__(self, *, launched: bool = False) -> None:
         self.signal_number: int | None = None
+        self._launched = launched
 
     def check(self) -> None:
         """Raises Stopped if so."""
@@ -39,13 +49,15 @@ class StopRequest:
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """While this lasts the first signal is a request; a second one acts as ever."""
+        """While this lasts the first signal is a request; a second one acts as ever, but for
+        SIGTERM from a launcher."""
         before = {number: signal.getsignal(number) for number in SIGNALS}
 
         def note(number: int, frame: FrameType | None) -> None:
             self.signal_number = number
             for each, handler in before.items():
-                signal.signal(each, handler)
+                if not (self._launched and each == signal.SIGTERM):
+                    signal.signal(each, handler)
 
         for number in SIGNALS:
             signal.signal(number, note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,6 +10,7 @@ from typing import Any, Literal
 import paddle
 
 from ppocr_ft.engine.norms import gathered_statistics
+from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.losses import DBTargets
 from ppocr_ft.optim import Optimizer
 
@@ -23,6 +24,22 @@ class Batch:
 
     images: paddle.Tensor
     targets: DBTargets
+
+
+@dataclass(frozen=True)
+class TrainBatch:
+    """A batch on the device, and whether any of its texts counts in the loss.
+
+    ``share`` is its part, 0 to 1, of the images that this process has in the step.
+    """
+
+    batch: Batch
+    has_text: bool = True
+    share: float = 1.0
+
+    @property
+    def images(self) -> int:
+        return int(self.batch.images.shape[0])
 
 
 @dataclass(frozen=True)
@@ -45,54 +62,119 @@ class Precision:
 class StepResult:
     """Scalars that still lie on the device, and whether the weights were changed.
 
-    ``losses`` are DBLoss's; ``grad_norm`` is that of all gradients together, before clipping.
+    ``losses`` are DBLoss's, means over the step's batches and processes; ``grad_norm`` is that of
+    all gradients together, before clipping.
     ``overflowed``: not applied because a loss that is finite was scaled too high for float16,
-    which a dynamic scaler puts right by itself.
+    which a dynamic scaler puts right by itself. ``images``: how many in all processes.
+    ``has_text``: whether any of their texts counts in the loss.
     """
 
     losses: Losses
     grad_norm: paddle.Tensor
     applied: bool
     overflowed: bool = False
+    images: int = 0
+    has_text: bool = True
 
 
 def train_step(
     network: paddle.nn.Layer,
-    batch: Batch,
+    batches: Iterable[TrainBatch],
     loss: LossFunction,
     optimizer: Optimizer,
     precision: Precision | None = None,
+    team: Team = ALONE,
 ) -> StepResult:
-    """Change the network's weights by one batch.
+    """Change the network's weights once, by the mean gradient of some batches and processes.
 
-    With a NaN or infinite loss or gradient neither weights, batch norm statistics nor optimizer
-    change. That decision is the one number that is read from the device.
+    Each batch's loss counts by its ``share``, each process's alike. For a loss that is a mean over
+    images that is the loss of one large batch. DBLoss is not: its sums run over a batch, so that
+    each batch has a dice, a mask and hard negatives of its own; but which batches are whose
+    makes no difference, two processes with a batch each are one that accumulates both.
+
+    Batch norms that aren't frozen normalise by the statistics of each batch, as in Paddle's
+    DataParallel; what they gather is averaged over the processes, so that all hold the same.
+
+    With a NaN or infinite loss or gradient in any process neither weights, batch norm statistics
+    nor optimizer change. That decision is the one number that is read from the device. They don't
+    change either where an exception is raised: by ``batches``, or by another process.
     """
     precision = precision or Precision()
     network.train()
     statistics = [(tensor, tensor.clone()) for tensor in gathered_statistics(network)]
-    with precision.auto_cast():
-        predictions = network(batch.images)
-        losses = loss(predictions, batch.targets)
-    total = losses["loss"]
-    scaler = precision.scaler
-    (total if scaler is None else scaler.scale(total)).backward()
+    applied = False
+    try:
+        done = _backward(network, batches, loss, precision)
+        done = _over_processes(network, done, team)
+        grad_norm, applied = _update(network, done.losses["loss"], optimizer, precision.scaler)
+    finally:
+        if not applied:
+            for tensor, before in statistics:
+                tensor.set_value(before)
+        optimizer.clear_grad()
+    dynamic = precision.scaler is not None and precision.scaler.is_use_dynamic_loss_scaling()
+    overflowed = dynamic and not applied and bool(paddle.isfinite(done.losses["loss"]))
+    return StepResult(done.losses, grad_norm, applied, overflowed, done.images, done.has_text)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What was put through the network: its losses, weighted by share, and what it was."""
+
+    losses: Losses
+    images: int
+    has_text: bool
+
+
+def _backward(
+    network: paddle.nn.Layer,
+    batches: Iterable[TrainBatch],
+    loss: LossFunction,
+    precision: Precision,
+) -> _Done:
+    """Add up the gradients of all batches, under float16 still scaled."""
+    sums: Losses = {}
+    images, has_text = 0, False
+    for each in batches:
+        with precision.auto_cast():
+            losses = loss(network(each.batch.images), each.batch.targets)
+        if each.share != 1:
+            losses = {name: value * each.share for name, value in losses.items()}
+        total = losses["loss"]
+        (total if precision.scaler is None else precision.scaler.scale(total)).backward()
+        detached = {name: value.detach() for name, value in losses.items()}
+        sums = {name: sums[name] + detached[name] for name in sums} or detached
+        images += each.images
+        has_text |= each.has_text
+    return _Done(sums, images, has_text)
+
+
+def _over_processes(network: paddle.nn.Layer, own: _Done, team: Team) -> _Done:
+    """The same for all processes, whose gradients and statistics become their means."""
+    if team.size == 1:
+        return own
+    images, texts = zip(*team.gather((own.images, own.has_text)), strict=True)
+    losses = paddle.stack(list(own.losses.values()))
+    gradients = [each.grad for each in network.parameters() if each.grad is not None]
+    team.average([losses, *gradients, *gathered_statistics(network)])
+    means = dict(zip(own.losses, paddle.unbind(losses), strict=True))
+    return _Done(means, sum(images), any(texts))
+
+
+def _update(
+    network: paddle.nn.Layer, total: paddle.Tensor, optimizer: Optimizer, scaler: Any
+) -> tuple[paddle.Tensor, bool]:
+    """The gradients' norm, and whether it and the loss ``total`` are finite: then the step is
+    applied."""
     if scaler is not None:
         scaler.unscale_(optimizer.inner)
     grad_norm = gradient_norm(network)
-    applied = bool(paddle.isfinite(grad_norm + total.detach()))
+    applied = bool(paddle.isfinite(grad_norm + total))
     if applied:
         optimizer.step() if scaler is None else _scaled_step(optimizer, scaler)
     if scaler is not None:
         scaler.update()
-    if not applied:
-        for tensor, before in statistics:
-            tensor.set_value(before)
-    optimizer.clear_grad()
-    dynamic = scaler is not None and scaler.is_use_dynamic_loss_scaling()
-    overflowed = dynamic and not applied and bool(paddle.isfinite(total.detach()))
-    detached = {name: value.detach() for name, value in losses.items()}
-    return StepResult(detached, grad_norm, applied, overflowed)
+    return grad_norm, applied
 
 
 def _scaled_step(optimizer: Optimizer, scaler: Any) -> None:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 import numpy as np
 import paddle
 
-from ppocr_ft.engine.feed import Feed, TrainBatch
+from ppocr_ft.engine.feed import Feed
+from ppocr_ft.engine.meeting import RaisedInAll
+from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.state import Progress, TrainState
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.stopwatch import Stopwatch
-from ppocr_ft.engine.train_step import LossFunction, Precision, StepResult, train_step
+from ppocr_ft.engine.train_step import (
+    LossFunction,
+    Precision,
+    StepResult,
+    TrainBatch,
+    train_step,
+)
 from ppocr_ft.errors import DataError
+from ppocr_ft.optim import Rates
 
 MAX_SKIPPED_IN_ROW = 3
 MAX_TEXTLESS_EPOCHS = 2
 
 
-class Diverged(Exception):  # noqa: N818
+class Diverged(RaisedInAll):
     """The losses or gradients are NaN or infinite, step after step."""
 
 
@@ -35,7 +45,7 @@ class Callback:
         """Before the epoch's next step, the first one or, after a resume, a later one."""
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
-        """After each step; the step is counted already."""
+        """After each step; the step is counted already. ``batch`` is the first of the step's."""
 
     def after_epoch(self, trainer: Trainer) -> None:
         """After the epoch's last step."""
@@ -43,17 +53,22 @@ class Callback:
 
 @dataclass
 class Trainer:
-    """``rate`` gives the learning rate of step 0, 1, ...; callbacks are called in their order."""
+    """``rate`` gives the learning rates of step 0, 1, ...; callbacks are called in their order.
+
+    In a ``team`` each process has a trainer of its own. They go through the same steps, epochs and
+    evaluations together.
+    """
 
     state: TrainState
     feed: Feed
     loss: LossFunction
-    rate: Callable[[int], float]
+    rate: Rates
     epochs: int
     callbacks: Sequence[Callback] = ()
     precision: Precision = field(default_factory=Precision)
     stop: StopRequest = field(default_factory=StopRequest)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    team: Team = ALONE
 
     @property
     def progress(self) -> Progress:
@@ -70,7 +85,14 @@ class Trainer:
             Stopped: somebody asked for it; the state is that after the last step.
             Diverged: three steps in a row gave NaN or infinity.
             DataError: two epochs of batches had no text, or no sample can be read.
+            PeerFailed, PeerLost: another process of the team failed otherwise, or has ended.
+
+        What one process of a team raises all raise, with the state after the same step.
         """
+        with self.team.united():
+            self._run()
+
+    def _run(self) -> None:
         for callback in self.callbacks:
             callback.before_run(self)
         while self.progress.step < self.total_steps:
@@ -79,36 +101,42 @@ class Trainer:
                 callback.before_epoch(self)
             with closing(self.feed.epoch(epoch, self.progress.step_in_epoch)) as batches:
                 self._steps(batches)
+            for faults in self.team.gather(self.feed.faults.faults):
+                self.feed.faults.add(faults)
             for callback in self.callbacks:
                 callback.after_epoch(self)
 
     def _steps(self, batches: Iterator[TrainBatch]) -> None:
-        for batch in batches:
+        for first in batches:
             self.stop.check()
-            result = self._step(batch)
-            self._count(batch, result)
+            rest = islice(batches, self.feed.batches_per_step - 1)
+            result = self._step(chain([first], rest))
+            self._count(result)
             for callback in self.callbacks:
-                callback.after_step(self, batch, result)
+                callback.after_step(self, first, result)
             self._check_sound()
         self.stop.check()
 
-    def _step(self, batch: TrainBatch) -> StepResult:
-        state, step = self.state, self.progress.step
+    def _step(self, batches: Iterable[TrainBatch]) -> StepResult:
+        state, step, reading = self.state, self.progress.step, self.feed.stopwatch
         seed_step(self.progress.seed, step)
-        state.optimizer.set_lr(self.rate(step))
+        state.optimizer.set_lr(self.rate(step), self.rate.bias(step))
+        waited = reading.seconds.get("read", 0.0)
         with self.stopwatch.stage("step"):
-            return train_step(
-                state.network, batch.batch, self.loss, state.optimizer, self.precision
+            result = train_step(
+                state.network, batches, self.loss, state.optimizer, self.precision, self.team
             )
+        self.stopwatch.add("step", waited - reading.seconds.get("read", 0.0))
+        return result
 
-    def _count(self, batch: TrainBatch, result: StepResult) -> None:
+    def _count(self, result: StepResult) -> None:
         progress = self.progress
         progress.step += 1
         progress.skipped_steps += not result.applied
         fine = result.applied or result.overflowed
         progress.skipped_in_row = 0 if fine else progress.skipped_in_row + 1
-        progress.textless_steps += not batch.has_text
-        progress.textless_in_row = 0 if batch.has_text else progress.textless_in_row + 1
+        progress.textless_steps += not result.has_text
+        progress.textless_in_row = 0 if result.has_text else progress.textless_in_row + 1
         if result.applied:
             self.state.window.add(result.losses)
 

@@ -2,6 +2,7 @@
 
 from ppocr_ft.optim.clip import GradientClip
 from ppocr_ft.optim.groups import (
+    Fresh,
     GroupSettings,
     NoDecay,
     ParamGroup,
@@ -17,6 +18,8 @@ from ppocr_ft.optim.optimizers import (
     build_optimizer,
     default_weight_decay,
 )
+from ppocr_ft.optim.plateau import Evaluated, Plateau
+from ppocr_ft.optim.rates import Rates
 from ppocr_ft.optim.schedules import (
     Constant,
     Cosine,
@@ -38,7 +41,9 @@ __all__ = [
     "Constant",
     "Cosine",
     "CosineRestarts",
+    "Evaluated",
     "Exponential",
+    "Fresh",
     "GradientClip",
     "GroupSettings",
     "MultiStep",
@@ -48,7 +53,9 @@ __all__ = [
     "ParamGroup",
     "ParamGroups",
     "Piecewise",
+    "Plateau",
     "Polynomial",
+    "Rates",
     "Rule",
     "Schedule",
     "Step",

@@ -1,12 +1,7 @@
-"""Which parameter learns how fast, decays how much, or not at all: ordered rules, checked.
-
-Parameters are told apart by the names of ``network.named_parameters()``
-(``backbone.conv1.conv.weight``), which are the keys of a ``.pdparams`` file.
-"""
+"""Parameters of a network sorted into groups: each learns at its rate, decays, or is frozen."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -14,6 +9,29 @@ from typing import Literal, NamedTuple
 import paddle
 
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.optim.group_rules import (
+    ALL,
+    Fresh,
+    NoDecay,
+    Rule,
+    head_first,
+    layer_decay,
+    trainable_parameters,
+)
+
+__all__ = [
+    "Fresh",
+    "GroupSettings",
+    "NoDecay",
+    "ParamGroup",
+    "ParamGroups",
+    "Penalty",
+    "Rule",
+    "RuleMatches",
+    "build_groups",
+    "head_first",
+    "layer_decay",
+]
 
 KEY = "Optimizer.param_groups"
 SHOWN_NAMES = 5
@@ -27,61 +45,22 @@ class Penalty(NamedTuple):
     factor: float
 
 
-@dataclass(frozen=True)
-class Rule:
-    """What the parameters get whose name contains the regular expression ``match``.
-
-    Raises:
-        ConfigError: a number below 0, or an expression that can't be read.
-    """
-
-    match: str
-    lr_mult: float = 1.0
-    weight_decay: float | None = None
-    """None: the optimizer's."""
-    freeze: bool = False
-
-    def __post_init__(self) -> None:
-        try:
-            re.compile(self.match)
-        except re.error as fault:
-            message = f"{self.match!r} is not a regular expression: {fault}"
-            raise ConfigError(message, key="match") from None
-        for name in ("lr_mult", "weight_decay"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < float("inf"):
-                raise ConfigError(f"must be 0 or above, is {value!r}", key=name)
-
-    def covers(self, name: str) -> bool:
-        return re.search(self.match, name) is not None
-
-
-@dataclass(frozen=True)
-class NoDecay:
-    """Parameters that never decay, whatever the rule they fall under says.
-
-    ``one_dim``: those of at most one dimension (biases, norms, learnable affine scalars),
-    PaddleOCR's ``one_dim_param_no_weight_decay``. ``name_parts``: those whose name contains one
-    of these, its ``no_weight_decay_name``.
-    """
-
-    one_dim: bool = True
-    name_parts: tuple[str, ...] = ()
-
-    def covers(self, name: str, parameter: paddle.Tensor) -> bool:
-        is_small = self.one_dim and len(parameter.shape) <= 1
-        return is_small or any(part in name for part in self.name_parts)
-
-
 class GroupSettings(NamedTuple):
     """What the parameters of a group have in common."""
 
     lr_mult: float
-    """The rule's factor times the network's own."""
+    """The rule's factor, times the network's own, times that of what no weights filled."""
     weight_decay: float
     own_penalty: Penalty | None
     """The regularizer that the network gave them."""
     freeze: bool
+    freeze_epochs: int = 0
+    biases: bool = False
+    """Whether they are biases, which warm up by a rate of their own."""
+
+    def is_frozen(self, epochs_done: int) -> bool:
+        """In the epoch that follows ``epochs_done`` whole ones."""
+        return self.freeze or epochs_done < self.freeze_epochs
 
 
 @dataclass(frozen=True)
@@ -97,14 +76,21 @@ class ParamGroup:
     @property
     def label(self) -> str:
         """No two groups of a network have the same."""
-        lr_mult, decay, own, freeze = self.settings
+        lr_mult, decay, own, freeze, freeze_epochs, biases = self.settings
         parts = [" | ".join(self.matches), f"lr x {lr_mult:g}", f"decay {decay:g}"]
         parts += [f"own {own.kind} {own.factor:g}"] if own else []
-        return ", ".join(parts + ["frozen"] * freeze)
+        parts += ["biases"] * biases + ["frozen"] * freeze
+        parts += [f"frozen for {freeze_epochs} epoch(s)"] if freeze_epochs else []
+        return ", ".join(parts)
 
     @property
     def number_of_values(self) -> int:
         return sum(parameter.size for parameter in self.parameters)
+
+    @property
+    def is_frozen(self) -> bool:
+        """At the moment."""
+        return all(parameter.stop_gradient for parameter in self.parameters)
 
 
 class RuleMatches(NamedTuple):
@@ -125,7 +111,7 @@ class ParamGroups:
     def describe(self) -> list[str]:
         """Lines for the log."""
         lines = [
-            f"{rule.match}: {count} parameter(s), {values} value(s)"
+            f"{rule.shown}: {count} parameter(s), {values} value(s)"
             for rule, count, values in self.matched
         ]
         return lines + [
@@ -134,49 +120,23 @@ class ParamGroups:
             for group in self.groups
         ]
 
-    def freeze(self) -> None:
-        """Take the frozen groups' parameters out of the backward pass."""
+    def freeze(self, epochs_done: int = 0) -> None:
+        """Take what is frozen in the epoch after ``epochs_done`` whole ones out of the backward
+        pass, and put back what no longer is.
+
+        A frozen parameter gets no gradient, so an optimizer has no moments for it. It makes them
+        in the first step that the parameter learns in, when Adam's bias correction starts for it
+        too; the state of the others and the schedule don't notice.
+        """
         for group in self.groups:
-            if group.settings.freeze:
-                for parameter in group.parameters:
-                    parameter.stop_gradient = True
+            for parameter in group.parameters:
+                parameter.stop_gradient = group.settings.is_frozen(epochs_done)
 
 
-ALL = (Rule(r""),)
-
-
-def head_first(backbone: float = 0.1, neck: float = 0.5, head: float = 1.0) -> tuple[Rule, ...]:
-    """A new head learns 5 to 10 times faster than the pretrained body."""
-    factors = {"backbone": backbone, "neck": neck, "head": head}
-    return tuple(Rule(rf"^{part}\.", lr_mult) for part, lr_mult in factors.items())
-
-
-def layer_decay(network: paddle.nn.Layer, factor: float) -> tuple[Rule, ...]:
-    """Neck and head at 1, the backbone's stages at ``factor``, ``factor ** 2``, ... downwards.
-
-    The stages are the backbone's children in their order (``conv1``, ``blocks2``, ...); those
-    of a list ``stages`` count one by one.
-
-    Raises:
-        ConfigError: ``factor`` outside (0, 1], or a network without a backbone.
-    """
-    if not 0 < factor <= 1:
-        raise ConfigError(f"must be above 0 and at most 1, is {factor!r}", key="layer_decay")
-    names = (name for name, _ in trainable_parameters(network))
-    found = (re.match(r"backbone\.(stages\.\d+|[^.]+)\.", name) for name in names)
-    stages = list(dict.fromkeys(match[0] for match in found if match))
-    if not stages:
-        raise ConfigError("the network has no parameter below backbone", key="layer_decay")
-    body = [
-        Rule(f"^{re.escape(stage)}", factor**depth)
-        for depth, stage in enumerate(reversed(stages), start=1)
-    ]
-    return (*reversed(body), Rule(r"^(?!backbone\.)"))
-
-
-def trainable_parameters(network: paddle.nn.Layer) -> list[tuple[str, paddle.Tensor]]:
-    """Names and parameters; batch norm statistics, which never train, are left out."""
-    return [(n, p) for n, p in network.named_parameters() if not p.stop_gradient]
+class _Member(NamedTuple):
+    name: str
+    parameter: paddle.Tensor
+    rule: Rule
 
 
 def build_groups(
@@ -185,18 +145,23 @@ def build_groups(
     *,
     weight_decay: float = 0.0,
     no_decay: NoDecay | None = None,
+    fresh: Fresh | None = None,
+    split_biases: bool = False,
 ) -> ParamGroups:
     """Sort the trainable parameters into groups; the first rule that matches wins.
 
-    The network's own learning rate factors (``ParamAttr.learning_rate``) multiply in; what an
-    earlier optimizer wrote over them doesn't. Call it before anything is frozen.
+    All factors on the rate multiply: the rule's, the network's own (``ParamAttr.learning_rate``;
+    what an earlier optimizer wrote over it doesn't count), and ``fresh``'s. Parameters whose
+    settings are equal are one group, whatever their rules. Call it before anything is frozen.
 
     Args:
         weight_decay: of parameters whose rule has none, per step at rate 1.
+        fresh: those that no weights filled.
+        split_biases: whether biases (names that end in ``bias``) are groups of their own.
 
     Raises:
         ConfigError: naming every parameter that no rule matches, or every rule and name part
-            that gets no parameter; or nothing is left to train.
+            that gets no parameter; or nothing is left to train in the first epoch.
     """
     named = trainable_parameters(network)
     winners = [_winner(name, rules) for name, _ in named]
@@ -205,15 +170,15 @@ def build_groups(
     exempt = no_decay or NoDecay(one_dim=False)
     _check_parts_used(exempt, [name for name, _ in named])
 
-    members: dict[GroupSettings, list[tuple[str, paddle.Tensor, str]]] = {}
+    members: dict[GroupSettings, list[_Member]] = {}
     for (name, parameter), won in zip(named, winners, strict=True):
-        rule = rules[won or 0]
-        decay = weight_decay if rule.weight_decay is None else rule.weight_decay
-        settings = _settings(parameter, rule, 0.0 if exempt.covers(name, parameter) else decay)
-        members.setdefault(settings, []).append((name, parameter, rule.match or "all"))
+        member = _Member(name, parameter, rules[won or 0])
+        decay = _decay(member, weight_decay, exempt)
+        factor = (fresh or Fresh()).factor(name)
+        biases = split_biases and name.endswith("bias")
+        members.setdefault(_settings(member, decay, factor, biases), []).append(member)
     groups = tuple(_group(settings, items) for settings, items in members.items())
-    if all(group.settings.freeze for group in groups):
-        raise ConfigError("nothing is left to train: every parameter is frozen", key=KEY)
+    _check_some_train(groups)
     return ParamGroups(groups, _count(rules, winners, [parameter for _, parameter in named]))
 
 
@@ -221,13 +186,22 @@ def _winner(name: str, rules: Sequence[Rule]) -> int | None:
     return next((index for index, rule in enumerate(rules) if rule.covers(name)), None)
 
 
-def _settings(parameter: paddle.Tensor, rule: Rule, decay: float) -> GroupSettings:
-    own_lr_mult, own_penalty = _own_settings(parameter)
-    return GroupSettings(rule.lr_mult * own_lr_mult, decay, own_penalty, rule.freeze)
+def _decay(member: _Member, usual: float, exempt: NoDecay) -> float:
+    if exempt.covers(member.name, member.parameter):
+        return 0.0
+    own = member.rule.weight_decay
+    return usual if own is None else own
+
+
+def _settings(member: _Member, decay: float, factor: float, biases: bool) -> GroupSettings:
+    own_lr_mult, own_penalty = _own_settings(member.parameter)
+    rule = member.rule
+    lr_mult = rule.lr_mult * own_lr_mult * factor
+    return GroupSettings(lr_mult, decay, own_penalty, rule.freeze, rule.freeze_epochs, biases)
 
 
 def _own_settings(parameter: paddle.Tensor) -> tuple[float, Penalty | None]:
-    """What the network set. Paddle's optimizers write theirs over it, so it is noted here."""
+    """What the network set. An optimizer writes its own over it, so it is noted here."""
     attributes = parameter.optimize_attr
     if _OWN not in attributes:
         attributes[_OWN] = (float(attributes["learning_rate"]), _penalty(parameter.regularizer))
@@ -244,9 +218,10 @@ def _penalty(regularizer: object) -> Penalty | None:
     return Penalty(kind, float(regularizer._coeff))  # type: ignore[attr-defined]
 
 
-def _group(settings: GroupSettings, items: list[tuple[str, paddle.Tensor, str]]) -> ParamGroup:
-    names, parameters, matches = zip(*items, strict=True)
-    return ParamGroup(settings, tuple(dict.fromkeys(matches)), names, parameters)
+def _group(settings: GroupSettings, items: Sequence[_Member]) -> ParamGroup:
+    names, parameters, rules = zip(*items, strict=True)
+    matches = tuple(dict.fromkeys(rule.shown for rule in rules))
+    return ParamGroup(settings, matches, names, parameters)
 
 
 def _count(
@@ -274,12 +249,15 @@ def _check_all_matched(unmatched: Iterable[str]) -> None:
 def _check_all_used(
     rules: Sequence[Rule], winners: Sequence[int | None], names: Sequence[str]
 ) -> None:
+    keys = [rule.key or f"{KEY}[{index}].match" for index, rule in enumerate(rules)]
+    used = {keys[winner] for winner in winners if winner is not None}
     faults = []
-    for index in sorted(set(range(len(rules))) - set(winners)):
-        rule = rules[index]
-        hits = sum(rule.covers(name) for name in names)
+    for key in dict.fromkeys(key for key in keys if key not in used):
+        own = [rule for rule, other in zip(rules, keys, strict=True) if other == key]
+        hits = sum(any(rule.covers(name) for rule in own) for name in names)
         why = f"all its {hits} parameter(s) go to earlier groups" if hits else "matches nothing"
-        faults.append((f"{KEY}[{index}].match", f"{rule.match!r} {why}"))
+        what = "" if own[0].label else f"{own[0].match!r}: "
+        faults.append((key, f"{what}{why}"))
     if faults:
         first, rest = faults[0], [f"{key}: {message}" for key, message in faults[1:]]
         heads = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
@@ -292,3 +270,12 @@ def _check_parts_used(exempt: NoDecay, names: Sequence[str]) -> None:
     if unused:
         message = f"{', '.join(map(repr, unused))}: part of no parameter's name"
         raise ConfigError(message, key="Optimizer.no_weight_decay_name")
+
+
+def _check_some_train(groups: Sequence[ParamGroup]) -> None:
+    if not all(group.settings.is_frozen(0) for group in groups):
+        return
+    for_good = all(group.settings.freeze for group in groups)
+    when = "" if for_good else " in the first epoch"
+    message = f"nothing is left to train{when}: every parameter is frozen"
+    raise ConfigError(message, key=KEY)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import paddle
 
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.optim.clip import GradientClip, clip_gradients, gradient_norm
+from ppocr_ft.optim.fused import adam, adamw
 from ppocr_ft.optim.groups import ParamGroup, ParamGroups, Penalty
 
 Arguments = Mapping[str, float | bool]
@@ -27,8 +29,8 @@ class _Kind:
 
 _BETAS: dict[str, float | bool] = {"beta1": 0.9, "beta2": 0.999}
 _KINDS = {
-    "Adam": _Kind(paddle.optimizer.Adam, {**_BETAS, "epsilon": 1e-8}),
-    "AdamW": _Kind(paddle.optimizer.AdamW, {**_BETAS, "epsilon": 1e-8}, "weight_decay", 0.01),
+    "Adam": _Kind(adam, {**_BETAS, "epsilon": 1e-8}),
+    "AdamW": _Kind(adamw, {**_BETAS, "epsilon": 1e-8}, "weight_decay", 0.01),
     "Momentum": _Kind(paddle.optimizer.Momentum, {"momentum": 0.9, "use_nesterov": False}),
     "RMSProp": _Kind(
         paddle.optimizer.RMSProp,
@@ -80,19 +82,23 @@ def build_optimizer(
     _check_float32(groups)
     groups.freeze()
     inner = kind.make(
-        learning_rate=float(learning_rate),
+        learning_rate=1.0,
         parameters=[_paddle_group(kind, group, penalty) for group in groups.groups],
         **{**kind.defaults, **given},
     )
-    return Optimizer(inner, groups, clip)
+    made = Optimizer(inner, groups, clip)
+    made.set_lr(learning_rate)
+    return made
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Optimizer:
     """A Paddle optimizer, clipped over all its groups, with a state that names the parameters.
 
     Paddle clips each parameter group by itself, and its own state is keyed by counters that
-    differ between two networks of one process; hence this class.
+    differ between two networks of one process; hence this class. Paddle also multiplies the
+    rate by each parameter's factor, parameter by parameter; here each group has its rate in a
+    tensor that its parameters share, and Paddle's own rate is 1.
 
     With loss scaling: ``scaler.unscale_(optimizer.inner)``, ``optimizer.clip()``,
     ``scaler.step(optimizer.inner)``.
@@ -100,20 +106,35 @@ class Optimizer:
 
     inner: Any
     groups: ParamGroups
-    gradient_clip: GradientClip | None = field(default=None)
+    gradient_clip: GradientClip | None = None
+    _base: tuple[float, float] = field(default=(0.0, 0.0), init=False)
+    _group_lrs: tuple[paddle.Tensor, ...] = field(init=False)
 
-    def set_lr(self, learning_rate: float) -> None:
-        """The rate of the next steps, for groups with ``lr_mult`` 1."""
-        self.inner.set_lr(float(learning_rate))
+    def __post_init__(self) -> None:
+        self._group_lrs = tuple(paddle.zeros([]) for _ in self.groups.groups)
+        for group, rate in zip(self.groups.groups, self._group_lrs, strict=True):
+            for parameter in group.parameters:
+                parameter.optimize_attr["learning_rate"] = rate
+
+    def set_lr(self, learning_rate: float, bias_lr: float | None = None) -> None:
+        """The rate of the next steps, for groups with ``lr_mult`` 1.
+
+        ``bias_lr`` is that of groups that hold biases alone (``split_biases``); None: the same.
+        """
+        self._base = float(learning_rate), float(learning_rate if bias_lr is None else bias_lr)
+        for group, rate in zip(self.groups.groups, self._group_lrs, strict=True):
+            base, lr_mult = self._base[group.settings.biases], group.settings.lr_mult
+            rate.fill_(float(np.float32(base) * np.float32(lr_mult)))  # rounded as Paddle rounds
 
     def get_lr(self) -> float:
-        return float(self.inner.get_lr())
+        return self._base[0]
 
     def group_lrs(self) -> dict[str, float]:
-        """The rate of each group by its label; 0 if frozen."""
-        base = self.get_lr()
+        """The rate of each group by its label; 0 while it is frozen."""
         return {
-            group.label: 0.0 if group.settings.freeze else base * group.settings.lr_mult
+            group.label: 0.0
+            if group.is_frozen
+            else self._base[group.settings.biases] * group.settings.lr_mult
             for group in self.groups.groups
         }
 
@@ -168,6 +189,8 @@ class Optimizer:
         _check_state(slots, state)
         for key, slot in slots.items():
             slot.set_value(state[key])
+        if hasattr(self.inner, "forget_ages"):
+            self.inner.forget_ages()
 
     def _forget(self) -> None:
         self.inner._accumulators.clear()

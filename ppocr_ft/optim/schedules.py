@@ -282,8 +282,13 @@ def scaled(schedule: Schedule, learning_rate: float) -> Schedule:
     return _Scaled(schedule, learning_rate)
 
 
-def with_warmup(schedule: Schedule, warmup_steps: int, delay_steps: int | None = None) -> Schedule:
-    """Rise in a straight line from 0 to where the schedule is at step ``warmup_steps``.
+def with_warmup(
+    schedule: Schedule,
+    warmup_steps: int,
+    delay_steps: int | None = None,
+    start: float = 0.0,
+) -> Schedule:
+    """Go in a straight line from ``start`` to where the schedule is at step ``warmup_steps``.
 
     The schedule itself begins after ``delay_steps``: by default after the warm-up, as in
     PaddleOCR, which so moves all its milestones back by the warm-up; 0 keeps them where they
@@ -296,7 +301,7 @@ def with_warmup(schedule: Schedule, warmup_steps: int, delay_steps: int | None =
     for key, steps in (("warmup_steps", warmup_steps), ("delay_steps", delay)):
         if steps < 0:
             raise ConfigError(f"must be 0 or above, is {steps}", key=key)
-    return _WithWarmup(schedule, warmup_steps, delay)
+    return _WithWarmup(schedule, warmup_steps, delay, start)
 
 
 def whole_epochs(steps: int, steps_per_epoch: int) -> int:
@@ -318,11 +323,12 @@ class _WithWarmup:
     schedule: Schedule
     warmup_steps: int
     delay_steps: int
+    start: float
 
     def __call__(self, step: int) -> float:
         if 0 <= step < self.warmup_steps:
             target = self.schedule(max(self.warmup_steps - self.delay_steps, 0))
-            return target * step / self.warmup_steps
+            return self.start + (target - self.start) * step / self.warmup_steps
         return self.schedule(step if step < 0 else max(step - self.delay_steps, 0))
 
 

@@ -1,8 +1,22 @@
 """What is done beside training: progress and log, evaluation, checkpoints."""
 
+from ppocr_ft.engine.callbacks.averaging import Averaging
 from ppocr_ft.engine.callbacks.checkpoints import LATEST, Checkpoints
 from ppocr_ft.engine.callbacks.evaluation import Evaluator, Timing, Verdict
+from ppocr_ft.engine.callbacks.freezing import Freezing
+from ppocr_ft.engine.callbacks.group_figures import GroupFigures
 from ppocr_ft.engine.callbacks.log import Log
 from ppocr_ft.engine.callbacks.metrics_file import MetricsFile
 
-__all__ = ["LATEST", "Checkpoints", "Evaluator", "Log", "MetricsFile", "Timing", "Verdict"]
+__all__ = [
+    "LATEST",
+    "Averaging",
+    "Checkpoints",
+    "Evaluator",
+    "Freezing",
+    "GroupFigures",
+    "Log",
+    "MetricsFile",
+    "Timing",
+    "Verdict",
+]

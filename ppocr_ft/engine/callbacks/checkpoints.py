@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ppocr_ft.engine.feed import TrainBatch
 from ppocr_ft.engine.files import flush_folder
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, write_state
-from ppocr_ft.engine.train_step import StepResult
+from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.weights import save_trained
 
 BEST, LATEST = "best_accuracy", "latest"
+AVERAGED = "_ema"
 
 
 class Checkpoints(Callback):
@@ -22,6 +22,10 @@ class Checkpoints(Callback):
     ``best_accuracy.pdparams``, ``latest.pdparams`` and ``iter_epoch_N.pdparams`` are weights as
     PaddleOCR has them; ``latest.pdstate`` is what a resumed run reads, and no other. The latter is
     written last, so that it never tells of weights that are not there.
+
+    Where the state has an average of the weights, ``best_accuracy`` holds the averages that were
+    judged, the others what the optimizer goes on from, with the averages beside them as
+    ``latest_ema.pdparams`` and ``iter_epoch_N_ema.pdparams``.
     """
 
     def __init__(
@@ -33,14 +37,15 @@ class Checkpoints(Callback):
         self._saved_step = -1
 
     def save_best(self, trainer: Trainer) -> None:
-        self._weights(trainer.state, BEST)
+        with trainer.state.judged_weights():
+            self._weights(trainer.state, BEST)
 
     def save_latest(self, state: TrainState) -> None:
         """What ``--resume`` goes on from.
 
         Raises WeightsError where it can't be written; the one before is then still there.
         """
-        self._weights(state, LATEST)
+        self._both_weights(state, LATEST)
         write_state(self.folder / STATE_FILE, state.arrays())
         self._saved_step = state.progress.step
 
@@ -57,8 +62,14 @@ class Checkpoints(Callback):
         progress = trainer.progress
         if progress.step_in_epoch == 0 and result.applied:
             if progress.epochs_done % self._kept_every_epochs == 0:
-                self._weights(trainer.state, f"iter_epoch_{progress.epochs_done}")
+                self._both_weights(trainer.state, f"iter_epoch_{progress.epochs_done}")
             self.save_latest(trainer.state)
+
+    def _both_weights(self, state: TrainState, name: str) -> None:
+        self._weights(state, name)
+        if state.ema is not None:
+            with state.ema.applied():
+                self._weights(state, name + AVERAGED)
 
     def _weights(self, state: TrainState, name: str) -> None:
         save_trained(state.network, self.folder / f"{name}.pdparams", self._architecture)

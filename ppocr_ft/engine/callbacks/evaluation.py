@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ppocr_ft.engine.callbacks.metrics_file import EVAL, MetricsFile
-from ppocr_ft.engine.feed import TrainBatch
-from ppocr_ft.engine.train_step import StepResult
+from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 
 RATES = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70")
@@ -95,7 +94,7 @@ class Evaluator(Callback):
         if progress.best is None or value > progress.best:
             progress.best, progress.best_step = value, progress.step
             self._on_best(trainer, verdict)
-        progress.evaluated_step = progress.step
+        progress.evaluated(value)
         self._on_done(trainer)
 
 

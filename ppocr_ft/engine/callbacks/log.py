@@ -11,9 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ppocr_ft.engine.callbacks.group_figures import GroupFigures
 from ppocr_ft.engine.callbacks.metrics_file import TRAIN, MetricsFile
-from ppocr_ft.engine.feed import TrainBatch
-from ppocr_ft.engine.train_step import StepResult
+from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 
 LOG_FILE = "train.log"
@@ -28,6 +28,7 @@ class Log(Callback):
         every_steps: steps between two lines.
         metrics: gets what the lines say.
         shrink_ratio: the ratio of the epoch that runs.
+        groups: figures of the parameter groups, for ``metrics`` alone.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Log(Callback):
         every_steps: int,
         metrics: MetricsFile,
         shrink_ratio: Callable[[], float],
+        groups: GroupFigures,
     ) -> None:
         self._path = folder / LOG_FILE
         self._every_steps = every_steps
         self._metrics = metrics
         self._shrink_ratio = shrink_ratio
+        self._groups = groups
         self._bar: Any = None
         self._images = 0
         self._seconds = {"read": 0.0, "step": 0.0}
@@ -64,16 +67,18 @@ class Log(Callback):
                 disable=not sys.stderr.isatty(),
             )
         self._bar.set_description(f"epoch {trainer.progress.epochs_done + 1}/{trainer.epochs}")
+        self._expect_step(trainer)
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
-        self._images += batch.images
+        self._images += result.images
         progress = trainer.progress
         if self._bar is not None:
             self._bar.update()
         if not result.applied:
             self.say(f"step {progress.step}: NaN or infinity in the losses or gradients; skipped")
-        if progress.step % self._every_steps == 0 or progress.step == trainer.total_steps:
+        if self._is_told(progress.step, trainer):
             self._line(trainer, result)
+        self._expect_step(trainer)
 
     def after_epoch(self, trainer: Trainer) -> None:
         report = trainer.feed.faults.report()
@@ -84,6 +89,13 @@ class Log(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _is_told(self, step: int, trainer: Trainer) -> bool:
+        return step % self._every_steps == 0 or step == trainer.total_steps
+
+    def _expect_step(self, trainer: Trainer) -> None:
+        if self._is_told(trainer.progress.step + 1, trainer):
+            self._groups.begin()
 
     def _line(self, trainer: Trainer, result: StepResult) -> None:
         progress = trainer.progress
@@ -103,6 +115,7 @@ class Log(Callback):
                 "textless_steps": progress.textless_steps,
                 "images_per_second": speed,
                 "reader_share": reader_share,
+                **self._groups.end(),
             },
         )
         losses = " ".join(f"{name} {value:.4f}" for name, value in _shown(means).items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,24 +36,48 @@ COLUMNS = (
     "recall_70",
     "hmean_70",
 )
-"""``kind`` is train or eval; losses are means over log_smooth_window, shares 0 to 1."""
+"""Those that every run has, in their order."""
 
 
 class MetricsFile:
     """Rows are appended; what a killed run wrote after its last checkpoint is cut off first.
 
+    A row has ``kind`` train or eval, ``step`` (steps done), ``epoch``, and then, empty where a
+    kind has none:
+
+    train: ``lr``, the base learning rate; ``shrink_ratio``; ``loss`` and its terms, means over
+    Global.log_smooth_window steps; ``grad_norm``, the Euclidean norm of all gradients before
+    clipping; ``skipped_steps``, ``textless_steps``, counts since the beginning;
+    ``images_per_second``; ``reader_share``, 0 to 1, of the time spent waiting for images;
+    ``lr/NAME``, the learning rate of each parameter group; ``update_ratio/NAME``, the norm of
+    this step's update over that of the weights before it, empty for weights that were zeros.
+    NAME is `group_names`'.
+
+    eval: ``unclip_ratio``, a row for each; ``precision``, ``recall``, ``hmean`` at IoU 0.5, with
+    ``_70`` at 0.7, 0 to 1, of the averaged weights under Global.use_ema.
+
+    Columns that an earlier file of the run has besides are kept.
+
     Args:
         folder: where ``metrics.csv`` lies.
         step: the step that the run goes on after.
         evaluated_step: the last step whose evaluation is done.
+        more_columns: those of the parameter groups.
     """
 
-    def __init__(self, folder: Path, step: int = 0, evaluated_step: int = -1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        step: int = 0,
+        evaluated_step: int = -1,
+        more_columns: Sequence[str] = (),
+    ) -> None:
         self.path = folder / METRICS_FILE
         last = {TRAIN: step, EVAL: evaluated_step}
         kept = [row for row in self._rows() if int(row["step"]) <= last.get(row["kind"], -1)]
+        self._columns = tuple(dict.fromkeys([*COLUMNS, *more_columns, *(kept[0] if kept else ())]))
         text = io.StringIO()
-        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(text, self._columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(kept)
         write_whole(self.path, text.getvalue().encode())
@@ -62,7 +86,8 @@ class MetricsFile:
         """One row; floats with nine digits, which give float32 back."""
         row = {key: f"{v:.9g}" if isinstance(v, float) else v for key, v in values.items()}
         with self.path.open("a", encoding="utf-8", newline="") as file:
-            csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow({"kind": kind, **row})
+            writer = csv.DictWriter(file, self._columns, lineterminator="\n")
+            writer.writerow({"kind": kind, **row})
 
     def evaluations(self) -> list[dict[str, str]]:
         """The rows of evaluations, in their order; of each step the config's unclip ratio first."""
@@ -73,7 +98,8 @@ class MetricsFile:
         if not self.path.is_file():
             return []
         lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
-        rows = list(csv.DictReader(lines))
-        if lines[:1] != [",".join(COLUMNS)]:
+        header, *rows = list(csv.reader(lines)) or [[]]
+        if not {"kind", "step"} <= set(header):
             return []
-        return [row for row in rows if row[COLUMNS[-1]] is not None and row["step"].isdigit()]
+        whole = [dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
+        return [row for row in whole if row["step"].isdigit()]

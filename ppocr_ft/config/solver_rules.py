@@ -1,0 +1,215 @@
+"""What must hold between the keys of ``Optimizer``, and what does so in most runs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+from ppocr_ft.config.faults import Fault, error, warning
+from ppocr_ft.config.param_groups import ParamGroup
+from ppocr_ft.config.schema import Config
+from ppocr_ft.config.solver import DEFAULT_WEIGHT_DECAY, LearningRate, OptimizerSection
+
+LR = "Optimizer.lr"
+WARMUPS = ("warmup_steps", "warmup_epoch", "warmup_percent")
+CLIPS = ("clip_norm", "clip_norm_global", "clip_value")
+FROM_SCRATCH = {"Adam": (1e-4, 5e-4), "AdamW": (1e-4, 5e-4), "Momentum": (1e-3, 1e-2)}
+"""Lowest and highest rate that detectors are usually trained with."""
+FINE_TUNING = {"Adam": (1e-6, 5e-4), "AdamW": (1e-6, 5e-4), "Momentum": (1e-3, 1e-2)}
+"""Likewise; 100 times less is still usual with Adam and AdamW. That PaddleOCR's guide takes 1e-4
+at a batch of 8, ten times as much as others advise, keeps the upper end."""
+HIGHEST_DECAY = {"Adam": 1e-3, "AdamW": 1e-3, "Momentum": 5e-4}
+"""Weight decay above which it is worth a word; usual is 1e-4."""
+ADAM_WORDS = "usually takes 1e-4 to 5e-4 from scratch and 10 to 100 times less in fine-tuning"
+USUAL = {"Adam": ADAM_WORDS, "AdamW": ADAM_WORDS, "Momentum": "usually takes 1e-3 to 1e-2"}
+TOLERANCE = 1e-9
+
+
+def total_batch_size(config: Config, world_size: int = 1) -> int:
+    """Images that one update of the weights sees, on ``world_size`` cards together."""
+    per_card = config.Train.loader.batch_size_per_card
+    return world_size * per_card * config.Optimizer.gradient_accumulation_steps
+
+
+def optimizer_keys(config: Config) -> list[Fault]:
+    """Keys that belong to another optimizer or schedule are named; missing ones too."""
+    optimizer = config.Optimizer
+    return [
+        *_unused_or_missing(optimizer, optimizer.name, "Optimizer"),
+        *_unused_or_missing(optimizer.lr, optimizer.lr.name, LR),
+    ]
+
+
+def _unused_or_missing(
+    section: OptimizerSection | LearningRate, name: str, key: str
+) -> list[Fault]:
+    used = section.USED[name]
+    faults = [
+        error(f"{key}.{wanted}", f"missing; {name} needs it")
+        for wanted in used
+        if wanted in section.REQUIRED and getattr(section, wanted) is None
+    ]
+    others = {other for names in section.USED.values() for other in names} - set(used)
+    for other in sorted(others):
+        if getattr(section, other) is not None:
+            users = ", ".join(user for user, names in section.USED.items() if other in names)
+            message = f"has no effect with {name}; it belongs to {users}"
+            faults.append(warning(f"{key}.{other}", message, f"{key}.name"))
+    return faults
+
+
+def optimizer_conflicts(config: Config) -> list[Fault]:
+    """Two keys that would each set the same thing."""
+    optimizer = config.Optimizer
+    return [
+        *_only_one(optimizer, ("weight_decay", "regularizer"), "Optimizer"),
+        *_only_one(optimizer, CLIPS, "Optimizer"),
+        *_only_one(optimizer.lr, WARMUPS, LR),
+    ]
+
+
+def _only_one(
+    section: OptimizerSection | LearningRate, names: Sequence[str], key: str
+) -> list[Fault]:
+    given = [name for name in names if getattr(section, name) is not None]
+    if len(given) < 2:
+        return []
+    names_given = f"{', '.join(given[:-1])} and {given[-1]}"
+    message = f"{names_given} are {'both' if len(given) == 2 else 'all'} given; keep one of them"
+    first, *rest = [f"{key}.{name}" for name in given]
+    return [error(first, message, *rest)]
+
+
+def schedule_values(config: Config) -> list[Fault]:
+    """Piecewise's rates fit its epochs; no rate falls to more than it falls from."""
+    lr = config.Optimizer.lr
+    faults = []
+    rates, epochs = lr.values, lr.decay_epochs
+    if rates is not None and epochs is not None and len(rates) != len(epochs) + 1:
+        message = f"has {len(rates)} rate(s) for {len(epochs)} decay_epochs; give {len(epochs) + 1}"
+        faults.append(error(f"{LR}.values", message, f"{LR}.decay_epochs"))
+    for name in ("min_lr", "end_lr"):
+        low = getattr(lr, name)
+        if lr.learning_rate is not None and low is not None and low > lr.learning_rate:
+            message = f"found {low:g}, which is above learning_rate {lr.learning_rate:g}"
+            faults.append(error(f"{LR}.{name}", message, f"{LR}.learning_rate"))
+    if lr.name == "ReduceLROnPlateau" and lr.factor is not None and lr.factor >= 1:
+        message = f"found {lr.factor:g}; the rate is multiplied by it to fall, so it is below 1"
+        faults.append(error(f"{LR}.factor", message, f"{LR}.name"))
+    return faults
+
+
+def milestones(config: Config) -> list[Fault]:
+    """Milestones are epochs of the run, each later than the one before."""
+    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
+    faults = []
+    for name in ("milestones", "decay_epochs"):
+        given = getattr(lr, name)
+        if given is None or name not in lr.USED[lr.name]:
+            continue
+        if any(later <= earlier for earlier, later in itertools.pairwise(given)):
+            message = f"found {list(given)}; each must be later than the one before"
+            faults.append(error(f"{LR}.{name}", message))
+        beyond = [each for each in given if each > epochs]
+        if beyond:
+            message = (
+                f"{', '.join(map(str, beyond))} lies beyond the {epochs} epoch(s) of the run "
+                "(Global.epoch_num); milestones are epochs: did you mean steps? Then divide them "
+                "by the steps of an epoch, which --dry-run prints"
+            )
+            faults.append(error(f"{LR}.{name}", message, "Global.epoch_num"))
+    return faults
+
+
+def warmup_keys(config: Config) -> list[Fault]:
+    """A warm-up ends before the run does, and its rates need one."""
+    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
+    if lr.warmup_epoch is not None and lr.warmup_epoch >= epochs:
+        message = f"found {lr.warmup_epoch:g}: the run of {epochs} epoch(s) never reaches its rate"
+        return [warning(f"{LR}.warmup_epoch", message, "Global.epoch_num")]
+    if lr.has_warmup:
+        return []
+    advice = f"has no effect without a warm-up; give one of {', '.join(WARMUPS)}"
+    given = {"warmup_start_lr": lr.warmup_start_lr, "warmup_bias_lr": lr.warmup_bias_lr}
+    return [warning(f"{LR}.{name}", advice) for name, value in given.items() if value]
+
+
+def batch_scaling(config: Config) -> list[Fault]:
+    """scale_lr and base_batch_size come together."""
+    lr = config.Optimizer.lr
+    if lr.scale_lr != "none" and lr.base_batch_size is None:
+        message = f"missing; scale_lr: {lr.scale_lr} multiplies by total batch / base_batch_size"
+        return [error(f"{LR}.base_batch_size", message, f"{LR}.scale_lr")]
+    if lr.scale_lr == "none" and lr.base_batch_size is not None:
+        message = "has no effect with scale_lr: none; set scale_lr to linear or sqrt"
+        return [warning(f"{LR}.base_batch_size", message, f"{LR}.scale_lr")]
+    return []
+
+
+def param_groups(config: Config) -> list[Fault]:
+    """Groups freeze in one way, and not for longer than the run lasts."""
+    epochs = config.Global.epoch_num
+    faults = []
+    for index, group in enumerate(config.Optimizer.param_groups or ()):
+        if not isinstance(group, ParamGroup):
+            continue
+        key = f"Optimizer.param_groups.{index}.freeze_epochs"
+        if group.freeze and group.freeze_epochs:
+            message = f"found {group.freeze_epochs}, but freeze is true: keep one of them"
+            faults.append(error(key, message, f"Optimizer.param_groups.{index}.freeze"))
+        elif group.freeze_epochs >= epochs:
+            message = (
+                f"found {group.freeze_epochs}; the run has {epochs} epoch(s): write freeze: true"
+            )
+            faults.append(error(key, message, "Global.epoch_num"))
+    return faults
+
+
+def usual_rates(config: Config) -> list[Fault]:
+    """Rate and weight decay are what the optimizer usually takes; else a word about it."""
+    section = config.Optimizer
+    fine_tuning = bool(config.Global.pretrained_model or config.Global.checkpoints)
+    ranges = FINE_TUNING if fine_tuning else FROM_SCRATCH
+    if section.name not in ranges:
+        return []
+    return [*_unusual_rate(config, *ranges[section.name]), *_unusual_decay(section)]
+
+
+def _unusual_rate(config: Config, low: float, high: float) -> list[Fault]:
+    lr, name = config.Optimizer.lr, config.Optimizer.name
+    key, given = lr.highest()
+    rate = given * lr.scale(total_batch_size(config))
+    if not given or low * (1 - TOLERANCE) <= rate <= high * (1 + TOLERANCE):
+        return []
+    scaled = f", by scale_lr {rate:g} on one card" if rate != given else ""
+    message = (
+        f"found {given:g}{scaled}: {name} {USUAL[name]}. Guides disagree, so measure: "
+        "python tools/find_lr.py -c FILE, with this file"
+    )
+    return [warning(f"{LR}.{key}", message, "Optimizer.name", "Global.pretrained_model")]
+
+
+def _unusual_decay(section: OptimizerSection) -> list[Fault]:
+    key, decay = "weight_decay", section.weight_decay
+    if decay is None and section.regularizer is not None:
+        key, decay = "regularizer.factor", section.regularizer.factor
+    found = f"found {decay:g}" if decay is not None else "not given, so that Paddle's"
+    if decay is None:
+        decay = DEFAULT_WEIGHT_DECAY.get(section.name, 0.0)
+        found = f"{found} {decay:g} applies"
+    if decay <= HIGHEST_DECAY[section.name] * (1 + TOLERANCE):
+        return []
+    message = f"{found}; detectors are usually trained with 1e-4, with SGD up to 5e-4"
+    return [warning(f"Optimizer.{key}", message, "Optimizer.name")]
+
+
+SOLVER_RULES = (
+    optimizer_keys,
+    optimizer_conflicts,
+    schedule_values,
+    milestones,
+    warmup_keys,
+    batch_scaling,
+    param_groups,
+    usual_rates,
+)

@@ -1,0 +1,33 @@
+"""The learning rates of a run. No paddle in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ppocr_ft.optim.schedules import Schedule
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The base rate of step 0, 1, ...; a group's own is its ``lr_mult`` times that.
+
+    With SGD, biases may warm up by a schedule of their own: from a high rate down while the
+    weights' comes up from 0 (YOLOv5's ``warmup_bias_lr``, 0.1 against a base of 0.01). A bias
+    starts far from where the data want it and its gradient is a plain sum, so it can take large
+    steps while the weights can't yet. Optimizers of Adam's kind divide each gradient by its own
+    size: their first steps are as long as the rate whatever the gradient, and 0.1 would throw a
+    bias by 0.1 a step. With those, biases warm up as weights do unless a config asks otherwise.
+
+    ``remark`` is what the log says of how the rate came about.
+    """
+
+    weights: Schedule
+    biases: Schedule | None = None
+    remark: str = ""
+
+    def __call__(self, step: int) -> float:
+        return self.weights(step)
+
+    def bias(self, step: int) -> float:
+        """The base rate of biases."""
+        return (self.biases or self.weights)(step)

@@ -1,0 +1,8 @@
+"""Short runs of different configs beside each other; --help tells how."""
+
+import sys
+
+from ppocr_ft.cli.compare import main
+
+if __name__ == "__main__":
+    sys.exit(main())
