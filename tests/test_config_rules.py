@@ -54,6 +54,19 @@ ERRORS = [
         "stay below 1: lower it or set shrink_ratio_end",
     ),
     (
+        "no crop",
+        [f"{TRAIN}.3={{ColorJitter: }}"],
+        TRAIN,
+        "lacks a crop, so that the images of a batch differ in size; add EastRandomCropData or "
+        "ScaledCrop before MakeBorderMap",
+    ),
+    (
+        "a resize that keeps the ratio is no crop",
+        [f"{TRAIN}.3={{DetResizeForTest: {{image_shape: [320, 320], keep_ratio: true}}}}"],
+        TRAIN,
+        "lacks a crop, so that",
+    ),
+    (
         "map missing",
         [f"{TRAIN}.4={{ColorJitter: }}"],
         TRAIN,
@@ -61,7 +74,7 @@ ERRORS = [
     ),
     (
         "map twice",
-        [f"{TRAIN}.2={{MakeBorderMap: {{shrink_ratio: 0.5}}}}", f"{TRAIN}.3={{ColorJitter: }}"],
+        [f"{TRAIN}.2={{MakeBorderMap: {{shrink_ratio: 0.5}}}}"],
         f"{BORDER}",
         "is given twice; keep one of them",
     ),

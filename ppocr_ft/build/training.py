@@ -181,7 +181,7 @@ def prepare(config: Config, team: Team = ALONE) -> Parts:
     """
     section = config.Global
     detector, weights = starting_network(config)
-    loaded = weights.keys("matched") if weights else []
+    loaded = weights.filled if weights else ()
     frozen = freeze_statistics(detector, loaded) if section.freeze_bn_stats else []
     feed, chosen = train_feed(config, team), precision(config)
     eval_images = eval_data(config)

@@ -14,11 +14,14 @@ from ppocr_ft.config.schema import Config, Dataset
 from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.config.transforms import (
     PADDLEOCR_RISE,
+    DetResizeForTest,
+    EastRandomCropData,
     KeepKeys,
     MakeBorderMap,
     MakeShrinkMap,
     NormalizeImage,
     Operator,
+    ScaledCrop,
     ShrinkScheduled,
     ToCHWImage,
 )
@@ -84,6 +87,23 @@ def required_operators(config: Config) -> list[Fault]:
                 again = [key for key, _ in placed if key.endswith(f".{name}")][1]
                 faults.append(error(again, "is given twice; keep one of them"))
     return faults
+
+
+def fixed_size(config: Config) -> list[Fault]:
+    """Training's images have one size, whose sides the network's stride divides."""
+    if any(_makes_one_size(operator) for _, operator in _placed(config, "Train")):
+        return []
+    message = (
+        "lacks a crop, so that the images of a batch differ in size; add EastRandomCropData or "
+        "ScaledCrop before MakeBorderMap"
+    )
+    return [error(_pipeline("Train"), message)]
+
+
+def _makes_one_size(operator: Operator) -> bool:
+    if isinstance(operator, DetResizeForTest):
+        return operator.image_shape is not None and not operator.keep_ratio
+    return isinstance(operator, (EastRandomCropData, ScaledCrop))
 
 
 def operator_order(config: Config) -> list[Fault]:
@@ -235,6 +255,7 @@ def ratio_list_length(config: Config) -> list[Fault]:
 
 RULES: tuple[Rule, ...] = (
     required_operators,
+    fixed_size,
     operator_order,
     map_order,
     normalize_layout,

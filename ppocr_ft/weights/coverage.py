@@ -47,7 +47,8 @@ class CoverageReport:
     """What was laid on a network from where; ``str()`` is a table for people.
 
     Keys are those of ``form``, the form that the weights came in (None: no PPLCNetV3).
-    ``counted`` are the parts that ``coverage`` is about.
+    ``counted`` are the parts that ``coverage`` is about. ``filled`` are the keys that were set,
+    in the network's own form.
     """
 
     source: str
@@ -55,6 +56,7 @@ class CoverageReport:
     counted: tuple[str, ...]
     form: Form | None = None
     warnings: tuple[str, ...] = ()
+    filled: tuple[str, ...] = ()
 
     def keys(self, status: Status, part: str | None = None) -> list[str]:
         return [match.key for match in self.select(status, [part] if part else None)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,8 +32,8 @@ MIN_COVERAGE = 0.9
 
 UNFOLDED_WARNING = (
     "the weights are folded and the network has branches: their batch norms hold no statistics "
-    "of the data (mean 0, variance 1), which is right in evaluation and wrong in training; train "
-    "with Global.form: auto or folded"
+    "of the data (mean 0, variance 1), which is right as long as they are kept and wrong once "
+    "they are gathered anew; train with Global.freeze_bn_stats: true, or Global.form: auto"
 )
 BACKBONE_ONLY_WARNING = (
     "the file has a backbone only: neck and head start from random values and need a full "
@@ -74,8 +75,9 @@ def load_into(
             raise WeightsError(too_little(report, weights, source, min_coverage))
         matched = {key: weights.state[key] for key in report.keys("matched")}
         _check_finite(matched)
-        _assign(network, _in_form(matched, weights, network))
-    return report
+        filled = _in_form(matched, weights, network)
+        _assign(network, filled)
+    return replace(report, filled=tuple(filled))
 
 
 def _label(source: WeightsSource) -> str:
