@@ -8,7 +8,8 @@ UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
 UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quality style types test test-upstream bench docs released clean
+.PHONY: help setup train quality style types test test-upstream regression recipe lr-check \
+	bench docs released clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -53,16 +54,26 @@ $(UPSTREAM_READY): setup.py tests/upstream/requirements.txt ppocr_ft/version.py
 	$(UPSTREAM_PY) -m pip install --quiet --no-deps -e .
 	touch $@
 
+regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.0.3 and ours
+	PYTHONPATH=tests $(PY) -m regression.run $(ARGS)
+
+recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on the receipts of ../shared/data
+	PYTHONPATH=. $(PY) docs/scripts/recipe.py $(ARGS)
+
+lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth and ten times of it
+	PYTHONPATH=. $(PY) docs/scripts/lr_check.py $(ARGS)
+
 docs: $(READY)  ## the pictures and tables of docs/shrink.md
 	PYTHONPATH=tests $(PY) docs/scripts/shrink_pictures.py
 
 released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
 	PYTHONPATH=tests $(PY) docs/scripts/released_table.py
 
-bench: $(READY)  ## times beside PaddleOCR 2.10.0's: the pair, post-processing, reading
+bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.0's; the solver
 	PYTHONPATH=tests $(PY) tests/bench/operators.py
 	PYTHONPATH=. $(PY) -m tests.bench.postprocess
 	PYTHONPATH=tests:. $(PY) tests/bench/data.py
+	PYTHONPATH=. OMP_NUM_THREADS=1 $(PY) tests/bench/solver.py
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .venv-upstream .cache build dist *.egg-info output
