@@ -32,7 +32,11 @@ def config_for(folder: str, labels: str) -> Config:
     place = DATA / folder
     return load_config(
         ROOT / "configs" / "det_v4_ft.yml",
-        [f"Eval.dataset.data_dir={place}", f"Eval.dataset.label_file_list=[{place / labels}]"],
+        [
+            f"Eval.dataset.data_dir={place}",
+            f"Eval.dataset.label_file_list=[{place / labels}]",
+            "PostProcess.unclip_ratio=1.5",  # the one in the released inference.yml
+        ],
     )
 
 

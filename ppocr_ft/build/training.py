@@ -44,7 +44,7 @@ from ppocr_ft.optim import Rates
 from ppocr_ft.report.progress import progress
 from ppocr_ft.weights import CoverageReport
 
-UNCLIP_RATIOS = (1.0, 1.2, 1.5, 1.8, 2.2)
+UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
 """Tried at each evaluation beside the config's."""
 Evaluate = Callable[[], Verdict]
 Around = Callable[[Evaluate, TrainState], Evaluate]
