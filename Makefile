@@ -9,7 +9,7 @@ UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-upstream regression recipe lr-check \
-	bench docs released clean
+	bench docs rounding released clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -65,6 +65,9 @@ lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth an
 
 docs: $(READY)  ## the pictures and tables of docs/shrink.md
 	PYTHONPATH=tests $(PY) docs/scripts/shrink_pictures.py
+
+rounding: $(READY)  ## section 8 of docs/shrink.md, where ../shared/data is present
+	$(PY) docs/scripts/rounding_table.py
 
 released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
 	PYTHONPATH=tests $(PY) docs/scripts/released_table.py

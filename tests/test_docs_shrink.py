@@ -77,7 +77,7 @@ def test_the_crop_is_what_the_text_says(script: ModuleType) -> None:
 
 def test_its_pictures_are_there_and_small() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", DOCUMENT.read_text(encoding="utf-8"))
-    assert len(pictures) == 3
+    assert len(pictures) == 5
     for picture in pictures:
         assert (DOCUMENT.parent / picture).stat().st_size < PICTURE_BYTES
 
