@@ -55,7 +55,7 @@ $(UPSTREAM_READY): setup.py tests/upstream/requirements.txt ppocr_ft/version.py
 	touch $@
 
 regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.0.3 and ours
-	PYTHONPATH=tests $(PY) -m regression.run $(ARGS)
+	OMP_NUM_THREADS=1 PYTHONPATH=tests:docs/scripts $(PY) -m regression.run $(ARGS)
 
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on the receipts of ../shared/data
 	PYTHONPATH=. $(PY) docs/scripts/recipe.py $(ARGS)
