@@ -76,7 +76,13 @@ FACTORS: dict[str, list[Setting]] = {
         Setting("0.6", shrink(0.6)),
         Setting("0.4 -> 0.6", shrink(0.4, 0.6)),
     ],
-    "learning rate": [Setting(f"{value:g}", rate(value)) for value in (5e-5, 1e-4, 3e-4, 1e-3)],
+    "learning rate": [
+        Setting(f"{value:g}", rate(value)) for value in (5e-5, 1e-4, 3e-4, 5e-4, 1e-3)
+    ],
+    "rounding of the kernels": [
+        Setting(way, (f"Train.dataset.transforms.MakeShrinkMap.rounding={way}",))
+        for way in ("truncate", "nearest")
+    ],
     "form": [
         Setting("folded, as the weights come"),
         Setting("branches", ("Global.form=branches",)),
