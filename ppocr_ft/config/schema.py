@@ -246,7 +246,8 @@ class Loader(Section):
     drop_last: bool = False
     """Whether a last, smaller batch is left out."""
     batch_size_per_card: PositiveInt = 1
-    """Images per step and process."""
+    """Images per batch and process; of Train one step takes
+    Optimizer.gradient_accumulation_steps batches."""
     num_workers: NonNegativeInt = 0
     """Threads that read ahead; 0: none."""
 

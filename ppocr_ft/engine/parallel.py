@@ -75,7 +75,7 @@ class Team:
         return [word.item for word in words]
 
     def first(self, item: Item | None) -> Item:
-        """What process 0 brings, whatever the others do. Raises as `gather`."""
+        """What process 0 brings, whatever the others bring. Raises as `gather`."""
         found: Any = self.gather(item)[0]
         return found  # type: ignore[no-any-return]
 

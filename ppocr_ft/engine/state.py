@@ -32,7 +32,7 @@ class Progress:
     ``step`` alone, so that these two are all that there is to save of them; a ReduceLROnPlateau's
     rate is one of ``evaluations`` too.
 
-    seed: of everything that is random. steps_per_epoch: batches an epoch. step: steps done.
+    seed: of everything that is random. steps_per_epoch: updates an epoch. step: updates done.
     evaluated_step: the step after which the last evaluation was done, -1 for none. best, best_step:
     the best main indicator, and after which step. skipped_steps: those with a NaN or infinite
     number; skipped_in_row: the last of them without a good one after. textless_steps,
