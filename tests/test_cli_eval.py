@@ -54,7 +54,8 @@ def test_on_receipts_as_the_inference_program(capsys: pytest.CaptureFixture[str]
     folder = SHARED / "data" / "receipts"
     if not folder.is_dir():
         pytest.skip("no shared data here: data/receipts")
-    assert main([*arguments(folder), "--json"]) == 0
+    shipped = "PostProcess.unclip_ratio=1.5"
+    assert main([*arguments(folder, "val.txt", shipped), "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["images"] == 30
     assert result["hmean"] == pytest.approx(0.9258, abs=0.002)
