@@ -1,0 +1,129 @@
+"""Does the rate that the LR finder names train better than a tenth and ten times of it?
+
+Usage: make lr-check (python docs/scripts/lr_check.py). It runs the finder on the sample data set
+with configs/det_v4_ft.yml, then `compare`'s short trainings at three rates, with three seeds each;
+it prints what came of it and puts it into docs/lr_check.md, the finder's picture beside it. What is
+finished is not run again: output/lr_check. The exit code is 1 where the suggestion lost.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING
+
+from marked_tables import Table, replaced
+
+from ppocr_ft.cli.common import use_all_cores
+from ppocr_ft.cli.quiet_paddle import import_paddle
+from ppocr_ft.config import load_config
+from ppocr_ft.config.arms import Arm, load_arms
+
+if TYPE_CHECKING:
+    from ppocr_ft.report.compare import ArmRun, Judgement
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "det_v4_ft.yml"
+DOCUMENT = ROOT / "docs" / "lr_check.md"
+IMAGES = ROOT / "docs" / "images"
+RUNS = ROOT / "output" / "lr_check"
+EPOCHS, SEEDS = 2, 3
+COMMON = (
+    f"Global.save_model_dir={RUNS}",
+    f"Global.epoch_num={EPOCHS}",
+    "Global.eval_batch_step=[0,1000000]",  # at the end alone
+)
+FACTORS = {"a tenth": 0.1, "suggested": 1.0, "ten times": 10.0}
+INDICATOR = "hmean"
+
+
+def find() -> tuple[list[Arm], Table]:
+    """An arm for each of ``FACTORS``, and what the finder said."""
+    from ppocr_ft.build.find_lr import PICTURE, LrSuggestion, LrSweep, find_lr, lr_override
+
+    config = load_config(CONFIG, [f"Global.save_model_dir={RUNS}"])
+    begun, used = time.perf_counter(), time.process_time()
+    search = find_lr(config, LrSweep())
+    minutes = (time.perf_counter() - begun) / 60, (time.process_time() - used) / 60
+    search.save(RUNS)
+    found = search.suggestion
+    if not isinstance(found, LrSuggestion):
+        sys.exit(f"no learning rate found: {found.reason}")
+    (IMAGES / PICTURE).write_bytes((RUNS / PICTURE).read_bytes())
+    overrides = {what: lr_override(config, found.valley * by) for what, by in FACTORS.items()}
+    rates = (found.begin, found.bottom, found.steepest, found.valley)
+    cells = [str(len(search.test.points)), search.test.ending, *(f"{rate:.1e}" for rate in rates)]
+    header = ["steps", "ended by", "valley from", "to", "steepest", "suggested"]
+    header += ["minutes", "CPU minutes"]
+    cells += [f"{each:.1f}" for each in minutes]
+    arms = [Arm(what, (override,)) for what, override in overrides.items()]
+    return arms, Table("finder", header, [cells])
+
+
+Column = Callable[["Judgement"], float]
+COLUMNS: dict[str, Column] = {
+    "hmean": lambda each: each.rates[each.unclip_ratio]["hmean"],
+    "hmean_70": lambda each: each.rates[each.unclip_ratio]["hmean_70"],
+    "hmean, own unclip": lambda each: each.best(INDICATOR)["hmean"],
+    "hmean_70, own unclip": lambda each: each.best(INDICATOR)["hmean_70"],
+}
+
+
+def means(judgements: Sequence[Judgement]) -> list[float]:
+    return [mean(column(each) for each in judgements) for column in COLUMNS.values()]
+
+
+def outcome(arms: Sequence[Arm], runs: dict[str, list[ArmRun]]) -> tuple[Table, Table]:
+    """Means over the seeds, and each run by itself."""
+    (first, *_), *_ = runs.values()
+    rows = [["before training", "", *(f"{value:.4f}" for value in means([first.start]))]]
+    single = []
+    for arm in arms:
+        rate = arm.overrides[0].rpartition("=")[2]
+        own = runs[arm.name]
+        rows.append([arm.name, rate, *(f"{value:.4f}" for value in means([r.last for r in own]))])
+        for run in own:
+            figures = [f"{value:.4f}" for value in means([run.last])]
+            ratio = f"{run.last.best_ratio(INDICATOR):g}"
+            single.append([arm.name, rate, str(run.seed), *figures, ratio, f"{run.loss or 0:.3f}"])
+    header = ["rate", "learning_rate"]
+    return (
+        Table("means", [*header, *COLUMNS], rows),
+        Table("runs", [*header, "seed", *COLUMNS, "own unclip_ratio", "loss"], single),
+    )
+
+
+def train(arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
+    from ppocr_ft.build.compare import plan, run_all
+    from ppocr_ft.report.compare import by_arm
+
+    configs = load_arms(CONFIG, arms, COMMON)
+    return by_arm(run_all(plan(arms, configs, seeds=SEEDS)))
+
+
+def main() -> int:
+    use_all_cores()
+    import_paddle()
+    warnings.filterwarnings("ignore", message="When training, we now always track")
+    arms, finder = find()
+    used = time.process_time()
+    runs = train(arms)
+    print(f"{(time.process_time() - used) / 60:.1f} CPU minutes of training and evaluation\n")
+    document = DOCUMENT.read_text(encoding="utf-8")
+    for each in (finder, *outcome(arms, runs)):
+        print(each.markdown(), end="\n\n")
+        document = replaced(document, each)
+    DOCUMENT.write_text(document, encoding="utf-8")
+    tenth, suggested, tenfold = (means([run.last for run in own]) for own in runs.values())
+    columns = zip(suggested, tenth, tenfold, strict=True)
+    won = all(own >= max(others) for own, *others in columns)
+    print("the suggestion is at least as good in each column" if won else "the suggestion LOST")
+    return 0 if won else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
