@@ -45,6 +45,7 @@ def test_the_best_unclip_ratio_is_the_configs_among_equals() -> None:
     assert verdict.best_unclip_ratio("hmean") == 1.5
     better = Verdict(1.5, {**verdict.summaries, 1.0: {"hmean": 0.81}})
     assert better.best_unclip_ratio("hmean") == 1.0
+    assert (verdict.best_value("hmean"), better.best_value("hmean")) == (0.8, 0.81)
 
 
 def drawn() -> tuple[float, float, float]:

@@ -95,15 +95,17 @@ FACTORS: dict[str, list[Setting]] = {
         Setting("gathered anew", ("Global.freeze_bn_stats=false",)),
     ],
     "crop size": [
-        Setting(f"{side} px", crop("size", f"[{side},{side}]")) for side in (256, 352, 480)
+        Setting(f"{width} x {height} px", crop("size", f"[{width},{height}]"))
+        for width, height in ((256, 256), (352, 352), (480, 256), (480, 480))
     ],
     "scale of the crop": [
         Setting("x 1", crop("scale_range", "[1.0,1.0]")),
+        Setting("x 0.9 to 1.1", crop("scale_range", "[0.9,1.1]")),
         Setting("x 0.8 to 1.25", crop("scale_range", "[0.8,1.25]")),
         Setting("x 0.5 to 2", crop("scale_range", "[0.5,2.0]")),
     ],
     "averaged weights": [
-        Setting("none"),
+        Setting("none", ("Global.use_ema=false",)),
         Setting("EMA 0.98", ("Global.use_ema=true", "Global.ema_decay=0.98")),
     ],
     "parameter groups": [

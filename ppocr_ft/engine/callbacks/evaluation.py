@@ -29,6 +29,10 @@ class Verdict:
         ratios = sorted(self.summaries, key=lambda ratio: ratio != self.unclip_ratio)
         return max(ratios, key=lambda ratio: self.summaries[ratio][indicator])
 
+    def best_value(self, indicator: str) -> float:
+        """The indicator with that ratio: weights are compared each at their own best."""
+        return float(self.summaries[self.best_unclip_ratio(indicator)][indicator])
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -48,8 +52,8 @@ class Timing:
 
 
 class Evaluator(Callback):
-    """Calls ``evaluate`` when it is due, then ``on_best`` where the indicator was never higher,
-    then ``on_done``.
+    """Calls ``evaluate`` when it is due, then ``on_best`` where the indicator, with the weights' own
+    best unclip ratio, was never higher, then ``on_done``.
 
     A tie goes to the earlier weights. An evaluation that was broken off is made up for after a
     resume.
@@ -90,7 +94,7 @@ class Evaluator(Callback):
             where = {"step": progress.step, "epoch": progress.epochs_done}
             self._metrics.add(EVAL, {**where, "unclip_ratio": ratio, **rates})
         self._say(f"step {progress.step}: {describe(verdict, self._indicator)}")
-        value = float(verdict.summary[self._indicator])
+        value = verdict.best_value(self._indicator)
         if progress.best is None or value > progress.best:
             progress.best, progress.best_step = value, progress.step
             self._on_best(trainer, verdict)
