@@ -52,8 +52,8 @@ class Timing:
 
 
 class Evaluator(Callback):
-    """Calls ``evaluate`` when it is due, then ``on_best`` where the indicator, with the weights' own
-    best unclip ratio, was never higher, then ``on_done``.
+    """Calls ``evaluate`` when it is due, then ``on_best`` where the indicator was never higher, at
+    the weights' own best unclip ratio, then ``on_done``.
 
     A tie goes to the earlier weights. An evaluation that was broken off is made up for after a
     resume.
