@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
 from config_files import written
 from pictures import text, write_set
 
@@ -63,3 +65,20 @@ def small_config(folder: Path, images: int = IMAGES) -> Path:
     texts = [text("a", 20, 15), text("b", 25, 50, 60, 16)]
     write_set(folder, {f"{i}.png": texts[: 1 + i % 2] for i in range(images)})
     return written(folder, CONFIG.format(folder=folder))
+
+
+def assert_refused(
+    main: Callable[[Sequence[str]], int],
+    more: Sequence[str],
+    part: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command, run in ``folder``, ends with exit code 2 and a message that has ``part``."""
+    config = str(small_config(folder))
+    monkeypatch.chdir(folder)
+    assert main(["-c", config, *more]) == 2
+    err = capsys.readouterr().err
+    assert part in err
+    assert "Traceback" not in err

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_run import small_config
+from small_run import assert_refused, small_config
 
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import ConfigError
@@ -473,12 +473,7 @@ def test_wrong_input_is_one_message_and_exit_code_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    config = str(small_config(tmp_path))
-    monkeypatch.chdir(tmp_path)
-    assert main(["-c", config, *more]) == 2
-    err = capsys.readouterr().err
-    assert part in err
-    assert "Traceback" not in err
+    assert_refused(main, more, part, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(

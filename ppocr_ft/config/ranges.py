@@ -1,8 +1,8 @@
-"""Pairs ``[lowest, highest]``; one number stands for both."""
+"""Pairs ``[lowest, highest]``."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from annotated_types import Ge, Le
 from pydantic import AfterValidator, BeforeValidator, Strict
@@ -23,32 +23,15 @@ def _same_twice(value: object) -> object:
     return (value, value) if isinstance(value, (int, float)) else value
 
 
-CornerShare = Annotated[float, Ge(0), Le(FARTHEST_CORNER_RATIO)]
-CornerRange = Annotated[
-    tuple[CornerShare, CornerShare],
-    Strict(False),
-    BeforeValidator(_same_twice),
-    AfterValidator(_rising),
-]
-SigmaPx = Annotated[float, Ge(0.05), Le(20)]
-SigmaRange = Annotated[
-    tuple[SigmaPx, SigmaPx], Strict(False), BeforeValidator(_same_twice), AfterValidator(_rising)
-]
-GreyLevels = Annotated[float, Ge(0), Le(255)]
-GreyRange = Annotated[
-    tuple[GreyLevels, GreyLevels],
-    Strict(False),
-    BeforeValidator(_same_twice),
-    AfterValidator(_rising),
-]
-Quality = Annotated[int, Ge(1), Le(100)]
-QualityRange = Annotated[
-    tuple[Quality, Quality], Strict(False), BeforeValidator(_same_twice), AfterValidator(_rising)
-]
-FactorRange = Annotated[tuple[PositiveFloat, PositiveFloat], Strict(False), AfterValidator(_rising)]
-AngleRange = Annotated[
-    tuple[float, float],
-    Strict(False),
-    BeforeValidator(_same_twice),
-    AfterValidator(_rising),
-]
+Item = TypeVar("Item")
+Rising = Annotated[tuple[Item, Item], Strict(False), AfterValidator(_rising)]
+"""A YAML list of two."""
+Range = Annotated[Rising[Item], BeforeValidator(_same_twice)]
+"""Likewise; one number stands for both."""
+
+CornerRange = Range[Annotated[float, Ge(0), Le(FARTHEST_CORNER_RATIO)]]
+SigmaRange = Range[Annotated[float, Ge(0.05), Le(20)]]
+GreyRange = Range[Annotated[float, Ge(0), Le(255)]]
+QualityRange = Range[Annotated[int, Ge(1), Le(100)]]
+AngleRange = Range[float]
+FactorRange = Rising[PositiveFloat]
