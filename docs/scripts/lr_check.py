@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import mean
@@ -108,7 +107,6 @@ def train(arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
 def main() -> int:
     use_all_cores()
     import_paddle()
-    warnings.filterwarnings("ignore", message="When training, we now always track")
     arms, finder = find()
     used = time.process_time()
     runs = train(arms)

@@ -6,7 +6,6 @@ import csv
 import gc
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +39,6 @@ from ppocr_ft.report.compare import ArmRun
 RECORD = "arm.json"
 STARTS = "starts"
 LONGEST_SLUG = 40
-FROZEN_STATISTICS_REMARK = "When training, we now always track"
 _UNFIT_FOR_A_NAME = re.compile(r"[^\w.=+-]+")
 Say = Callable[[str], None]
 
@@ -162,8 +160,7 @@ def run_all(runs: Sequence[PlannedRun], say: Say = print) -> list[ArmRun]:
         if record is not None and record.code != code:
             say(f"  begun by other sources of ppocr_ft; to run it anew, delete {run.folder}")
         if not run.is_finished:
-            with _naming(run.arm), warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=FROZEN_STATISTICS_REMARK)
+            with _naming(run.arm):
                 _run(run, code, say)
     return [result(run) for run in runs]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +38,6 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.build.find_lr import FIGURES, PICTURE, LrSweep, find_lr
 
     sweep = LrSweep(options.start, options.end, options.steps)
-    warnings.filterwarnings("ignore", message="When training, we now always track")
     print(build.device(config), flush=True)
     begun, used = time.perf_counter(), time.process_time()
     search = find_lr(config, sweep, say)

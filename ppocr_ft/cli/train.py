@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -77,7 +76,6 @@ def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
         return show(build.dry_run(config, team))
     print(build.device(config, team), flush=True)
     run = build.training(config, build.resume_path(config, options.resume), team=team)
-    warnings.filterwarnings("ignore", message="When training, we now always track")
     run.log.say(run.describe())
     return train(run, options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 
 import paddle
@@ -21,7 +22,14 @@ def freeze_statistics(network: paddle.nn.Layer, loaded_keys: Collection[str]) ->
         if isinstance(layer, paddle.nn.BatchNorm2D) and f"{name}.{_MEAN}" in loaded_keys:
             layer._use_global_stats = True
             frozen.append(name)
+    if frozen:
+        _expect_kept_statistics()
     return frozen
+
+
+def _expect_kept_statistics() -> None:
+    """Paddle warns of a batch norm that keeps its statistics in training; here it is meant so."""
+    warnings.filterwarnings("ignore", message="When training, we now always track")
 
 
 def gathered_statistics(network: paddle.nn.Layer) -> list[paddle.Tensor]:
@@ -45,6 +53,7 @@ class FrozenNorms:
         """See which parameters are frozen now."""
         for norm, own in self._own:
             norm._use_global_stats = True if _is_frozen(norm) else own
+        _expect_kept_statistics()
 
 
 def _is_frozen(norm: paddle.nn.BatchNorm2D) -> bool:

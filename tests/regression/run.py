@@ -12,7 +12,6 @@ import argparse
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -60,7 +59,6 @@ def measured(data_set: DataSet) -> Result | None:
         print(f"{data_set.title}: left out, no ../shared/data here")
         return None
     import_paddle()
-    warnings.filterwarnings("ignore", message="When training, we now always track")
     from regression.runs import run_arms
 
     clock, cpu = time.perf_counter(), time.process_time()
