@@ -37,6 +37,9 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle==3.2.2"],
         "gpu": ["paddlepaddle-gpu>=3.0,<4"],
+        "onnx": ["paddle2onnx>=2.0", "onnxruntime>=1.17"],
+        "tensorboard": ["tensorboard>=2.13"],
+        "visualdl": ["visualdl>=2.5"],
         "dev": [
             "pytest>=8",
             "hypothesis>=6.100",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 class UserInputError(ValueError):
@@ -52,3 +54,19 @@ class DataError(UserInputError):
 
 class WeightsError(UserInputError):
     """A weights file that can't be read or doesn't fit the network."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a check found, an ``issue`` of ``tools/check.py --json``.
+
+    ``rule`` is its name, as ``image-missing``; an ``error`` is what training can't use. ``file``
+    and the 1-based ``line`` say where, None where there is no such place; ``remedy`` what to do.
+    """
+
+    rule: str
+    severity: Literal["error", "warning"]
+    message: str
+    remedy: str
+    file: str | None = None
+    line: int | None = None
