@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-ANYWHERE = {"errors", "version"}
+ANYWHERE = {"errors", "machine", "version"}
 _TARGETS = {"ops", "data", "geometry"}
 _ENGINE = _TARGETS | {"nets", "weights", "losses", "postprocess", "metrics", "optim"}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "machine": set(),
     "version": set(),
     "geometry": set(),
     "config": set(),
@@ -32,6 +33,7 @@ _DRAWING = {"numpy", "cv2"}
 
 LIBRARIES: dict[str, set[str]] = {
     "errors": set(),
+    "machine": set(),
     "version": set(),
     "geometry": {"numpy", "pyclipper", "shapely"},
     "config": {"pydantic", "pydantic_core", "annotated_types", "yaml"},
@@ -47,5 +49,5 @@ LIBRARIES: dict[str, set[str]] = {
 }
 """Which libraries a part may import besides the standard one; parts not named here: any."""
 
-NO_PADDLE = {"errors", "version", "geometry", "config", "ops", "data", "__init__"}
+NO_PADDLE = {"errors", "machine", "version", "geometry", "config", "ops", "data", "__init__"}
 """Parts that must work without paddle installed."""

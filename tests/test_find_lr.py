@@ -354,9 +354,9 @@ def test_groups_keep_their_relation_to_the_base_rate(
     parts = parts_of(tmp_path, f"Optimizer.param_groups={groups}")
     original, seen = lr_range_module.train_step, []
 
-    def watched(*args: Any) -> Any:
+    def watched(*args: Any, **options: Any) -> Any:
         seen.append(list(parts.state.optimizer.group_lrs().values()))
-        return original(*args)
+        return original(*args, **options)
 
     monkeypatch.setattr(lr_range_module, "train_step", watched)
     test = swept(parts)

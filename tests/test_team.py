@@ -14,14 +14,14 @@ paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft.build.device import device  # noqa: E402
 from ppocr_ft.build.training import prepare  # noqa: E402
-from ppocr_ft.cli.common import command, use_all_cores  # noqa: E402
-from ppocr_ft.cli.launched import processes_here  # noqa: E402
+from ppocr_ft.cli.common import command  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.data.dataset import Item  # noqa: E402
 from ppocr_ft.data.images import ImageSet  # noqa: E402
 from ppocr_ft.engine.parallel import Team  # noqa: E402
 from ppocr_ft.engine.train_step import train_step  # noqa: E402
 from ppocr_ft.errors import ConfigError, DataError  # noqa: E402
+from ppocr_ft.machine import cores, processes_here  # noqa: E402
 
 
 class WithAnother(Team):
@@ -99,10 +99,8 @@ def test_processes_of_a_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch)
     assert processes_here() == 1
     monkeypatch.setenv("PADDLE_CURRENT_ENDPOINT", "10.0.0.1:81")
     assert processes_here() == 2
-    monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    use_all_cores()
-    assert os.environ.pop("OMP_NUM_THREADS") == "4"
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    assert cores() == 4
 
 
 @pytest.mark.usefixtures("one_of_three")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from marked_tables import Table, replaced
 
-from ppocr_ft.cli.common import use_all_cores
+from ppocr_ft.cli.common import one_thread_an_operator
 from ppocr_ft.cli.quiet_paddle import import_paddle
 from ppocr_ft.config import load_config
 from ppocr_ft.config.arms import Arm, load_arms
@@ -105,7 +105,7 @@ def train(arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
 
 
 def main() -> int:
-    use_all_cores()
+    one_thread_an_operator()
     import_paddle()
     arms, finder = find()
     used = time.process_time()

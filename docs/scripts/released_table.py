@@ -15,7 +15,7 @@ import numpy as np
 from marked_tables import Table, replaced
 from postprocess_reference import compute_maps, load_maps, reference_boxes
 
-from ppocr_ft.cli.common import use_all_cores
+from ppocr_ft.cli.common import one_thread_an_operator
 from ppocr_ft.cli.quiet_paddle import import_paddle
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.labels import read_label_file
@@ -68,7 +68,7 @@ def main() -> int:
     if not DATA.is_dir():
         print("the real images of ../shared/data are not here", file=sys.stderr)
         return 2
-    use_all_cores()
+    one_thread_an_operator()
     import_paddle()
     rows, times = [], []
     for folder, labels in SETS.items():

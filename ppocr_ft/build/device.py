@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole
 from ppocr_ft.engine.train_step import Precision
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.machine import cores
+from ppocr_ft.nets import Detector
 
 
 def device(config: Config, team: Team = ALONE) -> str:
@@ -31,7 +37,8 @@ def device(config: Config, team: Team = ALONE) -> str:
                 key="Global.use_gpu",
             )
     paddle.set_device("cpu")
-    remarks = []
+    threads = cpu_threads(config)
+    remarks = [f"{threads} threads"] if threads > 1 else []
     if section.use_gpu:
         gloo = "the processes were started with gloo, which is for CPUs"
         why = gloo if team.size > 1 else "this Paddle sees no CUDA card"
@@ -45,6 +52,19 @@ def _has_card(team: Team) -> bool:
     if team.size > 1:
         return str(paddle.get_device()) != "cpu"
     return bool(paddle.is_compiled_with_cuda()) and paddle.device.cuda.device_count() > 0
+
+
+def cpu_threads(config: Config) -> int:
+    """How many threads take images through the network; 1 on a card."""
+    if paddle.get_device() != "cpu":
+        return 1
+    return config.Global.cpu_threads or cores()
+
+
+def passes(config: Config) -> Callable[[Detector], Forward]:
+    """How training takes images through a network: in one piece, or in threads side by side."""
+    threads = min(cpu_threads(config), config.Train.loader.batch_size_per_card)
+    return partial(SideBySide, threads=threads) if threads > 1 else whole
 
 
 def precision(config: Config) -> Precision:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppocr_ft.build.device import passes
 from ppocr_ft.build.optimizing import total_batch_size
 from ppocr_ft.build.training import prepare
 from ppocr_ft.config import Config
@@ -66,7 +67,9 @@ def find_lr(config: Config, sweep: LrSweep, say: Callable[[str], None] = print) 
             )
 
     loss = DBLoss(**config.Loss.arguments())
-    test = lr_range_test(parts.state, parts.feed, loss, sweep, parts.precision, tell)
+    test = lr_range_test(
+        parts.state, parts.feed, loss, sweep, parts.precision, tell, passes(config)
+    )
     return LrSearch(test, suggest_lr(test.curve, test.ending))
 
 

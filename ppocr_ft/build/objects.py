@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import paddle
 
+from ppocr_ft.build.device import cpu_threads
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import Operator, SimpleDataSet
@@ -156,6 +157,7 @@ def evaluate(
         post_process(config),
         metric(config),
         batch_size=config.Eval.loader.batch_size_per_card,
+        threads=cpu_threads(config),
     )
 
 
@@ -168,6 +170,7 @@ def predict(
         map(eval_image, images),
         post_process(config),
         batch_size=config.Eval.loader.batch_size_per_card,
+        threads=cpu_threads(config),
     )
     for image, boxes in found:
         yield image.path, boxes

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppocr_ft.build.device import precision
+from ppocr_ft.build.device import cpu_threads, passes, precision
 from ppocr_ft.build.objects import data_set, eval_data, eval_image, post_process, starting_network
 from ppocr_ft.build.optimizing import fresh_layers, learning_rate, optimizer
 from ppocr_ft.build.pictures import Pictures, spread
@@ -242,6 +242,7 @@ def _assemble(
         parts.precision,
         stop,
         team=team,
+        forward=passes(config)(state.network),
     )
     return Training(
         trainer, checkpoints, log, metrics, folder, parts.weights, parts.frozen_norms, earlier
@@ -290,6 +291,7 @@ class Judge:
         self._images = images
         self._post_process = post_process(config)
         self._batch_size = config.Eval.loader.batch_size_per_card
+        self._threads = cpu_threads(config)
         self._stop = stop
         self._say = say
         self._team = team
@@ -310,6 +312,7 @@ class Judge:
                 self._post_process,
                 self._unclip_ratios,
                 batch_size=self._batch_size,
+                threads=self._threads,
                 on_image=self.pictures.take,
                 team=self._team,
             )

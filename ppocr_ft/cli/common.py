@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from ppocr_ft.cli.exit_codes import INTERRUPTED, WRONG_INPUT
-from ppocr_ft.cli.launched import is_first, processes_here
+from ppocr_ft.cli.launched import is_first
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.errors import UserInputError
 
@@ -27,7 +27,7 @@ def command(main: Main, *, in_team: bool = False) -> Callable[[Sequence[str] | N
     def run(argv: Sequence[str] | None = None) -> int:
         if not (in_team or is_first()):
             return 0
-        use_all_cores()
+        one_thread_an_operator()
         try:
             return main(sys.argv[1:] if argv is None else argv)
         except UserInputError as error:
@@ -43,11 +43,10 @@ def command(main: Main, *, in_team: bool = False) -> Callable[[Sequence[str] | N
     return run
 
 
-def use_all_cores() -> None:
-    """Paddle runs on one core unless told otherwise before it is imported. Processes that were
-    started together share them."""
-    cores = (os.cpu_count() or 1) // processes_here()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores, 1)))
+def one_thread_an_operator() -> None:
+    """Cores work on images side by side (Global.cpu_threads), not on one operator together, unless
+    OMP_NUM_THREADS says so; Paddle reads it when it is imported."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def parser(description: str, examples: str) -> argparse.ArgumentParser:

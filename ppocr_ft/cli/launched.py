@@ -17,19 +17,11 @@ if TYPE_CHECKING:
     from ppocr_ft.build import Team
 
 PROCESSES, RANK = "PADDLE_TRAINERS_NUM", "PADDLE_TRAINER_ID"
-OWN_ADDRESS, ADDRESSES = "PADDLE_CURRENT_ENDPOINT", "PADDLE_TRAINER_ENDPOINTS"
 
 
 def processes() -> int:
     """How many there are; 1 without the launcher."""
     return int(os.environ.get(PROCESSES, "1"))
-
-
-def processes_here() -> int:
-    """How many of them are on this machine."""
-    machine = os.environ.get(OWN_ADDRESS, "").rpartition(":")[0]
-    addresses = os.environ.get(ADDRESSES, "").split(",")
-    return max(sum(address.rpartition(":")[0] == machine for address in addresses), 1)
 
 
 def is_first() -> bool:

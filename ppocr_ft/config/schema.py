@@ -90,6 +90,9 @@ class GlobalSection(Section):
     """Name that an exported model bears."""
     use_gpu: bool = True
     """Whether a CUDA card is used where the installed Paddle has one."""
+    cpu_threads: PositiveInt | None = None
+    """Without a card, threads that take images through the network side by side; null: as many as
+    there are cores for this process."""
     seed: NonNegativeInt = 1024
     """Seed of weights, data order and augmentation."""
     epoch_num: PositiveInt = 500

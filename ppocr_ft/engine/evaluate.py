@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import paddle
 from numpy.typing import NDArray
 
+from ppocr_ft.data.read_ahead import read_ahead
 from ppocr_ft.engine.batches import EvalImage, batches
 from ppocr_ft.engine.stopwatch import Stopwatch
 from ppocr_ft.metrics import DetMetric
@@ -31,16 +33,47 @@ class Evaluation:
         return self.summary["images"] / seconds if seconds else 0.0
 
 
-def probability_maps(network: paddle.nn.Layer, batch: list[EvalImage]) -> NDArray[np.float32]:
-    """The shrink head's maps (n, 1, h, w) in eval mode; the network's mode is put back."""
+Maps = NDArray[np.float32]
+
+
+@contextmanager
+def eval_mode(network: paddle.nn.Layer) -> Iterator[None]:
+    """While this lasts the network evaluates; then it does what it did before."""
     training = network.training
     network.eval()
+    try:
+        yield
+    finally:
+        if training:
+            network.train()
+
+
+def probability_maps(network: paddle.nn.Layer, batch: list[EvalImage]) -> Maps:
+    """The shrink head's maps (n, 1, h, w) of a network in eval mode."""
     with paddle.no_grad():
         images = paddle.to_tensor(np.stack([each.image for each in batch]))  # (n, 3, h, w)
-        maps: NDArray[np.float32] = network(images)["maps"].astype("float32").numpy()
-    if training:
-        network.train()
+        maps: Maps = network(images)["maps"].astype("float32").numpy()
     return maps
+
+
+def maps_of(
+    network: paddle.nn.Layer,
+    images: Iterable[EvalImage],
+    *,
+    batch_size: int = 1,
+    threads: int = 1,
+) -> Generator[tuple[list[EvalImage], Maps], None, None]:
+    """Batches of neighbours of one size with their probability maps (n, 1, h, w), in order.
+
+    Each of ``threads`` takes a batch through the network, ahead of the caller.
+    """
+
+    def run(batch: list[EvalImage]) -> tuple[list[EvalImage], Maps]:
+        return batch, probability_maps(network, batch)
+
+    ahead = threads if threads > 1 else 0
+    with eval_mode(network), closing(read_ahead(run, batches(images, batch_size), ahead)) as found:
+        yield from found
 
 
 def detect(
@@ -49,16 +82,19 @@ def detect(
     post_process: DBPostProcess,
     *,
     batch_size: int = 1,
+    threads: int = 1,
     stopwatch: Stopwatch | None = None,
 ) -> Iterator[tuple[EvalImage, ImageBoxes]]:
     """Each image with its boxes, polygons (k, 2) in source pixels and scores, in order."""
     stopwatch = stopwatch or Stopwatch()
-    for batch in batches(stopwatch.waiting("read", images), batch_size):
-        with stopwatch.stage("network"):
-            maps = probability_maps(network, batch)
-        with stopwatch.stage("boxes"):
-            found = post_process(maps, np.stack([each.shape for each in batch]))
-        yield from zip(batch, found, strict=True)
+    read = stopwatch.waiting("read", images)
+    maps_found = maps_of(network, read, batch_size=batch_size, threads=threads)
+    with closing(maps_found):
+        for batch, maps in stopwatch.waiting("network", maps_found):
+            with stopwatch.stage("boxes"):
+                found = post_process(maps, np.stack([each.shape for each in batch]))
+            yield from zip(batch, found, strict=True)
+    stopwatch.add("network", -stopwatch.seconds.get("read", 0.0))  # which it waited for
 
 
 def evaluate(
@@ -68,15 +104,23 @@ def evaluate(
     metric: DetMetric,
     *,
     batch_size: int = 1,
+    threads: int = 1,
 ) -> Evaluation:
     """Precision, recall and hmean of the network on labelled images.
 
-    ``metric`` is reset first. The images' reading may run ahead in threads; its time is what is
-    left to wait for.
+    ``metric`` is reset first. Reading and the network may run ahead in threads; their time is what
+    is left to wait for.
     """
     stopwatch = Stopwatch()
     metric.reset()
-    found = detect(network, images, post_process, batch_size=batch_size, stopwatch=stopwatch)
+    found = detect(
+        network,
+        images,
+        post_process,
+        batch_size=batch_size,
+        threads=threads,
+        stopwatch=stopwatch,
+    )
     for image, boxes in found:
         with stopwatch.stage("metric"):
             metric.update(boxes["points"], image.polygons, image.ignored)

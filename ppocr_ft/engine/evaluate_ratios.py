@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
 import paddle
 
-from ppocr_ft.engine.batches import EvalImage, batches
+from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.callbacks.evaluation import Verdict
-from ppocr_ft.engine.evaluate import probability_maps
+from ppocr_ft.engine.evaluate import maps_of
 from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
@@ -27,21 +28,24 @@ def evaluate_ratios(
     more_ratios: Sequence[float] = (),
     *,
     batch_size: int = 1,
+    threads: int = 1,
     on_image: OnImage | None = None,
     team: Team = ALONE,
 ) -> Verdict:
     """Judge with the post-process's unclip ratio and with ``more_ratios``.
 
-    ``on_image`` gets each image with the boxes of the former. Each process of a ``team`` brings
-    images of its own and gets the verdict on all of them.
+    ``threads`` take images through the network side by side. ``on_image`` gets each image with the
+    boxes of the former. Each process of a ``team`` brings images of its own and gets the verdict
+    on all of them.
     """
     start = time.perf_counter()
     ratios = dict.fromkeys((float(post_process.unclip_ratio), *map(float, more_ratios)))
     ways = {ratio: (replace(post_process, unclip_ratio=ratio), DetMetric()) for ratio in ratios}
-    for batch in batches(images, batch_size):
-        maps = probability_maps(network, batch)
-        for image, prob_map in zip(batch, maps[:, 0], strict=True):
-            _judge(image, prob_map, ways, on_image)
+    found = maps_of(network, images, batch_size=batch_size, threads=threads)
+    with closing(found):
+        for batch, maps in found:
+            for image, prob_map in zip(batch, maps[:, 0], strict=True):
+                _judge(image, prob_map, ways, on_image)
     own = {ratio: metric.state() for ratio, (_, metric) in ways.items()}
     states = team.gather(own)
     summaries = {ratio: _summary(state[ratio] for state in states) for ratio in ways}

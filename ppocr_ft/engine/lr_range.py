@@ -16,6 +16,7 @@ import numpy as np
 import paddle
 
 from ppocr_ft.engine.feed import Feed
+from ppocr_ft.engine.side_by_side import Forward, whole
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.train_step import LossFunction, Precision, TrainBatch, train_step
 from ppocr_ft.engine.trainer import seed_step
@@ -89,22 +90,27 @@ def lr_range_test(
     sweep: LrSweep,
     precision: Precision | None = None,
     on_point: Callable[[LrPoint], None] = lambda point: None,
+    passes: Callable[[paddle.nn.Layer], Forward] = whole,
 ) -> LrRange:
     """Train by the sweep's rates until they end, the loss rises or is NaN; then put all back.
 
     The batches are those of training's first epochs. The rate of each parameter group stays in
     its relation to the base rate; there is no warm-up. What is frozen in ``state`` stays frozen.
+    ``passes`` gives the way of images through a network.
     """
     precision = precision or Precision()
     points: list[LrPoint] = []
+    forward = passes(state.network)
     watch = DivergenceWatch(sweep.steps_per_decade)
     with unchanged(state, EPOCH_CLOCK, feed.data.clock), closing(_steps(feed)) as steps:
-        start = _StartingWeights(state.network, loss, precision)
+        start = _StartingWeights(state.network, loss, precision, passes)
         for step, batches in zip(range(sweep.steps), steps, strict=False):
             seed_step(state.progress.seed, step)
             state.optimizer.set_lr(sweep(step))
             watched = start.watching(batches)
-            result = train_step(state.network, watched, loss, state.optimizer, precision)
+            result = train_step(
+                state.network, watched, loss, state.optimizer, precision, forward=forward
+            )
             point = LrPoint(step, sweep(step), float(result.losses["loss"]), start.loss)
             if not (result.applied or result.overflowed) or not math.isfinite(point.start_loss):
                 return LrRange(tuple(points), "NaN or infinity")
@@ -126,8 +132,15 @@ def _steps(feed: Feed) -> Generator[Iterator[TrainBatch], None, None]:
 class _StartingWeights:
     """What batches cost with the weights of the start."""
 
-    def __init__(self, network: paddle.nn.Layer, loss: LossFunction, precision: Precision) -> None:
+    def __init__(
+        self,
+        network: paddle.nn.Layer,
+        loss: LossFunction,
+        precision: Precision,
+        passes: Callable[[paddle.nn.Layer], Forward],
+    ) -> None:
         self._network = copy.deepcopy(network)
+        self._forward = passes(self._network)
         self._loss = loss
         self._precision = precision
         self.loss = 0.0
@@ -138,6 +151,6 @@ class _StartingWeights:
         self.loss = 0.0
         for each in batches:
             with paddle.no_grad(), self._precision.auto_cast():
-                losses = self._loss(self._network(each.batch.images), each.batch.targets)
+                losses = self._loss(self._forward(each.batch.images).maps, each.batch.targets)
             self.loss += each.share * float(losses["loss"])
             yield each

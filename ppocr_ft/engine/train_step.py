@@ -11,6 +11,7 @@ import paddle
 
 from ppocr_ft.engine.norms import gathered_statistics
 from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.engine.side_by_side import Forward, whole
 from ppocr_ft.losses import DBTargets
 from ppocr_ft.optim import Optimizer
 
@@ -84,8 +85,11 @@ def train_step(
     optimizer: Optimizer,
     precision: Precision | None = None,
     team: Team = ALONE,
+    forward: Forward | None = None,
 ) -> StepResult:
     """Change the network's weights once, by the mean gradient of some batches and processes.
+
+    ``forward`` is how images pass through the network, in one piece unless told.
 
     Each batch's loss counts by its ``share``, each process's alike. For a loss that is a mean over
     images that is the loss of one large batch. DBLoss is not: its sums run over a batch, so that
@@ -104,7 +108,7 @@ def train_step(
     statistics = [(tensor, tensor.clone()) for tensor in gathered_statistics(network)]
     applied = False
     try:
-        done = _backward(network, batches, loss, precision)
+        done = _backward(forward or whole(network), batches, loss, precision)
         done = _over_processes(network, done, team)
         grad_norm, applied = _update(network, done.losses["loss"], optimizer, precision.scaler)
     finally:
@@ -127,7 +131,7 @@ class _Done:
 
 
 def _backward(
-    network: paddle.nn.Layer,
+    forward: Forward,
     batches: Iterable[TrainBatch],
     loss: LossFunction,
     precision: Precision,
@@ -137,11 +141,13 @@ def _backward(
     images, has_text = 0, False
     for each in batches:
         with precision.auto_cast():
-            losses = loss(network(each.batch.images), each.batch.targets)
+            maps, backward = forward(each.batch.images)
+            losses = loss(maps, each.batch.targets)
         if each.share != 1:
             losses = {name: value * each.share for name, value in losses.items()}
         total = losses["loss"]
         (total if precision.scaler is None else precision.scaler.scale(total)).backward()
+        backward()
         detached = {name: value.detach() for name, value in losses.items()}
         sums = {name: sums[name] + detached[name] for name in sums} or detached
         images += each.images

@@ -14,6 +14,7 @@ import paddle
 from ppocr_ft.engine.feed import Feed
 from ppocr_ft.engine.meeting import RaisedInAll
 from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.engine.side_by_side import Forward
 from ppocr_ft.engine.state import Progress, TrainState
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.stopwatch import Stopwatch
@@ -69,6 +70,7 @@ class Trainer:
     stop: StopRequest = field(default_factory=StopRequest)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     team: Team = ALONE
+    forward: Forward | None = None
 
     @property
     def progress(self) -> Progress:
@@ -124,7 +126,13 @@ class Trainer:
         waited = reading.seconds.get("read", 0.0)
         with self.stopwatch.stage("step"):
             result = train_step(
-                state.network, batches, self.loss, state.optimizer, self.precision, self.team
+                state.network,
+                batches,
+                self.loss,
+                state.optimizer,
+                self.precision,
+                self.team,
+                self.forward,
             )
         self.stopwatch.add("step", waited - reading.seconds.get("read", 0.0))
         return result

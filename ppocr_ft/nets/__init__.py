@@ -1,12 +1,14 @@
 """The networks: PaddleOCR's DB detectors, built from its names or its YAML."""
 
 from ppocr_ft.nets.architecture import DETECTORS, Detector, build_architecture, build_detector
+from ppocr_ft.nets.db_head import DBHead
 from ppocr_ft.nets.fold import detect_form, fold_state, unfold_state
 from ppocr_ft.nets.lcnetv3 import Form
 from ppocr_ft.nets.released_order import released_key_order
 
 __all__ = [
     "DETECTORS",
+    "DBHead",
     "Detector",
     "Form",
     "build_architecture",

@@ -112,7 +112,10 @@ class DBHead(Layer):
         shrink = self.binarize(x)  # (n, 1, h, w)
         if not self.training:
             return {"maps": shrink}
-        threshold = self.thresh(x)
+        return self.together(shrink, self.thresh(x))
+
+    def together(self, shrink: paddle.Tensor, threshold: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        """What training gets of the two branches' maps."""
         binary = self.step(shrink, threshold)
         return {"maps": paddle.concat([shrink, threshold, binary], axis=1)}  # (n, 3, h, w)
 

@@ -1,0 +1,162 @@
+"""A detector's training pass on several CPU cores at once.
+
+Paddle's own threads share the work of one operator after the other, which costs more than it saves
+on the small maps of a mobile detector. Here each core takes some of the batch's images through
+backbone and neck, and then one of the head's two branches through all images.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import paddle
+from paddle import nn
+
+from ppocr_ft.engine.norms import gathered_statistics
+from ppocr_ft.nets import DBHead, Detector
+
+Maps = dict[str, paddle.Tensor]
+Backward = Callable[[], None]
+
+
+class Pass(NamedTuple):
+    """A network's maps, and what takes the gradients on from them to the weights once the loss's
+    ``backward`` has been called."""
+
+    maps: Maps
+    backward: Backward
+
+
+Forward = Callable[[paddle.Tensor], Pass]
+"""From images (n, 3, h, w) to a training pass."""
+
+
+def whole(network: nn.Layer) -> Forward:
+    """The pass of any network, in one piece: the loss's ``backward`` goes through all of it."""
+    return lambda images: Pass(network(images), lambda: None)
+
+
+class SideBySide:
+    """The training pass of a detector, in up to ``threads`` threads.
+
+    Where a batch norm of backbone or neck gathers statistics these need all images at once, and
+    take one thread. The gradients of the parts are added in one order, so that the same number of
+    threads gives the same numbers, always; another number differs by rounding.
+    """
+
+    def __init__(self, network: Detector, threads: int) -> None:
+        self._network = network
+        self._bodies = [network, *(copy.deepcopy(network) for _ in range(threads - 1))]
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="side-by-side")
+
+    def __call__(self, images: paddle.Tensor) -> Pass:
+        bodies = self._bodies[: self._part_count(len(images))]
+        for body in bodies[1:]:
+            _become_alike(self._network, body)
+        parts = _split(images, len(bodies))
+        features = self._each(_body, bodies, parts)
+        joined = [_leaf(paddle.concat(features), features[0].stop_gradient) for _ in range(2)]
+        maps, head_backward = self._head(joined)
+
+        def backward() -> None:
+            head_backward()
+            gradients = [each.grad for each in joined if each.grad is not None]
+            if gradients:
+                pieces = _split(sum(gradients[1:], gradients[0]), len(bodies))
+                list(self._pool.map(_go_back, features, pieces))
+                for body in bodies[1:]:
+                    _add_gradients(body, self._network)
+
+        return Pass(maps, backward)
+
+    def _each(
+        self,
+        act: Callable[[Any, paddle.Tensor], paddle.Tensor],
+        layers: Sequence[nn.Layer],
+        inputs: Sequence[paddle.Tensor],
+    ) -> list[paddle.Tensor]:
+        """``act`` in a thread each; whether gradients are wanted is known to each thread alone."""
+        wanted = paddle.is_grad_enabled()
+
+        def run(layer: nn.Layer, tensor: paddle.Tensor) -> paddle.Tensor:
+            with paddle.set_grad_enabled(wanted):
+                return act(layer, tensor)
+
+        return list(self._pool.map(run, layers, inputs))
+
+    def _part_count(self, images: int) -> int:
+        body = (self._network.backbone, self._network.neck)
+        return 1 if any(map(gathered_statistics, body)) else min(len(self._bodies), images)
+
+    def _head(self, joined: Sequence[paddle.Tensor]) -> tuple[Maps, Backward]:
+        """The head on ``joined``, which gets its gradients; in one piece unless it is DBHead."""
+        head = self._network.head
+        if type(head) is not DBHead:
+            return head(joined[0]), lambda: None
+        branches = (head.binarize, head.thresh)
+        found = self._each(_call, branches, joined)
+        leaves = [_leaf(each, each.stop_gradient) for each in found]
+
+        def backward() -> None:
+            known = [pair for pair in zip(found, leaves, strict=True) if pair[1].grad is not None]
+            list(self._pool.map(lambda pair: _go_back(pair[0], pair[1].grad), known))
+
+        return head.together(*leaves), backward
+
+
+def _body(network: Detector, images: paddle.Tensor) -> paddle.Tensor:
+    features: paddle.Tensor = network.neck(network.backbone(images))
+    return features
+
+
+def _call(layer: nn.Layer, features: paddle.Tensor) -> paddle.Tensor:
+    maps: paddle.Tensor = layer(features)
+    return maps
+
+
+def _go_back(found: paddle.Tensor, gradient: paddle.Tensor) -> None:
+    found.backward(gradient)
+
+
+def _leaf(tensor: paddle.Tensor, stop_gradient: bool) -> paddle.Tensor:
+    """Its values, where a graph of its own begins."""
+    leaf = tensor.detach()
+    leaf.stop_gradient = stop_gradient
+    return leaf
+
+
+def _split(tensor: paddle.Tensor, count: int) -> list[paddle.Tensor]:
+    """Along the first axis, into parts that differ by at most one."""
+    bounds = [len(tensor) * i // count for i in range(count + 1)]
+    return [tensor[start:end] for start, end in pairwise(bounds)]
+
+
+def _become_alike(network: Detector, body: Detector) -> None:
+    """``body`` has the network's weights in the same memory, and its state of training."""
+    body.train() if network.training else body.eval()
+    for own, other in zip(_tensors(network), _tensors(body), strict=True):
+        if own.data_ptr() != other.data_ptr():
+            own._share_buffer_to(other)
+        other.stop_gradient = own.stop_gradient
+    for layer, twin in zip(network.sublayers(), body.sublayers(), strict=True):
+        if isinstance(layer, nn.BatchNorm2D):
+            twin._use_global_stats = layer._use_global_stats
+
+
+def _tensors(network: Detector) -> Iterator[paddle.Tensor]:
+    for part in (network.backbone, network.neck):
+        yield from part.parameters()
+        yield from part.buffers()
+
+
+@paddle.no_grad()  # type: ignore[untyped-decorator]
+def _add_gradients(body: Detector, network: Detector) -> None:
+    """Move what ``body`` gathered to the network."""
+    for own, other in zip(_tensors(network), _tensors(body), strict=True):
+        if other.grad is not None:
+            own.grad.add_(other.grad)
+            other.clear_gradient(set_to_zero=False)
