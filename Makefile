@@ -8,7 +8,7 @@ UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
 UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quality style types test test-upstream regression recipe lr-check \
+.PHONY: help setup train quality style types test test-upstream regression recipe lr-check small-data \
 	bench docs rounding released clean
 
 help:  ## this list
@@ -60,6 +60,9 @@ regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on the receipts of ../shared/data
 	PYTHONPATH=. $(PY) docs/scripts/recipe.py $(ARGS)
 
+small-data: $(READY)  ## docs/small_data.md: augmentation on 10, 30 and 100 receipts
+	PYTHONPATH=. $(PY) docs/scripts/small_data.py $(ARGS)
+
 lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth and ten times of it
 	PYTHONPATH=. $(PY) docs/scripts/lr_check.py $(ARGS)
 
@@ -72,11 +75,12 @@ rounding: $(READY)  ## section 8 of docs/shrink.md, where ../shared/data is pres
 released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
 	PYTHONPATH=tests $(PY) docs/scripts/released_table.py
 
-bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.0's; the solver
+bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.0's; solver, threads
 	PYTHONPATH=tests $(PY) tests/bench/operators.py
 	PYTHONPATH=. $(PY) -m tests.bench.postprocess
 	PYTHONPATH=tests:. $(PY) tests/bench/data.py
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(PY) tests/bench/solver.py
+	PYTHONPATH=. $(PY) tests/bench/threads.py
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .venv-upstream .cache build dist *.egg-info output

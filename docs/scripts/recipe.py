@@ -69,6 +69,16 @@ def rate(value: float) -> tuple[str, ...]:
     return (f"Optimizer.lr.learning_rate={value}",)
 
 
+def optimizer(name: str, learning_rate: float) -> Setting:
+    overrides = (f"Optimizer.name={name}", *rate(learning_rate))
+    return Setting(f"{name}, {learning_rate:g}", overrides)
+
+
+def schedule(name: str, *keys: str) -> Setting:
+    overrides = (f"Optimizer.lr.name={name}", *(f"Optimizer.lr.{key}" for key in keys))
+    return Setting(", ".join((name, *keys)), overrides)
+
+
 FACTORS: dict[str, list[Setting]] = {
     "shrink ratio": [
         Setting("0.4", shrink(0.4)),
@@ -78,6 +88,21 @@ FACTORS: dict[str, list[Setting]] = {
     ],
     "learning rate": [
         Setting(f"{value:g}", rate(value)) for value in (5e-5, 1e-4, 3e-4, 5e-4, 1e-3)
+    ],
+    "optimizer": [
+        optimizer("AdamW", 5e-4),
+        optimizer("Adam", 5e-4),
+        optimizer("Lamb", 5e-3),
+        optimizer("RMSProp", 1e-4),
+        optimizer("Momentum", 1e-3),
+        optimizer("Momentum", 1e-2),
+        optimizer("Adagrad", 5e-3),
+    ],
+    "schedule": [
+        schedule("Cosine"),
+        schedule("Cosine", "warmup_epoch=0"),
+        schedule("Linear"),
+        schedule("Const"),
     ],
     "rounding of the kernels": [
         Setting(way, (f"Train.dataset.transforms.MakeShrinkMap.rounding={way}",))
