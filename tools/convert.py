@@ -1,0 +1,8 @@
+"""Convert label files of other tools, and back; --help tells how."""
+
+import sys
+
+from ppocr_ft.cli.convert import main
+
+if __name__ == "__main__":
+    sys.exit(main())
