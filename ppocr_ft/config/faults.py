@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +32,7 @@ class Fault:
     ``path`` is the config file or, for a value of the command line, ``-o Section.key``; ``line``
     is 1-based. ``key`` is the dotted key path, list items by index, as ``-o`` takes it:
     ``Train.dataset.transforms.6.MakeShrinkMap.shrink_ratio``. ``related`` are further keys that
-    the finding depends on.
+    the finding depends on; ``rule`` is the name of what found it.
     """
 
     severity: Severity
@@ -41,6 +41,7 @@ class Fault:
     key: str
     message: str
     related: tuple[str, ...] = ()
+    rule: str = field(default="", compare=False)
 
     def describe(self) -> str:
         where = self.path or ""
@@ -62,6 +63,11 @@ def error(key: str, message: str, *related: str) -> Fault:
 
 def warning(key: str, message: str, *related: str) -> Fault:
     return Fault("warning", None, None, key, message, related)
+
+
+def found_by(rule: str, faults: Iterable[Fault]) -> list[Fault]:
+    """The faults with the name of what found them, where they have none yet."""
+    return [fault if fault.rule else replace(fault, rule=rule) for fault in faults]
 
 
 def config_error(path: str | Path, faults: Sequence[Fault]) -> ConfigError:

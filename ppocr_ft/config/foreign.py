@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppocr_ft.config.faults import error, warning
+from ppocr_ft.config.faults import error, found_by, warning
 from ppocr_ft.config.tree import Tree
 
 OTHER_TASKS = frozenset(("rec", "cls", "table", "kie", "e2e", "sr"))
@@ -20,20 +20,23 @@ def refuse_other_tasks(tree: Tree) -> bool:
     task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
     if isinstance(task, str) and task in OTHER_TASKS:
         message = f"found {task!r}: this project trains text detectors (det); {USE_INSTEAD}"
-        tree.add(error("Architecture.model_type", message))
-        return True
+        return _refuse(tree, "Architecture.model_type", message)
     if algorithm == "Distillation":
         message = (
             "found 'Distillation': one detector is trained here, without a teacher; "
             f"{USE_INSTEAD}. A distilled .pdparams can be its Global.pretrained_model"
         )
-        tree.add(error("Architecture.algorithm", message))
-        return True
+        return _refuse(tree, "Architecture.algorithm", message)
     if isinstance(algorithm, str) and algorithm in OTHER_ALGORITHMS:
         message = f"found {algorithm!r}: this project trains DB detectors; {USE_INSTEAD}"
-        tree.add(error("Architecture.algorithm", message))
-        return True
+        return _refuse(tree, "Architecture.algorithm", message)
     return False
+
+
+def _refuse(tree: Tree, key: str, message: str) -> bool:
+    for fault in found_by("other_task", [error(key, message)]):
+        tree.add(fault)
+    return True
 
 
 def translate_draft_names(tree: Tree) -> None:
@@ -55,7 +58,8 @@ def translate_draft_names(tree: Tree) -> None:
 def _rename(tree: Tree, section: dict[str, Any], key: str, name: str) -> None:
     draft, section["name"] = section["name"], name
     message = f"{draft!r} is a draft's name for {name!r} and is read as that"
-    tree.add(warning(f"Architecture.{key}.name", message))
+    for fault in found_by("draft_name", [warning(f"Architecture.{key}.name", message)]):
+        tree.add(fault)
 
 
 def _section(parent: object, name: str) -> dict[str, Any]:

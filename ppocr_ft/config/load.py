@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppocr_ft.config.faults import Fault, config_error, in_order
+from ppocr_ft.config.faults import Fault, config_error, found_by, in_order
 from ppocr_ft.config.foreign import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.overrides import apply_override, parse_overrides
 from ppocr_ft.config.rules import check_rules
@@ -43,19 +43,26 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 def inspect_config(path: str | Path, overrides: Sequence[str] = ()) -> Inspection:
     """As ``load_config``, but never raises: what is wrong is in ``faults``, with the warnings."""
+    return inspect_tree(read_tree(path, overrides))
+
+
+def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
+    """The file and the overrides as plain data, not held against the schema; never raises."""
     parsed, override_faults = parse_overrides(overrides)
+    override_faults = found_by("override", override_faults)
     text = read_text(Path(path))
     if isinstance(text, Fault):
-        return Inspection(None, (text, *override_faults))
+        return Tree(None, faults=[text, *override_faults])
     tree = parse_yaml(text, str(path))
     tree.faults += override_faults
     if isinstance(tree.data, dict):
         for override in parsed:
             apply_override(tree, override)
-    return _inspect_tree(tree)
+    return tree
 
 
-def _inspect_tree(tree: Tree) -> Inspection:
+def inspect_tree(tree: Tree) -> Inspection:
+    """As ``inspect_config`` for a file that is read already. Names of drafts in it are changed."""
     unreadable = tree.data is None and tree.faults
     if unreadable or refuse_other_tasks(tree):
         return Inspection(None, in_order(tree.faults))

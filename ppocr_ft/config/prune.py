@@ -8,7 +8,16 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from ppocr_ft.config.base import Choice, Section
-from ppocr_ft.config.faults import Fault, error, join_key, nearest, show, suggest, warning
+from ppocr_ft.config.faults import (
+    Fault,
+    error,
+    found_by,
+    join_key,
+    nearest,
+    show,
+    suggest,
+    warning,
+)
 
 
 class Pruner:
@@ -35,11 +44,13 @@ class Pruner:
                 kept[name] = self.value(known[name], value, below)
             elif name in kind.NO_EFFECT:
                 reason = kind.NO_EFFECT[name]
-                self.faults.append(warning(below, f"has no effect here: {reason}"))
+                told = warning(below, f"has no effect here: {reason}")
+                self.faults += found_by("no_effect", [told])
             else:
                 hint = suggest(name, known, kind.NO_EFFECT)
                 owner = f" of {name_of_kind}" if name_of_kind else ""
-                self.faults.append(error(below, f"unknown key{owner}{hint}"))
+                told = error(below, f"unknown key{owner}{hint}")
+                self.faults += found_by("unknown_key", [told])
                 self.unsure += [key] if key else []
                 self.meant.append(join_key(key, nearest(name, known) or name))
         return kept
@@ -63,7 +74,8 @@ class Pruner:
         if name is None or name not in choice.table:
             named = choice.by and isinstance(data, dict)
             where = join_key(key, choice.by) if named else key
-            self.faults.append(error(where, _no_choice(choice, name, data)))
+            told = error(where, _no_choice(choice, name, data))
+            self.faults += found_by("unknown_name", [told])
             self.broken.append(key)
             return data
         kind = choice.table[name]

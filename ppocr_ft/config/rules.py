@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Literal
 
-from ppocr_ft.config.faults import Fault, error, warning
+from ppocr_ft.config.faults import Fault, error, found_by, warning
 from ppocr_ft.config.schema import Config, Dataset
 from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.config.transforms import (
@@ -71,14 +71,14 @@ ADVICE = {
 
 def check_rules(config: Config) -> list[Fault]:
     """Everything that the rules find."""
-    return [fault for rule in RULES for fault in rule(config)]
+    return [fault for rule in RULES for fault in found_by(rule.__name__, rule(config))]
 
 
 def required_operators(config: Config) -> list[Fault]:
     """Each pipeline has what training or evaluation can't do without, once."""
     faults = []
     for mode, required in REQUIRED_OPERATORS.items():
-        placed = _placed(config, mode)
+        placed = placed_operators(config, mode)
         names = [operator.name for _, operator in placed]
         for name in required:
             if names.count(name) == 0:
@@ -91,7 +91,7 @@ def required_operators(config: Config) -> list[Fault]:
 
 def fixed_size(config: Config) -> list[Fault]:
     """Training's images have one size, whose sides the network's stride divides."""
-    if any(_makes_one_size(operator) for _, operator in _placed(config, "Train")):
+    if any(_makes_one_size(operator) for _, operator in placed_operators(config, "Train")):
         return []
     message = (
         "lacks a crop, so that the images of a batch differ in size; add EastRandomCropData or "
@@ -110,7 +110,7 @@ def operator_order(config: Config) -> list[Fault]:
     """Nothing before DecodeImage, nothing after KeepKeys, no geometry after the maps."""
     faults = []
     for mode in REQUIRED_OPERATORS:
-        placed = _placed(config, mode)
+        placed = placed_operators(config, mode)
         names = [operator.name for _, operator in placed]
         if "DecodeImage" in names[1:] and names[0] != "DecodeImage":
             faults.append(error(placed[0][0], "comes before DecodeImage, which must be the first"))
@@ -139,7 +139,7 @@ def map_order(config: Config) -> list[Fault]:
     border, shrink = _pair(config)
     if border is None or shrink is None:
         return []
-    keys = [key for key, _ in _placed(config, "Train")]
+    keys = [key for key, _ in placed_operators(config, "Train")]
     if keys.index(border[0]) < keys.index(shrink[0]):
         return []
     message = (
@@ -154,7 +154,7 @@ def normalize_layout(config: Config) -> list[Fault]:
     faults = []
     for mode in REQUIRED_OPERATORS:
         after = False
-        for key, operator in _placed(config, mode):
+        for key, operator in placed_operators(config, mode):
             after = after or isinstance(operator, ToCHWImage)
             wanted = "chw" if after else "hwc"
             if isinstance(operator, NormalizeImage) and operator.order != wanted:
@@ -190,7 +190,7 @@ def shrink_pair(config: Config) -> list[Fault]:
 def shrink_end(config: Config) -> list[Fault]:
     """A ramp stays below 1, where texts would not shrink at all."""
     faults = []
-    for key, operator in _placed(config, "Train"):
+    for key, operator in placed_operators(config, "Train"):
         if isinstance(operator, ShrinkScheduled) and operator.end_ratio() >= 1:
             message = (
                 f"found {operator.shrink_ratio:g}; with total_epoch {operator.total_epoch} and no "
@@ -226,7 +226,7 @@ def kept_keys(config: Config) -> list[Fault]:
     """KeepKeys keeps what the loss or the metric needs."""
     faults = []
     for mode, required in REQUIRED_KEYS.items():
-        for key, operator in _placed(config, mode):
+        for key, operator in placed_operators(config, mode):
             if not isinstance(operator, KeepKeys):
                 continue
             missing = [name for name in required if name not in operator.keep_keys]
@@ -276,7 +276,8 @@ def _pipeline(mode: Mode) -> str:
     return f"{mode}.dataset.transforms"
 
 
-def _placed(config: Config, mode: Mode) -> list[Placed]:
+def placed_operators(config: Config, mode: Mode) -> list[Placed]:
+    """A pipeline's operators with their keys."""
     operators = _dataset(config, mode).transforms
     return [(f"{_pipeline(mode)}.{i}.{op.name}", op) for i, op in enumerate(operators)]
 
@@ -286,7 +287,7 @@ def _pair(
 ) -> tuple[tuple[str, MakeBorderMap] | None, tuple[str, MakeShrinkMap] | None]:
     """The two map operators of training, each None where it is missing."""
     border = shrink = None
-    for key, operator in _placed(config, "Train"):
+    for key, operator in placed_operators(config, "Train"):
         if isinstance(operator, MakeBorderMap):
             border = border or (key, operator)
         elif isinstance(operator, MakeShrinkMap):

@@ -34,6 +34,21 @@ RELEASED_WEIGHTS = "released"
 """The ``pretrained_model`` that means the released PP-OCRv4 mobile detector."""
 
 
+VerdictName = Literal[
+    "targets-wrong",
+    "loss-not-falling",
+    "overfitting",
+    "below-start",
+    "lr-zero",
+    "warming-up",
+    "grad-exploding",
+    "nan",
+    "loader-bound",
+    "memory-growing",
+]
+"""What the monitor may say of a run."""
+
+
 def _every(value: object) -> object:
     """PaddleOCR's ``eval_batch_step: 500`` is ``[0, 500]``."""
     return (0, value) if isinstance(value, int) else value
@@ -54,7 +69,6 @@ class GlobalSection(Section):
         "cal_metric_during_train": "a detector's metric needs whole images, not training crops",
         "d2s_train_image_shape": "training builds no static graph",
         "to_static": "training builds no static graph",
-        "use_visualdl": "metrics.csv holds every curve",
         "use_wandb": "metrics.csv holds every curve",
         "save_visual": "metrics.csv holds every curve",
         "infer_img": _PREDICT,
@@ -126,11 +140,21 @@ class GlobalSection(Section):
     """Run to go on with: a checkpoint, or 'latest' for the one in save_model_dir."""
     save_inference_dir: Text | None = None
     """Folder of the exported model."""
+    fit_postprocess: bool = True
+    """Whether training ends with PostProcess fitted to the best weights on Eval: fitted.yml."""
     use_ema: bool = False
     """Whether an average of the weights (EMA) is kept; evaluations judge it, best_accuracy is it.
     PaddleDetection's key."""
     ema_decay: Share = 0.98
     """Share that a step keeps of the average; step t keeps at most t / (9 + t)."""
+    stop_on: Listed[VerdictName] = ()
+    """Verdicts of the monitor that end the run; docs/monitor.md explains each."""
+    patience: PositiveInt | None = None
+    """Evaluations without a new best after which the run ends; null: it goes to its end."""
+    use_visualdl: bool = False
+    """Whether metrics.csv's figures are VisualDL scalars too, in save_model_dir/vdl."""
+    use_tensorboard: bool = False
+    """Whether they are TensorBoard scalars too, in save_model_dir/tensorboard."""
     use_amp: bool = False
     """Whether training uses mixed precision."""
     amp_level: Literal["O1", "O2"] = "O2"

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ppocr_ft.config.faults import Fault, error, is_under, join_key, show
+from ppocr_ft.config.faults import Fault, error, found_by, is_under, join_key, show
 from ppocr_ft.config.prune import Pruner
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.wording import describe, is_telling
@@ -102,7 +102,7 @@ def _read(data: dict[str, Any]) -> tuple[Config | None, list[Fault]]:
     except ValidationError as reason:
         found = [details for details in reason.errors(include_url=False) if is_telling(details)]
         faults = {_key_of(details, data): describe(details) for details in found}
-        return None, [error(key, message) for key, message in faults.items()]
+        return None, found_by("value", [error(key, message) for key, message in faults.items()])
 
 
 def _key_of(details: ErrorDetails, data: Any) -> str:

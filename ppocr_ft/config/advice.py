@@ -1,0 +1,242 @@
+"""What is allowed and still seldom meant, as pure functions ``Config -> list[Fault]``.
+
+``load_config`` doesn't ask these; the check before a training does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ppocr_ft.config.faults import Fault, error, found_by, warning
+from ppocr_ft.config.rules import Mode, placed_operators
+from ppocr_ft.config.schema import Config
+from ppocr_ft.config.transforms import (
+    DecodeImage,
+    DetResizeForTest,
+    NormalizeImage,
+    Operator,
+    ScaledCrop,
+)
+
+INFERENCE_LIMIT = (960, "max")
+"""limit_side_len and limit_type of PaddleOCR's tools/infer/predict_det.py, 2.6 to 2.10."""
+DEFAULT_LIMIT = (736, "min")
+"""DetResizeForTest's without arguments."""
+FEW_IMAGES = 8
+"""Under so many in a batch its statistics are mostly chance."""
+LR = "Optimizer.lr"
+EVAL_STEPS = "Global.eval_batch_step"
+_EPOCHS = "Global.epoch_num"
+_ONLY_ENDS = (
+    "there is an evaluation before the first and after the last step only; PaddleOCR has none at "
+    "all and keeps no best_accuracy"
+)
+
+_Kind = TypeVar("_Kind", bound=Operator)
+
+
+def advise(config: Config) -> list[Fault]:
+    """Everything that can be said without the data."""
+    return [fault for rule in ADVICE for fault in found_by(rule.__name__, rule(config))]
+
+
+def advise_on_length(config: Config, train_images: int) -> list[Fault]:
+    """What can be said once it is known how many images an epoch draws."""
+    rules = (batch_size, evaluation_interval, warmup_length)
+    return [
+        fault for rule in rules for fault in found_by(rule.__name__, rule(config, train_images))
+    ]
+
+
+def eval_resize(config: Config) -> list[Fault]:
+    """Evaluation sees pages as large as inference does."""
+    found = _first(config, "Eval", DetResizeForTest)
+    if found is None:
+        return []
+    key, operator = found
+    if _limit(operator) == INFERENCE_LIMIT:
+        return []
+    message = (
+        f"evaluation resizes by {_in_words(operator)}; PaddleOCR's predict_det limits the longest "
+        "side to 960 px unless told otherwise, so its results differ from the hmean measured here"
+    )
+    return [warning(key, message)]
+
+
+def crop_scale(config: Config) -> list[Fault]:
+    """ScaledCrop has text as large as evaluation has it."""
+    crop, resize = (
+        _first(config, "Train", ScaledCrop),
+        _first(config, "Eval", DetResizeForTest),
+    )
+    if crop is None or resize is None:
+        return []
+    ours, theirs = (crop[1].limit_side_len, crop[1].limit_type), _limit(resize[1])
+    if ours == theirs:
+        return []
+    message = (
+        f"cuts at the scale of limit_side_len: {ours[0]}, limit_type: {ours[1]}; evaluation "
+        f"resizes by {_in_words(resize[1])}, so text differs in size"
+    )
+    return [warning(crop[0], message, resize[0])]
+
+
+def preprocessing(config: Config) -> list[Fault]:
+    """Training and evaluation hand the network the same channels and values."""
+    faults = []
+    for kind, names in ((DecodeImage, ("img_mode",)), (NormalizeImage, ("scale", "mean", "std"))):
+        train, other = _first(config, "Train", kind), _first(config, "Eval", kind)
+        if train is None or other is None:
+            continue
+        for name in names:
+            ours, theirs = _value(train[1], name), _value(other[1], name)
+            if ours != theirs:
+                message = f"found {_shown(theirs)}, but training has {_shown(ours)}"
+                faults.append(warning(f"{other[0]}.{name}", message, f"{train[0]}.{name}"))
+    return faults
+
+
+def color_order(config: Config) -> list[Fault]:
+    """PaddleOCR's detectors, and so all released weights, take BGR."""
+    found = _first(config, "Train", DecodeImage)
+    if found is None or found[1].img_mode == "BGR" or not _has_weights(config):
+        return []
+    message = "is RGB (DecodeImage's default); PaddleOCR's detectors were trained on BGR"
+    return [warning(f"{found[0]}.img_mode", message, "Global.pretrained_model")]
+
+
+def save_interval(config: Config) -> list[Fault]:
+    """A kept checkpoint comes before the run ends."""
+    every, epochs = config.Global.save_epoch_step, config.Global.epoch_num
+    if every <= epochs:
+        return []
+    message = f"found {every}, but the run has {epochs} epoch(s): no iter_epoch_N is ever kept"
+    return [warning("Global.save_epoch_step", message, "Global.epoch_num")]
+
+
+def evaluation_epochs(config: Config) -> list[Fault]:
+    """An evaluation comes before the run ends."""
+    every, epochs = config.Global.eval_batch_epoch, config.Global.epoch_num
+    if every is None or every <= epochs:
+        return []
+    message = f"found {every}, but the run has {epochs} epoch(s): {_ONLY_ENDS}"
+    return [warning("Global.eval_batch_epoch", message, "Global.epoch_num")]
+
+
+def batch_statistics(config: Config) -> list[Fault]:
+    """Batch norms that go on learning statistics need enough images in a batch."""
+    size = config.Train.loader.batch_size_per_card
+    if config.Global.freeze_bn_stats or size >= FEW_IMAGES or not _has_weights(config):
+        return []
+    message = (
+        f"is false with {size} image(s) in a batch: the statistics that the weights brought are "
+        "replaced by those of a few images"
+    )
+    return [
+        warning("Global.freeze_bn_stats", message, "Train.loader.batch_size_per_card"),
+    ]
+
+
+def schedule_length(config: Config) -> list[Fault]:
+    """A schedule's first change comes before the run ends."""
+    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
+    faults = []
+    if lr.name == "Step" and lr.step_size is not None and lr.step_size >= epochs:
+        message = f"found {lr.step_size}, but the run has {epochs} epoch(s): the rate never falls"
+        faults.append(warning(f"{LR}.step_size", f"{message}; its unit is epochs", _EPOCHS))
+    if lr.cycle is not None and "cycle" in lr.USED[lr.name] and lr.cycle > epochs:
+        message = f"found {lr.cycle:g}, but the run has {epochs} epoch(s): the cosine isn't ended"
+        faults.append(warning(f"{LR}.cycle", f"{message}; its unit is epochs", _EPOCHS))
+    return faults
+
+
+ADVICE: tuple[Callable[[Config], list[Fault]], ...] = (
+    eval_resize,
+    crop_scale,
+    preprocessing,
+    color_order,
+    save_interval,
+    evaluation_epochs,
+    batch_statistics,
+    schedule_length,
+)
+
+
+def batch_size(config: Config, train_images: int) -> list[Fault]:
+    """An epoch has a whole batch where smaller ones are dropped."""
+    loader, key = config.Train.loader, "Train.loader.batch_size_per_card"
+    size = loader.batch_size_per_card
+    if train_images >= size or train_images == 0:
+        return []
+    found = f"found {size}, but an epoch has {train_images} image(s)"
+    if loader.drop_last:
+        return [error(key, f"{found} and drop_last leaves none", "Train.loader.drop_last")]
+    return [warning(key, f"{found}: no batch is ever whole")]
+
+
+def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
+    """An evaluation comes before the run ends."""
+    first, every = config.Global.eval_batch_step
+    total = _steps_per_epoch(config, train_images) * config.Global.epoch_num
+    if config.Global.eval_batch_epoch is not None or first + every <= total or not total:
+        return []
+    message = (
+        f"found [{first}, {every}], but the run has {total} steps on one card ({train_images} "
+        f"images): {_ONLY_ENDS}"
+    )
+    return [warning(EVAL_STEPS, message, "Train.loader", _EPOCHS)]
+
+
+def warmup_length(config: Config, train_images: int) -> list[Fault]:
+    """The warm-up ends, and leaves most of the run to training."""
+    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
+    per_epoch = _steps_per_epoch(config, train_images)
+    total, steps = per_epoch * epochs, lr.warmup_steps
+    if not steps or not total or steps < total:
+        return []
+    message = f"found {steps}, but the run has {total} steps: it never reaches its rate"
+    return [warning(f"{LR}.warmup_steps", message, "Train.loader", _EPOCHS)]
+
+
+def _steps_per_epoch(config: Config, train_images: int) -> int:
+    """Updates of the weights, on one card."""
+    loader = config.Train.loader
+    whole, rest = divmod(train_images, loader.batch_size_per_card)
+    batches = whole + (0 if loader.drop_last or not rest else 1)
+    return -(-batches // config.Optimizer.gradient_accumulation_steps)
+
+
+def _first(config: Config, mode: Mode, kind: type[_Kind]) -> tuple[str, _Kind] | None:
+    found = [(key, op) for key, op in placed_operators(config, mode) if isinstance(op, kind)]
+    return found[0] if found else None
+
+
+def _limit(operator: DetResizeForTest) -> tuple[int, str] | None:
+    """limit_side_len and limit_type; None where the size is given in another way."""
+    if operator.image_shape is not None or operator.resize_long is not None:
+        return None
+    if operator.limit_side_len is None:
+        return DEFAULT_LIMIT
+    return operator.limit_side_len, operator.limit_type or "min"
+
+
+def _in_words(operator: DetResizeForTest) -> str:
+    limit = _limit(operator)
+    if limit is not None:
+        given = "" if operator.limit_side_len else " (its default)"
+        return f"limit_side_len: {limit[0]}, limit_type: {limit[1]}{given}"
+    return ", ".join(f"{name}: {value}" for name, value in operator.arguments().items())
+
+
+def _value(operator: Operator, name: str) -> object:
+    value = getattr(operator, name)
+    return 1 / 255 if name == "scale" and value is None else value
+
+
+def _shown(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _has_weights(config: Config) -> bool:
+    return bool(config.Global.pretrained_model or config.Global.checkpoints)

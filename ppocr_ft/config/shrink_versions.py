@@ -1,0 +1,197 @@
+"""Which shrink ratio each PaddleOCR would train this very YAML with. Works on plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ppocr_ft.config.faults import Fault, warning
+from ppocr_ft.config.transforms import PADDLEOCR_RISE
+
+TRAIN_OPERATORS = "Train.dataset.transforms"
+DEFAULT_SEED, DEFAULT_EPOCHS, DEFAULT_RATIO = 1024, 500, 0.4
+TOO_WIDE_RATIO = 0.7
+"""Above it a kernel covers most of its text, far over the 0.6 that PP-OCRv4 ends at."""
+NO_BORDER_RATIO = math.sqrt(2)
+"""From here on MakeBorderMap's outward offset is an inward one that leaves nothing of a long text;
+of a square it does so from the root of 3 on."""
+
+
+@dataclass(frozen=True)
+class VersionRatio:
+    """The ratio in the first and the last epoch of the run, why, and what comes of it."""
+
+    version: str
+    first: float
+    last: float
+    reason: str
+    effect: str
+
+    @property
+    def is_sound(self) -> bool:
+        return max(self.first, self.last) <= TOO_WIDE_RATIO
+
+    def describe(self) -> str:
+        ratio = f"{self.first:.4g}"
+        ratio = f"constant {ratio}" if self.first == self.last else f"{ratio} to {self.last:.4g}"
+        effect = f": {self.effect}" if self.effect else ""
+        return f"{self.version}: {ratio} ({self.reason}){effect}"
+
+
+@dataclass(frozen=True)
+class ShrinkKeys:
+    """What MakeShrinkMap's schedule is made of; None: not given."""
+
+    key: str
+    shrink_ratio: float
+    shrink_ratio_end: float | None
+    total_epoch: float | None
+    seed: int
+    epoch_num: int
+
+
+@dataclass(frozen=True)
+class ShrinkVersions:
+    """The YAML's keys, and what the versions make of them."""
+
+    keys: ShrinkKeys
+    versions: tuple[VersionRatio, ...]
+
+    @property
+    def ours(self) -> VersionRatio:
+        return self.versions[-1]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**asdict(self.keys), "versions": [asdict(each) for each in self.versions]}
+
+
+def shrink_versions(data: object) -> ShrinkVersions | None:
+    """None where the YAML has no MakeShrinkMap with numbers as its keys.
+
+    From the wheels of 2.6.1.3, 2.7.0.3, 2.8.1 and 2.10.0; docs/shrink.md has the measurement.
+    """
+    keys = _keys(data)
+    if keys is None:
+        return None
+    return ShrinkVersions(keys, (_of_26(keys), _of_27(data, keys), _of_29(keys), _of_ours(keys)))
+
+
+def total_epoch_fault(of: ShrinkVersions) -> Fault | None:
+    """The published conflict: ``total_epoch`` is a ramp that no PaddleOCR release gives."""
+    keys = of.keys
+    if keys.total_epoch is None:
+        return None
+    relation = "equals" if keys.total_epoch == keys.epoch_num else "differs from"
+    message = (
+        f"{keys.total_epoch:g} {relation} Global.epoch_num {keys.epoch_num}; it is to ramp the "
+        f"shrink ratio. With this YAML the ratio is in "
+        f"{'; '.join(each.describe() for each in of.versions)}"
+    )
+    found = warning(f"{keys.key}.total_epoch", message, "Global.epoch_num", "Global.seed")
+    return replace(found, rule="total_epoch")
+
+
+def _of_26(keys: ShrinkKeys) -> VersionRatio:
+    start = keys.shrink_ratio
+    return _version("PaddleOCR 2.6.1", start, start, "it knows no total_epoch")
+
+
+def _of_27(data: object, keys: ShrinkKeys) -> VersionRatio:
+    start, total, name = keys.shrink_ratio, keys.total_epoch, "PaddleOCR 2.7 and 2.8"
+    if total is None:
+        return _version(name, start, start, "no total_epoch is given")
+    if not _is_given_an_epoch(data):
+        return _version(name, start, start, "it gives no epoch where a map operator has no keys")
+    if _is_rebuilt(data):
+        first, last = (start + PADDLEOCR_RISE * e / total for e in (1, keys.epoch_num))
+        reason = "an entry of ratio_list below 1 has the data set rebuilt with the epoch as seed"
+        return _version(name, first, last, reason)
+    ratio = start + PADDLEOCR_RISE * keys.seed / total
+    reason = (
+        f"it takes the seed for the epoch: {start:g} + {PADDLEOCR_RISE:g} * {keys.seed} / {total:g}"
+    )
+    return _version(name, ratio, ratio, reason)
+
+
+def _of_29(keys: ShrinkKeys) -> VersionRatio:
+    start = keys.shrink_ratio
+    ignored = keys.total_epoch is not None
+    reason = "total_epoch has no effect" if ignored else "no total_epoch is given"
+    return _version("PaddleOCR 2.9 and later", start, start, reason)
+
+
+def _of_ours(keys: ShrinkKeys) -> VersionRatio:
+    start, end = keys.shrink_ratio, keys.shrink_ratio_end
+    if end is None:
+        end = start if keys.total_epoch is None else start + PADDLEOCR_RISE
+    total = keys.total_epoch or keys.epoch_num
+    first, last = (start + (end - start) * min(e / total, 1) for e in (1, keys.epoch_num))
+    if start == end:
+        return _version("ppocr_ft", start, start, "no ramp is given")
+    return _version("ppocr_ft", first, last, f"the true epoch, {start:g} to {end:g} over {total:g}")
+
+
+def _version(name: str, first: float, last: float, reason: str) -> VersionRatio:
+    return VersionRatio(name, first, last, reason, _effect(max(first, last)))
+
+
+def _effect(ratio: float) -> str:
+    if ratio >= NO_BORDER_RATIO:
+        return (
+            "MakeShrinkMap masks every text, and MakeBorderMap raises IndexError at long ones "
+            "(from 1.73 on at all), which ends in a RecursionError"
+        )
+    if ratio >= 1:
+        return "MakeShrinkMap masks every text without a word: only background is learnt"
+    if ratio > TOO_WIDE_RATIO:
+        return "kernels cover most of a text: the loss falls, hmean collapses"
+    return ""
+
+
+def _keys(data: object) -> ShrinkKeys | None:
+    found = _operator(data, "MakeShrinkMap")
+    if found is None:
+        return None
+    index, given = found
+    arguments = given if isinstance(given, dict) else {}
+    run = _section(data, "Global")
+    ratio = arguments.get("shrink_ratio", DEFAULT_RATIO)
+    end, total = arguments.get("shrink_ratio_end"), arguments.get("total_epoch")
+    seed, epochs = run.get("seed", DEFAULT_SEED), run.get("epoch_num", DEFAULT_EPOCHS)
+    optional = [value for value in (end, total) if value is not None]
+    if not all(map(_is_number, [ratio, *optional, seed, epochs])) or total == 0 or not epochs:
+        return None
+    key = f"{TRAIN_OPERATORS}.{index}.MakeShrinkMap"
+    return ShrinkKeys(key, float(ratio), end, total, int(seed), int(epochs))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_given_an_epoch(data: object) -> bool:
+    """2.7 and 2.8 do so where both map operators are there with keys of their own."""
+    found = [_operator(data, name) for name in ("MakeBorderMap", "MakeShrinkMap")]
+    return all(each is not None and isinstance(each[1], dict) for each in found)
+
+
+def _is_rebuilt(data: object) -> bool:
+    ratios = _section(_section(data, "Train"), "dataset").get("ratio_list", 1.0)
+    listed = ratios if isinstance(ratios, (list, tuple)) else [ratios]
+    return any(_is_number(ratio) and ratio < 1 for ratio in listed)
+
+
+def _operator(data: object, name: str) -> tuple[int, object] | None:
+    """Index and arguments of the first one of that name in the training pipeline."""
+    transforms = _section(_section(data, "Train"), "dataset").get("transforms")
+    for index, item in enumerate(transforms if isinstance(transforms, (list, tuple)) else ()):
+        if isinstance(item, dict) and name in item:
+            return index, item[name]
+    return None
+
+
+def _section(data: object, name: str) -> Mapping[str, Any]:
+    section = data.get(name) if isinstance(data, dict) else None
+    return section if isinstance(section, dict) else {}

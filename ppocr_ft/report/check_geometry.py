@@ -1,0 +1,217 @@
+"""Text sizes where the network sees them and a perfect network's results, as text and picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+PERCENTILES = (5, 50, 95)
+HEIGHT_EDGES_PX = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+ASPECT_EDGES = (1, 1.5, 2, 3, 5, 8, 12, 20, 30)
+SIZE_INCHES = (9.0, 6.0)
+DPI = 110
+BLUE, ORANGE, RED = "tab:blue", "tab:orange", "tab:red"
+
+
+@dataclass(frozen=True)
+class TextSizes:
+    """Texts at one size of their pages: shorter sides (n,) px, longer over shorter ones (n,), and
+    the share whose extent is under ``min_text_size`` px."""
+
+    heights_px: Floats
+    aspects: Floats
+    too_small: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "texts": len(self.heights_px),
+            "height_px": _percentiles(self.heights_px),
+            "aspect": _percentiles(self.aspects),
+            "under_min_text_size": round(self.too_small, 4),
+            "heights": _histogram(self.heights_px, HEIGHT_EDGES_PX),
+            "aspects": _histogram(self.aspects, ASPECT_EDGES),
+        }
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """What a perfect network reaches with a pair: mean IoU, and shares of the texts above it."""
+
+    shrink_ratio: float
+    unclip_ratio: float
+    mean_iou: float
+    share_50: float
+    share_70: float
+
+
+@dataclass(frozen=True)
+class OnPixels:
+    """hmean that DBPostProcess gets from the label's own shrink map: with all rounding."""
+
+    pages: int
+    rounding: str
+    hmean: float
+    hmean_70: float
+
+
+@dataclass(frozen=True)
+class LabelGeometry:
+    """``texts`` are those that the ceilings are about.
+
+    ``training`` is None without a crop or page sizes, ``on_pixels`` without page sizes.
+
+    ``configured`` is the config's pair, ``refitted`` its shrink ratio with the unclip ratio that
+    suits the labels best, ``best`` the best pair of those tried.
+    """
+
+    texts: int
+    min_text_size_px: float
+    sizes_known: bool
+    evaluation: TextSizes
+    training: TextSizes | None
+    configured: Ceiling
+    refitted: Ceiling
+    best: Ceiling
+    on_pixels: OnPixels | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data; shares and IoUs 0 to 1."""
+        return {
+            "texts": self.texts,
+            "image_sizes_known": self.sizes_known,
+            "min_text_size_px": self.min_text_size_px,
+            "evaluation": self.evaluation.as_dict(),
+            "training": self.training and self.training.as_dict(),
+            "ceiling": {
+                "configured": asdict(self.configured),
+                "best_unclip": asdict(self.refitted),
+                "best_pair": asdict(self.best),
+            },
+            "on_pixels": self.on_pixels and asdict(self.on_pixels),
+        }
+
+
+def geometry_lines(of: LabelGeometry) -> list[str]:
+    """A short table each of sizes and ceilings."""
+    at = "at evaluation's resize" if of.sizes_known else "as labelled (image sizes unknown)"
+    least = f"under {of.min_text_size_px:g} px"
+    head = ("text", "number", "height, px: 5 %, median, 95 %", "long/short side", least)
+    rows: list[tuple[str, ...]] = [head, _size_row(at, of.evaluation)]
+    if of.training is not None:
+        rows.append(_size_row("in training's crops", of.training))
+    lines = [*_aligned(rows), "", f"a perfect network, {of.texts} texts:"]
+    rows = [("", "shrink ratio", "unclip_ratio", "mean IoU", "IoU >0.5", "IoU >0.7")]
+    rows += [_ceiling_row(name, each) for name, each in _ceilings(of).items()]
+    lines += _aligned(rows)
+    if of.on_pixels is not None:
+        drawn = of.on_pixels
+        lines.append(
+            f"the config's pair on pixels (rounding: {drawn.rounding}, {drawn.pages} images): "
+            f"hmean {drawn.hmean:.3f}, at IoU 0.7 {drawn.hmean_70:.3f}"
+        )
+    return lines
+
+
+def geometry_png(of: LabelGeometry) -> bytes:
+    """Histograms of heights and aspects, with min_text_size and the ceilings."""
+    figure = Figure(figsize=SIZE_INCHES)
+    FigureCanvasAgg(figure)
+    heights, aspects = figure.subplots(2, 1)
+    shown = {"at evaluation's resize": of.evaluation}
+    if of.training is not None:
+        shown["in training's crops"] = of.training
+    _bars(heights, {k: each.heights_px for k, each in shown.items()}, HEIGHT_EDGES_PX)
+    _bars(aspects, {k: each.aspects for k, each in shown.items()}, ASPECT_EDGES)
+    least = float(np.interp(of.min_text_size_px, HEIGHT_EDGES_PX, range(len(HEIGHT_EDGES_PX))))
+    label = f"min_text_size {of.min_text_size_px:g} px"
+    heights.axvline(least, color=RED, linestyle="--", label=label)
+    heights.set_xlabel("height of a text (its shorter side), px")
+    aspects.set_xlabel("longer side / shorter side")
+    for axes in (heights, aspects):
+        axes.set_ylabel("share of texts, %")
+        axes.legend()
+    title = "\n".join(_in_words(name, each) for name, each in _ceilings(of).items())
+    figure.suptitle(title, fontsize=9)
+    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.09, top=0.88, hspace=0.32)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DPI)
+    return picture.getvalue()
+
+
+def _bars(axes: Axes, shown: Mapping[str, Floats], edges: tuple[float, ...]) -> None:
+    """Percent of the values in each class, whose edges are evenly spaced on the axis."""
+    width = 0.9 / len(shown)
+    places = np.arange(len(edges) - 1) + 0.05
+    for i, ((name, values), color) in enumerate(zip(shown.items(), (BLUE, ORANGE), strict=False)):
+        counts = np.array(_histogram(values, edges)["counts"])
+        shares = 100 * counts / max(counts.sum(), 1)
+        axes.bar(places + i * width, shares, width, align="edge", label=name, color=color)
+    axes.set_xticks(range(len(edges)), [f"{edge:g}" for edge in edges])
+
+
+def _histogram(values: Floats, edges: tuple[float, ...]) -> dict[str, list[float]]:
+    """What lies outside the edges counts in the first and the last class."""
+    inside = np.clip(values, edges[0], np.nextafter(edges[-1], 0))
+    counts, _ = np.histogram(inside, edges)
+    return {"edges": list(edges), "counts": counts.tolist()}
+
+
+def _ceilings(of: LabelGeometry) -> dict[str, Ceiling]:
+    return {
+        "the config's pair": of.configured,
+        "its shrink ratio, best unclip": of.refitted,
+        "best pair": of.best,
+    }
+
+
+def _in_words(name: str, of: Ceiling) -> str:
+    return (
+        f"{name}: shrink ratio {of.shrink_ratio:g}, unclip_ratio {of.unclip_ratio:g}: a perfect "
+        f"network's mean IoU {of.mean_iou:.2f}, above 0.7 {of.share_70:.0%}"
+    )
+
+
+def _size_row(name: str, of: TextSizes) -> tuple[str, ...]:
+    low, middle, high = (*_percentiles(of.heights_px), 0.0, 0.0, 0.0)[:3]
+    aspect = float(np.median(of.aspects)) if len(of.aspects) else 0.0
+    return (
+        name,
+        str(len(of.heights_px)),
+        f"{low:.0f}, {middle:.0f}, {high:.0f}",
+        f"{aspect:.1f}",
+        f"{of.too_small:.1%}",
+    )
+
+
+def _ceiling_row(name: str, of: Ceiling) -> tuple[str, ...]:
+    return (
+        name,
+        f"{of.shrink_ratio:g}",
+        f"{of.unclip_ratio:g}",
+        f"{of.mean_iou:.3f}",
+        f"{of.share_50:.1%}",
+        f"{of.share_70:.1%}",
+    )
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """The first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in rows
+    ]
+
+
+def _percentiles(values: Floats) -> list[float]:
+    return np.round(np.percentile(values, PERCENTILES), 2).tolist() if len(values) else []

@@ -1,0 +1,65 @@
+"""Findings for people: grouped by rule, the errors first."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from itertools import groupby
+
+from ppocr_ft.errors import Finding
+
+WIDTH = 100
+SHOWN = 5
+"""So many findings of a rule are written out; a count stands for the rest."""
+
+
+def grouped(findings: Sequence[Finding], shown: int = SHOWN) -> list[str]:
+    """Lines: a headline a rule, its findings with file and line, and what to do."""
+    lines: list[str] = []
+    for rule, group in groupby(_sorted(findings), key=lambda each: (each.severity, each.rule)):
+        lines += _rule_lines(*rule, list(group), shown)
+    return lines
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """``2 errors, 1 warning``."""
+    errors = sum(finding.severity == "error" for finding in findings)
+    return f"{_number(errors, 'error')}, {_number(len(findings) - errors, 'warning')}"
+
+
+def _sorted(findings: Sequence[Finding]) -> list[Finding]:
+    """By severity and rule; within a rule as they come."""
+    return sorted(findings, key=lambda each: (each.severity, each.rule))
+
+
+def _rule_lines(severity: str, rule: str, group: list[Finding], shown: int) -> list[str]:
+    lines = [f"{severity} {rule}" + f" ({len(group)})" * (len(group) > 1)]
+    for finding in group[:shown]:
+        lines += _wrapped(f"{_place(finding)}{finding.message}", "  ", "    ")
+    if len(group) > shown:
+        lines.append(f"  ... and {len(group) - shown} more")
+    remedies = dict.fromkeys(finding.remedy for finding in group[:shown])
+    for remedy in remedies:
+        lines += _wrapped(f"-> {remedy}", "  ", "     ")
+    return lines
+
+
+def _place(finding: Finding) -> str:
+    if finding.file is None:
+        return ""
+    return f"{finding.file}:{finding.line}: " if finding.line is not None else f"{finding.file}: "
+
+
+def _wrapped(text: str, first: str, other: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=other,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
