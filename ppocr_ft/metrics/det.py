@@ -107,29 +107,81 @@ class DetMetric:
         self._counts.add(Counts(**state))
 
 
+@dataclass(frozen=True)
+class Overlaps:
+    """What one image's polygons have in common, before any detection is matched.
+
+    The flags belong to the n ground truths and m detections as they were given; what is invalid
+    is not ignored too. ``gt``, ``det`` (p,) are the pairs that overlap and count, as indices into
+    them, by ground truth, then by detection, and ``iou`` their IoUs. No pair depends on other
+    detections: without some of them, the rest of the pairs and flags stays what it is.
+    """
+
+    invalid_gt: Bools
+    ignored_gt: Bools
+    invalid_det: Bools
+    ignored_det: Bools
+    gt: Indices
+    det: Indices
+    iou: Areas
+
+    @property
+    def counted_gts(self) -> int:
+        return int(np.sum(~self.invalid_gt & ~self.ignored_gt))
+
+    @property
+    def det_counts(self) -> Bools:
+        """Which detections count (m,)."""
+        return ~self.invalid_det & ~self.ignored_det
+
+    def matched(self, iou_threshold: float) -> int:
+        """How many detections have a ground truth of their own over the threshold."""
+        over = self.iou > iou_threshold
+        return greedy_matches(self.gt[over], self.det[over])
+
+
 def count_image(
     pred_polygons: Sequence[ArrayLike],
     gt_polygons: Sequence[ArrayLike],
     ignore_flags: Sequence[bool] | Bools,
 ) -> Counts:
     """One image's counts; the arguments are ``DetMetric.update``'s."""
+    found = overlaps(pred_polygons, gt_polygons, ignore_flags)
+    return Counts(
+        images=1,
+        gt=found.counted_gts,
+        det=int(np.sum(found.det_counts)),
+        matched=found.matched(IOU_THRESHOLD),
+        matched_70=found.matched(STRICT_IOU_THRESHOLD),
+        ignored_gt=int(np.sum(found.ignored_gt)),
+        ignored_det=int(np.sum(found.ignored_det)),
+        invalid_gt=int(np.sum(found.invalid_gt)),
+        invalid_det=int(np.sum(found.invalid_det)),
+    )
+
+
+def overlaps(
+    pred_polygons: Sequence[ArrayLike],
+    gt_polygons: Sequence[ArrayLike],
+    ignore_flags: Sequence[bool] | Bools,
+) -> Overlaps:
+    """Flags and IoUs of one image; the arguments are ``DetMetric.update``'s."""
     flags = np.asarray(ignore_flags, dtype=bool)
     if flags.shape != (len(gt_polygons),):
         raise ValueError(f"{len(gt_polygons)} ground truths, ignore_flags {flags.shape}")
     gts, valid_gt = _valid_shapes(gt_polygons)
     dets, valid_det = _valid_shapes(pred_polygons)
-    ignored_gt = flags[valid_gt]
-    ignored_det, matches = _match(gts, dets, ignored_gt)
-    return Counts(
-        images=1,
-        gt=int(np.sum(~ignored_gt)),
-        det=int(np.sum(~ignored_det)),
-        matched=matches[0],
-        matched_70=matches[1],
-        ignored_gt=int(np.sum(ignored_gt)),
-        ignored_det=int(np.sum(ignored_det)),
-        invalid_gt=int(np.sum(~valid_gt)),
-        invalid_det=int(np.sum(~valid_det)),
+    ignored, (gt, det, iou) = _counted_pairs(gts, dets, flags[valid_gt])
+    ignored_det = np.zeros(len(valid_det), dtype=bool)
+    ignored_det[valid_det] = ignored
+    return Overlaps(
+        ~valid_gt,
+        flags & valid_gt,
+        ~valid_det,
+        ignored_det,
+        np.flatnonzero(valid_gt)[gt],
+        np.flatnonzero(valid_det)[det],
+        iou,
     )
 
 
@@ -143,8 +195,10 @@ def _valid_shapes(polygons: Sequence[ArrayLike]) -> tuple[Shapes, Bools]:
     return shapes[sound], valid
 
 
-def _match(gts: Shapes, dets: Shapes, ignored_gt: Bools) -> tuple[Bools, tuple[int, int]]:
-    """Which detections are ignored ``(m,)``, and the matches at both IoU thresholds."""
+def _counted_pairs(
+    gts: Shapes, dets: Shapes, ignored_gt: Bools
+) -> tuple[Bools, tuple[Indices, Indices, Areas]]:
+    """Which detections are ignored ``(m,)``; of the pairs that count both indices and the IoU."""
     gt, det, overlap = _overlapping_pairs(gts, dets)
     covered = ignored_gt[gt] & (overlap / shapely.area(dets[det]) > IGNORED_AREA_RATIO)
     ignored_det = np.zeros(len(dets), dtype=bool)
@@ -154,8 +208,7 @@ def _match(gts: Shapes, dets: Shapes, ignored_gt: Bools) -> tuple[Bools, tuple[i
     gt, det, overlap = gt[counts], det[counts], overlap[counts]
     # A union built by shapely, not a + b - overlap: IoUs at a threshold then fall as PaddleOCR's.
     iou = overlap / shapely.area(shapely.union(dets[det], gts[gt]))
-    loose, strict = iou > IOU_THRESHOLD, iou > STRICT_IOU_THRESHOLD
-    return ignored_det, (_greedy(gt[loose], det[loose]), _greedy(gt[strict], det[strict]))
+    return ignored_det, (gt, det, iou)
 
 
 def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Areas]:
@@ -168,7 +221,7 @@ def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Are
     return gt[overlap], det[overlap], shared[overlap]
 
 
-def _greedy(gt: Indices, det: Indices) -> int:
+def greedy_matches(gt: Indices, det: Indices) -> int:
     """One-to-one matches when each pair, in turn, is taken where both sides are still free."""
     taken_gt: set[int] = set()
     taken_det: set[int] = set()

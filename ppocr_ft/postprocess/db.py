@@ -130,10 +130,18 @@ class DBPostProcess:
     ) -> tuple[list[Points], Floats]:
         """What ``boxes_from_map`` returns, from candidates of the same ``box_type``."""
         sure = np.flatnonzero(candidates.scores >= self.box_thresh)
-        grown = _unclip([candidates.polygons[i] for i in sure], self.unclip_ratio)
+        kept, polygons = self.unclipped(candidates, sure, source_size)
+        return polygons, candidates.scores[kept]
+
+    def unclipped(
+        self, candidates: Candidates, chosen: NDArray[np.intp], source_size: tuple[float, float]
+    ) -> tuple[NDArray[np.intp], list[Points]]:
+        """The polygons of the candidates with the indices ``chosen``, whatever their scores: the
+        indices of those that are large enough, and their polygons in source pixels."""
+        grown = _unclip([candidates.polygons[i] for i in chosen], self.unclip_ratio)
         finish = _finish_polys if self.box_type == "poly" else _finish_quads
         kept, polygons = finish(grown, candidates.map_size, source_size)
-        return polygons, candidates.scores[sure[kept]]
+        return chosen[kept], polygons
 
 
 def _check_number(key: str, value: object, most: float) -> None:

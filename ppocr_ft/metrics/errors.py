@@ -1,0 +1,171 @@
+"""What a detector got wrong on an image, text by text, and by which kind of error.
+
+An error is a label without a box or a box without a label, by `det`'s matching at one IoU
+threshold. Of what is left over:
+
+- **split**: most of the area of two boxes or more lies in one label.
+- **merged**: one box covers most of the area of two labels or more.
+- **too small**, **too large**: one box overlaps one label, by an IoU of `NEAR_IOU` or more, and
+  has less, or not less, area.
+- **missed**: a label that is none of these. **false**: a box that is none of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ppocr_ft.geometry import areas
+from ppocr_ft.metrics import det
+from ppocr_ft.metrics.det import IOU_THRESHOLD, Bools, Indices
+
+Kind = Literal["missed", "split", "merged", "too small", "too large", "false"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST_AREA_RATIO = 0.5
+NEAR_IOU = 0.1
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DetError:
+    """Indices of the labels and boxes that it is about; ``iou`` is the best among them."""
+
+    kind: Kind
+    labels: tuple[int, ...] = ()
+    boxes: tuple[int, ...] = ()
+    iou: float = 0.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Which boxes lie on which labels, of those that count: valid and not ignored.
+
+    ``labels`` and ``boxes`` are their indices. A pair that overlaps is ``pair_label[i]``,
+    ``pair_box[i]``, by label, then by box: their IoU, and the share of the area of either that
+    lies in the other.
+    """
+
+    labels: Indices
+    boxes: Indices
+    pair_label: Indices
+    pair_box: Indices
+    iou: Floats
+    share_of_label: Floats
+    share_of_box: Floats
+
+    def matches(
+        self, iou_threshold: float = IOU_THRESHOLD, chosen: Bools | None = None
+    ) -> dict[int, int]:
+        """Label to box, as ``DetMetric`` matches the ``chosen`` boxes (a flag each; None: all)."""
+        close = self.iou > iou_threshold
+        if chosen is not None:
+            close &= chosen[self.pair_box]
+        taken: dict[int, int] = {}
+        taken_boxes: set[int] = set()
+        for label, box in zip(
+            self.pair_label[close].tolist(), self.pair_box[close].tolist(), strict=True
+        ):
+            if label not in taken and box not in taken_boxes:
+                taken[label] = box
+                taken_boxes.add(box)
+        return taken
+
+    def errors(self, iou_threshold: float = IOU_THRESHOLD) -> list[DetError]:
+        """Each label and box that counts and is not matched stands in one error or more."""
+        return _Sorting(self, iou_threshold).errors()
+
+    @cached_property
+    def by_pair(self) -> dict[tuple[int, int], float]:
+        """IoU of each (label, box)."""
+        pairs = zip(self.pair_label.tolist(), self.pair_box.tolist(), strict=True)
+        return dict(zip(pairs, self.iou.tolist(), strict=True))
+
+
+def table_of(
+    boxes: Sequence[ArrayLike], labels: Sequence[ArrayLike], ignored: Sequence[bool] | Bools
+) -> Table:
+    """Of one image; the arguments are ``DetMetric.update``'s, polygons (k, 2) px."""
+    found = det.overlaps(boxes, labels, ignored)
+    label_area = areas([np.asarray(labels[i], np.float64) for i in found.gt])
+    box_area = areas([np.asarray(boxes[i], np.float64) for i in found.det])
+    shared = found.iou * (label_area + box_area) / (1 + found.iou)
+    return Table(
+        np.flatnonzero(~found.invalid_gt & ~found.ignored_gt),
+        np.flatnonzero(found.det_counts),
+        found.gt,
+        found.det,
+        found.iou,
+        shared / label_area,
+        shared / box_area,
+    )
+
+
+class _Sorting:
+    """Takes what is not matched apart; what is left stands in no error yet."""
+
+    def __init__(self, table: Table, iou_threshold: float) -> None:
+        self.table = table
+        self.iou_threshold = iou_threshold
+        matched = table.matches(iou_threshold)
+        self.matched = matched
+        self.labels_left = {int(label) for label in table.labels} - matched.keys()
+        self.boxes_left = {int(box) for box in table.boxes} - set(matched.values())
+
+    def errors(self) -> list[DetError]:
+        found = [*self._split(), *self._merged(), *self._ill_sized()]
+        found += [DetError("missed", (label,)) for label in sorted(self.labels_left)]
+        found += [DetError("false", boxes=(box,)) for box in sorted(self.boxes_left)]
+        return found
+
+    def _error(self, kind: Kind, labels: Sequence[int], boxes: Sequence[int]) -> DetError:
+        self.labels_left -= set(labels)
+        self.boxes_left -= set(boxes)
+        ious = (self.table.by_pair.get((label, box), 0.0) for label in labels for box in boxes)
+        return DetError(kind, tuple(labels), tuple(boxes), max(ious))
+
+    def _split(self) -> list[DetError]:
+        table = self.table
+        inside = table.share_of_box > MOST_AREA_RATIO
+        twice = (table.iou > self.iou_threshold) & ~self._is_match()
+        errors = []
+        for label, boxes in _grouped(table.pair_label, table.pair_box, inside & ~twice).items():
+            if len(boxes) > 1 and self.boxes_left.intersection(boxes):
+                errors.append(self._error("split", [label], boxes))
+        return errors
+
+    def _merged(self) -> list[DetError]:
+        table = self.table
+        covered = table.share_of_label > MOST_AREA_RATIO
+        errors = []
+        for box, labels in _grouped(table.pair_box, table.pair_label, covered).items():
+            if len(labels) > 1 and self.labels_left.intersection(labels):
+                errors.append(self._error("merged", labels, [box]))
+        return errors
+
+    def _ill_sized(self) -> list[DetError]:
+        """The closest pairs first."""
+        table = self.table
+        errors = []
+        for pair in np.argsort(-table.iou, kind="stable").tolist():
+            label, box = int(table.pair_label[pair]), int(table.pair_box[pair])
+            near = table.iou[pair] >= NEAR_IOU
+            if near and label in self.labels_left and box in self.boxes_left:
+                smaller = table.share_of_label[pair] < table.share_of_box[pair]
+                errors.append(self._error("too small" if smaller else "too large", [label], [box]))
+        return errors
+
+    def _is_match(self) -> Bools:
+        pairs = zip(self.table.pair_label.tolist(), self.table.pair_box.tolist(), strict=True)
+        return np.array([self.matched.get(label) == box for label, box in pairs], dtype=bool)
+
+
+def _grouped(keys: Indices, values: Indices, chosen: Bools) -> dict[int, list[int]]:
+    groups: dict[int, list[int]] = {}
+    for key, value in zip(keys[chosen].tolist(), values[chosen].tolist(), strict=True):
+        groups.setdefault(key, []).append(value)
+    return groups
