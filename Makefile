@@ -6,10 +6,14 @@ READY := $(VENV)/.ready
 UPSTREAM_VENV := .venv-upstream
 UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
 UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
+RUNTIME_VENV := .venv-runtime
+RUNTIME_PY := $(RUNTIME_VENV)/bin/python
+RUNTIME_READY := $(RUNTIME_VENV)/.ready
+IN_RUNTIMES := PPOCR_FT_RUNTIME_PY=$(RUNTIME_PY) PPOCR_FT_UPSTREAM_PY=$(UPSTREAM_PY)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quality style types test test-upstream regression recipe lr-check small-data \
-	bench docs rounding released clean
+.PHONY: help setup train quality style types test test-upstream test-runtime receipts \
+	regression recipe lr-check small-data bench docs rounding released clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -54,6 +58,25 @@ $(UPSTREAM_READY): setup.py tests/upstream/requirements.txt ppocr_ft/version.py
 	$(UPSTREAM_PY) -m pip install --quiet --no-deps -e .
 	touch $@
 
+test-runtime: $(READY)  ## an exported model in PaddleOCR 3, RapidOCR and PaddleOCR 2.10 themselves
+	@if $(MAKE) --no-print-directory $(RUNTIME_READY) $(UPSTREAM_READY); then \
+		$(IN_RUNTIMES) OMP_NUM_THREADS=1 $(PY) -m pytest tests/runtime $(ARGS); \
+	elif test -n "$$CI"; then exit 1; \
+	else echo "test-runtime: skipped, since its environments can't be built (see above)"; fi
+
+$(RUNTIME_READY): tests/runtime/requirements.txt
+	$(PYTHON) -m venv --clear $(RUNTIME_VENV)
+	$(RUNTIME_PY) -m pip install --quiet --upgrade pip
+	$(RUNTIME_PY) -m pip install --quiet -r tests/runtime/requirements.txt
+	$(RUNTIME_PY) -m pip install --quiet --no-deps 'rapidocr>=3.10,<4'
+	touch $@
+
+receipts: $(READY)  ## train, fit, export, run in three runtimes, on the receipts of ../shared/data
+	@test -d ../shared/data/receipts \
+		|| { echo "the receipts of ../shared/data are not here" >&2; exit 2; }
+	@$(MAKE) --no-print-directory $(RUNTIME_READY) $(UPSTREAM_READY)
+	$(IN_RUNTIMES) PYTHONPATH=tests:. $(PY) docs/scripts/receipts.py $(ARGS)
+
 regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.0.3 and ours
 	OMP_NUM_THREADS=1 PYTHONPATH=tests:docs/scripts $(PY) -m regression.run $(ARGS)
 
@@ -81,6 +104,7 @@ bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.
 	PYTHONPATH=tests:. $(PY) tests/bench/data.py
 	PYTHONPATH=. OMP_NUM_THREADS=1 $(PY) tests/bench/solver.py
 	PYTHONPATH=. $(PY) tests/bench/threads.py
+	PYTHONPATH=tests:. OMP_NUM_THREADS=1 $(PY) tests/bench/check.py
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .venv-upstream .cache build dist *.egg-info output
+	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .cache build dist *.egg-info output

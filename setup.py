@@ -17,8 +17,13 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10,<3.13",
-    packages=find_packages(include=["ppocr_ft", "ppocr_ft.*"]),
-    package_data={"ppocr_ft": ["py.typed"]},
+    packages=[*find_packages(include=["ppocr_ft", "ppocr_ft.*"]), "ppocr_ft.configs"],
+    package_dir={"ppocr_ft.configs": "configs"},
+    package_data={
+        "ppocr_ft": ["py.typed"],
+        "ppocr_ft.report.page": ["*.html", "*.css", "*.js"],
+        "ppocr_ft.configs": ["*.yml"],
+    },
     install_requires=[
         "numpy>=1.24",
         "opencv-python>=4.6",

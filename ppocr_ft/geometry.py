@@ -53,6 +53,94 @@ def perimeters(polygons: Sequence[Polygon]) -> Floats:
     return np.asarray(shapely.length(as_shapely(polygons)), dtype=np.float64)
 
 
+def signed_areas(coords: Polygon, starts: NDArray[np.int64]) -> Floats:
+    """Shoelace areas ``(n,)`` in square pixels of polygons laid out as for ``shapely_rings``.
+
+    Above 0 where the points run clockwise as one sees the image, whose y points down.
+    """
+    if len(starts) < 2:
+        return np.empty(0)
+    points = coords.astype(np.float64)
+    after = np.arange(1, len(points) + 1)
+    after[starts[1:] - 1] = starts[:-1]
+    here = points - np.repeat(points[starts[:-1]], np.diff(starts), axis=0)
+    there = here[after]
+    twice = here[:, 0] * there[:, 1] - here[:, 1] * there[:, 0]
+    return np.asarray(np.add.reduceat(twice, starts[:-1]) / 2)
+
+
+def self_crossing(coords: Polygon, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether edges of a polygon cross or touch ``(n,)``; also where all points lie in a line."""
+    crossing = np.ones(len(starts) - 1, dtype=bool)
+    crossing[_convex_quads(coords, starts)] = False
+    doubtful, counts = np.flatnonzero(crossing), np.diff(starts)
+    if len(doubtful):
+        points = coords[np.repeat(crossing, counts)]
+        ends = np.concatenate([[0], np.cumsum(counts[doubtful])])
+        crossing[doubtful] = ~shapely.is_valid(shapely_rings(points, ends))
+    return crossing
+
+
+def _convex_quads(coords: Polygon, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Which polygons have four corners that turn the same way; fast, most labels are such."""
+    quads = np.flatnonzero(np.diff(starts) == 4)
+    corners = coords[starts[quads][:, np.newaxis] + np.arange(4)].astype(np.float64)  # (q, 4, 2)
+    edges = np.roll(corners, -1, axis=1) - corners
+    ahead = np.roll(edges, -1, axis=1)
+    turns = edges[..., 0] * ahead[..., 1] - edges[..., 1] * ahead[..., 0]
+    convex = (turns > 0).all(axis=1) | (turns < 0).all(axis=1)
+    return np.asarray(quads[convex])
+
+
+def clockwise(polygon: Floats) -> Floats:
+    """The polygon from the same first point, clockwise as one sees the image."""
+    turned = signed_areas(polygon, np.array([0, len(polygon)]))[0] < 0
+    return np.concatenate([polygon[:1], polygon[:0:-1]]) if turned else polygon
+
+
+def uncrossed(polygon: Floats) -> Floats | None:
+    """The points of a self-crossing polygon in an order in which its edges don't cross, if any.
+
+    Tried are the second half the other way round (a label that lists a text's lower edge from
+    left to right, like the upper one) and the points' order around their convex hull.
+    """
+    half = len(polygon) // 2
+    for points in (np.concatenate([polygon[:half], polygon[half:][::-1]]), _around(polygon)):
+        if points is not None and not self_crossing(points, np.array([0, len(points)]))[0]:
+            return clockwise(points)
+    return None
+
+
+def _around(polygon: Floats) -> Floats | None:
+    """The points by their place on the convex hull from the first one on, if all lie on it."""
+    hull = convex_hull(polygon)
+    if len(hull) != len(polygon):
+        return None
+    first = int(np.flatnonzero((hull == polygon[0]).all(axis=1))[0])
+    return np.asarray(np.roll(hull, -first, axis=0))
+
+
+def convex_hull(polygon: Polygon) -> Floats:
+    """The smallest convex polygon around the points; none of them where they span no area."""
+    hull = shapely.convex_hull(shapely.MultiPoint(np.asarray(polygon, dtype=np.float64)))
+    corners = shapely.get_coordinates(hull)[:-1]
+    return np.asarray(corners if len(corners) > 2 else np.empty((0, 2)))
+
+
+def largest_piece(polygon: Polygon) -> tuple[Floats, float]:
+    """The largest piece of a self-crossing polygon, without crossings, and its share of the area.
+
+    No points and 0 where it has no area.
+    """
+    pieces = shapely.get_parts(shapely.make_valid(as_shapely([polygon])))
+    pieces = pieces[shapely.get_type_id(pieces) == shapely.GeometryType.POLYGON]
+    area = shapely.area(pieces)
+    if not len(pieces) or not area.max() > 0:
+        return np.empty((0, 2)), 0.0
+    ring = shapely.get_exterior_ring(pieces[int(area.argmax())])
+    return np.asarray(shapely.get_coordinates(ring)[:-1]), float(area.max() / area.sum())
+
+
 def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int32]]:
     """Move a polygon's edges outwards (inwards if negative) by ``distance_px``, round corners.
 

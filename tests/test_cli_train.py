@@ -6,6 +6,7 @@ import csv
 import errno
 import os
 import random
+import re
 import signal
 import stat
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.weights import read_weights
 
-TIMES = {"images_per_second", "reader_share"}
+TIMES = {"images_per_second", "reader_share", "memory_mb"}
 KILLS = 5
 
 
@@ -46,14 +47,25 @@ def assert_same_run(run: Path, wanted: Path) -> None:
     assert figures(run) == figures(wanted)
     for name in ("latest.pdstate", "latest.pdparams", "best_accuracy.pdparams"):
         assert (run / name).read_bytes() == (wanted / name).read_bytes(), name
+    for name in ("before.jsonl", "best.jsonl"):
+        assert kept_boxes(run, name) == kept_boxes(wanted, name), name
+
+
+def kept_boxes(run: Path, name: str) -> str:
+    """What an evaluation found, without where the images lie."""
+    text = (run / "evaluations" / name).read_text()
+    return re.sub(r'"image": "[^"]*/', '"image": "', text)
 
 
 def test_leaves_its_files(whole_run: Path) -> None:
     left = {path.name for path in whole_run.iterdir()}
     assert left == {
-        "config.resolved.yml", "metrics.csv", "train.log",
+        "config.resolved.yml", "metrics.csv", "train.log", "verdicts.jsonl",
         "best_accuracy.pdparams", "latest.pdparams", "latest.pdstate", "iter_epoch_2.pdparams",
         "val_before.jpg", "val_best.jpg", "before_after.jpg",
+        "evaluations", "weights.json", "data.json", "environment.json",
+        "report.html", "results.png",
+        "fitted.yml", "fit_postprocess.csv", "fit_postprocess.json", "heatmap.png",
     }  # fmt: skip
     resolved = load_config(whole_run / "config.resolved.yml")
     assert resolved == load_config(whole_run.parent / "c.yml")

@@ -16,7 +16,6 @@ LIKE_PADDLEOCR = sorted(CONFIGS.glob("like_*.yml"))
 IGNORED = {
     "Global.debug",
     "Global.cal_metric_during_train",
-    "Global.use_visualdl",
     "Global.infer_img",
     "Global.save_res_path",
     "Global.distributed",

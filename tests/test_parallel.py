@@ -36,6 +36,7 @@ RICH = [
     "Optimizer={name: AdamW, gradient_accumulation_steps: 2, lr: {name: Const, learning_rate: "
     "0.002}, param_groups: [{match: '^backbone', freeze_epochs: 1}, {match: '.'}]}",
 ]
+STANDING = "Optimizer={name: AdamW, weight_decay: 0, lr: {name: Const, learning_rate: 1.0e-12}}"
 Outcomes = list[dict[str, Outcome]]
 """By rank and scenario."""
 
@@ -61,6 +62,8 @@ def scenarios(root: Path) -> list[Scenario]:
     stopped = scenario(root, "stopped", "terminated", call=3)
     resumed = [*stopped["arguments"], "--resume"]
     rich, wrong = scenario(root, "rich"), scenario(root, "wrong config")
+    early = scenario(root, "early")
+    early["arguments"] += ["-o", "Global.patience=1", STANDING]
     rich["arguments"] += ["-o", *RICH]
     wrong["arguments"] += ["-o", "Global.nonsense=1"]
     return [
@@ -74,6 +77,7 @@ def scenarios(root: Path) -> list[Scenario]:
         with_faults(scenario(root, "faults", images=IMAGES)),
         scenario(root, "other start", "other start"),
         rich,
+        early,
         wrong,
         scenario(root, "killed", "killed"),  # the last: nothing comes after
     ]
@@ -147,10 +151,19 @@ def test_process_0_writes_and_speaks_for_all(outcomes: Outcomes, root: Path) -> 
     for step in range(1, STEPS + 1):
         assert out.count(f" step {step}/{STEPS} ") == 1
     assert {path.name for path in (root / "whole" / "run").iterdir()} == {
-        "config.resolved.yml", "metrics.csv", "train.log",
+        "config.resolved.yml", "metrics.csv", "train.log", "verdicts.jsonl",
         "best_accuracy.pdparams", "latest.pdparams", "latest.pdstate", "iter_epoch_2.pdparams",
         "val_before.jpg", "val_best.jpg", "before_after.jpg",
     }  # fmt: skip
+
+
+@needs_gloo
+def test_process_0_ends_the_run_early_for_all(outcomes: Outcomes, root: Path) -> None:
+    early = [each["early"] for each in outcomes]
+    assert [each["ended"] for each in early] == [0, 0]
+    assert [len(each["digests"]) for each in early] == [5, 5]
+    assert "stopped early after step 5 of 6 since 1 evaluations" in early[0]["out"]
+    assert (root / "early" / "run" / "latest.pdstate").exists()
 
 
 @needs_gloo

@@ -1,25 +1,29 @@
 """From config models to objects: the only part that knows both."""
 
-from ppocr_ft.build.device import device
-from ppocr_ft.build.dry_run import DryRun, dry_run
-from ppocr_ft.build.objects import (
-    data_set,
-    eval_data,
-    eval_image,
-    evaluate,
-    image_files,
-    metric,
-    network,
-    operators,
-    post_process,
-    predict,
-    starting_network,
-)
-from ppocr_ft.build.training import Training, resume_path, train_feed, training
-from ppocr_ft.engine.meeting import PeerLost
-from ppocr_ft.engine.parallel import ALONE, PeerFailed, Team, join_team
-from ppocr_ft.engine.stop import Stopped
-from ppocr_ft.engine.trainer import Diverged
+from importlib.util import find_spec
+
+if find_spec("paddle"):  # build.check works without
+    from ppocr_ft.build.check import precheck
+    from ppocr_ft.build.device import device
+    from ppocr_ft.build.dry_run import DryRun, dry_run
+    from ppocr_ft.build.objects import (
+        data_set,
+        eval_data,
+        eval_image,
+        evaluate,
+        image_files,
+        metric,
+        network,
+        operators,
+        post_process,
+        predict,
+        starting_network,
+    )
+    from ppocr_ft.build.training import Training, resume_path, train_feed, training
+    from ppocr_ft.engine.meeting import PeerLost
+    from ppocr_ft.engine.parallel import ALONE, PeerFailed, Team, join_team
+    from ppocr_ft.engine.stop import Stopped, StoppedEarly
+    from ppocr_ft.engine.trainer import Diverged
 
 __all__ = [
     "ALONE",
@@ -28,6 +32,7 @@ __all__ = [
     "PeerFailed",
     "PeerLost",
     "Stopped",
+    "StoppedEarly",
     "Team",
     "Training",
     "data_set",
@@ -42,6 +47,7 @@ __all__ = [
     "network",
     "operators",
     "post_process",
+    "precheck",
     "predict",
     "resume_path",
     "starting_network",

@@ -31,7 +31,7 @@ from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE, TRAIN
 from ppocr_ft.engine.files import write_whole
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.state_file import STATE_FILE
-from ppocr_ft.engine.stop import Stopped
+from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.engine.trainer import Diverged
 from ppocr_ft.errors import DataError, UserInputError
 from ppocr_ft.report.compare import ArmRun
@@ -223,11 +223,13 @@ def _run(run: PlannedRun, code: str, say: Say) -> None:
         except Stopped:
             made.checkpoints.save_latest(made.trainer.state)
             raise
+        except StoppedEarly as early:
+            made.log.say(f"stopped early {early.reason}")
         except Diverged as diverged:
             ended = str(diverged)
             made.log.say(f"diverged: {ended}")
         finally:
-            made.log.close()
+            made.close()
     _write_json(folder / RECORD, {**vars(record), "ended": ended})
     gc.collect()
 

@@ -162,14 +162,17 @@ def evaluate(
 
 
 def predict(
-    config: Config, detector: Detector, images: Iterable[dict[str, Any]]
+    config: Config,
+    detector: Detector,
+    images: Iterable[dict[str, Any]],
+    batch_size: int | None = None,
 ) -> Iterator[tuple[str, ImageBoxes]]:
-    """Each image's path and boxes."""
+    """Each image's path and boxes; ``batch_size`` goes before the config's for Eval."""
     found = engine.detect(
         detector,
         map(eval_image, images),
         post_process(config),
-        batch_size=config.Eval.loader.batch_size_per_card,
+        batch_size=batch_size or config.Eval.loader.batch_size_per_card,
         threads=cpu_threads(config),
     )
     for image, boxes in found:

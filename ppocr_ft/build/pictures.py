@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ppocr_ft.build.kept_boxes import take_over_boxes
 from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.files import write_whole
 from ppocr_ft.postprocess.db import ImageBoxes
@@ -80,7 +81,8 @@ class Pictures:
 
 
 def take_over(source: Path, folder: Path) -> bool:
-    """The pictures before training of another run's folder, if it has them, as ``save`` makes."""
+    """What another run's folder has from before training: the pictures, as ``save`` makes them, and
+    the boxes. False where there are no pictures."""
     before = source / BEFORE
     sheet = read_picture(before)
     if sheet is None:
@@ -88,4 +90,5 @@ def take_over(source: Path, folder: Path) -> bool:
     for name in (BEFORE, BEST):
         write_whole(folder / name, before.read_bytes())
     write_whole(folder / BOTH, as_jpeg(side_by_side([sheet, sheet])))
+    take_over_boxes(source, folder)
     return True

@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
+from ppocr_ft.build.fit_postprocess import FIT_FILES
 from ppocr_ft.build.pictures import BEFORE, BEST, BOTH
+from ppocr_ft.build.run_facts import DATA, ENVIRONMENT, WEIGHTS
 from ppocr_ft.config import Config
 from ppocr_ft.engine.callbacks.log import LOG_FILE
 from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE
+from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
+from ppocr_ft.engine.callbacks.writers import FOLDERS
 from ppocr_ft.engine.files import check_writable, remove_unfinished, write_whole
 from ppocr_ft.engine.state import Array, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE
+from ppocr_ft.report.evaluations import EVALUATIONS
+from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.weights.arrays import at_path
 
 RESOLVED_CONFIG = "config.resolved.yml"
@@ -25,6 +31,15 @@ RUN_FILES = (
     BEFORE,
     BEST,
     BOTH,
+    EVALUATIONS,
+    DATA,
+    ENVIRONMENT,
+    WEIGHTS,
+    VERDICTS_FILE,
+    *FOLDERS.values(),
+    PAGE,
+    CURVES,
+    *FIT_FILES,
 )
 """What a run leaves in its folder."""
 BYTES_PER_VALUE = 100
@@ -48,7 +63,8 @@ def take_folder(
     else:
         with at_path(resume_from):
             state.restore(arrays)
-    remove_unfinished(folder)
+    for place in (folder, folder / EVALUATIONS):
+        remove_unfinished(place)
     write_whole(folder / RESOLVED_CONFIG, config.to_yaml().encode())
     return earlier
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ppocr_ft.build.device import cpu_threads, passes, precision
+from ppocr_ft.build.kept_boxes import KeptBoxes
+from ppocr_ft.build.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.build.objects import data_set, eval_data, eval_image, post_process, starting_network
 from ppocr_ft.build.optimizing import fresh_layers, learning_rate, optimizer
 from ppocr_ft.build.pictures import Pictures, spread
+from ppocr_ft.build.run_facts import write_facts
 from ppocr_ft.build.run_folder import take_folder
 from ppocr_ft.config import Config
 from ppocr_ft.data import FaultLog
 from ppocr_ft.data.images import ImageSet
+from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.callbacks import (
     LATEST,
     Averaging,
@@ -23,6 +28,7 @@ from ppocr_ft.engine.callbacks import (
     GroupFigures,
     Log,
     MetricsFile,
+    ScalarLog,
     Timing,
     Verdict,
 )
@@ -41,6 +47,7 @@ from ppocr_ft.errors import DataError
 from ppocr_ft.losses import DBLoss
 from ppocr_ft.ops import MakeShrinkMap
 from ppocr_ft.optim import Rates
+from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.report.progress import progress
 from ppocr_ft.weights import CoverageReport
 
@@ -100,6 +107,13 @@ class Training:
     weights: CoverageReport | None
     frozen_norms: int
     earlier: Path | None = None
+    scalar_logs: Sequence[ScalarLog] = ()
+
+    def close(self) -> None:
+        """The progress bar, TensorBoard's and VisualDL's files; no step will come."""
+        self.log.close()
+        for each in self.scalar_logs:
+            each.close()
 
     def describe(self) -> str:
         """What is about to be trained on what."""
@@ -123,11 +137,15 @@ class Training:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is made of the config before anything is written."""
+    """What is made of the config before anything is written.
+
+    ``eval_images`` are this process's share of ``all_eval_images``.
+    """
 
     state: TrainState
     feed: Feed
     eval_images: ImageSet
+    all_eval_images: ImageSet
     rate: Rates
     precision: Precision
     weights: CoverageReport | None
@@ -158,12 +176,16 @@ def training(
             ``resume_from`` is not the state of a run like this. Nothing was changed then.
     """
     folder, earlier = Path(config.Global.save_model_dir), None
+    wanted_logs(config)
     arrays = {} if resume_from is None or not team.leads else read_state(resume_from)
     parts = prepare(config, team)
     if team.leads:
         earlier = take_folder(config, parts.state, folder, resume_from, arrays)
     _begin_alike(parts.state, team)
-    return _assemble(config, parts, folder, earlier, judging or Judging(), team)
+    made = _assemble(config, parts, folder, earlier, judging or Judging(), team)
+    if team.leads:
+        write_facts(folder, config, made.trainer, parts.weights, team)
+    return made
 
 
 def _begin_alike(state: TrainState, team: Team) -> None:
@@ -201,7 +223,7 @@ def prepare(config: Config, team: Team = ALONE) -> Parts:
         evaluations=lambda: state.progress.evaluations,
     )
     own_images = eval_images.share(team.rank, team.size)
-    return Parts(state, feed, own_images, rate, chosen, weights, len(frozen))
+    return Parts(state, feed, own_images, eval_images, rate, chosen, weights, len(frozen))
 
 
 def _check_same_data(train_images: int, eval_images: int, team: Team) -> None:
@@ -225,11 +247,14 @@ def _assemble(
     metrics, log, checkpoints = _writers(config, parts, folder, team)
     stop = StopRequest(launched=team.size > 1)
     averaging = [] if state.ema is None else [Averaging(state.ema)]
-    judge = Judge(config, state, parts.eval_images, folder, stop, log.say, judging, team)
+    steps = section.epoch_num * state.progress.steps_per_epoch
+    watch = partial(monitor, config, parts.feed, steps, folder, metrics, log.say)
+    watching = [watch()] if team.leads else []
+    judge = Judge(config, parts, folder, stop, log.say, judging, team)
     trainer = Trainer(
         state,
         parts.feed,
-        DBLoss(**config.Loss.arguments()),
+        judge.loss,
         parts.rate,
         section.epoch_num,
         [
@@ -238,6 +263,7 @@ def _assemble(
             log,
             checkpoints,
             _evaluator(config, judge, metrics, checkpoints, log),
+            *watching,
         ],
         parts.precision,
         stop,
@@ -245,7 +271,15 @@ def _assemble(
         forward=passes(config)(state.network),
     )
     return Training(
-        trainer, checkpoints, log, metrics, folder, parts.weights, parts.frozen_norms, earlier
+        trainer,
+        checkpoints,
+        log,
+        metrics,
+        folder,
+        parts.weights,
+        parts.frozen_norms,
+        earlier,
+        scalar_logs(config, folder, metrics) if team.leads else (),
     )
 
 
@@ -277,19 +311,24 @@ class Judge:
     def __init__(
         self,
         config: Config,
-        state: TrainState,
-        images: ImageSet,
+        parts: Parts,
         folder: Path,
         stop: StopRequest,
         say: Callable[[str], None],
         judging: Judging,
         team: Team,
     ) -> None:
+        state, images = parts.state, parts.eval_images
+        self.loss = DBLoss(**config.Loss.arguments())
+        self._validator = (
+            validator(config, parts.feed, parts.all_eval_images, self.loss, parts.precision)
+            if team.leads
+            else None
+        )
         self._evaluate = judging.around(self._evaluate_images, state)
         self._unclip_ratios = judging.unclip_ratios
         self._state = state
         self._images = images
-        self._post_process = post_process(config)
         self._batch_size = config.Eval.loader.batch_size_per_card
         self._threads = cpu_threads(config)
         self._stop = stop
@@ -297,31 +336,44 @@ class Judge:
         self._team = team
         self._told = 0
         self.pictures = Pictures(folder, spread(len(images)))
+        self.kept = KeptBoxes(folder, post_process(config), team)
 
     def __call__(self) -> Verdict:
-        return self._evaluate()
+        verdict = self._evaluate()
+        if self._validator is None:
+            return verdict
+        state = self._state
+        with state.judged_weights():
+            found = self._validator(state.network, state.progress.epoch)
+        return replace(verdict, validation=found)
 
     def _evaluate_images(self) -> Verdict:
         self.pictures.begin()
+        self.kept.begin()
         images = self._stop.heeding(self._images.images())
         shown = progress(images, len(self._images), "image", "evaluate", leave=False)
         with self._state.judged_weights():
             verdict = evaluate_ratios(
                 self._state.network,
                 map(eval_image, shown),
-                self._post_process,
+                self.kept.post_process,
                 self._unclip_ratios,
                 batch_size=self._batch_size,
                 threads=self._threads,
-                on_image=self.pictures.take,
+                on_image=self._take,
                 team=self._team,
             )
+        self.kept.gather()
         own = FaultLog(self._images.faults).faults
         faults = FaultLog(fault for each in self._team.gather(own) for fault in each)
         if len(faults) > self._told:
             self._say(f"evaluation: {faults.report()}")
             self._told = len(faults)
         return verdict
+
+    def _take(self, image: EvalImage, boxes: ImageBoxes) -> None:
+        self.pictures.take(image, boxes)
+        self.kept.take(image)
 
 
 def _evaluator(
@@ -331,6 +383,7 @@ def _evaluator(
         checkpoints.save_best(trainer)
         if trainer.team.leads:
             judge.pictures.save(trainer.progress.step, verdict.summary["hmean"])
+            judge.kept.save(trainer.progress.step)
 
     first, every = config.Global.eval_batch_step
     return Evaluator(

@@ -49,7 +49,9 @@ def one_thread_an_operator() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def parser(description: str, examples: str) -> argparse.ArgumentParser:
+def parser(
+    description: str, examples: str, *, config_required: bool = True
+) -> argparse.ArgumentParser:
     """A parser with ``-c`` and ``-o``."""
     made = argparse.ArgumentParser(
         description=description,
@@ -57,7 +59,11 @@ def parser(description: str, examples: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument(
-        "-c", "--config", required=True, metavar="FILE", help="a config, PaddleOCR's YAML"
+        "-c",
+        "--config",
+        required=config_required,
+        metavar="FILE",
+        help="a config, PaddleOCR's YAML",
     )
     made.add_argument(
         "-o",

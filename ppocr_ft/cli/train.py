@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from ppocr_ft.cli.common import command, config_of, parser
 from ppocr_ft.cli.exit_codes import FAILED, SIGNALLED
+from ppocr_ft.cli.fit_postprocess import fit_at_end
 from ppocr_ft.cli.launched import only_first_speaks, processes, together
 from ppocr_ft.cli.quiet_paddle import import_paddle
-from ppocr_ft.errors import WeightsError
+from ppocr_ft.errors import Finding, UserInputError, WeightsError
+from ppocr_ft.report.check_text import grouped
 
 if TYPE_CHECKING:
-    from ppocr_ft.build import DryRun, Team, Training
+    from ppocr_ft.build import DryRun, StoppedEarly, Team, Training
     from ppocr_ft.config import Config
 
 EXAMPLES = """\
@@ -32,9 +34,11 @@ EXAMPLES = """\
   python tools/train.py -c configs/det_v4_ft.yml --resume output/mine
   python -m paddle.distributed.launch --devices 0,1 tools/train.py -c configs/det_v4_ft.yml
         on two cards; --nproc_per_node 2 --backend gloo: two processes on the CPU"""
+SHOWN_FINDINGS = 3
 EPILOGUE = """
 
-exit codes: 0 done; 2 the input is wrong; 1 the losses turned NaN or infinite, or anything else;
+exit codes: 0 done, or stopped early as Global.stop_on or Global.patience ask; 2 the input is
+wrong; 1 the losses turned NaN or infinite, or anything else;
 130 and 143 stopped by Ctrl-C or SIGTERM, with the run saved"""
 
 
@@ -74,10 +78,35 @@ def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
 
     if options.dry_run:
         return show(build.dry_run(config, team))
+    if team.leads:
+        tell(build.precheck(config))
     print(build.device(config, team), flush=True)
     run = build.training(config, build.resume_path(config, options.resume), team=team)
     run.log.say(run.describe())
-    return train(run, options)
+    code = train(run, options)
+    if code == 0 and config.Global.fit_postprocess and team.leads:
+        fit_at_end(config, run.folder, run.log.say)
+    if team.leads:
+        make_page(run)
+    return code
+
+
+def make_page(run: Training) -> None:
+    """The page of a run that is over or broken off; the run is none the worse without it."""
+    from ppocr_ft.build.report import report
+
+    try:
+        run.log.say(f"report: {report(run.folder)}")
+    except (OSError, UserInputError) as error:
+        print(f"report.html was not made: {error}", file=sys.stderr)
+
+
+def tell(findings: Sequence[Finding]) -> None:
+    """What a quick look at config and labels found; training goes on without what is bad."""
+    if findings:
+        lines = grouped(findings, SHOWN_FINDINGS)
+        lines.append("(tools/check.py says all, looks at the images, and draws samples)\n")
+        print("\n".join(lines), file=sys.stderr)
 
 
 def show(plan: DryRun) -> int:
@@ -90,7 +119,7 @@ def show(plan: DryRun) -> int:
 
 def train(run: Training, options: argparse.Namespace) -> int:
     """Run, and say how it went."""
-    from ppocr_ft.build import Diverged, Stopped
+    from ppocr_ft.build import Diverged, Stopped, StoppedEarly
 
     with run.trainer.stop.listening():
         try:
@@ -102,6 +131,9 @@ def train(run: Training, options: argparse.Namespace) -> int:
                 f"  {resume_command(options)}"
             )
             return SIGNALLED + stopped.signal_number
+        except StoppedEarly as early:
+            run.checkpoints.save_latest(run.trainer.state)
+            run.log.say(stopped_early(run, early))
         except Diverged as diverged:
             run.log.say(
                 f"stopped: {diverged}; the last good checkpoint is {run.checkpoints.last_good}. "
@@ -115,10 +147,19 @@ def train(run: Training, options: argparse.Namespace) -> int:
             print(f"stopped: {error}; the last good checkpoint is {last_good}", file=sys.stderr)
             return FAILED
         finally:
-            run.log.close()
+            run.close()
     if run.trainer.team.leads:
         run.log.say(summary(run))
     return 0
+
+
+def stopped_early(run: Training, early: StoppedEarly) -> str:
+    """After which step and why, and what would let it go on."""
+    progress = run.trainer.progress
+    return (
+        f"stopped early after step {progress.step} of {run.trainer.total_steps} {early.reason}; "
+        "to go on change Global.stop_on or Global.patience and add --resume"
+    )
 
 
 def resume_command(options: argparse.Namespace) -> str:
@@ -132,7 +173,8 @@ def resume_command(options: argparse.Namespace) -> str:
 def summary(run: Training) -> str:
     """Before and after as a table, and where the files are."""
     progress, rows = run.trainer.progress, run.metrics.evaluations()
-    steps = {"before training": 0, "best": progress.best_step, "at the end": progress.step}
+    last = progress.evaluated_step
+    steps = {"before training": 0, "best": progress.best_step, "at the end": last}
     lines = [f"\n{'':48}unclip_ratio   hmean at IoU 0.5   at IoU 0.7"]
     for name, step in steps.items():
         own = [row for row in rows if int(row["step"]) == step]

@@ -29,11 +29,13 @@ class Item:
     """What the data set gives for one index.
 
     ``sample`` holds the pipeline's fields; None where the line is bad and not to be replaced.
-    ``faults`` are the bad lines met on the way to it.
+    ``faults`` are the bad lines met on the way to it. ``path`` is the image's file, "" without a
+    sample.
     """
 
     sample: dict[str, Any] | None
     faults: tuple[DataError, ...] = ()
+    path: str = ""
 
 
 class SimpleDataSet:
@@ -111,7 +113,8 @@ class SimpleDataSet:
         faults: list[DataError] = []
         for entry in self._candidates(epoch, index):
             try:
-                return Item(self._sample(entry, epoch, index), tuple(faults))
+                sample, path = self._sample(entry, epoch, index)
+                return Item(sample, tuple(faults), path)
             except DataError as error:
                 faults.append(_at_line(error, entry))
             if self.strict:
@@ -127,12 +130,13 @@ class SimpleDataSet:
         rng = np.random.default_rng([_REPLACE, self.seed, epoch, index])
         yield from (self.entries[i] for i in rng.permutation(subset) if i != subset[index])
 
-    def _sample(self, entry: LabelEntry, epoch: int, index: int) -> dict[str, Any]:
+    def _sample(self, entry: LabelEntry, epoch: int, index: int) -> tuple[dict[str, Any], str]:
         rng = np.random.default_rng([_AUGMENT, self.seed, epoch, index])
         data = _read(entry, rng)
+        path: str = data["img_path"]
         if self.pipeline.wants_donor:
             data["ext_data"] = self._donors(rng)
-        return self.pipeline(data)
+        return self.pipeline(data), path
 
     def _donors(self, rng: np.random.Generator) -> list[dict[str, Any]]:
         """Another image for CopyPaste, decoded; none where the drawn one is bad."""

@@ -42,15 +42,15 @@ class ImageSet:
         )
 
     def images(self) -> Iterator[dict[str, Any]]:
-        """The fields of each usable image, in order."""
+        """The fields of each usable image, in order, and its file as ``img_path``."""
         for item in read_ahead(self.read, range(self.count), self.threads):
             self.faults += item.faults
             if item.sample is not None:
-                yield item.sample
+                yield {**item.sample, "img_path": item.path}
 
 
 def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[[int], Item]:
-    """``read`` for an ImageSet of image files: what the operators make of each, and its path."""
+    """``read`` for an ImageSet of image files: what the operators make of each."""
 
     def read(index: int) -> Item:
         path = paths[index]
@@ -60,7 +60,7 @@ def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[
                 data = operator(data)
         except DataError as fault:
             return Item(None, (fault,))
-        return Item({**data, "img_path": path})
+        return Item(data, path=path)
 
     return read
 

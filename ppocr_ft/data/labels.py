@@ -55,7 +55,7 @@ def read_label_file(
             continue
         try:
             images, texts = _parse_line(raw, delimiter)
-            found = tuple(_locate(image, data_dir, check_images) for image in images)
+            found = tuple(locate_image(image, data_dir, check_images) for image in images)
         except DataError as fault:
             faults.append(DataError(fault.message, path=path, line=number))
         else:
@@ -75,17 +75,35 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _parse_line(raw: bytes, delimiter: str) -> tuple[tuple[str, ...], Texts]:
+    name, label = split_line(decode_line(raw), delimiter)
+    return image_names(name), parse_texts(label)
+
+
+def decode_line(raw: bytes) -> str:
+    """The line's text.
+
+    Raises:
+        DataError: it is not UTF-8.
+    """
     try:
-        line = raw.decode("utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         bad = raw[error.start]
         raise DataError(f"byte 0x{bad:02x} is not UTF-8; save the label file as UTF-8") from None
+
+
+def split_line(line: str, delimiter: str) -> tuple[str, str]:
+    """What stands before the delimiter, and the label after it without further columns.
+
+    Raises:
+        DataError: there is no delimiter, or nothing before it.
+    """
     name, found, label = line.partition(delimiter)
     if not found:
         raise DataError(_no_delimiter(line, delimiter))
     if not name.strip():
         raise DataError(f"there is no image path before the delimiter {delimiter!r}")
-    return _image_names(name.strip()), parse_texts(_first_column(label, delimiter))
+    return name.strip(), _first_column(label, delimiter)
 
 
 def _first_column(label: str, delimiter: str) -> str:
@@ -110,7 +128,12 @@ def _no_delimiter(line: str, delimiter: str) -> str:
     return message
 
 
-def _image_names(name: str) -> tuple[str, ...]:
+def image_names(name: str) -> tuple[str, ...]:
+    """The path, or the paths of PaddleOCR's list ``["a.jpg", "b.jpg"]``.
+
+    Raises:
+        DataError: a list of something else.
+    """
     if not name.startswith("["):
         return (name,)
     try:
@@ -122,7 +145,12 @@ def _image_names(name: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _locate(image: str, data_dir: str | Path, check: bool) -> str:
+def locate_image(image: str, data_dir: str | Path, check: bool = True) -> str:
+    """Its path from ``data_dir`` on, with forward slashes where only they lead to it.
+
+    Raises:
+        DataError: with ``check``, it is not there.
+    """
     path = os.path.join(data_dir, image)  # noqa: PTH118 - a Path an image costs memory
     if not check or os.path.isfile(path):  # noqa: PTH113
         return path

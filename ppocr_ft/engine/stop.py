@@ -25,6 +25,14 @@ class Stopped(RaisedInAll):
         return signal.Signals(self.signal_number).name
 
 
+class StoppedEarly(RaisedInAll):
+    """The run ends before its last step, since the config asked for it; ``reason`` says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
 class StopRequest:
     """Whether somebody has asked.
 

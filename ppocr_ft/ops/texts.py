@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,16 @@ IGNORED = ("*", "###")
 """Transcriptions that mask a text out of loss and metric (PaddleOCR's DetLabelEncode)."""
 LEAST_POINTS = 3
 _SHOWN_FAULTS = 3
+FaultKind = Literal["item", "key", "transcription", "points", "count", "coordinate"]
+
+
+@dataclass(frozen=True)
+class TextFault:
+    """Why text ``number`` (1, 2, ...) of a label can't be used, and of what ``kind`` that is."""
+
+    number: int
+    kind: FaultKind
+    message: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,15 @@ def parse_texts(label: str) -> Texts:
     Raises:
         DataError: naming every text that can't be used (the first few, and how many more).
     """
-    items = _items(label)
+    return read_texts(parse_items(label))
+
+
+def read_texts(items: list[Any]) -> Texts:
+    """The texts of ``parse_items``.
+
+    Raises:
+        DataError: naming every text that can't be used (the first few, and how many more).
+    """
     try:
         polygons = _polygons([item["points"] for item in items])
         transcriptions = tuple(_transcription(item["transcription"]) for item in items)
@@ -90,7 +108,12 @@ def _are_near(coords: NDArray[np.float32]) -> bool:
     return bool((np.abs(coords) <= FARTHEST_PX).all())  # NaN is not
 
 
-def _items(label: str) -> list[Any]:
+def parse_items(label: str) -> list[Any]:
+    """The JSON list of a label, whatever its elements are.
+
+    Raises:
+        DataError: there is no such list.
+    """
     start = label.lstrip()[:1]
     if start not in ("[", "{"):
         found = repr(f"{label.strip():.40}") if label.strip() else "nothing"
@@ -113,33 +136,45 @@ def _items(label: str) -> list[Any]:
 
 
 def _what_is_wrong(items: list[Any]) -> str:
-    faults = [f"text {i + 1} {fault}" for i, item in enumerate(items) for fault in _faults(item)]
+    faults = [f"text {fault.number} {fault.message}" for fault in text_faults(items)]
     more = len(faults) - _SHOWN_FAULTS
     shown = "; ".join(faults[:_SHOWN_FAULTS])
     return f"{shown}; and {more} more" if more > 0 else shown
 
 
-def _faults(item: Any) -> Iterator[str]:
+def text_faults(items: list[Any]) -> list[TextFault]:
+    """Everything for which ``read_texts`` refuses the items; empty where it reads them."""
+    return [
+        TextFault(number, kind, message)
+        for number, item in enumerate(items, start=1)
+        for kind, message in _faults(item)
+    ]
+
+
+def _faults(item: Any) -> Iterator[tuple[FaultKind, str]]:
     if not isinstance(item, dict):
-        yield f'is {item!r:.40}; expected {{"transcription": ..., "points": ...}}'
+        yield "item", f'is {item!r:.40}; expected {{"transcription": ..., "points": ...}}'
         return
     for key in ("transcription", "points"):
         if key not in item:
-            yield f"lacks {key!r}; it has {', '.join(map(repr, item)) or 'no key at all'}"
-    if not isinstance(item.get("transcription", ""), (str, int, float)):
-        yield f'has transcription {item["transcription"]!r:.40}; write "###" for a text to ignore'
+            has = ", ".join(map(repr, item)) or "no key at all"
+            yield "key", f"lacks {key!r}; it has {has}"
+    value = item.get("transcription", "")
+    if not isinstance(value, (str, int, float)):
+        yield "transcription", f'has transcription {value!r:.40}; write "###" for a text to ignore'
     if "points" in item:
         yield from _point_faults(item)
 
 
-def _point_faults(item: dict[str, Any]) -> Iterator[str]:
+def _point_faults(item: dict[str, Any]) -> Iterator[tuple[FaultKind, str]]:
     try:
         points = _numbers(item["points"])
     except (TypeError, ValueError, OverflowError):
         points = np.empty(0, np.float32)
     if points.ndim != 2 or points.shape[1] != 2:
-        yield f"has points {item['points']!r:.60}; expected [[x, y], ...]"
+        yield "points", f"has points {item['points']!r:.60}; expected [[x, y], ...]"
     elif len(points) < LEAST_POINTS:
-        yield f"has {len(points)} points; a polygon needs {LEAST_POINTS} or more"
+        yield "count", f"has {len(points)} points; a polygon needs {LEAST_POINTS} or more"
     elif not _are_near(points):
-        yield f"has a coordinate beyond {FARTHEST_PX:g} px: {item['points']!r:.60}"
+        far = f"has a coordinate beyond {FARTHEST_PX:g} px: {item['points']!r:.60}"
+        yield "coordinate", far

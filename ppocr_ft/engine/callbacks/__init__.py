@@ -7,6 +7,8 @@ from ppocr_ft.engine.callbacks.freezing import Freezing
 from ppocr_ft.engine.callbacks.group_figures import GroupFigures
 from ppocr_ft.engine.callbacks.log import Log
 from ppocr_ft.engine.callbacks.metrics_file import MetricsFile
+from ppocr_ft.engine.callbacks.monitor import Monitor
+from ppocr_ft.engine.callbacks.writers import ScalarLog
 
 __all__ = [
     "LATEST",
@@ -17,6 +19,8 @@ __all__ = [
     "GroupFigures",
     "Log",
     "MetricsFile",
+    "Monitor",
+    "ScalarLog",
     "Timing",
     "Verdict",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ppocr_ft.engine.callbacks.metrics_file import EVAL, MetricsFile
+from ppocr_ft.engine.monitor.validation import Validation
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 
@@ -14,11 +15,15 @@ RATES = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70"
 
 @dataclass(frozen=True)
 class Verdict:
-    """DetMetric's summary for each unclip ratio; ``unclip_ratio`` is the config's."""
+    """DetMetric's summary for each unclip ratio; ``unclip_ratio`` is the config's.
+
+    ``validation``: the loss beside it, None where it isn't known.
+    """
 
     unclip_ratio: float
     summaries: Mapping[float, Mapping[str, float]]
     seconds: float = 0.0
+    validation: Validation | None = None
 
     @property
     def summary(self) -> Mapping[str, float]:
@@ -89,10 +94,11 @@ class Evaluator(Callback):
         if not due or progress.evaluated_step == progress.step:
             return
         verdict = self._evaluate()
+        more = {} if verdict.validation is None else vars(verdict.validation)
         for ratio, summary in verdict.summaries.items():
             rates = {rate: float(summary[rate]) for rate in RATES}
             where = {"step": progress.step, "epoch": progress.epochs_done}
-            self._metrics.add(EVAL, {**where, "unclip_ratio": ratio, **rates})
+            self._metrics.add(EVAL, {**where, "unclip_ratio": ratio, **rates, **more})
         self._say(f"step {progress.step}: {describe(verdict, self._indicator)}")
         value = verdict.best_value(self._indicator)
         if progress.best is None or value > progress.best:
@@ -110,4 +116,5 @@ def describe(verdict: Verdict, indicator: str) -> str:
         summary = verdict.summaries[ratio]
         rates = f"{summary['hmean']:.4f} at IoU 0.5, {summary['hmean_70']:.4f} at 0.7"
         parts.append(f"hmean {rates} with unclip_ratio {ratio:g}")
-    return f"{'; best: '.join(parts)} ({verdict.seconds:.0f} s)"
+    loss = "" if verdict.validation is None else f"; loss {verdict.validation.val_loss:.4f}"
+    return f"{'; best: '.join(parts)}{loss} ({verdict.seconds:.0f} s)"

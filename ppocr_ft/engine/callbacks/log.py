@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ppocr_ft.engine.callbacks.group_figures import GroupFigures
 from ppocr_ft.engine.callbacks.metrics_file import TRAIN, MetricsFile
+from ppocr_ft.engine.memory import resident_mb
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 
@@ -115,6 +116,7 @@ class Log(Callback):
                 "textless_steps": progress.textless_steps,
                 "images_per_second": speed,
                 "reader_share": reader_share,
+                "memory_mb": resident_mb(),
                 **self._groups.end(),
             },
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ COLUMNS = (
     "textless_steps",
     "images_per_second",
     "reader_share",
+    "memory_mb",
     "unclip_ratio",
     "precision",
     "recall",
@@ -35,6 +36,8 @@ COLUMNS = (
     "precision_70",
     "recall_70",
     "hmean_70",
+    "val_loss",
+    "drawn_shrink_ratio",
 )
 """Those that every run has, in their order."""
 
@@ -49,12 +52,15 @@ class MetricsFile:
     Global.log_smooth_window steps; ``grad_norm``, the Euclidean norm of all gradients before
     clipping; ``skipped_steps``, ``textless_steps``, counts since the beginning;
     ``images_per_second``; ``reader_share``, 0 to 1, of the time spent waiting for images;
+    ``memory_mb``, the process's, in RAM (2**20 bytes);
     ``lr/NAME``, the learning rate of each parameter group; ``update_ratio/NAME``, the norm of
     this step's update over that of the weights before it, empty for weights that were zeros.
     NAME is `group_names`'.
 
     eval: ``unclip_ratio``, a row for each; ``precision``, ``recall``, ``hmean`` at IoU 0.5, with
-    ``_70`` at 0.7, 0 to 1, of the averaged weights under Global.use_ema.
+    ``_70`` at 0.7, 0 to 1, of the averaged weights under Global.use_ema; the same in each row:
+    ``val_loss``, DBLoss on crops of Eval with the targets of the epoch's ``shrink_ratio``;
+    ``drawn_shrink_ratio``, the one that training's shrink maps show, 0 where they are empty.
 
     Columns that an earlier file of the run has besides are kept.
 
@@ -73,6 +79,7 @@ class MetricsFile:
         more_columns: Sequence[str] = (),
     ) -> None:
         self.path = folder / METRICS_FILE
+        self._listeners: list[Callable[[Mapping[str, str]], None]] = []
         last = {TRAIN: step, EVAL: evaluated_step}
         kept = [row for row in self._rows() if int(row["step"]) <= last.get(row["kind"], -1)]
         self._columns = tuple(dict.fromkeys([*COLUMNS, *more_columns, *(kept[0] if kept else ())]))
@@ -84,10 +91,18 @@ class MetricsFile:
 
     def add(self, kind: str, values: Mapping[str, Any]) -> None:
         """One row; floats with nine digits, which give float32 back."""
-        row = {key: f"{v:.9g}" if isinstance(v, float) else v for key, v in values.items()}
+        row = {"kind": kind, **{key: _cell(value) for key, value in values.items()}}
         with self.path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self._columns, lineterminator="\n")
-            writer.writerow({"kind": kind, **row})
+            writer.writerow(row)
+        for listener in self._listeners:
+            listener(row)
+
+    def listen(self, listener: Callable[[Mapping[str, str]], None]) -> None:
+        """Give it every row that is there, then each new one, with cells as they are written."""
+        for row in self._rows():
+            listener(row)
+        self._listeners.append(listener)
 
     def evaluations(self) -> list[dict[str, str]]:
         """The rows of evaluations, in their order; of each step the config's unclip ratio first."""
@@ -103,3 +118,9 @@ class MetricsFile:
             return []
         whole = [dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
         return [row for row in whole if row["step"].isdigit()]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

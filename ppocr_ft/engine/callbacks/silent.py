@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ppocr_ft.engine.callbacks.checkpoints import Checkpoints
@@ -42,6 +42,9 @@ class SilentMetrics(MetricsFile):
         pass
 
     def add(self, kind: str, values: Mapping[str, Any]) -> None:
+        pass
+
+    def listen(self, listener: Callable[[Mapping[str, str]], None]) -> None:
         pass
 
     def evaluations(self) -> list[dict[str, str]]:

@@ -1,0 +1,139 @@
+"""The rows of ``metrics.csv`` as TensorBoard's and VisualDL's scalars."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from ppocr_ft.engine.callbacks.metrics_file import EVAL, MetricsFile
+from ppocr_ft.errors import ConfigError
+
+Kind = Literal["tensorboard", "visualdl"]
+FOLDERS: dict[Kind, str] = {"tensorboard": "tensorboard", "visualdl": "vdl"}
+"""In the run's folder; VisualDL's as in PaddleOCR."""
+_MODULES: dict[Kind, tuple[str, ...]] = {
+    "tensorboard": (
+        "tensorboard.summary.writer.event_file_writer",
+        "tensorboard.compat.proto.event_pb2",
+        "tensorboard.compat.proto.summary_pb2",
+    ),
+    "visualdl": ("visualdl",),
+}
+_KEYS = ("kind", "step", "unclip_ratio")
+
+
+class Scalars(Protocol):
+    """A file of scalars by tag and step."""
+
+    def add(self, tag: str, value: float, step: int) -> None:
+        """One of them."""
+
+    def flush(self) -> None:
+        """Have them on the disk."""
+
+    def close(self) -> None:
+        """No more will come."""
+
+
+def check_installed(kind: Kind) -> None:
+    """
+    Raises:
+        ConfigError: the package isn't installed, naming the key and how to get it.
+    """
+    try:
+        _modules(kind)
+    except ImportError as error:
+        raise ConfigError(
+            f"is true, but {kind} can't be imported ({error}); install it with "
+            f"pip install 'ppocr_ft[{kind}]', or set the key to false",
+            key=f"Global.use_{kind}",
+        ) from error
+
+
+def _modules(kind: Kind) -> list[Any]:
+    return [importlib.import_module(name) for name in _MODULES[kind]]
+
+
+class TensorBoardScalars:
+    """An event file of TensorBoard's own writer, which needs neither TensorFlow nor PyTorch."""
+
+    def __init__(self, folder: Path) -> None:
+        writers, self._events, self._summaries = _modules("tensorboard")
+        self._writer = writers.EventFileWriter(str(folder))
+
+    def add(self, tag: str, value: float, step: int) -> None:
+        scalar = self._summaries.Summary.Value(tag=tag, simple_value=value)
+        summary = self._summaries.Summary(value=[scalar])
+        event = self._events.Event(step=step, wall_time=time.time(), summary=summary)
+        self._writer.add_event(event)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class VisualDLScalars:
+    """A log of VisualDL's LogWriter."""
+
+    def __init__(self, folder: Path) -> None:
+        (visualdl,) = _modules("visualdl")
+        self._writer = visualdl.LogWriter(logdir=str(folder))
+
+    def add(self, tag: str, value: float, step: int) -> None:
+        self._writer.add_scalar(tag=tag, value=value, step=step)
+
+    def flush(self) -> None:
+        self._writer.flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class ScalarLog:
+    """Writes each row of ``metrics.csv`` as it comes; a run that goes on writes all rows anew, so
+    that no step is there twice.
+
+    Args:
+        folder: the run's; the log lies in ``tensorboard`` or ``vdl`` in it.
+        unclip_ratio: the config's; figures with others have it in their tags.
+    """
+
+    def __init__(self, kind: Kind, folder: Path, metrics: MetricsFile, unclip_ratio: float) -> None:
+        place = folder / FOLDERS[kind]
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        made: Scalars
+        made = TensorBoardScalars(place) if kind == "tensorboard" else VisualDLScalars(place)
+        self._scalars = made
+        self._unclip_ratio = unclip_ratio
+        self._is_replay = True
+        metrics.listen(self._write)
+        self._is_replay = False
+        self._scalars.flush()
+
+    def close(self) -> None:
+        self._scalars.close()
+
+    def _write(self, row: Mapping[str, str]) -> None:
+        for tag, value in scalars_of(row, self._unclip_ratio).items():
+            self._scalars.add(tag, value, int(row["step"]))
+        if not self._is_replay:
+            self._scalars.flush()
+
+
+def scalars_of(row: Mapping[str, str], unclip_ratio: float) -> dict[str, float]:
+    """A row's finite figures by tag: ``train/loss``, ``eval/hmean``; ``eval_unclip_1.2/hmean``
+    for an unclip ratio that isn't the config's."""
+    group = row["kind"]
+    if group == EVAL and float(row["unclip_ratio"]) != unclip_ratio:
+        group = f"{EVAL}_unclip_{float(row['unclip_ratio']):g}"
+    cells = {name: text for name, text in row.items() if text and name not in _KEYS}
+    values = {f"{group}/{name}": float(text) for name, text in cells.items()}
+    return {tag: value for tag, value in values.items() if math.isfinite(value)}

@@ -1,0 +1,68 @@
+"""The shrink ratio that shrink maps show, whoever drew them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.ops import MakeShrinkMap
+from ppocr_ft.ops.polygons import TextPolygons, ignore_flags
+from ppocr_ft.ops.shrink_targets import shrink_targets
+
+TRIED = tuple(percent / 100 for percent in range(10, 100))
+EQUAL_AREA = 0.02
+"""Relative difference of kernel areas below which the config's ratio is taken to be the drawn one.
+One grid step of `TRIED` makes more."""
+LEAST_AREA_PX = 50.0
+"""Kernels that say anything."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Texts of an image of ``shape`` (h, w), as the map operators get them."""
+
+    polys: Sequence[NDArray[Any]]
+    ignored: NDArray[np.bool_]
+    shape: tuple[int, int]
+
+
+def drawn_ratio(
+    labels: Sequence[Labels], drawn: Sequence[Mapping[str, Any]], operator: MakeShrinkMap
+) -> float | None:
+    """By the area of the text kernels, over all images.
+
+    ``operator`` says how kernels ought to be drawn; its own ratio is returned where it gives the
+    area. 0: none were drawn though it would. None: its kernels are too small to tell.
+    """
+    area = sum(kernel_area(each["shrink_map"], each["shrink_mask"]) for each in drawn)
+    own = operator.shrink_ratio
+    wanted = _area_at(own, labels, operator)
+    if wanted < LEAST_AREA_PX:
+        return None
+    if area == 0:
+        return 0.0
+    if abs(area / wanted - 1) <= EQUAL_AREA:
+        return own
+    gaps = {ratio: abs(_area_at(ratio, labels, operator) - area) for ratio in TRIED}
+    return min(gaps, key=gaps.__getitem__)
+
+
+def kernel_area(shrink_map: NDArray[Any], shrink_mask: NDArray[Any]) -> float:
+    """Pixels of text kernels that count in the loss."""
+    return float(np.count_nonzero((shrink_map > 0) & (shrink_mask > 0)))
+
+
+def _area_at(ratio: float, labels: Sequence[Labels], operator: MakeShrinkMap) -> float:
+    total = 0.0
+    for each in labels:
+        polygons = TextPolygons.of(each.polys)
+        ignored = ignore_flags(each.ignored, len(polygons))
+        made = shrink_targets(
+            polygons, ignored, each.shape, ratio, operator.min_text_size, operator.rounding
+        )
+        total += kernel_area(made.shrink_map, made.shrink_mask)
+    return total

@@ -1,0 +1,185 @@
+"""The validation loss, on a few crops of ``Eval`` that stay the same for the whole run.
+
+They are cut out of the images as evaluation sees them, so that nothing is read or resized twice
+and no augmentation blurs the curve; their maps are drawn by training's own operators.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+
+from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.engine.feed import TARGETS
+from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
+from ppocr_ft.engine.train_step import LossFunction, Precision
+from ppocr_ft.losses import DBTargets
+from ppocr_ft.ops import MakeShrinkMap, set_epoch
+from ppocr_ft.ops.clock import EpochClock
+from ppocr_ft.ops.decode_image import DecodeImage
+from ppocr_ft.ops.det_label_encode import DetLabelEncode
+from ppocr_ft.ops.geometric import GeometricOperator
+from ppocr_ft.ops.keep_keys import KeepKeys
+from ppocr_ft.ops.normalize_image import NormalizeImage
+from ppocr_ft.ops.pipeline import Operator
+from ppocr_ft.ops.pixels import PixelOperator
+from ppocr_ft.ops.sample import Sample, Size
+from ppocr_ft.ops.scaled_crop import ScaledCrop, ScaledWindow
+from ppocr_ft.ops.to_chw_image import ToCHWImage
+
+MOST_CROPS, FEWEST_CROPS, BATCH_SIZE = 16, 2, 4
+PIXEL_SHARE = 0.05
+"""The crops' pixels, of those that an evaluation takes through the network."""
+_SEED = 7
+"""First number of a generator's seed: what it is for."""
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """``image`` (3, h, w) float32, normalised; ``fields`` are what the map operators read."""
+
+    image: Image
+    fields: dict[str, Any]
+
+    @property
+    def labels(self) -> Labels:
+        height, width = self.image.shape[1:]
+        return Labels(self.fields["polys"], self.fields["ignore_tags"], (height, width))
+
+
+def cut_crops(images: Iterable[EvalImage], size: Size, seed: int) -> list[Crop]:
+    """A window of ``size`` px out of each image, around one of its texts."""
+    return [_cut(image, size, np.random.default_rng([_SEED, seed, i]))
+            for i, image in enumerate(images)]  # fmt: skip
+
+
+def _cut(image: EvalImage, size: Size, rng: np.random.Generator) -> Crop:
+    width, height = size
+    pixels = image.image.transpose(1, 2, 0)
+    polys = [np.asarray(p, np.float32) * _factors(image) for p in image.polygons]
+    whole = Sample.of({"image": pixels, "polys": polys, "ignore_tags": image.ignored})
+    left, top = _corner(whole, size, rng)
+    sample = ScaledCrop(size).apply(ScaledWindow(1.0, 1.0, left, top), whole)
+    seen = image.image[:, top : top + height, left : left + width]
+    crop = np.zeros((3, height, width), np.float32)
+    crop[:, : seen.shape[1], : seen.shape[2]] = seen
+    return Crop(crop, sample.fields())
+
+
+def _factors(image: EvalImage) -> NDArray[np.float32]:
+    """From source pixels to the network's, x before y."""
+    height, width = image.image.shape[1:]
+    return np.array([width / image.shape[1], height / image.shape[0]], np.float32)
+
+
+def _corner(whole: Sample, size: Size, rng: np.random.Generator) -> tuple[int, int]:
+    room = np.maximum(np.subtract(whole.size_px, size), 0)
+    boxes = whole.boxes()[~whole.texts.ignored]
+    middle = np.array(whole.size_px) / 2
+    if len(boxes):
+        box = boxes[rng.integers(len(boxes))]
+        middle = (box[:2] + box[2:]) / 2
+    left, top = np.clip(middle - np.array(size) / 2, 0, room).astype(int).tolist()
+    return left, top
+
+
+def crops_wanted(images: int, pixels: float, size: Size) -> int:
+    """How many crops an evaluation of ``images`` with ``pixels`` each pays for."""
+    affordable = PIXEL_SHARE * images * pixels / (size[0] * size[1])
+    return max(FEWEST_CROPS, min(MOST_CROPS, images, int(affordable)))
+
+
+def map_operators(operators: Sequence[Operator]) -> list[Operator]:
+    """Those of a training pipeline that draw maps, whoever wrote them."""
+    moving = [i for i, op in enumerate(operators) if isinstance(op, GeometricOperator)]
+    last = max(moving, default=-1)
+    others = (DecodeImage, DetLabelEncode, PixelOperator, NormalizeImage, ToCHWImage, KeepKeys)
+    return [op for op in operators[last + 1 :] if not isinstance(op, others)]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Columns of an evaluation in ``metrics.csv``."""
+
+    val_loss: float
+    shrink_ratio: float
+    drawn_shrink_ratio: float | None
+
+
+@dataclass
+class Validator:
+    """Judges a network on crops with the targets that training gives them in an epoch.
+
+    Args:
+        read: gives the crops, once.
+        operators: training's pipeline as it is by then; ``map_operators`` are taken from it.
+        reference: the config's own MakeShrinkMap.
+        clock: the reference's, its own.
+        loss: training's.
+        precision: training's.
+    """
+
+    read: Callable[[], list[Crop]]
+    operators: Callable[[], Sequence[Operator]]
+    reference: MakeShrinkMap
+    clock: EpochClock
+    loss: LossFunction
+    precision: Precision = field(default_factory=Precision)
+    _crops: list[Crop] | None = None
+
+    def __call__(self, network: paddle.nn.Layer, epoch: int) -> Validation | None:
+        """With the targets of epoch 1, 2, ...; None where no image can be read."""
+        if self._crops is None:
+            self._crops = self.read()
+        if not self._crops:
+            return None
+        set_epoch(epoch)
+        self.clock.set(epoch)
+        drawn = [self._draw(crop) for crop in self._crops]
+        ratio = drawn_ratio([crop.labels for crop in self._crops], drawn, self.reference)
+        with _validating(network), paddle.no_grad(), self.precision.auto_cast():
+            loss = self._mean_loss(network, self._crops, drawn)
+        return Validation(loss, self.reference.shrink_ratio, ratio)
+
+    def _draw(self, crop: Crop) -> dict[str, Any]:
+        fields = copy.deepcopy(crop.fields)  # PaddleOCR's own operators change them in place
+        data: dict[str, Any] = {"image": crop.image.transpose(1, 2, 0), **fields}
+        for operator in map_operators(self.operators()):
+            data = operator(data)
+        return data
+
+    def _mean_loss(
+        self, network: paddle.nn.Layer, crops: Sequence[Crop], drawn: Sequence[dict[str, Any]]
+    ) -> float:
+        total = 0.0
+        for start in range(0, len(crops), BATCH_SIZE):
+            chosen = slice(start, start + BATCH_SIZE)
+            images = paddle.to_tensor(np.stack([crop.image for crop in crops[chosen]]))
+            maps = {name: np.stack([data[name] for data in drawn[chosen]]) for name in TARGETS}
+            targets = DBTargets(**{k: paddle.to_tensor(v, "float32") for k, v in maps.items()})
+            loss = self.loss(network(images), targets)["loss"]
+            total += float(loss) * len(images)
+        return total / len(crops)
+
+
+@contextmanager
+def _validating(network: paddle.nn.Layer) -> Iterator[None]:
+    """All of training's maps, but batch norms as in evaluation; then everything as before."""
+    before = [(layer, layer.training) for layer in network.sublayers(include_self=True)]
+    network.train()
+    for layer, _ in before:
+        if isinstance(layer, paddle.nn.BatchNorm2D):
+            layer.eval()
+    try:
+        yield
+    finally:
+        for layer, training in before:
+            layer.training = training

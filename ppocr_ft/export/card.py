@@ -1,0 +1,182 @@
+"""``model_card.md``: what an exported model is, how good, and how to run it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ppocr_ft.export.parity import Parity
+from ppocr_ft.export.settings import InferenceSettings
+from ppocr_ft.export.write import Formats
+from ppocr_ft.version import __version__
+
+PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python", "shapely", "pyclipper")
+ONNX_PACKAGES = ("paddle2onnx", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from: what it was judged on, and how it was trained; texts by name."""
+
+    data: Mapping[str, str]
+    recipe: Mapping[str, str]
+
+
+def versions(formats: Formats) -> dict[str, str]:
+    """Of this project, of Python and of the packages that the figures depend on."""
+    found = {"ppocr_ft": __version__, "Python": platform.python_version()}
+    for name in PACKAGES + ONNX_PACKAGES * formats.onnx:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def model_card(
+    settings: InferenceSettings, origin: Origin, parity: Parity, formats: Formats
+) -> str:
+    """The card as Markdown."""
+    parts = [
+        f"# {settings.model_name}, fine-tuned\n\nA text detector of the DB family, exported by "
+        f"ppocr_ft {__version__}.",
+        f"## Data\n\n{_table(origin.data)}",
+        f"## Recipe\n\nAs in the config that was exported with.\n\n{_table(origin.recipe)}",
+        _figures(parity),
+        "## Pre- and post-processing\n\nAs `inference.yml` has it.\n\n"
+        + _table(_settings(settings)),
+        f"## How to run it\n\n{_running(settings, formats)}",
+        f"## Versions\n\n{_table(versions(formats))}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(rows: Mapping[str, str]) -> str:
+    lines = (f"| {name} | {value} |" for name, value in rows.items())
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _figures(parity: Parity) -> str:
+    rows = [("trained network", parity.rates, parity.boxes, "")]
+    rows += [
+        (name, trial.rates, trial.boxes, f"{trial.map_difference:.1e}")
+        for name, trial in parity.trials.items()
+    ]
+    lines = (
+        f"| {name} | {rates['hmean']:.4f} | {rates['hmean_70']:.4f} | {boxes} | {difference} |"
+        for name, rates, boxes, difference in rows
+    )
+    head = [
+        f"## Figures\n\nOn {parity.images} validation images, each model through its own pre- and "
+        "post-processing; `parity.json` has more.\n",
+        "| | hmean at IoU 0.5 | at IoU 0.7 | boxes | maps differ by at most |",
+        "|---|---|---|---|---|",
+    ]
+    return "\n".join([*head, *lines])
+
+
+def _settings(settings: InferenceSettings) -> dict[str, str]:
+    post, resize = settings.post_process, settings.resize
+    size = f"longest side at most {resize.longest_px} px, sides rounded to multiples of 32"
+    if resize.image_shape is not None:
+        size = f"{resize.image_shape[0]} x {resize.image_shape[1]} px (height x width)"
+        size += ", the width follows the height" if resize.keep_ratio else ""
+    return {
+        "channels": settings.img_mode,
+        "size": size,
+        "scale, mean, std": f"{settings.scale:.9g}, {[*settings.mean]}, {[*settings.std]}",
+        "thresh, box_thresh": f"{post.thresh}, {post.box_thresh}",
+        "unclip_ratio": f"{post.unclip_ratio}",
+        "score_mode, box_type": f"{post.score_mode}, {post.box_type}",
+        "use_dilation, max_candidates": f"{post.use_dilation}, {post.max_candidates}",
+    }
+
+
+def _running(settings: InferenceSettings, formats: Formats) -> str:
+    parts = [_older_paddleocr(settings)] if formats.legacy else [_paddleocr(settings)]
+    parts += [_rapidocr(settings)] if formats.onnx else []
+    own = "`inference.onnx` likewise: it has `inference.yml` inside. " if formats.onnx else ""
+    parts.append(
+        f"Boxes as JSON lines, without PaddleOCR:\n\n    ppocr-ft predict --model THIS_FOLDER "
+        f"--images photo.jpg\n\n{own}A model that somebody else gave you is a program: "
+        "`predict` runs none with operators that no detector needs, other runtimes may."
+    )
+    return "\n\n".join(parts)
+
+
+def _code(lines: Iterable[str]) -> str:
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def _paddleocr(settings: InferenceSettings) -> str:
+    post, name = settings.post_process, settings.model_name
+    size = []
+    if settings.resize.image_shape is None:
+        longest = settings.resize.longest_px
+        size = [f'    text_det_limit_side_len={longest}, text_det_limit_type="max",']
+    detector = _code(
+        [
+            "from paddleocr import TextDetection",
+            f'detector = TextDetection(model_name="{name}", model_dir="THIS_FOLDER")',
+            'for page in detector.predict("photo.jpg"):',
+            '    print(page["dt_polys"], page["dt_scores"])',
+        ]
+    )
+    pipeline = _code(
+        [
+            "from paddleocr import PaddleOCR",
+            "ocr = PaddleOCR(",
+            f'    text_detection_model_name="{name}", text_detection_model_dir="THIS_FOLDER",',
+            *size,
+            f"    text_det_thresh={post.thresh}, text_det_box_thresh={post.box_thresh},",
+            f"    text_det_unclip_ratio={post.unclip_ratio})",
+        ]
+    )
+    return (
+        f"PaddleOCR 3, the detector alone:\n\n{detector}\n\nIn its OCR pipeline, which has values "
+        f"of its own and lets them go before `inference.yml`; so give them:\n\n{pipeline}"
+    )
+
+
+def _older_paddleocr(settings: InferenceSettings) -> str:
+    post, longest = settings.post_process, settings.resize.longest_px
+    size = [f'    det_limit_side_len={longest}, det_limit_type="max",'] if longest else []
+    code = _code(
+        [
+            "from paddleocr import PaddleOCR",
+            "ocr = PaddleOCR(",
+            '    det_model_dir="THIS_FOLDER",',
+            *size,
+            f"    det_db_thresh={post.thresh}, det_db_box_thresh={post.box_thresh},",
+            f"    det_db_unclip_ratio={post.unclip_ratio}, use_dilation={post.use_dilation},",
+            f'    det_db_score_mode="{post.score_mode}", det_box_type="{post.box_type}")',
+            'boxes = ocr.ocr("photo.jpg", rec=False)',
+        ]
+    )
+    return f"PaddleOCR 2, which doesn't read `inference.yml`; so give its values:\n\n{code}"
+
+
+def _rapidocr(settings: InferenceSettings) -> str:
+    post, longest = settings.post_process, settings.resize.longest_px
+    sides = ("Global.max_side_len", "Det.limit_side_len")  # before and after RapidOCR 3.10
+    most = [f'    "{side}": {longest},' for side in sides] if longest else []
+    code = _code(
+        [
+            "from rapidocr import RapidOCR",
+            "ocr = RapidOCR(params={",
+            '    "Det.model_path": "THIS_FOLDER/inference.onnx",',
+            *most,
+            '    "Det.limit_type": "max",',
+            f'    "Det.mean": {[*settings.mean]}, "Det.std": {[*settings.std]},',
+            f'    "Det.thresh": {post.thresh}, "Det.box_thresh": {post.box_thresh},',
+            f'    "Det.unclip_ratio": {post.unclip_ratio},',
+            f'    "Det.use_dilation": {post.use_dilation}, "Det.score_mode": "{post.score_mode}"',
+            "})",
+        ]
+    )
+    return (
+        "RapidOCR 3, which doesn't read `inference.yml` either and whose own `mean`, `std` and "
+        f"sizes are others:\n\n{code}"
+    )

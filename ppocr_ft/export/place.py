@@ -1,0 +1,82 @@
+"""An export is made aside and moved into place: it is whole, or not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ppocr_ft.engine.files import flush_folder
+from ppocr_ft.errors import ConfigError
+
+FILES = frozenset(
+    {
+        *(f"inference.{kind}" for kind in ("json", "pdmodel", "pdiparams", "yml", "onnx")),
+        "parity.json",
+        "model_card.md",
+    }
+)
+CACHE = ".cache"
+"""PaddleX's, made beside the model that it runs."""
+KEY = "Global.save_inference_dir"
+
+
+def earlier_export(folder: Path) -> bool:
+    """Whether the folder holds an export, which a new one may take the place of.
+
+    Raises:
+        ConfigError: it holds other things, which are not to be lost.
+    """
+    if not folder.exists():
+        return False
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
+    others = [name for name in names if not folder.is_dir() or name not in {*FILES, CACHE}]
+    if others:
+        raise ConfigError(
+            f"{folder} has other things than an export ({', '.join(others[:3])}"
+            f"{', ...' if len(others) > 3 else ''}); name a folder of its own",
+            key=KEY,
+        )
+    return bool(names)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill; when all went well it becomes ``folder``, else it is removed.
+
+    What lay at ``folder`` before stays until then.
+
+    Raises:
+        ConfigError: ``folder`` has other things, or can't be made or written to.
+    """
+    folder = folder.expanduser().resolve()
+    earlier_export(folder)
+    ground = next(parent for parent in folder.parents if parent.exists())
+    aside = ground / f".{folder.name}.{os.getpid()}.part"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+    except OSError as error:
+        raise ConfigError(f"{ground} can't be written to: {error.strerror}", key=KEY) from None
+    try:
+        yield aside
+        _move(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move(aside: Path, folder: Path) -> None:
+    old = aside.with_suffix(".old")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        aside.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    flush_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,162 @@
+"""An exported model, opened and run as a runtime would: by its own files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+
+from ppocr_ft.engine.batches import EvalImage, batches
+from ppocr_ft.errors import ConfigError, DataError, WeightsError
+from ppocr_ft.export.operators import check_operators
+from ppocr_ft.export.settings import InferenceSettings, Operator, read_settings
+from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.weights.inference import InferenceModel, find_inference_model
+
+Floats = NDArray[np.float32]
+Run = Callable[[Floats], Floats]
+"""Images (n, 3, h, w), normalised, to probability maps (n, 1, h, w)."""
+
+SETTINGS_FILE, ONNX_FILE = "inference.yml", "inference.onnx"
+SETTINGS_IN_ONNX = "inference.yml"
+"""Key of the ONNX file's own metadata that holds the text of its ``inference.yml``."""
+NO_ONNXRUNTIME = "needs ONNX Runtime: pip install 'ppocr_ft[onnx]'"
+
+
+@dataclass(frozen=True)
+class RuntimeModel:
+    """A model that finds text; ``where`` is its program, ``operators`` make its input."""
+
+    where: Path
+    settings: InferenceSettings
+    operators: list[Operator]
+    run: Run
+
+    def read(self, path: str | Path) -> EvalImage:
+        """An image file, prepared as ``inference.yml`` says.
+
+        Raises:
+            DataError: it can't be read or decoded.
+        """
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise DataError(f"can't be read: {error.strerror}", path=path) from None
+        data: dict[str, Any] = {"image": content, "img_path": str(path)}
+        for operator in self.operators:
+            data = operator(data)
+        return EvalImage(data["image"], data["shape"], str(path))
+
+    def detect(
+        self, images: Iterable[EvalImage], batch_size: int = 1
+    ) -> Iterator[tuple[EvalImage, ImageBoxes]]:
+        """Each image with its boxes, polygons (k, 2) in source pixels and scores, in order."""
+        for batch in batches(images, batch_size):
+            maps = self.run(np.stack([each.image for each in batch]))
+            found = self.settings.post_process(maps, np.stack([each.shape for each in batch]))
+            yield from zip(batch, found, strict=True)
+
+
+def open_model(where: str | Path, threads: int = 1) -> RuntimeModel:
+    """An exported folder, one of its two Paddle files, or an ONNX file.
+
+    A folder's Paddle program goes before its ONNX file. An ONNX file brings its ``inference.yml``
+    along; one that lies beside it goes before. Runs on ``threads`` CPU threads.
+
+    Raises:
+        WeightsError: there is no model, or none that may be run (see ``check_operators``).
+        ConfigError: ``inference.yml`` is missing or wrong; ONNX Runtime is missing.
+    """
+    path = Path(where).expanduser()
+    if not path.exists():
+        raise WeightsError("does not exist", path=path)
+    folder = path if path.is_dir() else path.parent
+    if path.suffix == ".onnx":
+        return _open_onnx(path, threads)
+    found = find_inference_model(folder, None if path.is_dir() else path.stem)
+    if found is not None:
+        settings = _beside(folder)
+        return RuntimeModel(
+            found.program, settings, settings.operators(), paddle_program(found, threads)
+        )
+    if path.is_dir() and (path / ONNX_FILE).is_file():
+        return _open_onnx(path / ONNX_FILE, threads)
+    raise WeightsError(
+        "is no exported model: a folder with inference.json or inference.pdmodel, "
+        f"inference.pdiparams and {SETTINGS_FILE}, or a .onnx file. For a checkpoint give its "
+        "config with -c and -o Global.checkpoints=",
+        path=path,
+    )
+
+
+def _beside(folder: Path) -> InferenceSettings:
+    path = folder / SETTINGS_FILE
+    try:
+        return read_settings(path.read_text(encoding="utf-8"), path)
+    except FileNotFoundError:
+        raise ConfigError("is missing: it says how images are prepared", path=path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't be read: {error}", path=path) from None
+
+
+def paddle_program(model: InferenceModel, threads: int = 1) -> Run:
+    """Paddle's inference engine on the CPU, in float32, without oneDNN.
+
+    Raises:
+        WeightsError: the program isn't to be run, or the files are damaged.
+    """
+    check_operators(model.program)
+    config = paddle.inference.Config(str(model.program), str(model.tensors))
+    config.disable_gpu()
+    config.disable_mkldnn()
+    config.disable_glog_info()
+    config.set_cpu_math_library_num_threads(threads)
+    try:
+        predictor = paddle.inference.create_predictor(config)
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise WeightsError(f"can't be opened by Paddle: {reason}", path=model.program) from None
+
+    def run(images: Floats) -> Floats:
+        tensor = paddle.to_tensor(images, place=paddle.CPUPlace())
+        maps: Floats = predictor.run([tensor])[0].numpy()
+        return maps
+
+    return run
+
+
+def _open_onnx(path: Path, threads: int) -> RuntimeModel:
+    try:
+        import onnxruntime  # type: ignore[import-untyped]
+    except ImportError:
+        raise ConfigError(NO_ONNXRUNTIME, path=path) from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; it warns of every constant that it folds
+    options.intra_op_num_threads = threads
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # ONNX Runtime's errors have no common class
+        raise WeightsError(f"can't be opened by ONNX Runtime: {error}", path=path) from None
+    settings = _onnx_settings(path, session.get_modelmeta().custom_metadata_map)
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or len(inputs[0].shape) != 4:
+        raise WeightsError("is no detector: it must take one input (n, 3, h, w)", path=path)
+
+    def run(images: Floats) -> Floats:
+        maps: Floats = session.run(None, {inputs[0].name: images})[0]
+        return maps
+
+    return RuntimeModel(path, settings, settings.operators(), run)
+
+
+def _onnx_settings(path: Path, metadata: dict[str, str]) -> InferenceSettings:
+    if SETTINGS_IN_ONNX in metadata and not (path.parent / SETTINGS_FILE).is_file():
+        return read_settings(metadata[SETTINGS_IN_ONNX], path)
+    return _beside(path.parent)

@@ -1,0 +1,228 @@
+"""``inference.yml``: what a runtime knows of a model besides its program.
+
+Written in the form of PaddleOCR 3's released models and read by the rules of its runtime (PaddleX
+3.0 to 3.4, text detection), which are not those of PaddleOCR's operators: of ``DetResizeForTest``
+it takes ``image_shape``, or else ``resize_long``, and makes that the most that the longest side may
+have (``limit_type: max``, sides rounded to multiples of 32). It ignores the ``limit_side_len`` and
+``limit_type`` that stand there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.ops.decode_image import DecodeImage, ImageMode
+from ppocr_ft.ops.det_resize_for_test import DEFAULT_LIMIT_PX, DetResizeForTest, Size
+from ppocr_ft.ops.normalize_image import IMAGENET_MEAN, IMAGENET_STD, NormalizeImage
+from ppocr_ft.ops.to_chw_image import ToCHWImage
+from ppocr_ft.postprocess import DBPostProcess
+
+Operator = Callable[[dict[str, Any]], dict[str, Any]]
+Triple = tuple[float, float, float]
+
+MODEL_NAMES = tuple(
+    f"PP-OCRv{version}_{size}_det" for version in (3, 4, 5) for size in ("mobile", "server")
+)
+"""Names that PaddleOCR 3 opens as a text detector with the rule above; it knows no others."""
+LONGEST_DEFAULT_PX = 960
+LONGEST_MOST_PX = 4000
+"""The runtime's ``max_side_limit``."""
+BYTE_SCALE = "1./255."
+"""What the released files say for ``scale``."""
+_WRONG = (
+    yaml.YAMLError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+RESIZE_KEY = "Eval.dataset.transforms.DetResizeForTest"
+
+
+@dataclass(frozen=True)
+class ResizeRule:
+    """How an image gets its size: ``image_shape`` (h, w) px, where ``keep_ratio`` lets the width
+    follow the height, or else the longest side at most ``longest_px``."""
+
+    longest_px: int | None = None
+    image_shape: Size | None = None
+    keep_ratio: bool = False
+
+    def operator(self) -> DetResizeForTest:
+        if self.image_shape is not None:
+            return DetResizeForTest(image_shape=self.image_shape, keep_ratio=self.keep_ratio)
+        return DetResizeForTest(limit_side_len=self.longest_px, limit_type="max")
+
+    def entry(self) -> dict[str, Any]:
+        """The arguments in ``inference.yml`` by which the runtime does the same."""
+        if self.image_shape is None:
+            return {"resize_long": self.longest_px}
+        keep = {"keep_ratio": True} if self.keep_ratio else {}
+        return {"image_shape": list(self.image_shape), **keep}
+
+
+def resize_rule(arguments: Mapping[str, Any]) -> ResizeRule:
+    """The rule of ``Eval``'s DetResizeForTest, with PaddleOCR's meaning of its arguments.
+
+    Raises:
+        ConfigError: ``inference.yml`` has no words for it, and so the runtime would resize
+            otherwise than the evaluation did.
+    """
+    shape = arguments.get("image_shape")
+    if shape is not None:
+        height, width = shape
+        return ResizeRule(None, (height, width), bool(arguments.get("keep_ratio")))
+    long_px, side_px = arguments.get("resize_long"), arguments.get("limit_side_len")
+    side_px = DEFAULT_LIMIT_PX if side_px is None else side_px
+    kind = arguments.get("limit_type") or "min"
+    if long_px is None and kind == "max" and side_px <= LONGEST_MOST_PX:
+        return ResizeRule(side_px)
+    said = (
+        f"resize_long: {long_px}" if long_px else f"limit_side_len: {side_px}, limit_type: {kind}"
+    )
+    raise ConfigError(
+        f"{{{said}}} can't be exported: PaddleOCR 3 would not resize so, whatever inference.yml "
+        f"says. It knows an image_shape, or the longest side at most N px, N up to "
+        f"{LONGEST_MOST_PX}. Write {{limit_side_len: 960, limit_type: max}} there (or another "
+        "number), and evaluate and fit the post-processing with it",
+        key=RESIZE_KEY,
+    )
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """A model's name, pre-processing and post-processing.
+
+    ``img_mode``: order of the channels; ``scale``, ``mean`` and ``std`` as NormalizeImage's.
+    """
+
+    model_name: str
+    img_mode: ImageMode
+    resize: ResizeRule
+    scale: float
+    mean: Triple
+    std: Triple
+    post_process: DBPostProcess
+
+    def operators(self) -> list[Operator]:
+        """From a file's bytes to the network's input (3, h, w) and ``shape``."""
+        return [
+            DecodeImage(img_mode=self.img_mode),
+            self.resize.operator(),
+            NormalizeImage(scale=self.scale, mean=self.mean, std=self.std, order="hwc"),
+            ToCHWImage(),
+        ]
+
+    def to_yaml(self) -> str:
+        """The text of ``inference.yml``."""
+        scale = BYTE_SCALE if self.scale == 1 / 255 else self.scale
+        normalize = {"scale": scale, "mean": [*self.mean], "std": [*self.std], "order": "hwc"}
+        operators = [
+            {"DecodeImage": {"channel_first": False, "img_mode": self.img_mode}},
+            {"DetLabelEncode": None},
+            {"DetResizeForTest": self.resize.entry()},
+            {"NormalizeImage": normalize},
+            {"ToCHWImage": None},
+            {"KeepKeys": {"keep_keys": ["image", "shape", "polys", "ignore_tags"]}},
+        ]
+        document = {
+            "Global": {"model_name": self.model_name},
+            "PreProcess": {"transform_ops": operators},
+            "PostProcess": {"name": "DBPostProcess", **asdict(self.post_process)},
+        }
+        return yaml.safe_dump(document, sort_keys=False, default_flow_style=False)
+
+
+def check_model_name(name: str, path: Path | None = None) -> str:
+    """
+    Raises:
+        ConfigError: PaddleOCR 3 knows no detector of that name, so it couldn't open the model.
+    """
+    if name not in MODEL_NAMES:
+        raise ConfigError(
+            f"found {name!r}; PaddleOCR 3 opens a detector by the name of one that it knows: "
+            f"{', '.join(MODEL_NAMES)}",
+            path=path,
+            key="Global.model_name",
+        )
+    return name
+
+
+def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
+    """What a runtime makes of an ``inference.yml``.
+
+    Raises:
+        ConfigError: the text, found at ``path``, isn't one of a detector; it names the key.
+    """
+    try:
+        document = yaml.safe_load(text)
+        operators = _operators(document["PreProcess"]["transform_ops"])
+        decode, normalize = operators["DecodeImage"], operators["NormalizeImage"]
+        settings = InferenceSettings(
+            check_model_name(document["Global"]["model_name"], path),
+            decode["img_mode"],
+            _runtime_resize(operators["DetResizeForTest"]),
+            _number(normalize.get("scale", 1 / 255)),
+            _triple(normalize.get("mean", IMAGENET_MEAN)),
+            _triple(normalize.get("std", IMAGENET_STD)),
+            _post_process(document["PostProcess"]),
+        )
+        settings.operators()  # they check their values
+    except ConfigError as error:
+        raise ConfigError(error.message, path=path, key=error.key) from None
+    except _WRONG as error:
+        said = " ".join(str(error).split())
+        raise ConfigError(
+            f"is no inference.yml of a text detector: {type(error).__name__}: {said}", path=path
+        ) from None
+    return settings
+
+
+def _operators(listed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    known = {"DecodeImage", "DetLabelEncode", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
+    found: dict[str, dict[str, Any]] = {}
+    for item in listed:
+        ((name, arguments),) = item.items()
+        if name not in known | {"KeepKeys"}:
+            raise ConfigError(f"has an operator {name!r}", key="PreProcess.transform_ops")
+        found[name] = arguments or {}
+    return found
+
+
+def _runtime_resize(arguments: Mapping[str, Any]) -> ResizeRule:
+    if "image_shape" in arguments:
+        height, width = arguments["image_shape"]
+        return ResizeRule(None, (int(height), int(width)), arguments.get("keep_ratio") is True)
+    return ResizeRule(min(int(arguments.get("resize_long", LONGEST_DEFAULT_PX)), LONGEST_MOST_PX))
+
+
+def _post_process(section: Mapping[str, Any]) -> DBPostProcess:
+    """With the runtime's defaults, of which ``box_thresh`` is not DBPostProcess's own."""
+    if section.get("name") != "DBPostProcess":
+        raise ConfigError(f"found {section.get('name')!r}", key="PostProcess.name")
+    known = {field.name for field in fields(DBPostProcess)}
+    return DBPostProcess(**{"box_thresh": 0.6, **{k: v for k, v in section.items() if k in known}})
+
+
+def _number(value: Any) -> float:
+    """A number, or a quotient such as ``1./255.``; nothing is evaluated."""
+    if not isinstance(value, str):
+        return float(value)
+    numerator, *denominators = value.split("/")
+    result = float(numerator)
+    for denominator in denominators:
+        result /= float(denominator)
+    return result
+
+
+def _triple(values: Any) -> Triple:
+    first, second, third = (_number(value) for value in values)
+    return first, second, third

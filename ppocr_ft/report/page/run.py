@@ -1,0 +1,122 @@
+"""What a run has left, as the page takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ppocr_ft.engine.callbacks.metrics_file import EVAL, TRAIN
+from ppocr_ft.report.evaluations import KeptEvaluation
+
+Row = Mapping[str, str]
+Facts = Mapping[str, Any]
+HMEANS = ("hmean", "hmean_70")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The best value of one figure after ``step`` and the unclip ratio that gives it."""
+
+    step: int
+    value: float
+    unclip_ratio: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key of the config; None: it isn't there."""
+
+    key: str
+    default: str | None
+    own: str | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run's folder, read; None or empty for those that it doesn't have.
+
+    ``rows`` are those of metrics.csv, ``columns`` its header; ``verdicts`` those of the monitor;
+    ``fitted`` is fit_postprocess.json.
+    ``differences`` from the default config are None where that wasn't found. ``notes`` say what
+    was wrong with a file.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    config: Facts
+    config_text: str
+    differences: Sequence[Difference] | None = None
+    before: KeptEvaluation | None = None
+    best: KeptEvaluation | None = None
+    weights: Facts | None = None
+    data: Facts | None = None
+    environment: Facts | None = None
+    fitted: Facts | None = None
+    verdicts: Sequence[Facts] = ()
+    notes: Sequence[str] = ()
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        """A dotted key of the config."""
+        value: Any = self.config
+        for part in key.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                return default
+            value = value[part]
+        return value
+
+    @cached_property
+    def trained(self) -> list[Row]:
+        return [row for row in self.rows if row["kind"] == TRAIN]
+
+    @cached_property
+    def evaluations(self) -> dict[int, list[Row]]:
+        """The rows of each evaluated step, of the config's unclip ratio first."""
+        steps: dict[int, list[Row]] = {}
+        for row in self.rows:
+            if row["kind"] == EVAL:
+                steps.setdefault(int(row["step"]), []).append(row)
+        return steps
+
+    @property
+    def last_step(self) -> int:
+        return max((int(row["step"]) for row in self.rows), default=0)
+
+    @property
+    def total_steps(self) -> int | None:
+        return self.data["total_steps"] if self.data else None
+
+    @property
+    def best_step(self) -> int | None:
+        """After which the best weights were saved: as the kept evaluation says, else by the run's
+        own rule, the highest main indicator, each at its best unclip ratio, and the first of
+        equals."""
+        if self.best is not None:
+            return self.best.about.step
+        indicator = self.setting("Metric.main_indicator", "hmean")
+        by_step = {step: self.at_best(step, indicator).value for step in self.evaluations}
+        return max(by_step, key=lambda step: by_step[step]) if by_step else None
+
+    def unclip_ratio(self, step: int) -> float | None:
+        """The ratio with the highest mean of hmean at both IoUs; None: no such evaluation."""
+        rows = self.evaluations.get(step)
+        if not rows:
+            return None
+        return float(max(rows, key=_mean_hmean)["unclip_ratio"])
+
+    def at_best(self, step: int, column: str) -> Judged:
+        """With the unclip ratio that is best for this figure; the config's among equals."""
+        row = max(self.evaluations[step], key=lambda row: float(row[column]))
+        return Judged(step, float(row[column]), float(row["unclip_ratio"]))
+
+
+def _mean_hmean(row: Row) -> float:
+    return sum(float(row[column]) for column in HMEANS) / len(HMEANS)
+
+
+def ratio_text(ratio: float) -> str:
+    """1.0, 0.8, 1.25."""
+    text = f"{ratio:.4g}"
+    return text if "." in text else f"{text}.0"

@@ -1,0 +1,124 @@
+"""PaddleOCR 3, RapidOCR and PaddleOCR 2.10 find with an exported model what the network finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from samples import SHARED
+
+from ppocr_ft import build
+from ppocr_ft.cli.export import main as export
+from ppocr_ft.config import load_config
+from ppocr_ft.data.labels import LabelEntry
+from ppocr_ft.data.sample import make_sample
+from ppocr_ft.geometry import as_shapely
+from runtime.runtimes import (
+    HMEAN_LIMIT,
+    PADDLEOCR_2,
+    PADDLEOCR_3,
+    RAPIDOCR,
+    ROOT,
+    Boxes,
+    Polygon,
+    Runtime,
+    difference,
+    images_of,
+    labels_of,
+    rates,
+)
+
+IMAGES = 8
+RECEIPTS = SHARED / "data" / "receipts"
+CONFIG = str(ROOT / "configs" / "det_v4_ft.yml")
+OTHER_THAN_DEFAULTS = [
+    "Eval.dataset.transforms.DetResizeForTest.limit_side_len=864",
+    "PostProcess.thresh=0.26",
+    "PostProcess.box_thresh=0.55",
+    "PostProcess.unclip_ratio=1.1",
+    "PostProcess.score_mode=slow",
+]
+"""No runtime has them for itself: what it finds by them, it has from us."""
+SAME_BOX_PX = 3.0
+"""A pixel of the map and its rounding."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The released weights on labelled images, and what they find there."""
+
+    overrides: list[str]
+    labels: list[LabelEntry]
+    boxes: Boxes
+
+
+@pytest.fixture(scope="session")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Label file and data folder of the first receipts, or of made-up images where there are none."""
+    folder = tmp_path_factory.mktemp("set")
+    if not RECEIPTS.is_dir():
+        made = make_sample(folder / "s", train_images=1, val_images=IMAGES)
+        return made.data_dir / "val.txt", made.data_dir
+    lines = (RECEIPTS / "val.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    path = folder / "val.txt"
+    path.write_text("".join(lines[:IMAGES]), encoding="utf-8")
+    return path, RECEIPTS
+
+
+@pytest.fixture(scope="session")
+def trial(labels: tuple[Path, Path]) -> Trial:
+    label_file, data_dir = labels
+    overrides = [
+        *OTHER_THAN_DEFAULTS,
+        f"Eval.dataset.data_dir={data_dir}",
+        f"Eval.dataset.label_file_list=[{label_file}]",
+        "Global.use_gpu=false",
+    ]
+    config = load_config(CONFIG, overrides)
+    entries = labels_of(label_file, data_dir)
+    network, _ = build.network(config)
+    images = build.image_files(config, [str(path) for path in images_of(entries)])
+    found = build.predict(config, network, images.images())
+    boxes: Boxes = {str(Path(path).absolute()): list(each["points"]) for path, each in found}
+    return Trial(overrides, entries, boxes)
+
+
+@pytest.fixture(scope="session")
+def models(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
+    """The exported folder by whether it has the older layout."""
+    folder = tmp_path_factory.mktemp("models")
+    made = {legacy: folder / ("legacy" if legacy else "new") for legacy in (False, True)}
+    for legacy, path in made.items():
+        place = f"Global.save_inference_dir={path}"
+        flags = ["--legacy" if legacy else "--onnx", "--parity-images", "1"]
+        assert export(["-c", CONFIG, *flags, "-o", *trial.overrides, place]) == 0
+    return made
+
+
+@pytest.mark.parametrize(
+    "runtime", [PADDLEOCR_3, RAPIDOCR, PADDLEOCR_2], ids=lambda runtime: runtime.name
+)
+def test_it_finds_what_the_network_finds(
+    runtime: Runtime, trial: Trial, models: dict[bool, Path], tmp_path: Path
+) -> None:
+    images = images_of(trial.labels)
+    boxes = runtime.boxes(models[runtime.legacy], images, tmp_path / "boxes.jsonl")
+    ours, theirs = rates(trial.boxes, trial.labels), rates(boxes, trial.labels)
+    print(f"{runtime.name}: {theirs}; ours: {ours}")
+    assert ours["hmean"] > 0.4  # the made-up images are hard
+    assert difference(theirs, ours) <= HMEAN_LIMIT
+    count = sum(map(len, trial.boxes.values()))
+    assert sum(map(len, boxes.values())) == pytest.approx(count, rel=0.01)
+    same = sum(with_counterpart(found, boxes[path]) for path, found in trial.boxes.items())
+    assert same >= 0.98 * count
+
+
+def with_counterpart(some: list[Polygon], others: list[Polygon]) -> int:
+    """How many of ``some`` have an outline of ``others`` within ``SAME_BOX_PX``."""
+    a = as_shapely([np.asarray(box, np.float64) for box in some])
+    b = as_shapely([np.asarray(box, np.float64) for box in others])
+    near = shapely.hausdorff_distance(a[:, np.newaxis], b) <= SAME_BOX_PX
+    return int(near.any(axis=1).sum())

@@ -1,0 +1,8 @@
+"""Make the page of a run; --help tells how."""
+
+import sys
+
+from ppocr_ft.cli.report import main
+
+if __name__ == "__main__":
+    sys.exit(main())
