@@ -5,7 +5,7 @@ with configs/det_v4_ft.yml, then `compare`'s short trainings at three rates, wit
 it prints what came of it and puts it into docs/lr_check.md, the finder's picture beside it. What is
 finished is not run again: output/lr_check. A run counts by the mean of hmean at IoU 0.5 and 0.7,
 each at its own best unclip ratio. The exit code is 1 where another rate is ahead by more than the
-largest spread that one rate's own runs have over the seeds.
+suggested rate's own runs lie apart.
 """
 
 from __future__ import annotations
@@ -136,11 +136,11 @@ def totals(runs: Sequence[ArmRun]) -> list[float]:
 
 def verdict(arms: Mapping[str, Sequence[float]]) -> tuple[str, bool]:
     """Whether the suggestion does at least as well as each other rate, or loses within noise."""
-    noise = max(max(own) - min(own) for own in arms.values())
-    suggested = mean(arms["suggested"])
-    leads = {name: mean(own) - suggested for name, own in arms.items() if name != "suggested"}
+    own = arms["suggested"]
+    noise, suggested = max(own) - min(own), mean(own)
+    leads = {name: mean(arms[name]) - suggested for name in arms.keys() - {"suggested"}}
     ahead, lead = max(leads.items(), key=lambda item: item[1])
-    told = f"one rate's own runs lie up to {noise:.4f} apart"
+    told = f"its own runs lie {noise:.4f} apart"
     if lead <= 0:
         return f"the suggestion is ahead of both by {-lead:.4f} or more; {told}", True
     if lead <= noise:

@@ -101,7 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for command in plan.commands():
             run(command)
-        results = {OURS: own_rates(plan), **{each.name: in_runtime(plan, each) for each in RUNTIMES}}
+        results = {OURS: own_rates(plan)}
+        results |= {runtime.name: in_runtime(plan, runtime) for runtime in RUNTIMES}
     except (CommandFailed, RuntimeFailed) as error:
         print(error, file=sys.stderr)
         return 1
@@ -123,7 +124,7 @@ def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
         "--released", action="store_true", help="the released weights, fitted but not trained"
     )
     made.add_argument(
-        "--output", type=Path, default=OUTPUT, metavar="DIR", help=f"folder of the run ({OUTPUT} in the repository)"
+        "--output", type=Path, default=OUTPUT, metavar="DIR", help=f"folder of the run ({OUTPUT})"
     )
     return made.parse_args(argv)
 
@@ -154,7 +155,8 @@ def own_rates(plan: Plan) -> dict[str, float]:
 
 def in_runtime(plan: Plan, runtime: Runtime) -> dict[str, float]:
     labels = labels_of(plan.label_file("val.txt"), DATA)
-    model, out = plan.model(legacy=runtime.legacy), plan.folder / f"{Path(runtime.script).stem}.jsonl"
+    model = plan.model(legacy=runtime.legacy)
+    out = plan.folder / f"{Path(runtime.script).stem}.jsonl"
     print(f"\n$ {runtime.python} tests/runtime/{runtime.script} {model} {out} ...", flush=True)
     return rates(runtime.boxes(model, images_of(labels), out), labels)
 

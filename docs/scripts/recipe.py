@@ -94,13 +94,11 @@ FACTORS: dict[str, list[Setting]] = {
         optimizer("Adam", 5e-4),
         optimizer("Lamb", 5e-3),
         optimizer("RMSProp", 1e-4),
-        optimizer("Momentum", 1e-3),
         optimizer("Momentum", 1e-2),
         optimizer("Adagrad", 5e-3),
     ],
     "schedule": [
         schedule("Cosine"),
-        schedule("Cosine", "warmup_epoch=0"),
         schedule("Linear"),
         schedule("Const"),
     ],

@@ -43,8 +43,8 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=120, help="steps of an arm, rounded up to "
-                        "whole epochs (120)")  # fmt: skip
+    parser.add_argument("--steps", type=int, default=96, help="steps of an arm, rounded up to "
+                        "whole epochs (96)")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=1, help="runs of each arm (1)")
     options = parser.parse_args(argv)
     if not RECEIPTS.is_dir():
