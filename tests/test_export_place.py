@@ -157,12 +157,26 @@ def shifted(by: int) -> Any:
     return lambda made: np.roll(made, by, axis=1)
 
 
+def off(by: float, share: float) -> Any:
+    """So large a share of the map's pixels, the first ones, is off by so much."""
+
+    def change(made: np.ndarray) -> np.ndarray:
+        found = made.copy()
+        found.ravel()[: round(share * found.size)] += by
+        return found
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "parts"),
     [
         pytest.param(lambda made: made, [], id="the same"),
         pytest.param(lambda made: made - 9e-5, [], id="a pixel falls to the other side"),
-        pytest.param(lambda made: made + 2e-4, ["maps differ"], id="maps too far apart"),
+        pytest.param(lambda made: made + 2e-4, ["100.00% of a map differ"], id="a bit everywhere"),
+        pytest.param(off(4e-4, 0.0001), [], id="one pixel of 10,240, as rounding may"),
+        pytest.param(off(4e-4, 0.001), ["0.10% of a map differ"], id="ten pixels"),
+        pytest.param(off(2e-3, 0.0001), ["maps differ by 0.002"], id="one pixel, too far"),
         pytest.param(lambda made: made * np.nan, ["maps differ"], id="NaN"),
         pytest.param(shifted(8), ["maps differ", "4 boxes are not the same"], id="moved boxes"),
         pytest.param(lambda made: made[:32], ["another size"], id="another size"),

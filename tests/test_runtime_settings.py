@@ -9,14 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from runtime.boxes_paddleocr2 import predict_det_options
+from runtime.boxes_rapidocr import rapidocr_params
 
 from ppocr_ft.export.card import Origin, model_card
 from ppocr_ft.export.parity import Parity
 from ppocr_ft.export.settings import InferenceSettings, ResizeRule
 from ppocr_ft.export.write import Formats
 from ppocr_ft.postprocess import DBPostProcess
-from runtime.boxes_paddleocr2 import predict_det_options
-from runtime.boxes_rapidocr import rapidocr_params
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 POST_PROCESS = DBPostProcess(

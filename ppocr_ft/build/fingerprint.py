@@ -22,8 +22,17 @@ from ppocr_ft.weights import open_source
 
 LENGTH = 12
 ABOUT_FILES = frozenset(
-    {"model_name", "save_model_dir", "save_epoch_step", "save_inference_dir", "resume", "use_gpu",
-     "use_visualdl", "use_tensorboard", "fit_postprocess"}
+    {
+        "model_name",
+        "save_model_dir",
+        "save_epoch_step",
+        "save_inference_dir",
+        "resume",
+        "use_gpu",
+        "use_visualdl",
+        "use_tensorboard",
+        "fit_postprocess",
+    }
 )
 """Keys of Global without effect on any number; the device that was found goes in instead."""
 THRESHOLD_HEAD = "head.thresh."

@@ -18,7 +18,12 @@ from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 
 MAP_LIMIT = 1e-4
-"""Most that a probability may differ by."""
+"""Most that a probability may differ by, but for ``ROUNDED_SHARE`` of them."""
+ROUNDED_SHARE = 1e-4
+"""Where the network's sigmoid is steepest its own float32 result is up to 8e-5 from float64's, and
+ONNX Runtime's up to 1.1e-4, so that a few of a map's pixels can't be held to ``MAP_LIMIT``."""
+ROUNDED_LIMIT = 1e-3
+"""Most that these may differ by."""
 INPUT_LIMIT = 1e-4
 """Most that a normalised pixel may differ by."""
 HMEAN_LIMIT = 0.002
@@ -39,12 +44,15 @@ Judged = tuple[EvalImage, Map]
 class Trial:
     """One exported model, through its own pre- and post-processing, against the network.
 
-    The differences are the largest over all pixels; ``other_sizes`` counts images that it brings
-    to another size than ``Eval`` does, ``other_boxes`` boxes of either that the other lacks.
+    The differences are the largest over all pixels; ``beyond_limit`` is the share of probabilities
+    that differ by more than ``MAP_LIMIT``, on the worst image. ``other_sizes`` counts images that
+    it brings to another size than ``Eval`` does, ``other_boxes`` boxes of either that the other
+    lacks.
     """
 
     input_difference: float = 0.0
     map_difference: float = 0.0
+    beyond_limit: float = 0.0
     other_sizes: int = 0
     boxes: int = 0
     other_boxes: int = 0
@@ -59,9 +67,11 @@ class Trial:
             f"prepared pixels differ by {self.input_difference:.2g}; {INPUT_LIMIT:g} is the most": (
                 not self.input_difference <= INPUT_LIMIT
             ),
-            f"maps differ by {self.map_difference:.2g}; {MAP_LIMIT:g} is the most": (
-                not self.map_difference <= MAP_LIMIT
+            f"maps differ by {self.map_difference:.2g}; {ROUNDED_LIMIT:g} is the most": (
+                not self.map_difference <= ROUNDED_LIMIT
             ),
+            f"{self.beyond_limit:.2%} of a map differ by more than {MAP_LIMIT:g}; "
+            f"{ROUNDED_SHARE:.2%} is the most": not self.beyond_limit <= ROUNDED_SHARE,
             "inference.yml has another post-processing than the config": not self.same_post_process,
             f"{self.other_boxes} boxes are not the same; {allowed} of {boxes} may be": (
                 self.other_boxes > allowed
@@ -171,9 +181,12 @@ def _try(
     if own_map.shape == prob_map.shape and own.image.shape == image.image.shape:
         trial.input_difference = max(trial.input_difference, _largest(own.image, image.image))
         trial.map_difference = max(trial.map_difference, _largest(own_map, prob_map))
+        beyond = float((np.abs(own_map - prob_map) > MAP_LIMIT).mean())
+        trial.beyond_limit = max(trial.beyond_limit, beyond)
     else:
         trial.other_sizes += 1
         trial.input_difference = trial.map_difference = math.inf
+        trial.beyond_limit = 1.0
     found = _boxes(model.settings.post_process, own_map, own)
     px = SAME_BOX_PX * max(image.shape[:2] / prob_map.shape)
     trial.other_boxes += _without_counterpart(boxes, found, px)

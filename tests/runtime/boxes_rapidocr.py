@@ -13,25 +13,16 @@ from typing import Any
 
 import yaml
 
-SAME_KEYS = (
-    "thresh",
-    "box_thresh",
-    "max_candidates",
-    "unclip_ratio",
-    "use_dilation",
-    "score_mode",
-)
+SAME = ("thresh", "box_thresh", "max_candidates", "unclip_ratio", "use_dilation", "score_mode")
+"""Keys of ``PostProcess`` that RapidOCR has too, with the same meaning."""
 
 
 def rapidocr_params(folder: Path) -> dict[str, Any]:
     """The parameters by which RapidOCR does what ``inference.yml`` says; it exits if none do."""
     settings = yaml.safe_load((folder / "inference.yml").read_text(encoding="utf-8"))
     steps = {k: v for step in settings["PreProcess"]["transform_ops"] for k, v in step.items()}
-    resize, normalize, post = (
-        steps["DetResizeForTest"],
-        steps["NormalizeImage"],
-        settings["PostProcess"],
-    )
+    resize, normalize = steps["DetResizeForTest"], steps["NormalizeImage"]
+    post = settings["PostProcess"]
     can_not = {
         "image_shape": "resize_long" not in resize,
         "img_mode: RGB": steps["DecodeImage"]["img_mode"] != "BGR",
@@ -48,7 +39,7 @@ def rapidocr_params(folder: Path) -> dict[str, Any]:
         "Det.limit_side_len": resize["resize_long"],
         "Det.mean": normalize["mean"],
         "Det.std": normalize["std"],
-        **{f"Det.{key}": post[key] for key in SAME_KEYS},
+        **{f"Det.{key}": post[key] for key in SAME},
     }
 
 

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HMEAN_LIMIT = 0.005
 """Most that a runtime's hmean may differ from ours."""
+TIMEOUT_S = 1800
 RATES = ("hmean", "hmean_70")
 
 Polygon = NDArray[Any]
@@ -65,6 +66,7 @@ class Runtime:
             text=True,
             errors="replace",
             check=False,
+            timeout=TIMEOUT_S,
         )
         if done.returncode:
             said = "\n".join(done.stdout.strip().splitlines()[-15:])
@@ -72,9 +74,7 @@ class Runtime:
         return read_boxes(out)
 
 
-PADDLEOCR_3 = Runtime(
-    "PaddleOCR 3", "boxes_paddleocr3.py", "PPOCR_FT_RUNTIME_PY", ".venv-runtime"
-)
+PADDLEOCR_3 = Runtime("PaddleOCR 3", "boxes_paddleocr3.py", "PPOCR_FT_RUNTIME_PY", ".venv-runtime")
 RAPIDOCR = Runtime(
     "RapidOCR, ONNX Runtime", "boxes_rapidocr.py", "PPOCR_FT_RUNTIME_PY", ".venv-runtime"
 )

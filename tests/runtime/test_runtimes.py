@@ -8,14 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
-from samples import SHARED
-
-from ppocr_ft import build
-from ppocr_ft.cli.export import main as export
-from ppocr_ft.config import load_config
-from ppocr_ft.data.labels import LabelEntry
-from ppocr_ft.data.sample import make_sample
-from ppocr_ft.geometry import as_shapely
 from runtime.runtimes import (
     HMEAN_LIMIT,
     PADDLEOCR_2,
@@ -30,20 +22,30 @@ from runtime.runtimes import (
     labels_of,
     rates,
 )
+from samples import SHARED
 
-IMAGES = 8
+from ppocr_ft import build
+from ppocr_ft.cli.export import main as export
+from ppocr_ft.config import load_config
+from ppocr_ft.data.labels import LabelEntry
+from ppocr_ft.data.sample import make_sample
+from ppocr_ft.geometry import as_shapely
+
+IMAGES, MADE_UP_IMAGES = 8, 24
+"""A made-up image has fewer texts."""
 RECEIPTS = SHARED / "data" / "receipts"
 CONFIG = str(ROOT / "configs" / "det_v4_ft.yml")
 OTHER_THAN_DEFAULTS = [
     "Eval.dataset.transforms.DetResizeForTest.limit_side_len=864",
-    "PostProcess.thresh=0.26",
-    "PostProcess.box_thresh=0.55",
+    "PostProcess.thresh=0.45",
+    "PostProcess.box_thresh=0.93",
     "PostProcess.unclip_ratio=1.1",
     "PostProcess.score_mode=slow",
 ]
-"""No runtime has them for itself: what it finds by them, it has from us."""
-SAME_BOX_PX = 3.0
-"""A pixel of the map and its rounding."""
+"""A runtime that missed any of them would find other boxes than the test lets pass."""
+SAME_BOX_PX = 2.0
+"""All were within 1 px when this was written."""
+SAME_BOXES_RATIO = 0.99
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ class Trial:
 
 @pytest.fixture(scope="session")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Label file and data folder of the first receipts, or of made-up images where there are none."""
+    """Label file and data folder: the first receipts, or made-up images where there are none."""
     folder = tmp_path_factory.mktemp("set")
     if not RECEIPTS.is_dir():
-        made = make_sample(folder / "s", train_images=1, val_images=IMAGES)
+        made = make_sample(folder / "s", train_images=1, val_images=MADE_UP_IMAGES)
         return made.data_dir / "val.txt", made.data_dir
     lines = (RECEIPTS / "val.txt").read_text(encoding="utf-8").splitlines(keepends=True)
     path = folder / "val.txt"
@@ -110,10 +112,9 @@ def test_it_finds_what_the_network_finds(
     print(f"{runtime.name}: {theirs}; ours: {ours}")
     assert ours["hmean"] > 0.4  # the made-up images are hard
     assert difference(theirs, ours) <= HMEAN_LIMIT
-    count = sum(map(len, trial.boxes.values()))
-    assert sum(map(len, boxes.values())) == pytest.approx(count, rel=0.01)
+    count = max(sum(map(len, found.values())) for found in (trial.boxes, boxes))
     same = sum(with_counterpart(found, boxes[path]) for path, found in trial.boxes.items())
-    assert same >= 0.98 * count
+    assert same >= SAME_BOXES_RATIO * count
 
 
 def with_counterpart(some: list[Polygon], others: list[Polygon]) -> int:
