@@ -110,11 +110,12 @@ def test_a_run_in_the_folder_is_not_disturbed_and_does_what_was_drawn(tmp_path: 
     overrides = [SGD, STEPPED, GROUPS, "Global.eval_batch_step=[0,100]"]
     assert main(["-c", str(config), "-o", *overrides]) == 0
     folder = tmp_path / "run"
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
     assert dry(config, *overrides) == 0
     after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
     assert after == before
-    new = {path.name for path in folder.iterdir()} - {path.name for path in before}
+    new = {path.name for path in folder.rglob("*") if path.is_file() and path not in before}
     assert new == {"schedule.png", "schedule.csv"}
 
     trained = [row for row in rows(folder / "metrics.csv") if row["kind"] == "train"]

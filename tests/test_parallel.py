@@ -154,6 +154,9 @@ def test_process_0_writes_and_speaks_for_all(outcomes: Outcomes, root: Path) -> 
         "config.resolved.yml", "metrics.csv", "train.log", "verdicts.jsonl",
         "best_accuracy.pdparams", "latest.pdparams", "latest.pdstate", "iter_epoch_2.pdparams",
         "val_before.jpg", "val_best.jpg", "before_after.jpg",
+        "evaluations", "data.json", "environment.json", "weights.json",
+        "report.html", "results.png",
+        "fitted.yml", "fit_postprocess.csv", "fit_postprocess.json", "heatmap.png",
     }  # fmt: skip
 
 
