@@ -35,7 +35,7 @@ from runtime.runtimes import (
 DATA = Path("../shared/data/receipts")
 CONFIG = "configs/det_v4_ft.yml"
 OUTPUT = Path("output/receipts")
-EPOCHS = 14
+EPOCHS = 24
 OURS = "ppocr_ft, the trained network"
 
 
