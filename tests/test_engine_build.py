@@ -16,7 +16,8 @@ paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft import build  # noqa: E402
 from ppocr_ft.build.optimizing import fresh_layers, learning_rate  # noqa: E402
-from ppocr_ft.build.pictures import Pictures, spread  # noqa: E402
+from ppocr_ft.build.pictures import Pictures  # noqa: E402
+from ppocr_ft.build.spread import spread  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.config.transforms import OPERATORS  # noqa: E402
 from ppocr_ft.engine.batches import EvalImage  # noqa: E402

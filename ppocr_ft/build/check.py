@@ -22,8 +22,8 @@ from ppocr_ft.build.label_geometry import (
     Polygon,
     end_pair,
     label_geometry,
-    spread,
 )
+from ppocr_ft.build.spread import some_of
 from ppocr_ft.config.advice import advise, advise_on_length
 from ppocr_ft.config.diagnosis import Diagnosis, advice_on, diagnose, labels_of
 from ppocr_ft.config.faults import Fault, found_by, warning
@@ -135,8 +135,8 @@ def precheck(config: Config) -> list[Finding]:
         files = {source.label_file for split in sources.values() for source in split}
         if sum(file.stat().st_size for file in files if file.is_file()) <= QUICK_BYTES:
             report = check_labels(labels, images=False, show_progress=False)
-            pages = spread(pages_of(report), QUICK_TEXTS)
-            texts = spread([polygon for page in pages for polygon in page.polygons], QUICK_TEXTS)
+            pages = some_of(pages_of(report), QUICK_TEXTS)
+            texts = some_of([polygon for page in pages for polygon in page.polygons], QUICK_TEXTS)
             findings += report.findings
             findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
     return findings

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.build.objects import data_set
+from ppocr_ft.build.spread import spread
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.transforms import DecodeImage, MakeBorderMap, NormalizeImage, Operator
 from ppocr_ft.data import SimpleDataSet
@@ -33,8 +34,7 @@ def samples_picture(config: Config, count: int) -> Picture:
         replace_bad=True,
         epoch_num=config.Global.epoch_num,
     )
-    count = min(count, len(data))
-    indices = [i * len(data) // count for i in range(count)]
+    indices = spread(len(data), count)
     (shrink,) = [op for op in data.pipeline.operators if isinstance(op, MakeShrinkMap)]
     columns = []
     for epoch in shown_epochs(config.Global.epoch_num):

@@ -18,7 +18,7 @@ from ppocr_ft.build.objects import (
     post_process,
     starting_network,
 )
-from ppocr_ft.build.pictures import spread
+from ppocr_ft.build.spread import spread
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.evaluate import maps_of

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ppocr_ft.ops  # noqa: F401  registers the operators
+from ppocr_ft.build.spread import some_of
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.transforms import DetResizeForTest as ResizeKeys
 from ppocr_ft.config.transforms import MakeShrinkMap as ShrinkKeys
@@ -61,11 +62,11 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
     """
     if not any(len(page.polygons) for page in pages):
         raise ConfigError("the labels hold no text to be learnt")
-    pages = spread(pages, MOST_PAGES)
+    pages = some_of(pages, MOST_PAGES)
     least = _min_text_size(config)
     resized = [evaluated(config, page) for page in pages]
     texts = [polygon for page in resized for polygon in page.polygons]
-    tried = spread(texts, CEILING_TEXTS)
+    tried = some_of(texts, CEILING_TEXTS)
     known = all(page.size_px for page in pages)
     side = MIN_SIDE_PX if known else 0.0
     ratios = sorted({round(shrink_ratio, 4), *TRIED_RATIOS})
@@ -80,7 +81,7 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
         ceiling(tried, round(shrink_ratio, 4), config.PostProcess.unclip_ratio, side),
         fitted[round(shrink_ratio, 4)],
         max(sound, key=lambda each: each.mean_iou),
-        on_pixels(config, spread(resized, DRAWN_PAGES), shrink_ratio) if known else None,
+        on_pixels(config, some_of(resized, DRAWN_PAGES), shrink_ratio) if known else None,
     )
 
 
@@ -157,14 +158,8 @@ def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnP
     return OnPixels(len(pages), rounding, float(rates["hmean"]), float(rates["hmean_70"]))
 
 
-def spread(items: Sequence[Any], count: int) -> list[Any]:
-    """At most so many of them, evenly spread."""
-    count = min(count, len(items))
-    return [items[i * len(items) // count] for i in range(count)]
-
-
 def _training_sizes(config: Config, pages: Sequence[Page], least: float) -> TextSizes | None:
-    crops = training_crops(config, spread(pages, CROPPED_PAGES))
+    crops = training_crops(config, some_of(pages, CROPPED_PAGES))
     return text_sizes(crops, least) if any(len(crop.polygons) for crop in crops) else None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.build.objects import eval_image
-from ppocr_ft.build.pictures import spread
+from ppocr_ft.build.spread import some_of, spread
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.data.labels import LabelEntry
@@ -84,10 +84,10 @@ def some_polygons(entries: tuple[LabelEntry, ...]) -> tuple[NDArray[np.float64],
     """Labels that count, of images evenly spread over the label files."""
     found = [
         np.asarray(texts.polygons[i], np.float64)
-        for texts in (entries[index].texts for index in spread(len(entries), LABELLED_IMAGES))
+        for texts in (entry.texts for entry in some_of(entries, LABELLED_IMAGES))
         for i in np.flatnonzero(~texts.ignored & ~texts.polygons.broken()).tolist()
     ]
-    return tuple(found[i] for i in spread(len(found), POLYGONS))
+    return tuple(some_of(found, POLYGONS))
 
 
 def validator(

@@ -25,12 +25,6 @@ BEFORE, BEST, BOTH = "val_before.jpg", "val_best.jpg", "before_after.jpg"
 SHOWN_IMAGES = 4
 
 
-def spread(count: int, shown: int = SHOWN_IMAGES) -> list[int]:
-    """So many indices, evenly spread over ``count``."""
-    shown = min(shown, count)
-    return [i * count // shown for i in range(shown)]
-
-
 def picture_of(image: EvalImage) -> Picture:
     """What the network saw, (h, w, 3): each channel stretched to 0..255, since an image that has
     passed KeepKeys knows neither its file nor how it was normalised."""

@@ -12,6 +12,7 @@ from typing import Any
 import paddle
 
 from ppocr_ft.build.device import cpu_threads
+from ppocr_ft.build.spread import some_of
 from ppocr_ft.config import Config
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.engine.files import write_whole
@@ -80,8 +81,7 @@ def _data(trainer: Trainer) -> dict[str, Any]:
 
 
 def _statistics(entries: Sequence[LabelEntry]) -> dict[str, Any]:
-    shown = min(len(entries), MEASURED_IMAGES)
-    some = [entries[i * len(entries) // shown].texts for i in range(shown)]
+    some = [entry.texts for entry in some_of(entries, MEASURED_IMAGES)]
     polygons = [texts.polygons[i] for texts in some for i in range(len(texts))]
     texts = sum(len(entry.texts) for entry in entries)
     ignored = sum(int(entry.texts.ignored.sum()) for entry in entries)

@@ -12,9 +12,10 @@ from ppocr_ft.build.kept_boxes import KeptBoxes
 from ppocr_ft.build.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.build.objects import data_set, eval_data, eval_image, post_process, starting_network
 from ppocr_ft.build.optimizing import fresh_layers, learning_rate, optimizer
-from ppocr_ft.build.pictures import Pictures, spread
+from ppocr_ft.build.pictures import SHOWN_IMAGES, Pictures
 from ppocr_ft.build.run_facts import write_facts
 from ppocr_ft.build.run_folder import take_folder
+from ppocr_ft.build.spread import spread
 from ppocr_ft.config import Config
 from ppocr_ft.data import FaultLog
 from ppocr_ft.data.images import ImageSet
@@ -335,7 +336,7 @@ class Judge:
         self._say = say
         self._team = team
         self._told = 0
-        self.pictures = Pictures(folder, spread(len(images)))
+        self.pictures = Pictures(folder, spread(len(images), SHOWN_IMAGES))
         self.kept = KeptBoxes(folder, post_process(config), team)
 
     def __call__(self) -> Verdict:
