@@ -38,7 +38,7 @@ setup(
         "pillow>=9",
         "rapidocr-paddle==1.4.5",
     ],
-    entry_points={"console_scripts": ["ppocr-ft = ppocr_ft.cli.main:main"]},
+    entry_points={"console_scripts": ["ppocr-ft = ppocr_ft.commands.main:main"]},
     extras_require={
         "cpu": ["paddlepaddle==3.2.2"],
         "gpu": ["paddlepaddle-gpu>=3.0,<4"],

@@ -1,7 +1,7 @@
 """Fine-tune the PP-OCRv4 text detector with right targets."""
 
 from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
-from ppocr_ft.ops import (
+from ppocr_ft.transforms import (
     EPOCH_CLOCK,
     EpochClock,
     MakeBorderMap,

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ppocr_ft.data.check import Source
+from ppocr_ft.commands.check.data import Source
 
 Texts = list[dict[str, Any]]
 UNDECIDED = frozenset({"image-unreadable", "image-truncated"})

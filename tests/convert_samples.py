@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ppocr_ft.data.formats import READERS, Entry, ImageFolder, Reading, unseen
+from ppocr_ft.commands.convert.formats import READERS, Entry, ImageFolder, Reading, unseen
 
 WIDTH_PX, HEIGHT_PX = 200, 100
 Points = tuple[tuple[float, float], ...]

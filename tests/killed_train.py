@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.cli.train import main
+from ppocr_ft.commands.train.cli import main
 
 
 def kill_at(owner: Any, name: str, count: int, target: str = "") -> None:

@@ -1,21 +1,22 @@
-"""DESIGN's table: what each part of the package may import of the rest of it."""
+"""The table of rooms: what each part of the package may import of the rest of it."""
 
 from __future__ import annotations
 
-ANYWHERE = {"errors", "machine", "version"}
-_TARGETS = {"ops", "data", "geometry"}
-_ENGINE = _TARGETS | {"nets", "weights", "losses", "postprocess", "metrics", "optim"}
+ANYWHERE = {"errors", "version", "utils"}
+_TARGETS = {"transforms", "data", "geometry"}
+_ENGINE = _TARGETS | {"models", "weights", "losses", "postprocess", "metrics", "optim"}
+_FACTORY = _ENGINE | {"engine", "config", "export", "report", "upstream"}
 
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "machine": set(),
+    "utils": set(),
     "version": set(),
     "geometry": set(),
     "config": set(),
-    "ops": {"geometry"},
-    "data": {"ops", "geometry"},
-    "nets": set(),
-    "weights": {"nets"},
+    "transforms": {"geometry"},
+    "data": {"transforms", "geometry"},
+    "models": set(),
+    "weights": {"models"},
     "losses": {"geometry"},
     "postprocess": {"geometry"},
     "metrics": {"geometry"},
@@ -23,23 +24,24 @@ ALLOWED: dict[str, set[str]] = {
     "engine": _ENGINE,
     "export": _ENGINE | {"engine"},
     "report": _ENGINE | {"engine"},
-    "upstream": {"ops"},
-    "build": _ENGINE | {"engine", "export", "report", "upstream", "config"},
-    "cli": {"config", "build", "report"},
-    "__init__": {"ops", "geometry"},
+    "upstream": {"transforms"},
+    "factory": _FACTORY,
+    "runs": _FACTORY | {"factory"},
+    "commands": _FACTORY | {"factory", "runs"},
+    "__init__": {"transforms", "geometry"},
 }
 
 _DRAWING = {"numpy", "cv2"}
 
 LIBRARIES: dict[str, set[str]] = {
     "errors": set(),
-    "machine": set(),
+    "utils": _DRAWING | {"tqdm"},
     "version": set(),
     "geometry": {"numpy", "pyclipper", "shapely"},
     "config": {"pydantic", "pydantic_core", "annotated_types", "yaml"},
-    "ops": _DRAWING | {"numba"},
+    "transforms": _DRAWING | {"numba"},
     "data": _DRAWING | {"PIL", "matplotlib", "tqdm"},
-    "nets": {"paddle", "numpy"},
+    "models": {"paddle", "numpy"},
     "weights": {"paddle", "numpy", "safetensors", "tqdm"},
     "losses": {"paddle", "numpy"},
     "postprocess": _DRAWING | {"shapely"},
@@ -49,5 +51,14 @@ LIBRARIES: dict[str, set[str]] = {
 }
 """Which libraries a part may import besides the standard one; parts not named here: any."""
 
-NO_PADDLE = {"errors", "machine", "version", "geometry", "config", "ops", "data", "__init__"}
+NO_PADDLE = {
+    "errors",
+    "utils",
+    "version",
+    "geometry",
+    "config",
+    "transforms",
+    "data",
+    "__init__",
+}
 """Parts that must work without paddle installed."""

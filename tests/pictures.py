@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from paddleocr_wheels import wheel_dir
 
-from ppocr_ft.ops.geometric import move
+from ppocr_ft.transforms.geometric import move
 
 DOT_SIGMA_PX = 2.5
 

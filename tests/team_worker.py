@@ -21,15 +21,13 @@ from pathlib import Path
 from typing import Any, TypedDict
 from unittest.mock import patch
 
-import ppocr_ft.build  # noqa: F401  it has a function of the module's name
-from ppocr_ft.build.objects import starting_network
-from ppocr_ft.cli.train import main
+from ppocr_ft.commands.train.cli import main
 from ppocr_ft.engine import trainer
 from ppocr_ft.engine.evaluate_ratios import evaluate_ratios
 from ppocr_ft.engine.train_step import TrainBatch, train_step
 from ppocr_ft.errors import DataError
-
-training = sys.modules["ppocr_ft.build.training"]
+from ppocr_ft.factory.objects import starting_network
+from ppocr_ft.runs import assemble as training
 
 
 class Scenario(TypedDict):

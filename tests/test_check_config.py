@@ -13,12 +13,12 @@ import yaml
 from config_files import CONFIGS, SHIPPED, SMALL, written
 from pictures import paddleocr_class
 
+from ppocr_ft.commands.check.config.advice import ADVICE, advise, advise_on_length
+from ppocr_ft.commands.check.config.diagnosis import Diagnosis, diagnose
+from ppocr_ft.commands.check.config.remedies import REMEDIES
+from ppocr_ft.commands.check.config.shrink_versions import shrink_versions
 from ppocr_ft.config import load_config
-from ppocr_ft.config.advice import ADVICE, advise, advise_on_length
-from ppocr_ft.config.diagnosis import Diagnosis, diagnose
-from ppocr_ft.config.remedies import REMEDIES
 from ppocr_ft.config.rules import RULES
-from ppocr_ft.config.shrink_versions import shrink_versions
 
 TRAIN, EVAL = "Train.dataset.transforms", "Eval.dataset.transforms"
 MAPS = ("MakeBorderMap", "MakeShrinkMap")

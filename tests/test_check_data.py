@@ -9,7 +9,7 @@ import pytest
 from check_corruptions import CORRUPTIONS, UNDECIDED, DataSet, corrupt_all
 from samples import shared_data
 
-from ppocr_ft.data.check import RULES, DataReport, Source, check_dataset
+from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset
 from ppocr_ft.data.sample import make_sample
 
 Place = tuple[str, str, int | None]

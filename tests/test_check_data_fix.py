@@ -11,7 +11,7 @@ import pytest
 from check_corruptions import CORRUPTIONS, DataSet, corrupt_all
 from test_check_data_rules import BOX, Folder, moved, picture, text
 
-from ppocr_ft.data.check import Source, check_dataset, write_fixed
+from ppocr_ft.commands.check.data import Source, check_dataset, write_fixed
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample import make_sample
 from ppocr_ft.errors import DataError

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from samples import random_sample
 
-from ppocr_ft.data.check import RULES, DataReport, Source, check_dataset
-from ppocr_ft.data.check.likeness import local_likeness
-from ppocr_ft.data.check.pictures import look_at
+from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset
+from ppocr_ft.commands.check.data.likeness import local_likeness
+from ppocr_ft.commands.check.data.pictures import look_at
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import Finding
-from ppocr_ft.ops.polygons import TextPolygons
-from ppocr_ft.ops.shrink_targets import clip_and_orient
+from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.transforms.shrink_targets import clip_and_orient
 
 BOX = [[10, 10], [60, 10], [60, 30], [10, 30]]
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from config_files import CONFIGS, SMALL
 
-from ppocr_ft.build.check_labels import pages_of
-from ppocr_ft.build.geometry_rules import geometry_faults
-from ppocr_ft.build.label_geometry import (
+from ppocr_ft.commands.check.data import Source, check_dataset
+from ppocr_ft.commands.check.geometry_rules import geometry_faults
+from ppocr_ft.commands.check.geometry_table import geometry_lines, geometry_png
+from ppocr_ft.commands.check.labels import pages_of
+from ppocr_ft.commands.check.text_geometry import (
     Page,
     evaluated,
     label_geometry,
@@ -19,10 +21,8 @@ from ppocr_ft.build.label_geometry import (
     training_crops,
 )
 from ppocr_ft.config import load_config
-from ppocr_ft.data.check import Source, check_dataset
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
-from ppocr_ft.report.check_geometry import geometry_lines, geometry_png
 
 RUNNING = CONFIGS / "like_v4_student.yml"
 SCALED = "Train.dataset.transforms.3={ScaledCrop: {size: [320, 320], limit_side_len: 960}}"

@@ -10,12 +10,12 @@ from small_run import small_config
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.build import train_feed
-from ppocr_ft.build.check_samples import denormalised, samples_picture, shown_epochs
-from ppocr_ft.build.objects import data_set
+from ppocr_ft.commands.check.samples import denormalised, samples_picture, shown_epochs
+from ppocr_ft.commands.check.samples_plot import DrawnSample, with_targets
 from ppocr_ft.config import load_config
-from ppocr_ft.ops import set_epoch
-from ppocr_ft.report.check_samples import DrawnSample, with_targets
+from ppocr_ft.factory.objects import data_set
+from ppocr_ft.runs.assemble import train_feed
+from ppocr_ft.transforms import set_epoch
 
 
 @pytest.fixture(scope="module")

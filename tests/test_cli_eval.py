@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from samples import SHARED
 
-from ppocr_ft.cli.eval import main
+from ppocr_ft.commands.eval.cli import main
 from ppocr_ft.data.sample import make_sample
 
 pytest.importorskip("paddle", reason="paddle is not installed")

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ppocr_ft.cli.main import main as ppocr_ft
-from ppocr_ft.cli.predict import main
+from ppocr_ft.commands.main import main as ppocr_ft
+from ppocr_ft.commands.predict.cli import main
 from ppocr_ft.data.images import find_images
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample import make_sample

@@ -18,7 +18,7 @@ from small_run import STEPS, STEPS_PER_EPOCH, assert_refused, small_config
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.cli.train import main
+from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.weights import read_weights

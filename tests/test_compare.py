@@ -17,12 +17,12 @@ from test_cli_train import assert_same_run, calling
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.build import compare as compare_module
-from ppocr_ft.build.compare import plan, training_minutes
-from ppocr_ft.build.fingerprint import run_fingerprint
-from ppocr_ft.cli import train
-from ppocr_ft.cli.compare import main
-from ppocr_ft.config.arms import Arm, load_arms, parse_arm
+from ppocr_ft.commands.compare import run as compare_module
+from ppocr_ft.commands.compare.cli import main
+from ppocr_ft.commands.compare.fingerprint import run_fingerprint
+from ppocr_ft.commands.compare.run import plan, training_minutes
+from ppocr_ft.commands.compare.variants import Arm, load_arms, parse_arm
+from ppocr_ft.commands.train import cli as train
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.errors import ConfigError
 
@@ -115,7 +115,7 @@ def test_one_start_is_evaluated_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """All diverge before their second evaluation; two have one start, the third another."""
     small_config(tmp_path)
     calls = []
-    module = sys.modules["ppocr_ft.build.training"]
+    module = sys.modules["ppocr_ft.runs.assemble"]
     original = module.evaluate_ratios
 
     def counted(*args: object, **options: object) -> object:
@@ -196,7 +196,7 @@ def test_killed_half_way_an_arm_goes_on_exactly(alone: Path, tmp_path: Path) -> 
     small_config(tmp_path)
     killed = (
         "import sys; from killed_train import kill_at; from ppocr_ft.engine import trainer;"
-        "from ppocr_ft.cli.compare import main; kill_at(trainer, 'train_step', 7);"
+        "from ppocr_ft.commands.compare.cli import main; kill_at(trainer, 'train_step', 7);"
         "sys.exit(main(sys.argv[1:]))"
     )
     paths = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]

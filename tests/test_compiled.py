@@ -12,7 +12,7 @@ import sys
 import ppocr_ft
 assert "numba" not in sys.modules, "import ppocr_ft must stay quick"
 ppocr_ft.{operator}()
-from ppocr_ft.ops import border_kernels, polygon_kernels
+from ppocr_ft.transforms import border_kernels, polygon_kernels
 loops = [border_kernels.paint_borders, polygon_kernels.clip_and_orient]
 assert all(loop.overloads for loop in loops), "not compiled when the operator was constructed"
 print(sum(sum(loop.stats.cache_hits.values()) for loop in loops))

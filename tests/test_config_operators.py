@@ -13,11 +13,11 @@ from ppocr_ft.config.augmenters import AUGMENTERS
 from ppocr_ft.config.ranges import FARTHEST_CORNER_RATIO
 from ppocr_ft.config.transforms import OPERATORS
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.ops import augmenters, registry
+from ppocr_ft.transforms import augmenters, registry
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.build import operators as built_operators
+from ppocr_ft.factory.objects import operators as built_operators
 
 TRAIN = "Train.dataset.transforms"
 DROP_IN = {"MakeBorderMap", "MakeShrinkMap"}

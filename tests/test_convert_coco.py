@@ -23,7 +23,7 @@ from convert_samples import (
     texts,
 )
 
-from ppocr_ft.data.formats import WRITERS, Entry, LabelText
+from ppocr_ft.commands.convert.formats import WRITERS, Entry, LabelText
 
 BOX = {"bbox": [10, 20, 50, 20]}
 OUTLINE = flat(SQUARE)

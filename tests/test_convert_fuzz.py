@@ -12,8 +12,8 @@ from convert_samples import put_images, put_text, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ppocr_ft.data.formats import IGNORED, WRITERS, Entry, LabelText
-from ppocr_ft.data.formats.texts import IGNORE_MARKS
+from ppocr_ft.commands.convert.formats import IGNORED, WRITERS, Entry, LabelText
+from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS
 
 FIXED = settings(
     max_examples=60,

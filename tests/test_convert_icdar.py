@@ -18,7 +18,7 @@ from convert_samples import (
     texts,
 )
 
-from ppocr_ft.data.formats import WRITERS, Entry, LabelText
+from ppocr_ft.commands.convert.formats import WRITERS, Entry, LabelText
 
 QUAD = ((377, 117), (463, 117), (465, 130), (378, 130))
 QUAD_TEXT = "377,117,463,117,465,130,378,130"

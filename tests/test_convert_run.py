@@ -10,9 +10,9 @@ import pytest
 from convert_samples import SQUARE, put_images, put_json, put_text
 from samples import shared_data
 
-from ppocr_ft.cli.convert import FROM, TO, main
+from ppocr_ft.commands.convert.cli import FROM, TO, main
+from ppocr_ft.commands.convert.formats import READERS, WRITERS, Entry, LabelText, split
 from ppocr_ft.data import LabelEntry, read_label_file
-from ppocr_ft.data.formats import READERS, WRITERS, Entry, LabelText, split
 from ppocr_ft.errors import DataError
 
 pytest.importorskip("paddle", reason="paddle is not installed")

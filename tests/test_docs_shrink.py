@@ -15,7 +15,7 @@ import yaml
 from paddleocr_wheels import VERSIONS, wheel_dir
 
 from ppocr_ft import EPOCH_CLOCK
-from ppocr_ft.ops import registry
+from ppocr_ft.transforms import registry
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "shrink.md"

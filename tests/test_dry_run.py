@@ -14,8 +14,8 @@ from small_run import STEPS, STEPS_PER_EPOCH, small_config
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.cli.train import main
-from ppocr_ft.report.schedule_plot import KeyStep, RunSchedule, schedule_csv, schedule_png
+from ppocr_ft.commands.train.cli import main
+from ppocr_ft.commands.train.schedule_plot import KeyStep, RunSchedule, schedule_csv, schedule_png
 
 SGD = "Optimizer.name=Momentum"
 STEPPED = (

@@ -15,19 +15,19 @@ from test_cli_train import assert_same_run, python
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft import build  # noqa: E402
-from ppocr_ft.build.training import Judge  # noqa: E402
-from ppocr_ft.cli.train import main  # noqa: E402
+from ppocr_ft.commands.train.cli import main  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.engine.callbacks import Averaging, Verdict  # noqa: E402
 from ppocr_ft.engine.callbacks.evaluation import RATES  # noqa: E402
 from ppocr_ft.engine.ema import Ema, ema_decay  # noqa: E402
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState  # noqa: E402
-from ppocr_ft.engine.stopwatch import Stopwatch  # noqa: E402
 from ppocr_ft.engine.train_step import StepResult  # noqa: E402
 from ppocr_ft.engine.trainer import Callback  # noqa: E402
 from ppocr_ft.errors import WeightsError  # noqa: E402
 from ppocr_ft.optim import build_groups, build_optimizer  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.runs.assemble import Judge  # noqa: E402
+from ppocr_ft.utils.timing import Stopwatch  # noqa: E402
 from ppocr_ft.weights import read_weights  # noqa: E402
 
 Weights = Mapping[str, np.ndarray]
@@ -246,7 +246,7 @@ def test_averages_are_judged_and_saved_and_training_is_as_without(
     judged: list[Weights] = []
     evaluate = better_each_time(judged, until=3)
     monkeypatch.setattr(sys.modules[Judge.__module__], "evaluate_ratios", evaluate)
-    run = build.training(load_config(small_config(tmp_path), EMA_RUN))
+    run = assemble.training(load_config(small_config(tmp_path), EMA_RUN))
     recorder, start = Recorder(), values(run.trainer.state.network)
     run.trainer.callbacks = [recorder, *run.trainer.callbacks]
     run.trainer.run()

@@ -14,16 +14,18 @@ from small_run import small_config
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft import build  # noqa: E402
-from ppocr_ft.build.optimizing import fresh_layers, learning_rate  # noqa: E402
-from ppocr_ft.build.pictures import Pictures  # noqa: E402
-from ppocr_ft.build.spread import spread  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.config.transforms import OPERATORS  # noqa: E402
 from ppocr_ft.engine.batches import EvalImage  # noqa: E402
 from ppocr_ft.errors import ConfigError  # noqa: E402
-from ppocr_ft.ops.scaled_crop import ScaledCrop  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
+from ppocr_ft.factory.device import device  # noqa: E402
+from ppocr_ft.factory.optimizers import fresh_layers, learning_rate  # noqa: E402
 from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.runs.eval_previews import Pictures  # noqa: E402
+from ppocr_ft.transforms.scaled_crop import ScaledCrop  # noqa: E402
+from ppocr_ft.utils.sampling import spread  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_learning_rate_of_a_run_of_3_epochs_of_4_steps(
 
 
 def test_fresh_layers_are_the_shortest_beginnings(tmp_path: Path) -> None:
-    network, _ = build.starting_network(load_config(small_config(tmp_path)))
+    network, _ = objects.starting_network(load_config(small_config(tmp_path)))
     keys = list(network.state_dict())
     assert fresh_layers(network, keys) == []
     assert fresh_layers(network, [k for k in keys if not k.startswith("head.thresh.")]) == [
@@ -79,7 +81,7 @@ def test_the_shipped_run_starts_its_threshold_head_faster_and_keeps_the_norms(
     for split in ("Train", "Eval"):
         overrides.append(f"{split}.dataset.data_dir={data}")
         overrides.append(f"{split}.dataset.label_file_list=[{data}/label.txt]")
-    run = build.training(load_config(SHIPPED / "det_v4_ft.yml", overrides))
+    run = assemble.training(load_config(SHIPPED / "det_v4_ft.yml", overrides))
     groups = run.trainer.state.optimizer.groups.groups
     fast = {name for group in groups if group.settings.lr_mult == 7 for name in group.names}
     assert {name.rpartition(".")[0].split(".")[1] for name in fast} == {"thresh"}
@@ -96,8 +98,8 @@ def test_the_shipped_run_starts_its_threshold_head_faster_and_keeps_the_norms(
 
 def test_mixed_precision_on_the_cpu_is_said_and_left_out(tmp_path: Path) -> None:
     config = load_config(small_config(tmp_path), ["Global.use_amp=true"])
-    assert "Global.use_amp has no effect" in build.device(config)
-    assert not build.training(config).trainer.precision.enabled
+    assert "Global.use_amp has no effect" in device(config)
+    assert not assemble.training(config).trainer.precision.enabled
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from small_run import CONFIG, STEPS_PER_EPOCH, small_config
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft import build  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.engine.callbacks import MetricsFile, Timing, Verdict  # noqa: E402
 from ppocr_ft.engine.feed import Feed  # noqa: E402
 from ppocr_ft.engine.stop import Stopped, StopRequest  # noqa: E402
 from ppocr_ft.engine.trainer import Callback, Trainer, seed_step  # noqa: E402
 from ppocr_ft.errors import DataError  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def images(feed: Feed, epoch: int, first_step: int = 0) -> list[np.ndarray]:
 
 def test_a_feed_gives_the_same_batches_whatever_was_read_before(tmp_path: Path) -> None:
     config = load_config(small_config(tmp_path))
-    feed = build.train_feed(config)
+    feed = assemble.train_feed(config)
     assert feed.steps_per_epoch == STEPS_PER_EPOCH
     second = images(feed, 2)
     assert [len(batch) for batch in second] == [2, 2, 2, 1]
     images(feed, 1)
-    tail = images(build.train_feed(config), 2, first_step=2)
+    tail = images(assemble.train_feed(config), 2, first_step=2)
     for batch, wanted in zip(tail, second[2:], strict=True):
         np.testing.assert_array_equal(batch, wanted)
     assert not np.array_equal(images(feed, 3)[0], second[0])
@@ -88,7 +88,7 @@ def test_bad_samples_are_listed_with_file_and_line(
     with (tmp_path / "label.txt").open("a") as file:
         file.write("no delimiter\n")
     config = load_config(path, ["Global.epoch_num=1", "Train.dataset.strict=false"])
-    run = build.training(config)
+    run = assemble.training(config)
     run.trainer.run()
     out = capsys.readouterr().out
     assert "epoch 1: 2 bad samples" in out
@@ -100,7 +100,7 @@ def test_bad_samples_are_listed_with_file_and_line(
 def test_two_epochs_without_text_stop_the_run_with_the_reason(tmp_path: Path) -> None:
     write_set(tmp_path, {f"{i}.png": [text("###", 20, 15)] for i in range(4)})
     path = written(tmp_path, CONFIG.format(folder=tmp_path))
-    run = build.training(load_config(path, ["Global.epoch_num=5"]))
+    run = assemble.training(load_config(path, ["Global.epoch_num=5"]))
     with pytest.raises(DataError, match=r"no batch of 2 epochs held a text that counts"):
         run.trainer.run()
     assert run.trainer.progress.step == 4
@@ -119,7 +119,7 @@ class StopAt(Callback):
 
 
 def test_a_stop_is_heeded_after_the_step_and_within_an_evaluation(tmp_path: Path) -> None:
-    run = build.training(load_config(small_config(tmp_path)))
+    run = assemble.training(load_config(small_config(tmp_path)))
     run.trainer.callbacks = [StopAt(5), *run.trainer.callbacks]
     with pytest.raises(Stopped):
         run.trainer.run()

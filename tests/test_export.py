@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ppocr_ft.cli.export import main
-from ppocr_ft.cli.predict import main as predict
+from ppocr_ft.commands.export.cli import main
+from ppocr_ft.commands.predict.cli import main as predict
 from ppocr_ft.data.sample import make_sample
 
 pytest.importorskip("paddle", reason="paddle is not installed")
@@ -176,7 +176,7 @@ def test_a_model_that_differs_is_refused_and_an_earlier_one_stays(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from ppocr_ft.build import export
+    from ppocr_ft.commands.export import run as export
 
     write = export.write_model
 

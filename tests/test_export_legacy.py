@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_run import small_config
 
-from ppocr_ft.cli.export import main
+from ppocr_ft.commands.export.cli import main
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
@@ -19,7 +19,7 @@ BACKBONE = "Architecture.Backbone={name: PPLCNetV3, scale: 0.35, det: true}"
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights in branches whose batch norms differ, as training leaves them."""
     from ppocr_ft.config import load_config
-    from ppocr_ft.nets import build_architecture
+    from ppocr_ft.models import build_architecture
     from ppocr_ft.weights import save_trained
 
     folder = tmp_path_factory.mktemp("run")

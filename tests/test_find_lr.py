@@ -20,19 +20,11 @@ from ppocr_ft.errors import ConfigError
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.build.find_lr import LrSweep, lr_override  # noqa: E402
-from ppocr_ft.build.training import prepare  # noqa: E402
-from ppocr_ft.cli.find_lr import main  # noqa: E402
-from ppocr_ft.engine import lr_range as lr_range_module  # noqa: E402
-from ppocr_ft.engine import train_step as train_step_module  # noqa: E402
-from ppocr_ft.engine.lr_range import LrRange, lr_range_test  # noqa: E402
-from ppocr_ft.engine.state import TrainState  # noqa: E402
-from ppocr_ft.engine.train_step import TrainBatch, train_step  # noqa: E402
-from ppocr_ft.engine.trainer import seed_step  # noqa: E402
-from ppocr_ft.losses import DBLoss  # noqa: E402
-from ppocr_ft.ops.clock import EPOCH_CLOCK  # noqa: E402
-from ppocr_ft.optim import Optimizer  # noqa: E402
-from ppocr_ft.optim.lr_suggestion import (  # noqa: E402
+from ppocr_ft.commands.find_lr import range_test as lr_range_module  # noqa: E402
+from ppocr_ft.commands.find_lr.cli import main  # noqa: E402
+from ppocr_ft.commands.find_lr.range_test import LrRange, lr_range_test  # noqa: E402
+from ppocr_ft.commands.find_lr.run import LrSweep, lr_override  # noqa: E402
+from ppocr_ft.commands.find_lr.suggestion import (  # noqa: E402
     SMOOTHING_DECADES,
     DivergenceWatch,
     LrCurve,
@@ -41,6 +33,14 @@ from ppocr_ft.optim.lr_suggestion import (  # noqa: E402
     relative_loss,
     suggest_lr,
 )
+from ppocr_ft.engine import train_step as train_step_module  # noqa: E402
+from ppocr_ft.engine.state import TrainState  # noqa: E402
+from ppocr_ft.engine.train_step import TrainBatch, train_step  # noqa: E402
+from ppocr_ft.engine.trainer import seed_step  # noqa: E402
+from ppocr_ft.losses import DBLoss  # noqa: E402
+from ppocr_ft.optim import Optimizer  # noqa: E402
+from ppocr_ft.runs.assemble import prepare  # noqa: E402
+from ppocr_ft.transforms.clock import EPOCH_CLOCK  # noqa: E402
 
 RATES = np.logspace(-7, 0, 100)
 

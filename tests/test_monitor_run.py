@@ -11,7 +11,7 @@ from small_run import assert_refused, small_config
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.cli.train import main
+from ppocr_ft.commands.train.cli import main
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.engine.state_file import read_state
 

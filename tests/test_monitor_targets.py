@@ -24,15 +24,17 @@ from regression.arms import BROKEN, DYNAMIC, Arm, draw_maps_as  # noqa: E402
 from regression.data_sets import SAMPLE, SCANS, DataSet, first_lines  # noqa: E402
 from regression.runs import RECIPE, map_arguments  # noqa: E402
 
-from ppocr_ft import EPOCH_CLOCK, MakeShrinkMap, build  # noqa: E402
-from ppocr_ft.build.monitoring import validation_crops, validator  # noqa: E402
-from ppocr_ft.build.training import prepare  # noqa: E402
+from ppocr_ft import EPOCH_CLOCK, MakeShrinkMap  # noqa: E402
 from ppocr_ft.config import Config, load_config  # noqa: E402
 from ppocr_ft.data.sample import make_sample  # noqa: E402
 from ppocr_ft.engine.monitor import Facts  # noqa: E402
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio  # noqa: E402
 from ppocr_ft.engine.monitor.validation import Validator, crops_wanted  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
 from ppocr_ft.losses import DBLoss  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.runs.assemble import prepare  # noqa: E402
+from ppocr_ft.runs.monitoring import validation_crops, validator  # noqa: E402
 
 TRAIN_IMAGES, VAL_IMAGES, EVERY_STEPS = 10, 3, 5
 
@@ -138,7 +140,7 @@ def test_the_targets_are_those_of_the_epoch(small: Config, tmp_path: Path) -> No
 
 
 def test_crops_hold_a_text_where_its_pixels_are(small: Config) -> None:
-    images = build.eval_data(small)
+    images = objects.eval_data(small)
     crops = validation_crops(images, (64, 64), seed=5)
     assert len(crops) == 2
     for crop in crops:
@@ -188,7 +190,7 @@ def run_of(arm: Arm, data_set: DataSet, folder: Path) -> tuple[Path, list[dict[s
             *arm.overrides(),
         ],
     )
-    run = build.training(config)
+    run = assemble.training(config)
     draw_maps_as(arm, run.trainer.feed.data, map_arguments(config))
     run.trainer.run()
     run.close()

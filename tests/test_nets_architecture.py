@@ -13,10 +13,10 @@ import yaml
 from nets_reference import FILES, run, shapes
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.nets import DETECTORS, build_architecture, build_detector
-from ppocr_ft.nets.architecture import PARTS
-from ppocr_ft.nets.db_head import DBHead, DBHeadConfig
-from ppocr_ft.nets.layers import round_channels
+from ppocr_ft.models import DETECTORS, build_architecture, build_detector
+from ppocr_ft.models.architecture import PARTS
+from ppocr_ft.models.db_head import DBHead, DBHeadConfig
+from ppocr_ft.models.layers import round_channels
 
 MOBILE = """
 model_type: det

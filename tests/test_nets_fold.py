@@ -10,7 +10,7 @@ import pytest
 from nets_reference import forward, hashed_state, load, run, shapes
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.nets import (
+from ppocr_ft.models import (
     build_architecture,
     build_detector,
     detect_form,

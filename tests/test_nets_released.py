@@ -15,7 +15,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.nets import build_detector, fold_state, released_key_order, unfold_state
+from ppocr_ft.models import build_detector, fold_state, released_key_order, unfold_state
 
 SIZES_PX = {"small": (96, 160), "real": (736, 512)}
 

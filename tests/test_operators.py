@@ -13,7 +13,7 @@ from samples import sample
 
 from ppocr_ft import EPOCH_CLOCK, EpochClock, MakeBorderMap, MakeShrinkMap, set_epoch
 from ppocr_ft.errors import ConfigError, DataError
-from ppocr_ft.ops import registry
+from ppocr_ft.transforms import registry
 
 QUAD = [[10, 10], [90, 12], [88, 40], [9, 38]]
 SHAPE = (60, 100)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures import page, quads, run
 
-from ppocr_ft.ops.copy_paste import CopyPaste
-from ppocr_ft.ops.iaa_augment import IaaAugment
-from ppocr_ft.ops.sample import Sample
+from ppocr_ft.transforms.copy_paste import CopyPaste
+from ppocr_ft.transforms.iaa_augment import IaaAugment
+from ppocr_ft.transforms.sample import Sample
 
 
 def donor() -> dict[str, Any]:

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from pictures import DOT_SIGMA_PX, dots, find_dots, gradient, page, quads, run
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.ops import matrices
-from ppocr_ft.ops.copy_paste import CopyPaste
-from ppocr_ft.ops.east_random_crop_data import EastRandomCropData
-from ppocr_ft.ops.geometric import GeometricOperator
-from ppocr_ft.ops.iaa_augment import IaaAugment
-from ppocr_ft.ops.pipeline import Pipeline
-from ppocr_ft.ops.render import render
-from ppocr_ft.ops.sample import Sample
-from ppocr_ft.ops.scaled_crop import ScaledCrop
+from ppocr_ft.transforms import matrices
+from ppocr_ft.transforms.copy_paste import CopyPaste
+from ppocr_ft.transforms.east_random_crop_data import EastRandomCropData
+from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.iaa_augment import IaaAugment
+from ppocr_ft.transforms.pipeline import Pipeline
+from ppocr_ft.transforms.render import render
+from ppocr_ft.transforms.sample import Sample
+from ppocr_ft.transforms.scaled_crop import ScaledCrop
 
 SUBPIXEL = 0.3
 seeds = st.integers(0, 2**32 - 1)

@@ -12,11 +12,12 @@ from small_run import STEPS, STEPS_PER_EPOCH, small_config
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft import build  # noqa: E402
-from ppocr_ft.build import Stopped, Training  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.engine.callbacks import Checkpoints, Freezing  # noqa: E402
+from ppocr_ft.engine.stop import Stopped  # noqa: E402
 from ppocr_ft.engine.trainer import Callback, Trainer  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.runs.assemble import Training  # noqa: E402
 
 RARELY = "Global.eval_batch_step=[0,100]"
 FREEZING = [
@@ -48,7 +49,7 @@ def run(
 ) -> Training:
     """Train in ``folder``/run as far as ``watch`` lets it."""
     config = load_config(small_config(folder), list(overrides))
-    made = build.training(config, build.resume_path(config, "latest" if resume else None))
+    made = assemble.training(config, assemble.resume_path(config, "latest" if resume else None))
     made.trainer.callbacks = [*made.trainer.callbacks, *([watch] if watch else [])]
     try:
         made.trainer.run()
@@ -127,7 +128,7 @@ def test_no_gradients_of_frozen_parameters_and_the_others_as_without_freezing(
     gradients = []
     for groups in ("[{match: ^backbone, freeze: true}, {match: ''}]", "[{match: ''}]"):
         overrides = [RARELY, f"Optimizer.param_groups={groups}"]
-        made = build.training(load_config(small_config(tmp_path), overrides))
+        made = assemble.training(load_config(small_config(tmp_path), overrides))
         trainer, network = made.trainer, made.trainer.state.network
         (freezing,) = [each for each in trainer.callbacks if isinstance(each, Freezing)]
         freezing.before_epoch(trainer)

@@ -20,7 +20,7 @@ paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from team_worker import Outcome, Scenario  # noqa: E402
 
-from ppocr_ft.cli.train import main  # noqa: E402
+from ppocr_ft.commands.train.cli import main  # noqa: E402
 from ppocr_ft.engine.state_file import read_state  # noqa: E402
 
 needs_gloo = pytest.mark.skipif(

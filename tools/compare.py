@@ -2,7 +2,7 @@
 
 import sys
 
-from ppocr_ft.cli.compare import main
+from ppocr_ft.commands.compare.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

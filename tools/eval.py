@@ -2,7 +2,7 @@
 
 import sys
 
-from ppocr_ft.cli.eval import main
+from ppocr_ft.commands.eval.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from ppocr_ft.cli.find_lr import main
+from ppocr_ft.commands.find_lr.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from ppocr_ft.cli.fit_postprocess import main
+from ppocr_ft.commands.fit_postprocess.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

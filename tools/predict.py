@@ -2,7 +2,7 @@
 
 import sys
 
-from ppocr_ft.cli.predict import main
+from ppocr_ft.commands.predict.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from ppocr_ft.cli.report import main
+from ppocr_ft.commands.report.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from marked_tables import Table, replaced
 
-from ppocr_ft.cli.common import one_thread_an_operator
-from ppocr_ft.cli.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import one_thread_an_operator
+from ppocr_ft.commands.compare.variants import Arm, load_arms
+from ppocr_ft.commands.quiet_paddle import import_paddle
 from ppocr_ft.config import load_config
-from ppocr_ft.config.arms import Arm, load_arms
 
 if TYPE_CHECKING:
-    from ppocr_ft.report.compare import ArmRun, Judgement
+    from ppocr_ft.commands.compare.table import ArmRun, Judgement
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "det_v4_ft.yml"
@@ -44,7 +44,7 @@ INDICATORS = ("hmean", "hmean_70")
 
 def find() -> tuple[list[Arm], Table]:
     """An arm for each of ``FACTORS``, and what the finder said."""
-    from ppocr_ft.build.find_lr import PICTURE, LrSuggestion, LrSweep, find_lr, lr_override
+    from ppocr_ft.commands.find_lr.run import PICTURE, LrSuggestion, LrSweep, find_lr, lr_override
 
     config = load_config(CONFIG, [f"Global.save_model_dir={RUNS}"])
     begun, used = time.perf_counter(), time.process_time()
@@ -104,8 +104,8 @@ def outcome(arms: Sequence[Arm], runs: dict[str, list[ArmRun]]) -> tuple[Table, 
 
 
 def train(arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
-    from ppocr_ft.build.compare import plan, run_all
-    from ppocr_ft.report.compare import by_arm
+    from ppocr_ft.commands.compare.run import plan, run_all
+    from ppocr_ft.commands.compare.table import by_arm
 
     configs = load_arms(CONFIG, arms, COMMON)
     return by_arm(run_all(plan(arms, configs, seeds=SEEDS)))

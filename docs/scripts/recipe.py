@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from marked_tables import MarkerMissingError, Table, replaced
 
-from ppocr_ft.cli.common import command
-from ppocr_ft.cli.quiet_paddle import import_paddle
-from ppocr_ft.config.arms import Arm, load_arms
+from ppocr_ft.commands.common import command
+from ppocr_ft.commands.compare.variants import Arm, load_arms
+from ppocr_ft.commands.quiet_paddle import import_paddle
 
 if TYPE_CHECKING:
-    from ppocr_ft.build.compare import PlannedRun
-    from ppocr_ft.report.compare import ArmRun, Judgement
+    from ppocr_ft.commands.compare.run import PlannedRun
+    from ppocr_ft.commands.compare.table import ArmRun, Judgement
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "det_v4_ft.yml"
@@ -148,7 +148,7 @@ def main(argv: Sequence[str]) -> int:
         return 2
     import_paddle()
     split = make_split(OUTPUT, options.images)
-    from ppocr_ft.build.compare import run_all
+    from ppocr_ft.commands.compare.run import run_all
 
     plans = {name: plan_of(FACTORS[name], split, options) for name in options.only or FACTORS}
     for factor, runs in plans.items():
@@ -209,7 +209,7 @@ def plan_of(
     settings: Sequence[Setting], split: Split, options: argparse.Namespace
 ) -> list[PlannedRun]:
     """A factor's arms, checked and not yet run."""
-    from ppocr_ft.build.compare import plan
+    from ppocr_ft.commands.compare.run import plan
 
     common = [
         f"Global.save_model_dir={OUTPUT}",
@@ -256,7 +256,7 @@ class MeasuredTable(Table):
 
 def table_of(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> MeasuredTable:
     """The start, or each start where the arms begin differently, then the arms."""
-    from ppocr_ft.report.compare import by_arm
+    from ppocr_ft.commands.compare.table import by_arm
 
     arms = by_arm(runs)
     starts = {tuple(cells([run.start for run in own])) for own in arms.values()}

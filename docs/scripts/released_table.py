@@ -15,8 +15,8 @@ import numpy as np
 from marked_tables import Table, replaced
 from postprocess_reference import compute_maps, load_maps, reference_boxes
 
-from ppocr_ft.cli.common import one_thread_an_operator
-from ppocr_ft.cli.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import one_thread_an_operator
+from ppocr_ft.commands.quiet_paddle import import_paddle
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.metrics import DetMetric
@@ -41,11 +41,11 @@ def config_for(folder: str, labels: str) -> Config:
 
 
 def ours(config: Config) -> Any:
-    from ppocr_ft import build
+    from ppocr_ft.factory import objects
 
-    network, _ = build.network(config)
-    data = build.eval_data(config)
-    return build.evaluate(config, network, data.images())
+    network, _ = objects.network(config)
+    data = objects.eval_data(config)
+    return objects.evaluate(config, network, data.images())
 
 
 def program(config: Config) -> dict[str, float]:

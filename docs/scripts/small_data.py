@@ -19,13 +19,13 @@ import numpy as np
 from marked_tables import Table, replaced
 from recipe import RECEIPTS, ROOT, UNCLIP_RATIO, UNCLIP_RATIOS, cells
 
-from ppocr_ft.cli.common import command
-from ppocr_ft.cli.quiet_paddle import import_paddle
-from ppocr_ft.config.arms import Arm, load_arms
+from ppocr_ft.commands.common import command
+from ppocr_ft.commands.compare.variants import Arm, load_arms
+from ppocr_ft.commands.quiet_paddle import import_paddle
 
 if TYPE_CHECKING:
-    from ppocr_ft.build.compare import PlannedRun
-    from ppocr_ft.report.compare import ArmRun
+    from ppocr_ft.commands.compare.run import PlannedRun
+    from ppocr_ft.commands.compare.table import ArmRun
 
 CONFIGS = {name: ROOT / "configs" / f"{name}.yml" for name in ("det_v4_ft", "det_v4_ft_small")}
 DOCUMENT = ROOT / "docs" / "small_data.md"
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         print("the receipts of ../shared/data are not here", file=sys.stderr)
         return 2
     import_paddle()
-    from ppocr_ft.build.compare import run_all
+    from ppocr_ft.commands.compare.run import run_all
 
     rows: list[list[str]] = []
     for count in COUNTS:
@@ -73,7 +73,7 @@ def label_file(count: int) -> Path:
 
 
 def planned(count: int, options: argparse.Namespace) -> list[PlannedRun]:
-    from ppocr_ft.build.compare import plan
+    from ppocr_ft.commands.compare.run import plan
 
     arms, configs = [], []
     for name, path in CONFIGS.items():
@@ -97,7 +97,7 @@ def planned(count: int, options: argparse.Namespace) -> list[PlannedRun]:
 
 def rows_of(count: int, runs: Sequence[ArmRun], *, first: bool) -> list[list[str]]:
     """The start, once, and each config."""
-    from ppocr_ft.report.compare import by_arm
+    from ppocr_ft.commands.compare.table import by_arm
 
     rows = [["", "start", "0", "0", *cells([runs[0].start])]] if first else []
     for arm, own in by_arm(runs).items():

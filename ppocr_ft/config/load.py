@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppocr_ft.config.faults import Fault, config_error, found_by, in_order
-from ppocr_ft.config.foreign import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.overrides import apply_override, parse_overrides
+from ppocr_ft.config.paddleocr_compat import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.tree import Tree

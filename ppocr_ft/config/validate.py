@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ppocr_ft.config.faults import Fault, error, found_by, is_under, join_key, show
-from ppocr_ft.config.prune import Pruner
+from ppocr_ft.config.messages import describe, is_telling
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.wording import describe, is_telling
+from ppocr_ft.config.unknown_keys import Pruner
 
 _SPARE_SPLIT = {
     "dataset": {

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.data.dataset import Item, Operator
-from ppocr_ft.data.read_ahead import read_ahead
 from ppocr_ft.errors import DataError
+from ppocr_ft.utils.prefetch import read_ahead
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 

@@ -10,12 +10,12 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.data.read_ahead import read_ahead
 from ppocr_ft.engine.batches import EvalImage, batches
-from ppocr_ft.engine.stopwatch import Stopwatch
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.timing import Stopwatch
 
 Progress = Callable[[Iterable[EvalImage]], Iterable[EvalImage]]
 

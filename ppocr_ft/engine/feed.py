@@ -19,12 +19,12 @@ from ppocr_ft.data import (
     rank_batches,
     steps_per_epoch,
 )
-from ppocr_ft.data.read_ahead import read_ahead
-from ppocr_ft.engine.stopwatch import Stopwatch
 from ppocr_ft.engine.train_step import Batch, TrainBatch
 from ppocr_ft.errors import DataError
 from ppocr_ft.losses import DBTargets
-from ppocr_ft.ops import set_epoch
+from ppocr_ft.transforms import set_epoch
+from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.timing import Stopwatch
 
 TARGETS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 

@@ -17,7 +17,7 @@ import paddle
 from paddle import nn
 
 from ppocr_ft.engine.norms import gathered_statistics
-from ppocr_ft.nets import DBHead, Detector
+from ppocr_ft.models import DBHead, Detector
 
 Maps = dict[str, paddle.Tensor]
 Backward = Callable[[], None]

@@ -12,8 +12,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ppocr_ft.engine.files import write_whole
 from ppocr_ft.errors import WeightsError
+from ppocr_ft.utils.files import write_whole
 from ppocr_ft.weights.safetensors_file import (
     decode_safetensors,
     encode_safetensors,

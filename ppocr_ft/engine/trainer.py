@@ -17,7 +17,6 @@ from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.side_by_side import Forward
 from ppocr_ft.engine.state import Progress, TrainState
 from ppocr_ft.engine.stop import StopRequest
-from ppocr_ft.engine.stopwatch import Stopwatch
 from ppocr_ft.engine.train_step import (
     LossFunction,
     Precision,
@@ -27,6 +26,7 @@ from ppocr_ft.engine.train_step import (
 )
 from ppocr_ft.errors import DataError
 from ppocr_ft.optim import Rates
+from ppocr_ft.utils.timing import Stopwatch
 
 MAX_SKIPPED_IN_ROW = 3
 MAX_TEXTLESS_EPOCHS = 2

@@ -9,8 +9,8 @@ import numpy as np
 import paddle
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.nets import Detector, build_architecture, fold_state
-from ppocr_ft.nets.layers import Layer
+from ppocr_ft.models import Detector, build_architecture, fold_state
+from ppocr_ft.models.layers import Layer
 from ppocr_ft.weights.arrays import State
 
 INPUT_NAME = "x"

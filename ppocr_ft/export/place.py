@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ppocr_ft.engine.files import flush_folder
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.utils.files import flush_folder
 
 FILES = frozenset(
     {

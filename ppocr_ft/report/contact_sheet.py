@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.report.draw import FOUND_BGR, LABEL_BGR, Picture, draw_polygons
+from ppocr_ft.utils.draw import FOUND_BGR, LABEL_BGR, Picture, draw_polygons
 
 TILE_PX = 420
 GAP_PX = 6

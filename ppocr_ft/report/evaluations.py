@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.engine.batches import EvalImage
-from ppocr_ft.engine.files import write_whole
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import BoxType, Candidates
+from ppocr_ft.utils.files import write_whole
 
 EVALUATIONS = "evaluations"
 BEFORE, BEST = "before.jsonl", "best.jsonl"

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ppocr_ft.ops import EPOCH_CLOCK, MakeBorderMap, MakeShrinkMap, ShrinkSchedule
-from ppocr_ft.ops.schedule import check_same
+from ppocr_ft.transforms import EPOCH_CLOCK, MakeBorderMap, MakeShrinkMap, ShrinkSchedule
+from ppocr_ft.transforms.schedule import check_same
 
 Function = Callable[..., Any]
 

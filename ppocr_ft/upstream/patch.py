@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.ops import MakeBorderMap, MakeShrinkMap
+from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.upstream.hooks import TrainingHooks
 from ppocr_ft.upstream.packages import find_packages, folder_of, module_of
 from ppocr_ft.upstream.swaps import Swaps

@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 import paddle
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.nets import (
+from ppocr_ft.models import (
     DETECTORS,
     Detector,
     Form,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.nets import Detector, Form, detect_form, fold_state, released_key_order
+from ppocr_ft.models import Detector, Form, detect_form, fold_state, released_key_order
 from ppocr_ft.weights.arrays import Array, State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource

@@ -23,10 +23,10 @@ import numpy as np
 from samples import SHARED
 from tqdm import tqdm
 
-from ppocr_ft.data.check import DataReport, Source, check_dataset
-from ppocr_ft.data.check.likeness import local_likeness
-from ppocr_ft.data.check.scan import scan_source
-from ppocr_ft.data.check.word_labels import shares_of_line
+from ppocr_ft.commands.check.data import DataReport, Source, check_dataset
+from ppocr_ft.commands.check.data.likeness import local_likeness
+from ppocr_ft.commands.check.data.scan import scan_source
+from ppocr_ft.commands.check.data.word_labels import shares_of_line
 from ppocr_ft.data.sample import make_sample
 
 LINES, LIMIT_S = 100_000, 60.0

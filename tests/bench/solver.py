@@ -16,9 +16,9 @@ from typing import Any
 
 import paddle
 
-from ppocr_ft.build.training import Parts, prepare
 from ppocr_ft.config import load_config
 from ppocr_ft.losses import DBLoss
+from ppocr_ft.runs.assemble import Parts, prepare
 
 CONFIG = Path(__file__).parents[2] / "configs" / "det_v4_ft.yml"
 PASSES, ROUNDS = 5, 40

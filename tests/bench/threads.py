@@ -16,7 +16,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from ppocr_ft.machine import cores
+from ppocr_ft.utils.system import cores
 
 CONFIG = Path(__file__).parents[2] / "configs" / "det_v4_ft.yml"
 STEPS, IMAGES = 6, 4
@@ -42,13 +42,13 @@ def best_seconds(action: Callable[[], object], times: int) -> float:
 
 def measure(threads: int) -> dict[str, float]:
     """Seconds of a step, and of an image."""
-    from ppocr_ft.build.device import device, passes
-    from ppocr_ft.build.objects import eval_image
-    from ppocr_ft.build.training import prepare
     from ppocr_ft.config import load_config
     from ppocr_ft.engine.evaluate import maps_of
     from ppocr_ft.engine.train_step import train_step
+    from ppocr_ft.factory.device import device, passes
+    from ppocr_ft.factory.objects import eval_image
     from ppocr_ft.losses import DBLoss
+    from ppocr_ft.runs.assemble import prepare
 
     config = load_config(CONFIG, [f"Global.cpu_threads={threads}", "Global.use_gpu=false"])
     device(config)

@@ -10,8 +10,8 @@ from paddleocr_wheels import shrink_class
 from reference_maps import reference
 
 from ppocr_ft.data import SimpleDataSet
-from ppocr_ft.ops import MakeBorderMap, MakeShrinkMap
-from ppocr_ft.ops.pipeline import Pipeline
+from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
+from ppocr_ft.transforms.pipeline import Pipeline
 
 SEED = 1024
 """``Global.seed``, where a YAML sets none; 2.7's SimpleDataSet hands it on as ``epoch``."""

@@ -12,15 +12,16 @@ from typing import Any
 
 import paddle
 
-from ppocr_ft import build
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.evaluate_ratios import evaluate_ratios
 from ppocr_ft.engine.feed import Feed, TrainBatch
 from ppocr_ft.engine.train_step import Losses, LossFunction, StepResult
 from ppocr_ft.engine.trainer import Callback, Trainer
+from ppocr_ft.factory import objects
 from ppocr_ft.losses import DBTargets
-from ppocr_ft.ops import MakeShrinkMap
+from ppocr_ft.runs import assemble
+from ppocr_ft.transforms import MakeShrinkMap
 from regression.arms import ARMS, CONSTANT, OLD, PAIR, REPAIRED, Arm, WheelMaps, draw_maps_as
 from regression.data_sets import TRAIN_IMAGES, DataSet
 from regression.results import ArmRun, Rates, Result
@@ -48,12 +49,12 @@ class Laboratory:
 
     @cached_property
     def images(self) -> list[EvalImage]:
-        images = build.eval_data(self.config()).images()
-        return [build.eval_image(image) for image in images]
+        images = objects.eval_data(self.config()).images()
+        return [objects.eval_image(image) for image in images]
 
     @cached_property
     def start_rates(self) -> Rates:
-        return self.judge(build.network(self.config())[0])
+        return self.judge(objects.network(self.config())[0])
 
     def config(self, *overrides: str) -> Config:
         return load_config(RECIPE, [*self.overrides, *overrides])
@@ -62,7 +63,7 @@ class Laboratory:
         """Train the arm to its end."""
         folder = self.folder / arm.name.replace(" ", "_")
         config = self.config(f"Global.save_model_dir={folder}", *arm.overrides())
-        trainer = build.training(config).trainer
+        trainer = assemble.training(config).trainer
         maps = draw_maps_as(arm, trainer.feed.data, map_arguments(config))
         recorder = Recorder(self, maps, ArmRun(arm.name))
         trainer.callbacks = [recorder]
@@ -74,13 +75,13 @@ class Laboratory:
     def _targets(self, arm: Arm) -> Iterator[DBTargets]:
         """The arm's maps of the run's batches, epoch after epoch."""
         config = self.config(*arm.overrides())
-        feed: Feed = build.train_feed(config)
+        feed: Feed = assemble.train_feed(config)
         draw_maps_as(arm, feed.data, map_arguments(config))
         for epoch in count(1):
             yield from (each.batch.targets for each in feed.epoch(epoch))
 
     def judge(self, network: paddle.nn.Layer) -> Rates:
-        post_process = build.post_process(self.config())
+        post_process = objects.post_process(self.config())
         verdict = evaluate_ratios(network, self.images, post_process, UNCLIP_RATIOS)
         summaries = sorted(verdict.summaries.items())
         return {ratio: (float(s["hmean"]), float(s["hmean_70"])) for ratio, s in summaries}

@@ -24,11 +24,11 @@ from runtime.runtimes import (
 )
 from samples import SHARED
 
-from ppocr_ft import build
-from ppocr_ft.cli.export import main as export
+from ppocr_ft.commands.export.cli import main as export
 from ppocr_ft.config import load_config
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.data.sample import make_sample
+from ppocr_ft.factory import objects
 from ppocr_ft.geometry import as_shapely
 
 IMAGES, MADE_UP_IMAGES = 8, 24
@@ -81,9 +81,9 @@ def trial(labels: tuple[Path, Path]) -> Trial:
     ]
     config = load_config(CONFIG, overrides)
     entries = labels_of(label_file, data_dir)
-    network, _ = build.network(config)
-    images = build.image_files(config, [str(path) for path in images_of(entries)])
-    found = build.predict(config, network, images.images())
+    network, _ = objects.network(config)
+    images = objects.image_files(config, [str(path) for path in images_of(entries)])
+    found = objects.predict(config, network, images.images())
     boxes: Boxes = {str(Path(path).absolute()): list(each["points"]) for path, each in found}
     return Trial(overrides, entries, boxes)
 

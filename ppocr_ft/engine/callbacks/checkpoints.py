@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ppocr_ft.engine.files import flush_folder
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, write_state
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
+from ppocr_ft.utils.files import flush_folder
 from ppocr_ft.weights import save_trained
 
 BEST, LATEST = "best_accuracy", "latest"

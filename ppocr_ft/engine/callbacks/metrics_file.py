@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.engine.files import write_whole
+from ppocr_ft.utils.files import write_whole
 
 METRICS_FILE = "metrics.csv"
 TRAIN, EVAL = "train", "eval"

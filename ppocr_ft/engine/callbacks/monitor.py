@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ppocr_ft.engine.callbacks.metrics_file import MetricsFile
-from ppocr_ft.engine.files import write_whole
 from ppocr_ft.engine.monitor import Facts, History, Said
 from ppocr_ft.engine.monitor.steps import nan_verdict
 from ppocr_ft.engine.state import Progress
 from ppocr_ft.engine.stop import StoppedEarly
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import MAX_SKIPPED_IN_ROW, Callback, Trainer
+from ppocr_ft.utils.files import write_whole
 
 VERDICTS_FILE = "verdicts.jsonl"
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.ops import MakeShrinkMap
-from ppocr_ft.ops.polygons import TextPolygons, ignore_flags
-from ppocr_ft.ops.shrink_targets import shrink_targets
+from ppocr_ft.transforms import MakeShrinkMap
+from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
+from ppocr_ft.transforms.shrink_targets import shrink_targets
 
 TRIED = tuple(percent / 100 for percent in range(10, 100))
 EQUAL_AREA = 0.02

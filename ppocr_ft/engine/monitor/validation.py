@@ -21,18 +21,18 @@ from ppocr_ft.engine.feed import TARGETS
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.losses import DBTargets
-from ppocr_ft.ops import MakeShrinkMap, set_epoch
-from ppocr_ft.ops.clock import EpochClock
-from ppocr_ft.ops.decode_image import DecodeImage
-from ppocr_ft.ops.det_label_encode import DetLabelEncode
-from ppocr_ft.ops.geometric import GeometricOperator
-from ppocr_ft.ops.keep_keys import KeepKeys
-from ppocr_ft.ops.normalize_image import NormalizeImage
-from ppocr_ft.ops.pipeline import Operator
-from ppocr_ft.ops.pixels import PixelOperator
-from ppocr_ft.ops.sample import Sample, Size
-from ppocr_ft.ops.scaled_crop import ScaledCrop, ScaledWindow
-from ppocr_ft.ops.to_chw_image import ToCHWImage
+from ppocr_ft.transforms import MakeShrinkMap, set_epoch
+from ppocr_ft.transforms.clock import EpochClock
+from ppocr_ft.transforms.decode_image import DecodeImage
+from ppocr_ft.transforms.det_label_encode import DetLabelEncode
+from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.keep_keys import KeepKeys
+from ppocr_ft.transforms.normalize_image import NormalizeImage
+from ppocr_ft.transforms.pipeline import Operator
+from ppocr_ft.transforms.pixels import PixelOperator
+from ppocr_ft.transforms.sample import Sample, Size
+from ppocr_ft.transforms.scaled_crop import ScaledCrop, ScaledWindow
+from ppocr_ft.transforms.to_chw_image import ToCHWImage
 
 MOST_CROPS, FEWEST_CROPS, BATCH_SIZE = 16, 2, 4
 PIXEL_SHARE = 0.05

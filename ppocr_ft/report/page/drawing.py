@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.report.draw import Picture
 from ppocr_ft.report.page.judging import IOUS, JudgedTable
+from ppocr_ft.utils.draw import Picture
 
 LONGEST_PX = 760
 CROP_PX = (340, 190)

@@ -1,0 +1,111 @@
+"""What is wrong with a config, its data and its weights, before any training."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ppocr_ft.commands.check.console import counted, grouped
+from ppocr_ft.commands.common import command, parser
+from ppocr_ft.commands.exit_codes import WRONG_INPUT
+from ppocr_ft.commands.quiet_paddle import import_paddle
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.check.run import Check
+
+SAMPLES = 4
+EXAMPLES = """\
+  python tools/check.py -c configs/det_v4_ft.yml
+  python tools/check.py -c PaddleOCR/configs/det/ch_PP-OCRv4/ch_PP-OCRv4_det_student.yml \\
+        --no-weights -o Train.dataset.data_dir=/my/data
+        any PaddleOCR detector's YAML, trained here or there
+  python tools/check.py -c my.yml --fix fixed/
+        cleaned label files; the old ones stay as they are
+  python tools/check.py -c my.yml --no-images --json > issues.json
+geometry.png and samples.png go to Global.save_model_dir."""
+EPILOGUE = """
+
+exit codes: 0 nothing that stops a training, perhaps warnings; 2 an error; 1 anything else"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = options_of(argv)
+    with contextlib.redirect_stdout(sys.stderr):  # libraries talk, and stdout may be JSON
+        with contextlib.suppress(ImportError):
+            import_paddle()
+        from ppocr_ft.commands.check.run import Wanted, check
+
+        wanted = Wanted(
+            images=options.images,
+            weights=options.weights,
+            samples=options.samples,
+            fix=options.fix,
+        )
+        made = check(options.config, options.override, wanted)
+    print(json.dumps(made.as_dict(), ensure_ascii=False) if options.json else text_of(made))
+    return WRONG_INPUT if made.has_errors else 0
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    made = parser(
+        "Check a config, its data and its weights, before any training.", EXAMPLES + EPILOGUE
+    )
+    made.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
+    made.add_argument(
+        "--fix", type=Path, metavar="OUT", help="write cleaned label files into this folder"
+    )
+    made.add_argument(
+        "--no-images", dest="images", action="store_false", help="labels only: open no image"
+    )
+    made.add_argument(
+        "--no-weights", dest="weights", action="store_false", help="don't look at the weights"
+    )
+    made.add_argument(
+        "--samples",
+        type=_count,
+        default=SAMPLES,
+        metavar="N",
+        help=f"so many training samples in samples.png ({SAMPLES}); 0: no picture",
+    )
+    return made.parse_args(argv)
+
+
+def text_of(made: Check) -> str:
+    """For people: findings by rule, then tables, then counts."""
+    from ppocr_ft.commands.check.geometry_table import geometry_lines
+
+    parts = [grouped(made.findings)]
+    parts.append(_ratios(made))
+    if made.geometry is not None:
+        parts.append(geometry_lines(made.geometry))
+    if made.weights is not None:
+        parts.append([str(made.weights)])
+    parts.append(made.changes)
+    parts.append([f"note: {note}" for note in made.notes])
+    parts.append([f"drawn: {path}" for path in made.files])
+    parts.append([counted(made.findings)])
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def _ratios(made: Check) -> list[str]:
+    """Which version shrinks by how much; nothing where a finding says it already."""
+    if made.ratios is None or any(found.rule == "total-epoch" for found in made.findings):
+        return []
+    ours = made.ratios.ours
+    if all((each.first, each.last) == (ours.first, ours.last) for each in made.ratios.versions):
+        return [f"shrink ratio: constant {ours.first:g}, here and in every PaddleOCR"]
+    versions = [f"  {each.describe()}" for each in made.ratios.versions]
+    return ["shrink ratio that this YAML gives, first to last epoch:", *versions]
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"found {text}; 0 or more")
+    return count

@@ -1,0 +1,220 @@
+"""Everything that can be said about a detector's YAML, whoever is to train it; never raises.
+
+What ``load_config`` would raise, its warnings, the rules that only a check asks, and which shrink
+ratio each PaddleOCR would use. Parts that are unknown here (another detector's operators, networks
+and losses) are named; the rules look at the rest.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ppocr_ft.commands.check.config.advice import advise
+from ppocr_ft.commands.check.config.remedies import REMEDIES
+from ppocr_ft.commands.check.config.shrink_versions import (
+    ShrinkVersions,
+    shrink_versions,
+    total_epoch_fault,
+)
+from ppocr_ft.config.faults import OVERRIDE_MARK, Fault, found_by, in_order, warning
+from ppocr_ft.config.load import inspect_tree, read_tree
+from ppocr_ft.config.rules import Mode, check_rules
+from ppocr_ft.config.schema import (
+    SAMPLE_DATA_DIR,
+    Config,
+    LossSection,
+    MetricSection,
+    PostProcessSection,
+)
+from ppocr_ft.config.transforms import OPERATORS
+from ppocr_ft.config.tree import Tree
+from ppocr_ft.config.validate import check
+from ppocr_ft.errors import Finding
+
+MODES: tuple[Mode, ...] = ("Train", "Eval")
+NEEDS_EVERY_OPERATOR = frozenset(("required_operators", "fixed_size", "kept_keys"))
+"""Rules that an operator which is unknown here may satisfy."""
+TOLD_BY_TOTAL_EPOCH = "ramp_length"
+KNOWN_NAMES = {
+    "Loss": LossSection().name,
+    "PostProcess": PostProcessSection().name,
+    "Metric": MetricSection().name,
+}
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """Where a split's labels are, as the YAML has it."""
+
+    data_dir: str
+    label_files: tuple[str, ...]
+    delimiter: str = "\t"
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether it is the built-in sample data set."""
+        return self.data_dir == SAMPLE_DATA_DIR
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """``config`` is None where training can't use the file; ``usable`` is what could be read of it
+    all the same, with spare values for the rest. ``not_checked`` names unknown parts."""
+
+    tree: Tree
+    config: Config | None
+    usable: Config | None
+    findings: tuple[Finding, ...]
+    ratios: ShrinkVersions | None
+    labels: Mapping[Mode, LabelFiles]
+    not_checked: tuple[str, ...]
+
+    def leaves_out(self, section: str) -> bool:
+        """Whether a part of this section is unknown here."""
+        return any(part.startswith(f"{section}.") for part in self.not_checked)
+
+    def located(self, faults: Iterable[Fault]) -> list[Finding]:
+        """Further faults of this config, with the file's lines."""
+        return [finding(self.tree.locate(fault)) for fault in faults]
+
+
+def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> Diagnosis:
+    """Read and check a config file; ``overrides`` are ``-o`` arguments."""
+    tree = read_tree(path, overrides)
+    given = copy.deepcopy(tree.data)
+    inspection = inspect_tree(tree)
+    versions, unknown = shrink_versions(given), unknown_parts(given)
+    ramp = total_epoch_fault(versions) if versions else None
+    usable, known = _look_at_known_parts(given, tree.unreadable)
+    found = [
+        *inspection.faults,
+        *map(tree.locate, [*([ramp] if ramp else []), *known, *_not_checked(unknown)]),
+    ]
+    told = [fault for fault in found if not (ramp and fault.rule == TOLD_BY_TOTAL_EPOCH)]
+    return Diagnosis(
+        tree,
+        inspection.config,
+        inspection.config or usable,
+        tuple(map(finding, in_order(told))),
+        versions,
+        _labels(given),
+        tuple(unknown),
+    )
+
+
+def advice_on(faults: Iterable[Fault]) -> list[Finding]:
+    """Faults of a config whose file is not at hand."""
+    return [finding(fault) for fault in faults]
+
+
+def labels_of(config: Config) -> dict[Mode, LabelFiles]:
+    """Both splits' label files."""
+    return _labels(config.model_dump())
+
+
+def finding(fault: Fault) -> Finding:
+    """The fault with its key in the message; what an override did has no file."""
+    rule, file = fault.rule or "yaml", fault.path or None
+    message = f"{fault.key}: {fault.message}" if fault.key else fault.message
+    if file is not None and file.startswith(OVERRIDE_MARK):
+        file, message = None, f"{OVERRIDE_MARK}{message}"
+    return Finding(
+        rule.replace("_", "-"), fault.severity, message, REMEDIES[rule], file, fault.line
+    )
+
+
+def unknown_parts(data: object) -> list[str]:
+    """Keys, with their names, of what another project than this one knows."""
+    found = []
+    for section, name in KNOWN_NAMES.items():
+        given = _section(data, section).get("name", name)
+        if given != name:
+            found.append(f"{section}.name {given}")
+    algorithm = _section(data, "Architecture").get("algorithm", "DB")
+    if algorithm != "DB":
+        found.insert(0, f"Architecture.algorithm {algorithm}")
+    for mode in MODES:
+        items = _operators(data, mode)
+        found += [
+            f"{mode}.dataset.transforms.{index} {name}"
+            for index, name in enumerate(map(_name_of, items))
+            if name not in OPERATORS
+        ]
+    return found
+
+
+def _not_checked(unknown: Sequence[str]) -> list[Fault]:
+    if not unknown:
+        return []
+    message = f"unknown here, so that nothing is said about them: {', '.join(unknown)}"
+    return found_by("not_checked", [warning("", message)])
+
+
+def _look_at_known_parts(
+    data: object, unreadable: Sequence[str]
+) -> tuple[Config | None, list[Fault]]:
+    """What the rules find when operators that are unknown here are left out."""
+    if not isinstance(data, dict):
+        return None, []
+    known, places = _without_unknown_operators(data)
+    checked = check(known, unreadable)
+    if checked.usable is None:
+        return None, []
+    whole = known == data
+    faults = [*check_rules(checked.usable), *advise(checked.usable)]
+    sure = [fault for fault in faults if checked.is_sure(fault)]
+    told = [each for each in sure if whole or each.rule not in NEEDS_EVERY_OPERATOR]
+    return checked.usable, [_moved(fault, places) for fault in told]
+
+
+def _without_unknown_operators(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The data, and for each operator's new key its old one."""
+    rest = copy.deepcopy(data)
+    places: dict[str, str] = {}
+    for mode in MODES:
+        items, key = _operators(rest, mode), f"{mode}.dataset.transforms"
+        kept = [index for index, item in enumerate(items) if _name_of(item) in OPERATORS]
+        places |= {f"{key}.{new}": f"{key}.{old}" for new, old in enumerate(kept)}
+        if len(kept) < len(items):
+            items[:] = [items[index] for index in kept]
+    return rest, places
+
+
+def _moved(fault: Fault, places: Mapping[str, str]) -> Fault:
+    parts = fault.key.split(".")
+    head = ".".join(parts[:4])
+    return replace(fault, key=".".join([places.get(head, head), *parts[4:]]))
+
+
+def _labels(data: object) -> dict[Mode, LabelFiles]:
+    """The label files of the splits that name some."""
+    found: dict[Mode, LabelFiles] = {}
+    for mode in MODES:
+        dataset = _section(_section(data, mode), "dataset")
+        folder, files = dataset.get("data_dir"), dataset.get("label_file_list")
+        listed = files if isinstance(files, (list, tuple)) else [files]
+        names = [each for each in listed if isinstance(each, str)]
+        delimiter = dataset.get("delimiter", "\t")
+        if isinstance(folder, str) and names:
+            found[mode] = LabelFiles(
+                folder, tuple(names), delimiter if isinstance(delimiter, str) else "\t"
+            )
+    return found
+
+
+def _operators(data: object, mode: Mode) -> list[Any]:
+    transforms = _section(_section(data, mode), "dataset").get("transforms")
+    return transforms if isinstance(transforms, list) else []
+
+
+def _name_of(item: object) -> str:
+    return str(next(iter(item), "")) if isinstance(item, dict) else str(item)
+
+
+def _section(data: object, name: str) -> dict[str, Any]:
+    section = data.get(name) if isinstance(data, dict) else None
+    return section if isinstance(section, dict) else {}

@@ -1,0 +1,208 @@
+"""Label files, cleaned: what can be repaired is, what training can't use is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.commands.check.data.lines import BOM, ParsedLine, parse_line
+from ppocr_ft.commands.check.data.outlines import (
+    LEAST_AREA,
+    Outlines,
+    doubtful,
+    is_crossed,
+    repeated,
+)
+from ppocr_ft.commands.check.data.report import DataReport
+from ppocr_ft.commands.check.data.rules import listed
+from ppocr_ft.commands.check.data.scan import read_content
+from ppocr_ft.data.labels import decode_line
+from ppocr_ft.errors import DataError
+from ppocr_ft.geometry import clockwise, convex_hull, largest_piece, signed_areas, uncrossed
+
+Floats = NDArray[np.float64]
+_SMALL_LOSS = 0.05
+"""The share of a crossing outline's area that may be cut off; beyond it the text is ignored."""
+_REPAIRED_IN_LINE = {
+    "label-delimiter": "delimiter put in",
+    "label-encoding": "bytes that are not UTF-8 replaced",
+    "label-bom": "byte order mark removed",
+}
+
+
+def write_fixed(report: DataReport, out: Path) -> list[str]:
+    """Write a cleaned copy of each label file of the report to the folder ``out``.
+
+    Returns every change, as ``path:line: what``. Lines without a fault are copied byte for byte.
+    Image paths stay as they are: the copies go with the same ``data_dir``. Training files lose
+    the images that the evaluation has too.
+
+    Raises:
+        DataError: a file of that name is in ``out`` already; nothing is written.
+    """
+    parts = {part.scan.path: part for part in [*report.train, *report.evaluation]}
+    targets = _targets(list(parts), Path(out))
+    fixed = {path: _fix_file(part, report) for path, part in parts.items()}
+    Path(out).mkdir(parents=True, exist_ok=True)
+    changes = []
+    for path, (lines, said) in fixed.items():
+        changes += said
+        if lines is not None:
+            targets[path].write_bytes(b"".join(line + b"\n" for line in lines))
+    return changes
+
+
+def _targets(paths: list[str], out: Path) -> dict[str, Path]:
+    """A name of its own in ``out`` for each label file."""
+    targets: dict[str, Path] = {}
+    for path in paths:
+        name, count = Path(path).name, 1
+        while out / name in targets.values():
+            count += 1
+            name = f"{Path(path).stem}_{count}{Path(path).suffix}"
+        targets[path] = out / name
+        if targets[path].exists():
+            raise DataError("is there already; give a new folder", path=targets[path])
+    return targets
+
+
+def _fix_file(measured: Outlines, report: DataReport) -> tuple[list[bytes] | None, list[str]]:
+    """The file's lines, None if there is no file, and the changes."""
+    scan = measured.scan
+    try:
+        content = read_content(scan.source.label_file)
+    except OSError as error:
+        return None, [f"{scan.path}: not written, it can't be read: {error.strerror}"]
+    said = [f"{scan.path}: byte order mark removed"] if content.has_bom else []
+    if content.wide:
+        said.append(f"{scan.path}: {content.wide.upper()} turned into UTF-8")
+    faulty = {found.line for found in report.findings if found.file == scan.path}
+    index_of = {line.number: index for index, line in enumerate(scan.lines)}
+    fixer = _Fixer(measured, report, _left_out(scan.path, report), repeated(scan))
+    lines = []
+    for number, raw in enumerate(content.lines, start=1):
+        kept: bytes | None = raw
+        if number in index_of and (number in faulty or number in fixer.left_out):
+            kept, changes = fixer.line(raw, index_of[number])
+            said += [f"{scan.path}:{number}: {change}" for change in changes]
+        if kept is not None:
+            lines.append(kept)
+    return lines[:-1] if lines and not lines[-1] else lines, said
+
+
+def _left_out(path: str, report: DataReport) -> dict[int, str]:
+    """Lines of the file whose image is elsewhere too, and where."""
+    reasons = {}
+    for same in report.leaks:
+        if same.other[0] == path:
+            place = f"{same.place[0]}:{same.place[1]}"
+            reasons[same.other[1]] = f"its image is in the evaluation too, at {place}"
+    for same in report.duplicates:
+        if same.place[0] == path:
+            place = f"{same.other[0]}:{same.other[1]}"
+            reasons[same.place[1]] = f"its image is already at {place}"
+    return reasons
+
+
+@dataclass
+class _Fixer:
+    """Repairs one file's lines. ``left_out``: lines to leave out, and why."""
+
+    measured: Outlines
+    report: DataReport
+    left_out: dict[int, str]
+    repeats: dict[int, int]
+    doubtful: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.doubtful = doubtful(self.measured)
+
+    def line(self, raw: bytes, index: int) -> tuple[bytes | None, list[str]]:
+        """The line, None where it is left out, and what was done to it."""
+        scan = self.measured.scan
+        parsed = parse_line(raw, scan.source.delimiter)
+        reason = self._reason_to_leave(parsed, index)
+        if reason:
+            return None, [f"line left out: {reason}"]
+        changes = [_REPAIRED_IN_LINE[f.rule] for f in parsed.faults if f.rule in _REPAIRED_IN_LINE]
+        items, said = self._items(parsed, index)
+        if not changes and not said:
+            return raw, []
+        if changes == [_REPAIRED_IN_LINE["label-bom"]] and not said:
+            return decode_line(raw).lstrip(BOM).encode(), changes
+        label = json.dumps(items, ensure_ascii=False)
+        return f"{parsed.name}{scan.source.delimiter}{label}".encode(), [*changes, *said]
+
+    def _reason_to_leave(self, parsed: ParsedLine, index: int) -> str | None:
+        line = self.measured.scan.lines[index]
+        if parsed.items is None or not parsed.images:
+            return listed(fault.message for fault in parsed.faults)
+        if len(line.images) < len(parsed.images):
+            return "an image is not there"
+        for path in line.images:
+            picture = self.report.pictures.get(path)
+            if picture is not None and picture.fault:
+                return f"the image {path} {picture.fault}"
+        return self.left_out.get(line.number)
+
+    def _items(self, parsed: ParsedLine, index: int) -> tuple[list[Any], list[str]]:
+        """The label's elements, repaired, and what was done to them."""
+        items: list[Any] = list(parsed.items or [])
+        said = []
+        for number in sorted(set(range(1, len(items) + 1)) - set(parsed.numbers.tolist())):
+            items[number - 1] = None
+            said.append(f"text {number} left out: it can't be read")
+        for i in self._texts_of(index):
+            number = int(self.measured.scan.numbers[i])
+            items[number - 1], changes = self._text(i, items[number - 1])
+            said += [f"text {number} {change}" for change in changes]
+        return [item for item in items if item is not None], said
+
+    def _texts_of(self, index: int) -> Iterator[int]:
+        """The line's texts that something is wrong with."""
+        start, end = np.searchsorted(self.measured.scan.owners, [index, index + 1]).tolist()
+        yield from (i for i in range(start, end) if self.doubtful[i] or i in self.repeats)
+
+    def _text(self, i: int, item: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+        if i in self.repeats:
+            same = self.measured.scan.numbers[self.repeats[i]]
+            return None, [f"left out: it has the points of text {same}"]
+        points, changes = np.array(item["points"], np.float64), []
+        if is_crossed(self.measured, i):
+            points, ignore, change = _uncross(points)
+            changes.append(change)
+            item = {**item, "transcription": "###"} if ignore else item
+        elif self.measured.anticlockwise[i]:
+            points = clockwise(points)
+            changes.append("put clockwise")
+        clipped = np.clip(points, 0, self.measured.sizes_px[i] - 1)
+        if abs(signed_areas(clipped, np.array([0, len(clipped)]))[0]) < LEAST_AREA:
+            return None, ["left out: it has no area inside the image"]
+        if self.measured.reaches_beyond[i]:
+            points = clipped
+            changes.append("clipped to the image")
+        return {**item, "points": _plain(points)}, changes
+
+
+def _uncross(points: Floats) -> tuple[Floats, bool, str]:
+    """An outline without crossings, whether to ignore the text, and what was done."""
+    ordered = uncrossed(points)
+    if ordered is not None:
+        return ordered, False, "put into an order in which its edges don't cross"
+    piece, share = largest_piece(points)
+    if share >= 1 - _SMALL_LOSS:
+        return clockwise(piece), False, "freed of a small crossing"
+    hull = clockwise(convex_hull(points))
+    return hull, True, 'set to "###" with its convex hull, as its outline crosses itself'
+
+
+def _plain(points: Floats) -> list[list[float]]:
+    """Whole numbers as such, others to a hundredth of a pixel."""
+    rounded = np.round(points, 2).tolist()
+    return [[int(v) if v == int(v) else v for v in point] for point in rounded]

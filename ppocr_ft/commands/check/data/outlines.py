@@ -1,0 +1,247 @@
+"""Polygons that can't be drawn, cross themselves, lie outside, run backwards or come twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.commands.check.data.pictures import Picture
+from ppocr_ft.commands.check.data.rules import Severity, finding
+from ppocr_ft.commands.check.data.scan import Scan
+from ppocr_ft.errors import Finding
+from ppocr_ft.geometry import convex_hull, self_crossing, signed_areas, uncrossed
+from ppocr_ft.transforms.polygons import TextPolygons
+
+Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+BEYOND_PX = 1.0
+"""So far a point may lie beyond its image: labels are rounded."""
+LEAST_AREA = 1.0
+"""Square pixels; MakeShrinkMap masks a text of less."""
+_BLOCK = 100_000
+_NONE = (np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0))
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """What is so of each text (n,) of a label file.
+
+    sizes_px: (n, 2) width and height of its image, infinite where that was not opened.
+    beyond_px: how far it reaches beyond the image, 0 or less if it doesn't.
+    empty: training can't draw it, as MakeShrinkMap sees it: clipped to the image it has no area.
+    crossing, anticlockwise, misplaced: misplaced ones lie beyond the image as EXIF turns it, on
+    lines whose labels fit the picture as stored.
+    """
+
+    scan: Scan
+    sizes_px: Floats
+    beyond_px: Floats
+    areas: Floats
+    empty: Flags
+    crossing: Flags
+    anticlockwise: Flags
+    misplaced: Flags
+
+    @property
+    def reaches_beyond(self) -> Flags:
+        """Texts of which a point lies outside the image."""
+        return self.beyond_px > BEYOND_PX
+
+    @property
+    def unusable(self) -> Flags:
+        """Texts to be learnt that can't be."""
+        return self.empty & ~self.scan.ignored
+
+
+def outlines(scan: Scan, pictures: Mapping[str, Picture]) -> Outlines:
+    """Measure the polygons against the pictures; those not in ``pictures`` are endless."""
+    seen, stored = _line_sizes(scan, pictures)
+    sizes = seen[scan.owners]
+    columns = [_measure(polys, sizes[part]) for part, polys in _blocks(scan.polygons)]
+    areas, clipped, crossing, beyond = (
+        np.concatenate(c) for c in zip(_NONE, *columns, strict=True)
+    )
+    stored_beyond = [
+        _beyond(polys, stored[scan.owners[part]]) for part, polys in _blocks(scan.polygons)
+    ]
+    fits_stored = ~_any_of_line(scan, np.concatenate([_NONE[3], *stored_beyond]) > BEYOND_PX)
+    return Outlines(
+        scan=scan,
+        sizes_px=sizes,
+        beyond_px=beyond,
+        areas=areas,
+        empty=np.abs(clipped) < LEAST_AREA,
+        crossing=crossing,
+        anticlockwise=areas < 0,
+        misplaced=(_any_of_line(scan, beyond > BEYOND_PX) & fits_stored)[scan.owners],
+    )
+
+
+def _blocks(polygons: TextPolygons) -> Iterator[tuple[slice, TextPolygons]]:
+    """Texts by the _BLOCK, so that a data set's millions need no memory for their intermediates."""
+    for start in range(0, len(polygons), _BLOCK):
+        end = min(start + _BLOCK, len(polygons))
+        first, last = polygons.starts[[start, end]]
+        starts = polygons.starts[start : end + 1] - first
+        yield slice(start, end), TextPolygons(polygons.coords[first:last], starts)
+
+
+def _measure(polygons: TextPolygons, sizes: Floats) -> tuple[Floats, Floats, Flags, Floats]:
+    """Signed areas (n,), those when clipped to ``sizes`` (n, 2), crossings, reach beyond these."""
+    coords, starts = polygons.coords.astype(np.float64), polygons.starts
+    last = np.repeat(sizes, polygons.counts, axis=0) - 1
+    clipped = signed_areas(np.clip(coords, 0, last), starts)
+    crossing = self_crossing(coords, starts)
+    return signed_areas(coords, starts), clipped, crossing, _beyond(polygons, sizes)
+
+
+def _line_sizes(scan: Scan, pictures: Mapping[str, Picture]) -> tuple[Floats, Floats]:
+    """(lines, 2) each: the smallest width and height of a line's images, as seen and as stored."""
+    seen, stored = (np.full((len(scan.lines), 2), np.inf) for _ in range(2))
+    for index, line in enumerate(scan.lines):
+        for path in line.images:
+            picture = pictures.get(path)
+            if picture is not None and picture.size_px and picture.stored_px:
+                seen[index] = np.minimum(seen[index], picture.size_px)
+                stored[index] = np.minimum(stored[index], picture.stored_px)
+    return seen, stored
+
+
+def _beyond(polygons: TextPolygons, sizes: Floats) -> Floats:
+    """How far, in px, each polygon (n,) reaches beyond its image of ``sizes`` (n, 2)."""
+    coords, starts = polygons.coords.astype(np.float64), polygons.starts[:-1]
+    lowest, highest = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
+    return np.asarray(np.maximum(-lowest, highest - sizes).max(axis=1))
+
+
+def _any_of_line(scan: Scan, flags: Flags) -> Flags:
+    """(lines,), whether a text of the line is flagged in ``flags`` (n,)."""
+    return np.bincount(scan.owners[flags], minlength=len(scan.lines)) > 0
+
+
+def doubtful(measured: Outlines) -> Flags:
+    """Texts (n,) that something is wrong with, but for those that EXIF has moved away."""
+    wrong = measured.empty | measured.crossing | measured.anticlockwise | measured.reaches_beyond
+    return wrong & ~measured.misplaced
+
+
+def outline_findings(measured: Outlines) -> Iterator[Finding]:
+    """One finding for each rule on each line; its message names every text concerned."""
+    scan = measured.scan
+    said: dict[tuple[int, str, Severity], list[str]] = {}
+    for i in np.flatnonzero(doubtful(measured)).tolist():
+        for rule, what in _complaints(measured, i):
+            severity: Severity = "error" if measured.unusable[i] else "warning"
+            key = int(scan.owners[i]), rule, severity
+            said.setdefault(key, []).append(f"{describe_text(scan, i)} {what}")
+    for (owner, rule, severity), texts in said.items():
+        number = scan.lines[owner].number
+        yield finding(rule, "; ".join(texts), scan.path, number, severity)
+
+
+def describe_text(scan: Scan, i: int) -> str:
+    """Its place on the line and in the image."""
+    x, y = scan.polygons[i][0].tolist()
+    return f"text {scan.numbers[i]} at ({x:g}, {y:g})"
+
+
+def _complaints(measured: Outlines, i: int) -> Iterator[tuple[str, str]]:
+    """Rule and what is wrong, each fault once: what follows from another is left out."""
+    beyond = measured.beyond_px[i]
+    if is_crossed(measured, i):
+        yield _crossing(measured.scan.polygons[i].astype(np.float64))
+    elif measured.empty[i]:
+        if abs(measured.areas[i]) >= LEAST_AREA:
+            yield "polygon-outside", f"lies outside the image{_size(measured, i)}"
+        else:
+            yield "polygon-empty", f"has an area of {abs(measured.areas[i]):.2g} square px"
+        return
+    elif measured.anticlockwise[i]:
+        yield "points-order", "runs anticlockwise"
+    if measured.reaches_beyond[i]:
+        yield "polygon-outside", f"reaches {beyond:.4g} px beyond the image{_size(measured, i)}"
+
+
+def is_crossed(measured: Outlines, i: int) -> bool:
+    """Whether text i crosses itself; points in one line don't, they are empty."""
+    if not measured.crossing[i]:
+        return False
+    hull = convex_hull(measured.scan.polygons[i])
+    return len(hull) > 0 and abs(signed_areas(hull, np.array([0, len(hull)]))[0]) >= LEAST_AREA
+
+
+def _crossing(polygon: Floats) -> tuple[str, str]:
+    if uncrossed(polygon) is None:
+        return "polygon-crossing", "crosses itself"
+    return "points-order", "crosses itself, as its points are listed in a wrong order"
+
+
+def _size(measured: Outlines, i: int) -> str:
+    width, height = measured.sizes_px[i]
+    return f" of {width:.0f} x {height:.0f} px" if np.isfinite(width) else ""
+
+
+def exif_findings(measured: Outlines, pictures: Mapping[str, Picture]) -> Iterator[Finding]:
+    """Each line with a turned image; an error where no text lies where training looks."""
+    scan = measured.scan
+    misplaced = _any_of_line(scan, measured.misplaced)
+    unusable = _any_of_line(scan, measured.unusable & measured.misplaced)
+    for index, line in enumerate(scan.lines):
+        for path in line.images:
+            picture = pictures[path]
+            if picture.orientation == 1:
+                continue
+            message = f"EXIF turns or mirrors the image {path} (orientation {picture.orientation})"
+            if misplaced[index]:
+                message += ", but its labels fit only the picture as it is stored"
+            severity: Severity = "error" if unusable[index] else "warning"
+            yield finding("image-exif", message, scan.path, line.number, severity)
+
+
+def repeated(scan: Scan) -> dict[int, int]:
+    """Texts that have the same points as another of their line, and which one stays.
+
+    The one that stays is the first that is not ignored, or the first.
+    """
+    groups: dict[tuple[int, bytes], list[int]] = {}
+    for i in _suspects(scan).tolist():
+        points = scan.polygons[i]
+        ordered = points[np.lexsort(points.T)]
+        groups.setdefault((int(scan.owners[i]), ordered.tobytes()), []).append(i)
+    result = {}
+    for group in groups.values():
+        stays = min(group, key=lambda i: (bool(scan.ignored[i]), i))
+        result.update({i: stays for i in group if i != stays})
+    return result
+
+
+def _suspects(scan: Scan) -> NDArray[np.int64]:
+    """Texts that share a hash of their line and points, in whatever order, with another."""
+    parts = [_hashes(polys) for _, polys in _blocks(scan.polygons)]
+    hashes = np.concatenate([np.empty(0, np.uint64), *parts])
+    hashes += scan.owners.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
+    _, inverse, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    return np.flatnonzero(counts[inverse] > 1)
+
+
+def _hashes(polygons: TextPolygons) -> NDArray[np.uint64]:
+    """(n,), the same whatever the order of a polygon's points."""
+    bits = (polygons.coords.astype(np.float64) + 0.0).view(np.uint64)  # -0 becomes 0
+    mixed = bits * np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
+    points = mixed[:, 0] ^ (mixed[:, 1] >> np.uint64(7))
+    points *= points >> np.uint64(17) | np.uint64(1)
+    return np.asarray(np.add.reduceat(points, polygons.starts[:-1]))
+
+
+def repeat_findings(scan: Scan) -> Iterator[Finding]:
+    """One finding for each line with texts that repeat another."""
+    said: dict[int, list[str]] = {}
+    for i, stays in sorted(repeated(scan).items()):
+        same = f"{describe_text(scan, i)} has the points of text {scan.numbers[stays]}"
+        said.setdefault(int(scan.owners[i]), []).append(same)
+    for owner, texts in said.items():
+        number = scan.lines[owner].number
+        yield finding("polygon-duplicate", "; ".join(texts), scan.path, number)

@@ -1,0 +1,157 @@
+"""What each image file is: its size, its EXIF turn, its content, whether it can be decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from ppocr_ft.commands.check.data.likeness import Look, look_of
+from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.commands.check.data.scan import Progress, Scan
+from ppocr_ft.errors import DataError, Finding
+from ppocr_ft.transforms.decode_image import decode
+from ppocr_ft.utils.prefetch import read_ahead
+
+Size = tuple[int, int]
+"""Width and height, px."""
+_ORIENTATION_TAG = 0x0112
+_FIRST_QUARTER_TURN = 5
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    1: cv2.IMREAD_GRAYSCALE,
+}
+_LOOK_SIDE_PX = 64
+"""The shorter side that a reduced picture keeps at least, where the image has it."""
+SHORTEST_PX, LONGEST_PX, LONGEST_ASPECT = 32, 10_000, 10.0
+"""An image with a side or an aspect beyond these is extreme."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file. ``size_px`` is None where ``fault`` says why it can't be decoded.
+
+    ``size_px`` is as training sees it, turned by EXIF; ``stored_px`` is as stored.
+    """
+
+    fault: str | None
+    size_px: Size | None = None
+    stored_px: Size | None = None
+    orientation: int = 1
+    truncated: bool = False
+    digest: bytes = b""
+    look: Look | None = None
+
+
+def look_at_all(
+    paths: Sequence[str], *, looks: bool, workers: int | None, show: Progress
+) -> dict[str, Picture]:
+    """Each file by its path; ``workers`` threads read them (None: one for each processor)."""
+    threads = os.cpu_count() or 1 if workers is None else workers
+    pictures = read_ahead(partial(look_at, look=looks), paths, threads)
+    return dict(zip(paths, show(pictures, len(paths), "looking at images"), strict=True))
+
+
+def look_at(path: str, look: bool = False) -> Picture:
+    """The file at ``path``; ``look`` adds what near duplicates are found by.
+
+    Pixels are decoded at an eighth of the size where that suffices; the size is the header's.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        return Picture(f"can't be read: {error.strerror}")
+    try:
+        stored, orientation = _header(content)
+        grey = reduced(content, stored, _LOOK_SIDE_PX)
+    except DataError as fault:
+        return Picture(fault.message)
+    return Picture(
+        fault=None,
+        size_px=_as_seen(stored, orientation, grey.shape),
+        stored_px=stored,
+        orientation=orientation,
+        truncated=_is_truncated(content),
+        digest=hashlib.blake2b(content, digest_size=16).digest(),
+        look=look_of(grey) if look else None,
+    )
+
+
+def _header(content: bytes) -> tuple[Size, int]:
+    """Size as stored, and EXIF orientation, 1 to 8."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+            return image.size, orientation if orientation in range(1, 9) else 1
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pixels = decode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION, None)
+        return (pixels.shape[1], pixels.shape[0]), 1
+
+
+def reduced(content: bytes, stored: Size, side_px: int) -> NDArray[np.uint8]:
+    """(h, w) grey, turned by EXIF, reduced to no less than ``side_px`` on the shorter side.
+
+    Raises:
+        DataError: OpenCV, and so training, can't decode it.
+    """
+    factor = next((f for f in _REDUCED if min(stored) >= f * side_px), 1)
+    return decode(content, _REDUCED[factor], None)
+
+
+def _as_seen(stored: Size, orientation: int, shape: tuple[int, ...]) -> Size:
+    """The size after EXIF's turn, if the reduced picture's shape (h, w) shows that OpenCV did it.
+
+    Which formats' EXIF OpenCV reads depends on its version.
+    """
+    width, height = stored
+    aspect = shape[1] / shape[0]
+    turned = abs(height / width - aspect) <= abs(width / height - aspect)
+    return (height, width) if orientation >= _FIRST_QUARTER_TURN and turned else stored
+
+
+def _is_truncated(content: bytes) -> bool:
+    """Whether a JPEG or PNG lacks its end; thumbnails inside have ends of their own."""
+    if content.startswith(b"\xff\xd8"):
+        return content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda")
+    return content.startswith(b"\x89PNG") and b"IEND" not in content
+
+
+def picture_findings(scan: Scan, pictures: Mapping[str, Picture]) -> Iterator[Finding]:
+    """What is wrong with the images of each line; EXIF is judged beside the labels."""
+    for line in scan.lines:
+        for path in line.images:
+            for rule, message in _complaints(path, pictures[path]):
+                yield finding(rule, message, scan.path, line.number)
+
+
+def _complaints(path: str, picture: Picture) -> Iterator[tuple[str, str]]:
+    if picture.size_px is None:
+        yield "image-unreadable", f"the image {path} {picture.fault}"
+        return
+    if picture.truncated:
+        yield "image-truncated", f"the image {path} ends too early: its last part is missing"
+    width, height = picture.size_px
+    extreme = _extreme(min(width, height), max(width, height))
+    if extreme:
+        yield "image-size", f"the image {path} has {width} x {height} px, {extreme}"
+
+
+def _extreme(shorter: int, longer: int) -> str:
+    if shorter < SHORTEST_PX:
+        return f"a side under {SHORTEST_PX} px"
+    if longer > LONGEST_PX:
+        return f"a side over {LONGEST_PX} px"
+    if longer > LONGEST_ASPECT * shorter:
+        return f"one side more than {LONGEST_ASPECT:g} times the other"
+    return ""

@@ -1,0 +1,184 @@
+"""The check of a data set: every fault of its label files and images at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.commands.check.data.outlines import (
+    Outlines,
+    exif_findings,
+    outline_findings,
+    outlines,
+    repeat_findings,
+    repeated,
+)
+from ppocr_ft.commands.check.data.pictures import Picture, look_at_all, picture_findings
+from ppocr_ft.commands.check.data.same_images import (
+    Same,
+    duplicates,
+    in_both,
+    leaks,
+    same_image_findings,
+)
+from ppocr_ft.commands.check.data.scan import Progress, Scan, Source, scan_source
+from ppocr_ft.commands.check.data.word_labels import mixed_findings
+from ppocr_ft.errors import Finding
+from ppocr_ft.transforms.polygons import TextPolygons
+
+Split = Literal["train", "eval"]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a label file holds: lines that are not blank, different images, texts."""
+
+    lines: int
+    images: int
+    texts: int
+    ignored_texts: int
+
+
+@dataclass(frozen=True)
+class UsablePolygons:
+    """Texts that training can use: polygons, ignored (n,), and their images' sizes (n, 2).
+
+    ``sizes_px``: width and height as training sees them, turned by EXIF; 0 where images were not
+    opened.
+    """
+
+    polygons: TextPolygons
+    ignored: NDArray[np.bool_]
+    sizes_px: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class DataReport:
+    """What the check found.
+
+    ``measured`` are the label files of training and evaluation, in the order given;
+    ``duplicates`` and ``leaks`` what is behind the findings of these names.
+    """
+
+    findings: tuple[Finding, ...]
+    counts: Mapping[str, Counts]
+    train: tuple[Outlines, ...]
+    evaluation: tuple[Outlines, ...]
+    pictures: Mapping[str, Picture]
+    duplicates: tuple[Same, ...]
+    leaks: tuple[Same, ...]
+
+    @cached_property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that training can't use."""
+        return tuple(found for found in self.findings if found.severity == "error")
+
+    def polygons(self, split: Split | None = None) -> UsablePolygons:
+        """The usable texts of one split or of both, each image's in the order of its line."""
+        chosen = {"train": self.train, "eval": self.evaluation}
+        parts = [*self.train, *self.evaluation] if split is None else chosen[split]
+        return _joined([self._usable(part) for part in parts])
+
+    def _usable(self, measured: Outlines) -> UsablePolygons:
+        scan = measured.scan
+        lines = np.array([self._takes(line.usable, line.images) for line in scan.lines], bool)
+        chosen = lines[scan.owners] & ~measured.empty
+        chosen[list(repeated(scan))] = False
+        sizes = np.where(np.isfinite(measured.sizes_px), measured.sizes_px, 0)
+        return UsablePolygons(
+            scan.polygons.select(chosen), scan.ignored[chosen], sizes[chosen].astype(np.int64)
+        )
+
+    def _takes(self, usable: bool, images: Iterable[str]) -> bool:
+        pictures = (self.pictures.get(path) for path in images)
+        return usable and all(picture is None or not picture.fault for picture in pictures)
+
+
+def _joined(parts: Sequence[UsablePolygons]) -> UsablePolygons:
+    counts = np.concatenate([np.empty(0, np.int64), *(part.polygons.counts for part in parts)])
+    coords = [np.empty((0, 2), np.float32), *(part.polygons.coords for part in parts)]
+    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return UsablePolygons(
+        TextPolygons(np.concatenate(coords), starts),
+        np.concatenate([np.empty(0, bool), *(part.ignored for part in parts)]),
+        np.concatenate([np.empty((0, 2), np.int64), *(part.sizes_px for part in parts)]),
+    )
+
+
+def check_dataset(
+    train: Sequence[Source],
+    eval: Sequence[Source],
+    *,
+    images: bool = True,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> DataReport:
+    """Check the label files of training and evaluation, and their images.
+
+    A fault of the data is a finding, never an exception. One finding stands for one rule on one
+    line; its message names each text concerned. Findings are ordered by label file and line.
+
+    Args:
+        images: open the images. Without, they need only be there; sizes, EXIF, damage and
+            re-encoded copies are not looked at.
+        workers: threads that read images; one for each processor if not given, 0 for none.
+        progress: ``(items, how many, title)`` -> the items, to show a bar.
+    """
+    show = _silent if progress is None else progress
+    train_scans = [scan_source(source, show) for source in train]
+    eval_scans = [scan_source(source, show) for source in eval]
+    scans = [*train_scans, *eval_scans]
+    pictures: dict[str, Picture] = {}
+    if images:
+        paths = list(dict.fromkeys(path for s in scans for line in s.lines for path in line.images))
+        looks = bool(train_scans and eval_scans)
+        pictures = look_at_all(paths, looks=looks, workers=workers, show=show)
+    own = [scan for scan in eval_scans if not in_both(scan, train_scans)]
+    leaked = leaks(train_scans, own, pictures)
+    doubled = duplicates(train_scans, pictures) + duplicates(eval_scans, pictures)
+    measured = [outlines(scan, pictures) for scan in scans]
+    findings = [found for part in measured for found in _of_file(part, pictures)]
+    findings += same_image_findings(train_scans, eval_scans, leaked, doubled)
+    findings += mixed_findings(scans)
+    return DataReport(
+        findings=_ordered(findings, scans),
+        counts={scan.path: _counts(scan) for scan in scans},
+        train=tuple(measured[: len(train)]),
+        evaluation=tuple(measured[len(train) :]),
+        pictures=pictures,
+        duplicates=tuple(doubled),
+        leaks=tuple(leaked),
+    )
+
+
+def _silent(items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
+    return items
+
+
+def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Finding]:
+    scan = measured.scan
+    found = [*scan.findings, *outline_findings(measured), *repeat_findings(scan)]
+    if pictures:
+        found += [*picture_findings(scan, pictures), *exif_findings(measured, pictures)]
+    return found
+
+
+def _ordered(findings: Iterable[Finding], scans: Sequence[Scan]) -> tuple[Finding, ...]:
+    """By label file and line, each once: a file may be in both splits."""
+    rank = {scan.path: index for index, scan in reversed(list(enumerate(scans)))}
+    unique = dict.fromkeys(findings)
+    return tuple(sorted(unique, key=lambda f: (rank.get(f.file or "", -1), f.line or 0, f.rule)))
+
+
+def _counts(scan: Scan) -> Counts:
+    return Counts(
+        lines=len(scan.lines),
+        images=len({path for line in scan.lines for path in line.images}),
+        texts=len(scan.polygons),
+        ignored_texts=int(scan.ignored.sum()),
+    )

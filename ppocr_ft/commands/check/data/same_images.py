@@ -1,0 +1,140 @@
+"""The same image on two lines of a split, or in training and evaluation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ppocr_ft.commands.check.data.likeness import COMPARED_PX, Grey, Look, candidates, show_the_same
+from ppocr_ft.commands.check.data.pictures import Picture, reduced
+from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.commands.check.data.scan import Scan
+from ppocr_ft.errors import DataError, Finding
+
+Place = tuple[str, int]
+"""Label file and line."""
+Pictures = Mapping[str, Picture]
+_KEPT_GREYS = 256
+
+
+@dataclass(frozen=True)
+class Same:
+    """The image ``path`` at ``place``, seen before as ``other_path`` at ``other``."""
+
+    place: Place
+    path: str
+    other: Place
+    other_path: str
+    how: str
+
+    def message(self, where: str) -> str:
+        """``where``: what ``other`` is called."""
+        named = "" if self.other_path == self.path else f" as {self.other_path}"
+        return f"the image {self.path} is {where}{self.other[0]}:{self.other[1]}{named}{self.how}"
+
+
+def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
+    """Images of one split that an earlier line has too."""
+    known: dict[str | bytes, tuple[Place, str]] = {}
+    found = []
+    for place, path in _images(scans):
+        keys = _keys(path, pictures)
+        before = next((known[key] for key in keys if key in known), None)
+        if before is not None:
+            found.append(Same(place, path, *before, _how(path, before[1], "the same content")))
+        for key in keys:
+            known.setdefault(key, (place, path))
+    return found
+
+
+def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures) -> list[Same]:
+    """Images of the evaluation that training has too, re-encoded and resized ones included."""
+    known: dict[str | bytes, tuple[Place, str]] = {}
+    for place, path in _images(train):
+        for key in _keys(path, pictures):
+            known.setdefault(key, (place, path))
+    found, rest = [], []
+    for place, path in _images(evaluation):
+        before = next((known[key] for key in _keys(path, pictures) if key in known), None)
+        if before is not None:
+            found.append(Same(place, path, *before, _how(path, before[1], "the same content")))
+        else:
+            rest.append((place, path))
+    return found + list(_near(list(_images(train)), rest, pictures))
+
+
+def _near(
+    train: list[tuple[Place, str]], evaluation: list[tuple[Place, str]], pictures: Pictures
+) -> Iterator[Same]:
+    """Pairs that show the same picture; of each evaluation image the first."""
+    ours, our_looks = _with_looks(evaluation, pictures)
+    theirs, their_looks = _with_looks(train, pictures)
+    grey = lru_cache(_KEPT_GREYS)(lambda path: _grey(path, pictures))
+    done = set()
+    for i, j in candidates(our_looks, their_looks):
+        (place, path), (other, other_path) = ours[i], theirs[j]
+        if (place, path) in done:
+            continue
+        one, two = grey(path), grey(other_path)
+        if one is not None and two is not None and show_the_same(one, two):
+            done.add((place, path))
+            yield Same(place, path, other, other_path, ", encoded or sized differently")
+
+
+def _with_looks(
+    images: list[tuple[Place, str]], pictures: Pictures
+) -> tuple[list[tuple[Place, str]], list[Look]]:
+    looks = [(image, pictures[image[1]].look) for image in images if image[1] in pictures]
+    kept = [(image, look) for image, look in looks if look is not None]
+    return [image for image, _ in kept], [look for _, look in kept]
+
+
+def _grey(path: str, pictures: Pictures) -> Grey | None:
+    stored = pictures[path].stored_px
+    try:
+        return None if stored is None else reduced(Path(path).read_bytes(), stored, COMPARED_PX)
+    except (OSError, DataError):
+        return None  # it was there a moment ago
+
+
+def _images(scans: Sequence[Scan]) -> Iterator[tuple[Place, str]]:
+    for scan in scans:
+        for line in scan.lines:
+            yield from (((scan.path, line.number), path) for path in line.images)
+
+
+def _keys(path: str, pictures: Pictures) -> list[str | bytes]:
+    """By what an image is recognised: where it is, and its content."""
+    picture = pictures.get(path)
+    name = os.path.normcase(os.path.abspath(path))  # noqa: PTH100  a Path an image costs time
+    return [name, picture.digest] if picture and picture.digest else [name]
+
+
+def _how(path: str, other: str, difference: str) -> str:
+    same = os.path.abspath(path) == os.path.abspath(other)  # noqa: PTH100
+    return "" if same else f", with {difference}"
+
+
+def same_image_findings(
+    train: Sequence[Scan],
+    evaluation: Sequence[Scan],
+    leaked: Sequence[Same],
+    doubled: Sequence[Same],
+) -> Iterator[Finding]:
+    """A finding for each, and one for a label file that is in both splits."""
+    for scan in evaluation:
+        if in_both(scan, train):
+            yield finding("leak", "the label file is that of the training too", scan.path)
+    for same in leaked:
+        yield finding("leak", same.message("in the training set too, at "), *same.place)
+    for same in doubled:
+        yield finding("image-duplicate", same.message("already at "), *same.place)
+
+
+def in_both(scan: Scan, train: Sequence[Scan]) -> bool:
+    """Whether the label file is one of the training's."""
+    own = Path(scan.path).resolve()
+    return any(own == Path(other.path).resolve() for other in train)

@@ -1,0 +1,97 @@
+"""Whether some images are labelled by word and others by line.
+
+An image by words has texts without spaces inside, most of them with a neighbour on the same row no
+farther than a space is wide. One by lines has texts with spaces inside, and few such neighbours.
+Images that show neither, such as those of few texts, or of scripts without spaces, don't count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.commands.check.data.scan import Scan
+from ppocr_ft.errors import Finding
+
+LOOKED_AT = 2000
+"""So many lines of a label file, evenly spread, are judged."""
+_LEAST_TEXTS, _MOST_TEXTS = 5, 400
+_BY_WORDS = {"least_close": 0.4, "most_spaced": 0.02}
+_BY_LINES = {"most_close": 0.35, "least_spaced": 0.15}
+_LEAST_SHARE, _LEAST_IMAGES = 0.1, 3
+"""The rarer kind must be so frequent, to be no accident."""
+
+
+def mixed_findings(scans: Sequence[Scan]) -> Iterator[Finding]:
+    """One warning at the first image of the rarer kind; none where all are of one kind."""
+    places: dict[str, list[tuple[str, int]]] = {"words": [], "lines": []}
+    for scan in scans:
+        for index in _sampled(scan):
+            kind = _kind(scan, index)
+            if kind:
+                places[kind].append((scan.path, scan.lines[index].number))
+    rarer, other = sorted(places, key=lambda kind: len(places[kind]))
+    few, many = len(places[rarer]), len(places[other])
+    if few < max(_LEAST_IMAGES, _LEAST_SHARE * (few + many)):
+        return
+    lines = ", ".join(f"{path}:{line}" for path, line in places[rarer][:5])
+    message = f"{few} images are labelled by {rarer} and {many} by {other}; by {rarer}: {lines}"
+    yield finding("labels-mixed", message, *places[rarer][0])
+
+
+def _sampled(scan: Scan) -> Sequence[int]:
+    count = len(scan.lines)
+    return [count * k // LOOKED_AT for k in range(LOOKED_AT)] if count > LOOKED_AT else range(count)
+
+
+def _kind(scan: Scan, index: int) -> str | None:
+    shares = shares_of_line(scan, index)
+    if shares is None:
+        return None
+    close, spaced = shares
+    if close >= _BY_WORDS["least_close"] and spaced <= _BY_WORDS["most_spaced"]:
+        return "words"
+    if close <= _BY_LINES["most_close"] and spaced >= _BY_LINES["least_spaced"]:
+        return "lines"
+    return None
+
+
+def shares_of_line(scan: Scan, index: int) -> tuple[float, float] | None:
+    """The shares of texts with a neighbour a space away, and of those with a space inside.
+
+    None where the line has too few texts to learn, or too many.
+    """
+    start, end = np.searchsorted(scan.owners, [index, index + 1])
+    chosen = ~scan.ignored[start:end]
+    if not _LEAST_TEXTS <= chosen.sum() <= _MOST_TEXTS:
+        return None
+    close = _has_close_neighbour(_boxes(scan, start, end)[chosen])
+    return float(close.mean()), float(scan.spaced[start:end][chosen].mean())
+
+
+def _boxes(scan: Scan, start: int, end: int) -> NDArray[np.float64]:
+    """Left, top, right and bottom (n, 4) of the texts from ``start`` to ``end``."""
+    edges = scan.polygons.starts[start : end + 1]
+    coords = scan.polygons.coords[edges[0] : edges[-1]].astype(np.float64)
+    starts = edges[:-1] - edges[0]
+    lowest, highest = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
+    return np.concatenate([lowest, highest], axis=1)
+
+
+def _has_close_neighbour(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether a box (n,) of about the same height follows or precedes on the row, a space away.
+
+    ``boxes`` (n, 4): left, top, right, bottom.
+    """
+    left, top, right, bottom = (boxes[:, [k]] for k in range(4))
+    height = np.maximum(bottom - top, 1e-6)
+    lower = np.minimum(height, height.T)
+    overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
+    gap = np.maximum(left.T - right, left - right.T)
+    close = (overlap > 0.5 * lower) & (np.maximum(height, height.T) < 1.5 * lower)
+    close &= (gap > -0.3 * lower) & (gap < 0.6 * lower)
+    np.fill_diagonal(close, False)
+    return np.asarray(close.any(axis=1))

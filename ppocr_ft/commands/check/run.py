@@ -1,0 +1,259 @@
+"""Config, labels, weights and pictures looked at before any training. Works without paddle but
+for weights, pictures and the built-in data set."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ppocr_ft.commands.check.config.advice import advise, advise_on_length
+from ppocr_ft.commands.check.config.diagnosis import Diagnosis, advice_on, diagnose, labels_of
+from ppocr_ft.commands.check.config.remedies import REMEDIES
+from ppocr_ft.commands.check.config.shrink_versions import ShrinkVersions, shrink_versions
+from ppocr_ft.commands.check.data import DataReport, write_fixed
+from ppocr_ft.commands.check.geometry_rules import geometry_faults, pair_faults
+from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
+from ppocr_ft.commands.check.labels import (
+    check_labels,
+    images_per_epoch,
+    label_sources,
+    pages_of,
+)
+from ppocr_ft.commands.check.text_geometry import (
+    TYPICAL_TEXTS,
+    Polygon,
+    end_pair,
+    label_geometry,
+)
+from ppocr_ft.config.faults import Fault, found_by, warning
+from ppocr_ft.config.schema import Config
+from ppocr_ft.errors import ConfigError, Finding, UserInputError
+from ppocr_ft.utils.files import check_writable, write_whole
+from ppocr_ft.utils.sampling import some_of
+
+if TYPE_CHECKING:
+    from ppocr_ft.weights import CoverageReport
+
+GEOMETRY, SAMPLES = "geometry.png", "samples.png"
+SHOWN_SAMPLES = 4
+QUICK_TEXTS = 200
+"""So many texts tell in those seconds whether shrink and unclip go together."""
+QUICK_BYTES = 4 * 2**20
+"""Label files larger than this together are not read in the first seconds of a training."""
+PICTURE_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to look at. ``samples``: how many; 0: no pictures of them."""
+
+    images: bool = True
+    weights: bool = True
+    samples: int = SHOWN_SAMPLES
+    fix: Path | None = None
+
+
+@dataclass
+class Check:
+    """What was found; None where it could not be looked at or wasn't wanted, see ``notes``.
+
+    ``files`` are the pictures that were drawn, ``changes`` what the cleaned label files have
+    different.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    ratios: ShrinkVersions | None = None
+    data: DataReport | None = None
+    geometry: LabelGeometry | None = None
+    weights: CoverageReport | None = None
+    files: list[Path] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(finding.severity == "error" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that ``--json`` prints."""
+        return {
+            "issues": [asdict(finding) for finding in self.findings],
+            "ratios": self.ratios and self.ratios.as_dict(),
+            "data": self.data and {name: asdict(each) for name, each in self.data.counts.items()},
+            "geometry": self.geometry and self.geometry.as_dict(),
+            "weights": self.weights and _coverage(self.weights),
+            "changes": self.changes,
+            "files": [str(path) for path in self.files],
+            "notes": self.notes,
+        }
+
+
+def check(
+    path: str | Path,
+    overrides: Sequence[str] = (),
+    wanted: Wanted | None = None,
+) -> Check:
+    """Everything that can be found out about a config file without training. Never raises for
+    what the user gave: it is in ``findings``.
+
+    ``geometry.png`` and ``samples.png`` go to Global.save_model_dir.
+    """
+    wanted = wanted or Wanted()
+    diagnosis = diagnose(path, overrides)
+    made = Check(list(diagnosis.findings), diagnosis.ratios)
+    _look_at_labels(made, diagnosis, wanted)
+    if made.geometry is None and made.ratios and not diagnosis.leaves_out("PostProcess"):
+        told = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, made.ratios.ours.last)
+        made.findings += diagnosis.located(told)
+    if diagnosis.config is None:
+        made.notes.append("weights and pictures need a config without errors")
+    elif find_spec("paddle") is None:
+        made.notes.append("weights and pictures need paddle, which isn't installed")
+    else:
+        if wanted.weights:
+            _look_at_weights(made, diagnosis.config)
+        if wanted.samples and wanted.images and _has_samples(made.data):
+            _draw_samples(made, diagnosis.config, wanted.samples)
+    return made
+
+
+def precheck(config: Config) -> list[Finding]:
+    """What a training can be told in its first seconds: config rules and label lines, no images.
+
+    Beside what ``load_config`` has warned of already.
+    """
+    findings = advice_on(advise(config))
+    with _as_finding("labels", findings):
+        labels = labels_of(config)
+        sources = {mode: label_sources(split) for mode, split in labels.items()}
+        count = images_per_epoch(config, sources["Train"])
+        findings += advice_on(advise_on_length(config, count))
+        files = {source.label_file for split in sources.values() for source in split}
+        if sum(file.stat().st_size for file in files if file.is_file()) <= QUICK_BYTES:
+            report = check_labels(labels, images=False, show_progress=False)
+            pages = some_of(pages_of(report), QUICK_TEXTS)
+            texts = some_of([polygon for page in pages for polygon in page.polygons], QUICK_TEXTS)
+            findings += report.findings
+            findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
+    return findings
+
+
+def _about_the_pair(
+    config: Config | None, texts: Sequence[Polygon], shrink_ratio: float
+) -> list[Fault]:
+    words = "lines of 2 to 16 times their height" if texts is TYPICAL_TEXTS else "these labels"
+    if config is None or not texts:
+        return []
+    try:
+        return pair_faults(*end_pair(config, texts, shrink_ratio), words)
+    except ConfigError:
+        return []  # a shrink ratio that no text survives has its own finding
+
+
+def _last_ratio(config: Config) -> float:
+    """Shrink ratio of the run's last epoch."""
+    found = shrink_versions(config.model_dump())
+    return found.ours.last if found else 0.0
+
+
+def _look_at_labels(made: Check, diagnosis: Diagnosis, wanted: Wanted) -> None:
+    if not diagnosis.labels:
+        made.notes.append("the config names no label files to look at")
+        return
+    if find_spec("paddle") is None and any(each.is_sample for each in diagnosis.labels.values()):
+        made.notes.append("the built-in data set needs paddle, which isn't installed")
+        return
+    with _as_finding("labels", made.findings):
+        made.data = check_labels(diagnosis.labels, images=wanted.images)
+        made.findings += made.data.findings
+    if made.data is not None and wanted.fix is not None:
+        with _as_finding("fix", made.findings):
+            made.changes = write_fixed(made.data, wanted.fix)
+    usable = diagnosis.usable
+    if usable is None or made.data is None:
+        return
+    if "Train" in diagnosis.labels:
+        count = images_per_epoch(usable, label_sources(diagnosis.labels["Train"]))
+        made.findings += diagnosis.located(advise_on_length(usable, count))
+    _look_at_geometry(made, diagnosis, usable)
+
+
+def _look_at_geometry(made: Check, diagnosis: Diagnosis, config: Config) -> None:
+    if made.data is None or made.ratios is None or diagnosis.leaves_out("PostProcess"):
+        made.notes.append("labels' geometry needs a DB detector's config")
+        return
+    try:
+        made.geometry = label_geometry(config, pages_of(made.data), made.ratios.ours.last)
+    except ConfigError as error:
+        made.notes.append(f"labels' geometry: {error}")
+        return
+    made.findings += diagnosis.located(geometry_faults(made.geometry))
+    if diagnosis.config is None:
+        return
+    with _as_finding("pictures", made.findings):
+        made.files.append(_write(config, GEOMETRY, geometry_png(made.geometry)))
+
+
+def _look_at_weights(made: Check, config: Config) -> None:
+    from ppocr_ft.factory.objects import starting_network
+
+    with _as_finding("weights", made.findings):
+        made.weights = starting_network(config)[1]
+    if made.weights is not None:
+        key = "Global.checkpoints" if config.Global.checkpoints else "Global.pretrained_model"
+        told = [warning(key, text) for text in made.weights.warnings]
+        made.findings += advice_on(found_by("weights", told))
+
+
+def _draw_samples(made: Check, config: Config, count: int) -> None:
+    from ppocr_ft.commands.check.samples import samples_picture
+    from ppocr_ft.commands.check.samples_plot import as_png
+
+    with _as_finding("samples", made.findings):
+        picture = samples_picture(config, count)
+        made.files.append(_write(config, SAMPLES, as_png(picture)))
+
+
+def _has_samples(data: DataReport | None) -> bool:
+    """Whether training can use any label line, as far as is known."""
+    parts = () if data is None else data.train
+    return any(line.usable for part in parts for line in part.scan.lines)
+
+
+@contextlib.contextmanager
+def _as_finding(rule: str, findings: list[Finding]) -> Iterator[None]:
+    """What is the user's to put right becomes an error of this rule."""
+    try:
+        yield
+    except OSError as error:
+        message = f"{error.filename or 'a file'}: {error.strerror}"
+        findings.append(Finding(rule, "error", message, REMEDIES[rule]))
+    except UserInputError as error:
+        message = f"{error.key}: {error.message}" if error.key else error.message
+        remedy = REMEDIES[rule]
+        findings.append(Finding(rule, "error", message, remedy, error.path, error.line))
+
+
+def _write(config: Config, name: str, data: bytes) -> Path:
+    folder = Path(config.Global.save_model_dir)
+    check_writable(folder, PICTURE_BYTES, "Global.save_model_dir")
+    write_whole(folder / name, data)
+    return folder / name
+
+
+def _coverage(report: CoverageReport) -> dict[str, Any]:
+    parts = ("backbone", "neck", "head")
+    return {
+        "source": report.source,
+        "form": report.form,
+        "coverage": report.coverage,
+        "parts": {part: report.share([part]) for part in parts},
+        "missing": report.keys("missing"),
+        "wrong_shape": [str(match) for match in report.select("wrong shape")],
+        "unexpected": report.keys("unexpected"),
+        "warnings": list(report.warnings),
+    }

@@ -1,0 +1,217 @@
+"""How large texts are where the network sees them, and what a perfect network could reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ppocr_ft.transforms  # noqa: F401  registers the operators
+from ppocr_ft.commands.check.geometry_table import Ceiling, LabelGeometry, OnPixels, TextSizes
+from ppocr_ft.config.schema import Config
+from ppocr_ft.config.transforms import DetResizeForTest as ResizeKeys
+from ppocr_ft.config.transforms import MakeShrinkMap as ShrinkKeys
+from ppocr_ft.config.transforms import Operator
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.geometry import areas, iou_ceiling, perimeters, unclip_ratio_for
+from ppocr_ft.metrics import DetMetric
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.transforms import registry
+from ppocr_ft.transforms.det_resize_for_test import DetResizeForTest
+from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.transforms.sample import Sample
+from ppocr_ft.transforms.shrink_targets import clip_and_orient, shrink_targets
+from ppocr_ft.utils.sampling import some_of
+
+Polygon = NDArray[Any]
+Floats = NDArray[np.float64]
+Size = tuple[int, int]
+"""Width and height, px."""
+
+CROPPED_PAGES, DRAWN_PAGES, CEILING_TEXTS = 300, 40, 1000
+MOST_PAGES = 20_000
+"""So many are looked at; evenly spread over what there is."""
+TRIED_RATIOS = (0.4, 0.5, 0.6)
+"""Shrink ratios from DB's own to the end of PP-OCRv4's ramp; beyond, lines grow together."""
+TYPICAL_TEXTS = tuple(
+    np.array([[0, 0], [20 * aspect, 0], [20 * aspect, 20], [0, 20]], np.float32)
+    for aspect in (2, 4, 8, 12, 16)
+)
+"""Stand in for labels that are not at hand."""
+MIN_SIDE_PX = 3.0
+"""DBPostProcess drops thinner boxes."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A labelled image: its size (None: not known) and the texts to be learnt, (k, 2) px each."""
+
+    size_px: Size | None
+    polygons: Sequence[Polygon]
+
+
+def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -> LabelGeometry:
+    """Of the pages' texts; ``shrink_ratio`` is what the run ends at.
+
+    Raises:
+        ConfigError: there is no text, or none leaves a kernel.
+    """
+    if not any(len(page.polygons) for page in pages):
+        raise ConfigError("the labels hold no text to be learnt")
+    pages = some_of(pages, MOST_PAGES)
+    least = _min_text_size(config)
+    resized = [evaluated(config, page) for page in pages]
+    texts = [polygon for page in resized for polygon in page.polygons]
+    tried = some_of(texts, CEILING_TEXTS)
+    known = all(page.size_px for page in pages)
+    side = MIN_SIDE_PX if known else 0.0
+    ratios = sorted({round(shrink_ratio, 4), *TRIED_RATIOS})
+    fitted = {r: ceiling(tried, r, unclip_ratio_for(tried, r), side) for r in ratios}
+    sound = [each for ratio, each in fitted.items() if ratio <= max(TRIED_RATIOS)]
+    return LabelGeometry(
+        len(tried),
+        least,
+        known,
+        text_sizes(resized, least),
+        _training_sizes(config, pages, least) if known else None,
+        ceiling(tried, round(shrink_ratio, 4), config.PostProcess.unclip_ratio, side),
+        fitted[round(shrink_ratio, 4)],
+        max(sound, key=lambda each: each.mean_iou),
+        on_pixels(config, some_of(resized, DRAWN_PAGES), shrink_ratio) if known else None,
+    )
+
+
+def end_pair(
+    config: Config, texts: Sequence[Polygon], shrink_ratio: float
+) -> tuple[Ceiling, Ceiling]:
+    """The config's unclip ratio and the best one, at the shrink ratio that the run ends at.
+
+    Raises:
+        ConfigError: the shrink ratio is outside (0, 1), or no text leaves a kernel at it.
+    """
+    best = unclip_ratio_for(texts, shrink_ratio)
+    tried = (config.PostProcess.unclip_ratio, best)
+    configured, refitted = (ceiling(texts, shrink_ratio, ratio, 0) for ratio in tried)
+    return configured, refitted
+
+
+def ceiling(
+    texts: Sequence[Polygon], shrink_ratio: float, unclip_ratio: float, min_side_px: float
+) -> Ceiling:
+    ious = iou_ceiling(texts, shrink_ratio, unclip_ratio, min_side_px)
+    shares = (float((ious > least).mean()) for least in (0.5, 0.7))
+    return Ceiling(shrink_ratio, unclip_ratio, float(ious.mean()), *shares)
+
+
+def evaluated(config: Config, page: Page) -> Page:
+    """The page as evaluation resizes it; as it is where its size isn't known."""
+    keys = next((op for op in config.Eval.dataset.transforms if isinstance(op, ResizeKeys)), None)
+    if page.size_px is None or keys is None:
+        return page
+    width, height = page.size_px
+    to_height, to_width = DetResizeForTest(**keys.arguments()).target_size((height, width))
+    factors = np.array([to_width / width, to_height / height])
+    return Page((to_width, to_height), [polygon * factors for polygon in page.polygons])
+
+
+def training_crops(config: Config, pages: Sequence[Page]) -> list[Page]:
+    """One augmented crop a page, without its pixels; none where training doesn't crop.
+
+    Texts that a crop leaves out or masks are not among its polygons.
+    """
+    operators = _geometric(config.Train.dataset.transforms)
+    if not any(operator.FINAL for operator in operators):
+        return []
+    rng = np.random.default_rng(config.Global.seed)
+    return [_cropped(page, operators, rng) for page in pages if page.size_px is not None]
+
+
+def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
+    """Of all their texts, which lie as they lie on the pages."""
+    polygons = [polygon for page in pages for polygon in page.polygons]
+    half, area = perimeters(polygons) / 2, areas(polygons)
+    root = np.sqrt(np.maximum(half**2 - 4 * area, 0))
+    short, long = (half - root) / 2, (half + root) / 2
+    extents = np.concatenate([_extents(page) for page in pages] or [np.empty(0)])
+    share = float((extents < min_text_size_px).mean()) if len(extents) else 0.0
+    return TextSizes(short, long / np.maximum(short, 1e-6), share)
+
+
+def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnPixels:
+    """Each page's shrink map, read as if a network had given it."""
+    keys = _shrink_keys(config)
+    rounding = keys.rounding if keys else "truncate"
+    post_process = DBPostProcess(**config.PostProcess.arguments())
+    metric = DetMetric()
+    for width, height, polygons in _sized(pages):
+        none = np.zeros(len(polygons), bool)
+        texts, size = TextPolygons.of(polygons), (height, width)
+        made = shrink_targets(texts, none, size, shrink_ratio, _min_text_size(config), rounding)
+        candidates = post_process.candidates(made.shrink_map)
+        points, _ = post_process.boxes_from_candidates(candidates, size)
+        metric.update(points, polygons, none)
+    rates = metric.summary()
+    return OnPixels(len(pages), rounding, float(rates["hmean"]), float(rates["hmean_70"]))
+
+
+def _training_sizes(config: Config, pages: Sequence[Page], least: float) -> TextSizes | None:
+    crops = training_crops(config, some_of(pages, CROPPED_PAGES))
+    return text_sizes(crops, least) if any(len(crop.polygons) for crop in crops) else None
+
+
+def _cropped(
+    page: Page, operators: Sequence[GeometricOperator[Any]], rng: np.random.Generator
+) -> Page:
+    assert page.size_px is not None
+    width, height = page.size_px
+    sample = Sample.of(
+        {
+            "image": np.broadcast_to(np.uint8(0), (height, width, 3)),
+            "polys": [np.asarray(polygon, np.float32) for polygon in page.polygons],
+            "ignore_tags": np.zeros(len(page.polygons), bool),
+        }
+    )
+    for operator in operators:
+        sample = operator.apply(operator.draw(rng, sample), sample)
+    kept = np.flatnonzero(~sample.texts.ignored)
+    return Page(sample.size_px, [sample.texts.polygons[i] for i in kept])
+
+
+def _geometric(transforms: Iterable[Operator]) -> list[GeometricOperator[Any]]:
+    """Those that move texts; without a donor CopyPaste leaves the page as it is."""
+    moving = [item for item in transforms if item.MOVES_TEXTS]
+    made = [registry.operator(item.name)(**item.arguments()) for item in moving]
+    return [operator for operator in made if isinstance(operator, GeometricOperator)]
+
+
+def _extents(page: Page) -> Floats:
+    """(n,): the shorter extent of each text as MakeShrinkMap measures it, clipped to the page."""
+    if not len(page.polygons):
+        return np.empty(0)
+    texts = TextPolygons.of([np.asarray(polygon, np.float64) for polygon in page.polygons])
+    if page.size_px is None:
+        boxes = [np.ptp(polygon, axis=0).min() for polygon in page.polygons]
+        return np.array(boxes, np.float64)
+    width, height = page.size_px
+    _, _, extents = clip_and_orient(texts, (height, width))
+    return np.asarray(extents.min(axis=1), np.float64)
+
+
+def _sized(pages: Iterable[Page]) -> Iterable[tuple[int, int, list[Polygon]]]:
+    for page in pages:
+        if page.size_px is not None and len(page.polygons):
+            yield (*page.size_px, [np.asarray(each, np.float32) for each in page.polygons])
+
+
+def _shrink_keys(config: Config) -> ShrinkKeys | None:
+    operators = config.Train.dataset.transforms
+    return next((op for op in operators if isinstance(op, ShrinkKeys)), None)
+
+
+def _min_text_size(config: Config) -> float:
+    keys = _shrink_keys(config)
+    return ShrinkKeys().min_text_size if keys is None else keys.min_text_size

@@ -1,0 +1,139 @@
+"""Short runs of different configs beside each other."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ppocr_ft.commands.common import command, parser
+from ppocr_ft.commands.compare.variants import Arm, arms_error, load_arms, parse_arm
+from ppocr_ft.commands.exit_codes import FAILED, SIGNALLED
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.config import Config
+from ppocr_ft.errors import ConfigError, WeightsError
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.compare.table import ArmRun
+
+TABLE, FIGURES, PICTURE = "compare.md", "compare.csv", "compare.png"
+EXAMPLES = """\
+  python tools/compare.py -c configs/det_v4_ft.yml --epochs 3 \\
+        --arm "AdamW: Optimizer.name=AdamW Optimizer.lr.learning_rate=1e-4" \\
+        --arm "Adam: Optimizer.name=Adam Optimizer.lr.learning_rate=1e-4"
+  python tools/compare.py -c configs/det_v4_ft.yml --epochs 3 --seeds 3 --arm "as it is:" \\
+        --arm "branches: Global.form=branches" -o Global.save_model_dir=output/forms
+Any key can be an arm; the shrink ratio stands in both map operators:
+        --arm "0.6: Train.dataset.transforms.MakeBorderMap.shrink_ratio=0.6
+                    Train.dataset.transforms.MakeShrinkMap.shrink_ratio=0.6"
+Called again with more arms, it runs those; one that was broken off goes on where it was."""
+EPILOGUE = """
+
+exit codes: 0 done, also where an arm diverged; 2 the input is wrong; 1 anything else;
+130 and 143 stopped by Ctrl-C or SIGTERM, with the run saved"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = options_of(argv)
+    arms = arms_of(options.arm)
+    common = [*options.override, *epochs_override(options.epochs)]
+    configs = load_arms(options.config, arms, common)
+    warn(arms, configs)
+
+    import_paddle()
+    from ppocr_ft.commands.compare.run import plan, run_all
+    from ppocr_ft.engine.stop import Stopped
+
+    runs = plan(arms, configs, seeds=options.seeds)
+    try:
+        results = run_all(runs)
+    except Stopped as stopped:
+        print(f"stopped by {stopped}; the same command goes on")
+        return SIGNALLED + stopped.signal_number
+    except BrokenPipeError:
+        raise
+    except (OSError, WeightsError) as error:  # a full disk
+        print(f"stopped: {error}; the same command goes on", file=sys.stderr)
+        return FAILED
+    first = configs[0]
+    report(Path(first.Global.save_model_dir), arms, results, first.Metric.main_indicator)
+    return 0
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    made = parser(
+        "Short runs from one start on the same batches, beside each other.", EXAMPLES + EPILOGUE
+    )
+    made.add_argument(
+        "--arm",
+        action="append",
+        default=[],
+        metavar='"NAME: SECTION.KEY=VALUE ..."',
+        help="one of the runs, and what it changes; give it once for each",
+    )
+    made.add_argument("--epochs", type=at_least_one, metavar="N", help="length of each run")
+    made.add_argument(
+        "--seeds",
+        type=at_least_one,
+        default=1,
+        metavar="N",
+        help="run each arm with N seeds, Global.seed and those after it, to see the noise (1)",
+    )
+    return made.parse_args(argv)
+
+
+def at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"found {text}, must be 1 or more")
+    return number
+
+
+def epochs_override(epochs: int | None) -> list[str]:
+    return [] if epochs is None else [f"Global.epoch_num={epochs}"]
+
+
+def arms_of(texts: Sequence[str]) -> list[Arm]:
+    """
+    Raises:
+        ConfigError: naming every one that can't be read.
+    """
+    arms, faults = [], []
+    for text in texts:
+        try:
+            arms.append(parse_arm(text))
+        except ConfigError as error:
+            faults.append(str(error))
+    if faults:
+        raise arms_error(faults)
+    return arms
+
+
+def warn(arms: Sequence[Arm], configs: Sequence[Config]) -> None:
+    """Each warning once, with the arms that it is about unless all are."""
+    owners: dict[str, list[str]] = {}
+    for arm, config in zip(arms, configs, strict=True):
+        for fault in config.warnings:
+            owners.setdefault(fault.describe(), []).append(arm.name)
+    for text, names in owners.items():
+        whose = "" if len(names) == len(arms) else f"arm {', '.join(map(repr, names))}: "
+        print(f"warning: {whose}{text}", file=sys.stderr)
+
+
+def report(folder: Path, arms: Sequence[Arm], results: Sequence[ArmRun], indicator: str) -> None:
+    """Table and verdict to the screen and, with the picture, into ``folder``."""
+    from ppocr_ft.commands.compare.plot import compare_picture
+    from ppocr_ft.commands.compare.table import as_csv, table, verdict
+
+    figures, words = table(results, indicator), verdict(results, indicator)
+    print(f"\n{figures}\n\n{words}\n")
+    changes = "\n".join(f"* {arm.name}: `{shlex.join(arm.overrides)}`" for arm in arms)
+    text = f"# Comparison\n\n{words}\n\n{figures}\n\n{changes}\n\n![Curves]({PICTURE})\n"
+    (folder / TABLE).write_text(text, encoding="utf-8")
+    (folder / FIGURES).write_text(as_csv(results, indicator), encoding="utf-8")
+    (folder / PICTURE).write_bytes(compare_picture(results, indicator))
+    print(f"{folder / TABLE}, {folder / FIGURES}, {folder / PICTURE}")

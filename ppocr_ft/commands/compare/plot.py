@@ -1,0 +1,145 @@
+"""Runs beside each other as curves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ppocr_ft.commands.compare.table import ArmRun, by_arm
+
+SIZE_INCHES = (11.0, 7.5)
+LEGEND_INCHES = 0.22
+"""Height of one line of the legend."""
+DPI = 110
+LONGEST_NAME = 40
+NAMES_PER_LINE = 3
+LOG_FROM_RATIO = 10.0
+"""Losses, or highest rates, so far apart are drawn on a logarithmic axis."""
+USUAL_PERCENTILE = 90.0
+"""Losses above twice this are cut off."""
+COLORS = 10
+DASHES = ("-", "--", ":", "-.")
+
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One arm's: x in epochs, the mean of its seeds, their smallest and largest; each (n,)."""
+
+    epochs: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def curve(runs: Sequence[ArmRun], points_of: Callable[[ArmRun], Points]) -> Curve:
+    """The curve over the steps that at least one seed has."""
+    by_epoch: dict[float, list[float]] = {}
+    for run in runs:
+        for epoch, value in points_of(run):
+            by_epoch.setdefault(epoch, []).append(value)
+    known = sorted(by_epoch.items())
+    values = [np.asarray(each) for _, each in known]
+    return Curve(
+        np.array([epoch for epoch, _ in known]),
+        np.array([each.mean() for each in values]),
+        np.array([each.min() for each in values]),
+        np.array([each.max() for each in values]),
+    )
+
+
+def trained_points(column: str) -> Callable[[ArmRun], Points]:
+    """(epochs done, value) of a column of training's rows."""
+
+    def points(run: ArmRun) -> Points:
+        rows = [row for row in run.trained if row.get(column)]
+        return [(int(row["step"]) / run.steps_per_epoch, float(row[column])) for row in rows]
+
+    return points
+
+
+def judged_points(rate: str, indicator: str) -> Callable[[ArmRun], Points]:
+    """(epochs done, rate with the evaluation's own best unclip ratio)."""
+
+    def points(run: ArmRun) -> Points:
+        return [
+            (each.step / run.steps_per_epoch, each.best(indicator)[rate]) for each in run.judgements
+        ]
+
+    return points
+
+
+def compare_picture(runs: Sequence[ArmRun], indicator: str) -> bytes:
+    """A PNG: loss, hmean at IoU 0.5 and 0.7, learning rate; a line for each arm."""
+    arms = by_arm(runs)
+    lines = -(-len(arms) // NAMES_PER_LINE)
+    width, height = SIZE_INCHES
+    figure = Figure(figsize=(width, height + lines * LEGEND_INCHES), layout="constrained")
+    FigureCanvasAgg(figure)
+    (loss, rate), (hmean, stricter) = figure.subplots(2, 2)
+    panels: dict[str, tuple[Axes, Callable[[ArmRun], Points]]] = {
+        "loss": (loss, trained_points("loss")),
+        "learning rate": (rate, trained_points("lr")),
+        "hmean at IoU 0.5, own best unclip_ratio": (hmean, judged_points("hmean", indicator)),
+        "hmean at IoU 0.7, same ratio": (stricter, judged_points("hmean_70", indicator)),
+    }
+    for title, (axes, points_of) in panels.items():
+        _panel(axes, title, {arm: curve(own, points_of) for arm, own in arms.items()})
+    _scale_loss(loss, runs)
+    _scale_rate(rate, runs)
+    handles, names = loss.get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=min(NAMES_PER_LINE, len(arms)))
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=DPI)
+    return picture.getvalue()
+
+
+def _panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
+    for number, (arm, each) in enumerate(curves.items()):
+        style = _style(number)
+        name = arm if len(arm) <= LONGEST_NAME else f"{arm[: LONGEST_NAME - 3]}..."
+        marker = "o" if "hmean" in title else None
+        axes.plot(each.epochs, each.mean, label=name, marker=marker, markersize=4, **style)
+        if np.any(each.low < each.high):
+            color = style["color"]
+            axes.fill_between(each.epochs, each.low, each.high, color=color, alpha=0.15, lw=0)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("epochs")
+    axes.grid(alpha=0.3)
+
+
+def _style(number: int) -> dict[str, Any]:
+    """Twenty that can be told apart, also where two lines lie on each other."""
+    color = colormaps["tab10"](number % COLORS)
+    return {"color": color, "linestyle": DASHES[number % len(DASHES)]}
+
+
+def _scale_loss(axes: Axes, runs: Sequence[ArmRun]) -> None:
+    """Logarithmic where it falls far; an arm that explodes must not press the others flat."""
+    losses = [value for run in runs for _, value in trained_points("loss")(run) if value > 0]
+    if not losses:
+        return
+    top = min(max(losses), 2 * float(np.percentile(losses, USUAL_PERCENTILE)))
+    if top / min(losses) >= LOG_FROM_RATIO:
+        axes.set_yscale("log")
+        axes.set_ylim(min(losses) * 0.9, top * 1.1)
+    else:
+        axes.set_ylim(0, top * 1.05)
+
+
+def _scale_rate(axes: Axes, runs: Sequence[ArmRun]) -> None:
+    peaks = [max((rate for _, rate in trained_points("lr")(run)), default=0.0) for run in runs]
+    lowest = min((peak for peak in peaks if peak > 0), default=0.0)
+    if lowest and max(peaks) / lowest >= LOG_FROM_RATIO:
+        axes.set_yscale("log")
+        axes.set_ylim(bottom=lowest / 100)

@@ -1,0 +1,292 @@
+"""Short runs beside each other: each in a folder of its own, finished ones not run again."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ppocr_ft.commands.compare.fingerprint import code_digest, run_fingerprint, start_fingerprint
+from ppocr_ft.commands.compare.table import ArmRun
+from ppocr_ft.commands.compare.variants import Arm, arms_error
+from ppocr_ft.config import Config
+from ppocr_ft.engine.callbacks import Verdict
+from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE, TRAIN
+from ppocr_ft.engine.state import TrainState
+from ppocr_ft.engine.state_file import STATE_FILE
+from ppocr_ft.engine.stop import Stopped, StoppedEarly
+from ppocr_ft.engine.trainer import Diverged
+from ppocr_ft.errors import DataError, UserInputError
+from ppocr_ft.factory.device import device
+from ppocr_ft.runs.assemble import (
+    UNCLIP_RATIOS,
+    Around,
+    Evaluate,
+    Judging,
+    Training,
+    prepare,
+    training,
+)
+from ppocr_ft.runs.eval_previews import take_over
+from ppocr_ft.utils.files import write_whole
+
+RECORD = "arm.json"
+STARTS = "starts"
+LONGEST_SLUG = 40
+_UNFIT_FOR_A_NAME = re.compile(r"[^\w.=+-]+")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One arm with one seed, its folder in ``root``; equal fingerprints are one run."""
+
+    arm: Arm
+    config: Config
+    root: Path
+    fingerprint: str
+    unclip_ratios: tuple[float, ...]
+
+    @property
+    def seed(self) -> int:
+        return self.config.Global.seed
+
+    @property
+    def folder(self) -> Path:
+        """Where this run is, under whatever arm's name it was begun; else where it will be."""
+        known = sorted(self.root.glob(f"*-{self.fingerprint}"))
+        slug = _UNFIT_FOR_A_NAME.sub("_", self.arm.name)[:LONGEST_SLUG]
+        return known[0] if known else self.root / f"{slug}-seed{self.seed}-{self.fingerprint}"
+
+    @property
+    def record(self) -> Record | None:
+        return read_record(self.folder)
+
+    @property
+    def is_finished(self) -> bool:
+        record = self.record
+        return record is not None and record.ended is not None
+
+
+@dataclass(frozen=True)
+class Record:
+    """``arm.json``: what a folder's run is; ``ended`` is None until it has, "" for a run that came
+    to its end, else how it diverged. ``code`` is the digest of the sources that ran it."""
+
+    arm: str
+    overrides: list[str]
+    seed: int
+    images: int
+    batch_size: int
+    steps_per_epoch: int
+    total_steps: int
+    code: str
+    ended: str | None = None
+
+    def images_after(self, step: int) -> int:
+        """How many images the run has seen after so many steps."""
+        epochs, steps = divmod(step, self.steps_per_epoch)
+        an_epoch = min(self.images, self.steps_per_epoch * self.batch_size)
+        return epochs * an_epoch + min(steps * self.batch_size, an_epoch)
+
+
+def read_record(folder: Path) -> Record | None:
+    path = folder / RECORD
+    return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def plan(
+    arms: Sequence[Arm],
+    configs: Sequence[Config],
+    *,
+    seeds: int = 1,
+    unclip_ratios: Sequence[float] = UNCLIP_RATIOS,
+) -> list[PlannedRun]:
+    """Each arm with ``seeds`` seeds, Global.seed and those after it. Nothing runs yet.
+
+    Everything that an unfinished arm needs is made once and thrown away, so that what is wrong
+    is known before hours have passed.
+
+    Raises:
+        ConfigError: data, weights or values can't be used; it names every such arm.
+    """
+    runs: list[PlannedRun] = []
+    faults: list[str] = []
+    for arm, config in zip(arms, configs, strict=True):
+        try:
+            own = [_planned(arm, config, number, unclip_ratios) for number in range(seeds)]
+            if not all(run.is_finished for run in own):
+                prepare(own[0].config)
+            runs += own
+        except UserInputError as error:
+            faults.append(f"arm {arm.name!r}: {error}")
+        gc.collect()
+    if faults:
+        raise arms_error(faults)
+    return runs
+
+
+def _planned(arm: Arm, config: Config, number: int, ratios: Sequence[float]) -> PlannedRun:
+    section = config.Global
+    own = section.model_copy(
+        update={
+            "seed": section.seed + number,
+            "save_epoch_step": section.epoch_num + 1,  # nobody wants iter_epoch_N of each arm
+        }
+    )
+    seeded = config.model_copy(update={"Global": own})
+    fingerprint = run_fingerprint(seeded, ratios)
+    return PlannedRun(arm, seeded, Path(section.save_model_dir), fingerprint, tuple(ratios))
+
+
+def run_all(runs: Sequence[PlannedRun], say: Say = print) -> list[ArmRun]:
+    """Run what isn't finished yet, one after the other; a run that was broken off goes on.
+
+    Raises:
+        Stopped: Ctrl-C or SIGTERM; the run is saved, and the same call goes on with it.
+        DataError: the data of a run turned out to be unusable; it names the arm.
+    """
+    code = code_digest()
+    for number, run in enumerate(runs, start=1):
+        record = run.record
+        title = f"run {number} of {len(runs)}: {run.arm.name}, seed {run.seed}"
+        say(f"\n{title}, {'finished before' if run.is_finished else 'in'} {run.folder}")
+        if record is not None and record.code != code:
+            say(f"  begun by other sources of ppocr_ft; to run it anew, delete {run.folder}")
+        if not run.is_finished:
+            with _naming(run.arm):
+                _run(run, code, say)
+    return [result(run) for run in runs]
+
+
+@contextmanager
+def _naming(arm: Arm) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"arm {arm.name!r}: {error}") from error
+
+
+def result(run: PlannedRun) -> ArmRun:
+    """What a finished run has left."""
+    folder = run.folder
+    record = read_record(folder)
+    if record is None:
+        raise FileNotFoundError(folder / RECORD)
+    with (folder / METRICS_FILE).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return ArmRun(
+        run.arm.name,
+        run.seed,
+        rows,
+        record.images,
+        record.batch_size,
+        record.steps_per_epoch,
+        training_minutes(rows, record),
+        str(folder),
+        record.ended or "",
+    )
+
+
+def training_minutes(rows: Sequence[Mapping[str, str]], record: Record) -> float:
+    """Reading and steps, without evaluations and checkpoints, from what was logged."""
+    seconds, images = 0.0, 0
+    for row in rows:
+        if row["kind"] == TRAIN:
+            done = record.images_after(int(row["step"]))
+            seconds += (done - images) / float(row["images_per_second"])
+            images = done
+    return seconds / 60
+
+
+def _run(run: PlannedRun, code: str, say: Say) -> None:
+    folder = run.folder
+    section = run.config.Global.model_copy(update={"save_model_dir": str(folder)})
+    config = run.config.model_copy(update={"Global": section})
+    state = folder / STATE_FILE
+    say(device(config))
+    judging = Judging(run.unclip_ratios, _sharing_start(config, run))
+    made = training(config, state if state.exists() else None, judging)
+    record = _record(run, made, code)
+    _write_json(folder / RECORD, vars(record))
+    made.log.say(made.describe())
+    ended = ""
+    with made.trainer.stop.listening():
+        try:
+            made.trainer.run()
+        except Stopped:
+            made.checkpoints.save_latest(made.trainer.state)
+            raise
+        except StoppedEarly as early:
+            made.log.say(f"stopped early {early.reason}")
+        except Diverged as diverged:
+            ended = str(diverged)
+            made.log.say(f"diverged: {ended}")
+        finally:
+            made.close()
+    _write_json(folder / RECORD, {**vars(record), "ended": ended})
+    gc.collect()
+
+
+def _record(run: PlannedRun, made: Training, code: str) -> Record:
+    """A run that goes on keeps the digest of what began it."""
+    trainer, begun = made.trainer, run.record
+    return Record(
+        run.arm.name,
+        list(run.arm.overrides),
+        run.seed,
+        len(trainer.feed.data),
+        trainer.feed.batch_size * trainer.feed.batches_per_step,
+        trainer.progress.steps_per_epoch,
+        trainer.total_steps,
+        begun.code if begun and trainer.progress.step else code,
+    )
+
+
+def _sharing_start(config: Config, run: PlannedRun) -> Around:
+    """Arms with the same weights and the same ``Eval`` have their start evaluated once."""
+
+    def around(evaluate: Evaluate, state: TrainState) -> Evaluate:
+        def judged() -> Verdict:
+            if state.progress.step > 0:
+                return evaluate()
+            fingerprint = start_fingerprint(config, state.network, run.unclip_ratios)
+            path = run.root / STARTS / f"{fingerprint}.json"
+            known = _read_start(path, run.folder)
+            if known is None:
+                known = evaluate()
+                _write_start(path, known, run.folder)
+            return known
+
+        return judged
+
+    return around
+
+
+def _read_start(path: Path, folder: Path) -> Verdict | None:
+    """The verdict, and its pictures into ``folder``; None unless both are there."""
+    if not path.is_file():
+        return None
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    if not take_over(path.parent.parent / saved["folder"], folder):
+        return None
+    summaries = {float(ratio): summary for ratio, summary in saved["summaries"].items()}
+    return Verdict(saved["unclip_ratio"], summaries)
+
+
+def _write_start(path: Path, verdict: Verdict, folder: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    summaries = {str(ratio): dict(each) for ratio, each in verdict.summaries.items()}
+    saved = {"unclip_ratio": verdict.unclip_ratio, "summaries": summaries, "folder": folder.name}
+    _write_json(path, saved)
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    write_whole(path, f"{text}\n".encode())

@@ -1,0 +1,300 @@
+"""Runs beside each other: what each reached, which is ahead, and whether that means anything."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import mean
+
+from ppocr_ft.engine.callbacks.evaluation import RATES
+from ppocr_ft.engine.callbacks.metrics_file import EVAL, TRAIN
+from ppocr_ft.utils.tables import markdown_table
+
+STRICTER = "_70"
+CSV_COLUMNS = (
+    "arm", "seed", "evaluation", "step", "unclip", "unclip_ratio", *RATES, "loss", "minutes",
+    "ended", "folder",
+)  # fmt: skip
+"""``evaluation``: start, last or best; ``unclip``: config or own, the ratio that rates are of."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One evaluation: DetMetric's rates for each unclip ratio, the config's first."""
+
+    step: int
+    rates: Mapping[float, Mapping[str, float]]
+
+    @property
+    def unclip_ratio(self) -> float:
+        """The config's."""
+        return next(iter(self.rates))
+
+    def best_ratio(self, *indicators: str) -> float:
+        """The ratio with the highest mean of ``indicators``; the config's among equals."""
+        return max(self.rates, key=lambda ratio: mean(self.rates[ratio][i] for i in indicators))
+
+    def best(self, indicator: str) -> Mapping[str, float]:
+        """The rates with the ratio that is best for ``indicator``."""
+        return self.rates[self.best_ratio(indicator)]
+
+
+@dataclass(frozen=True)
+class ArmRun:
+    """One run of one arm.
+
+    rows: ``metrics.csv``. images: an epoch's, ``batch_size`` of them a step. minutes: of
+    training, evaluations left out. diverged: how, if it did.
+    """
+
+    arm: str
+    seed: int
+    rows: Sequence[Mapping[str, str]]
+    images: int
+    batch_size: int
+    steps_per_epoch: int
+    minutes: float
+    folder: str
+    diverged: str = ""
+
+    @cached_property
+    def judgements(self) -> list[Judgement]:
+        """All evaluations, in their order."""
+        by_step: dict[int, dict[float, Mapping[str, float]]] = {}
+        for row in self.rows:
+            if row["kind"] == EVAL:
+                rates = {rate: float(row[rate]) for rate in RATES}
+                by_step.setdefault(int(row["step"]), {})[float(row["unclip_ratio"])] = rates
+        return [Judgement(step, rates) for step, rates in by_step.items()]
+
+    @property
+    def start(self) -> Judgement:
+        return self.judgements[0]
+
+    @property
+    def last(self) -> Judgement:
+        return self.judgements[-1]
+
+    def best(self, indicator: str) -> Judgement:
+        """The first with the highest indicator at the config's unclip ratio, whose weights are
+        ``best_accuracy``."""
+        return max(self.judgements, key=lambda each: each.rates[each.unclip_ratio][indicator])
+
+    @property
+    def trained(self) -> list[Mapping[str, str]]:
+        """The rows of training."""
+        return [row for row in self.rows if row["kind"] == TRAIN]
+
+    @property
+    def loss(self) -> float | None:
+        """The last that was logged, a mean over log_smooth_window steps."""
+        return (
+            float(self.trained[-1]["loss"]) if self.trained and self.trained[-1]["loss"] else None
+        )
+
+
+def by_arm(runs: Sequence[ArmRun]) -> dict[str, list[ArmRun]]:
+    """Each arm's runs, one per seed, in the order in which the arms were given."""
+    arms: dict[str, list[ArmRun]] = {}
+    for run in runs:
+        arms.setdefault(run.arm, []).append(run)
+    return arms
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What one arm reached: the mean over its seeds, and their largest less their smallest."""
+
+    arm: str
+    value: float
+    spread: float
+    seeds: int
+
+
+def standings(runs: Sequence[ArmRun], indicator: str) -> list[Standing]:
+    """The arms that came to their end with every seed, the highest first.
+
+    What counts is ``indicator`` of the last evaluation, with the run's own best unclip ratio.
+    """
+    found = []
+    for arm, own in by_arm(runs).items():
+        values = [run.last.best(indicator)[indicator] for run in own]
+        if not any(run.diverged for run in own):
+            found.append(Standing(arm, mean(values), max(values) - min(values), len(own)))
+    return sorted(found, key=lambda standing: -standing.value)
+
+
+def verdict(runs: Sequence[ArmRun], indicator: str) -> str:
+    """Who is ahead, by how much, and whether that is more than the seeds' noise; in sentences."""
+    ranked = standings(runs, indicator)
+    lines = [
+        f"{run.arm}, seed {run.seed}, diverged: {run.diverged}" for run in runs if run.diverged
+    ]
+    if ranked:
+        lines += [_lead(ranked, indicator), *_noise(ranked), *_stricter(runs, ranked, indicator)]
+        lines += _below_start(runs, ranked, indicator)
+    else:
+        lines.append("No arm came to its end.")
+    return "\n".join(lines)
+
+
+def _lead(ranked: Sequence[Standing], indicator: str) -> str:
+    first = ranked[0]
+    reached = f"{indicator} {first.value:.4f} in the last evaluation, own best unclip_ratio"
+    if len(ranked) == 1:
+        return f"{first.arm} is the only arm that came to its end: {reached}."
+    second, margin = ranked[1], first.value - ranked[1].value
+    if margin == 0:
+        return f"{first.arm} and {second.arm} are level: {reached}."
+    return f"{first.arm} is ahead: {reached}; {margin:.4f} above {second.arm}."
+
+
+def _noise(ranked: Sequence[Standing]) -> list[str]:
+    if len(ranked) < 2 or ranked[0].value == ranked[1].value:
+        return []
+    first, second = ranked[:2]
+    if min(first.seeds, second.seeds) < 2:
+        return ["How much of that is chance isn't known from one seed; --seeds 3 measures it."]
+    margin, noise = first.value - second.value, max(first.spread, second.spread)
+    measured = (
+        f"The noise: over {first.seeds} seeds the runs of one arm lie up to {noise:.4f} apart "
+        f"(largest less smallest; {first.arm} {first.spread:.4f}, {second.arm} {second.spread:.4f})"
+    )
+    if margin <= noise:
+        return [f"{measured}. The margin is WITHIN THE NOISE: it doesn't tell which is better."]
+    return [
+        f"{measured}. The margin is beyond it. Other evaluation images would add their own noise, "
+        "which isn't in this figure."
+    ]
+
+
+def _stricter(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str) -> list[str]:
+    """Whether another arm leads at IoU 0.7, with the same unclip ratios."""
+    if indicator.endswith(STRICTER):
+        return []
+    stricter, arms = indicator + STRICTER, by_arm(runs)
+    values = {
+        each.arm: mean(run.last.best(indicator)[stricter] for run in arms[each.arm])
+        for each in ranked
+    }
+    leader = max(values, key=lambda arm: values[arm])
+    if values[leader] == values[ranked[0].arm]:
+        return []
+    own, other = values[ranked[0].arm], values[leader]
+    return [f"At IoU 0.7 {leader} leads: {stricter} {other:.4f}, {ranked[0].arm} {own:.4f}."]
+
+
+def _below_start(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str) -> list[str]:
+    start = mean(r.start.best(indicator)[indicator] for r in by_arm(runs)[ranked[0].arm])
+    if ranked[0].value >= start:
+        return []
+    return [f"Its start, {start:.4f} with its own best unclip_ratio, was better than that."]
+
+
+HEADER = (
+    "arm", "unclip", "hmean", "hmean_70", "own unclip", "hmean", "hmean_70",
+    "best at step", "hmean", "hmean_70", "loss", "minutes", "note",
+)  # fmt: skip
+LEGEND = """\
+From the left: the last evaluation with the config's unclip_ratio, and with the one that is best for
+{indicator} of those tried; the evaluation that best_accuracy.pdparams is of, with its own such
+ratio. hmean is at IoU 0.5, hmean_70 at 0.7. minutes: of training, without evaluations."""
+
+
+def table(runs: Sequence[ArmRun], indicator: str) -> str:
+    """One row for each start and each arm; figures are means over seeds."""
+    arms = by_arm(runs)
+    seeds = max(len(own) for own in arms.values())
+    header = [*HEADER, *(["spread"] if seeds > 1 else [])]
+    rows = _start_rows(arms, indicator)
+    rows += [_arm_row(arm, own, indicator) for arm, own in arms.items()]
+    spread = {each.arm: f"{each.spread:.4f}" for each in standings(runs, indicator)}
+    if seeds > 1:
+        rows = [[*row, spread.get(row[0], "")] for row in rows]
+    legend = LEGEND.format(indicator=indicator)
+    if seeds > 1:
+        legend += (
+            f"\nMeans over {seeds} seeds; spread: largest less smallest {indicator} of one arm."
+        )
+    return f"{markdown_table(header, rows)}\n\n{legend}"
+
+
+def _start_rows(arms: Mapping[str, Sequence[ArmRun]], indicator: str) -> list[list[str]]:
+    """A row for each different start, with the arms that it is of where there are several."""
+    owners: dict[tuple[str, ...], list[str]] = {}
+    for arm, own in arms.items():
+        owners.setdefault(tuple(_rate_cells([run.start for run in own], indicator)), []).append(arm)
+    rest = [""] * (len(HEADER) - 7)
+    return [
+        ["start" if len(owners) == 1 else f"start of {', '.join(names)}", *cells, *rest]
+        for cells, names in owners.items()
+    ]
+
+
+def _arm_row(arm: str, own: Sequence[ArmRun], indicator: str) -> list[str]:
+    best = [run.best(indicator) for run in own]
+    losses = [run.loss for run in own if run.loss is not None]
+    diverged = [str(run.seed) for run in own if run.diverged]
+    return [
+        arm,
+        *_rate_cells([run.last for run in own], indicator),
+        _each([str(each.step) for each in best]),
+        *_mean_cells(best, lambda each: each.best(indicator)),
+        f"{mean(losses):.4f}" if losses else "",
+        f"{mean(run.minutes for run in own):.1f}",
+        f"diverged (seed {', '.join(diverged)})" if diverged else "",
+    ]
+
+
+def _rate_cells(judgements: Sequence[Judgement], indicator: str) -> list[str]:
+    """hmean at both IoUs, with the config's ratio and with the own one."""
+    return [
+        _each([f"{each.unclip_ratio:g}" for each in judgements]),
+        *_mean_cells(judgements, lambda each: each.rates[each.unclip_ratio]),
+        _each([f"{each.best_ratio(indicator):g}" for each in judgements]),
+        *_mean_cells(judgements, lambda each: each.best(indicator)),
+    ]
+
+
+def _mean_cells(
+    judgements: Sequence[Judgement], rates_of: Callable[[Judgement], Mapping[str, float]]
+) -> list[str]:
+    rates = [rates_of(each) for each in judgements]
+    return [f"{mean(rate[name] for rate in rates):.4f}" for name in ("hmean", "hmean_70")]
+
+
+def _each(cells: Sequence[str]) -> str:
+    """What the seeds have in common, or each seed's."""
+    return ", ".join(dict.fromkeys(cells))
+
+
+def as_csv(runs: Sequence[ArmRun], indicator: str) -> str:
+    """Every run's start, last and best evaluation, with the config's unclip ratio and its own."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row for run in runs for row in _figures(run, indicator))
+    return text.getvalue()
+
+
+def _figures(run: ArmRun, indicator: str) -> Iterator[dict[str, object]]:
+    evaluations = {"start": run.start, "last": run.last, "best": run.best(indicator)}
+    for name, judged in evaluations.items():
+        ratios = {"config": judged.unclip_ratio, "own": judged.best_ratio(indicator)}
+        for which, ratio in ratios.items():
+            yield {
+                "arm": run.arm,
+                "seed": run.seed,
+                "evaluation": name,
+                "step": judged.step,
+                "unclip": which,
+                "unclip_ratio": ratio,
+                **judged.rates[ratio],
+                "loss": "" if run.loss is None else run.loss,
+                "minutes": f"{run.minutes:.2f}",
+                "ended": run.diverged or "finished",
+                "folder": run.folder,
+            }

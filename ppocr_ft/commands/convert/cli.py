@@ -1,0 +1,175 @@
+"""Convert label files of other tools, and back."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ppocr_ft.commands.common import command
+from ppocr_ft.commands.exit_codes import WRONG_INPUT
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.utils.progress import progress
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.convert.run import Conversion
+    from ppocr_ft.errors import Finding
+
+T = TypeVar("T")
+NAMED = 20
+"""So many names stand for all; the errors have named each."""
+FROM = ("icdar", "coco", "labelme", "labelstudio", "totaltext", "ppocr")
+TO = ("ppocr", "coco", "icdar")
+DESCRIPTION = """\
+Convert label files of other tools to PaddleOCR's, and back.
+
+icdar         gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text
+coco          COCO's detection JSON, COCO-Text's
+labelme       LabelMe's JSON, a file an image: polygons and rectangles
+labelstudio   Label Studio's JSON export: polygons and rectangles, with their text areas
+totaltext     Total-Text's poly_gt_*.txt
+ppocr         PaddleOCR's and PPOCRLabel's Label.txt
+
+All faults are listed together, and nothing is written while there is one, unless --skip-bad is
+given; then images with a fault are left out whole, since texts that lack would be taught as
+background."""
+EXAMPLES = """\
+examples:
+  python tools/convert.py --from icdar gt/ --images images/ --split 0.9
+        images/train.txt and images/val.txt; config: Train.dataset.data_dir=images/
+  python tools/convert.py --from labelstudio export.json --images photos/ --out labels/
+  python tools/convert.py --from coco COCO_Text.json --images train2014/ --skip-bad
+        COCO-Text also lists images of other folders: they are counted and left out
+  python tools/convert.py --from ppocr images/Label.txt --to coco --out coco/
+  python tools/convert.py --from ppocr images/Label.txt --split 0.8 --seed 1 --out parts/
+
+exit codes: 0 everything was converted; 2 something was not (--skip-bad: the rest was)"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = _parser().parse_args(argv)
+
+    import_paddle()
+    from ppocr_ft.commands.convert.run import Request, convert
+
+    source: Path = options.source
+    images: Path = options.images or (source if source.is_dir() else source.parent)
+    request = Request(
+        source=source,
+        from_format=options.from_format,
+        to_format=options.to_format,
+        images=images,
+        out=options.out or images,
+        split_ratio=options.split,
+        seed=options.seed,
+        skip_bad=options.skip_bad,
+        force=options.force,
+        negatives=options.negatives,
+    )
+    done = convert(request, shown)
+    for finding in done.findings:
+        print(described(finding), file=sys.stderr)
+    print("\n".join(summary(done, options.to_format, images)))
+    return WRONG_INPUT if done.errors else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("source", type=Path, metavar="PATH", help="a label file, or a folder of them")
+    made.add_argument("--from", dest="from_format", required=True, choices=FROM)
+    made.add_argument("--to", dest="to_format", default="ppocr", choices=TO, help="default: ppocr")
+    made.add_argument(
+        "--images", type=Path, metavar="DIR", help="where the images are; default: where PATH is"
+    )
+    made.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for Label.txt, annotations.json or gt_*.txt; default: the images' folder",
+    )
+    made.add_argument(
+        "--split",
+        type=_share,
+        metavar="SHARE",
+        help="this share of the images into train, the others into val (train.txt and val.txt, "
+        "or .json, or folders)",
+    )
+    made.add_argument("--seed", type=int, default=0, help="of the split; default: 0")
+    made.add_argument(
+        "--negatives",
+        action="store_true",
+        help="images of the folder that no label names are images without text",
+    )
+    made.add_argument("--skip-bad", action="store_true", help="write what has no fault")
+    made.add_argument("--force", action="store_true", help="overwrite files that are there")
+    return made
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected a number between 0 and 1")
+    return share
+
+
+def shown(items: Sequence[T], unit: str) -> Iterable[T]:
+    """With a bar while somebody waits."""
+    return progress(items, len(items), unit, "convert", leave=False)
+
+
+def described(finding: Finding) -> str:
+    """One line: where, what, and what to do."""
+    where = finding.file or ""
+    if finding.line is not None:
+        where += f":{finding.line}"
+    parts = [finding.severity, where, f"{finding.message}; {finding.remedy}"]
+    return ": ".join(part for part in parts if part)
+
+
+def summary(done: Conversion, to_format: str, images: Path) -> list[str]:
+    """What was written, and what was not."""
+    lines = []
+    if done.errors:
+        lines.append(f"{done.errors} fault{'s' * (done.errors > 1)}, listed above")
+    if not done.files:
+        return [*lines, _nothing(done)]
+    if done.left_out:
+        names = ", ".join([*done.left_out[:NAMED], *["..."] * (len(done.left_out) > NAMED)])
+        lines.append(f"left out with a fault: {len(done.left_out)} ({names})")
+    lines.append(f"written: {done.describe()}")
+    sizes = {part: len(entries) for part, entries in done.parts.items() if part}
+    if sizes:
+        lines.append(", ".join(f"{part}: {size} images" for part, size in sizes.items()))
+    lines += [str(path) for path in done.files[:2]]
+    if len(done.files) > 2:
+        lines.append(f"... {len(done.files)} files in all")
+    return [*lines, *(_config(done, images) if to_format == "ppocr" else [])]
+
+
+def _nothing(done: Conversion) -> str:
+    good = sum(len(entries) for entries in done.parts.values())
+    exists = any(finding.rule == "output-exists" for finding in done.findings)
+    hint = f"; --skip-bad writes the {good} images without fault" if good and not exists else ""
+    return f"nothing was written{hint}"
+
+
+def _config(done: Conversion, images: Path) -> list[str]:
+    """How to train on it."""
+    words = []
+    for section, path in zip(("Train", "Eval"), done.files, strict=False):
+        words += [
+            f"{section}.dataset.data_dir={images}",
+            f"{section}.dataset.label_file_list=[{path}]",
+        ]
+    return [f"to train on it: -o {shlex.join(words)}"]

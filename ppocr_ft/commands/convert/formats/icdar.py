@@ -1,0 +1,242 @@
+"""ICDAR's text files: one for each image, one line for each text.
+
+After the task pages of the Robust Reading Competition (rrc.cvc.uab.es), challenge 4, "Incidental
+Scene Text" of 2015: UTF-8, CR/LF, ``gt_[image name].txt``, ``x1, y1, x2, y2, x3, y3, x4, y4,
+transcription`` with the corners clockwise, all that follows the eighth comma being the
+transcription, ``###`` for a text to ignore. And challenge 2, "Focused Scene Text" of 2013:
+``left, top, right, bottom, "transcription"``, a backslash before quotes and backslashes; its
+training files have blanks in place of the commas. The multi-lingual sets (challenges 8 and 15)
+put the text's script before the transcription.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ppocr_ft.commands.convert.formats.reading import Draft, Entry, Reading, Shown
+from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
+from ppocr_ft.commands.convert.formats.texts import (
+    IGNORE_MARKS,
+    LabelText,
+    Polygon,
+    Unusable,
+    flat_polygon,
+    make_text,
+    plain,
+    rectangle,
+)
+
+PREFIX = "gt_"
+CORNERS = 4
+_NUMBER = r"[+-]?\d+(?:\.\d*)?"
+_BETWEEN = r"(?:\s*,\s*|\s+)"
+_QUAD = re.compile(rf"\s*({_NUMBER}(?:\s*,\s*{_NUMBER}){{7}})\s*(?:,(.*))?", re.DOTALL)
+_RECTANGLE = re.compile(
+    rf"\s*({_NUMBER}(?:{_BETWEEN}{_NUMBER}){{3}})(?:{_BETWEEN}(.*)|\s*)", re.DOTALL
+)
+_MORE_NUMBERS = re.compile(rf"(?:\s*{_NUMBER}\s*,){{3}}\s*{_NUMBER}\s*(?:,|$)")
+_NUMBER_FIRST = re.compile(rf"{_NUMBER}\s*(?:,|$)")
+_SCRIPT = re.compile(
+    r"\s*(?:Arabic|Latin|Chinese|Japanese|Korean|Bangla|Hindi|Symbols|Mixed|None)\s*,"
+)
+_ESCAPED = re.compile(r'\\(["\\])')
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    points: Polygon
+    said: str | None
+    is_quad: bool
+
+
+def read(source: Path, reading: Reading, shown: Shown) -> None:
+    """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, where none begins so)."""
+    files = named(source_files(source, ".txt"), PREFIX, reading)
+    parsed = [_parse(path, source, reading) for path in shown(files, "file")]
+    lines = [line for _, own in parsed for line in own]
+    scripts = _have_scripts(lines)
+    if scripts:
+        reading.warn(
+            "script",
+            "each transcription has a script's name before it, as in the multi-lingual sets: "
+            "it was taken off",
+            "nothing, if that is so",
+            source,
+        )
+    are_polygons = _have_more_corners(lines, source, reading)
+    for draft, own in parsed:
+        for line in own:
+            said = line.said.partition(",")[2] if scripts and line.said else line.said
+            draft.add(_text(line.points, said), f"{draft.file}:{line.number}")
+        draft.faulty |= are_polygons
+        reading.finish(draft)
+
+
+def _parse(path: Path, source: Path, reading: Reading) -> tuple[Draft, list[_Line]]:
+    draft = reading.draft(path)
+    lines: list[_Line] = []
+    with draft.part():
+        draft.name = reading.images.by_label(below(path, source, PREFIX))
+    with draft.part():
+        for number, line in enumerate(read_text(path).split("\n"), start=1):
+            with draft.part(line=number):
+                if line.strip():
+                    lines.append(_Line(number, *parse_line(line.removesuffix("\r"))))
+    return draft, lines
+
+
+def parse_line(line: str) -> tuple[Polygon, str | None, bool]:
+    """Polygon, transcription (None where there is none), and whether it is a line of 2015.
+
+    Raises:
+        Unusable: it is a line of neither kind.
+    """
+    found = _QUAD.fullmatch(line)
+    if found:
+        said = found[2]
+        if said and re.search(r",\s", found[1]):  # blanks after the commas: one before the text
+            said = said.removeprefix(" ")
+        return flat_polygon([float(value) for value in found[1].split(",")]), said, True
+    found = _RECTANGLE.fullmatch(line)
+    if not found or _NUMBER_FIRST.match(found[2] or ""):
+        raise _bad_line(line)
+    edges = [float(value) for value in re.split(_BETWEEN, found[1])]
+    return rectangle(*edges), _unquoted(found[2]), False
+
+
+def _unquoted(said: str | None) -> str | None:
+    if said is None or not said.startswith('"'):
+        return said
+    said = said.rstrip()
+    if len(said) < 2 or not said.endswith('"'):
+        raise Unusable(
+            "bad-line", f"the quotes of {said:.60} are not closed", 'write "transcription"'
+        )
+    return _ESCAPED.sub(r"\1", said[1:-1])
+
+
+def _bad_line(line: str) -> Unusable:
+    numbers = 0
+    for value in re.split(_BETWEEN, line.strip()):
+        if not re.fullmatch(_NUMBER, value):
+            break
+        numbers += 1
+    return Unusable(
+        "bad-line",
+        f"found {numbers} numbers at the start of {line.strip():.60}",
+        "expected x1,y1,x2,y2,x3,y3,x4,y4,transcription or "
+        'left, top, right, bottom, "transcription"',
+    )
+
+
+def _have_scripts(lines: Sequence[_Line]) -> bool:
+    """Whether every line has a script before its transcription."""
+    return bool(lines) and all(line.is_quad and _SCRIPT.match(line.said or "") for line in lines)
+
+
+def _have_more_corners(lines: Sequence[_Line], source: Path, reading: Reading) -> bool:
+    """Whether all lines seem to be polygons of more corners, as other sets of the site have."""
+    seeming = [line for line in lines if line.is_quad and _MORE_NUMBERS.match(line.said or "")]
+    if seeming and len(seeming) == len(lines):
+        fault = Unusable(
+            "many-corners",
+            "every line has 12 numbers or more: polygons, while ICDAR 2015's have 4 corners",
+            "convert the files of another form that the set has",
+        )
+        reading.report(fault, source)
+        return True
+    for line in seeming:
+        reading.tally(
+            "many-corners",
+            "texts begin with four numbers or more, which may be further corners",
+            "look at the line",
+            f"{line.said:.40}",
+        )
+    return False
+
+
+def _text(points: Polygon, said: str | None) -> LabelText:
+    ignored = said is not None and said.strip().strip('"') in IGNORE_MARKS
+    return make_text(points, said, ignored=ignored)
+
+
+class Writer:
+    """Writes files of 2015's form, ``gt_*.txt`` in the folders of their images."""
+
+    needs_size = False
+
+    def __init__(self) -> None:
+        self._takers: dict[str, str] = {}
+
+    def faults(self, entry: Entry) -> Iterator[Unusable]:
+        """Why the entry can't be written so."""
+        path = _label_path(entry.name)
+        if path is None:
+            yield _outside(entry.name)
+        elif self._takers.setdefault(path, entry.name) != entry.name:
+            yield Unusable(
+                "same-label-file",
+                f"its label file {path} would be that of {self._takers[path]}",
+                "rename one of the images",
+            )
+        for number, text in enumerate(entry.texts, start=1):
+            yield from _text_faults(number, text)
+
+    def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
+        """Contents by path below the output folder, in a folder for the part where there is one."""
+        return {
+            str(PurePosixPath(part, str(_label_path(entry.name)))): _content(entry)
+            for entry in entries
+        }
+
+    def stale(self, folder: Path, written: set[Path]) -> list[Path]:
+        """Label files there that a reader would take for more of the written ones."""
+        return sorted(path for path in folder.rglob(f"{PREFIX}*.txt") if path not in written)
+
+
+def _label_path(name: str) -> str | None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        return None
+    return str(path.with_name(f"{PREFIX}{path.stem}.txt"))
+
+
+def _outside(name: str) -> Unusable:
+    return Unusable(
+        "image-outside",
+        f"the image {name} is not below the image folder, so its label file has no place",
+        "give a folder that holds all images with --images",
+    )
+
+
+def _text_faults(number: int, text: LabelText) -> Iterator[Unusable]:
+    if len(text.points) != CORNERS:
+        yield Unusable(
+            "not-4-points",
+            f"text {number} has {len(text.points)} points; ICDAR's have {CORNERS}",
+            "write COCO, which has polygons, or draw a box of 4 corners",
+        )
+        return
+    line = _line(text)
+    broken = "\n" in line or line.endswith("\r")
+    points, said, _ = parse_line(line)
+    back = _text(points, said)
+    if broken or (back.points, back.transcription) != (text.points, text.transcription):
+        yield Unusable(
+            "unwritable-text",
+            f"text {number}, {text.transcription!r:.60}, would be read back as another",
+            "write COCO, or change the transcription",
+        )
+
+
+def _line(text: LabelText) -> str:
+    values = plain(value for point in text.points for value in point)
+    return ",".join([*(f"{value}" for value in values), text.transcription])
+
+
+def _content(entry: Entry) -> bytes:
+    return "".join(f"{_line(text)}\r\n" for text in entry.texts).encode("utf-8")

@@ -1,0 +1,181 @@
+"""The folder of images that labels speak of."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+
+from PIL import Image as PilImage
+
+from ppocr_ft.commands.convert.formats.texts import Unusable
+from ppocr_ft.data.images import IMAGE_SUFFIXES
+from ppocr_ft.errors import DataError
+
+_EXIF_ORIENTATION = 0x0112
+_TURNED_BY_A_QUARTER = (5, 6, 7, 8)
+
+
+class ImageFolder:
+    """Finds images below ``root`` by what labels call them; a name is a path below it.
+
+    A label's path leads to an image where one of the two is the other's end: the labels may have
+    been written below a deeper folder than ``root``, or above it. A file name alone is no match
+    for a path whose folders differ.
+
+    Raises:
+        DataError: ``root`` is no folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        if not root.is_dir():
+            raise DataError("there is no such folder of images; say where with --images", path=root)
+        self.root = root
+        self.names = sorted(_images_below(root))
+        self._by_path = _Ends(self.names, self.names)
+        stems = [str(PurePosixPath(name).with_suffix("")) for name in self.names]
+        self._by_stem = _Ends(stems, self.names)
+        self._by_file_name = {PurePosixPath(name).name.lower(): name for name in self.names}
+
+    def by_path(self, paths: Sequence[str]) -> str:
+        """The image that the first fitting one of ``paths`` leads to.
+
+        Raises:
+            Unusable: there is none, or there are several.
+        """
+        posix = [path.replace("\\", "/") for path in paths]
+        for find in (self._at, self._by_path.find):
+            for path in posix:
+                name = find(path)
+                if name:
+                    return name
+        raise _missing(f"the image {posix[0]} is not in {self.root}{self._hint(posix)}")
+
+    def by_label(self, path: str) -> str:
+        """The image of a label file: of the same path without suffix, or with the image's.
+
+        Raises:
+            Unusable: there is none, or there are several.
+        """
+        if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES:
+            return self.by_path([path])
+        name = self._by_stem.find(path)
+        if not name:
+            suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+            raise _missing(f"no image {path} ({suffixes}) is in {self.root}")
+        return name
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def size_px(self, name: str) -> tuple[int, int]:
+        """Width and height as training sees the image, its EXIF rotation applied.
+
+        Raises:
+            Unusable: the file is no image.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with PilImage.open(self.path(name)) as image:
+                    turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED_BY_A_QUARTER
+                    width, height = image.size
+        except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError) as error:
+            raise Unusable(
+                "image-unreadable",
+                f"the image {name} can't be read: {error}",
+                "replace the file, or remove its label",
+            ) from None
+        return (height, width) if turned else (width, height)
+
+    def check_size(self, name: str, width: object, height: object) -> None:
+        """See to it that the image has the size that its label was drawn on, where it says one.
+
+        Raises:
+            Unusable: it has another one.
+        """
+        if not (isinstance(width, int) and isinstance(height, int)):
+            return
+        size = self.size_px(name)
+        if size != (width, height):
+            raise Unusable(
+                "size-differs",
+                f"the label is of an image of {width} x {height} px, but {name} has "
+                f"{size[0]} x {size[1]} px, EXIF rotation applied",
+                "use the image that was labelled, or scale the label with it",
+            )
+
+    def _at(self, path: str) -> str | None:
+        """The image that a path from the root leads to, below it or not."""
+        full = os.path.join(self.root, path)  # noqa: PTH118 - a Path keeps no ".." apart
+        return self.name_of(full) if os.path.isfile(full) else None  # noqa: PTH113
+
+    def name_of(self, path: str | Path) -> str:
+        """The name of a file by its path: the way to it from the root."""
+        try:
+            name = os.path.relpath(path, self.root)
+        except ValueError:  # on another drive
+            name = os.path.abspath(path)  # noqa: PTH100
+        return name.replace("\\", "/")
+
+    def _hint(self, paths: Sequence[str]) -> str:
+        for path in paths:
+            near = self._by_file_name.get(PurePosixPath(path).name.lower())
+            if near:
+                return f"; there is {near}"
+        return ""
+
+
+def _missing(message: str) -> Unusable:
+    remedy = "give the folder that holds it with --images, or remove its label"
+    return Unusable("image-missing", message, remedy)
+
+
+class _Ends:
+    """Names by keys, found by a path that ends as a key does or the other way round."""
+
+    def __init__(self, keys: Sequence[str], names: Sequence[str]) -> None:
+        self._names: dict[str, list[str]] = {}
+        self._by_last: dict[str, list[str]] = {}
+        for key, name in zip(keys, names, strict=True):
+            self._names.setdefault(key, []).append(name)
+            self._by_last.setdefault(PurePosixPath(key).name, []).append(key)
+
+    def find(self, path: str) -> str | None:
+        """
+        Raises:
+            Unusable: several names fit equally well.
+        """
+        parts = PurePosixPath(os.path.normpath(path).replace("\\", "/")).parts
+        whole = "/".join(parts)
+        longer = [k for k in self._by_last.get(parts[-1], ()) if k.endswith(f"/{whole}")]
+        shorter = ("/".join(parts[i:]) for i in range(1, len(parts)))
+        for keys in ([whole], longer, *([key] for key in shorter)):
+            found = sorted({name for key in keys for name in self._names.get(key, ())})
+            if len(found) > 1:
+                raise Unusable(
+                    "image-ambiguous",
+                    f"{path} can be {found[0]} or {found[1]}",
+                    "give the folder of the right one with --images, or rename one of them",
+                )
+            if found:
+                return found[0]
+        return None
+
+
+def _images_below(root: Path) -> Iterator[str]:
+    """Paths below ``root`` with ``/`` between the parts; links are followed, once each."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        below = Path(folder).relative_to(root)
+        yield from ((below / file).as_posix() for file in _images(files))
+
+
+def _images(files: Iterable[str]) -> Iterator[str]:
+    return (file for file in files if PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES)

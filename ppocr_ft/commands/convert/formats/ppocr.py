@@ -1,0 +1,129 @@
+"""PaddleOCR's label files, as PPOCRLabel writes ``Label.txt``.
+
+One line for each image: its path, a tab, and the JSON list of its texts, ``[]`` for none
+(ppocr_ft.data.labels).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ppocr_ft.commands.convert.formats.reading import Draft, Entry, Reading, Shown
+from ppocr_ft.commands.convert.formats.texts import (
+    IGNORED,
+    LabelText,
+    Unusable,
+    as_transcription,
+    plain,
+)
+from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_file
+from ppocr_ft.errors import DataError
+from ppocr_ft.transforms.texts import Texts
+
+FILE_NAME = "Label.txt"
+_KNOWN_KEYS = {"transcription", "points"}
+
+
+def read(source: Path, reading: Reading, shown: Shown) -> None:
+    """Read a label file, or ``Label.txt`` of a folder.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    path = source / FILE_NAME if source.is_dir() else source
+    label = read_label_file(path, reading.images.root)
+    for fault in label.faults:
+        reading.report(_as_unusable(fault), path)
+        reading.left_out.append(f"{path}:{fault.line}")
+    _warn_of_other_keys(path, label, reading)
+    for entry in shown(label.entries, "image"):
+        for image in entry.images:
+            reading.finish(_draft(image, entry, reading))
+
+
+def _as_unusable(fault: DataError) -> Unusable:
+    if fault.message.startswith("the image "):
+        remedy = "give the data_dir of the label file with --images, or remove the line"
+        return Unusable("image-missing", fault.message, remedy, fault.line)
+    return Unusable("bad-line", fault.message, "correct or remove the line", fault.line)
+
+
+def _draft(image: str, entry: LabelEntry, reading: Reading) -> Draft:
+    draft = reading.draft(Path(entry.label_file), entry.line)
+    inside = image.startswith(str(reading.images.root) + os.sep)
+    draft.name = reading.images.name_of(image) if inside else image
+    if len(entry.images) > 1:
+        reading.tally(
+            "several-images",
+            "images share a line with others: each got a label of its own",
+            "nothing, if all of them are to be used",
+            f"{entry.label_file}:{entry.line}",
+        )
+    with draft.part():
+        for text in _texts(entry.texts):
+            draft.add(text)
+    return draft
+
+
+def _texts(texts: Texts) -> Iterator[LabelText]:
+    for i, said in enumerate(texts.transcriptions):
+        # float32 as read: its shortest decimal, not the nearest float64's
+        points = tuple((float(str(x)), float(str(y))) for x, y in texts.polygons[i])
+        yield LabelText(points, IGNORED if texts.ignored[i] else as_transcription(said))
+
+
+def _warn_of_other_keys(path: Path, label: LabelFile, reading: Reading) -> None:
+    """Texts may hold more than is converted, as PPOCRLabel's ``difficult``."""
+    lines = path.read_bytes().split(b"\n")
+    for entry in label.entries:
+        with suppress(ValueError):  # further columns, which nobody reads
+            items = json.loads(lines[entry.line - 1].partition(b"\t")[2])
+            for key in {key for item in items for key in item} - _KNOWN_KEYS:
+                reading.tally(
+                    "other-key",
+                    f"images have texts with {key!r}, which is not written",
+                    "nothing, if it isn't needed",
+                    f"{path}:{entry.line}",
+                )
+
+
+class Writer:
+    """Writes ``Label.txt``, or ``train.txt`` and ``val.txt``."""
+
+    needs_size = False
+
+    def faults(self, entry: Entry) -> Iterator[Unusable]:
+        """Why the entry can't be written: a path that a label line can't hold."""
+        try:
+            entry.name.encode("utf-8")
+        except UnicodeEncodeError:
+            yield Unusable("bad-name", "its name is not UTF-8", "rename the image")
+        broken = any(character in entry.name for character in "\t\n\r")
+        if broken or entry.name != entry.name.strip() or entry.name.startswith("["):
+            yield Unusable(
+                "bad-name",
+                "a label line can't hold its name: a tab, a line end, a blank at an end or a [ "
+                "at the start",
+                "rename the image",
+            )
+
+    def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
+        """The one file's content by its name."""
+        lines = (f"{entry.name}\t{_label(entry.texts)}\n" for entry in entries)
+        return {f"{part}.txt" if part else FILE_NAME: "".join(lines).encode("utf-8")}
+
+    def stale(self, folder: Path, written: set[Path]) -> list[Path]:
+        """None: a file is read alone."""
+        return []
+
+
+def _label(texts: Sequence[LabelText]) -> str:
+    items = [
+        {"transcription": text.transcription, "points": [plain(point) for point in text.points]}
+        for text in texts
+    ]
+    return json.dumps(items, ensure_ascii=False)

@@ -1,0 +1,162 @@
+"""What a format's reader gives: images with their texts, and everything that was wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
+from ppocr_ft.errors import Finding
+
+T = TypeVar("T")
+
+
+class Shown(Protocol):
+    """Wraps what takes long, so that somebody who waits sees it go on."""
+
+    def __call__(self, items: Sequence[T], unit: str) -> Iterable[T]: ...
+
+
+def unseen(items: Sequence[T], unit: str) -> Iterable[T]:
+    """A Shown that shows nothing."""
+    return items
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image and its texts, none for an image without text.
+
+    ``name`` is its path below the image folder with ``/`` between the parts, or how to get there
+    from that folder. ``file`` and ``line`` are where its label stands. ``size_px`` is (width,
+    height), where the format to be written wants it.
+    """
+
+    name: str
+    texts: tuple[LabelText, ...]
+    file: str
+    line: int | None = None
+    size_px: tuple[int, int] | None = None
+
+
+@dataclass
+class _Tally:
+    what: str
+    remedy: str
+    first: str
+    count: int = 0
+
+
+@dataclass
+class Reading:
+    """All that was read of one source, whatever its format.
+
+    ``entries`` are the images whose whole label can be used; ``left_out`` names the others: an
+    image only a part of whose texts is known would teach the rest as background. ``mentioned``
+    are all images that the labels speak of.
+    """
+
+    images: ImageFolder
+    entries: list[Entry] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    mentioned: set[str] = field(default_factory=set)
+    _findings: list[Finding] = field(default_factory=list)
+    _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """In the order in which they were met; what was only counted comes last."""
+        counted = (
+            Finding(rule, "warning", f"{t.count} {t.what} (the first: {t.first})", t.remedy)
+            for (rule, _), t in self._tallies.items()
+        )
+        return [*self._findings, *counted]
+
+    def report(
+        self, fault: Unusable, file: str | Path, line: int | None = None, part: str = ""
+    ) -> None:
+        """An error at a place: a line of a file, or a part of it that has a name."""
+        message = f"{part}: {fault.message}" if part else fault.message
+        line = fault.line if line is None else line
+        self._findings.append(Finding(fault.rule, "error", message, fault.remedy, str(file), line))
+
+    def warn(self, rule: str, message: str, remedy: str, file: str | Path | None = None) -> None:
+        where = None if file is None else str(file)
+        self._findings.append(Finding(rule, "warning", message, remedy, where))
+
+    def tally(self, rule: str, what: str, remedy: str, where: str) -> None:
+        """A warning that is given once for all places, with their number."""
+        self._tallies.setdefault((rule, what), _Tally(what, remedy, where)).count += 1
+
+    def warn_of_kinds(self, used: Counter[str], file: Path) -> None:
+        """A warning where texts are of several kinds, all of which became texts alike."""
+        if len(used) > 1:
+            counts = ", ".join(f"{kind} ({count})" for kind, count in used.most_common())
+            self.warn(
+                "kinds",
+                f"all kinds of annotations became texts: {counts}",
+                "before the conversion, remove those that are no text",
+                file,
+            )
+
+    def draft(self, file: Path, line: int | None = None, what: str = "") -> Draft:
+        """The label of one more image begins; ``what`` it is called where its image isn't found."""
+        return Draft(self, file, line, what or str(file))
+
+    def finish(self, draft: Draft) -> None:
+        """The label of an image is read: take it, or leave it out where a part was faulty."""
+        if draft.name is None:
+            self.left_out.append(draft.what)
+            return
+        if draft.name in self.mentioned:
+            self._report_again(draft)
+        elif draft.faulty:
+            self.left_out.append(draft.name)
+        else:
+            self.entries.append(Entry(draft.name, tuple(draft.texts), str(draft.file), draft.line))
+        self.mentioned.add(draft.name)
+
+    def _report_again(self, draft: Draft) -> None:
+        again = Unusable(
+            "image-twice",
+            f"the image {draft.name} has another label already",
+            "keep one label an image, or join them",
+        )
+        self.report(again, draft.file, draft.line)
+
+
+@dataclass
+class Draft:
+    """An image's label while it is read; the faults of its parts are collected."""
+
+    reading: Reading
+    file: Path
+    line: int | None = None
+    what: str = ""
+    name: str | None = None
+    texts: list[LabelText] = field(default_factory=list)
+    faulty: bool = False
+
+    @contextmanager
+    def part(self, what: str = "", line: int | None = None) -> Iterator[None]:
+        """Whatever can't be used inside is reported at this place."""
+        try:
+            yield
+        except Unusable as fault:
+            self.faulty = True
+            self.reading.report(fault, self.file, self.line if line is None else line, what)
+
+    def add(self, text: LabelText, where: str = "") -> None:
+        """One more text; ``where`` it stands, the file if not given."""
+        if text.placeholder:
+            self.reading.tally(
+                "no-transcription",
+                f"texts have no transcription: written as {text.transcription!r}",
+                "nothing for a detector, which doesn't read it",
+                where or str(self.file),
+            )
+        self.texts.append(text)

@@ -1,0 +1,102 @@
+"""The files that a source is made of, and what they say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ppocr_ft.commands.convert.formats.reading import Reading
+from ppocr_ft.commands.convert.formats.texts import Unusable
+from ppocr_ft.errors import DataError
+
+
+def source_files(source: Path, suffix: str) -> list[Path]:
+    """The file itself, or a folder's files of a suffix, searched to the bottom, in order.
+
+    Raises:
+        DataError: there is none.
+    """
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise DataError("there is no such file or folder", path=source)
+    files = sorted(path for path in source.rglob(f"*{suffix}") if path.is_file())
+    if not files:
+        raise DataError(f"the folder holds no {suffix} file", path=source)
+    return files
+
+
+def named(files: Sequence[Path], prefix: str, reading: Reading) -> list[Path]:
+    """The files whose names begin with ``prefix``, where there are such; the others are said."""
+    chosen = [path for path in files if path.name.startswith(prefix)]
+    if not chosen:
+        return list(files)
+    for path in files:
+        if not path.name.startswith(prefix):
+            reading.tally(
+                "other-file",
+                f"files without {prefix!r} before their names were not read",
+                "give a file itself to have it read",
+                str(path),
+            )
+    return chosen
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file without its byte order mark.
+
+    Raises:
+        Unusable: it can't be read, or is in another encoding.
+    """
+    try:
+        content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    except OSError as error:
+        raise Unusable(
+            "unreadable", f"can't be read: {error.strerror}", "see to it that it can be read"
+        ) from None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unusable(
+            "not-utf8",
+            f"byte 0x{content[error.start]:02x} is not UTF-8",
+            "save the file as UTF-8",
+            content.count(b"\n", 0, error.start) + 1,
+        ) from None
+
+
+def read_json(path: Path) -> Any:
+    """
+    Raises:
+        Unusable: it is no JSON file.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Unusable(
+            "broken-json",
+            f"broken JSON: {error.msg}, column {error.colno}",
+            "export the file again",
+            error.lineno,
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise Unusable("broken-json", f"broken JSON: {error}", "export the file again") from None
+
+
+def expect(value: object, kind: type | tuple[type, ...], what: str, remedy: str) -> None:
+    """
+    Raises:
+        Unusable: ``value`` is of another kind.
+    """
+    if not isinstance(value, kind):
+        raise Unusable("bad-structure", f"found {value!r:.60} as {what}", remedy)
+
+
+def below(path: Path, source: Path, prefix: str) -> str:
+    """The path of a label file below its source, without suffix and ``prefix``, as posix."""
+    folder = source if source.is_dir() else source.parent
+    stem = path.stem.removeprefix(prefix)
+    return (path.parent.relative_to(folder) / stem).as_posix()

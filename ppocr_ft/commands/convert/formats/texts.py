@@ -1,0 +1,166 @@
+"""One text of a label: its polygon and its transcription, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from ppocr_ft.transforms.polygons import FARTHEST_PX
+from ppocr_ft.transforms.texts import LEAST_POINTS
+
+Point = tuple[float, float]
+Polygon = tuple[Point, ...]
+
+IGNORED = "###"
+"""What PaddleOCR reads as a text to leave out of loss and metric."""
+IGNORE_MARKS = frozenset({"###", "#", "*"})
+"""What the formats write for such a text."""
+PLACEHOLDER = "text"
+"""Stands for a transcription that the source doesn't give; a detector doesn't read it."""
+
+
+class Unusable(Exception):  # noqa: N818 - it names a part of a label
+    """A part of a label that can't be converted: which rule it breaks, what is wrong, what to do.
+
+    ``line`` is the 1-based line of its file where only the reader of the line knows it.
+    """
+
+    def __init__(self, rule: str, message: str, remedy: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.rule = rule
+        self.message = message
+        self.remedy = remedy
+        self.line = line
+
+
+@dataclass(frozen=True)
+class LabelText:
+    """A text: its polygon in px and what it says, ``###`` for one to ignore.
+
+    ``placeholder`` says that the source gave no transcription.
+    """
+
+    points: Polygon
+    transcription: str
+    placeholder: bool = False
+
+
+def make_text(points: Polygon, transcription: object = None, *, ignored: bool = False) -> LabelText:
+    """A text as PaddleOCR wants it; ``None`` stands for a transcription that is not given.
+
+    Raises:
+        Unusable: the transcription is no text.
+    """
+    if ignored:
+        return LabelText(points, IGNORED)
+    if transcription is None:
+        return LabelText(points, PLACEHOLDER, placeholder=True)
+    said = as_transcription(transcription)
+    return LabelText(points, IGNORED if said in IGNORE_MARKS else said)
+
+
+def as_transcription(value: object) -> str:
+    """
+    Raises:
+        Unusable: it is no string, or one that can't be written as UTF-8.
+    """
+    if not isinstance(value, str):
+        raise Unusable(
+            "bad-transcription",
+            f"found {value!r:.60} as the transcription; expected a string",
+            "write the text in quotes, '###' for a text to ignore",
+        )
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Unusable(
+            "bad-transcription",
+            f"the transcription {value!r:.60} has half a character at {error.start + 1}",
+            "write the character itself, or both halves of its escape",
+        ) from None
+    return value
+
+
+def polygon(points: object) -> Polygon:
+    """From ``[[x, y], ...]``.
+
+    Raises:
+        Unusable: it is something else, or has fewer than three points.
+    """
+    if not isinstance(points, (list, tuple)) or not all(_is_point(point) for point in points):
+        raise Unusable(
+            "bad-points",
+            f"found points {points!r:.60}; expected [[x, y], ...] in px",
+            "draw the text's outline again",
+        )
+    if len(points) < LEAST_POINTS:
+        raise Unusable(
+            "few-points",
+            f"has {len(points)} points; a polygon needs {LEAST_POINTS} or more",
+            "draw the text's outline again",
+        )
+    return tuple((float(x), float(y)) for x, y in points)
+
+
+def flat_polygon(values: object) -> Polygon:
+    """From ``[x1, y1, x2, y2, ...]``.
+
+    Raises:
+        Unusable: it is something else, or has fewer than three points.
+    """
+    if not isinstance(values, (list, tuple)) or len(values) % 2:
+        raise Unusable(
+            "bad-points",
+            f"found points {values!r:.60}; expected an even number of values x1, y1, x2, y2, ...",
+            "draw the text's outline again",
+        )
+    return polygon(list(zip(values[::2], values[1::2], strict=True)))
+
+
+def rectangle(left: Any, top: Any, right: Any, bottom: Any) -> Polygon:
+    """Clockwise from the left top corner.
+
+    Raises:
+        Unusable: an edge is no number, or the rectangle has no area.
+    """
+    corners = polygon([(left, top), (right, top), (right, bottom), (left, bottom)])
+    if left >= right or top >= bottom:
+        raise Unusable(
+            "empty-box",
+            f"the box from ({left:g}, {top:g}) to ({right:g}, {bottom:g}) has no area",
+            "remove the box, or draw it again",
+        )
+    return corners
+
+
+def area_px(points: Polygon) -> float:
+    """By the shoelace formula, whichever way round the points go."""
+    closed = [*points, points[0]]
+    return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(closed))) / 2
+
+
+def bounds(points: Polygon) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom."""
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def plain(values: Iterable[float]) -> list[float]:
+    """The numbers as they are to be written: whole ones without a point."""
+    return [int(value) if value.is_integer() else value for value in map(float, values)]
+
+
+def _is_point(point: object) -> bool:
+    return isinstance(point, (list, tuple)) and len(point) == 2 and are_numbers(point)
+
+
+def are_numbers(values: Sequence[object]) -> bool:
+    """Whether each is a finite number that can be a coordinate."""
+    return all(
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) <= FARTHEST_PX  # NaN is not
+        for value in values
+    )

@@ -1,0 +1,118 @@
+"""Total-Text's text files: one for each image, one record for each text.
+
+After the data set's description (github.com/cs-chan/Total-Text-Dataset, Groundtruth/Text) and
+its text files ``poly_gt_[image name].txt``: ``x: [[x1 x2 ...]], y: [[y1 y2 ...]], ornt: [u'c'],
+transcriptions: [u'text']``, one polygon a record; a record with many points goes on in the next
+line. The orientation is c(urved), h(orizontal), m(ulti-oriented), or # for a text to ignore,
+whose transcription is # too. Strings are Python's, with its escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ppocr_ft.commands.convert.formats.reading import Reading, Shown
+from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
+from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable, make_text, polygon
+from ppocr_ft.errors import DataError
+
+PREFIX = "poly_gt_"
+_START = re.compile(r"^\s*x\s*:", re.MULTILINE)
+_NUMBERS = r"\[\[([^\[\]]*)\]\]"
+_STRING = r"""\[\s*(u?'(?:[^'\\]|\\.)*'|u?"(?:[^"\\]|\\.)*")?\s*\]"""
+_RECORD = re.compile(
+    rf"\s*x\s*:\s*{_NUMBERS}\s*,\s*y\s*:\s*{_NUMBERS}\s*,\s*ornt\s*:\s*{_STRING}\s*,"
+    rf"\s*transcriptions\s*:\s*{_STRING}\s*,?\s*",
+    re.DOTALL,
+)
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?")
+_ESCAPE = re.compile(
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\\'\"abfnrtv]))"
+)
+_LETTERS = dict(zip("\\'\"abfnrtv", "\\'\"\a\b\f\n\r\t\v", strict=True))
+_FORM = "x: [[1 2 ...]], y: [[1 2 ...]], ornt: [u'h'], transcriptions: [u'text']"
+
+
+def read(source: Path, reading: Reading, shown: Shown) -> None:
+    """Read a file or a folder of ``poly_gt_*.txt`` (or of ``*.txt``, where none begins so).
+
+    Raises:
+        DataError: the source holds the MATLAB form.
+    """
+    _refuse_matlab(source)
+    files = named(source_files(source, ".txt"), PREFIX, reading)
+    for path in shown(files, "file"):
+        draft = reading.draft(path)
+        with draft.part():
+            draft.name = reading.images.by_label(below(path, source, PREFIX))
+        with draft.part():
+            for line, record in _records(read_text(path)):
+                with draft.part(line=line):
+                    draft.add(_text(record), f"{path}:{line}")
+        reading.finish(draft)
+
+
+def _refuse_matlab(source: Path) -> None:
+    is_folder = source.is_dir()
+    found = sorted(source.rglob("*.mat")) if is_folder else [source] * (source.suffix == ".mat")
+    if found and not (is_folder and any(source.rglob("*.txt"))):
+        raise DataError(
+            "Total-Text's .mat files are not read; take its text files, txt_format.zip of the "
+            "same page",
+            path=found[0],
+        )
+
+
+def _records(text: str) -> Iterator[tuple[int, str]]:
+    """Each record with its 1-based line; what stands before the first one, as it is."""
+    starts = [found.end() - len(found[0].lstrip()) for found in _START.finditer(text)]
+    bounds = [*starts, len(text)]
+    if text[: bounds[0]].strip():
+        yield 1, text[: bounds[0]]
+    for start, end in zip(starts, bounds[1:], strict=True):
+        yield text.count("\n", 0, start) + 1, text[start:end]
+
+
+def _text(record: str) -> LabelText:
+    found = _RECORD.fullmatch(record)
+    if not found:
+        raise Unusable("bad-record", f"found {record.strip()!r:.80}", f"expected {_FORM}")
+    xs, ys, orientation, said = found.groups()
+    columns, rows = _numbers(xs), _numbers(ys)
+    if len(columns) != len(rows):
+        raise Unusable(
+            "bad-points",
+            f"has {len(columns)} x but {len(rows)} y",
+            "give as many of the one as of the other",
+        )
+    points = polygon(list(zip(columns, rows, strict=True)))
+    ignored = orientation is not None and _string(orientation) == "#"
+    return make_text(points, None if said is None else _string(said), ignored=ignored)
+
+
+def _numbers(text: str) -> list[float]:
+    values = text.replace(",", " ").split()
+    wrong = [value for value in values if not _NUMBER.fullmatch(value)]
+    if wrong:
+        raise Unusable(
+            "bad-points", f"found {wrong[0]!r:.40} among the coordinates", "give numbers"
+        )
+    return [float(value) for value in values]
+
+
+def _string(literal: str) -> str:
+    """What a string literal of Python means; nothing of it is evaluated."""
+    inner = literal.removeprefix("u")[1:-1]
+    return _ESCAPE.sub(_unescaped, inner)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    code = found[1] or found[2] or found[3]
+    if not code:
+        return _LETTERS[found[4]]
+    number = int(code, 16)
+    if number > 0x10FFFF:
+        raise Unusable("bad-transcription", f"{found[0]} is no character", "write it itself")
+    return chr(number)

@@ -1,0 +1,196 @@
+"""Label files of one format to those of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+
+from ppocr_ft.commands.convert.formats import (
+    IGNORED,
+    READERS,
+    WRITERS,
+    Entry,
+    ImageFolder,
+    Reading,
+    Shown,
+    Unusable,
+    Writer,
+    split,
+    unseen,
+)
+from ppocr_ft.errors import DataError, Finding
+from ppocr_ft.utils.files import write_whole
+
+FORMATS_IN = tuple(READERS)
+FORMATS_OUT = tuple(WRITERS)
+_NAMED = 3
+"""So many names stand for all of a list."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be converted.
+
+    ``split_ratio`` is the share of images in the training part, None for one part;
+    ``skip_bad`` writes the images without fault where others have some; ``negatives`` takes
+    images without a label as images without text.
+    """
+
+    source: Path
+    from_format: str
+    to_format: str
+    images: Path
+    out: Path
+    split_ratio: float | None = None
+    seed: int = 0
+    skip_bad: bool = False
+    force: bool = False
+    negatives: bool = False
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What came of it: the parts' entries, the files written, all that was found on the way.
+
+    ``left_out`` names the images that were not written because a part of their label is faulty.
+    """
+
+    parts: Mapping[str, Sequence[Entry]]
+    files: tuple[Path, ...]
+    findings: tuple[Finding, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def errors(self) -> int:
+        return sum(finding.severity == "error" for finding in self.findings)
+
+    def describe(self) -> str:
+        """Images and texts in numbers."""
+        entries = list(chain.from_iterable(self.parts.values()))
+        texts = [text.transcription for entry in entries for text in entry.texts]
+        empty = sum(not entry.texts for entry in entries)
+        return (
+            f"{len(entries)} images, {empty} of them without text; "
+            f"{len(texts)} texts, {texts.count(IGNORED)} of them ignored ({IGNORED})"
+        )
+
+
+def convert(request: Request, shown: Shown = unseen) -> Conversion:
+    """Read, check, and write where nothing stands against it.
+
+    Raises:
+        DataError: there is no such source, a part of the split is empty, or the disk fails.
+    """
+    reading = Reading(ImageFolder(request.images))
+    READERS[request.from_format](request.source, reading, shown)
+    _look_for_unlabelled(reading, request)
+    writer = WRITERS[request.to_format]()
+    entries = _writable(reading, writer, shown)
+    if not entries and not reading.left_out:
+        remedy = "give the labels of some image; --negatives takes images without any"
+        none = Unusable("no-label", "no image has a label here", remedy)
+        reading.report(none, request.source)
+    parts = _parts(entries, request) if entries else {}
+    files = _files(parts, writer, request.out)
+    blocked = tuple(_existing(files, request)) + tuple(_stale(files, writer, request))
+    done = Conversion(
+        parts, (), (*_findings(reading), *blocked), tuple(dict.fromkeys(reading.left_out))
+    )
+    may_skip = request.skip_bad and not any(finding.severity == "error" for finding in blocked)
+    if not files or (done.errors and not may_skip):
+        return done
+    _write(files, shown)
+    return replace(done, files=tuple(files))
+
+
+def _look_for_unlabelled(reading: Reading, request: Request) -> None:
+    """Images of the folder that no label speaks of."""
+    names = [name for name in reading.images.names if name not in reading.mentioned]
+    if request.negatives:
+        reading.entries += [Entry(name, (), str(request.source)) for name in names]
+    elif names and reading.mentioned:
+        reading.warn(
+            "no-label",
+            f"{_count(names, 'image')} of the folder without a label: left out",
+            "--negatives takes them as images without text, if that is what they are",
+            request.images,
+        )
+
+
+def _writable(reading: Reading, writer: Writer, shown: Shown) -> list[Entry]:
+    """The entries that the writer can write; the others are reported."""
+    entries = []
+    for entry in shown(reading.entries, "image") if writer.needs_size else reading.entries:
+        size = None
+        try:
+            size = reading.images.size_px(entry.name) if writer.needs_size else None
+            faults = list(writer.faults(entry))
+        except Unusable as unreadable:
+            faults = [unreadable]
+        for fault in faults:
+            reading.report(fault, entry.file, entry.line, f"image {entry.name}")
+        if faults:
+            reading.left_out.append(entry.name)
+        else:
+            entries.append(replace(entry, size_px=size))
+    return entries
+
+
+def _parts(entries: Sequence[Entry], request: Request) -> dict[str, Sequence[Entry]]:
+    if request.split_ratio is None:
+        return {"": entries}
+    train, val = split(entries, request.split_ratio, request.seed)
+    return {"train": train, "val": val}
+
+
+def _files(parts: Mapping[str, Sequence[Entry]], writer: Writer, out: Path) -> dict[Path, bytes]:
+    return {
+        out / name: content
+        for part, entries in parts.items()
+        for name, content in writer.files(entries, part).items()
+    }
+
+
+def _existing(files: Iterable[Path], request: Request) -> Iterator[Finding]:
+    there = [str(path) for path in files if path.exists()]
+    if there and not request.force:
+        message = f"{_count(there, 'output file')} already there"
+        yield Finding(
+            "output-exists", "error", message, "give --force to overwrite, or another --out"
+        )
+
+
+def _stale(files: Mapping[Path, bytes], writer: Writer, request: Request) -> Iterator[Finding]:
+    stale = [str(path) for path in writer.stale(request.out, set(files))]
+    if files and stale:
+        message = f"{_count(stale, 'other label file')} in {request.out}"
+        remedy = "remove them if they are of an earlier conversion: a reader takes all of them"
+        yield Finding("stale-output", "warning", message, remedy)
+
+
+def _findings(reading: Reading) -> list[Finding]:
+    """All of them, but one where no image at all was found."""
+    findings = reading.findings
+    missing = [finding for finding in findings if finding.rule == "image-missing"]
+    if reading.mentioned or len(missing) <= _NAMED:
+        return findings
+    first = missing[0]
+    none = replace(first, message=f"none of {len(missing)} images is found; {first.message}")
+    return [none, *(finding for finding in findings if finding.rule != "image-missing")]
+
+
+def _count(names: Sequence[str], what: str) -> str:
+    """``2 images (a.jpg, b.jpg)``."""
+    more = ", ..." if len(names) > _NAMED else ""
+    return f"{len(names)} {what}{'s' * (len(names) > 1)} ({', '.join(names[:_NAMED])}{more})"
+
+
+def _write(files: Mapping[Path, bytes], shown: Shown) -> None:
+    for path in shown(list(files), "file"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, files[path])
+        except OSError as error:
+            raise DataError(f"can't be written: {error.strerror}", path=path) from None

@@ -1,0 +1,56 @@
+"""Evaluate a detector on labelled images."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+
+from ppocr_ft.commands.common import command, config_of, parser
+from ppocr_ft.commands.exit_codes import WRONG_INPUT
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.utils.progress import progress
+
+EXAMPLES = """\
+  python tools/eval.py -c configs/det_v4_ft.yml
+        the released weights on the built-in sample data set
+  python tools/eval.py -c configs/det_v4_ft.yml -o Eval.dataset.data_dir=/my/data \\
+        Eval.dataset.label_file_list=[/my/data/val.txt]
+  python tools/eval.py -c configs/det_v4_ft.yml -o Global.checkpoints=output/best_accuracy --json
+"""
+RESULT_KEYS = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70", "images")
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    made = parser("Evaluate a detector: precision, recall, hmean at IoU 0.5 and 0.7.", EXAMPLES)
+    made.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    options = made.parse_args(argv)
+    config = config_of(options)
+
+    import_paddle()  # here, so that --help and wrong configs need not wait for it
+    from ppocr_ft.factory import objects
+
+    data = objects.eval_data(config)
+    network, coverage = objects.network(config)
+    print(coverage)
+    result = objects.evaluate(
+        config, network, progress(data.images(), len(data), "image", "evaluate")
+    )
+    print(describe(result.summary))
+    print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")
+    for fault in data.faults:
+        print(fault, file=sys.stderr)
+    if options.json:
+        print(json.dumps({key: result.summary[key] for key in RESULT_KEYS}))
+    return WRONG_INPUT if data.faults else 0
+
+
+def describe(summary: dict[str, float]) -> str:
+    """The rates as a table."""
+    lines = ["            precision   recall    hmean"]
+    for name, suffix in (("IoU 0.5", ""), ("IoU 0.7", "_70")):
+        rates = (summary[f"{rate}{suffix}"] for rate in ("precision", "recall", "hmean"))
+        lines.append(f"{name:10}" + "".join(f"{rate:11.4f}" for rate in rates))
+    counts = f"{summary['images']} images, {summary['gt']} texts, {summary['det']} boxes"
+    return "\n".join([*lines, counts])

@@ -1,0 +1,86 @@
+"""An inference model that is proved equal to the trained one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ppocr_ft.commands.common import command, config_of, parser
+from ppocr_ft.commands.exit_codes import FAILED
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.utils.progress import progress
+
+EXAMPLES = """\
+  python tools/export.py -c configs/det_v4_ft.yml -o Global.checkpoints=output/best_accuracy \\
+        Global.save_inference_dir=output/inference
+        inference.json, inference.pdiparams and inference.yml, for PaddleOCR 3
+  python tools/export.py -c ... -o ... --onnx
+        inference.onnx too, for ONNX Runtime and RapidOCR
+  python tools/export.py -c ... -o ... --legacy
+        inference.pdmodel in place of inference.json, for PaddleOCR 2
+The model is written aside, run on validation images beside the trained network, each through its
+own pre- and post-processing, and put in place only if it is equal; parity.json and model_card.md
+go with it."""
+EPILOGUE = """
+
+exit codes: 0 exported; 2 the input is wrong; 1 the model is not equal, or anything else"""
+PARITY_IMAGES = 10
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = options_of(argv)
+    config = config_of(options)
+
+    os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
+    import_paddle()
+    from ppocr_ft.commands.export.run import ExportRefused, Formats, export
+
+    try:
+        exported = export(
+            config,
+            Formats(options.legacy, options.onnx),
+            options.parity_images,
+            lambda items, count: progress(items, count, "image", "compare"),
+        )
+    except ExportRefused as refused:
+        print(f"not exported: {refused}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk
+        print(f"not exported: {error}", file=sys.stderr)
+        return FAILED
+    print(exported.coverage)
+    print(exported.parity.describe())
+    for fault in exported.faults:
+        print(f"not compared on: {fault}", file=sys.stderr)
+    names = ", ".join(sorted(path.name for path in exported.folder.iterdir()))
+    print(f"equal; {exported.folder}: {names}")
+    return 0
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    made = parser("Export a detector, proved equal to the trained one.", EXAMPLES + EPILOGUE)
+    made.add_argument(
+        "--legacy", action="store_true", help="the program as inference.pdmodel, for PaddleOCR 2"
+    )
+    made.add_argument("--onnx", action="store_true", help="inference.onnx too")
+    made.add_argument(
+        "--parity-images",
+        type=count_or_all,
+        default=PARITY_IMAGES,
+        metavar="N",
+        help=f"validation images to compare on, or 'all' ({PARITY_IMAGES})",
+    )
+    return made.parse_args(argv)
+
+
+def count_or_all(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}, must be 1 or more, or all")
+    return int(text)

@@ -1,0 +1,253 @@
+"""An inference model from a config and its weights, proved equal before it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import paddle
+
+from ppocr_ft.config import Config
+from ppocr_ft.data.images import ImageSet
+from ppocr_ft.engine.evaluate import maps_of
+from ppocr_ft.errors import ConfigError, DataError, WeightsError
+from ppocr_ft.export import (
+    Formats,
+    InferenceSettings,
+    Parity,
+    compare,
+    open_model,
+    resize_rule,
+    staged,
+    write_model,
+)
+from ppocr_ft.export.card import Origin, model_card
+from ppocr_ft.export.parity import Judged
+from ppocr_ft.export.settings import check_model_name
+from ppocr_ft.export.worker import WorkerFailed
+from ppocr_ft.factory.device import cpu_threads
+from ppocr_ft.factory.objects import (
+    LABEL_OPERATORS,
+    data_set,
+    eval_image,
+    post_process,
+    starting_network,
+)
+from ppocr_ft.models import Detector
+from ppocr_ft.utils.sampling import spread
+from ppocr_ft.weights import CoverageReport
+from ppocr_ft.weights.matching import state_of
+
+__all__ = [
+    "ExportRefused",
+    "Exported",
+    "Formats",
+    "export",
+    "inference_settings",
+    "parity_set",
+]
+
+PARITY_IMAGES = 10
+PARITY_FILE, CARD_FILE, TENSORS_FILE = "parity.json", "model_card.md", "inference.pdiparams"
+NAMES = {
+    "PPLCNetV3": "PP-OCRv4_mobile_det",
+    "PPHGNet_small": "PP-OCRv4_server_det",
+    "MobileNetV3": "PP-OCRv3_mobile_det",
+}
+"""By backbone: the model name where the config has none."""
+
+PIXEL_OPERATORS = {"DecodeImage", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
+
+Shown = Callable[[Iterable[Judged], int], Iterable[Judged]]
+
+
+class ExportRefused(Exception):  # noqa: N818  an outcome
+    """The exported model is not equal to the trained network, or could not be made."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """``folder`` holds the model; ``faults`` are validation images that can't be used."""
+
+    folder: Path
+    parity: Parity
+    coverage: CoverageReport
+    faults: list[DataError]
+
+
+def export(
+    config: Config,
+    formats: Formats,
+    parity_images: int | None = PARITY_IMAGES,
+    shown: Shown = lambda items, count: items,
+) -> Exported:
+    """Export to ``Global.save_inference_dir``, on the CPU.
+
+    ``parity_images`` of the validation images, evenly spread, or all of them (None) are compared
+    on; ``shown`` may put a progress bar around them.
+
+    Raises:
+        ConfigError: the config can't be exported; packages are missing.
+        DataError, WeightsError: data or weights can't be used.
+        ExportRefused: the model is not equal to the network; nothing is left of it, and an earlier
+            export is untouched.
+    """
+    folder = _folder(config)
+    formats.check()
+    settings = inference_settings(config)
+    paddle.set_device("cpu")
+    network, coverage = _trained(config)
+    images = parity_set(config, parity_images)
+    with staged(folder) as aside:
+        parity = _make(config, network, settings, formats, images, aside, shown)
+        origin = _origin(config, coverage, aside / TENSORS_FILE)
+        _write_json(aside / PARITY_FILE, parity)
+        card = model_card(settings, origin, parity, formats)
+        (aside / CARD_FILE).write_text(card, encoding="utf-8")
+    return Exported(folder, parity, coverage, images.faults)
+
+
+def _folder(config: Config) -> Path:
+    if config.Global.save_inference_dir is None:
+        raise ConfigError(
+            "is null; name the folder that the model is to be in", key="Global.save_inference_dir"
+        )
+    return Path(config.Global.save_inference_dir).expanduser()
+
+
+def _trained(config: Config) -> tuple[Detector, CoverageReport]:
+    network, coverage = starting_network(config)
+    if coverage is None:
+        raise ConfigError(
+            "is null: name the checkpoint to export, such as output/best_accuracy",
+            key="Global.checkpoints",
+        )
+    return network, coverage
+
+
+def inference_settings(config: Config) -> InferenceSettings:
+    """What ``inference.yml`` is to say: the config's ``Eval`` and ``PostProcess``.
+
+    Raises:
+        ConfigError: PaddleOCR 3 has no words for it.
+    """
+    given = {item.name: item.arguments() for item in config.Eval.dataset.transforms}
+    _check_operators(given)
+    decode, normalize = given["DecodeImage"], given["NormalizeImage"]
+    name = config.Global.model_name or NAMES[config.Architecture.Backbone.name]
+    return InferenceSettings(
+        check_model_name(name),
+        decode["img_mode"],
+        resize_rule(given["DetResizeForTest"]),
+        normalize.get("scale", 1 / 255),
+        normalize["mean"],
+        normalize["std"],
+        post_process(config),
+    )
+
+
+def _check_operators(given: Mapping[str, Mapping[str, object]]) -> None:
+    missing = sorted(PIXEL_OPERATORS - given.keys())
+    others = sorted(given.keys() - PIXEL_OPERATORS - LABEL_OPERATORS)
+    if missing or others:
+        found = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(others)}"
+        raise ConfigError(
+            f"{found}; PaddleOCR 3 prepares images by {', '.join(sorted(PIXEL_OPERATORS))}",
+            key="Eval.dataset.transforms",
+        )
+    if given["DecodeImage"].get("ignore_orientation"):
+        raise ConfigError(
+            "can't be exported as true: PaddleOCR 3 turns a photo as its EXIF says",
+            key="Eval.dataset.transforms.DecodeImage.ignore_orientation",
+        )
+
+
+def parity_set(config: Config, count: int | None) -> ImageSet:
+    """``count`` evenly spread validation images, or all; each with its labels and its file.
+
+    Raises:
+        DataError: no validation image can be used.
+    """
+    section = config.Eval.dataset
+    chain = tuple(item for item in section.transforms if item.name != "KeepKeys")
+    with_paths = section.model_copy(update={"transforms": chain})
+    data = data_set(with_paths, config.Global.seed, replace_bad=False)
+    chosen = spread(len(data), len(data) if count is None else count)
+    return ImageSet(
+        lambda index: data[chosen[index]],
+        len(chosen),
+        config.Eval.loader.num_workers,
+        list(data.label_faults),
+    )
+
+
+def _make(
+    config: Config,
+    network: Detector,
+    settings: InferenceSettings,
+    formats: Formats,
+    images: ImageSet,
+    aside: Path,
+    shown: Shown,
+) -> Parity:
+    """Write the model into ``aside`` and hold it against the network; returns if it is equal."""
+    try:
+        architecture = config.Architecture.arguments()
+        written = write_model(state_of(network), architecture, settings, aside, formats)
+        models = {name: open_model(path, cpu_threads(config)) for name, path in written.items()}
+    except (WorkerFailed, ConfigError, WeightsError) as error:
+        raise ExportRefused(f"the model could not be made: {error}") from None
+    judged = shown(_judged(config, network, images), len(images))
+    try:
+        parity = compare(judged, post_process(config), models)
+    except ValueError as error:
+        if isinstance(error, (ConfigError, DataError)):
+            raise
+        raise ExportRefused("no validation image could be read to compare on") from error
+    faults = parity.faults()
+    if faults:
+        listed = "\n".join(f"  {fault}" for fault in faults)
+        raise ExportRefused(
+            f"the model is not equal to the trained network:\n{listed}\n{parity.describe()}"
+        )
+    return parity
+
+
+def _judged(config: Config, network: Detector, images: ImageSet) -> Iterator[Judged]:
+    found = maps_of(network, map(eval_image, images.images()), threads=cpu_threads(config))
+    for batch, maps in found:
+        yield from zip(batch, maps[:, 0], strict=True)
+
+
+def _write_json(path: Path, parity: Parity) -> None:
+    text = json.dumps(parity.as_dict(), indent=2, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _origin(config: Config, coverage: CoverageReport, tensors: Path) -> Origin:
+    train, evaluation, rate = config.Train, config.Eval.dataset, config.Optimizer.lr
+    epochs, batch = config.Global.epoch_num, train.loader.batch_size_per_card
+    return Origin(
+        {
+            "trained on": f"{train.dataset.data_dir}: {', '.join(train.dataset.label_file_list)}",
+            "judged on": f"{evaluation.data_dir}: {', '.join(evaluation.label_file_list)}",
+        },
+        {
+            "weights": coverage.source,
+            f"SHA-256 of `{TENSORS_FILE}`": hashlib.sha256(tensors.read_bytes()).hexdigest(),
+            "started from": str(config.Global.pretrained_model),
+            "network": ", ".join(
+                part.name
+                for part in (
+                    config.Architecture.Backbone,
+                    config.Architecture.Neck,
+                    config.Architecture.Head,
+                )
+            ),
+            "length": f"{epochs} epochs, {batch} images a step",
+            "optimizer": f"{config.Optimizer.name}, learning rate {rate.learning_rate:g}",
+        },
+    )

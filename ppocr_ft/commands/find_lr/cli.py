@@ -1,0 +1,79 @@
+"""Find a learning rate by trying many."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ppocr_ft.commands.common import command, config_of, parser
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.config import Config
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.find_lr.run import LrSearch
+
+NOT_FOUND = 1
+EXAMPLES = """\
+  python tools/find_lr.py -c configs/det_v4_ft.yml
+  python tools/find_lr.py -c configs/det_v4_ft.yml -o Optimizer.name=Momentum
+  python tools/find_lr.py -c configs/det_v4_ft.yml --start 1e-6 --end 0.1 --steps 150
+It trains by a rate that rises from step to step (LR range test), until the loss rises again, and
+names the rate two thirds through the valley of the loss, and the one where it falls steepest.
+Nothing of that training is kept: find_lr.png and find_lr.csv go to Global.save_model_dir."""
+EPILOGUE = """
+
+exit codes: 0 found; 1 the losses speak for no rate; 2 the input is wrong; 130 stopped by Ctrl-C"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = options_of(argv)
+    config = config_of(options)
+
+    import_paddle()
+    from ppocr_ft.commands.find_lr.run import FIGURES, PICTURE, LrSweep, find_lr
+    from ppocr_ft.factory.device import device
+
+    sweep = LrSweep(options.start, options.end, options.steps)
+    print(device(config), flush=True)
+    begun, used = time.perf_counter(), time.process_time()
+    search = find_lr(config, sweep, say)
+    folder = Path(config.Global.save_model_dir)
+    search.save(folder)
+    seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - used
+    print(
+        f"{len(search.test.points)} steps, ended by {search.test.ending}; {seconds:.0f} s, "
+        f"{cpu_seconds:.0f} s of CPU; {folder / PICTURE}, {folder / FIGURES}\n"
+    )
+    return report(config, search)
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    made = parser("Find a learning rate by trying many.", EXAMPLES + EPILOGUE)
+    made.add_argument("--start", type=float, default=1e-7, metavar="LR", help="first rate (1e-7)")
+    made.add_argument("--end", type=float, default=1.0, metavar="LR", help="last rate (1)")
+    made.add_argument("--steps", type=int, default=100, metavar="N", help="how many rates (100)")
+    return made.parse_args(argv)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def report(config: Config, search: LrSearch) -> int:
+    """Print the rates and how to use them, or why there are none."""
+    from ppocr_ft.commands.find_lr.run import LrSuggestion, lr_override
+
+    found = search.suggestion
+    if not isinstance(found, LrSuggestion):
+        print(f"no learning rate found: {found.reason}")
+        return NOT_FOUND
+    print(
+        f"valley:   {found.valley:.1e}, two thirds through {found.begin:.1e} ... "
+        f"{found.bottom:.1e}\nsteepest: {found.steepest:.1e}\n\n"
+        f"  -o {lr_override(config, found.valley)}"
+    )
+    return 0

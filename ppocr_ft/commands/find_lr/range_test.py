@@ -1,0 +1,156 @@
+"""The LR range test: a few training steps, each with a higher learning rate than the one before.
+
+Smith, "Cyclical Learning Rates for Training Neural Networks", 2017, section 3.3.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain, count, islice
+
+import numpy as np
+import paddle
+
+from ppocr_ft.commands.find_lr.preserve_state import unchanged
+from ppocr_ft.commands.find_lr.suggestion import DivergenceWatch, Ending, LrCurve
+from ppocr_ft.engine.feed import Feed
+from ppocr_ft.engine.side_by_side import Forward, whole
+from ppocr_ft.engine.state import TrainState
+from ppocr_ft.engine.train_step import LossFunction, Precision, TrainBatch, train_step
+from ppocr_ft.engine.trainer import seed_step
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms.clock import EPOCH_CLOCK
+
+FEWEST_STEPS = 10
+
+
+@dataclass(frozen=True)
+class LrSweep:
+    """``steps`` rates from ``start`` to ``end``, each the same factor above the one before.
+
+    Raises ConfigError, naming the option, for a value that can't be used.
+    """
+
+    start: float = 1e-7
+    end: float = 1.0
+    steps: int = 100
+
+    def __post_init__(self) -> None:
+        if not 0 < self.start < math.inf:
+            raise ConfigError(f"must be a number above 0, is {self.start!r}", key="--start")
+        if not self.start < self.end < math.inf:
+            message = f"must be a number above --start ({self.start!r}), is {self.end!r}"
+            raise ConfigError(message, key="--end")
+        if self.steps < FEWEST_STEPS:
+            message = f"must be {FEWEST_STEPS} or more, is {self.steps}"
+            raise ConfigError(message, key="--steps")
+
+    def __call__(self, step: int) -> float:
+        """The base rate of step 0, 1, ..., steps - 1."""
+        share = step / (self.steps - 1)
+        return float(self.start ** (1 - share) * self.end**share)
+
+    @property
+    def steps_per_decade(self) -> float:
+        return (self.steps - 1) / math.log10(self.end / self.start)
+
+
+@dataclass(frozen=True)
+class LrPoint:
+    """One step: the loss of its batches before the update, and with the weights of the start."""
+
+    step: int
+    rate: float
+    loss: float
+    start_loss: float
+
+
+@dataclass(frozen=True)
+class LrRange:
+    """The steps that were done, and what ended the test."""
+
+    points: tuple[LrPoint, ...]
+    ending: Ending
+
+    @property
+    def curve(self) -> LrCurve:
+        columns = ([p.rate, p.loss, p.start_loss] for p in self.points)
+        rates, losses, start_losses = np.array([*columns], np.float64).reshape(-1, 3).T
+        return LrCurve(rates, losses, start_losses)
+
+
+def lr_range_test(
+    state: TrainState,
+    feed: Feed,
+    loss: LossFunction,
+    sweep: LrSweep,
+    precision: Precision | None = None,
+    on_point: Callable[[LrPoint], None] = lambda point: None,
+    passes: Callable[[paddle.nn.Layer], Forward] = whole,
+) -> LrRange:
+    """Train by the sweep's rates until they end, the loss rises or is NaN; then put all back.
+
+    The batches are those of training's first epochs. The rate of each parameter group stays in
+    its relation to the base rate; there is no warm-up. What is frozen in ``state`` stays frozen.
+    ``passes`` gives the way of images through a network.
+    """
+    precision = precision or Precision()
+    points: list[LrPoint] = []
+    forward = passes(state.network)
+    watch = DivergenceWatch(sweep.steps_per_decade)
+    with unchanged(state, EPOCH_CLOCK, feed.data.clock), closing(_steps(feed)) as steps:
+        start = _StartingWeights(state.network, loss, precision, passes)
+        for step, batches in zip(range(sweep.steps), steps, strict=False):
+            seed_step(state.progress.seed, step)
+            state.optimizer.set_lr(sweep(step))
+            watched = start.watching(batches)
+            result = train_step(
+                state.network, watched, loss, state.optimizer, precision, forward=forward
+            )
+            point = LrPoint(step, sweep(step), float(result.losses["loss"]), start.loss)
+            if not (result.applied or result.overflowed) or not math.isfinite(point.start_loss):
+                return LrRange(tuple(points), "NaN or infinity")
+            points.append(point)
+            on_point(point)
+            if watch.has_diverged(point.loss, point.start_loss):
+                return LrRange(tuple(points), "a rising loss")
+    return LrRange(tuple(points), "the last rate")
+
+
+def _steps(feed: Feed) -> Generator[Iterator[TrainBatch], None, None]:
+    """The batches of each step, epoch after epoch."""
+    for epoch in count(1):
+        with closing(feed.epoch(epoch)) as batches:
+            for first in batches:
+                yield chain([first], islice(batches, feed.batches_per_step - 1))
+
+
+class _StartingWeights:
+    """What batches cost with the weights of the start."""
+
+    def __init__(
+        self,
+        network: paddle.nn.Layer,
+        loss: LossFunction,
+        precision: Precision,
+        passes: Callable[[paddle.nn.Layer], Forward],
+    ) -> None:
+        self._network = copy.deepcopy(network)
+        self._forward = passes(self._network)
+        self._loss = loss
+        self._precision = precision
+        self.loss = 0.0
+
+    def watching(self, batches: Iterator[TrainBatch]) -> Iterator[TrainBatch]:
+        """A step's batches, on their way to it; then ``loss`` is their mean loss."""
+        self._network.train()
+        self.loss = 0.0
+        for each in batches:
+            with paddle.no_grad(), self._precision.auto_cast():
+                losses = self._loss(self._forward(each.batch.images).maps, each.batch.targets)
+            self.loss += each.share * float(losses["loss"])
+            yield each

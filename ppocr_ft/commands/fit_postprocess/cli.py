@@ -1,0 +1,183 @@
+"""Fit thresholds, unclip ratio and resize to labelled images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ppocr_ft.commands.common import command, config_of, parser
+from ppocr_ft.commands.exit_codes import WRONG_INPUT
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.config import Config
+from ppocr_ft.errors import UserInputError
+from ppocr_ft.utils.progress import progress
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.fit_postprocess.run import FitOptions, Verified
+
+LIMIT_TYPES = ("max", "min", "resize_long")
+OBJECTIVES = ("hmean", "hmean_70", "mean")
+NO_OTHERS = "none"
+EXAMPLES = """\
+  python tools/fit_postprocess.py -c configs/det_v4_ft.yml \\
+        -o Global.checkpoints=output/det_v4_ft/best_accuracy
+        the usual values, at the config's evaluation resize, a smaller and a larger one
+  python tools/fit_postprocess.py -c configs/det_v4_ft.yml --resizes 960:max 1280:max 736:min
+  python tools/fit_postprocess.py -c configs/det_v4_ft.yml --resizes none --objective hmean
+        at the config's own resize alone
+  python tools/fit_postprocess.py -c configs/det_v4_ft.yml --unclip-ratios 0.9 1 1.1 --threshs 0.3
+  python tools/eval.py -c output/det_v4_ft/fitted.yml
+        what it wrote, to evaluate, predict, export or train on with"""
+EPILOGUE = """
+
+The values are taken only where they gain on images they were not chosen on; else the config's own
+stay. fitted.yml, heatmap.png, fit_postprocess.csv and fit_postprocess.json go to
+Global.save_model_dir, or to the folder of --out.
+
+exit codes: 0 done, whichever values were taken; 2 the input is wrong (images that could not be
+used were left out); 130 stopped by Ctrl-C"""
+Item = TypeVar("Item")
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = options_of(argv)
+    config = config_of(options)
+
+    import_paddle()
+    from ppocr_ft.commands.fit_postprocess.console import as_json, fit_report
+    from ppocr_ft.commands.fit_postprocess.run import check_room, fit_postprocess
+    from ppocr_ft.factory import objects
+    from ppocr_ft.factory.device import device
+    from ppocr_ft.runs.folder import FITTED_CONFIG
+
+    out = Path(options.out or Path(config.Global.save_model_dir) / FITTED_CONFIG)
+    check_room(out, "--out" if options.out else "Global.save_model_dir")
+    print(device(config), flush=True)
+    detector, coverage = objects.network(config)
+    print(coverage, flush=True)
+    found = fit_postprocess(config, detector, what_to_try(config, options), bar)
+    print(f"{found.cost_text()}\n\n{fit_report(found.fitted)}\n")
+    verified = found.verify(detector, bar)
+    print(describe(verified))
+    found.save(out)
+    print(f"{out}: a config to go on with; beside it heatmap.png, fit_postprocess.csv")
+    for fault in found.faults.faults:
+        print(fault, file=sys.stderr)
+    if options.json:
+        print(json.dumps(as_json(found.fitted)))
+    return WRONG_INPUT if found.faults.faults else 0
+
+
+def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None:
+    """Fit to the best weights of a run that is over. Where that fails the run is none the worse:
+    why is said, and what does it later."""
+    from ppocr_ft.commands.fit_postprocess.console import fit_summary
+    from ppocr_ft.commands.fit_postprocess.run import after_training
+    from ppocr_ft.runs.folder import FITTED_CONFIG
+
+    try:
+        found = after_training(config, folder, bar)
+        found.save(folder / FITTED_CONFIG)
+    except (OSError, UserInputError) as error:
+        say(f"\npost-processing was not fitted: {error}\ntools/fit_postprocess.py does it alone")
+        return
+    say(f"\n{fit_summary(found.fitted)}\na config to go on with: {folder / FITTED_CONFIG}")
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    made = parser("Fit thresholds, unclip ratio and resize to Eval's images.", EXAMPLES + EPILOGUE)
+    made.add_argument(
+        "--objective",
+        choices=OBJECTIVES,
+        default="mean",
+        help="what is maximised: hmean at IoU 0.5, at 0.7, or their mean (mean)",
+    )
+    made.add_argument(
+        "--resizes",
+        nargs="+",
+        type=resize,
+        metavar="SIDE:TYPE",
+        help="other limit_side_len:limit_type to try, as 960:max, or none; each is a pass over "
+        "the images (a smaller and a larger one)",
+    )
+    values = {
+        "--unclip-ratios": "from half to 1.6 times what the labels ask for, more where needed",
+        "--box-threshs": "0.2 to 0.9 by 0.05",
+        "--threshs": "0.15 to 0.4 by 0.05, 0.5",
+    }
+    for name, default in values.items():
+        made.add_argument(
+            name, nargs="+", type=float, metavar="X", help=f"values to try ({default})"
+        )
+    made.add_argument(
+        "--score-modes", nargs="+", choices=("fast", "slow"), help="modes to try (both)"
+    )
+    made.add_argument(
+        "--folds", type=folds, default=5, metavar="N", help="parts that are held out in turn (5)"
+    )
+    made.add_argument("--out", metavar="FILE", help="config to write")
+    made.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    return made.parse_args(argv)
+
+
+def resize(text: str) -> tuple[int, str] | None:
+    """limit_side_len and limit_type; None: no others."""
+    if text == NO_OTHERS:
+        return None
+    side, _, kind = text.partition(":")
+    if not (side.isdecimal() and int(side) > 0 and kind in LIMIT_TYPES):
+        raise argparse.ArgumentTypeError(
+            f"found {text!r}, expected limit_side_len:limit_type, as 960:max or 736:min, or none"
+        )
+    return int(side), kind
+
+
+def folds(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 1):
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least 2")
+    return int(text)
+
+
+def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
+    from ppocr_ft.commands.fit_postprocess.resizes import LimitedResize, nearby_resizes
+    from ppocr_ft.commands.fit_postprocess.run import FitOptions
+
+    wanted = options.resizes
+    given = {
+        name: value
+        for name in ("unclip_ratios", "box_threshs", "threshs", "score_modes")
+        if (value := getattr(options, name)) is not None
+    }
+    return FitOptions(
+        objective=options.objective,
+        resizes=nearby_resizes(config)
+        if wanted is None
+        else [LimitedResize(*each) for each in wanted if each is not None],
+        folds=options.folds,
+        **given,
+    )
+
+
+def bar(items: Iterable[Item], total: int, title: str) -> Iterable[Item]:
+    """A progress bar on stderr."""
+    return progress(items, total, "image", title, leave=False)
+
+
+def describe(verified: Verified) -> str:
+    """What an evaluation of the choice found beside what the search had said."""
+    rates = ", ".join(
+        f"{name} {verified.evaluated[name]:.4f} ({verified.searched[name]:.4f})"
+        for name in ("hmean", "hmean_70")
+    )
+    text = f"evaluated as tools/eval.py does (as the search had it): {rates}"
+    if verified.agrees:
+        return text
+    return (
+        f"{text}\nwarning: the two differ by {verified.difference:.4f}: boxes lie on a threshold; "
+        "what the evaluation found is right"
+    )

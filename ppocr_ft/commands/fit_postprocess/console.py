@@ -1,0 +1,213 @@
+"""A fit of post-processing in words, as tables and as a heat map of characters."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.commands.fit_postprocess.grid import Cell
+from ppocr_ft.commands.fit_postprocess.search import Fitted
+from ppocr_ft.commands.fit_postprocess.tally import FLAT, best_cell
+from ppocr_ft.utils.tables import markdown_table
+
+HEADER = (
+    "", "resize", "thresh", "score_mode", "unclip_ratio", "box_thresh", "hmean", "hmean_70",
+)  # fmt: skip
+MAX_MAP_COLUMNS = 16
+OBJECTIVES = {
+    "hmean": "hmean at IoU 0.5",
+    "hmean_70": "hmean at IoU 0.7",
+    "mean": "mean of hmean at IoU 0.5 and 0.7",
+}
+
+
+def fit_report(fitted: Fitted) -> str:
+    """Everything: the table, the heat map, how flat the optimum is, what held-out images say."""
+    parts = (fit_table(fitted), heat_map_text(fitted), plateau_text(fitted), verdict_text(fitted))
+    return "\n\n".join(parts)
+
+
+def fit_notes(fitted: Fitted) -> str:
+    """The report without the heat map."""
+    return "\n\n".join((fit_table(fitted), plateau_text(fitted), verdict_text(fitted)))
+
+
+def fit_summary(fitted: Fitted) -> str:
+    """The chosen values, their rates beside the config's, and what the choice was judged by."""
+    tally = fitted.tally
+    chosen = tally.setting(fitted.chosen)
+    rates, before = tally.rates(fitted.chosen), tally.rates(fitted.own)
+    pairs = (f"{rates[rate]:.4f} ({before[rate]:.4f})" for rate in ("hmean", "hmean_70"))
+    return (
+        f"PostProcess fitted to the best weights: thresh {chosen.thresh:g}, "
+        f"box_thresh {chosen.box_thresh:g}, unclip_ratio {chosen.unclip_ratio:g}, "
+        f"score_mode {chosen.score_mode}\n"
+        f"hmean {' at IoU 0.5, '.join(pairs)} at 0.7 (with the config's values)\n"
+        f"{verdict_text(fitted)}"
+    )
+
+
+def fit_table(fitted: Fitted) -> str:
+    """The config's values, those with the labels' unclip ratio, the fitted, each resize's."""
+    values = fitted.tally.values(fitted.objective)
+    rows = {"config": fitted.own, "labels' unclip_ratio": fitted.start, "fitted": fitted.best}
+    if len(fitted.tally.resizes) > 1:
+        for r, resize in enumerate(fitted.tally.resizes):
+            here = np.full_like(values, -1.0)
+            here[r] = values[r]
+            rows[f"best at {resize}"] = best_cell(here, fitted.own)
+    table = [_row(fitted, name, cell) for name, cell in rows.items()]
+    judged = fitted.held_out
+    if judged is not None:
+        rates = (f"{judged.hmean:.4f}", f"{judged.hmean_70:.4f}")
+        table.append(["fitted, held out", *[""] * 5, *rates])
+    return markdown_table(HEADER, table)
+
+
+def _row(fitted: Fitted, name: str, cell: Cell) -> list[str]:
+    tried, rates = fitted.tally.setting(cell), fitted.tally.rates(cell)
+    return [
+        name,
+        tried.resize,
+        f"{tried.thresh:g}",
+        tried.score_mode,
+        f"{tried.unclip_ratio:g}",
+        f"{tried.box_thresh:g}",
+        f"{rates['hmean']:.4f}",
+        f"{rates['hmean_70']:.4f}",
+    ]
+
+
+def plane(fitted: Fitted) -> NDArray[np.float64]:
+    """The objective (unclip_ratio, box_thresh) with the fitted resize, thresh and score mode."""
+    return np.asarray(fitted.tally.values(fitted.objective)[fitted.best[:3]])
+
+
+def plane_title(fitted: Fitted) -> str:
+    tried = fitted.tally.setting(fitted.best)
+    return (
+        f"{OBJECTIVES[fitted.objective]}, with resize {tried.resize}, thresh {tried.thresh:g}, "
+        f"score_mode {tried.score_mode}"
+    )
+
+
+def heat_map_text(fitted: Fitted) -> str:
+    """One row for each unclip ratio, one column for each box_thresh, thousandths; the fitted one
+    in brackets, + where it is as good."""
+    values, grid, best = plane(fitted), fitted.tally.grid, fitted.best
+    stride = -(-len(grid.box_threshs) // MAX_MAP_COLUMNS)
+    columns = [b for b in range(len(grid.box_threshs)) if b % stride == best.box_thresh % stride]
+    lines = [
+        f"{plane_title(fitted)}, in thousandths; [fitted], + not more than {FLAT:g} below",
+        "unclip_ratio \\ box_thresh" + "".join(f"{grid.box_threshs[b]:>6g}" for b in columns),
+    ]
+    for u, ratio in enumerate(grid.unclip_ratios):
+        cells = "".join(_map_cell(values, u, b, best) for b in columns)
+        lines.append(f"{ratio:>24g} {cells}".rstrip())
+    return "\n".join(lines)
+
+
+def _map_cell(values: NDArray[np.float64], u: int, b: int, best: Cell) -> str:
+    number = f"{values[u, b] * 1000:.0f}"
+    at = (best.unclip_ratio, best.box_thresh)
+    if (u, b) == at:
+        return f"[{number}]".rjust(6)
+    return f"{number}{'+' if values[u, b] >= values[at] - FLAT else ' '}".rjust(6)
+
+
+def plateau_text(fitted: Fitted) -> str:
+    """How far one can go from the fitted values, and which lie at the edge of what was tried."""
+    flat = fitted.plateau
+    ratios, threshs = (
+        "{:g} to {:g}".format(*ends) for ends in (flat.unclip_ratios, flat.box_threshs)
+    )
+    return "\n".join(
+        [
+            f"not more than {FLAT:g} below the fitted: unclip_ratio {ratios} with its box_thresh, "
+            f"box_thresh {threshs} with its unclip_ratio; {flat.combinations} of {flat.tried} "
+            "combinations of the two",
+            *edges(fitted),
+        ]
+    )
+
+
+def edges(fitted: Fitted) -> list[str]:
+    """A line for each fitted value that is the last one that was tried."""
+    grid, best = fitted.tally.grid, fitted.best
+    axes = {
+        "thresh": (grid.threshs, best.thresh),
+        "unclip_ratio": (grid.unclip_ratios, best.unclip_ratio),
+        "box_thresh": (grid.box_threshs, best.box_thresh),
+    }
+    return [
+        f"the fitted {name}, {values[at]:g}, is the {'lowest' if at == 0 else 'highest'} that was "
+        "tried; there may be better ones beyond it"
+        for name, (values, at) in axes.items()
+        if len(values) > 2 and at in (0, len(values) - 1)
+    ]
+
+
+def verdict_text(fitted: Fitted) -> str:
+    """What the choice gains on the images it was made on and on others, and what follows."""
+    judged, what = fitted.held_out, OBJECTIVES[fitted.objective]
+    if not fitted.tally.values(fitted.objective)[fitted.best]:
+        return f"{what}: 0 with all values that were tried; the config's own stay"
+    if fitted.best == fitted.own:
+        return f"no other values are better than the config's own by more than {FLAT:g} ({what})"
+    fit = f"{what}: {fitted.gain:+.4f} on the images that the choice was made on"
+    if judged is None:
+        return f"{fit}; with one image there is none to test it on: the config's own values stay"
+    tested = (
+        f"{fit}, {judged.gain:+.4f} +- {judged.gain_error:.4f} on images held out "
+        f"({len(judged.choices)} folds)"
+    )
+    if judged.is_sure:
+        return f"{tested}: the fitted values are taken"
+    return (
+        f"{tested}, which may be chance (lower bound {judged.gain_low:+.4f}): the config's own "
+        "values stay"
+    )
+
+
+def as_json(fitted: Fitted) -> dict[str, object]:
+    """The choice, its rates, and what it was judged by."""
+    tally, judged = fitted.tally, fitted.held_out
+    held: dict[str, object] | None = None
+    if judged is not None:
+        held = {
+            "hmean": judged.hmean,
+            "hmean_70": judged.hmean_70,
+            "gain": judged.gain,
+            "gain_error": judged.gain_error,
+            "folds": len(judged.choices),
+        }
+    cells = {
+        "config": fitted.own,
+        "labels": fitted.start,
+        "fitted": fitted.best,
+        "chosen": fitted.chosen,
+    }
+    return {
+        "objective": fitted.objective,
+        **{
+            name: {**vars(tally.setting(cell)), **tally.rates(cell)} for name, cell in cells.items()
+        },
+        "gain": fitted.gain,
+        "held_out": held,
+    }
+
+
+def fit_csv(fitted: Fitted) -> str:
+    """A line for each combination that was tried."""
+    tally, text = fitted.tally, io.StringIO()
+    hmean, hmean_70 = tally.values("hmean"), tally.values("hmean_70")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER[1:])
+    for index in np.ndindex(*hmean.shape):
+        tried = tally.setting(Cell(*index))
+        rates = (f"{hmean[index]:.6f}", f"{hmean_70[index]:.6f}")
+        writer.writerow([*vars(tried).values(), *rates])
+    return text.getvalue()

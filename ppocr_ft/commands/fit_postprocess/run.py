@@ -1,0 +1,261 @@
+"""Post-processing fitted to the labelled images of ``Eval``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from ppocr_ft.commands.fit_postprocess.console import as_json, fit_csv, fit_notes
+from ppocr_ft.commands.fit_postprocess.count import Truth
+from ppocr_ft.commands.fit_postprocess.grid import Grid, Setting, ratio_step, ratios_about, rising
+from ppocr_ft.commands.fit_postprocess.maps import LEVELS, MapStore
+from ppocr_ft.commands.fit_postprocess.plot import heat_map
+from ppocr_ft.commands.fit_postprocess.resizes import LimitedResize, by_resize
+from ppocr_ft.commands.fit_postprocess.search import Fitted, Gathered, Plan, gather, search
+from ppocr_ft.commands.fit_postprocess.tally import Objective
+from ppocr_ft.config import Config
+from ppocr_ft.config.transforms import MakeShrinkMap
+from ppocr_ft.data import FaultLog
+from ppocr_ft.engine.callbacks.checkpoints import BEST
+from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.factory.device import cpu_threads
+from ppocr_ft.factory.objects import eval_data, eval_image, evaluate, network, post_process
+from ppocr_ft.geometry import unclip_ratio_for
+from ppocr_ft.metrics.det import overlaps
+from ppocr_ft.models import Detector
+from ppocr_ft.postprocess.db import ScoreMode
+from ppocr_ft.runs.folder import FIT_FIGURES, FIT_FILES, FIT_JSON, FIT_PICTURE
+from ppocr_ft.utils.files import check_writable, write_whole
+
+THRESHS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+FEW_THRESHS = (0.2, 0.3, 0.4)
+BOX_THRESHS = rising(np.arange(0.2, 0.91, 0.05))
+SCORE_MODES: tuple[ScoreMode, ...] = ("fast", "slow")
+ROOM_BYTES = 2**22
+MAX_LABELS = 2000
+"""So many texts, evenly spread over all, say which unclip ratio they ask for."""
+SAME_HMEAN = 5e-4
+"""Two evaluations whose hmeans differ by less than this print the same, to three digits."""
+Item = TypeVar("Item")
+
+
+class Bar(Protocol):
+    """Passes images, or their maps, on: so many of them, to be shown under a title."""
+
+    def __call__(self, items: Iterable[Item], total: int, title: str) -> Iterable[Item]: ...
+
+
+def unseen(items: Iterable[Item], total: int, title: str) -> Iterable[Item]:
+    """A bar that isn't there."""
+    return items
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What is tried; None: the usual values. The config's own are always among them."""
+
+    objective: Objective = "mean"
+    resizes: Sequence[LimitedResize] = ()
+    threshs: Sequence[float] = THRESHS
+    box_threshs: Sequence[float] = BOX_THRESHS
+    unclip_ratios: Sequence[float] | None = None
+    score_modes: Sequence[ScoreMode] = SCORE_MODES
+    folds: int = 5
+
+
+@dataclass(frozen=True)
+class Verified:
+    """DetMetric's summaries: the chosen values by the search, and by an evaluation of their own."""
+
+    searched: Mapping[str, float]
+    evaluated: Mapping[str, float]
+
+    @property
+    def difference(self) -> float:
+        """The larger one of the two hmeans'."""
+        return max(
+            abs(self.searched[rate] - self.evaluated[rate]) for rate in ("hmean", "hmean_70")
+        )
+
+    @property
+    def agrees(self) -> bool:
+        return self.difference < SAME_HMEAN
+
+
+@dataclass(frozen=True)
+class PostProcessFit:
+    """``exact`` is DetMetric's summary with the config's own values on maps as the network gave
+    them, ``chosen`` the config with the values that were chosen."""
+
+    config: Config
+    chosen: Config
+    fitted: Fitted
+    exact: Mapping[str, float]
+    map_bytes: int
+    faults: FaultLog
+
+    def cost_text(self) -> str:
+        """What keeping maps as whole numbers costs, on these images."""
+        kept = self.fitted.tally.rates(self.fitted.own)
+        pairs = (f"{kept[rate]:.4f} ({self.exact[rate]:.4f})" for rate in ("hmean", "hmean_70"))
+        return (
+            f"maps kept in {LEVELS + 1} levels, {self.map_bytes / 2**20:.1f} MiB: the config's "
+            f"values give {', '.join(pairs)} on them (on maps as they were)"
+        )
+
+    def verify(self, detector: Detector, bar: Bar = unseen) -> Verified:
+        """Evaluate the chosen values as tools/eval.py does."""
+        data = eval_data(self.chosen)
+        images = bar(data.images(), len(data), "evaluate the choice")
+        searched = self.fitted.tally.rates(self.fitted.chosen)
+        return Verified(searched, evaluate(self.chosen, detector, images).summary)
+
+    def save(self, out: Path) -> None:
+        """Write the config to ``out``, the figures and the heat map beside it. Raises OSError."""
+        report = "".join(
+            f"# {line}".rstrip() + "\n" for line in fit_notes(self.fitted).splitlines()
+        )
+        head = "# Written by tools/fit_postprocess.py.\n#\n"
+        figures = json.dumps(as_json(self.fitted), indent=1, ensure_ascii=False)
+        write_whole(out.parent / FIT_FIGURES, fit_csv(self.fitted).encode())
+        write_whole(out.parent / FIT_JSON, f"{figures}\n".encode())
+        write_whole(out.parent / FIT_PICTURE, heat_map(self.fitted))
+        write_whole(out, (head + report + self.chosen.to_yaml()).encode())
+
+
+def check_room(out: Path, key: str) -> None:
+    """
+    Raises:
+        ConfigError: naming ``key``, where ``PostProcessFit.save`` couldn't write.
+    """
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder; expected the config's file", key=key)
+    check_writable(out.parent, ROOM_BYTES, key)
+
+
+def fit_postprocess(
+    config: Config,
+    detector: Detector,
+    options: FitOptions | None = None,
+    bar: Bar = unseen,
+) -> PostProcessFit:
+    """Search for the values of ``PostProcess``, and of ``Eval``'s DetResizeForTest, that suit the
+    labelled images of ``Eval`` best.
+
+    Raises:
+        ConfigError: a value to try is out of range, or a resize where the config has none.
+        DataError: no image can be used, no text counts, or the disk has no room for the maps.
+    """
+    options = options or FitOptions()
+    configs = by_resize(config, options.resizes)
+    with MapStore() as store:
+        passes, faults = _gather_all(configs, detector, store, bar)
+        first = passes[0]
+        plan = _plan(config, next(iter(configs)), first.truths, options)
+        fitted = search(store, list(configs), first.truths, post_process(config), plan, bar)
+        used = store.bytes_used
+    setting = fitted.tally.setting(fitted.chosen)
+    chosen = _with_setting(configs[setting.resize], setting)
+    return PostProcessFit(config, chosen, fitted, first.summary, used, faults)
+
+
+def _gather_all(
+    configs: Mapping[str, Config], detector: Detector, store: MapStore, bar: Bar
+) -> tuple[list[Gathered], FaultLog]:
+    passes, faults = [], FaultLog()
+    for name, own in configs.items():
+        data = eval_data(own)
+        images = bar(data.images(), len(data), f"evaluate {name}")
+        passes.append(
+            gather(
+                detector,
+                map(eval_image, images),
+                post_process(own),
+                store,
+                name,
+                batch_size=own.Eval.loader.batch_size_per_card,
+                threads=cpu_threads(own),
+            )
+        )
+        faults = FaultLog(data.faults)
+        if len(passes[0].truths) != len(passes[-1].truths):
+            raise DataError(
+                f"{len(passes[0].truths)} images could be read the first time, then "
+                f"{len(passes[-1].truths)}; all resizes need the same images",
+                key="Eval.dataset",
+            )
+    return passes, faults
+
+
+def _plan(config: Config, resize: str, truths: Sequence[Truth], options: FitOptions) -> Plan:
+    section = config.PostProcess
+    own = Setting(
+        resize, section.thresh, section.score_mode, section.unclip_ratio, section.box_thresh
+    )
+    start = labels_ratio(config, truths)
+    ratios = options.unclip_ratios
+    tried = ratios_about(start) if ratios is None else ratios
+    modes = [section.score_mode] if section.box_type == "poly" else options.score_modes
+    grid = Grid(
+        _with_own(options.threshs, own.thresh),
+        tuple(sorted({*modes, own.score_mode})),
+        _with_own(tried, own.unclip_ratio, start),
+        _with_own(options.box_threshs, own.box_thresh),
+    )
+    step = ratio_step(start) if ratios is None else None
+    return Plan(grid, own, start, step, options.objective, options.folds, config.Global.seed)
+
+
+def _with_own(values: Iterable[float], *own: float) -> tuple[float, ...]:
+    return tuple(sorted({*map(float, values), *own}))
+
+
+def labels_ratio(config: Config, truths: Sequence[Truth]) -> float:
+    """The unclip ratio that gives the labels back best at the shrink ratio that training ends
+    with; the config's where it shrinks nothing or no label leaves a kernel."""
+    shrinks = [op for op in config.Train.dataset.transforms if isinstance(op, MakeShrinkMap)]
+    texts = [text for truth in truths for text in _counted(truth)]
+    chosen = texts[:: max(1, len(texts) // MAX_LABELS)]
+    try:
+        return unclip_ratio_for(chosen, shrinks[-1].end_ratio())
+    except (ConfigError, IndexError):
+        return config.PostProcess.unclip_ratio
+
+
+def _counted(truth: Truth) -> list[np.ndarray[Any, Any]]:
+    """The texts that DetMetric counts."""
+    found = overlaps([], truth.polygons, truth.ignored)
+    left_out = found.invalid_gt | found.ignored_gt
+    return [text for text, out in zip(truth.polygons, left_out, strict=True) if not out]
+
+
+def _with_setting(config: Config, setting: Setting) -> Config:
+    values = {
+        "thresh": setting.thresh,
+        "score_mode": setting.score_mode,
+        "unclip_ratio": setting.unclip_ratio,
+        "box_thresh": setting.box_thresh,
+    }
+    section = config.PostProcess.model_copy(update=values)
+    return config.model_copy(update={"PostProcess": section})
+
+
+def after_training(config: Config, folder: Path, bar: Bar = unseen) -> PostProcessFit:
+    """Fit to the best weights of the run in ``folder`` at the config's own resize, over fewer
+    thresholds: one pass over the images. What an earlier fit left there goes first.
+
+    Raises:
+        UserInputError: as ``fit_postprocess`` and ``network``.
+    """
+    for name in FIT_FILES:
+        (folder / name).unlink(missing_ok=True)
+    best = str(folder / BEST)
+    section = config.Global.model_copy(update={"checkpoints": best, "resume": None})
+    config = config.model_copy(update={"Global": section})
+    detector, _ = network(config)
+    return fit_postprocess(config, detector, FitOptions(threshs=FEW_THRESHS), bar)

@@ -1,0 +1,171 @@
+"""Counts of all combinations over all images, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.commands.fit_postprocess.grid import Cell, Grid, Setting
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Objective = Literal["hmean", "hmean_70", "mean"]
+MAX_BLOCKS = 200
+FLAT = 0.002
+"""A combination this close to the best one is taken to be as good."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """counts: (block, resize, thresh, mode, unclip, box_thresh, 3), see ``count.COUNTED``; gts:
+    (block,) texts that count. A block is some of the images: memory doesn't grow with them."""
+
+    resizes: tuple[str, ...]
+    grid: Grid
+    counts: Ints
+    gts: Ints
+
+    def joined(self, other: Tally) -> Tally:
+        """With the unclip ratios of both, which are different ones."""
+        ratios = [*self.grid.unclip_ratios, *other.grid.unclip_ratios]
+        order = np.argsort(ratios)
+        counts = np.concatenate([self.counts, other.counts], axis=UNCLIP_AXIS)
+        grid = self.grid.with_ratios(ratios)
+        return Tally(self.resizes, grid, counts.take(order, axis=UNCLIP_AXIS), self.gts)
+
+    def values(self, objective: Objective, blocks: NDArray[np.intp] | None = None) -> Floats:
+        """The objective (resize, thresh, mode, unclip, box_thresh) on those blocks, or on all."""
+        counts = self.counts if blocks is None else self.counts[blocks]
+        gts = self.gts if blocks is None else self.gts[blocks]
+        return score(counts.sum(axis=0), gts.sum(), objective)
+
+    def at(self, cell: Cell) -> Ints:
+        """The counts (block, 3) of one combination."""
+        index = (slice(None), *cell)
+        return self.counts[index]
+
+    def rates(self, cell: Cell) -> dict[str, float]:
+        """DetMetric's six rates with one combination."""
+        counts, gt = self.at(cell).sum(axis=0), self.gts.sum()
+        found: dict[str, float] = {}
+        for column, suffix in ((1, ""), (2, "_70")):
+            rates = _rates(counts[..., column], gt, counts[..., 0])
+            names = (f"{name}{suffix}" for name in ("precision", "recall", "hmean"))
+            found |= {name: float(rate) for name, rate in zip(names, rates, strict=True)}
+        return found
+
+    def setting(self, cell: Cell) -> Setting:
+        grid = self.grid
+        return Setting(
+            self.resizes[cell.resize],
+            grid.threshs[cell.thresh],
+            grid.score_modes[cell.score_mode],
+            grid.unclip_ratios[cell.unclip_ratio],
+            grid.box_threshs[cell.box_thresh],
+        )
+
+    def cell(self, setting: Setting) -> Cell:
+        """Where a combination stands.
+
+        Raises:
+            ValueError: it is none of those that were tried.
+        """
+        grid = self.grid
+        return Cell(
+            self.resizes.index(setting.resize),
+            grid.threshs.index(setting.thresh),
+            grid.score_modes.index(setting.score_mode),
+            grid.unclip_ratios.index(setting.unclip_ratio),
+            grid.box_threshs.index(setting.box_thresh),
+        )
+
+
+UNCLIP_AXIS = 1 + Cell._fields.index("unclip_ratio")
+
+
+def score(counts: NDArray[np.generic], gts: NDArray[np.generic], objective: Objective) -> Floats:
+    """The objective of counts (..., 3), ``gts`` (...) or one for all."""
+    det = counts[..., 0]
+    hmean, hmean_70 = (_rates(counts[..., column], gts, det)[2] for column in (1, 2))
+    if objective == "mean":
+        return np.asarray((hmean + hmean_70) / 2)
+    return np.asarray(hmean if objective == "hmean" else hmean_70)
+
+
+def _rates(
+    matched: NDArray[np.generic], gt: NDArray[np.generic], det: NDArray[np.generic]
+) -> tuple[Floats, Floats, Floats]:
+    """Precision, recall and hmean, in DetMetric's own arithmetic."""
+    matched, gt, det = np.broadcast_arrays(matched, gt, det)
+    precision, recall = _quotient(matched, det), _quotient(matched, gt)
+    return precision, recall, _quotient(2 * precision * recall, precision + recall)
+
+
+def _quotient(top: NDArray[np.generic], bottom: NDArray[np.generic]) -> Floats:
+    """0 where it would be divided by 0."""
+    found: Floats = np.zeros(np.shape(top))
+    np.divide(top, bottom, out=found, where=np.asarray(bottom) > 0)
+    return found
+
+
+def best_cell(values: Floats, own: Cell) -> Cell:
+    """The best combination that changes no more than it has to.
+
+    Of those within ``FLAT`` of the highest value it is ``own``, if that is one of them; else one
+    that shares most of resize, thresh and score mode with ``own``, which hardly move the objective
+    and are best at other values with each few images. Of these it is the best one; among equals
+    that with the best neighbours in unclip ratio and box_thresh, then the one nearest to ``own``.
+    """
+    if values[own] >= values.max() - FLAT:
+        return own
+    good = np.argwhere(values >= values.max() - FLAT)  # (n, 5)
+    far = np.abs(good - np.array(own))
+    changed = (far[:, :3] > 0).sum(axis=1)
+    good, far = good[changed == changed.min()], far[changed == changed.min()]
+    reached = values[tuple(good.T)]
+    good, far = good[reached == reached.max()], far[reached == reached.max()]
+    around = np.array([_around(values, Cell(*each)) for each in good.tolist()])
+    return Cell(*good[np.lexsort((far.sum(axis=1), -around))[0]].tolist())
+
+
+def _around(values: Floats, cell: Cell) -> float:
+    """Mean of a cell and its neighbours in its plane; the plane goes on over its edge."""
+    plane = np.pad(values[cell[:3]], 1, mode="edge")
+    u, b = cell.unclip_ratio, cell.box_thresh
+    return float(plane[u : u + 3, b : b + 3].mean())
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """How far one can go from the best without losing more than ``FLAT``: lowest and highest
+    unclip ratio with its box_thresh, the other way round, and how many of the ``tried``
+    combinations of the two, with its resize, thresh and score mode."""
+
+    unclip_ratios: tuple[float, float]
+    box_threshs: tuple[float, float]
+    combinations: int
+    tried: int
+
+
+def plateau(tally: Tally, values: Floats, best: Cell) -> Plateau:
+    flat = values[best[:3]] >= values[best] - FLAT  # (unclip, box_thresh)
+    u, b = best.unclip_ratio, best.box_thresh
+    return Plateau(
+        _run(flat[:, b], u, tally.grid.unclip_ratios),
+        _run(flat[u], b, tally.grid.box_threshs),
+        int(flat.sum()),
+        flat.size,
+    )
+
+
+def _run(flat: NDArray[np.bool_], at: int, values: Sequence[float]) -> tuple[float, float]:
+    """The ends of the unbroken run round ``at``."""
+    broken = np.flatnonzero(~flat)
+    below, above = broken[broken < at], broken[broken > at]
+    first = int(below[-1]) + 1 if len(below) else 0
+    last = int(above[0]) - 1 if len(above) else len(values) - 1
+    return values[first], values[last]

@@ -1,0 +1,103 @@
+"""Find text in images."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ppocr_ft.commands.common import command, config_of, parser
+from ppocr_ft.commands.exit_codes import WRONG_INPUT
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.utils.progress import progress
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.predict.run import Predictor
+
+EXAMPLES = """\
+  python tools/predict.py -c configs/det_v4_ft.yml --images photo.jpg
+  python tools/predict.py -c configs/det_v4_ft.yml --images scans/ --out found/
+        boxes.jsonl, and each picture with its boxes drawn
+  python tools/predict.py -c configs/det_v4_ft.yml -o Global.checkpoints=output/best_accuracy \\
+        --images 'scans/*.png'
+  python tools/predict.py --model output/inference --images scans/
+        an exported model, by its own inference.yml; --model output/inference/inference.onnx too
+  python tools/predict.py --model output/inference --images scans/ --save-label scans/Label.txt
+        boxes to correct in PPOCRLabel and to train on
+"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = options_of(argv)
+    images, predict, about = predictor_of(options)
+    from ppocr_ft.commands.predict.label_file import label_writer
+    from ppocr_ft.commands.predict.predictions import prediction, prediction_folder
+
+    print(about, file=sys.stderr)
+    with prediction_folder(options.out) as write, label_writer(options.save_label) as label:
+        shown = progress(images.images(), len(images), "image", "predict")
+        for path, boxes in predict(shown):
+            write(path, boxes)
+            label(path, boxes)
+            print(json.dumps(prediction(path, boxes), ensure_ascii=False))
+    for fault in images.faults:
+        print(fault, file=sys.stderr)
+    return WRONG_INPUT if images.faults else 0
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    made = parser(
+        "Find text in images: boxes as JSON lines, and pictures of them.",
+        EXAMPLES,
+        config_required=False,
+    )
+    made.add_argument(
+        "--model",
+        type=Path,
+        metavar="PATH",
+        help="an exported folder or a .onnx file, in place of -c and -o",
+    )
+    made.add_argument(
+        "--images", required=True, nargs="+", metavar="PATH", help="files, folders or patterns"
+    )
+    made.add_argument("--out", type=Path, metavar="DIR", help="folder for boxes.jsonl and pictures")
+    made.add_argument(
+        "--save-label",
+        type=Path,
+        metavar="FILE",
+        help="write PPOCRLabel's Label.txt; best beside the images, since it names them from the "
+        "folder that it lies in",
+    )
+    made.add_argument(
+        "--batch",
+        type=at_least_one,
+        metavar="N",
+        help="images through the network together; only neighbours that get the same size are",
+    )
+    options = made.parse_args(argv)
+    if (options.config is None) == (options.model is None):
+        made.error("give either -c FILE or --model PATH")
+    if options.model is not None and options.override:
+        made.error("-o changes a config; an exported model has its values in inference.yml")
+    return options
+
+
+def at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text}, must be 1 or more")
+    return int(text)
+
+
+def predictor_of(options: argparse.Namespace) -> Predictor:
+    config = None if options.config is None else config_of(options)
+
+    import_paddle()
+    from ppocr_ft.commands.predict.run import config_predictor, model_predictor
+
+    if config is None:
+        return model_predictor(options.model, options.images, options.batch)
+    return config_predictor(config, options.images, options.batch)

@@ -1,0 +1,76 @@
+"""Predicted boxes as JSON lines, and the pictures that show them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+import cv2
+import numpy as np
+
+from ppocr_ft.errors import DataError
+from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.utils.draw import draw_polygons
+
+BOXES_FILE = "boxes.jsonl"
+
+
+class Write(Protocol):
+    def __call__(self, path: str, boxes: ImageBoxes) -> None: ...
+
+
+def prediction(path: str, boxes: ImageBoxes) -> dict[str, Any]:
+    """``{"image": path, "boxes": [{"points": [[x, y], ...], "score": s}, ...]}``, source pixels."""
+    found = [
+        {"points": np.asarray(points).tolist(), "score": round(float(score), 4)}
+        for points, score in zip(boxes["points"], boxes["scores"], strict=True)
+    ]
+    return {"image": path, "boxes": found}
+
+
+@contextmanager
+def prediction_folder(out: Path | None) -> Iterator[Write]:
+    """Writes into ``out``: a picture of each image, and ``boxes.jsonl``, in place when whole.
+
+    Without a folder it writes nothing.
+
+    Raises:
+        DataError: the folder can't be made or written to.
+    """
+    if out is None:
+        yield lambda path, boxes: None
+        return
+    aside = out / f".{BOXES_FILE}.{os.getpid()}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with aside.open("w", encoding="utf-8") as lines:
+            yield _Writer(out, lines)
+        aside.replace(out / BOXES_FILE)
+    except OSError as error:
+        raise DataError(f"can't be written: {error.strerror}", path=out) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+class _Writer:
+    def __init__(self, out: Path, lines: TextIO) -> None:
+        self._out = out
+        self._lines = lines
+        self._names: dict[str, int] = {}
+
+    def __call__(self, path: str, boxes: ImageBoxes) -> None:
+        line = json.dumps(prediction(path, boxes), ensure_ascii=False)
+        self._lines.write(line + "\n")
+        picture = np.asarray(cv2.imread(path, cv2.IMREAD_COLOR), np.uint8)
+        drawn = draw_polygons(picture, boxes["points"], scores=boxes["scores"].tolist())
+        encoded = cv2.imencode(".jpg", drawn)[1]
+        (self._out / self._name(Path(path).stem)).write_bytes(encoded.tobytes())
+
+    def _name(self, stem: str) -> str:
+        """A free file name; images of one name may come from several folders."""
+        self._names[stem] = count = self._names.get(stem, 0) + 1
+        return f"{stem}.jpg" if count == 1 else f"{stem}_{count}.jpg"

@@ -1,0 +1,63 @@
+"""Finding text by a config's network or by an exported model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ppocr_ft.config import Config
+from ppocr_ft.data.images import ImageSet, find_images, unlabelled
+from ppocr_ft.export import open_model
+from ppocr_ft.factory.objects import eval_image, image_files, network, predict
+from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.utils.system import cores
+
+Found = Iterator[tuple[str, ImageBoxes]]
+"""Each image's path and boxes."""
+READ_AHEAD_THREADS = 2
+
+
+class Predictor(NamedTuple):
+    """``predict`` takes ``images``, prepared; ``about`` says where the weights are from."""
+
+    images: ImageSet
+    predict: Callable[[Iterable[dict[str, Any]]], Found]
+    about: str
+
+
+def config_predictor(
+    config: Config, patterns: Sequence[str], batch_size: int | None = None
+) -> Predictor:
+    """Images by files, folders or patterns, through the config's network.
+
+    ``batch_size`` goes before the config's for ``Eval``.
+
+    Raises:
+        DataError, WeightsError, ConfigError: as ``image_files`` and ``network``.
+    """
+    images = image_files(config, patterns)
+    detector, coverage = network(config)
+    return Predictor(
+        images, lambda items: predict(config, detector, items, batch_size), str(coverage)
+    )
+
+
+def model_predictor(
+    where: str | Path, patterns: Sequence[str], batch_size: int | None = None
+) -> Predictor:
+    """The same through an exported folder or ONNX file, by its own ``inference.yml``.
+
+    Raises:
+        WeightsError, ConfigError: as ``ppocr_ft.export.open_model``.
+        DataError: naming every pattern that no image fits.
+    """
+    model = open_model(where, cores())
+    paths = find_images(patterns)
+    images = ImageSet(unlabelled(paths, model.operators), len(paths), READ_AHEAD_THREADS)
+
+    def run(items: Iterable[dict[str, Any]]) -> Found:
+        for image, boxes in model.detect(map(eval_image, items), batch_size or 1):
+            yield image.path, boxes
+
+    return Predictor(images, run, f"model: {model.where}")

@@ -1,0 +1,41 @@
+"""Make the page of a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ppocr_ft.commands.common import command
+from ppocr_ft.commands.quiet_paddle import import_paddle
+
+EXAMPLES = """\
+  python tools/report.py output/det_v4_ft
+        report.html and results.png of a run, finished or broken off, from the files in its folder
+  python tools/report.py output/det_v4_ft --language zh"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    made = argparse.ArgumentParser(
+        description="Make the page of a run again: report.html and results.png in its folder.",
+        epilog=f"examples:\n{EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a run's folder, its Global.save_model_dir"
+    )
+    made.add_argument(
+        "--language",
+        choices=("auto", "en", "zh"),
+        default="auto",
+        help="the language that the page opens in (default: auto, the browser's); it can be "
+        "switched there",
+    )
+    options = made.parse_args(argv)
+
+    import_paddle()
+    from ppocr_ft.commands.report.run import report
+
+    print(report(options.folder, options.language))
+    return 0

@@ -1,0 +1,132 @@
+"""The page of a run, from the files in its folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from ppocr_ft.commands.report.config_difference import config_differences
+from ppocr_ft.config import load_config
+from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE
+from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
+from ppocr_ft.errors import DataError, UserInputError
+from ppocr_ft.report.evaluations import BEFORE, BEST, EVALUATIONS, read_evaluation
+from ppocr_ft.report.page import CURVES, PAGE
+from ppocr_ft.report.page.render import Language, render
+from ppocr_ft.report.page.run import Difference, Facts, Run
+from ppocr_ft.report.results_png import results_png
+from ppocr_ft.runs.folder import FIT_JSON, RESOLVED_CONFIG
+from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
+from ppocr_ft.utils.files import write_whole
+
+DEFAULT_CONFIG = "det_v4_ft.yml"
+ROOT = Path(__file__).parents[3]
+CONFIG_FOLDERS = (ROOT / "configs", ROOT / "ppocr_ft" / "configs")
+"""Where the shipped configs lie: in a checkout, and installed."""
+Found = TypeVar("Found")
+
+
+def report(folder: Path, language: Language = "auto") -> Path:
+    """Write report.html and results.png into a run's folder; returns the page's path.
+
+    Files that are missing, or broken, leave a gap that the page names.
+
+    Raises:
+        DataError: the folder holds no run's metrics.csv, or can't be written.
+    """
+    run = read_run(folder)
+    try:
+        write_whole(folder / CURVES, results_png(run))
+        write_whole(folder / PAGE, render(run, language).encode())
+    except OSError as error:
+        raise DataError(f"can't be written: {error.strerror}", path=folder / PAGE) from error
+    return folder / PAGE
+
+
+def read_run(folder: Path) -> Run:
+    """
+    Raises:
+        DataError: there is no metrics.csv with a row.
+    """
+    columns, rows = _metrics(folder / METRICS_FILE)
+    notes: list[str] = []
+    text, config = _config(folder / RESOLVED_CONFIG, notes)
+
+    def facts(name: str) -> Facts | None:
+        found: Facts | None = _tried(_json, folder / name, notes)
+        return found
+
+    before, best = (
+        _tried(read_evaluation, folder / EVALUATIONS / name, notes) for name in (BEFORE, BEST)
+    )
+    return Run(
+        name=folder.resolve().name,
+        columns=columns,
+        rows=rows,
+        config=config,
+        config_text=text,
+        differences=_differences(config),
+        before=before,
+        best=best,
+        weights=facts(WEIGHTS),
+        data=facts(DATA),
+        environment=facts(ENVIRONMENT),
+        fitted=facts(FIT_JSON),
+        verdicts=_tried(_json_lines, folder / VERDICTS_FILE, notes) or (),
+        notes=notes,
+    )
+
+
+def _metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Header and whole rows; a kill may have cut the last one off."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise DataError(
+            f"can't be read: {why}; give the folder of a run, Global.save_model_dir", path=path
+        ) from None
+    header, *rows = list(csv.reader(lines)) or [[]]
+    whole = [dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
+    if not {"kind", "step"} <= set(header) or not whole:
+        raise DataError("has no row of a run yet: nothing to report", path=path)
+    return header, whole
+
+
+def _config(path: Path, notes: list[str]) -> tuple[str, dict[str, Any]]:
+    """As plain data, so that a run of an earlier version can be shown too."""
+    text = _tried(lambda file: file.read_text(encoding="utf-8"), path, notes) or ""
+    found = _tried(lambda _: yaml.safe_load(text), path, notes)
+    return text, found if isinstance(found, dict) else {}
+
+
+def _differences(config: Mapping[str, Any]) -> list[Difference] | None:
+    for folder in CONFIG_FOLDERS:
+        if config and (folder / DEFAULT_CONFIG).is_file():
+            default = load_config(folder / DEFAULT_CONFIG).to_yaml()
+            return config_differences(yaml.safe_load(default), config)
+    return None
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _json_lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def _tried(read: Callable[[Path], Found], path: Path, notes: list[str]) -> Found | None:
+    """None where the file is missing or, with a note, broken."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, UserInputError, yaml.YAMLError) as error:
+        notes.append(f"{path.name}: {error}")
+        return None

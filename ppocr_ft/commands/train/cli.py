@@ -1,0 +1,199 @@
+"""Train a detector."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ppocr_ft.commands.check.console import grouped
+from ppocr_ft.commands.common import command, config_of, parser
+from ppocr_ft.commands.exit_codes import FAILED, SIGNALLED
+from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
+from ppocr_ft.commands.launched import only_first_speaks, processes, together
+from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.errors import Finding, UserInputError, WeightsError
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.train.dry_run import DryRun
+    from ppocr_ft.config import Config
+    from ppocr_ft.engine.parallel import Team
+    from ppocr_ft.engine.stop import StoppedEarly
+    from ppocr_ft.runs.assemble import Training
+
+EXAMPLES = """\
+  python tools/train.py -c configs/det_v4_ft.yml
+        the released weights, fine-tuned on the built-in sample data set
+  python tools/train.py -c configs/det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
+        Train.dataset.label_file_list=[/my/data/Label.txt] Eval.dataset.data_dir=/my/data \\
+        Eval.dataset.label_file_list=[/my/data/val.txt] Global.save_model_dir=output/mine
+  python tools/train.py -c configs/det_v4_ft.yml --dry-run
+        what the run would do when, as a picture and a table
+  python tools/train.py -c configs/det_v4_ft.yml --resume
+        go on with the run in Global.save_model_dir
+  python tools/train.py -c configs/det_v4_ft.yml --resume output/mine
+  python -m paddle.distributed.launch --devices 0,1 tools/train.py -c configs/det_v4_ft.yml
+        on two cards; --nproc_per_node 2 --backend gloo: two processes on the CPU"""
+SHOWN_FINDINGS = 3
+EPILOGUE = """
+
+exit codes: 0 done, or stopped early as Global.stop_on or Global.patience ask; 2 the input is
+wrong; 1 the losses turned NaN or infinite, or anything else;
+130 and 143 stopped by Ctrl-C or SIGTERM, with the run saved"""
+
+
+@partial(command, in_team=True)
+def main(argv: Sequence[str]) -> int:
+    made = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
+    how = made.add_mutually_exclusive_group()
+    how.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="don't train: draw learning rates and shrink ratio over the steps (schedule.png, "
+        "schedule.csv in Global.save_model_dir), print the groups and the key steps",
+    )
+    how.add_argument(
+        "--resume",
+        nargs="?",
+        const="latest",
+        metavar="PATH",
+        help="go on with a run: its folder or its latest.pdstate; without PATH the run in "
+        "Global.save_model_dir",
+    )
+    with only_first_speaks():
+        options = made.parse_args(argv)
+        if processes() > 1:
+            return together(lambda team: begin(config_of(options), options, team))
+        config = config_of(options)
+
+        import_paddle()
+        from ppocr_ft.engine.parallel import ALONE
+
+        return begin(config, options, ALONE)
+
+
+def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
+    """Make everything, then train."""
+    from ppocr_ft.commands.check.run import precheck
+    from ppocr_ft.commands.train.dry_run import dry_run
+    from ppocr_ft.factory.device import device
+    from ppocr_ft.runs import assemble
+
+    if options.dry_run:
+        return show(dry_run(config, team))
+    if team.leads:
+        tell(precheck(config))
+    print(device(config, team), flush=True)
+    run = assemble.training(config, assemble.resume_path(config, options.resume), team=team)
+    run.log.say(run.describe())
+    code = train(run, options)
+    if code == 0 and config.Global.fit_postprocess and team.leads:
+        fit_at_end(config, run.folder, run.log.say)
+    if team.leads:
+        make_page(run)
+    return code
+
+
+def make_page(run: Training) -> None:
+    """The page of a run that is over or broken off; the run is none the worse without it."""
+    from ppocr_ft.commands.report.run import report
+
+    try:
+        run.log.say(f"report: {report(run.folder)}")
+    except (OSError, UserInputError) as error:
+        print(f"report.html was not made: {error}", file=sys.stderr)
+
+
+def tell(findings: Sequence[Finding]) -> None:
+    """What a quick look at config and labels found; training goes on without what is bad."""
+    if findings:
+        lines = grouped(findings, SHOWN_FINDINGS)
+        lines.append("(tools/check.py says all, looks at the images, and draws samples)\n")
+        print("\n".join(lines), file=sys.stderr)
+
+
+def show(plan: DryRun) -> int:
+    """Say what a dry run found out."""
+    print(plan.text)
+    if plan.files:
+        print(f"drawn: {' and '.join(map(str, plan.files))}")
+    return 0
+
+
+def train(run: Training, options: argparse.Namespace) -> int:
+    """Run, and say how it went."""
+    from ppocr_ft.engine.stop import Stopped, StoppedEarly
+    from ppocr_ft.engine.trainer import Diverged
+
+    with run.trainer.stop.listening():
+        try:
+            run.trainer.run()
+        except Stopped as stopped:
+            run.checkpoints.save_latest(run.trainer.state)
+            run.log.say(
+                f"stopped by {stopped} after step {run.trainer.progress.step}; go on with\n"
+                f"  {resume_command(options)}"
+            )
+            return SIGNALLED + stopped.signal_number
+        except StoppedEarly as early:
+            run.checkpoints.save_latest(run.trainer.state)
+            run.log.say(stopped_early(run, early))
+        except Diverged as diverged:
+            run.log.say(
+                f"stopped: {diverged}; the last good checkpoint is {run.checkpoints.last_good}. "
+                "Lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global"
+            )
+            return FAILED
+        except BrokenPipeError:
+            raise
+        except (OSError, WeightsError) as error:  # a full disk: the log can't be written either
+            last_good = run.checkpoints.last_good
+            print(f"stopped: {error}; the last good checkpoint is {last_good}", file=sys.stderr)
+            return FAILED
+        finally:
+            run.close()
+    if run.trainer.team.leads:
+        run.log.say(summary(run))
+    return 0
+
+
+def stopped_early(run: Training, early: StoppedEarly) -> str:
+    """After which step and why, and what would let it go on."""
+    progress = run.trainer.progress
+    return (
+        f"stopped early after step {progress.step} of {run.trainer.total_steps} {early.reason}; "
+        "to go on change Global.stop_on or Global.patience and add --resume"
+    )
+
+
+def resume_command(options: argparse.Namespace) -> str:
+    """The command line of this run, with ``--resume``."""
+    words = [*sys.argv[:1], "-c", options.config]
+    words += ["-o", *options.override] if options.override else []
+    launcher = "-m paddle.distributed.launch [as before] " * (processes() > 1)
+    return f"{'python ' * words[0].endswith('.py')}{launcher}{shlex.join(words)} --resume"
+
+
+def summary(run: Training) -> str:
+    """Before and after as a table, and where the files are."""
+    progress, rows = run.trainer.progress, run.metrics.evaluations()
+    last = progress.evaluated_step
+    steps = {"before training": 0, "best": progress.best_step, "at the end": last}
+    lines = [f"\n{'':48}unclip_ratio   hmean at IoU 0.5   at IoU 0.7"]
+    for name, step in steps.items():
+        own = [row for row in rows if int(row["step"]) == step]
+        best = max(own, key=by_hmean)  # the first, the config's, among equals
+        notes = [("", own[0])] + [(", best unclip_ratio", best)] * (best is not own[0])
+        for note, row in notes:
+            ratio, *rates = (float(row[key]) for key in ("unclip_ratio", "hmean", "hmean_70"))
+            label = f"{name} (step {step}){note}"
+            lines.append(f"{label:48}{ratio:12.2f}{rates[0]:19.4f}{rates[1]:13.4f}")
+    files = f"{run.folder / 'best_accuracy.pdparams'}; pictures: {run.folder / 'before_after.jpg'}"
+    return "\n".join([*lines, "", f"best weights: {files}"])
+
+
+def by_hmean(row: Mapping[str, str]) -> float:
+    return float(row["hmean"])

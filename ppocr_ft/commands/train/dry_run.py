@@ -1,0 +1,190 @@
+"""What a run would do when, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ppocr_ft.commands.train.schedule_plot import (
+    Array,
+    KeyStep,
+    RunSchedule,
+    schedule_csv,
+    schedule_png,
+)
+from ppocr_ft.config import Config
+from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
+from ppocr_ft.optim import whole_epochs
+from ppocr_ft.optim.group_names import group_names
+from ppocr_ft.runs.assemble import Parts, prepare
+from ppocr_ft.transforms import MakeShrinkMap
+from ppocr_ft.transforms.schedule import ShrinkSchedule
+from ppocr_ft.utils.files import check_writable, write_whole
+
+PICTURE, TABLE = "schedule.png", "schedule.csv"
+RESTARTS = ("CosineRestarts", "CyclicalCosine")
+SHOWN_CHANGES = 12
+SHOWN_NAMES = 3
+BYTES_PER_CELL = 16
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """``text`` is what there is to say; ``files`` are those that were written."""
+
+    schedule: RunSchedule
+    text: str
+    files: tuple[Path, ...]
+
+
+def dry_run(config: Config, team: Team = ALONE) -> DryRun:
+    """Draw the run that ``training`` would begin; its folder gets a picture and a table.
+
+    Nothing else in the folder is touched, so that a run may be under way there. Of a ``team``
+    process 0 alone writes.
+
+    Raises:
+        UserInputError: as ``training``.
+    """
+    parts = prepare(config, team)
+    schedule = run_schedule(config, parts)
+    text = "\n".join(_lines(config, parts, schedule))
+    files = _write(config, schedule) if team.leads else ()
+    return DryRun(schedule, text, files)
+
+
+def _write(config: Config, schedule: RunSchedule) -> tuple[Path, ...]:
+    folder = Path(config.Global.save_model_dir)
+    check_writable(folder, BYTES_PER_CELL * schedule.lrs.size, "Global.save_model_dir")
+    files = (folder / PICTURE, folder / TABLE)
+    write_whole(files[0], schedule_png(schedule, _title(config)))
+    write_whole(files[1], schedule_csv(schedule).encode())
+    return files
+
+
+def run_schedule(config: Config, parts: Parts) -> RunSchedule:
+    """Rates of every group and step, and the steps at which something begins."""
+    per_epoch, epochs = parts.state.progress.steps_per_epoch, config.Global.epoch_num
+    shrink = _shrink_schedule(parts)
+    return RunSchedule(
+        group_names(parts.state.optimizer.groups.groups),
+        _group_lrs(parts, epochs * per_epoch),
+        np.array([shrink.ratio(epoch) for epoch in range(1, epochs + 1)]),
+        per_epoch,
+        min(warmup_steps(config, per_epoch), epochs * per_epoch),
+        sorted(_key_steps(config, parts), key=lambda key: key.step),
+    )
+
+
+def _group_lrs(parts: Parts, total_steps: int) -> Array:
+    """(steps, groups)"""
+    steps = range(total_steps)
+    bases = np.array([[parts.rate(step), parts.rate.bias(step)] for step in steps])
+    epochs_done = np.arange(total_steps) // parts.state.progress.steps_per_epoch
+    columns = []
+    for group in parts.state.optimizer.groups.groups:
+        settings = group.settings
+        learns = (epochs_done >= settings.freeze_epochs) & (not settings.freeze)
+        columns.append(bases[:, int(settings.biases)] * settings.lr_mult * learns)
+    return np.stack(columns, axis=1)
+
+
+def _shrink_schedule(parts: Parts) -> ShrinkSchedule:
+    operators = parts.feed.data.pipeline.operators
+    (operator,) = [each for each in operators if isinstance(each, MakeShrinkMap)]
+    return operator.schedule
+
+
+def _key_steps(config: Config, parts: Parts) -> Iterator[KeyStep]:
+    per_epoch = parts.state.progress.steps_per_epoch
+    total = config.Global.epoch_num * per_epoch
+    warmup = warmup_steps(config, per_epoch)
+    if 0 < warmup < total:
+        yield KeyStep(warmup + 1, f"the warm-up is over: rate {parts.rate(warmup):.4g}")
+    yield from _rate_changes(config, parts, range(warmup + 1, total))
+    yield from _thaws(parts, per_epoch)
+    yield from _ramp_end(_shrink_schedule(parts), config.Global.epoch_num, per_epoch)
+
+
+def _thaws(parts: Parts, per_epoch: int) -> Iterator[KeyStep]:
+    groups = parts.state.optimizer.groups.groups
+    thawed: dict[int, list[str]] = {}
+    for name, group in zip(group_names(groups), groups, strict=True):
+        thawed.setdefault(group.settings.freeze_epochs, []).append(name)
+    for epochs, names in thawed.items():
+        if epochs:
+            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+            words = f"begins to learn: {', '.join(names[:SHOWN_NAMES])}{more}"
+            yield KeyStep(epochs * per_epoch + 1, words)
+
+
+def _rate_changes(config: Config, parts: Parts, steps: range) -> Iterator[KeyStep]:
+    """Milestones, restarts and the peak of a cycle; ``steps`` are counted from 0."""
+    name, rate = config.Optimizer.lr.name, parts.rate
+    if name in BY_EPOCH:
+        changed = [step for step in steps if rate(step) != rate(step - 1)]
+        for step in changed:
+            yield KeyStep(step + 1, f"milestone: rate {rate(step - 1):.4g} -> {rate(step):.4g}")
+    elif name in RESTARTS:
+        for step in steps:
+            if rate(step) > rate(step - 1):
+                yield KeyStep(step + 1, f"restart: rate {rate(step):.4g}")
+    elif name == "OneCycle" and steps:
+        peak = max(steps, key=rate)
+        yield KeyStep(peak + 1, f"the rate is highest: {rate(peak):.4g}")
+
+
+def _ramp_end(shrink: ShrinkSchedule, epochs: int, per_epoch: int) -> Iterator[KeyStep]:
+    if shrink.is_constant:
+        return
+    end = int(np.ceil(shrink.total_epoch))
+    if end <= epochs:
+        first = (end - 1) * per_epoch + 1
+        yield KeyStep(first, f"the shrink ratio's ramp is at its end: {shrink.end:g}")
+
+
+def _lines(config: Config, parts: Parts, run: RunSchedule) -> Iterator[str]:
+    epochs = config.Global.epoch_num
+    yield f"{epochs} epoch(s) x {run.steps_per_epoch} steps = {run.total_steps} steps"
+    yield from parts.state.optimizer.groups.describe()
+    if parts.rate.remark:
+        yield parts.rate.remark
+    yield f"shrink ratio: {_shrink_words(_shrink_schedule(parts), run)}"
+    yield "key steps:"
+    shown = run.key_steps[:SHOWN_CHANGES]
+    yield from (f"  step {key.step} (epoch {run.epoch_of(key.step)}): {key.words}" for key in shown)
+    if len(run.key_steps) > len(shown):
+        yield f"  and {len(run.key_steps) - len(shown)} more, as the table and the picture show"
+    last = parts.rate(run.total_steps - 1)
+    yield f"  step {run.total_steps} (epoch {epochs}): the last one: rate {last:.4g}"
+    yield from _notes(config, run)
+
+
+def _notes(config: Config, run: RunSchedule) -> Iterator[str]:
+    name, warmup = config.Optimizer.lr.name, warmup_steps(config, run.steps_per_epoch)
+    if warmup >= run.total_steps:
+        yield f"the warm-up of {warmup} steps doesn't end in this run"
+    elif warmup and name in BY_EPOCH:
+        epochs = whole_epochs(warmup, run.steps_per_epoch) // run.steps_per_epoch
+        yield f"the warm-up moves milestones back by {epochs} epoch(s), as in PaddleOCR"
+    if name == PLATEAU:
+        yield (
+            f"the rate falls where {config.Metric.main_indicator} stops rising, which nobody knows "
+            "before the run; it is drawn as if it never did"
+        )
+
+
+def _shrink_words(shrink: ShrinkSchedule, run: RunSchedule) -> str:
+    if shrink.is_constant:
+        return shrink.describe()
+    first, last = float(run.shrink_ratios[0]), float(run.shrink_ratios[-1])
+    return f"{shrink.describe()}; {first:.4g} in epoch 1, {last:.4g} in the last one"
+
+
+def _title(config: Config) -> str:
+    lr = config.Optimizer.lr
+    return f"{config.Optimizer.name}, {lr.name}, {lr.highest()[0]} {lr.highest()[1]:g}"

@@ -1,0 +1,81 @@
+"""Which device a run is on, and in what precision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import paddle
+
+from ppocr_ft.config import Config
+from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole
+from ppocr_ft.engine.train_step import Precision
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.models import Detector
+from ppocr_ft.utils.system import cores
+
+
+def device(config: Config, team: Team = ALONE) -> str:
+    """Choose the device; in a ``team`` the launcher has.
+
+    Returns a line that says which, and what it makes of the config.
+
+    Raises:
+        ConfigError: the launcher started the processes for cards, Global.use_gpu is false.
+    """
+    section = config.Global
+    each = f" for each of {team.size} processes" if team.size > 1 else ""
+    if _has_card(team):
+        if section.use_gpu:
+            paddle.set_device("gpu")
+            return f"device: {paddle.device.cuda.get_device_name()}{each}"
+        if team.size > 1:
+            raise ConfigError(
+                "is false, but the processes were started for cards; start them with "
+                "python -m paddle.distributed.launch --backend gloo, or set it to true",
+                key="Global.use_gpu",
+            )
+    paddle.set_device("cpu")
+    threads = cpu_threads(config)
+    remarks = [f"{threads} threads"] if threads > 1 else []
+    if section.use_gpu:
+        gloo = "the processes were started with gloo, which is for CPUs"
+        why = gloo if team.size > 1 else "this Paddle sees no CUDA card"
+        remarks.append(f"Global.use_gpu is true, but {why}")
+    if section.use_amp:
+        remarks.append("Global.use_amp has no effect: Paddle's mixed precision needs a card")
+    return f"device: CPU{each}" + (f" ({'; '.join(remarks)})" if remarks else "")
+
+
+def _has_card(team: Team) -> bool:
+    if team.size > 1:
+        return str(paddle.get_device()) != "cpu"
+    return bool(paddle.is_compiled_with_cuda()) and paddle.device.cuda.device_count() > 0
+
+
+def cpu_threads(config: Config) -> int:
+    """How many threads take images through the network; 1 on a card."""
+    if paddle.get_device() != "cpu":
+        return 1
+    return config.Global.cpu_threads or cores()
+
+
+def passes(config: Config) -> Callable[[Detector], Forward]:
+    """How training takes images through a network: in one piece, or in threads side by side."""
+    threads = min(cpu_threads(config), config.Train.loader.batch_size_per_card)
+    return partial(SideBySide, threads=threads) if threads > 1 else whole
+
+
+def precision(config: Config) -> Precision:
+    """Mixed precision where the chosen device has it; float16 scales its loss."""
+    section = config.Global
+    if not section.use_amp or paddle.get_device() == "cpu":
+        return Precision()
+    scaler = None
+    if section.amp_dtype == "float16":
+        scaler = paddle.amp.GradScaler(
+            init_loss_scaling=section.scale_loss,
+            use_dynamic_loss_scaling=section.use_dynamic_loss_scaling,
+        )
+    return Precision(True, section.amp_level, section.amp_dtype, scaler)

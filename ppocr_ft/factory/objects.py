@@ -1,0 +1,190 @@
+"""Networks, data sets, evaluation and prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from ppocr_ft.config import Config
+from ppocr_ft.config.schema import Dataset
+from ppocr_ft.data.dataset import Operator, SimpleDataSet
+from ppocr_ft.data.images import ImageSet, find_images, unlabelled
+from ppocr_ft.data.sample import make_sample
+from ppocr_ft.engine import evaluate as engine
+from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.factory.device import cpu_threads
+from ppocr_ft.metrics import DetMetric
+from ppocr_ft.models import Detector, Form, build_architecture
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.transforms import registry
+from ppocr_ft.weights import (
+    CoverageReport,
+    WeightsSource,
+    cache_folder,
+    choose_form,
+    load_into,
+    open_source,
+)
+
+SCHEDULED_OPERATORS = {"MakeBorderMap", "MakeShrinkMap"}
+LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
+SAMPLE_FOLDER = "sample"
+
+
+def network(config: Config) -> tuple[Detector, CoverageReport]:
+    """The detector to run, with its weights: ``Global.checkpoints``, else ``pretrained_model``.
+
+    With ``Global.form: auto`` it is folded, the faster of two forms that give the same maps.
+
+    Raises:
+        WeightsError: they can't be read, or fill too little of the network.
+        ConfigError: neither is set.
+    """
+    where = config.Global.checkpoints or config.Global.pretrained_model
+    if where is None:
+        raise ConfigError(
+            "is null, and so is Global.checkpoints: there are no weights to run; set one of them",
+            key="Global.pretrained_model",
+        )
+    form: Form = "branches" if config.Global.form == "branches" else "folded"
+    return _loaded(config, open_source(where), form)
+
+
+def _loaded(config: Config, source: WeightsSource, form: Form) -> tuple[Detector, CoverageReport]:
+    paddle.seed(config.Global.seed)
+    made = build_architecture(config.Architecture.arguments(), form=form)
+    least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
+    return made, load_into(made, source, min_coverage=least)
+
+
+def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
+    """What a training starts from: the weights that ``network`` takes, or random ones if none.
+
+    With ``Global.form: auto`` it has the form that the weights come in.
+
+    Raises:
+        WeightsError: as ``network``.
+    """
+    where = config.Global.checkpoints or config.Global.pretrained_model
+    if where is not None:
+        source = open_source(where)
+        return _loaded(config, source, choose_form(source, config.Global.form))
+    paddle.seed(config.Global.seed)
+    form: Form = "folded" if config.Global.form == "folded" else "branches"
+    return build_architecture(config.Architecture.arguments(), form=form), None
+
+
+def operators(
+    dataset: Dataset, leave_out: Iterable[str] = (), epoch_num: int | None = None
+) -> list[Operator]:
+    """The data set's operators, in their order; ``epoch_num`` is how long a shrink ramp is that
+    has no length of its own."""
+    chosen = [item for item in dataset.transforms if item.name not in set(leave_out)]
+    made = []
+    for item in chosen:
+        run = {"epoch_num": epoch_num} if item.name in SCHEDULED_OPERATORS else {}
+        made.append(registry.operator(item.name)(**item.arguments(), **run))
+    return made
+
+
+def data_set(
+    dataset: Dataset, seed: int, *, replace_bad: bool, epoch_num: int | None = None
+) -> SimpleDataSet:
+    """The data set; the built-in sample data set is made where it is asked for.
+
+    Raises:
+        DataError: no label line can be used; it lists what is wrong with each.
+    """
+    names, folder = [Path(name) for name in dataset.label_file_list], Path(dataset.data_dir)
+    if dataset.is_sample:
+        folder = make_sample(cache_folder().parent / SAMPLE_FOLDER).data_dir
+        names = [folder / name for name in names]
+    return SimpleDataSet(
+        folder,
+        names,
+        operators(dataset, epoch_num=epoch_num),
+        ratio_list=dataset.ratio_list,
+        delimiter=dataset.delimiter,
+        seed=seed,
+        strict=dataset.strict,
+        replace_bad=replace_bad,
+    )
+
+
+def eval_data(config: Config) -> ImageSet:
+    """The labelled images of ``Eval``.
+
+    Raises:
+        DataError: none of them can be used.
+    """
+    data = data_set(config.Eval.dataset, config.Global.seed, replace_bad=False)
+    threads = config.Eval.loader.num_workers
+    return ImageSet(data.__getitem__, len(data), threads, list(data.label_faults))
+
+
+def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:
+    """Images by files, folders or patterns, prepared as ``Eval`` prepares its own.
+
+    Raises:
+        DataError: naming every pattern that no image fits.
+    """
+    paths = find_images(patterns)
+    chain = operators(config.Eval.dataset, leave_out=LABEL_OPERATORS)
+    return ImageSet(unlabelled(paths, chain), len(paths), config.Eval.loader.num_workers)
+
+
+def post_process(config: Config) -> DBPostProcess:
+    return DBPostProcess(**config.PostProcess.arguments())
+
+
+def metric(config: Config) -> DetMetric:
+    return DetMetric(config.Metric.main_indicator)
+
+
+def evaluate(
+    config: Config, detector: Detector, images: Iterable[dict[str, Any]]
+) -> engine.Evaluation:
+    """Evaluate on ``eval_data(config).images()``, with a progress bar around it if you like."""
+    return engine.evaluate(
+        detector,
+        map(eval_image, images),
+        post_process(config),
+        metric(config),
+        batch_size=config.Eval.loader.batch_size_per_card,
+        threads=cpu_threads(config),
+    )
+
+
+def predict(
+    config: Config,
+    detector: Detector,
+    images: Iterable[dict[str, Any]],
+    batch_size: int | None = None,
+) -> Iterator[tuple[str, ImageBoxes]]:
+    """Each image's path and boxes; ``batch_size`` goes before the config's for Eval."""
+    found = engine.detect(
+        detector,
+        map(eval_image, images),
+        post_process(config),
+        batch_size=batch_size or config.Eval.loader.batch_size_per_card,
+        threads=cpu_threads(config),
+    )
+    for image, boxes in found:
+        yield image.path, boxes
+
+
+def eval_image(data: dict[str, Any]) -> EvalImage:
+    """What the operators left of an image, as the engine takes it."""
+    return EvalImage(
+        data["image"],
+        data["shape"],
+        data.get("img_path", ""),
+        tuple(data.get("polys", ())),
+        np.asarray(data.get("ignore_tags", ()), dtype=bool),
+    )

@@ -1,0 +1,216 @@
+"""Learning rates and optimizers from the ``Optimizer`` section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ppocr_ft.config import Config
+from ppocr_ft.config.solver import LearningRate, OptimizerSection
+from ppocr_ft.config.solver_rules import total_batch_size
+from ppocr_ft.factory.param_groups import fresh_layers, param_groups
+from ppocr_ft.models import Detector
+from ppocr_ft.optim import (
+    Constant,
+    Cosine,
+    CosineRestarts,
+    Evaluated,
+    Exponential,
+    GradientClip,
+    MultiStep,
+    OneCycle,
+    Optimizer,
+    Piecewise,
+    Plateau,
+    Polynomial,
+    Rates,
+    Schedule,
+    Step,
+    build_optimizer,
+    scaled,
+    whole_epochs,
+    with_warmup,
+)
+
+__all__ = [
+    "fresh_layers",
+    "learning_rate",
+    "optimizer",
+    "total_batch_size",
+    "warms_biases_apart",
+    "warmup_steps",
+]
+
+BY_EPOCH = ("Step", "MultiStepDecay", "Piecewise")
+PLATEAU = "ReduceLROnPlateau"
+BIAS_WARMUP_FACTOR = 10.0
+"""YOLOv5's: 0.1 against a base of 0.01."""
+_GROUP_KEYS = frozenset({"no_weight_decay_name", "one_dim_param_no_weight_decay"})
+"""Keys of an optimizer that are about its parameter groups."""
+
+
+def learning_rate(
+    config: Config,
+    steps_per_epoch: int,
+    *,
+    world_size: int = 1,
+    evaluations: Callable[[], Sequence[Evaluated]] = tuple,
+) -> Rates:
+    """Step 0, 1, ... to the learning rates.
+
+    Args:
+        world_size: cards, for ``scale_lr``.
+        evaluations: those of the run so far, for ReduceLROnPlateau.
+
+    Raises:
+        ConfigError: milestones beyond the run, naming the key.
+    """
+    lr = config.Optimizer.lr
+    scale = lr.scale(total_batch_size(config, world_size))
+    main = _main_schedule(config, steps_per_epoch, scale, evaluations)
+    warmup = warmup_steps(config, steps_per_epoch)
+    delay = _delay(lr.name, warmup, steps_per_epoch)
+    weights = with_warmup(main, warmup, delay, lr.warmup_start_lr * scale)
+    biases = None
+    if warms_biases_apart(config.Optimizer):
+        biases = with_warmup(main, warmup, delay, _bias_start(lr) * scale)
+    return Rates(weights, biases, _remark(config, world_size))
+
+
+def warmup_steps(config: Config, steps_per_epoch: int) -> int:
+    lr = config.Optimizer.lr
+    if lr.warmup_percent is not None:
+        return round(lr.warmup_percent / 100 * config.Global.epoch_num * steps_per_epoch)
+    return lr.warmup_steps or round((lr.warmup_epoch or 0) * steps_per_epoch)
+
+
+def warms_biases_apart(section: OptimizerSection) -> bool:
+    """Whether biases have a warm-up of their own: by default with Momentum alone (see Rates)."""
+    lr = section.lr
+    wanted = section.name == "Momentum" if lr.warmup_bias_lr is None else True
+    return wanted and lr.has_warmup and _bias_start(lr) != lr.warmup_start_lr
+
+
+def _bias_start(lr: LearningRate) -> float:
+    own = lr.warmup_bias_lr
+    return BIAS_WARMUP_FACTOR * lr.highest()[1] if own is None else own
+
+
+def _delay(name: str, warmup: int, steps_per_epoch: int) -> int | None:
+    """By how many steps the warm-up moves the schedule back; None: by its own."""
+    if name in BY_EPOCH:
+        return whole_epochs(warmup, steps_per_epoch)
+    return 0 if name == PLATEAU else None  # whose epochs are those of the evaluations
+
+
+def _main_schedule(
+    config: Config,
+    steps_per_epoch: int,
+    scale: float,
+    evaluations: Callable[[], Sequence[Evaluated]],
+) -> Schedule:
+    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
+    total = epochs * steps_per_epoch
+    if lr.name == "Piecewise":
+        values = tuple(value * scale for value in lr.values or ())
+        return Piecewise(lr.decay_epochs or (), values, steps_per_epoch, epochs)
+    if lr.name == "OneCycle":
+        cycle = OneCycle(total, lr.anneal_strategy or "cos", lr.three_phase or False)
+        return scaled(cycle, (lr.max_lr or 0.0) * scale)
+    if lr.name == PLATEAU:
+        first_step = warmup_steps(config, steps_per_epoch)
+        factors: Schedule = _plateau(lr, evaluations, steps_per_epoch, first_step)
+    else:
+        factors = _factors(lr, total, steps_per_epoch, epochs)
+    return scaled(factors, (lr.learning_rate or 0.0) * scale)
+
+
+def _factors(lr: LearningRate, total: int, steps_per_epoch: int, epochs: int) -> Schedule:
+    """Of a schedule that starts at learning_rate."""
+    base = lr.learning_rate or 0.0
+    min_ratio, end_ratio = (lr.min_lr or 0.0) / base, (lr.end_lr or 0.0) / base
+    power = lr.power or lr.factor or (0.9 if lr.name == "DecayLearningRate" else 1.0)
+    gamma = lr.gamma or 0.0
+
+    def polynomial() -> Schedule:
+        return Polynomial(total, power, end_ratio)
+
+    def restarts() -> Schedule:
+        cycle_steps = max(round((lr.cycle or 0.0) * steps_per_epoch), 1)
+        return CosineRestarts(cycle_steps, lr.cycle_growth or 1, min_ratio)
+
+    makers: dict[str, Callable[[], Schedule]] = {
+        "Const": Constant,
+        "Cosine": lambda: Cosine(total, min_ratio),
+        "CosineRestarts": restarts,
+        "CyclicalCosine": restarts,
+        "Linear": polynomial,
+        "Poly": polynomial,
+        "DecayLearningRate": polynomial,
+        "Step": lambda: Step(lr.step_size or 0, gamma, steps_per_epoch),
+        "MultiStepDecay": lambda: MultiStep(lr.milestones or (), gamma, steps_per_epoch, epochs),
+        "Exponential": lambda: Exponential(gamma, steps_per_epoch),
+    }
+    return makers[lr.name]()
+
+
+def _plateau(
+    lr: LearningRate,
+    evaluations: Callable[[], Sequence[Evaluated]],
+    steps_per_epoch: int,
+    first_step: int,
+) -> Plateau:
+    return Plateau(
+        evaluations,
+        steps_per_epoch,
+        factor=0.1 if lr.factor is None else lr.factor,
+        patience=10 if lr.patience is None else lr.patience,
+        cooldown=lr.cooldown or 0,
+        min_ratio=(lr.min_lr or 0.0) / (lr.learning_rate or 1.0),
+        first_step=first_step,
+    )
+
+
+def _remark(config: Config, world_size: int) -> str:
+    lr = config.Optimizer.lr
+    if lr.scale_lr == "none" or lr.base_batch_size is None:
+        return ""
+    total = total_batch_size(config, world_size)
+    key, rate = lr.highest()
+    ratio = f"{total} / {lr.base_batch_size}"
+    factor = ratio if lr.scale_lr == "linear" else f"sqrt({ratio})"
+    loader, steps = config.Train.loader, config.Optimizer.gradient_accumulation_steps
+    return (
+        f"learning rates: x {factor} (scale_lr: {lr.scale_lr}; total batch = {world_size} card(s) "
+        f"x {loader.batch_size_per_card} x {steps} accumulated), so {key} {rate:g} becomes "
+        f"{rate * lr.scale(total):g}"
+    )
+
+
+def optimizer(
+    section: OptimizerSection, detector: Detector, fresh: Sequence[str], first_rate: float = 0.0
+) -> Optimizer:
+    """The optimizer over the detector's parameters; ``fresh_lr_mult`` is for those in ``fresh``.
+
+    Raises:
+        ConfigError: arguments or groups that don't fit, naming the key.
+    """
+    given = section.arguments()
+    used = section.USED[section.name]
+    return build_optimizer(
+        section.name,
+        param_groups(section, detector, fresh, split_biases=warms_biases_apart(section)),
+        {key: given[key] for key in used if key in given and key not in _GROUP_KEYS},
+        learning_rate=first_rate,
+        penalty=section.regularizer.name if section.regularizer else "L2",
+        clip=_clip(section),
+    )
+
+
+def _clip(section: OptimizerSection) -> GradientClip | None:
+    if section.clip_norm_global is not None:
+        return GradientClip("global_norm", section.clip_norm_global)
+    if section.clip_norm is not None:
+        return GradientClip("norm", section.clip_norm)
+    if section.clip_value is not None:
+        return GradientClip("value", section.clip_value)
+    return None

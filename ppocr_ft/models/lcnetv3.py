@@ -1,0 +1,266 @@
+"""PPLCNetV3, the backbone of the PP-OCRv4 and PP-OCRv5 mobile detectors, in two forms.
+
+*branches*: every convolution is the sum of parallel convolutions with batch norm, as PaddleOCR
+trains it. *folded*: the same function as one convolution (``ppocr_ft.models.fold`` converts).
+Source: PaddleOCR 2.7 to 3.x, ``PPLCNetV3(det=True)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.models.layers import (
+    ConvBN,
+    Layer,
+    SqueezeExcite,
+    batch_norm,
+    param_attr,
+    round_channels,
+)
+
+Form = Literal["branches", "folded"]
+
+_BN_L2 = 0.0  # the batch norms of the convolutions are never decayed
+_SE_GATE_SLOPE = 0.1666667  # Paddle's own rounding of 1/6; with 1/6 the maps differ by 7e-6
+
+
+class BlockSpec(NamedTuple):
+    """One depthwise + pointwise block; channels at scale 1."""
+
+    kernel_size: int
+    in_channels: int
+    out_channels: int
+    stride: int
+    use_se: bool = False
+
+
+STEM_CHANNELS = 16
+STAGES: dict[str, tuple[BlockSpec, ...]] = {
+    "blocks2": (BlockSpec(3, 16, 32, 1),),
+    "blocks3": (BlockSpec(3, 32, 64, 2), BlockSpec(3, 64, 64, 1)),
+    "blocks4": (BlockSpec(3, 64, 128, 2), BlockSpec(3, 128, 128, 1)),
+    "blocks5": (BlockSpec(3, 128, 256, 2), *[BlockSpec(5, 256, 256, 1)] * 4),
+    "blocks6": (
+        BlockSpec(5, 256, 512, 2, use_se=True),
+        BlockSpec(5, 512, 512, 1, use_se=True),
+        *[BlockSpec(5, 512, 512, 1)] * 2,
+    ),
+}
+FEATURE_CHANNELS = {"blocks3": 16, "blocks4": 24, "blocks5": 56, "blocks6": 480}
+
+
+@dataclass(frozen=True)
+class PPLCNetV3Config:
+    """The YAML arguments of ``Backbone: {name: PPLCNetV3}``."""
+
+    scale: float = 1.0  # factor on every number of channels
+    conv_kxk_num: int = 4  # parallel k x k convolutions in the branches form
+    lr_mult_list: tuple[float, ...] = (1.0,) * 6  # learning rate factors: conv1, blocks2 to blocks6
+    lab_lr: float = 0.1  # further factor for the learnable affine blocks
+    det: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.det:
+            raise ConfigError("the recognition backbone is not here; write true", key="det")
+        if int(self.scale * FEATURE_CHANNELS["blocks3"]) < 1:
+            raise ConfigError(f"must be at least 1/16, is {self.scale}", key="scale")
+        if self.conv_kxk_num < 1:
+            raise ConfigError(f"must be at least 1, is {self.conv_kxk_num}", key="conv_kxk_num")
+        if len(self.lr_mult_list) != 1 + len(STAGES):
+            raise ConfigError(
+                f"needs 6 factors (conv1, blocks2 to blocks6), has {len(self.lr_mult_list)}",
+                key="lr_mult_list",
+            )
+
+
+class ConvSpec(NamedTuple):
+    """The convolution that a re-parameterised layer stands for."""
+
+    in_channels: int
+    out_channels: int
+    kernel_size: int
+    stride: int = 1
+    groups: int = 1
+
+    @property
+    def keeps_shape(self) -> bool:
+        return self.in_channels == self.out_channels and self.stride == 1
+
+
+class Rates(NamedTuple):
+    """Learning rate factors: of a layer, and of its learnable affine blocks."""
+
+    lr_mult: float
+    lab_lr_mult: float
+
+
+class LearnableAffine(Layer):
+    """scale * x + bias with one learned number each (PaddleOCR's LAB)."""
+
+    def __init__(self, lr_mult: float) -> None:
+        super().__init__()
+        self.scale = self._scalar(1.0, lr_mult)
+        self.bias = self._scalar(0.0, lr_mult)
+
+    def _scalar(self, value: float, lr_mult: float) -> paddle.Tensor:
+        init = nn.initializer.Constant(value)
+        return self.create_parameter([1], attr=param_attr(lr_mult, init=init))
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.scale * x + self.bias
+
+
+class AffineHardswish(Layer):
+    """hardswish, then a learnable affine block."""
+
+    def __init__(self, lr_mult: float) -> None:
+        super().__init__()
+        self.lab = LearnableAffine(lr_mult)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.lab(F.hardswish(x))
+
+
+class RepLayer(Layer):
+    """Convolution, learnable affine block and, unless the stride is 2, activation."""
+
+    def __init__(self, spec: ConvSpec, rates: Rates) -> None:
+        super().__init__()
+        self._spec = spec
+        self.lab = LearnableAffine(rates.lab_lr_mult)
+        self._activates = spec.stride != 2
+
+    def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.lab(self.convolve(x))  # (n, out, h / stride, w / stride)
+        return self.act(x) if self._activates else x
+
+
+class BranchesLayer(RepLayer):
+    """The convolution as a sum: k x k ones, a 1 x 1 one and an identity, each with batch norm."""
+
+    def __init__(self, spec: ConvSpec, rates: Rates, conv_kxk_num: int) -> None:
+        super().__init__(spec, rates)
+        self.act = AffineHardswish(rates.lab_lr_mult)  # a key of PaddleOCR's at stride 2, too
+        lr_mult = rates.lr_mult
+        self.identity = batch_norm(spec.in_channels, lr_mult) if spec.keeps_shape else None
+        self.conv_1x1 = self._branch(1, lr_mult) if spec.kernel_size > 1 else None
+        self.conv_kxk = nn.LayerList(
+            [self._branch(spec.kernel_size, lr_mult) for _ in range(conv_kxk_num)]
+        )
+
+    def _branch(self, kernel_size: int, lr_mult: float) -> ConvBN:
+        return ConvBN(
+            self._spec.in_channels,
+            self._spec.out_channels,
+            kernel_size,
+            stride=self._spec.stride,
+            groups=self._spec.groups,
+            lr_mult=lr_mult,
+            bn_l2=_BN_L2,
+            init=nn.initializer.KaimingNormal(),
+        )
+
+    def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
+        branches = [self.identity, self.conv_1x1, *self.conv_kxk]
+        present = [branch(x) for branch in branches if branch is not None]
+        return sum(present[1:], start=present[0])
+
+
+class FoldedLayer(RepLayer):
+    """The convolution as one, with bias."""
+
+    def __init__(self, spec: ConvSpec, rates: Rates) -> None:
+        super().__init__(spec, rates)
+        if self._activates:
+            self.act = AffineHardswish(rates.lab_lr_mult)
+        self.reparam_conv = nn.Conv2D(
+            spec.in_channels,
+            spec.out_channels,
+            spec.kernel_size,
+            stride=spec.stride,
+            padding=(spec.kernel_size - 1) // 2,
+            groups=spec.groups,
+            weight_attr=param_attr(rates.lr_mult, init=nn.initializer.KaimingNormal()),
+            bias_attr=param_attr(rates.lr_mult),
+        )
+
+    def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.reparam_conv(x)
+
+
+class LCNetV3Block(Layer):
+    """Depthwise convolution, squeeze and excitation where the table says so, pointwise one."""
+
+    def __init__(self, spec: BlockSpec, rates: Rates, config: PPLCNetV3Config, form: Form) -> None:
+        super().__init__()
+
+        def rep_layer(conv: ConvSpec) -> RepLayer:
+            if form == "folded":
+                return FoldedLayer(conv, rates)
+            return BranchesLayer(conv, rates, config.conv_kxk_num)
+
+        inner = round_channels(spec.in_channels * config.scale, 16)
+        outer = round_channels(spec.out_channels * config.scale, 16)
+        self.dw_conv = rep_layer(ConvSpec(inner, inner, spec.kernel_size, spec.stride, inner))
+        self.se = (
+            SqueezeExcite(inner, gate_slope=_SE_GATE_SLOPE, lr_mult=rates.lr_mult)
+            if spec.use_se
+            else None
+        )
+        self.pw_conv = rep_layer(ConvSpec(inner, outer, kernel_size=1))
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.dw_conv(x)  # (n, in, h / stride, w / stride)
+        if self.se is not None:
+            x = self.se(x)
+        return self.pw_conv(x)  # (n, out, h / stride, w / stride)
+
+
+class PPLCNetV3(Layer):
+    """(n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32, with ``out_channels``."""
+
+    def __init__(self, config: PPLCNetV3Config, form: Form = "branches") -> None:
+        super().__init__()
+        scale = config.scale
+        stem_lr_mult, *stage_lr_mults = config.lr_mult_list
+        self.conv1 = ConvBN(
+            3,
+            round_channels(STEM_CHANNELS * scale, 16),
+            3,
+            stride=2,
+            lr_mult=stem_lr_mult,
+            bn_l2=_BN_L2,
+            init=nn.initializer.KaimingNormal(),
+        )
+        for (name, specs), lr_mult in zip(STAGES.items(), stage_lr_mults, strict=True):
+            rates = Rates(lr_mult, lr_mult * config.lab_lr)
+            blocks = [LCNetV3Block(spec, rates, config, form) for spec in specs]
+            self.add_sublayer(name, nn.Sequential(*blocks))
+        self.out_channels = [int(c * scale) for c in FEATURE_CHANNELS.values()]
+        stage_channels = [
+            round_channels(STAGES[name][-1].out_channels * scale, 16) for name in FEATURE_CHANNELS
+        ]
+        self.layer_list = nn.LayerList(
+            [
+                nn.Conv2D(wide, narrow, 1)
+                for wide, narrow in zip(stage_channels, self.out_channels, strict=True)
+            ]
+        )
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        x = self.conv1(x)  # (n, c, h / 2, w / 2)
+        x = self.blocks2(x)
+        stages = []
+        for name in FEATURE_CHANNELS:
+            x = getattr(self, name)(x)  # (n, c, h / 4, w / 4), then half of it each time
+            stages.append(x)
+        return [narrow(x) for narrow, x in zip(self.layer_list, stages, strict=True)]

@@ -1,0 +1,185 @@
+"""RSEFPN and LKPAN: four features -> one map at 1/4 of the input's size.
+
+Source: PaddleOCR 2.5 to 3.x, ``RSEFPN`` (PP-OCRv3, v4 mobile) and ``LKPAN`` (PP-OCRv4 server).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.models.layers import Layer, SqueezeExcite, add_top_down, concat_at_finest
+
+SE_GATE_SLOPE = 0.2
+LARGE_KERNEL = 9
+
+
+def _check_out_channels(out_channels: int) -> None:
+    if out_channels < 16 or out_channels % 4:
+        raise ConfigError(
+            f"must be a multiple of 4 and at least 16, is {out_channels}", key="out_channels"
+        )
+
+
+@dataclass(frozen=True)
+class RSEFPNConfig:
+    """The YAML arguments of ``Neck: {name: RSEFPN}``."""
+
+    out_channels: int
+    shortcut: bool = True  # add each convolution's output to its attention-weighted output
+    intracl: bool = False  # refine each level by an IntraCL block
+
+    def __post_init__(self) -> None:
+        _check_out_channels(self.out_channels)
+
+
+@dataclass(frozen=True)
+class LKPANConfig:
+    """The YAML arguments of ``Neck: {name: LKPAN}``."""
+
+    out_channels: int
+    mode: Literal["large"] = "large"  # PaddleOCR's "lite" is in none of its detector configs
+    intracl: bool = False  # refine each level by an IntraCL block
+
+    def __post_init__(self) -> None:
+        _check_out_channels(self.out_channels)
+
+
+def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2D:
+    return nn.Conv2D(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        weight_attr=nn.initializer.KaimingUniform(),
+        bias_attr=False,
+    )
+
+
+class RSELayer(Layer):
+    """A convolution and its squeeze and excitation, added where ``shortcut``."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, *, shortcut: bool
+    ) -> None:
+        super().__init__()
+        self.in_conv = _conv(in_channels, out_channels, kernel_size)
+        self.se_block = SqueezeExcite(out_channels, gate_slope=SE_GATE_SLOPE)
+        self._shortcut = shortcut
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.in_conv(x)  # (n, out, h, w)
+        attended = self.se_block(x)
+        return x + attended if self._shortcut else attended
+
+
+class IntraCLBlock(Layer):
+    """x plus relations inside a text line: square, tall and wide kernels of 7, then 5, then 3.
+
+    Source: Du et al., I3CL: Intra- and Inter-Instance Collaborative Learning, 2022; PaddleOCR's
+    reduction to half of the channels.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        reduced = channels // 2
+        self.conv1x1_reduce_channel = nn.Conv2D(channels, reduced, 1)
+        self.conv1x1_return_channel = nn.Conv2D(reduced, channels, 1)
+        for size in (7, 5, 3):
+            for name, kernel in self._kernels(size).items():
+                padding = [extent // 2 for extent in kernel]
+                self.add_sublayer(name, nn.Conv2D(reduced, reduced, kernel, padding=padding))
+        self.bn = nn.BatchNorm2D(channels)
+
+    @staticmethod
+    def _kernels(size: int) -> dict[str, tuple[int, int]]:
+        return {
+            f"c_layer_{size}x{size}": (size, size),
+            f"v_layer_{size}x1": (size, 1),
+            f"q_layer_1x{size}": (1, size),
+        }
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        relation = self.conv1x1_reduce_channel(x)  # (n, c / 2, h, w)
+        for size in (7, 5, 3):
+            square, tall, wide = (getattr(self, name)(relation) for name in self._kernels(size))
+            relation = square + tall + wide
+        relation = self.conv1x1_return_channel(relation)  # (n, c, h, w)
+        return x + F.relu(self.bn(relation))
+
+
+class _Neck(Layer):
+    """What the two necks share: reading the levels and joining them."""
+
+    def __init__(self, out_channels: int, *, intracl: bool) -> None:
+        super().__init__()
+        self.out_channels = out_channels
+        self._intracl = intracl
+        for level in (1, 2, 3, 4) if intracl else ():
+            self.add_sublayer(f"incl{level}", IntraCLBlock(out_channels // 4))
+
+    def join(self, levels: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        if self._intracl:
+            refined = [getattr(self, f"incl{level}")(levels[level - 1]) for level in (4, 3, 2, 1)]
+            levels = refined[::-1]
+        return concat_at_finest(levels)  # (n, out, h / 4, w / 4)
+
+
+def _per_level(layers: nn.LayerList, levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
+    """Each level through its layer, finest first; run from the coarsest, as PaddleOCR does."""
+    pairs = list(zip(layers, levels, strict=True))
+    return [layer(x) for layer, x in reversed(pairs)][::-1]
+
+
+class RSEFPN(_Neck):
+    """Feature pyramid whose convolutions have residual squeeze and excitation.
+
+    Features (n, in_channels[i], h / 2**(i+2), w / 2**(i+2)) -> (n, out_channels, h / 4, w / 4).
+    """
+
+    def __init__(self, in_channels: Sequence[int], config: RSEFPNConfig) -> None:
+        super().__init__(config.out_channels, intracl=config.intracl)
+        out, shortcut = config.out_channels, config.shortcut
+        self.ins_conv = nn.LayerList([RSELayer(c, out, 1, shortcut=shortcut) for c in in_channels])
+        self.inp_conv = nn.LayerList(
+            [RSELayer(out, out // 4, 3, shortcut=shortcut) for _ in in_channels]
+        )
+
+    def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        sums = add_top_down(_per_level(self.ins_conv, features))
+        return self.join(_per_level(self.inp_conv, sums))
+
+
+class LKPAN(_Neck):
+    """Path aggregation with 9 x 9 kernels: top down, then bottom up, then 9 x 9 again.
+
+    Features (n, in_channels[i], h / 2**(i+2), w / 2**(i+2)) -> (n, out_channels, h / 4, w / 4).
+    """
+
+    def __init__(self, in_channels: Sequence[int], config: LKPANConfig) -> None:
+        super().__init__(config.out_channels, intracl=config.intracl)
+        out, quarter = config.out_channels, config.out_channels // 4
+        self.ins_conv = nn.LayerList([_conv(c, out, 1) for c in in_channels])
+        self.inp_conv = nn.LayerList([_conv(out, quarter, LARGE_KERNEL) for _ in in_channels])
+        self.pan_head_conv = nn.LayerList(
+            [_conv(quarter, quarter, 3, stride=2) for _ in in_channels[1:]]
+        )
+        self.pan_lat_conv = nn.LayerList(
+            [_conv(quarter, quarter, LARGE_KERNEL) for _ in in_channels]
+        )
+
+    def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        sums = add_top_down(_per_level(self.ins_conv, features))
+        levels = _per_level(self.inp_conv, sums)  # (n, out / 4, ...) each
+        paths = levels[:1]
+        for down, level in zip(self.pan_head_conv, levels[1:], strict=True):
+            paths.append(level + down(paths[-1]))
+        laterals = [layer(x) for layer, x in zip(self.pan_lat_conv, paths, strict=True)]
+        return self.join(laterals)

@@ -1,0 +1,108 @@
+"""What a run is made of, written where it begins: weights.json, data.json, environment.json."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from ppocr_ft.config import Config
+from ppocr_ft.data.labels import LabelEntry
+from ppocr_ft.engine.parallel import Team
+from ppocr_ft.engine.trainer import Trainer
+from ppocr_ft.factory.device import cpu_threads
+from ppocr_ft.report.text_statistics import text_statistics
+from ppocr_ft.utils.files import write_whole
+from ppocr_ft.utils.sampling import some_of
+from ppocr_ft.version import __version__
+from ppocr_ft.weights import CoverageReport
+from ppocr_ft.weights.coverage import PARTS
+
+WEIGHTS, DATA, ENVIRONMENT = "weights.json", "data.json", "environment.json"
+MEASURED_IMAGES = 2000
+"""So many images' texts are measured at most, evenly spread over the label files."""
+LIBRARIES = ("numpy", "opencv-python", "shapely", "pyclipper", "numba", "pydantic")
+
+
+def write_facts(
+    folder: Path, config: Config, trainer: Trainer, weights: CoverageReport | None, team: Team
+) -> None:
+    """Into the run's folder. Raises OSError."""
+    facts = {
+        WEIGHTS: _weights(weights),
+        DATA: _data(trainer),
+        ENVIRONMENT: _environment(config, team),
+    }
+    for name, values in facts.items():
+        text = json.dumps(values, indent=1, ensure_ascii=False)
+        write_whole(folder / name, f"{text}\n".encode())
+
+
+def _weights(report: CoverageReport | None) -> dict[str, Any]:
+    if report is None:
+        return {"source": None}
+    others = sorted({match.part for match in report.tensors} - {*PARTS})
+    parts = {**{part: [part] for part in PARTS}, **({"elsewhere": others} if others else {})}
+    return {
+        "source": report.source,
+        "form": report.form,
+        "coverage": report.coverage,
+        "parts": [{"part": name, **_part(report, own)} for name, own in parts.items()],
+        "warnings": list(report.warnings),
+    }
+
+
+def _part(report: CoverageReport, parts: Sequence[str]) -> dict[str, Any]:
+    statuses: dict[str, int] = {}
+    for match in report.select(None, parts):
+        statuses[match.status] = statuses.get(match.status, 0) + 1
+    own = [match for match in report.select(None, parts) if match.status != "unexpected"]
+    return {
+        "tensors": len(own),
+        "parameters": sum(match.parameters for match in own),
+        "share": report.share(parts),
+        "by_status": statuses,
+    }
+
+
+def _data(trainer: Trainer) -> dict[str, Any]:
+    return {
+        "train": _statistics(trainer.feed.data.entries),
+        "images_per_epoch": len(trainer.feed.data),
+        "step": trainer.feed.describe_step(),
+        "steps_per_epoch": trainer.progress.steps_per_epoch,
+        "total_steps": trainer.total_steps,
+    }
+
+
+def _statistics(entries: Sequence[LabelEntry]) -> dict[str, Any]:
+    some = [entry.texts for entry in some_of(entries, MEASURED_IMAGES)]
+    polygons = [texts.polygons[i] for texts in some for i in range(len(texts))]
+    texts = sum(len(entry.texts) for entry in entries)
+    ignored = sum(int(entry.texts.ignored.sum()) for entry in entries)
+    return text_statistics(len(entries), polygons, texts, ignored)
+
+
+def _environment(config: Config, team: Team) -> Mapping[str, object]:
+    return {
+        "ppocr_ft": __version__,
+        "paddle": paddle.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        **{name: found for name in LIBRARIES if (found := _version(name))},
+        "device": paddle.get_device(),
+        "cpu_threads": cpu_threads(config),
+        "processes": team.size,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

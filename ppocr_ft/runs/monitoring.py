@@ -1,0 +1,130 @@
+"""What watches a run: the validation loss, the monitor, TensorBoard and VisualDL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.config import Config
+from ppocr_ft.data.images import ImageSet
+from ppocr_ft.data.labels import LabelEntry
+from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.engine.callbacks import MetricsFile, Monitor, ScalarLog
+from ppocr_ft.engine.callbacks.writers import Kind, check_installed
+from ppocr_ft.engine.feed import Feed
+from ppocr_ft.engine.monitor import Facts
+from ppocr_ft.engine.monitor.validation import (
+    Crop,
+    Validator,
+    crops_wanted,
+    cut_crops,
+)
+from ppocr_ft.engine.train_step import LossFunction, Precision
+from ppocr_ft.factory.objects import eval_image
+from ppocr_ft.transforms import EpochClock, MakeShrinkMap
+from ppocr_ft.transforms.pipeline import Operator
+from ppocr_ft.transforms.sample import Size
+from ppocr_ft.utils.memory import machine_mb
+from ppocr_ft.utils.sampling import some_of, spread
+from ppocr_ft.utils.system import cores
+
+DEFAULT_CROP_PX = (320, 320)
+"""Where no operator of Train says a size."""
+LABELLED_IMAGES, POLYGONS = 60, 300
+"""So many of Train's labels tell what shrink and unclip ratio allow at best."""
+
+
+def wanted_logs(config: Config) -> list[Kind]:
+    """
+    Raises:
+        ConfigError: a package that the config asks for isn't installed, naming the key.
+    """
+    section = config.Global
+    asked: dict[Kind, bool] = {
+        "tensorboard": section.use_tensorboard,
+        "visualdl": section.use_visualdl,
+    }
+    wanted: list[Kind] = [kind for kind, is_wanted in asked.items() if is_wanted]
+    for kind in wanted:
+        check_installed(kind)
+    return wanted
+
+
+def scalar_logs(config: Config, folder: Path, metrics: MetricsFile) -> list[ScalarLog]:
+    """Those that the config asks for, in the run's folder."""
+    ratio = float(config.PostProcess.unclip_ratio)
+    return [ScalarLog(kind, folder, metrics, ratio) for kind in wanted_logs(config)]
+
+
+def monitor(
+    config: Config,
+    feed: Feed,
+    total_steps: int,
+    folder: Path,
+    metrics: MetricsFile,
+    say: Callable[[str], None],
+) -> Monitor:
+    section = config.Global
+    facts = Facts(
+        total_steps,
+        config.Metric.main_indicator,
+        feed.threads,
+        cores(),
+        section.use_amp and section.use_dynamic_loss_scaling,
+        machine_mb(),
+        some_polygons(feed.data.entries),
+    )
+    return Monitor(folder, metrics, facts, say, section.stop_on, section.patience)
+
+
+def some_polygons(entries: tuple[LabelEntry, ...]) -> tuple[NDArray[np.float64], ...]:
+    """Labels that count, of images evenly spread over the label files."""
+    found = [
+        np.asarray(texts.polygons[i], np.float64)
+        for texts in (entry.texts for entry in some_of(entries, LABELLED_IMAGES))
+        for i in np.flatnonzero(~texts.ignored & ~texts.polygons.broken()).tolist()
+    ]
+    return tuple(some_of(found, POLYGONS))
+
+
+def validator(
+    config: Config, feed: Feed, images: ImageSet, loss: LossFunction, precision: Precision
+) -> Validator:
+    """The validation loss on ``images``, prepared as evaluation prepares them."""
+    clock = EpochClock()
+    (item,) = [op for op in config.Train.dataset.transforms if op.name == "MakeShrinkMap"]
+    keys = {**item.arguments(), "epoch_num": config.Global.epoch_num}
+    operators = feed.data.pipeline.operators
+    size, seed = crop_size(operators), config.Global.seed
+    return Validator(
+        lambda: validation_crops(images, size, seed),
+        lambda: feed.data.pipeline.operators,  # as they are by then
+        MakeShrinkMap(**keys, clock=clock),
+        clock,
+        loss,
+        precision,
+    )
+
+
+def crop_size(operators: tuple[Operator, ...]) -> Size:
+    """Of training's crops: width and height, px."""
+    sizes = [size for op in operators if (size := getattr(op, "size", None)) is not None]
+    return sizes[-1] if sizes else DEFAULT_CROP_PX
+
+
+def validation_crops(images: ImageSet, size: Size, seed: int) -> list[Crop]:
+    """Out of images evenly spread over all that can be read."""
+    first = next(_usable(images, range(len(images))), None)
+    if first is None:
+        return []
+    height, width = first.image.shape[1:]
+    wanted = crops_wanted(len(images), height * width, size)
+    return cut_crops(_usable(images, spread(len(images), wanted)), size, seed)
+
+
+def _usable(images: ImageSet, indices: Iterable[int]) -> Iterator[EvalImage]:
+    samples = (images.read(index).sample for index in indices)
+    return (eval_image(sample) for sample in samples if sample is not None)

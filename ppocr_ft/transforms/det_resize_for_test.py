@@ -1,0 +1,130 @@
+"""The operator that resizes a whole image for evaluation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms.registry import register
+
+LimitType = Literal["max", "min", "resize_long"]
+Size = tuple[int, int]
+"""Height and width, px."""
+
+STRIDE_PX = 32
+RESIZE_LONG_STRIDE_PX = 128
+DEFAULT_LIMIT_PX = 736
+TINY_PX = 64
+"""Height and width together under this: PaddleOCR pads the image to 32 px first."""
+
+
+def limit_ratio(size: Size, limit_side_len: int, limit_type: LimitType) -> float:
+    """The factor on both sides of an image, before rounding to the stride."""
+    if limit_type == "max":
+        return min(limit_side_len / max(size), 1.0)
+    if limit_type == "min":
+        return max(limit_side_len / min(size), 1.0)
+    return limit_side_len / max(size)
+
+
+def limited_size(size: Size, limit_side_len: int, limit_type: LimitType) -> Size:
+    """The size that enters the network: each side rounded to a multiple of 32, at least 32."""
+    ratio = limit_ratio(size, limit_side_len, limit_type)
+    h, w = (max(round(int(side * ratio) / STRIDE_PX) * STRIDE_PX, STRIDE_PX) for side in size)
+    return h, w
+
+
+def fixed_size(size: Size, image_shape: Size, keep_ratio: bool) -> Size:
+    """``image_shape``; with ``keep_ratio`` the width follows, rounded up to a multiple of 32."""
+    h, w = image_shape
+    if keep_ratio:
+        w = math.ceil(size[1] * h / size[0] / STRIDE_PX) * STRIDE_PX
+    return h, w
+
+
+def long_size(size: Size, resize_long: int) -> Size:
+    """The longest side as given, both sides then rounded up to a multiple of 128."""
+    ratio = resize_long / max(size)
+    stride = RESIZE_LONG_STRIDE_PX
+    h, w = ((int(side * ratio) + stride - 1) // stride * stride for side in size)
+    return h, w
+
+
+@register
+class DetResizeForTest:
+    """PaddleOCR 2.10.0's operator, in its three ways of saying the size.
+
+    Args:
+        image_shape: height and width, px.
+        keep_ratio: with ``image_shape``, the width follows from the height.
+        limit_side_len: side in px at which ``limit_type`` limits; 736 where nothing is given.
+        limit_type: ``max``: longest side at most, ``min`` (the default): shortest at least,
+            ``resize_long``: longest exactly. Sides are rounded to multiples of 32.
+        resize_long: longest side, px; sides are rounded up to multiples of 128.
+
+    Raises:
+        ConfigError: two ways at once, or a value that no way knows, naming the key.
+    """
+
+    def __init__(
+        self,
+        image_shape: Size | None = None,
+        keep_ratio: bool | None = None,
+        limit_side_len: int | None = None,
+        limit_type: LimitType | None = None,
+        resize_long: int | None = None,
+    ) -> None:
+        ways = {"image_shape": image_shape, "limit_side_len": limit_side_len}
+        given = [k for k, v in {**ways, "resize_long": resize_long}.items() if v is not None]
+        if len(given) > 1:
+            raise ConfigError(f"{' and '.join(given)} are given; keep one of them", key=given[0])
+        if limit_type is not None and limit_type not in get_args(LimitType):
+            known = ", ".join(get_args(LimitType))
+            raise ConfigError(f"found {limit_type!r}; expected one of {known}", key="limit_type")
+        self._target = _target(image_shape, bool(keep_ratio), resize_long)
+        self.limit_side_len = DEFAULT_LIMIT_PX if limit_side_len is None else limit_side_len
+        self.limit_type: LimitType = limit_type or "min"
+
+    def target_size(self, size: Size) -> Size:
+        """What an image of ``size`` is resized to."""
+        if self._target is not None:
+            return self._target(size)
+        return limited_size(size, self.limit_side_len, self.limit_type)
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Replaces ``image`` (h, w, 3); adds ``shape`` (4,): the old height and width in px, and
+        the factors of height and width. ``polys`` stay as they are, in the old image's px.
+        """
+        source = data["image"]
+        padded = _padded(source)
+        h, w = self.target_size(padded.shape[:2])
+        data["image"] = cv2.resize(padded, (w, h))
+        ratios = (h / padded.shape[0], w / padded.shape[1])
+        data["shape"] = np.array([*source.shape[:2], *ratios])
+        return data
+
+
+def _target(
+    image_shape: Size | None, keep_ratio: bool, resize_long: int | None
+) -> Callable[[Size], Size] | None:
+    if image_shape is not None:
+        height, width = image_shape
+        return partial(fixed_size, image_shape=(height, width), keep_ratio=keep_ratio)
+    if resize_long is not None:
+        return partial(long_size, resize_long=resize_long)
+    return None
+
+
+def _padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    h, w = image.shape[:2]
+    if h + w >= TINY_PX:
+        return image
+    bottom, right = max(STRIDE_PX - h, 0), max(STRIDE_PX - w, 0)
+    return np.pad(image, ((0, bottom), (0, right), (0, 0)))

@@ -1,0 +1,68 @@
+"""Operators one after the other; neighbouring geometric ones share one look at the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms.copy_paste import CopyPaste
+from ppocr_ft.transforms.decode_image import DecodeImage
+from ppocr_ft.transforms.det_label_encode import DetLabelEncode
+from ppocr_ft.transforms.geometric import GeometricOperator, move
+
+Operator = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Pipeline:
+    """Calls the operators in their order.
+
+    Neighbouring geometric operators change polygons and a matrix only; after the last of them
+    the pixels are sampled once.
+
+    Raises:
+        ConfigError: a geometric operator after one that gives the final crop.
+    """
+
+    def __init__(self, operators: Sequence[Operator]) -> None:
+        self.operators = tuple(operators)
+        _check_final([op for op in operators if isinstance(op, GeometricOperator)])
+        self._steps = tuple(_steps(operators))
+        loading = DecodeImage | DetLabelEncode
+        self._loading = tuple(op for op in operators if isinstance(op, loading))
+
+    @property
+    def wants_donor(self) -> bool:
+        """Whether an operator takes texts of another image, which goes into ``ext_data``."""
+        return any(isinstance(op, CopyPaste) for op in self.operators)
+
+    def load(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Decode image and label, no more."""
+        for op in self._loading:
+            data = op(data)
+        return data
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        for step in self._steps:
+            data = step(data)
+        return data
+
+
+def _steps(operators: Sequence[Operator]) -> Iterator[Operator]:
+    for geometric, run in groupby(operators, lambda op: isinstance(op, GeometricOperator)):
+        if not geometric:
+            yield from run
+            continue
+        moves = [op for op in run if isinstance(op, GeometricOperator)]
+        yield partial(move, moves)
+
+
+def _check_final(operators: Sequence[GeometricOperator[Any]]) -> None:
+    for op in operators[:-1]:
+        if op.FINAL:
+            last = type(operators[-1]).__name__
+            raise ConfigError(
+                f"{last} comes after {type(op).__name__}, which gives the final crop; put it before"
+            )

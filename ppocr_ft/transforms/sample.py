@@ -1,0 +1,103 @@
+"""One image on its way through the geometric operators: nothing is resampled yet.
+
+Coordinates are px with pixel (i, j) covering [j, j + 1) x [i, i + 1), as imgaug (PaddleOCR up to
+2.6) and cv2.resize have it: scaling maps x to s * x, mirroring x to width - x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.transforms.matrices import identity, transform
+from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
+from ppocr_ft.transforms.texts import Texts
+from ppocr_ft.transforms.window import Window, reach_into
+
+Matrix = NDArray[np.float64]
+Size = tuple[int, int]
+"""Width and height, px."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An image (h, w, 3) uint8 and the 3x3 matrix from its px to the canvas's.
+
+    ``outline`` (k, 2), in canvas px, is the part that is seen; None: all.
+    """
+
+    image: NDArray[np.uint8]
+    matrix: Matrix
+    outline: NDArray[np.float64] | None = None
+
+    def moved(self, matrix: Matrix) -> Layer:
+        outline = None if self.outline is None else transform(matrix, self.outline)
+        return Layer(self.image, matrix @ self.matrix, outline)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A canvas: what lies on it, and where its texts are.
+
+    ``layers``: the page first, then what was pasted onto it. ``filled_px``: the canvas's part
+    from the upper left that shows them; the rest is black. ``donor``: an image to paste from.
+    """
+
+    layers: tuple[Layer, ...]
+    size_px: Size
+    filled_px: Size
+    texts: Texts
+    donor: Sample | None = None
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Sample:
+        """From ``image`` (h, w, 3), ``polys``, ``texts``, ``ignore_tags`` and ``ext_data``."""
+        image, polys = data["image"], data["polys"]
+        transcriptions = tuple(data.get("texts", [""] * len(polys)))
+        flags = ignore_flags(data["ignore_tags"], len(polys))
+        size = image.shape[1], image.shape[0]
+        others = data.get("ext_data", ())
+        return cls(
+            layers=(Layer(image, identity()),),
+            size_px=size,
+            filled_px=size,
+            texts=Texts(TextPolygons.of(polys), transcriptions, flags),
+            donor=cls.of(others[0]) if others else None,
+        )
+
+    def moved(self, matrix: Matrix, size_px: Size) -> Sample:
+        """Everything mapped by ``matrix`` onto a canvas of ``size_px``."""
+        polygons = self.texts.polygons
+        coords = transform(matrix, polygons.coords).astype(polygons.coords.dtype)
+        texts = replace(self.texts, polygons=TextPolygons(coords, polygons.starts))
+        layers = tuple(layer.moved(matrix) for layer in self.layers)
+        return replace(self, layers=layers, size_px=size_px, filled_px=size_px, texts=texts)
+
+    def select(self, chosen: NDArray[np.bool_]) -> Sample:
+        """With only the texts where ``chosen`` (n,) is true."""
+        return replace(self, texts=self.texts.select(chosen))
+
+    def ignoring(self, flags: NDArray[np.bool_]) -> Sample:
+        """The texts where ``flags`` (n,) is true are ignored too."""
+        return replace(self, texts=replace(self.texts, ignored=self.texts.ignored | flags))
+
+    def within(self, filled_px: Size) -> Sample:
+        """Only the canvas's part ``filled_px`` is seen, and only texts that touch it are kept."""
+        touching = reach_into(Window(0, 0, *filled_px), self.boxes())
+        return replace(self.select(touching), filled_px=filled_px)
+
+    def boxes(self) -> NDArray[np.float64]:
+        """Each text's bounding box (n, 4): left, top, right, bottom."""
+        return self.texts.boxes()
+
+    def fields(self) -> dict[str, Any]:
+        """``polys``, ``texts`` and ``ignore_tags`` as operators on dicts have them."""
+        texts = self.texts
+        return {
+            "polys": [texts.polygons[i] for i in range(len(texts))],
+            "texts": list(texts.transcriptions),
+            "ignore_tags": texts.ignored.copy(),
+        }
