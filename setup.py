@@ -21,6 +21,7 @@ setup(
     package_dir={"ppocr_ft.configs": "configs"},
     package_data={
         "ppocr_ft": ["py.typed"],
+        "ppocr_ft.data": ["sample/*.json", "sample/*.txt", "sample/images/*.jpg"],
         "ppocr_ft.report.page": ["*.html", "*.css", "*.js"],
         "ppocr_ft.configs": ["*.yml"],
     },

@@ -29,7 +29,7 @@ from ppocr_ft.config.transforms import OperatorItem
 from ppocr_ft.config.yaml_text import dump_yaml
 
 SAMPLE_DATA_DIR = "sample"
-"""The ``data_dir`` that means the built-in sample data set, made on first use."""
+"""The ``data_dir`` that means the built-in sample data set."""
 RELEASED_WEIGHTS = "released"
 """The ``pretrained_model`` that means the released PP-OCRv4 mobile detector."""
 

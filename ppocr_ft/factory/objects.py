@@ -13,7 +13,7 @@ from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import Operator, SimpleDataSet
 from ppocr_ft.data.images import ImageSet, find_images, unlabelled
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.engine import evaluate as engine
 from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.errors import ConfigError
@@ -26,7 +26,6 @@ from ppocr_ft.transforms import registry
 from ppocr_ft.weights import (
     CoverageReport,
     WeightsSource,
-    cache_folder,
     choose_form,
     load_into,
     open_source,
@@ -34,7 +33,6 @@ from ppocr_ft.weights import (
 
 SCHEDULED_OPERATORS = {"MakeBorderMap", "MakeShrinkMap"}
 LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
-SAMPLE_FOLDER = "sample"
 
 
 def network(config: Config) -> tuple[Detector, CoverageReport]:
@@ -96,14 +94,14 @@ def operators(
 def data_set(
     dataset: Dataset, seed: int, *, replace_bad: bool, epoch_num: int | None = None
 ) -> SimpleDataSet:
-    """The data set; the built-in sample data set is made where it is asked for.
+    """The data set of a config; ``sample`` names the one that comes with the package.
 
     Raises:
         DataError: no label line can be used; it lists what is wrong with each.
     """
     names, folder = [Path(name) for name in dataset.label_file_list], Path(dataset.data_dir)
     if dataset.is_sample:
-        folder = make_sample(cache_folder().parent / SAMPLE_FOLDER).data_dir
+        folder = SAMPLE.data_dir
         names = [folder / name for name in names]
     return SimpleDataSet(
         folder,

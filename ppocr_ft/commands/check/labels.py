@@ -14,22 +14,17 @@ from ppocr_ft.commands.check.data.outlines import Outlines
 from ppocr_ft.commands.check.text_geometry import Page, Size
 from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
+from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.utils.progress import progress
-
-SAMPLE_FOLDER = "sample"
 
 
 def label_sources(labels: LabelFiles | None) -> list[Source]:
-    """A source a label file; the built-in data set is made where it is asked for, with paddle.
-
-    Raises:
-        DataError: it can't be made.
-    """
+    """Return a source for each label file."""
     if labels is None:
         return []
     folder, names = Path(labels.data_dir), [Path(name) for name in labels.label_files]
     if labels.is_sample:
-        folder = _sample_folder()
+        folder = SAMPLE.data_dir
         names = [folder / name for name in names]
     return [Source(name, folder, labels.delimiter) for name in names]
 
@@ -37,11 +32,7 @@ def label_sources(labels: LabelFiles | None) -> list[Source]:
 def check_labels(
     labels: Mapping[Mode, LabelFiles], *, images: bool, show_progress: bool = True
 ) -> DataReport:
-    """Both splits at once, so that images in both are found.
-
-    Raises:
-        DataError: as ``label_sources``.
-    """
+    """Check both splits at once, so that images in both are found."""
     train, evaluation = (label_sources(labels.get(mode)) for mode in ("Train", "Eval"))
     show = _shown if show_progress else None
     return check_dataset(train, evaluation, images=images, progress=show)
@@ -88,10 +79,3 @@ def _shown(items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
 
 def _lines(path: Path) -> int:
     return sum(bool(line.strip()) for line in path.read_bytes().split(b"\n"))
-
-
-def _sample_folder() -> Path:
-    from ppocr_ft.data.sample import make_sample
-    from ppocr_ft.weights import cache_folder
-
-    return make_sample(cache_folder().parent / SAMPLE_FOLDER).data_dir

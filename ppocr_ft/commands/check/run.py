@@ -1,5 +1,5 @@
 """Config, labels, weights and pictures looked at before any training. Works without paddle but
-for weights, pictures and the built-in data set."""
+for weights and pictures."""
 
 from __future__ import annotations
 
@@ -163,9 +163,6 @@ def _last_ratio(config: Config) -> float:
 def _look_at_labels(made: Check, diagnosis: Diagnosis, wanted: Wanted) -> None:
     if not diagnosis.labels:
         made.notes.append("the config names no label files to look at")
-        return
-    if find_spec("paddle") is None and any(each.is_sample for each in diagnosis.labels.values()):
-        made.notes.append("the built-in data set needs paddle, which isn't installed")
         return
     with _as_finding("labels", made.findings):
         made.data = check_labels(diagnosis.labels, images=wanted.images)

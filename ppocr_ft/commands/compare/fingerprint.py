@@ -122,7 +122,7 @@ def _weights(config: Config) -> list[str | None]:
 
 
 def _labels(dataset: Dataset) -> list[str]:
-    """What each label file holds; the sample data set follows from the version."""
+    """What each label file holds; the sample data set comes with the version."""
     if dataset.is_sample:
         return list(dataset.label_file_list)
     return [hashlib.sha256(_content(Path(name))).hexdigest() for name in dataset.label_file_list]

@@ -4,6 +4,7 @@ One quad per text *field*, gaps between its characters included. Scales, keys, c
 displays that are off are no text.
 """
 
-from ppocr_ft.data.sample.store import SampleSet, make_sample
+from ppocr_ft.data.sample.store import make_sample
+from ppocr_ft.data.sample_set import SampleSet
 
 __all__ = ["SampleSet", "make_sample"]

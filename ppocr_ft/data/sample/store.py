@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ppocr_ft.data.sample.patch import Field
 from ppocr_ft.data.sample.photo import photograph
 from ppocr_ft.data.sample.scene import compose
+from ppocr_ft.data.sample_set import SampleSet
 from ppocr_ft.errors import DataError
 
 MANIFEST = "sample.json"
@@ -23,20 +24,6 @@ GENERATION = 1
 
 SPLITS = ("train", "val")
 _REMEDY = "give another folder, or make it anew by force"
-_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 92)
-
-
-@dataclass(frozen=True)
-class SampleSet:
-    """Where a sample data set lies; the label files' paths are relative to ``data_dir``."""
-
-    data_dir: Path
-    train_label: Path
-    val_label: Path
-
-    @classmethod
-    def at(cls, data_dir: Path) -> SampleSet:
-        return cls(data_dir, data_dir / "train.txt", data_dir / "val.txt")
 
 
 @dataclass(frozen=True)
@@ -46,10 +33,11 @@ class _Parameters:
     seed: int
     train_images: int
     val_images: int
+    quality: int = 92
     generation: int = GENERATION
 
     def check(self) -> None:
-        for name, least in (("seed", 0), ("train_images", 1), ("val_images", 1)):
+        for name, least in (("seed", 0), ("train_images", 1), ("val_images", 1), ("quality", 1)):
             value = getattr(self, name)
             if value < least:
                 raise DataError(f"must be at least {least}, found {value}", key=name)
@@ -64,6 +52,7 @@ def make_sample(
     seed: int = 0,
     train_images: int = 120,
     val_images: int = 40,
+    quality: int = 92,
     force: bool = False,
 ) -> SampleSet:
     """Writes the sample data set to ``out``, or returns it if it is already there.
@@ -77,7 +66,7 @@ def make_sample(
         DataError: a number is too small, or ``out`` holds something else, or a sample data set
             that is damaged or made with other parameters and ``force`` is not set.
     """
-    wanted = _Parameters(seed, train_images, val_images)
+    wanted = _Parameters(seed, train_images, val_images, quality)
     wanted.check()
     out = Path(out)
     if _holds_sample(out) and not force:
@@ -136,7 +125,9 @@ def _write(folder: Path, parameters: _Parameters) -> None:
             lines = []
             for index in range(parameters.count(split)):
                 rng = np.random.default_rng([parameters.seed, number, index])
-                lines.append(_write_image(folder, _image_name(split, index), rng))
+                lines.append(
+                    _write_image(folder, _image_name(split, index), rng, parameters.quality)
+                )
                 progress.update()
             (folder / f"{split}.txt").write_text("".join(lines), encoding="utf-8", newline="\n")
     (folder / MANIFEST).write_text(json.dumps(asdict(parameters)), encoding="utf-8")
@@ -146,10 +137,12 @@ def _image_name(split: str, index: int) -> str:
     return f"images/{split}_{index:04d}.jpg"
 
 
-def _write_image(folder: Path, name: str, rng: np.random.Generator) -> str:
+def _write_image(folder: Path, name: str, rng: np.random.Generator, quality: int) -> str:
     """Makes one picture and returns its label line."""
     picture, fields = photograph(rng, compose(rng))
-    _, encoded = cv2.imencode(".jpg", picture, _JPEG)
+    _, encoded = cv2.imencode(
+        ".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1)
+    )
     (folder / name).write_bytes(encoded.tobytes())
     labels = [_label(field, picture.shape) for field in fields]
     return f"{name}\t{json.dumps(labels, ensure_ascii=False)}\n"
