@@ -60,22 +60,57 @@ def test_a_kept_evaluation_is_read_as_it_was_written(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours.ignored, theirs.ignored)
 
 
+UNBEATEN = "No evaluation beat the starting weights"
+AGAINST_START = "hmean of the best weights (step 4) against the start"
+NOTHING = "nothing can be compared"
 VERDICTS = {
-    "both rates rise": ({0: (0.5, 0.4), 4: (0.6, 0.5)}, "better"),
-    "one rises, the other stays": ({0: (0.5, 0.4), 4: (0.6, 0.4)}, "better"),
-    "one rises, the other falls": ({0: (0.5, 0.4), 4: (0.6, 0.3)}, "mixed"),
-    "the start was never beaten": ({0: (0.5, 0.4), 4: (0.4, 0.5)}, "same"),
-    "a tie goes to the start": ({0: (0.5, 0.4), 4: (0.5, 0.4)}, "same"),
-    "no evaluation before training": ({4: (0.5, 0.4)}, "unknown"),
-    "no evaluation but the first": ({0: (0.5, 0.4)}, "unknown"),
+    "both rates rise": ({0: (0.5, 0.4), 4: (0.6, 0.5)}, "better", AGAINST_START),
+    "one rises, the other stays": ({0: (0.5, 0.4), 4: (0.6, 0.4)}, "better", AGAINST_START),
+    "one rises, the other falls": ({0: (0.5, 0.4), 4: (0.6, 0.3)}, "mixed", AGAINST_START),
+    "the start was never beaten": ({0: (0.5, 0.4), 4: (0.4, 0.5)}, "same", UNBEATEN),
+    "a tie goes to the start": ({0: (0.5, 0.4), 4: (0.5, 0.4)}, "same", UNBEATEN),
+    "no evaluation before training": ({4: (0.5, 0.4)}, "unknown", NOTHING),
+    "no evaluation but the first": ({0: (0.5, 0.4)}, "unknown", NOTHING),
+}
+HEADLINES = {
+    "better": "Better than the start",
+    "mixed": "Better at one IoU, worse at the other",
+    "same": "No better than the start",
+    "unknown": "Not judged yet",
 }
 
 
-@pytest.mark.parametrize(("hmeans", "wanted"), VERDICTS.values(), ids=VERDICTS.keys())
-def test_verdict(hmeans: dict[int, tuple[float, float]], wanted: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("hmeans", "wanted", "sentence"), VERDICTS.values(), ids=VERDICTS.keys())
+def test_verdict(
+    hmeans: dict[int, tuple[float, float]], wanted: str, sentence: str, tmp_path: Path
+) -> None:
+    """Each outcome has its headline and its sentence, and no other's."""
     rows = rows_of({step: {1.5: pair} for step, pair in hmeans.items()})
     run = read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))
     assert outcome(run, compared(run)) == wanted
+    page = render(run)
+    assert [name for name, words in HEADLINES.items() if f">{words}<" in page] == [wanted]
+    assert [words for words in (UNBEATEN, AGAINST_START, NOTHING) if words in page] == [sentence]
+    after_training = {UNBEATEN: ["at the end"], AGAINST_START: ["fine-tuned"], NOTHING: []}
+    cards = re.findall(r'<span lang="en">(at the end|fine-tuned)</span>', page)
+    assert sorted(set(cards)) == after_training[sentence]
+
+
+@pytest.mark.parametrize(("after", "advised"), [((0.6, 0.5), True), ((0.4, 0.3), False)])
+def test_an_unclip_ratio_is_advised_for_weights_that_beat_the_start(
+    after: tuple[float, float], advised: bool, tmp_path: Path
+) -> None:
+    rows = rows_of({0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.1, 0.1), 1.0: after}})
+    page = render(read_run(run_folder(tmp_path / "run", rows=rows, boxes=False)))
+    sentence = "These weights do best with PostProcess.unclip_ratio=1.0; the config has 1.5."
+    assert (sentence in page) == advised
+
+
+def test_worse_weights_that_were_kept_are_called_worse(tmp_path: Path) -> None:
+    rows = rows_of({0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.4, 0.3)}})
+    run = read_run(run_folder(tmp_path / "run", rows=rows))
+    assert run.best_step == 4
+    assert ">Worse than the start<" in render(run)
 
 
 def test_each_evaluation_is_judged_by_its_own_best_unclip_ratio(tmp_path: Path) -> None:
