@@ -325,7 +325,7 @@ def nth_call(original: Callable[..., Any], n: int, error: BaseException) -> Call
     ("owner", "name"),
     [
         (train_step_module, "_backward"),
-        (train_step_module, "gradient_norm"),
+        (Optimizer, "clip_gradients"),
         (Optimizer, "step"),
         (lr_range_module, "train_step"),
         (lr_range_module, "seed_step"),

@@ -100,7 +100,8 @@ def train_step(
     DataParallel; what they gather is averaged over the processes, so that all hold the same.
 
     With a NaN or infinite loss or gradient in any process neither weights, batch norm statistics
-    nor optimizer change. That decision is the one number that is read from the device. They don't
+    nor optimizer change. That decision is the one number that is read from the device, but for a
+    dynamic scaler, where a step that isn't applied reads whether its loss is finite. They don't
     change either where an exception is raised: by ``batches``, or by another process.
     """
     precision = precision or Precision()
@@ -110,7 +111,7 @@ def train_step(
     try:
         done = _backward(forward or whole(network), batches, loss, precision)
         done = _over_processes(network, done, team)
-        grad_norm, applied = _update(network, done.losses["loss"], optimizer, precision.scaler)
+        grad_norm, applied = _update(done.losses["loss"], optimizer, precision.scaler)
     finally:
         if not applied:
             for tensor, before in statistics:
@@ -167,34 +168,17 @@ def _over_processes(network: paddle.nn.Layer, own: _Done, team: Team) -> _Done:
     return _Done(means, sum(images), any(texts))
 
 
-def _update(
-    network: paddle.nn.Layer, total: paddle.Tensor, optimizer: Optimizer, scaler: Any
-) -> tuple[paddle.Tensor, bool]:
-    """The gradients' norm, and whether it and the loss ``total`` are finite: then the step is
-    applied."""
+def _update(total: paddle.Tensor, optimizer: Optimizer, scaler: Any) -> tuple[paddle.Tensor, bool]:
+    """Apply the gradients if their norm and the loss ``total`` are finite.
+
+    Returns that norm, of before clipping, and whether they were applied.
+    """
     if scaler is not None:
         scaler.unscale_(optimizer.inner)
-    grad_norm = gradient_norm(network)
+    grad_norm = optimizer.clip_gradients()
     applied = bool(paddle.isfinite(grad_norm + total))
     if applied:
-        optimizer.step() if scaler is None else _scaled_step(optimizer, scaler)
+        optimizer.step() if scaler is None else scaler.step(optimizer.inner)
     if scaler is not None:
         scaler.update()
     return grad_norm, applied
-
-
-def _scaled_step(optimizer: Optimizer, scaler: Any) -> None:
-    """The update with gradients that ``scaler.unscale_`` has brought back."""
-    optimizer.clip()
-    scaler.step(optimizer.inner)
-
-
-def gradient_norm(network: paddle.nn.Layer) -> paddle.Tensor:
-    """The Euclidean norm of all gradients, a float32 scalar; 0 without any."""
-    squares = [
-        parameter.grad.astype("float32").square().sum()
-        for parameter in network.parameters()
-        if parameter.grad is not None
-    ]
-    total = paddle.stack(squares).sum() if squares else paddle.zeros([])
-    return total.sqrt().detach()

@@ -1,6 +1,5 @@
 """How the weights are changed: schedules, parameter groups, optimizers."""
 
-from ppocr_ft.optim.clip import GradientClip
 from ppocr_ft.optim.groups import (
     Fresh,
     GroupSettings,
@@ -14,6 +13,7 @@ from ppocr_ft.optim.groups import (
 )
 from ppocr_ft.optim.optimizers import (
     OPTIMIZERS,
+    GradientClip,
     Optimizer,
     build_optimizer,
     default_weight_decay,

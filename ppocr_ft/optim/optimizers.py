@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import paddle
+from paddle.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from ppocr_ft.errors import ConfigError, WeightsError
-from ppocr_ft.optim.clip import GradientClip, clip_gradients, gradient_norm
-from ppocr_ft.optim.fused import adam, adamw
 from ppocr_ft.optim.groups import ParamGroup, ParamGroups, Penalty
 
 Arguments = Mapping[str, float | bool]
@@ -29,8 +29,8 @@ class _Kind:
 
 _BETAS: dict[str, float | bool] = {"beta1": 0.9, "beta2": 0.999}
 _KINDS = {
-    "Adam": _Kind(adam, {**_BETAS, "epsilon": 1e-8}),
-    "AdamW": _Kind(adamw, {**_BETAS, "epsilon": 1e-8}, "weight_decay", 0.01),
+    "Adam": _Kind(paddle.optimizer.Adam, {**_BETAS, "epsilon": 1e-8}),
+    "AdamW": _Kind(paddle.optimizer.AdamW, {**_BETAS, "epsilon": 1e-8}, "weight_decay", 0.01),
     "Momentum": _Kind(paddle.optimizer.Momentum, {"momentum": 0.9, "use_nesterov": False}),
     "RMSProp": _Kind(
         paddle.optimizer.RMSProp,
@@ -91,6 +91,24 @@ def build_optimizer(
     return made
 
 
+@dataclass(frozen=True)
+class GradientClip:
+    """What is limited: the L2 norm of all gradients together (PaddleOCR's ``clip_norm_global``),
+    that of each tensor (``clip_norm``), or the size of each value (``clip_value``).
+
+    Raises:
+        ConfigError: ``limit`` is not a finite number above 0.
+    """
+
+    kind: Literal["global_norm", "norm", "value"]
+    limit: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.limit < math.inf:
+            message = f"must be a number above 0, is {self.limit!r}"
+            raise ConfigError(message, key=f"Optimizer.clip_{self.kind}")
+
+
 @dataclass(eq=False)
 class Optimizer:
     """A Paddle optimizer, clipped over all its groups, with a state that names the parameters.
@@ -100,7 +118,7 @@ class Optimizer:
     rate by each parameter's factor, parameter by parameter; here each group has its rate in a
     tensor that its parameters share, and Paddle's own rate is 1.
 
-    With loss scaling: ``scaler.unscale_(optimizer.inner)``, ``optimizer.clip()``,
+    With loss scaling: ``scaler.unscale_(optimizer.inner)``, ``optimizer.clip_gradients()``,
     ``scaler.step(optimizer.inner)``.
     """
 
@@ -138,19 +156,27 @@ class Optimizer:
             for group in self.groups.groups
         }
 
+    def clip_gradients(self) -> paddle.Tensor:
+        """Limit the gradients in place, over all groups together.
+
+        Returns the L2 norm that all of them together had before, a float32 scalar on the device;
+        0 without any. Where it isn't finite the gradients are of no use.
+        """
+        parameters = [parameter for _, _, parameter in self._members()]
+        clip = self.gradient_clip
+        if clip is not None and clip.kind == "global_norm":
+            return clip_grad_norm_(parameters, clip.limit)
+        norm = clip_grad_norm_(parameters, math.inf)
+        if clip is not None and clip.kind == "norm":
+            for parameter in parameters:
+                clip_grad_norm_(parameter, clip.limit)
+        elif clip is not None:
+            clip_grad_value_(parameters, clip.limit)
+        return norm
+
     def step(self) -> None:
-        """Clip the gradients, then update."""
-        self.clip()
+        """Update the parameters by their gradients, as they are now."""
         self.inner.step()
-
-    def clip(self) -> None:
-        """Clip the gradients in place, over all groups together."""
-        if self.gradient_clip is not None:
-            clip_gradients(self._gradients(), self.gradient_clip)
-
-    def gradient_norm(self) -> float:
-        """The L2 norm of all gradients together."""
-        return gradient_norm(self._gradients())
 
     def clear_grad(self) -> None:
         """Drop the gradients; a parameter that then gets none is left alone by `step`."""
@@ -189,8 +215,6 @@ class Optimizer:
         _check_state(slots, state)
         for key, slot in slots.items():
             slot.set_value(state[key])
-        if hasattr(self.inner, "forget_ages"):
-            self.inner.forget_ages()
 
     def _forget(self) -> None:
         self.inner._accumulators.clear()
@@ -206,10 +230,6 @@ class Optimizer:
             for kind, tensors in self.inner._accumulators.items():
                 if parameter.name in tensors:
                     yield f"{name}.{kind}", tensors[parameter.name]
-
-    def _gradients(self) -> list[paddle.Tensor]:
-        found = (p.grad for _, _, p in self._members() if not p.stop_gradient)
-        return [gradient for gradient in found if gradient is not None]
 
 
 def _kind(name: str) -> _Kind:
