@@ -12,7 +12,7 @@ ALLOWED: dict[str, set[str]] = {
     "utils": set(),
     "version": set(),
     "geometry": set(),
-    "config": set(),
+    "config": {"engine"},
     "transforms": {"geometry"},
     "data": {"transforms", "geometry"},
     "models": set(),

@@ -65,6 +65,18 @@ Number = Annotated[float, BeforeValidator(_number_of)]
 """A number; a fraction of two such as ``1./255.`` too."""
 
 
+@dataclass(frozen=True)
+class OneOf:
+    """One of ``names``: a ``Literal`` whose choices stand in a table elsewhere."""
+
+    names: tuple[str, ...]
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.literal_schema(list(self.names))
+
+
 def one_as_list(value: object) -> object:
     """A single text as a list of one; PaddleOCR takes either."""
     return (value,) if isinstance(value, str) else value

@@ -15,6 +15,7 @@ from ppocr_ft.config.base import (
     Listed,
     NonNegativeFloat,
     NonNegativeInt,
+    OneOf,
     PositiveFloat,
     PositiveInt,
     Section,
@@ -27,6 +28,7 @@ from ppocr_ft.config.networks import ArchitectureSection
 from ppocr_ft.config.solver import OptimizerSection
 from ppocr_ft.config.transforms import OperatorItem
 from ppocr_ft.config.yaml_text import dump_yaml
+from ppocr_ft.engine.monitor import VERDICT_NAMES
 
 SAMPLE_DATA_DIR = "sample"
 """The ``data_dir`` that means the built-in sample data set."""
@@ -34,18 +36,7 @@ RELEASED_WEIGHTS = "released"
 """The ``pretrained_model`` that means the released PP-OCRv4 mobile detector."""
 
 
-VerdictName = Literal[
-    "targets-wrong",
-    "loss-not-falling",
-    "overfitting",
-    "below-start",
-    "lr-zero",
-    "warming-up",
-    "grad-exploding",
-    "nan",
-    "loader-bound",
-    "memory-growing",
-]
+VerdictName = Annotated[str, OneOf(VERDICT_NAMES)]
 """What the monitor may say of a run."""
 
 

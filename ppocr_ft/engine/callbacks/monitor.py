@@ -7,8 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ppocr_ft.engine.callbacks.metrics_file import MetricsFile
-from ppocr_ft.engine.monitor import Facts, History, Said
-from ppocr_ft.engine.monitor.steps import nan_verdict
+from ppocr_ft.engine.monitor import Facts, History, Said, nan_verdict
 from ppocr_ft.engine.state import Progress
 from ppocr_ft.engine.stop import StoppedEarly
 from ppocr_ft.engine.train_step import StepResult, TrainBatch

@@ -1,14 +1,90 @@
-"""Rows in, verdicts out: the monitor's memory, which is a function of the rows alone."""
+"""The monitor: the table of its rules, and the verdicts that they give on a run's rows.
+
+A new verdict is a rule in one of the modules ``rules_*`` and a line in ``RULES``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ppocr_ft.engine.monitor.rules import RULES
-from ppocr_ft.engine.monitor.series import EVAL, TRAIN, Facts, Row, Series, TrainRow, evaluation
+from ppocr_ft.engine.monitor.rules_resources import loader_bound, memory_growing
+from ppocr_ft.engine.monitor.rules_targets import targets_wrong
+from ppocr_ft.engine.monitor.rules_training import (
+    below_start,
+    grad_exploding,
+    loss_not_falling,
+    lr_zero,
+    nan,
+    nan_steps,
+    overfitting,
+    warming_up,
+)
+from ppocr_ft.engine.monitor.series import (
+    EVAL,
+    TRAIN,
+    Diagnosis,
+    Facts,
+    Kind,
+    Row,
+    Series,
+    TrainRow,
+    evaluation,
+)
 from ppocr_ft.engine.monitor.series import moments as moments_of
-from ppocr_ft.engine.monitor.verdict import NamedVerdict, Rule
+
+
+@dataclass(frozen=True)
+class NamedVerdict:
+    """One sentence on what goes wrong, and one on what helps."""
+
+    name: str
+    sentence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.sentence} {self.remedy}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``judge`` is asked after each training row or after each evaluation, whichever ``at`` says.
+
+    It is a pure function of what is recorded by then. A verdict that it has given counts as gone
+    after ``patience`` such moments without it; only then is it said again. It is kept back while
+    the verdict ``unless``, which explains it, holds.
+    """
+
+    name: str
+    at: Kind
+    judge: Callable[[Series], Diagnosis | None]
+    patience: int
+    unless: str | None = None
+
+
+_ROWS, _EVALUATIONS = 5, 2
+"""Moments without a verdict after which it counts as gone."""
+
+RULES = (
+    Rule("nan", TRAIN, nan, _ROWS),
+    Rule("grad-exploding", TRAIN, grad_exploding, _ROWS),
+    Rule("lr-zero", TRAIN, lr_zero, _ROWS),
+    Rule("warming-up", TRAIN, warming_up, _ROWS),
+    Rule("loss-not-falling", TRAIN, loss_not_falling, _ROWS),
+    Rule("loader-bound", TRAIN, loader_bound, _ROWS),
+    Rule("memory-growing", TRAIN, memory_growing, _ROWS),
+    Rule("targets-wrong", EVAL, targets_wrong, _EVALUATIONS),
+    Rule("overfitting", EVAL, overfitting, _EVALUATIONS),
+    Rule("below-start", EVAL, below_start, _EVALUATIONS, unless="targets-wrong"),
+)
+"""All rules, in the order in which they are asked; docs/monitor.md explains each."""
+
+VERDICT_NAMES = tuple(rule.name for rule in RULES)
+
+
+def nan_verdict(which: str) -> NamedVerdict:
+    """Return the verdict "nan" on the steps that ``which`` names."""
+    return NamedVerdict("nan", *nan_steps(which))
 
 
 @dataclass(frozen=True)
@@ -61,12 +137,12 @@ class History:
                 yield from self._ask(rule)
 
     def _ask(self, rule: Rule) -> Iterator[Said]:
-        verdict = None if rule.unless in self.present else rule.judge(self.series)
-        if verdict is None:
+        diagnosis = None if rule.unless in self.present else rule.judge(self.series)
+        if diagnosis is None:
             if rule.name in self._silent:
                 self._silent[rule.name] += 1
             return
         known = self._silent.get(rule.name)
         self._silent[rule.name] = 0
         if known is None or known >= rule.patience:
-            yield Said(self.series.step, verdict)
+            yield Said(self.series.step, NamedVerdict(rule.name, *diagnosis))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,13 @@ Row = Mapping[str, str]
 Kind = Literal["train", "eval"]
 TRAIN: Literal["train"] = "train"
 EVAL: Literal["eval"] = "eval"
+
+
+class Diagnosis(NamedTuple):
+    """What a rule returns: one sentence on what goes wrong, and one on what helps."""
+
+    sentence: str
+    remedy: str
 
 
 @dataclass(frozen=True)

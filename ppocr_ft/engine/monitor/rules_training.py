@@ -1,13 +1,20 @@
-"""Rules on what is learnt: losses, and hmean beside them."""
+"""Rules on training: losses, hmean beside them, learning rate, gradients, numbers that are none."""
 
 from __future__ import annotations
 
 from statistics import median
 
-from ppocr_ft.engine.monitor.series import Evaluation, Series
-from ppocr_ft.engine.monitor.steps import is_warming_up
-from ppocr_ft.engine.monitor.verdict import NamedVerdict
+from ppocr_ft.engine.monitor.series import Diagnosis, Evaluation, Series
 
+LR_ROWS = 3
+NEGLIGIBLE_LR_RATIO = 1e-4
+"""A rate below this share of the highest one so far changes next to nothing."""
+LR_LEFT_RATIO = 0.05
+"""Schedules fall to 0 at the end; before the last 5 % of the run they shouldn't have."""
+WARMUP_RATIO = 1 / 3
+"""OneCycle, the slowest of the known schedules, peaks after 30 % of the run."""
+GRAD_ROWS, GRAD_EARLIER_ROWS, GRAD_LEAST_ROWS = 3, 20, 8
+GRAD_FACTOR = 10.0
 FIRST_ROWS, LAST_ROWS = 3, 5
 LOSS_LEAST_ROWS = 20
 LOSS_FALLEN = 0.98
@@ -20,7 +27,81 @@ BELOW_START = 0.01
 BELOW_START_EVALS = 3
 
 
-def loss_not_falling(series: Series) -> NamedVerdict | None:
+def nan(series: Series) -> Diagnosis | None:
+    """Steps were skipped since the row before, for a NaN or infinite loss or gradient.
+
+    Silent under dynamic loss scaling, which finds its scale by such steps.
+    """
+    if not series.train or series.facts.scales_losses:
+        return None
+    before = series.train[-2] if len(series.train) > 1 else None
+    row = series.train[-1]
+    skipped = (row.skipped_steps or 0) - ((before.skipped_steps or 0) if before else 0)
+    if skipped <= 0:
+        return None
+    steps = row.step - (before.step if before else 0)
+    return nan_steps(f"{skipped:.0f} of the {steps} steps up to step {row.step}")
+
+
+def nan_steps(which: str) -> Diagnosis:
+    return Diagnosis(
+        f"{which} gave NaN or infinite losses or gradients and were not applied.",
+        "Lower Optimizer.lr.learning_rate, set Optimizer.clip_norm_global, or turn off "
+        "Global.use_amp.",
+    )
+
+
+def grad_exploding(series: Series) -> Diagnosis | None:
+    """The median gradient norm of the last 3 rows is above 10 times that of up to 20 before."""
+    norms = [row.grad_norm for row in series.train[-GRAD_ROWS - GRAD_EARLIER_ROWS :]]
+    known = [norm for norm in norms if norm is not None]
+    if len(known) < GRAD_LEAST_ROWS:
+        return None
+    now, before = median(known[-GRAD_ROWS:]), median(known[:-GRAD_ROWS])
+    if not now > GRAD_FACTOR * before:
+        return None
+    return Diagnosis(
+        f"The gradient norm has risen from {before:.3g} to {now:.3g} (medians of rows).",
+        "Set Optimizer.clip_norm_global to about the norm that it had before, or lower "
+        "Optimizer.lr.learning_rate.",
+    )
+
+
+def lr_zero(series: Series) -> Diagnosis | None:
+    """Three rows in a row at a negligible learning rate, with more than 5 % of the run left."""
+    last = [row.lr for row in series.train[-LR_ROWS:] if row.lr is not None]
+    highest, total = series.highest_lr, series.facts.total_steps
+    if len(last) < LR_ROWS or series.step > (1 - LR_LEFT_RATIO) * total:
+        return None
+    if max(last) > NEGLIGIBLE_LR_RATIO * highest:
+        return None
+    return Diagnosis(
+        f"The learning rate is {last[-1]:.3g} at step {series.step} of {total}; the weights hardly "
+        f"change any more (its highest was {highest:.3g}).",
+        "Look at the curve with tools/train.py --dry-run; milestones may be in the wrong unit "
+        "(epochs, steps), or Optimizer.lr.learning_rate is 0.",
+    )
+
+
+def is_warming_up(series: Series) -> bool:
+    """Whether the learning rate has risen from each row to the next."""
+    return len(series.train) > 1 and series.lr_only_rose
+
+
+def warming_up(series: Series) -> Diagnosis | None:
+    """A third of the run is over, and the learning rate has done nothing but rise."""
+    total = series.facts.total_steps
+    if series.step <= WARMUP_RATIO * total or not is_warming_up(series):
+        return None
+    return Diagnosis(
+        f"After {series.step} of {total} steps the learning rate is still warming up "
+        f"({series.train[-1].lr:.3g}).",
+        "Shorten Optimizer.lr.warmup_epoch (it counts epochs of this data set) to a tenth of the "
+        "run, or train longer.",
+    )
+
+
+def loss_not_falling(series: Series) -> Diagnosis | None:
     """After 20 rows the median loss of the last 5 is no lower than 98 % of that of the first 3.
 
     Silent while the learning rate still rises, and where the main indicator has improved.
@@ -36,8 +117,7 @@ def loss_not_falling(series: Series) -> NamedVerdict | None:
     first, last = median(begun), median(done)
     if last < LOSS_FALLEN * first:
         return None
-    return NamedVerdict(
-        "loss-not-falling",
+    return Diagnosis(
         f"The loss isn't falling: {first:.3g} at the beginning, {last:.3g} at step {series.step}.",
         "Choose Optimizer.lr.learning_rate by tools/find_lr.py (a loss that rises wants a lower "
         "one), and look at the labels with tools/check.py.",
@@ -49,7 +129,7 @@ def _improved(series: Series) -> bool:
     return len(evals) > 1 and evals[-1].best > evals[0].best + HMEAN_STEP
 
 
-def overfitting(series: Series) -> NamedVerdict | None:
+def overfitting(series: Series) -> Diagnosis | None:
     """Two evaluations in a row with a validation loss 5 % above its lowest, at a lower train loss.
 
     Silent where the last evaluation is the best one: then the higher loss costs nothing.
@@ -67,8 +147,7 @@ def overfitting(series: Series) -> NamedVerdict | None:
     train_then, train_now = (train_loss(series, each.step) for each in (evals[lowest], last))
     if best is last or train_then is None or train_now is None or train_now >= train_then:
         return None
-    return NamedVerdict(
-        "overfitting",
+    return Diagnosis(
         f"Since step {evals[lowest].step} the validation loss has risen from {losses[lowest]:.3g} "
         f"to {losses[-1]:.3g} while the training loss fell from {train_then:.3g} to "
         f"{train_now:.3g}.",
@@ -84,7 +163,7 @@ def train_loss(series: Series, step: int) -> float | None:
     return before[-1] if before else known[0][1] if known else None
 
 
-def below_start(series: Series) -> NamedVerdict | None:
+def below_start(series: Series) -> Diagnosis | None:
     """The last 3 evaluations, each at its own best unclip ratio, all 0.01 below the start's."""
     start = starting_evaluation(series)
     last = [each for each in series.evals if each.step > 0][-BELOW_START_EVALS:]
@@ -93,8 +172,7 @@ def below_start(series: Series) -> NamedVerdict | None:
     if any(each.best > start.best - BELOW_START for each in last):
         return None
     name = series.facts.main_indicator
-    return NamedVerdict(
-        "below-start",
+    return Diagnosis(
         f"{BELOW_START_EVALS} evaluations in a row are below the weights that the run started "
         f"from: {name} {last[-1].best:.3f} instead of {start.best:.3f}.",
         "Lower Optimizer.lr.learning_rate, keep Global.freeze_bn_stats on, and check the labels "

@@ -6,8 +6,7 @@ import math
 from itertools import pairwise
 from statistics import mean, median
 
-from ppocr_ft.engine.monitor.series import Series
-from ppocr_ft.engine.monitor.verdict import NamedVerdict
+from ppocr_ft.engine.monitor.series import Diagnosis, Series
 
 READER_SHARE = 0.30
 READER_ROWS, READER_LEAST_ROWS = 5, 3
@@ -17,7 +16,7 @@ MEMORY_PART_GROWTH = 1.03
 MEMORY_LEAST_MB = 100.0
 
 
-def loader_bound(series: Series) -> NamedVerdict | None:
+def loader_bound(series: Series) -> Diagnosis | None:
     """Over the last 5 rows, the run's first left out, steps waited for images above 30 %."""
     rows = series.train[-READER_ROWS:] if len(series.train) > READER_ROWS else series.train[1:]
     shares = [row.reader_share for row in rows if row.reader_share is not None]
@@ -29,11 +28,8 @@ def loader_bound(series: Series) -> NamedVerdict | None:
         f"Training waits for images {share:.0%} of its time with {facts.workers} reading threads."
     )
     if needed <= facts.cores:
-        return NamedVerdict(
-            "loader-bound", sentence, f"Set Train.loader.num_workers to about {needed}."
-        )
-    return NamedVerdict(
-        "loader-bound",
+        return Diagnosis(sentence, f"Set Train.loader.num_workers to about {needed}.")
+    return Diagnosis(
         sentence,
         f"About {needed} threads would do, but this machine has {facts.cores} cores: store the "
         "images smaller (about as large as limit_side_len), or augment less.",
@@ -51,7 +47,7 @@ def workers_needed(share: float, workers: int) -> int:
     return max(math.ceil(busy / step), workers + 1)
 
 
-def memory_growing(series: Series) -> NamedVerdict | None:
+def memory_growing(series: Series) -> Diagnosis | None:
     """Over the last 40 rows each quarter held 3 % more memory than the one before.
 
     Its first rows and each evaluation may raise a healthy process's memory, once.
@@ -66,8 +62,7 @@ def memory_growing(series: Series) -> NamedVerdict | None:
     if min(growth) < MEMORY_PART_GROWTH or levels[-1] - levels[0] < MEMORY_LEAST_MB:
         return None
     steps = parts[-1][0].step - parts[0][0].step
-    return NamedVerdict(
-        "memory-growing",
+    return Diagnosis(
         f"The process's memory grows steadily, from {levels[0]:,.0f} to {levels[-1]:,.0f} MB "
         f"within {steps} steps{_outlook(series, (levels[-1] - levels[0]) / steps, levels[-1])}.",
         "Look for what an operator or callback of your own keeps (lists of batches, losses that "

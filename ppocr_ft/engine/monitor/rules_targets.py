@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppocr_ft.engine.monitor.learning import starting_evaluation
-from ppocr_ft.engine.monitor.series import Evaluation, Series
-from ppocr_ft.engine.monitor.verdict import NamedVerdict
+from ppocr_ft.engine.monitor.rules_training import starting_evaluation
+from ppocr_ft.engine.monitor.series import Diagnosis, Evaluation, Series
 from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
 
 RATIO_TOLERANCE = 0.05
@@ -25,7 +24,7 @@ OPERATORS_REMEDY = (
 )
 
 
-def targets_wrong(series: Series) -> NamedVerdict | None:
+def targets_wrong(series: Series) -> Diagnosis | None:
     """The shrink maps aren't drawn at the config's ratio, or hmean falls while the loss falls.
 
     The first is known at the first evaluation, before any step.
@@ -34,7 +33,7 @@ def targets_wrong(series: Series) -> NamedVerdict | None:
         return None
     now = series.evals[-1]
     if _drawn_otherwise(now):
-        return NamedVerdict("targets-wrong", _drawn_sentence(series, now), OPERATORS_REMEDY)
+        return Diagnosis(_drawn_sentence(series, now), OPERATORS_REMEDY)
     start = starting_evaluation(series)
     if start is None or now.hmean >= HMEAN_KEPT * start.hmean:
         return None
@@ -45,7 +44,7 @@ def targets_wrong(series: Series) -> NamedVerdict | None:
         f"The loss fell from {losses[0]:.3g} to {losses[-1]:.3g} while hmean fell from "
         f"{start.hmean:.3f} to {now.hmean:.3f} (IoU 0.5, unclip_ratio {now.unclip_ratio:g})"
     )
-    return NamedVerdict("targets-wrong", *_cause(series, now, fall))
+    return Diagnosis(*_cause(series, now, fall))
 
 
 def _drawn_otherwise(now: Evaluation) -> bool:
