@@ -10,7 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ppocr_ft.commands.convert.formats import READERS, Entry, ImageFolder, Reading, unseen
+from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.reading import Entry, Reading
+from ppocr_ft.utils.progress import no_progress
 
 WIDTH_PX, HEIGHT_PX = 200, 100
 Points = tuple[tuple[float, float], ...]
@@ -37,7 +40,7 @@ def put_json(path: Path, label: Any) -> Path:
 
 def read(format_name: str, source: Path, images: Path | None = None) -> Reading:
     reading = Reading(ImageFolder(images or (source if source.is_dir() else source.parent)))
-    READERS[format_name](source, reading, unseen)
+    FORMATS[format_name].read(source, reading, no_progress)
     return reading
 
 

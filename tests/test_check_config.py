@@ -14,8 +14,7 @@ from config_files import CONFIGS, SHIPPED, SMALL, written
 from pictures import paddleocr_class
 
 from ppocr_ft.commands.check.config.advice import ADVICE, advise, advise_on_length
-from ppocr_ft.commands.check.config.diagnosis import Diagnosis, diagnose
-from ppocr_ft.commands.check.config.remedies import REMEDIES
+from ppocr_ft.commands.check.config.diagnosis import REMEDIES, Diagnosis, diagnose
 from ppocr_ft.commands.check.config.shrink_versions import shrink_versions
 from ppocr_ft.config import load_config
 from ppocr_ft.config.rules import RULES

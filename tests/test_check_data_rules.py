@@ -14,8 +14,7 @@ from PIL import Image
 from samples import random_sample
 
 from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset
-from ppocr_ft.commands.check.data.likeness import local_likeness
-from ppocr_ft.commands.check.data.pictures import look_at
+from ppocr_ft.commands.check.data.pictures import local_likeness, look_at
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import Finding
 from ppocr_ft.transforms.polygons import TextPolygons
@@ -272,13 +271,14 @@ def test_counts_polygons_and_progress(folder: Folder) -> None:
     evaluation = folder.write("val.txt", ["", ("b.jpg", [text(BOX[:3])])])
     shown: list[tuple[int, int]] = []
 
-    def progress(items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
+    def bar(items: Iterable[Any], total: int, title: str, unit: str = "image") -> Iterable[Any]:
         kept = list(items)
         shown.append((len(kept), total))
         assert title
+        assert unit
         return kept
 
-    report = check_dataset([train], [evaluation], workers=0, progress=progress)
+    report = check_dataset([train], [evaluation], workers=0, bar=bar)
     assert report.findings == ()
     counts = report.counts[str(train.label_file)]
     assert (counts.lines, counts.images, counts.texts, counts.ignored_texts) == (1, 1, 2, 1)

@@ -10,12 +10,12 @@ import pytest
 from config_files import CONFIGS, SMALL
 
 from ppocr_ft.commands.check.data import Source, check_dataset
-from ppocr_ft.commands.check.geometry_rules import geometry_faults
 from ppocr_ft.commands.check.geometry_table import geometry_lines, geometry_png
-from ppocr_ft.commands.check.labels import pages_of
+from ppocr_ft.commands.check.run import pages_of
 from ppocr_ft.commands.check.text_geometry import (
     Page,
     evaluated,
+    geometry_faults,
     label_geometry,
     text_sizes,
     training_crops,

@@ -10,8 +10,13 @@ from small_run import small_config
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.commands.check.samples import denormalised, samples_picture, shown_epochs
-from ppocr_ft.commands.check.samples_plot import DrawnSample, with_targets
+from ppocr_ft.commands.check.samples import (
+    DrawnSample,
+    denormalised,
+    samples_picture,
+    shown_epochs,
+    with_targets,
+)
 from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import data_set
 from ppocr_ft.runs.assemble import train_feed

@@ -23,7 +23,9 @@ from convert_samples import (
     texts,
 )
 
-from ppocr_ft.commands.convert.formats import WRITERS, Entry, LabelText
+from ppocr_ft.commands.convert.formats.coco import Writer
+from ppocr_ft.commands.convert.formats.reading import Entry
+from ppocr_ft.commands.convert.formats.texts import LabelText
 
 BOX = {"bbox": [10, 20, 50, 20]}
 OUTLINE = flat(SQUARE)
@@ -203,7 +205,7 @@ def test_several_categories_are_said(tmp_path: Path) -> None:
 def test_what_is_written() -> None:
     said = (LabelText(CURVE, "bent, 弯"), LabelText(SQUARE, "###"))
     entries = [Entry("sub/a.jpg", said, "f", 1, (200, 100)), Entry("b.png", (), "f", 2, (9, 8))]
-    [(name, content)] = WRITERS["coco"]().files(entries, "train").items()
+    [(name, content)] = Writer().files(entries, "train").items()
     label = json.loads(content)
     assert name == "train.json"
     assert label["images"] == [

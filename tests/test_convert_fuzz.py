@@ -12,8 +12,9 @@ from convert_samples import put_images, put_text, read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ppocr_ft.commands.convert.formats import IGNORED, WRITERS, Entry, LabelText
-from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS
+from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.reading import Entry
+from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS, IGNORED, LabelText
 
 FIXED = settings(
     max_examples=60,
@@ -99,7 +100,9 @@ def lines_of(said: str) -> Iterator[LabelText]:
 @given(said=st.text(st.characters(codec="utf-8"), max_size=12))
 def test_a_text_that_can_be_written_is_read_back(name: str, folder: Path, said: str) -> None:
     entry = Entry("a.jpg", tuple(lines_of(said)), "f", None, (200, 100))
-    writer = WRITERS[name]()
+    make_writer = FORMATS[name].writer
+    assert make_writer is not None
+    writer = make_writer()
     if list(writer.faults(entry)):
         assert name == "icdar"
         assert "\n" in said or "\r" in said or '"' in said or said.strip() in IGNORE_MARKS

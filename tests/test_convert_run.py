@@ -10,8 +10,11 @@ import pytest
 from convert_samples import SQUARE, put_images, put_json, put_text
 from samples import shared_data
 
-from ppocr_ft.commands.convert.cli import FROM, TO, main
-from ppocr_ft.commands.convert.formats import READERS, WRITERS, Entry, LabelText, split
+from ppocr_ft.commands.convert.cli import main
+from ppocr_ft.commands.convert.formats.ppocr import Writer
+from ppocr_ft.commands.convert.formats.reading import Entry
+from ppocr_ft.commands.convert.formats.sources import split
+from ppocr_ft.commands.convert.formats.texts import LabelText
 from ppocr_ft.data import LabelEntry, read_label_file
 from ppocr_ft.errors import DataError
 
@@ -47,11 +50,6 @@ def icdar(tmp_path: Path) -> Path:
         put_text(tmp_path / f"gt_{i}.txt", f"\ufeff{LINE},word {i}, and\r\n{LINE},###\r\n")
     put_text(tmp_path / "gt_4.txt", "")
     return tmp_path
-
-
-def test_formats_of_the_command_are_those_of_the_registry() -> None:
-    assert tuple(READERS) == FROM
-    assert tuple(WRITERS) == TO
 
 
 def test_icdar_to_ppocr(icdar: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -324,7 +322,7 @@ def test_keys_that_are_not_written_are_said(
 
 
 def test_an_image_that_a_label_line_can_not_name(tmp_path: Path) -> None:
-    writer = WRITERS["ppocr"]()
+    writer = Writer()
     for name in ("a\tb.jpg", "a\n.jpg", " a.jpg", "[a].jpg"):
         text = LabelText(SQUARE, "x")
         assert [fault.rule for fault in writer.faults(Entry(name, (text,), "f"))] == ["bad-name"]

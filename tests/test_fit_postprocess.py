@@ -15,7 +15,6 @@ import shapely
 pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft.commands.fit_postprocess.console import fit_csv, fit_report
-from ppocr_ft.commands.fit_postprocess.count import Truth, counts_by_score, grid_counts
 from ppocr_ft.commands.fit_postprocess.grid import (
     Cell,
     Grid,
@@ -24,11 +23,26 @@ from ppocr_ft.commands.fit_postprocess.grid import (
     ratio_step,
     ratios_about,
 )
-from ppocr_ft.commands.fit_postprocess.held_out import blocks_of, folds_of, held_out
-from ppocr_ft.commands.fit_postprocess.maps import LEVELS, MapStore
 from ppocr_ft.commands.fit_postprocess.plot import heat_map
-from ppocr_ft.commands.fit_postprocess.search import Fitted, Plan, search
-from ppocr_ft.commands.fit_postprocess.tally import FLAT, Tally, best_cell, plateau
+from ppocr_ft.commands.fit_postprocess.search import (
+    LEVELS,
+    Fitted,
+    MapStore,
+    Plan,
+    blocks_of,
+    folds_of,
+    held_out,
+    search,
+)
+from ppocr_ft.commands.fit_postprocess.tally import (
+    FLAT,
+    Tally,
+    Truth,
+    best_cell,
+    counts_by_score,
+    grid_counts,
+    plateau,
+)
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.geometry import shrink_distance, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric

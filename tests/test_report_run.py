@@ -16,8 +16,7 @@ pytest.importorskip("paddle", reason="paddle is not installed")
 from report_run import CONFIG, LABELS, RATES, columns_of, evaluation, rows_of, run_folder
 
 from ppocr_ft.commands.report.cli import main
-from ppocr_ft.commands.report.config_difference import config_differences
-from ppocr_ft.commands.report.run import read_run, report
+from ppocr_ft.commands.report.run import config_differences, read_run, report
 from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.parallel import ALONE
 from ppocr_ft.errors import DataError

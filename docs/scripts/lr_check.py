@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 from marked_tables import Table, replaced
 
-from ppocr_ft.commands.common import one_thread_an_operator
+from ppocr_ft.commands.common import import_paddle, one_thread_an_operator
 from ppocr_ft.commands.compare.variants import Arm, load_arms
-from ppocr_ft.commands.quiet_paddle import import_paddle
 from ppocr_ft.config import load_config
 
 if TYPE_CHECKING:

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from marked_tables import MarkerMissingError, Table, replaced
 
-from ppocr_ft.commands.common import command
+from ppocr_ft.commands.common import command, import_paddle
 from ppocr_ft.commands.compare.variants import Arm, load_arms
-from ppocr_ft.commands.quiet_paddle import import_paddle
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.compare.run import PlannedRun

@@ -15,8 +15,7 @@ import numpy as np
 from marked_tables import Table, replaced
 from postprocess_reference import compute_maps, load_maps, reference_boxes
 
-from ppocr_ft.commands.common import one_thread_an_operator
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import import_paddle, one_thread_an_operator
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.metrics import DetMetric

@@ -352,7 +352,7 @@ class Judge:
         self.pictures.begin()
         self.kept.begin()
         images = self._stop.heeding(self._images.images())
-        shown = progress(images, len(self._images), "image", "evaluate", leave=False)
+        shown = progress(images, len(self._images), "evaluate")
         with self._state.judged_weights():
             verdict = evaluate_ratios(
                 self._state.network,

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
 
 
-def progress(
-    items: Iterable[Item], total: int, unit: str, title: str, *, leave: bool = True
+class ProgressBar(Protocol):
+    """Pass items on, and show how many of ``total`` are done.
+
+    ``title`` names the work and ``unit`` one item.
+    """
+
+    def __call__(
+        self, items: Iterable[Item], total: int, title: str, unit: str = "image"
+    ) -> Iterable[Item]: ...
+
+
+def no_progress(
+    items: Iterable[Item], total: int, title: str, unit: str = "image"
 ) -> Iterable[Item]:
-    """The items, with a bar on stderr where somebody looks at it; below another one if there is.
+    """Pass items on and show nothing."""
+    return items
+
+
+def progress(
+    items: Iterable[Item], total: int, title: str, unit: str = "image", *, leave: bool = False
+) -> Iterable[Item]:
+    """Pass items on with a bar on stderr, if that is a terminal.
 
     Args:
-        total: how many items there will be.
-        unit: what one of them is called.
-        leave: whether the bar stays on the screen when it is full.
+        leave: keep the bar on the screen when it is full.
     """
     bar: Iterable[Item] = tqdm(
         items,

@@ -24,8 +24,8 @@ from samples import SHARED
 from tqdm import tqdm
 
 from ppocr_ft.commands.check.data import DataReport, Source, check_dataset
-from ppocr_ft.commands.check.data.likeness import local_likeness
-from ppocr_ft.commands.check.data.scan import scan_source
+from ppocr_ft.commands.check.data.parsed_labels import scan_source
+from ppocr_ft.commands.check.data.pictures import local_likeness
 from ppocr_ft.commands.check.data.word_labels import shares_of_line
 from ppocr_ft.data.sample import make_sample
 
@@ -77,9 +77,7 @@ def check_lines(name: str, pages: list[Texts], texts: int | None) -> bool:
         folder = Path(temporary) / "set"
         source = Source(write_lines(folder, pages, texts), folder)
         size = source.label_file.stat().st_size / 1e6
-        cpu, seconds, report = timed(
-            lambda: check_dataset([source], [], images=False, progress=bar)
-        )
+        cpu, seconds, report = timed(lambda: check_dataset([source], [], images=False, bar=bar))
     counts = report.counts[str(source.label_file)]
     texts_a_line = counts.texts / counts.lines
     print(f"{counts.lines:,} lines of {texts_a_line:.1f} texts ({name}, {size:.0f} MB), no image")

@@ -18,7 +18,7 @@ from pathlib import Path
 from marked_tables import MarkerMissingError, Table, replaced
 from paddleocr_wheels import WheelMissingError
 
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import import_paddle
 from regression.checks import failures
 from regression.data_sets import DATA_SETS, DataSet
 from regression.report import equality, picture, table

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.check.console import counted, grouped
-from ppocr_ft.commands.common import command, parser
-from ppocr_ft.commands.exit_codes import WRONG_INPUT
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import WRONG_INPUT, command, import_paddle, parser
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.check.run import Check

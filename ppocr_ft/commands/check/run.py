@@ -4,39 +4,107 @@ for weights and pictures."""
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ppocr_ft.commands.check.config.advice import advise, advise_on_length
-from ppocr_ft.commands.check.config.diagnosis import Diagnosis, advice_on, diagnose, labels_of
-from ppocr_ft.commands.check.config.remedies import REMEDIES
-from ppocr_ft.commands.check.config.shrink_versions import ShrinkVersions, shrink_versions
-from ppocr_ft.commands.check.data import DataReport, write_fixed
-from ppocr_ft.commands.check.geometry_rules import geometry_faults, pair_faults
-from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
-from ppocr_ft.commands.check.labels import (
-    check_labels,
-    images_per_epoch,
-    label_sources,
-    pages_of,
+from ppocr_ft.commands.check.config.diagnosis import (
+    REMEDIES,
+    Diagnosis,
+    LabelFiles,
+    advice_on,
+    diagnose,
+    labels_of,
 )
+from ppocr_ft.commands.check.config.shrink_versions import ShrinkVersions, shrink_versions
+from ppocr_ft.commands.check.data import DataReport, Source, check_dataset, write_fixed
+from ppocr_ft.commands.check.data.outlines import Outlines
+from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
 from ppocr_ft.commands.check.text_geometry import (
     TYPICAL_TEXTS,
+    Page,
     Polygon,
+    Size,
     end_pair,
+    geometry_faults,
     label_geometry,
+    pair_faults,
 )
 from ppocr_ft.config.faults import Fault, found_by, warning
+from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
+from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
 from ppocr_ft.utils.files import check_writable, write_whole
+from ppocr_ft.utils.progress import ProgressBar, no_progress, progress
 from ppocr_ft.utils.sampling import some_of
 
 if TYPE_CHECKING:
     from ppocr_ft.weights import CoverageReport
+
+
+def label_sources(labels: LabelFiles | None) -> list[Source]:
+    """Return a source for each label file."""
+    if labels is None:
+        return []
+    folder, names = Path(labels.data_dir), [Path(name) for name in labels.label_files]
+    if labels.is_sample:
+        folder = SAMPLE.data_dir
+        names = [folder / name for name in names]
+    return [Source(name, folder, labels.delimiter) for name in names]
+
+
+def check_labels(
+    labels: Mapping[Mode, LabelFiles], *, images: bool, bar: ProgressBar = progress
+) -> DataReport:
+    """Check both splits at once, so that images in both are found."""
+    train, evaluation = (label_sources(labels.get(mode)) for mode in ("Train", "Eval"))
+    return check_dataset(train, evaluation, images=images, bar=bar)
+
+
+def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
+    """How many label lines an epoch draws, good or bad; 0 where a file can't be read."""
+    ratios = config.Train.dataset.ratio_list or (1.0,) * len(sources)
+    try:
+        counts = [_lines(source.label_file) for source in sources]
+    except OSError:
+        return 0
+    return sum(round(count * ratio) for count, ratio in zip(counts, ratios, strict=False))
+
+
+def pages_of(report: DataReport) -> list[Page]:
+    """Each usable line's image with the texts that are to be learnt, of both splits."""
+    return [page for part in (*report.train, *report.evaluation) for page in _pages(part, report)]
+
+
+def _pages(measured: Outlines, report: DataReport) -> Iterator[Page]:
+    """Images that were looked at and can't be decoded are left out."""
+    scan = measured.scan
+    usable = np.array([line.usable for line in scan.lines], bool)
+    chosen = np.flatnonzero(usable[scan.owners] & ~measured.empty & ~scan.ignored)
+    owners = scan.owners[chosen]
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    for texts in np.split(chosen, starts[1:]) if len(chosen) else ():
+        size = _size(measured.sizes_px[texts[0]])
+        if size is not None or not report.pictures:
+            yield Page(size, [scan.polygons[i] for i in texts])
+
+
+def _size(size_px: np.ndarray[Any, np.dtype[np.float64]]) -> Size | None:
+    if not np.isfinite(size_px).all():
+        return None
+    width, height = size_px.astype(int).tolist()
+    return width, height
+
+
+def _lines(path: Path) -> int:
+    return sum(bool(line.strip()) for line in path.read_bytes().split(b"\n"))
+
 
 GEOMETRY, SAMPLES = "geometry.png", "samples.png"
 SHOWN_SAMPLES = 4
@@ -134,7 +202,7 @@ def precheck(config: Config) -> list[Finding]:
         findings += advice_on(advise_on_length(config, count))
         files = {source.label_file for split in sources.values() for source in split}
         if sum(file.stat().st_size for file in files if file.is_file()) <= QUICK_BYTES:
-            report = check_labels(labels, images=False, show_progress=False)
+            report = check_labels(labels, images=False, bar=no_progress)
             pages = some_of(pages_of(report), QUICK_TEXTS)
             texts = some_of([polygon for page in pages for polygon in page.polygons], QUICK_TEXTS)
             findings += report.findings
@@ -207,8 +275,7 @@ def _look_at_weights(made: Check, config: Config) -> None:
 
 
 def _draw_samples(made: Check, config: Config, count: int) -> None:
-    from ppocr_ft.commands.check.samples import samples_picture
-    from ppocr_ft.commands.check.samples_plot import as_png
+    from ppocr_ft.commands.check.samples import as_png, samples_picture
 
     with _as_finding("samples", made.findings):
         picture = samples_picture(config, count)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.check.samples_plot import DrawnSample, sample_sheet
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.transforms import DecodeImage, MakeBorderMap, NormalizeImage, Operator
 from ppocr_ft.data import SimpleDataSet
 from ppocr_ft.factory.objects import data_set
+from ppocr_ft.report.contact_sheet import side_by_side
 from ppocr_ft.transforms import MakeShrinkMap, set_epoch
-from ppocr_ft.utils.draw import Picture
+from ppocr_ft.utils.draw import LABEL_BGR, Picture, draw_polygons
 from ppocr_ft.utils.sampling import spread
 
 KEEP_KEYS = "KeepKeys"
@@ -82,3 +84,83 @@ def _drawn_sample(sample: Mapping[str, Any], operators: Sequence[Operator]) -> D
         sample["shrink_mask"],
         rise * sample["threshold_mask"],
     )
+
+
+TILE_PX = 380
+GAP_PX = 6
+HEADING_PX = 30
+WHITE = 255
+KERNEL_BGR, BORDER_BGR, MASKED_BGR = (60, 200, 60), (40, 60, 235), (128, 128, 128)
+KERNEL_STRENGTH, BORDER_STRENGTH, MASKED_STRENGTH = 0.45, 0.75, 0.6
+LEGEND = "blue: labels, green: shrink map, red: threshold map, grey: masked out of the loss"
+
+
+@dataclass(frozen=True)
+class DrawnSample:
+    """One crop: ``picture`` (h, w, 3) BGR, its texts' polygons (k, 2) and its maps (h, w), 0 to 1.
+
+    ``threshold_map`` is its rise over ``thresh_min``: 1 on an edge, 0 far from all of them.
+    """
+
+    picture: Picture
+    polygons: Sequence[NDArray[Any]]
+    shrink_map: NDArray[np.float32]
+    shrink_mask: NDArray[np.float32]
+    threshold_map: NDArray[np.float32]
+
+
+def sample_sheet(columns: Sequence[tuple[str, Sequence[DrawnSample]]]) -> Picture:
+    """A column each, under its heading: the crops, and beside each the same with its targets."""
+    made = [_column(heading, samples) for heading, samples in columns]
+    sheet = side_by_side(made)
+    legend = _heading(LEGEND, sheet.shape[1])
+    return np.concatenate([legend, sheet])
+
+
+def as_png(picture: Picture) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def with_targets(sample: DrawnSample) -> Picture:
+    """The picture with shrink map, threshold map and polygons over it, what is masked greyed."""
+    canvas = sample.picture.astype(np.float32)
+    layers = (
+        (1 - sample.shrink_mask, MASKED_BGR, MASKED_STRENGTH),
+        (sample.threshold_map, BORDER_BGR, BORDER_STRENGTH),
+        (sample.shrink_map * sample.shrink_mask, KERNEL_BGR, KERNEL_STRENGTH),
+    )
+    for opacity, color, strength in layers:
+        alpha = np.clip(opacity, 0, 1)[..., np.newaxis] * strength
+        canvas = canvas * (1 - alpha) + np.array(color, np.float32) * alpha
+    return draw_polygons(np.round(canvas).astype(np.uint8), sample.polygons, LABEL_BGR)
+
+
+def _column(heading: str, samples: Sequence[DrawnSample]) -> Picture:
+    rows = [_row(sample) for sample in samples]
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate([_heading(heading, width), *(_padded(row, width) for row in rows)])
+
+
+def _padded(row: Picture, width: int) -> Picture:
+    """White to the right, and a gap below."""
+    margins = ((0, GAP_PX), (0, width - row.shape[1]), (0, 0))
+    return np.pad(row, margins, constant_values=WHITE)
+
+
+def _row(sample: DrawnSample) -> Picture:
+    pair = [_tile(sample.picture), _tile(with_targets(sample))]
+    return side_by_side(pair)
+
+
+def _tile(picture: Picture) -> Picture:
+    """As large as fits, never blown up beyond twice its size."""
+    scale = min(TILE_PX / max(picture.shape[:2]), 2.0)
+    size = max(round(picture.shape[1] * scale), 1), max(round(picture.shape[0] * scale), 1)
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
+
+
+def _heading(text: str, width: int) -> Picture:
+    head = np.full((HEADING_PX, width, 3), WHITE, np.uint8)
+    cv2.putText(head, text, (4, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return head

@@ -5,33 +5,24 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command
-from ppocr_ft.commands.exit_codes import WRONG_INPUT
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import WRONG_INPUT, command
+from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.convert.run import Conversion
     from ppocr_ft.errors import Finding
 
-T = TypeVar("T")
 NAMED = 20
 """So many names stand for all; the errors have named each."""
-FROM = ("icdar", "coco", "labelme", "labelstudio", "totaltext", "ppocr")
-TO = ("ppocr", "coco", "icdar")
 DESCRIPTION = """\
 Convert label files of other tools to PaddleOCR's, and back.
 
-icdar         gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text
-coco          COCO's detection JSON, COCO-Text's
-labelme       LabelMe's JSON, a file an image: polygons and rectangles
-labelstudio   Label Studio's JSON export: polygons and rectangles, with their text areas
-totaltext     Total-Text's poly_gt_*.txt
-ppocr         PaddleOCR's and PPOCRLabel's Label.txt
+{formats}
 
 All faults are listed together, and nothing is written while there is one, unless --skip-bad is
 given; then images with a fault are left out whole, since texts that lack would be taught as
@@ -53,7 +44,6 @@ exit codes: 0 everything was converted; 2 something was not (--skip-bad: the res
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
 
-    import_paddle()
     from ppocr_ft.commands.convert.run import Request, convert
 
     source: Path = options.source
@@ -70,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
         force=options.force,
         negatives=options.negatives,
     )
-    done = convert(request, shown)
+    done = convert(request, progress)
     for finding in done.findings:
         print(described(finding), file=sys.stderr)
     print("\n".join(summary(done, options.to_format, images)))
@@ -79,13 +69,18 @@ def main(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
-        description=DESCRIPTION,
+        description=DESCRIPTION.format(
+            formats="\n".join(f"{form.name:14}{form.meaning}" for form in FORMATS.values())
+        ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("source", type=Path, metavar="PATH", help="a label file, or a folder of them")
-    made.add_argument("--from", dest="from_format", required=True, choices=FROM)
-    made.add_argument("--to", dest="to_format", default="ppocr", choices=TO, help="default: ppocr")
+    made.add_argument("--from", dest="from_format", required=True, choices=tuple(FORMATS))
+    writable = [form.name for form in FORMATS.values() if form.writer]
+    made.add_argument(
+        "--to", dest="to_format", default="ppocr", choices=writable, help="default: ppocr"
+    )
     made.add_argument(
         "--images", type=Path, metavar="DIR", help="where the images are; default: where PATH is"
     )
@@ -121,11 +116,6 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a number between 0 and 1")
     return share
-
-
-def shown(items: Sequence[T], unit: str) -> Iterable[T]:
-    """With a bar while somebody waits."""
-    return progress(items, len(items), unit, "convert", leave=False)
 
 
 def described(finding: Finding) -> str:

@@ -7,24 +7,15 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from ppocr_ft.commands.convert.formats import (
-    IGNORED,
-    READERS,
-    WRITERS,
-    Entry,
-    ImageFolder,
-    Reading,
-    Shown,
-    Unusable,
-    Writer,
-    split,
-    unseen,
-)
+from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.reading import TITLE, Entry, Reading, Writer
+from ppocr_ft.commands.convert.formats.sources import split
+from ppocr_ft.commands.convert.formats.texts import IGNORED, Unusable
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.utils.files import write_whole
+from ppocr_ft.utils.progress import ProgressBar, no_progress
 
-FORMATS_IN = tuple(READERS)
-FORMATS_OUT = tuple(WRITERS)
 _NAMED = 3
 """So many names stand for all of a list."""
 
@@ -77,17 +68,17 @@ class Conversion:
         )
 
 
-def convert(request: Request, shown: Shown = unseen) -> Conversion:
+def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
     """Read, check, and write where nothing stands against it.
 
     Raises:
         DataError: there is no such source, a part of the split is empty, or the disk fails.
     """
     reading = Reading(ImageFolder(request.images))
-    READERS[request.from_format](request.source, reading, shown)
+    FORMATS[request.from_format].read(request.source, reading, bar)
     _look_for_unlabelled(reading, request)
-    writer = WRITERS[request.to_format]()
-    entries = _writable(reading, writer, shown)
+    writer = _writer(request.to_format)
+    entries = _writable(reading, writer, bar)
     if not entries and not reading.left_out:
         remedy = "give the labels of some image; --negatives takes images without any"
         none = Unusable("no-label", "no image has a label here", remedy)
@@ -101,8 +92,15 @@ def convert(request: Request, shown: Shown = unseen) -> Conversion:
     may_skip = request.skip_bad and not any(finding.severity == "error" for finding in blocked)
     if not files or (done.errors and not may_skip):
         return done
-    _write(files, shown)
+    _write(files, bar)
     return replace(done, files=tuple(files))
+
+
+def _writer(format_name: str) -> Writer:
+    writer = FORMATS[format_name].writer
+    if writer is None:
+        raise ValueError(f"{format_name} can only be read")
+    return writer()
 
 
 def _look_for_unlabelled(reading: Reading, request: Request) -> None:
@@ -119,10 +117,11 @@ def _look_for_unlabelled(reading: Reading, request: Request) -> None:
         )
 
 
-def _writable(reading: Reading, writer: Writer, shown: Shown) -> list[Entry]:
+def _writable(reading: Reading, writer: Writer, bar: ProgressBar) -> list[Entry]:
     """The entries that the writer can write; the others are reported."""
-    entries = []
-    for entry in shown(reading.entries, "image") if writer.needs_size else reading.entries:
+    writable = []
+    entries = reading.entries
+    for entry in bar(entries, len(entries), TITLE) if writer.needs_size else entries:
         size = None
         try:
             size = reading.images.size_px(entry.name) if writer.needs_size else None
@@ -134,8 +133,8 @@ def _writable(reading: Reading, writer: Writer, shown: Shown) -> list[Entry]:
         if faults:
             reading.left_out.append(entry.name)
         else:
-            entries.append(replace(entry, size_px=size))
-    return entries
+            writable.append(replace(entry, size_px=size))
+    return writable
 
 
 def _parts(entries: Sequence[Entry], request: Request) -> dict[str, Sequence[Entry]]:
@@ -187,8 +186,8 @@ def _count(names: Sequence[str], what: str) -> str:
     return f"{len(names)} {what}{'s' * (len(names) > 1)} ({', '.join(names[:_NAMED])}{more})"
 
 
-def _write(files: Mapping[Path, bytes], shown: Shown) -> None:
-    for path in shown(list(files), "file"):
+def _write(files: Mapping[Path, bytes], bar: ProgressBar) -> None:
+    for path in bar(files, len(files), TITLE, "file"):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, files[path])

@@ -6,9 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ppocr_ft.commands.common import command, config_of, parser
-from ppocr_ft.commands.exit_codes import WRONG_INPUT
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import WRONG_INPUT, command, config_of, import_paddle, parser
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\
@@ -35,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     network, coverage = objects.network(config)
     print(coverage)
     result = objects.evaluate(
-        config, network, progress(data.images(), len(data), "image", "evaluate")
+        config, network, progress(data.images(), len(data), "evaluate", leave=True)
     )
     print(describe(result.summary))
     print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")

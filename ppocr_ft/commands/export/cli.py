@@ -7,9 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ppocr_ft.commands.common import command, config_of, parser
-from ppocr_ft.commands.exit_codes import FAILED
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import FAILED, command, config_of, import_paddle, parser
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\
@@ -43,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
             config,
             Formats(options.legacy, options.onnx),
             options.parity_images,
-            lambda items, count: progress(items, count, "image", "compare"),
+            progress,
         )
     except ExportRefused as refused:
         print(f"not exported: {refused}", file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from ppocr_ft.factory.objects import (
     starting_network,
 )
 from ppocr_ft.models import Detector
+from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.sampling import spread
 from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.matching import state_of
@@ -61,8 +62,6 @@ NAMES = {
 
 PIXEL_OPERATORS = {"DecodeImage", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
 
-Shown = Callable[[Iterable[Judged], int], Iterable[Judged]]
-
 
 class ExportRefused(Exception):  # noqa: N818  an outcome
     """The exported model is not equal to the trained network, or could not be made."""
@@ -82,12 +81,12 @@ def export(
     config: Config,
     formats: Formats,
     parity_images: int | None = PARITY_IMAGES,
-    shown: Shown = lambda items, count: items,
+    bar: ProgressBar = no_progress,
 ) -> Exported:
     """Export to ``Global.save_inference_dir``, on the CPU.
 
     ``parity_images`` of the validation images, evenly spread, or all of them (None) are compared
-    on; ``shown`` may put a progress bar around them.
+    on; ``bar`` shows how far that is.
 
     Raises:
         ConfigError: the config can't be exported; packages are missing.
@@ -102,7 +101,7 @@ def export(
     network, coverage = _trained(config)
     images = parity_set(config, parity_images)
     with staged(folder) as aside:
-        parity = _make(config, network, settings, formats, images, aside, shown)
+        parity = _make(config, network, settings, formats, images, aside, bar)
         origin = _origin(config, coverage, aside / TENSORS_FILE)
         _write_json(aside / PARITY_FILE, parity)
         card = model_card(settings, origin, parity, formats)
@@ -191,7 +190,7 @@ def _make(
     formats: Formats,
     images: ImageSet,
     aside: Path,
-    shown: Shown,
+    bar: ProgressBar,
 ) -> Parity:
     """Write the model into ``aside`` and hold it against the network; returns if it is equal."""
     try:
@@ -200,7 +199,7 @@ def _make(
         models = {name: open_model(path, cpu_threads(config)) for name, path in written.items()}
     except (WorkerFailed, ConfigError, WeightsError) as error:
         raise ExportRefused(f"the model could not be made: {error}") from None
-    judged = shown(_judged(config, network, images), len(images))
+    judged = bar(_judged(config, network, images), len(images), "compare")
     try:
         parity = compare(judged, post_process(config), models)
     except ValueError as error:

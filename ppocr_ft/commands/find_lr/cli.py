@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, parser
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.config import Config
 
 if TYPE_CHECKING:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, parser
-from ppocr_ft.commands.exit_codes import WRONG_INPUT
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import WRONG_INPUT, command, config_of, import_paddle, parser
 from ppocr_ft.config import Config
 from ppocr_ft.errors import UserInputError
 from ppocr_ft.utils.progress import progress
@@ -40,7 +38,6 @@ Global.save_model_dir, or to the folder of --out.
 
 exit codes: 0 done, whichever values were taken; 2 the input is wrong (images that could not be
 used were left out); 130 stopped by Ctrl-C"""
-Item = TypeVar("Item")
 
 
 @command
@@ -60,9 +57,9 @@ def main(argv: Sequence[str]) -> int:
     print(device(config), flush=True)
     detector, coverage = objects.network(config)
     print(coverage, flush=True)
-    found = fit_postprocess(config, detector, what_to_try(config, options), bar)
+    found = fit_postprocess(config, detector, what_to_try(config, options), progress)
     print(f"{found.cost_text()}\n\n{fit_report(found.fitted)}\n")
-    verified = found.verify(detector, bar)
+    verified = found.verify(detector, progress)
     print(describe(verified))
     found.save(out)
     print(f"{out}: a config to go on with; beside it heatmap.png, fit_postprocess.csv")
@@ -81,7 +78,7 @@ def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None
     from ppocr_ft.runs.folder import FITTED_CONFIG
 
     try:
-        found = after_training(config, folder, bar)
+        found = after_training(config, folder, progress)
         found.save(folder / FITTED_CONFIG)
     except (OSError, UserInputError) as error:
         say(f"\npost-processing was not fitted: {error}\ntools/fit_postprocess.py does it alone")
@@ -144,7 +141,7 @@ def folds(text: str) -> int:
 
 
 def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
-    from ppocr_ft.commands.fit_postprocess.resizes import LimitedResize, nearby_resizes
+    from ppocr_ft.commands.fit_postprocess.grid import LimitedResize, nearby_resizes
     from ppocr_ft.commands.fit_postprocess.run import FitOptions
 
     wanted = options.resizes
@@ -161,11 +158,6 @@ def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
         folds=options.folds,
         **given,
     )
-
-
-def bar(items: Iterable[Item], total: int, title: str) -> Iterable[Item]:
-    """A progress bar on stderr."""
-    return progress(items, total, "image", title, leave=False)
 
 
 def describe(verified: Verified) -> str:

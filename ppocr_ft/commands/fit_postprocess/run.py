@@ -6,18 +6,31 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ppocr_ft.commands.fit_postprocess.console import as_json, fit_csv, fit_notes
-from ppocr_ft.commands.fit_postprocess.count import Truth
-from ppocr_ft.commands.fit_postprocess.grid import Grid, Setting, ratio_step, ratios_about, rising
-from ppocr_ft.commands.fit_postprocess.maps import LEVELS, MapStore
+from ppocr_ft.commands.fit_postprocess.grid import (
+    Grid,
+    LimitedResize,
+    Setting,
+    by_resize,
+    ratio_step,
+    ratios_about,
+    rising,
+)
 from ppocr_ft.commands.fit_postprocess.plot import heat_map
-from ppocr_ft.commands.fit_postprocess.resizes import LimitedResize, by_resize
-from ppocr_ft.commands.fit_postprocess.search import Fitted, Gathered, Plan, gather, search
-from ppocr_ft.commands.fit_postprocess.tally import Objective
+from ppocr_ft.commands.fit_postprocess.search import (
+    LEVELS,
+    Fitted,
+    Gathered,
+    MapStore,
+    Plan,
+    gather,
+    search,
+)
+from ppocr_ft.commands.fit_postprocess.tally import Objective, Truth
 from ppocr_ft.config import Config
 from ppocr_ft.config.transforms import MakeShrinkMap
 from ppocr_ft.data import FaultLog
@@ -31,6 +44,7 @@ from ppocr_ft.models import Detector
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_FILES, FIT_JSON, FIT_PICTURE
 from ppocr_ft.utils.files import check_writable, write_whole
+from ppocr_ft.utils.progress import ProgressBar, no_progress
 
 THRESHS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 FEW_THRESHS = (0.2, 0.3, 0.4)
@@ -41,18 +55,6 @@ MAX_LABELS = 2000
 """So many texts, evenly spread over all, say which unclip ratio they ask for."""
 SAME_HMEAN = 5e-4
 """Two evaluations whose hmeans differ by less than this print the same, to three digits."""
-Item = TypeVar("Item")
-
-
-class Bar(Protocol):
-    """Passes images, or their maps, on: so many of them, to be shown under a title."""
-
-    def __call__(self, items: Iterable[Item], total: int, title: str) -> Iterable[Item]: ...
-
-
-def unseen(items: Iterable[Item], total: int, title: str) -> Iterable[Item]:
-    """A bar that isn't there."""
-    return items
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class PostProcessFit:
             f"values give {', '.join(pairs)} on them (on maps as they were)"
         )
 
-    def verify(self, detector: Detector, bar: Bar = unseen) -> Verified:
+    def verify(self, detector: Detector, bar: ProgressBar = no_progress) -> Verified:
         """Evaluate the chosen values as tools/eval.py does."""
         data = eval_data(self.chosen)
         images = bar(data.images(), len(data), "evaluate the choice")
@@ -142,7 +144,7 @@ def fit_postprocess(
     config: Config,
     detector: Detector,
     options: FitOptions | None = None,
-    bar: Bar = unseen,
+    bar: ProgressBar = no_progress,
 ) -> PostProcessFit:
     """Search for the values of ``PostProcess``, and of ``Eval``'s DetResizeForTest, that suit the
     labelled images of ``Eval`` best.
@@ -165,7 +167,7 @@ def fit_postprocess(
 
 
 def _gather_all(
-    configs: Mapping[str, Config], detector: Detector, store: MapStore, bar: Bar
+    configs: Mapping[str, Config], detector: Detector, store: MapStore, bar: ProgressBar
 ) -> tuple[list[Gathered], FaultLog]:
     passes, faults = [], FaultLog()
     for name, own in configs.items():
@@ -245,7 +247,7 @@ def _with_setting(config: Config, setting: Setting) -> Config:
     return config.model_copy(update={"PostProcess": section})
 
 
-def after_training(config: Config, folder: Path, bar: Bar = unseen) -> PostProcessFit:
+def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress) -> PostProcessFit:
     """Fit to the best weights of the run in ``folder`` at the config's own resize, over fewer
     thresholds: one pass over the images. What an earlier fit left there goes first.
 

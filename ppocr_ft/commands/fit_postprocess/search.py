@@ -1,28 +1,192 @@
-"""The search: maps once for each resize, then counts, then the choice."""
+"""Search for the best combination of values, and judge the choice on images held out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
 
 import numpy as np
 import paddle
+from numpy.typing import NDArray
 
-from ppocr_ft.commands.fit_postprocess.count import Truth, grid_counts
 from ppocr_ft.commands.fit_postprocess.grid import Cell, Grid, Setting, more_ratios
-from ppocr_ft.commands.fit_postprocess.held_out import HeldOut, blocks_of, held_out
-from ppocr_ft.commands.fit_postprocess.maps import FloatMap, MapStore
-from ppocr_ft.commands.fit_postprocess.tally import Objective, Plateau, Tally, best_cell, plateau
+from ppocr_ft.commands.fit_postprocess.tally import (
+    MAX_BLOCKS,
+    FloatMap,
+    Objective,
+    Plateau,
+    Tally,
+    Truth,
+    best_cell,
+    grid_counts,
+    plateau,
+    score,
+)
 from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.evaluate import Maps, maps_of
 from ppocr_ft.errors import DataError
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.utils.progress import ProgressBar, no_progress
+
+LEVELS = 65535
+"""A probability is kept as the nearest 65535th: it differs by at most 7.7e-6."""
+ZLIB_LEVEL = 1
+"""Most pixels are 0: the fastest compression leaves a thirtieth."""
+
+
+def quantised(prob_map: FloatMap) -> NDArray[np.uint16]:
+    """Probabilities (h, w) as 65535ths. NaN, which no threshold is under, becomes 0."""
+    levels = np.rint(np.clip(np.nan_to_num(prob_map), 0, 1) * LEVELS)
+    return np.asarray(levels, dtype=np.uint16)
+
+
+def restored(levels: NDArray[np.uint16]) -> FloatMap:
+    """Probabilities (h, w) again."""
+    return np.asarray(levels / np.float64(LEVELS), dtype=np.float32)
+
+
+class MapStore:
+    """Maps by the name of their resize, in order, in a temporary folder that goes with it.
+
+    Raises:
+        DataError: in ``add``, where the disk has no room; it says how to take another one.
+    """
+
+    def __init__(self) -> None:
+        self._folder = TemporaryDirectory(prefix="ppocr_ft_fit_")
+        self._sizes: dict[str, list[tuple[int, int]]] = {}
+        self.bytes_used = 0
+
+    def __enter__(self) -> MapStore:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._folder.cleanup()
+
+    @property
+    def folder(self) -> Path:
+        return Path(self._folder.name)
+
+    def add(self, resize: str, prob_map: FloatMap) -> None:
+        """Keep the resize's next map (h, w)."""
+        data = zlib.compress(quantised(prob_map).tobytes(), ZLIB_LEVEL)
+        sizes = self._sizes.setdefault(resize, [])
+        try:
+            self._path(resize, len(sizes)).write_bytes(data)
+        except OSError as error:
+            raise DataError(
+                f"{self.bytes_used / 2**20:.0f} MiB of probability maps fit, then: "
+                f"{error.strerror}; the environment variable TMPDIR names a folder with more room",
+                path=self.folder,
+            ) from error
+        sizes.append((prob_map.shape[0], prob_map.shape[1]))
+        self.bytes_used += len(data)
+
+    def maps(self, resize: str) -> Iterator[FloatMap]:
+        """The resize's maps (h, w), one at a time."""
+        for index, size in enumerate(self._sizes.get(resize, [])):
+            data = zlib.decompress(self._path(resize, index).read_bytes())
+            yield restored(np.frombuffer(data, dtype=np.uint16).reshape(size))
+
+    def _path(self, resize: str, index: int) -> Path:
+        return self.folder / f"{list(self._sizes).index(resize)}_{index}.map"
+
+
+RESAMPLINGS = 2000
+SURE_PERCENT = 95
+"""The gain has to be above 0 in so many of a hundred resamplings."""
+FOLDING, RESAMPLING = 1, 2
+"""Random numbers of the two are independent of each other."""
+
+
+def blocks_of(images: int, seed: int) -> NDArray[np.intp]:
+    """Each image's block (n,), drawn at random, all as large as each other to within one image."""
+    rng = np.random.default_rng((seed, FOLDING))
+    return rng.permutation(images) % min(images, MAX_BLOCKS)
+
+
+def folds_of(blocks: int, folds: int) -> list[NDArray[np.intp]]:
+    """The blocks of each fold: every block in one of them."""
+    count = min(folds, blocks)
+    return [np.arange(first, blocks, count) for first in range(count)]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """``choices``: of each fold, what is best on the other folds. ``hmean`` and ``hmean_70``:
+    each image judged with its fold's choice. ``gain``: of the objective, over the config's own
+    values; ``gain_error`` its standard error and ``gain_low`` the bound that it is above in 95 of
+    100 resamplings of the images (bootstrap, Efron 1979)."""
+
+    choices: tuple[Cell, ...]
+    hmean: float
+    hmean_70: float
+    gain: float
+    gain_error: float
+    gain_low: float
+
+    @property
+    def is_sure(self) -> bool:
+        return self.gain_low > 0
+
+
+def held_out(
+    tally: Tally, own: Cell, objective: Objective, *, folds: int, seed: int
+) -> HeldOut | None:
+    """Judge the choice by cross-validation; None where there are no two images to tell apart."""
+    blocks = len(tally.gts)
+    if blocks < 2:
+        return None
+    everything = np.arange(blocks)
+    judged = np.zeros((blocks, tally.counts.shape[-1]), dtype=np.int64)
+    choices = []
+    for fold in folds_of(blocks, folds):
+        others = np.setdiff1d(everything, fold)
+        choice = best_cell(tally.values(objective, others), own)
+        judged[fold] = tally.at(choice)[fold]
+        choices.append(choice)
+    before = tally.at(own)
+    rng = np.random.default_rng((seed, RESAMPLING))
+    weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLINGS)
+    gains = _gain(weights, judged, before, tally.gts, objective)
+    whole = np.ones((1, blocks), dtype=np.int64)
+    hmean, hmean_70 = (
+        float(score(judged.sum(axis=0), tally.gts.sum(), rate)) for rate in ("hmean", "hmean_70")
+    )
+    return HeldOut(
+        tuple(choices),
+        hmean,
+        hmean_70,
+        float(_gain(whole, judged, before, tally.gts, objective)[0]),
+        float(gains.std()),
+        float(np.percentile(gains, 100 - SURE_PERCENT)),
+    )
+
+
+def _gain(
+    weights: NDArray[np.int64],
+    after: NDArray[np.int64],
+    before: NDArray[np.int64],
+    gts: NDArray[np.int64],
+    objective: Objective,
+) -> NDArray[np.float64]:
+    """The gain (r,) where each block counts as often as ``weights`` (r, blocks) says."""
+    texts = weights @ gts
+    return score(weights @ after, texts, objective) - score(weights @ before, texts, objective)
+
 
 MAX_GROWTHS = 6
-Bar = Callable[[Iterable[FloatMap], int, str], Iterable[FloatMap]]
-"""Passes the maps on: so many of them, to be shown under a name."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +284,7 @@ def search(
     truths: Sequence[Truth],
     post_process: DBPostProcess,
     plan: Plan,
-    bar: Bar = lambda maps, total, title: maps,
+    bar: ProgressBar = no_progress,
 ) -> Fitted:
     """Count everything and choose. Where the best unclip ratios reach the end of what was
     tried, further ones are tried, then those half a step to the best one's sides."""
@@ -159,7 +323,7 @@ def count_all(
     post_process: DBPostProcess,
     grid: Grid,
     seed: int,
-    bar: Bar,
+    bar: ProgressBar,
 ) -> Tally:
     """The counts of all maps of all resizes."""
     block_of = blocks_of(len(truths), seed)

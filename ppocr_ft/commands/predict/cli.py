@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, parser
-from ppocr_ft.commands.exit_codes import WRONG_INPUT
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import WRONG_INPUT, command, config_of, import_paddle, parser
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:
@@ -34,12 +32,11 @@ EXAMPLES = """\
 def main(argv: Sequence[str]) -> int:
     options = options_of(argv)
     images, predict, about = predictor_of(options)
-    from ppocr_ft.commands.predict.label_file import label_writer
-    from ppocr_ft.commands.predict.predictions import prediction, prediction_folder
+    from ppocr_ft.commands.predict.output import label_writer, prediction, prediction_folder
 
     print(about, file=sys.stderr)
     with prediction_folder(options.out) as write, label_writer(options.save_label) as label:
-        shown = progress(images.images(), len(images), "image", "predict")
+        shown = progress(images.images(), len(images), "predict", leave=True)
         for path, boxes in predict(shown):
             write(path, boxes)
             label(path, boxes)

@@ -6,8 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppocr_ft.commands.common import command
-from ppocr_ft.commands.quiet_paddle import import_paddle
+from ppocr_ft.commands.common import command, import_paddle
 
 EXAMPLES = """\
   python tools/report.py output/det_v4_ft

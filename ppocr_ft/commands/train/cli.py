@@ -10,11 +10,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.check.console import grouped
-from ppocr_ft.commands.common import command, config_of, parser
-from ppocr_ft.commands.exit_codes import FAILED, SIGNALLED
+from ppocr_ft.commands.common import (
+    FAILED,
+    SIGNALLED,
+    command,
+    config_of,
+    import_paddle,
+    only_first_speaks,
+    parser,
+    processes,
+    together,
+)
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
-from ppocr_ft.commands.launched import only_first_speaks, processes, together
-from ppocr_ft.commands.quiet_paddle import import_paddle
 from ppocr_ft.errors import Finding, UserInputError, WeightsError
 
 if TYPE_CHECKING:

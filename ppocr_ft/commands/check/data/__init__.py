@@ -1,15 +1,14 @@
 """The data set, checked before training: every fault with its file and line, and what to do."""
 
 from ppocr_ft.commands.check.data.fix import write_fixed
+from ppocr_ft.commands.check.data.parsed_labels import Source
 from ppocr_ft.commands.check.data.report import Counts, DataReport, UsablePolygons, check_dataset
 from ppocr_ft.commands.check.data.rules import RULES, Rule
-from ppocr_ft.commands.check.data.scan import Progress, Source
 
 __all__ = [
     "RULES",
     "Counts",
     "DataReport",
-    "Progress",
     "Rule",
     "Source",
     "UsablePolygons",

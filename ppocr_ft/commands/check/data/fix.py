@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.check.data.lines import BOM, ParsedLine, parse_line
 from ppocr_ft.commands.check.data.outlines import (
     LEAST_AREA,
     Outlines,
@@ -19,9 +18,9 @@ from ppocr_ft.commands.check.data.outlines import (
     is_crossed,
     repeated,
 )
+from ppocr_ft.commands.check.data.parsed_labels import BOM, ParsedLine, parse_line, read_content
 from ppocr_ft.commands.check.data.report import DataReport
 from ppocr_ft.commands.check.data.rules import listed
-from ppocr_ft.commands.check.data.scan import read_content
 from ppocr_ft.data.labels import decode_line
 from ppocr_ft.errors import DataError
 from ppocr_ft.geometry import clockwise, convex_hull, largest_piece, signed_areas, uncrossed

@@ -1,4 +1,4 @@
-"""What each image file is: its size, its EXIF turn, its content, whether it can be decoded."""
+"""Look at the images of label lines: size, EXIF, damage, and what they look like."""
 
 from __future__ import annotations
 
@@ -15,12 +15,101 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ppocr_ft.commands.check.data.likeness import Look, look_of
+from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.commands.check.data.scan import Progress, Scan
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.decode_image import decode
 from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.progress import ProgressBar
+
+Grey = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+_FREQUENCIES, _THUMB_PX, _HASHED_PX = 12, 32, 64
+BITS = _FREQUENCIES**2 - 1
+_MOST_BITS_APART = 28
+_LEAST_THUMB_CORRELATION = 0.75
+_LEAST_CONTRAST = 4.0
+"""Standard deviation, in grey levels, below which a picture is too empty to be recognised."""
+COMPARED_PX = 256
+"""The longer side at which two pictures are compared place by place."""
+_PLACES = 16
+_NOISE_VARIANCE = 100.0
+_LEAST_LOCAL_LIKENESS = 0.4
+_MOST_ASPECT_APART = 0.05
+_BLOCK = 2048
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a picture looks like: BITS signs, int8, a thumbnail, and width by height."""
+
+    signs: NDArray[np.int8]
+    thumb: Grey
+    aspect: float
+
+
+def look_of(grey: Grey) -> Look | None:
+    """None for a picture too empty to be told from others."""
+    thumb = _shrunk(grey, (_THUMB_PX, _THUMB_PX))
+    if thumb.std() < _LEAST_CONTRAST:
+        return None
+    return Look(_signs(grey), thumb.round().astype(np.uint8), grey.shape[1] / grey.shape[0])
+
+
+def _signs(grey: Grey) -> NDArray[np.int8]:
+    spectrum = cv2.dct(_shrunk(grey, (_HASHED_PX, _HASHED_PX)))
+    lowest = np.asarray(spectrum)[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]  # but the mean
+    return np.where(lowest > np.median(lowest), 1, -1).astype(np.int8)
+
+
+def _shrunk(grey: Grey, size_px: tuple[int, int]) -> Floats:
+    """float32 of ``size_px`` (width, height)."""
+    return np.asarray(cv2.resize(grey, size_px, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def candidates(first: Sequence[Look], second: Sequence[Look]) -> Iterator[tuple[int, int]]:
+    """Pairs (i, j) that may show the same: by hash, thumbnail and aspect."""
+    for i in range(0, len(first), _BLOCK):
+        left = np.stack([look.signs for look in first[i : i + _BLOCK]]).astype(np.float32)
+        for j in range(0, len(second), _BLOCK):
+            right = np.stack([look.signs for look in second[j : j + _BLOCK]]).astype(np.float32)
+            agreeing = left @ right.T  # bits that agree less those that differ
+            near = np.argwhere(agreeing >= BITS - 2 * _MOST_BITS_APART).tolist()
+            yield from ((i + a, j + b) for a, b in near if _resemble(first[i + a], second[j + b]))
+
+
+def _resemble(one: Look, other: Look) -> bool:
+    if abs(one.aspect / other.aspect - 1) > _MOST_ASPECT_APART:
+        return False
+    correlation = np.corrcoef(one.thumb.ravel(), other.thumb.ravel())[0, 1]
+    return bool(correlation >= _LEAST_THUMB_CORRELATION)
+
+
+def show_the_same(one: Grey, other: Grey) -> bool:
+    """Whether two pictures differ nowhere by more than encoding and resizing do."""
+    return local_likeness(one, other) >= _LEAST_LOCAL_LIKENESS
+
+
+def local_likeness(one: Grey, other: Grey) -> float:
+    """The smallest correlation of two pictures around any place, 1 where they are the same.
+
+    Both are brought to the smaller one's size, at most COMPARED_PX, and compared within windows
+    of a sixteenth of that; noise of 10 grey levels counts for nothing.
+    """
+    smaller = min((one, other), key=lambda picture: picture.size)
+    scale = min(1.0, COMPARED_PX / max(smaller.shape))
+    width, height = (max(round(side * scale), _THUMB_PX) for side in smaller.shape[::-1])
+    a, b = (cv2.GaussianBlur(_shrunk(p, (width, height)), (0, 0), 1.0) for p in (one, other))
+    window = (max(width, height) // _PLACES | 1,) * 2
+
+    def mean(values: Floats) -> Floats:
+        return np.asarray(cv2.blur(values, window))
+
+    mean_a, mean_b = mean(a), mean(b)
+    variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
+    common = mean(a * b) - mean_a * mean_b
+    return float(((2 * common + _NOISE_VARIANCE) / (variances + _NOISE_VARIANCE)).min())
+
 
 Size = tuple[int, int]
 """Width and height, px."""
@@ -55,12 +144,12 @@ class Picture:
 
 
 def look_at_all(
-    paths: Sequence[str], *, looks: bool, workers: int | None, show: Progress
+    paths: Sequence[str], *, looks: bool, workers: int | None, bar: ProgressBar
 ) -> dict[str, Picture]:
     """Each file by its path; ``workers`` threads read them (None: one for each processor)."""
     threads = os.cpu_count() or 1 if workers is None else workers
     pictures = read_ahead(partial(look_at, look=looks), paths, threads)
-    return dict(zip(paths, show(pictures, len(paths), "looking at images"), strict=True))
+    return dict(zip(paths, bar(pictures, len(paths), "looking at images"), strict=True))
 
 
 def look_at(path: str, look: bool = False) -> Picture:

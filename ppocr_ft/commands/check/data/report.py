@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ppocr_ft.commands.check.data.outlines import (
     repeat_findings,
     repeated,
 )
+from ppocr_ft.commands.check.data.parsed_labels import Scan, Source, scan_source
 from ppocr_ft.commands.check.data.pictures import Picture, look_at_all, picture_findings
 from ppocr_ft.commands.check.data.same_images import (
     Same,
@@ -26,10 +27,10 @@ from ppocr_ft.commands.check.data.same_images import (
     leaks,
     same_image_findings,
 )
-from ppocr_ft.commands.check.data.scan import Progress, Scan, Source, scan_source
 from ppocr_ft.commands.check.data.word_labels import mixed_findings
 from ppocr_ft.errors import Finding
 from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.utils.progress import ProgressBar, no_progress
 
 Split = Literal["train", "eval"]
 
@@ -116,7 +117,7 @@ def check_dataset(
     *,
     images: bool = True,
     workers: int | None = None,
-    progress: Progress | None = None,
+    bar: ProgressBar = no_progress,
 ) -> DataReport:
     """Check the label files of training and evaluation, and their images.
 
@@ -127,17 +128,16 @@ def check_dataset(
         images: open the images. Without, they need only be there; sizes, EXIF, damage and
             re-encoded copies are not looked at.
         workers: threads that read images; one for each processor if not given, 0 for none.
-        progress: ``(items, how many, title)`` -> the items, to show a bar.
+        bar: shows how far the reading is.
     """
-    show = _silent if progress is None else progress
-    train_scans = [scan_source(source, show) for source in train]
-    eval_scans = [scan_source(source, show) for source in eval]
+    train_scans = [scan_source(source, bar) for source in train]
+    eval_scans = [scan_source(source, bar) for source in eval]
     scans = [*train_scans, *eval_scans]
     pictures: dict[str, Picture] = {}
     if images:
         paths = list(dict.fromkeys(path for s in scans for line in s.lines for path in line.images))
         looks = bool(train_scans and eval_scans)
-        pictures = look_at_all(paths, looks=looks, workers=workers, show=show)
+        pictures = look_at_all(paths, looks=looks, workers=workers, bar=bar)
     own = [scan for scan in eval_scans if not in_both(scan, train_scans)]
     leaked = leaks(train_scans, own, pictures)
     doubled = duplicates(train_scans, pictures) + duplicates(eval_scans, pictures)
@@ -154,10 +154,6 @@ def check_dataset(
         duplicates=tuple(doubled),
         leaks=tuple(leaked),
     )
-
-
-def _silent(items: Iterable[Any], total: int, title: str) -> Iterable[Any]:
-    return items
 
 
 def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Finding]:

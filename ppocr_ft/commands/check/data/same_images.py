@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ppocr_ft.commands.check.data.likeness import COMPARED_PX, Grey, Look, candidates, show_the_same
-from ppocr_ft.commands.check.data.pictures import Picture, reduced
+from ppocr_ft.commands.check.data.parsed_labels import Scan
+from ppocr_ft.commands.check.data.pictures import (
+    COMPARED_PX,
+    Grey,
+    Look,
+    Picture,
+    candidates,
+    reduced,
+    show_the_same,
+)
 from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.commands.check.data.scan import Scan
 from ppocr_ft.errors import DataError, Finding
 
 Place = tuple[str, int]

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.commands.check.data.scan import Scan
 from ppocr_ft.errors import Finding
 
 LOOKED_AT = 2000

@@ -1,22 +1,13 @@
-"""Label formats of other tools, read into one form and written from it."""
+"""Label formats of other tools, read into one form and written from it.
 
-from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import Entry, Reading, Shown, unseen
-from ppocr_ft.commands.convert.formats.registry import READERS, WRITERS, Writer
-from ppocr_ft.commands.convert.formats.split import split
-from ppocr_ft.commands.convert.formats.texts import IGNORED, LabelText, Unusable
+A new one is a module with a ``FORMAT``, named here.
+"""
 
-__all__ = [
-    "IGNORED",
-    "READERS",
-    "WRITERS",
-    "Entry",
-    "ImageFolder",
-    "LabelText",
-    "Reading",
-    "Shown",
-    "Unusable",
-    "Writer",
-    "split",
-    "unseen",
-]
+from ppocr_ft.commands.convert.formats import coco, icdar, labelme, labelstudio, ppocr, totaltext
+from ppocr_ft.commands.convert.formats.reading import Format
+
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT
+    for module in (icdar, coco, labelme, labelstudio, totaltext, ppocr)
+}
+"""By their names on the command line."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.convert.formats.reading import Draft, Entry, Reading, Shown
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
 from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
@@ -34,6 +34,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     plain,
     rectangle,
 )
+from ppocr_ft.utils.progress import ProgressBar
 
 _OUTLINES = ("segmentation", "mask", "polygon")
 _TRANSCRIPTIONS = ("utf8_string", "transcription", "text")
@@ -51,7 +52,7 @@ class _Tables:
     categories: dict[str, str] = field(default_factory=dict)
 
 
-def read(source: Path, reading: Reading, shown: Shown) -> None:
+def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a JSON file, or all of a folder."""
     for path in source_files(source, ".json"):
         try:
@@ -60,7 +61,7 @@ def read(source: Path, reading: Reading, shown: Shown) -> None:
             reading.report(fault, path)
             continue
         reading.warn_of_kinds(_used(tables), path)
-        for key, image in shown(list(tables.images.items()), "image"):
+        for key, image in bar(tables.images.items(), len(tables.images), TITLE):
             draft = reading.draft(path, what=f"image {key} of {path}")
             _read_image(key, image, tables.annotations.get(key, []), draft)
 
@@ -275,3 +276,6 @@ def _annotation_record(number: int, image_id: int, text: LabelText) -> dict[str,
         "utf8_string": text.transcription,
         "legibility": _ILLEGIBLE if ignored else _LEGIBLE,
     }
+
+
+FORMAT = Format("coco", "COCO's detection JSON, COCO-Text's", read, Writer)

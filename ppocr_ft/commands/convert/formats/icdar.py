@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ppocr_ft.commands.convert.formats.reading import Draft, Entry, Reading, Shown
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
 from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
@@ -28,6 +28,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     plain,
     rectangle,
 )
+from ppocr_ft.utils.progress import ProgressBar
 
 PREFIX = "gt_"
 CORNERS = 4
@@ -53,10 +54,10 @@ class _Line:
     is_quad: bool
 
 
-def read(source: Path, reading: Reading, shown: Shown) -> None:
+def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, where none begins so)."""
     files = named(source_files(source, ".txt"), PREFIX, reading)
-    parsed = [_parse(path, source, reading) for path in shown(files, "file")]
+    parsed = [_parse(path, source, reading) for path in bar(files, len(files), TITLE, "file")]
     lines = [line for _, own in parsed for line in own]
     scripts = _have_scripts(lines)
     if scripts:
@@ -240,3 +241,8 @@ def _line(text: LabelText) -> str:
 
 def _content(entry: Entry) -> bytes:
     return "".join(f"{_line(text)}\r\n" for text in entry.texts).encode("utf-8")
+
+
+FORMAT = Format(
+    "icdar", "gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text", read, Writer
+)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.convert.formats.reading import Draft, Reading, Shown
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
 from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
@@ -23,14 +23,16 @@ from ppocr_ft.commands.convert.formats.texts import (
     polygon,
     rectangle,
 )
+from ppocr_ft.utils.progress import ProgressBar
 
 _REMEDY = "save the file with LabelMe again"
 _POLYGONS = ("polygon", "oriented_rectangle")
 
 
-def read(source: Path, reading: Reading, shown: Shown) -> None:
+def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``*.json``."""
-    for path in shown(source_files(source, ".json"), "file"):
+    files = source_files(source, ".json")
+    for path in bar(files, len(files), TITLE, "file"):
         draft = reading.draft(path)
         with draft.part():
             _read_file(read_json(path), draft)
@@ -90,3 +92,6 @@ def _points(shape: dict[str, Any]) -> Polygon:
 
 def _are_points(points: list[Any]) -> bool:
     return all(isinstance(p, list) and len(p) == 2 and are_numbers(p) for p in points)
+
+
+FORMAT = Format("labelme", "LabelMe's JSON, a file an image: polygons and rectangles", read)

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ppocr_ft.commands.convert.formats.reading import Draft, Reading, Shown
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
 from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
@@ -30,6 +30,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     polygon,
 )
 from ppocr_ft.data.images import IMAGE_SUFFIXES
+from ppocr_ft.utils.progress import ProgressBar
 
 _REMEDY = "export the project as JSON again"
 _RECTANGLE = ("x", "y", "width", "height")
@@ -41,7 +42,7 @@ _DECIMALS = 3
 """A thousandth of a pixel: less than what percentages say."""
 
 
-def read(source: Path, reading: Reading, shown: Shown) -> None:
+def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a JSON file, or all of a folder."""
     for path in source_files(source, ".json"):
         used: Counter[str] = Counter()
@@ -50,7 +51,7 @@ def read(source: Path, reading: Reading, shown: Shown) -> None:
         except Unusable as fault:
             reading.report(fault, path)
             continue
-        for number, task in enumerate(shown(tasks, "task"), start=1):
+        for number, task in enumerate(bar(tasks, len(tasks), TITLE, "task"), start=1):
             key = task.get("id", f"#{number}") if isinstance(task, dict) else f"#{number}"
             draft = reading.draft(path, what=f"task {key} of {path}")
             _read_task(f"task {key}", task, draft, used)
@@ -260,3 +261,10 @@ def _turned(x: float, y: float, width: float, height: float, turn: float) -> Pol
     cos, sin = math.cos(turn), math.sin(turn)
     corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
     return tuple((x + a * cos - b * sin, y + a * sin + b * cos) for a, b in corners)
+
+
+FORMAT = Format(
+    "labelstudio",
+    "Label Studio's JSON export: polygons and rectangles, with their text areas",
+    read,
+)

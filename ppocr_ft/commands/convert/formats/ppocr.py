@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ppocr_ft.commands.convert.formats.reading import Draft, Entry, Reading, Shown
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
     LabelText,
@@ -23,12 +23,13 @@ from ppocr_ft.commands.convert.formats.texts import (
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_file
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.texts import Texts
+from ppocr_ft.utils.progress import ProgressBar
 
 FILE_NAME = "Label.txt"
 _KNOWN_KEYS = {"transcription", "points"}
 
 
-def read(source: Path, reading: Reading, shown: Shown) -> None:
+def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a label file, or ``Label.txt`` of a folder.
 
     Raises:
@@ -40,7 +41,7 @@ def read(source: Path, reading: Reading, shown: Shown) -> None:
         reading.report(_as_unusable(fault), path)
         reading.left_out.append(f"{path}:{fault.line}")
     _warn_of_other_keys(path, label, reading)
-    for entry in shown(label.entries, "image"):
+    for entry in bar(label.entries, len(label.entries), TITLE):
         for image in entry.images:
             reading.finish(_draft(image, entry, reading))
 
@@ -127,3 +128,6 @@ def _label(texts: Sequence[LabelText]) -> str:
         for text in texts
     ]
     return json.dumps(items, ensure_ascii=False)
+
+
+FORMAT = Format("ppocr", "PaddleOCR's and PPOCRLabel's Label.txt", read, Writer)

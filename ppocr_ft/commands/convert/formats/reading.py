@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
 from ppocr_ft.errors import Finding
+from ppocr_ft.utils.progress import ProgressBar
 
-T = TypeVar("T")
-
-
-class Shown(Protocol):
-    """Wraps what takes long, so that somebody who waits sees it go on."""
-
-    def __call__(self, items: Sequence[T], unit: str) -> Iterable[T]: ...
-
-
-def unseen(items: Sequence[T], unit: str) -> Iterable[T]:
-    """A Shown that shows nothing."""
-    return items
+TITLE = "convert"
+"""Of the progress bars."""
 
 
 @dataclass(frozen=True)
@@ -160,3 +151,37 @@ class Draft:
                 where or str(self.file),
             )
         self.texts.append(text)
+
+
+class Writer(Protocol):
+    """Makes the files of a format; one for each conversion."""
+
+    needs_size: bool
+    """Whether entries must have their images' sizes."""
+
+    def faults(self, entry: Entry) -> Iterator[Unusable]:
+        """Why an entry can't be written in this format."""
+        ...
+
+    def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
+        """Contents by path below the output folder; ``part`` is train, val or empty."""
+        ...
+
+    def stale(self, folder: Path, written: set[Path]) -> list[Path]:
+        """Files there that would be read together with the written ones."""
+        ...
+
+
+Reader = Callable[[Path, Reading, ProgressBar], None]
+"""Reads a file or folder into the Reading; DataError where there is nothing to read."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A label format: its name on the command line, one line for ``--help``, how to read it and,
+    where that is possible, how to write it."""
+
+    name: str
+    meaning: str
+    read: Reader
+    writer: Callable[[], Writer] | None = None

@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ppocr_ft.commands.convert.formats.reading import Reading, Shown
+from ppocr_ft.commands.convert.formats.reading import TITLE, Format, Reading
 from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable, make_text, polygon
 from ppocr_ft.errors import DataError
+from ppocr_ft.utils.progress import ProgressBar
 
 PREFIX = "poly_gt_"
 _START = re.compile(r"^\s*x\s*:", re.MULTILINE)
@@ -35,7 +36,7 @@ _LETTERS = dict(zip("\\'\"abfnrtv", "\\'\"\a\b\f\n\r\t\v", strict=True))
 _FORM = "x: [[1 2 ...]], y: [[1 2 ...]], ornt: [u'h'], transcriptions: [u'text']"
 
 
-def read(source: Path, reading: Reading, shown: Shown) -> None:
+def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``poly_gt_*.txt`` (or of ``*.txt``, where none begins so).
 
     Raises:
@@ -43,7 +44,7 @@ def read(source: Path, reading: Reading, shown: Shown) -> None:
     """
     _refuse_matlab(source)
     files = named(source_files(source, ".txt"), PREFIX, reading)
-    for path in shown(files, "file"):
+    for path in bar(files, len(files), TITLE, "file"):
         draft = reading.draft(path)
         with draft.part():
             draft.name = reading.images.by_label(below(path, source, PREFIX))
@@ -116,3 +117,6 @@ def _unescaped(found: re.Match[str]) -> str:
     if number > 0x10FFFF:
         raise Unusable("bad-transcription", f"{found[0]} is no character", "write it itself")
     return chr(number)
+
+
+FORMAT = Format("totaltext", "Total-Text's poly_gt_*.txt", read)
