@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-ANYWHERE = {"errors", "version", "utils"}
+ANYWHERE = {"declaration", "errors", "key_table", "messages", "version", "utils"}
 _TARGETS = {"transforms", "data", "geometry"}
 _ENGINE = _TARGETS | {"models", "weights", "losses", "postprocess", "metrics", "optim"}
 _FACTORY = _ENGINE | {"engine", "config", "export", "report", "upstream"}
 
 ALLOWED: dict[str, set[str]] = {
+    "declaration": set(),
     "errors": set(),
+    "key_table": set(),
+    "messages": set(),
     "utils": set(),
     "version": set(),
     "geometry": set(),
@@ -32,13 +35,17 @@ ALLOWED: dict[str, set[str]] = {
 }
 
 _DRAWING = {"numpy", "cv2"}
+_PYDANTIC = {"pydantic", "pydantic_core", "annotated_types"}
 
 LIBRARIES: dict[str, set[str]] = {
+    "declaration": _PYDANTIC,
     "errors": set(),
+    "key_table": _PYDANTIC,
+    "messages": _PYDANTIC,
     "utils": _DRAWING | {"tqdm"},
     "version": set(),
     "geometry": {"numpy", "pyclipper", "shapely"},
-    "config": {"pydantic", "pydantic_core", "annotated_types", "yaml"},
+    "config": _PYDANTIC | {"yaml"},
     "transforms": _DRAWING | {"numba"},
     "data": _DRAWING | {"PIL", "matplotlib", "tqdm"},
     "models": {"paddle", "numpy"},
@@ -52,6 +59,9 @@ LIBRARIES: dict[str, set[str]] = {
 """Which libraries a part may import besides the standard one; parts not named here: any."""
 
 NO_PADDLE = {
+    "declaration",
+    "key_table",
+    "messages",
     "errors",
     "utils",
     "version",

@@ -9,8 +9,7 @@ import pytest
 from config_files import SMALL
 
 from ppocr_ft.config import load_config
-from ppocr_ft.config.augmenters import AUGMENTERS
-from ppocr_ft.config.ranges import FARTHEST_CORNER_RATIO
+from ppocr_ft.config.augmenters import AUGMENTERS, FARTHEST_CORNER_RATIO
 from ppocr_ft.config.transforms import OPERATORS
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import augmenters, registry

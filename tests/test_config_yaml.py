@@ -8,8 +8,8 @@ import pytest
 from config_files import SMALL, changed, written
 
 from ppocr_ft.config import inspect_config, load_config
-from ppocr_ft.config.base import parse_fraction
 from ppocr_ft.config.yaml_text import MAX_DEPTH, MAX_NODES, dump_yaml, parse_yaml
+from ppocr_ft.declaration import parse_fraction
 from ppocr_ft.errors import ConfigError
 
 

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from annotated_types import Ge, Le
 from pydantic import BeforeValidator
 
-from ppocr_ft.config.base import Choice, Section, Share, empty_as_defaults
-from ppocr_ft.config.ranges import AngleRange, CornerRange, FactorRange
+from ppocr_ft.declaration import (
+    Choice,
+    PositiveFloat,
+    Range,
+    Rising,
+    Section,
+    Share,
+    empty_as_defaults,
+)
+
+FARTHEST_CORNER_RATIO = 0.25
+"""Perspective moves a corner by at most this share of the sides."""
+CornerRange = Range[Annotated[float, Ge(0), Le(FARTHEST_CORNER_RATIO)]]
+AngleRange = Range[float]
+FactorRange = Rising[PositiveFloat]
 
 
 class FliplrArgs(Section):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -13,8 +12,6 @@ from ppocr_ft.errors import ConfigError
 Severity = Literal["error", "warning"]
 
 OVERRIDE_MARK = "-o "
-MAX_SHOWN_CHARS = 60
-MAX_LISTED_NAMES = 16
 
 
 @dataclass(frozen=True)
@@ -84,44 +81,6 @@ def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """The file's faults by line, then those of the command line; each once."""
     unique = dict.fromkeys(faults)
     return tuple(sorted(unique, key=lambda fault: (fault.line is None, fault.line or 0)))
-
-
-def suggest(word: str, known: Collection[str], unlisted: Collection[str] = ()) -> str:
-    """``; did you mean 'shrink_ratio'?``, or all ``known`` names where none is near.
-
-    ``unlisted`` names are guessed too, but not listed.
-    """
-    near = nearest(word, (*known, *unlisted))
-    if near is not None:
-        return f"; did you mean {near!r}?"
-    if not known:
-        return "; none is known here"
-    if len(known) <= MAX_LISTED_NAMES:
-        return f"; known: {', '.join(sorted(known))}"
-    return ""
-
-
-def nearest(word: str, known: Collection[str]) -> str | None:
-    """The known name that ``suggest`` would name."""
-    by_folded = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
-    return by_folded[near[0]] if near else None
-
-
-def show(value: object) -> str:
-    """A value of a config in YAML's words, shortened to one line."""
-    text = _flow(value)
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
-
-
-def _flow(value: object) -> str:
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{name}: {_flow(below)}' for name, below in value.items())}}}"
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_flow, value))}]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
 
 
 def join_key(*parts: object) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator
 
-from ppocr_ft.config.base import Choice, PositiveFloat, PositiveInt, Section
+from ppocr_ft.declaration import Choice, PositiveFloat, PositiveInt, Section
 
 MOBILENET_SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
 _BACKBONE_WEIGHTS = "Global.pretrained_model names the weights of the whole network"

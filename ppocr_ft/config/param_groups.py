@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from annotated_types import Gt, Le
 from pydantic import AfterValidator
 
-from ppocr_ft.config.base import (
+from ppocr_ft.declaration import (
     Choice,
     NonNegativeFloat,
     NonNegativeInt,

@@ -11,7 +11,12 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import MinLen
 from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
 
-from ppocr_ft.config.base import (
+from ppocr_ft.config.faults import Fault
+from ppocr_ft.config.networks import ArchitectureSection
+from ppocr_ft.config.solver import OptimizerSection
+from ppocr_ft.config.transforms import OperatorItem
+from ppocr_ft.config.yaml_text import dump_yaml
+from ppocr_ft.declaration import (
     Listed,
     NonNegativeFloat,
     NonNegativeInt,
@@ -23,11 +28,6 @@ from ppocr_ft.config.base import (
     Text,
     one_as_list,
 )
-from ppocr_ft.config.faults import Fault
-from ppocr_ft.config.networks import ArchitectureSection
-from ppocr_ft.config.solver import OptimizerSection
-from ppocr_ft.config.transforms import OperatorItem
-from ppocr_ft.config.yaml_text import dump_yaml
 from ppocr_ft.engine.monitor import VERDICT_NAMES
 
 SAMPLE_DATA_DIR = "sample"

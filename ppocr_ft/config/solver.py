@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Lt
 from pydantic import BeforeValidator
 
-from ppocr_ft.config.base import (
+from ppocr_ft.config.param_groups import GroupItem
+from ppocr_ft.declaration import (
     Listed,
     NonNegativeFloat,
     NonNegativeInt,
@@ -19,7 +20,6 @@ from ppocr_ft.config.base import (
     Section,
     Text,
 )
-from ppocr_ft.config.param_groups import GroupItem
 
 DEFAULT_WEIGHT_DECAY = {"AdamW": 0.01, "Lamb": 0.01}
 """Paddle's, where a config has none."""

@@ -16,20 +16,24 @@ from pydantic import (
     model_validator,
 )
 
-from ppocr_ft.config.augmenters import PADDLEOCR_AUGMENTERS, AugmenterItem
-from ppocr_ft.config.base import (
+from ppocr_ft.config.augmenters import PADDLEOCR_AUGMENTERS, AugmenterItem, FactorRange
+from ppocr_ft.declaration import (
     Choice,
     Listed,
     NonNegativeFloat,
     Number,
     OpenShare,
     PositiveInt,
+    Range,
     Section,
     Share,
     empty_as_defaults,
     without_nulls,
 )
-from ppocr_ft.config.ranges import FactorRange, GreyRange, QualityRange, SigmaRange
+
+SigmaRange = Range[Annotated[float, Ge(0.05), Le(20)]]
+GreyRange = Range[Annotated[float, Ge(0), Le(255)]]
+QualityRange = Range[Annotated[int, Ge(1), Le(100)]]
 
 NETWORK_STRIDE_PX = 32
 """Every side of what enters the network is a multiple of this."""

@@ -7,17 +7,9 @@ from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
-from ppocr_ft.config.base import Choice, Section
-from ppocr_ft.config.faults import (
-    Fault,
-    error,
-    found_by,
-    join_key,
-    nearest,
-    show,
-    suggest,
-    warning,
-)
+from ppocr_ft.config.faults import Fault, error, found_by, join_key, warning
+from ppocr_ft.declaration import Choice, Section
+from ppocr_ft.messages import nearest, show, suggest
 
 
 class Pruner:

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ppocr_ft.config.faults import Fault, error, found_by, is_under, join_key, show
-from ppocr_ft.config.messages import describe, is_telling
+from ppocr_ft.config.faults import Fault, error, found_by, is_under, join_key
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.unknown_keys import Pruner
+from ppocr_ft.messages import describe, is_telling, show
 
 _SPARE_SPLIT = {
     "dataset": {

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from ppocr_ft.config.faults import Fault, Place, is_under, join_key, nearest, show
+from ppocr_ft.config.faults import Fault, Place, is_under, join_key
 from ppocr_ft.config.tree import Tree
+from ppocr_ft.messages import nearest, show
 
 MAX_NODES = 20_000
 """Far above any config; stops an alias bomb before it fills the memory."""

@@ -1,21 +1,68 @@
-"""What pydantic found wrong with a value, in plain words: what was found, what would be right."""
+"""Words for users: the nearest known name, values as YAML writes them, and pydantic's findings.
+
+Each finding says what was found and what would be right.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from pydantic_core import ErrorDetails
 
-from ppocr_ft.config.faults import nearest, show
+MAX_SHOWN_CHARS = 60
+MAX_LISTED_NAMES = 16
+
+
+def suggest(word: str, known: Collection[str], unlisted: Collection[str] = ()) -> str:
+    """Return ``; did you mean 'shrink_ratio'?``, or all ``known`` names where none is near.
+
+    ``unlisted`` names are guessed too, but not listed.
+    """
+    near = nearest(word, (*known, *unlisted))
+    if near is not None:
+        return f"; did you mean {near!r}?"
+    if not known:
+        return "; none is known here"
+    if len(known) <= MAX_LISTED_NAMES:
+        return f"; known: {', '.join(sorted(known))}"
+    return ""
+
+
+def nearest(word: str, known: Collection[str]) -> str | None:
+    """Return the known name that ``suggest`` would name."""
+    by_folded = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    return by_folded[near[0]] if near else None
+
+
+def show(value: object) -> str:
+    """Return a value of a config in YAML's words, shortened to one line."""
+    text = _flow(value)
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
+
+
+def _flow(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name}: {_flow(below)}' for name, below in value.items())}}}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_flow, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return repr(value)
 
 
 def describe(details: ErrorDetails) -> str:
+    """Return a finding of pydantic's in plain words."""
     return _WORDS.get(details["type"], _other)(details)
 
 
 def is_telling(details: ErrorDetails) -> bool:
-    """Whether it says anything: pydantic also finds a list too short whose items are wrong."""
+    """Tell whether a finding says anything.
+
+    Pydantic also finds a list too short whose items are wrong.
+    """
     context = details.get("ctx", {})
     if details["type"] != "too_short":
         return True
