@@ -49,7 +49,7 @@ LIBRARIES: dict[str, set[str]] = {
     "transforms": _DRAWING | {"numba"},
     "data": _DRAWING | {"PIL", "matplotlib", "tqdm"},
     "models": {"paddle", "numpy"},
-    "weights": {"paddle", "numpy", "safetensors", "tqdm"},
+    "weights": {"paddle", "numpy", "safetensors", "tqdm", "google"},
     "losses": {"paddle", "numpy"},
     "postprocess": _DRAWING | {"shapely"},
     "metrics": {"numpy", "shapely"},
