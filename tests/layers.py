@@ -47,7 +47,7 @@ LIBRARIES: dict[str, set[str]] = {
     "geometry": {"numpy", "pyclipper", "shapely"},
     "config": _PYDANTIC | {"yaml"},
     "transforms": _DRAWING | {"numba"},
-    "data": _DRAWING | {"PIL", "matplotlib", "tqdm"},
+    "data": _DRAWING,
     "models": {"paddle", "numpy"},
     "weights": {"paddle", "numpy", "safetensors", "tqdm", "google"},
     "losses": {"paddle", "numpy"},

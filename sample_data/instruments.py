@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ppocr_ft.data.sample import clutter, displays, texts
-from ppocr_ft.data.sample.marks import legend
-from ppocr_ft.data.sample.patch import Color, Patch, Rng, rounded_rect, scaled_px, uniform
+from sample_data import clutter, displays, texts
+from sample_data.marks import legend
+from sample_data.patch import Color, Patch, Rng, rounded_rect, scaled_px, uniform
 
 Maker = Callable[[Rng], Patch]
 

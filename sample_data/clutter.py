@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ppocr_ft.data.sample import icons
-from ppocr_ft.data.sample.patch import (
+from sample_data import icons
+from sample_data.patch import (
     OVERSAMPLE,
     Color,
     Patch,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from ppocr_ft.data.sample.patch import Rng
+from sample_data.patch import Rng
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ppocr_ft.data.sample import materials, texts
-from ppocr_ft.data.sample.inks import DotStyle, FontStyle, dot_ink, font_ink, trimmed
-from ppocr_ft.data.sample.patch import (
+from sample_data import materials, texts
+from sample_data.inks import DotStyle, FontStyle, dot_ink, font_ink, trimmed
+from sample_data.patch import (
     OVERSAMPLE,
     Color,
     Ink,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ppocr_ft.data.sample.patch import Image, Rng, clipped, disc, polygon_mask
+from sample_data.patch import Image, Rng, clipped, disc, polygon_mask
 
 
 def draw(rng: Rng, size: int) -> Image:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from ppocr_ft.data.sample import clutter, decor, displays, instruments, marks, materials
-from ppocr_ft.data.sample.patch import Color, Image, Patch, Rng
+from sample_data import clutter, displays, instruments, marks, materials
+from sample_data.patch import Color, Image, Patch, Rng
 
 Maker = Callable[[Rng], Patch]
 Material = Callable[[Rng, int, int], Image]
@@ -73,7 +73,7 @@ THEMES: tuple[Theme, ...] = (
             marks.boxed_code,
         ),
         (*_PANEL_CLUTTER, clutter.hazard_stripe),
-        decor=(decor.scratches, decor.seam),
+        decor=(materials.scratches, materials.seam),
         raised=True,
     ),
     Theme(  # instrument rack
@@ -87,7 +87,7 @@ THEMES: tuple[Theme, ...] = (
             marks.label_tape,
         ),
         _PANEL_CLUTTER,
-        decor=(decor.seam,),
+        decor=(materials.seam,),
         raised=True,
     ),
     Theme(  # packaging
@@ -117,7 +117,7 @@ THEMES: tuple[Theme, ...] = (
             clutter.icon,
             clutter.hazard_stripe,
         ),
-        decor=(decor.scratches,),
+        decor=(materials.scratches,),
         raised=False,
     ),
 )

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.data.sample.materials import clouds
-from ppocr_ft.data.sample.patch import (
+from sample_data.materials import clouds
+from sample_data.patch import (
     OVERSAMPLE,
     Field,
     Image,
@@ -15,7 +15,7 @@ from ppocr_ft.data.sample.patch import (
     polygon_mask,
     uniform,
 )
-from ppocr_ft.data.sample.scene import Scene
+from sample_data.scene import Scene
 
 
 def photograph(rng: Rng, scene: Scene) -> tuple[NDArray[np.uint8], list[Field]]:

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image as PilImage
 from PIL import ImageDraw, ImageFont
 
-from ppocr_ft.data.sample import glyphs
-from ppocr_ft.data.sample.patch import Image, Ink, Polygon, Rng, polygon_mask
+from sample_data import glyphs
+from sample_data.patch import Image, Ink, Polygon, Rng, polygon_mask
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
-"""Surfaces: opaque textures (h, w, 3) float32 BGR, around 0..1, fit to be enlarged twofold."""
+"""Surfaces: opaque textures (h, w, 3) float32 BGR, around 0..1, fit to be enlarged twofold.
+
+And what is on them before anything is mounted: scratches and seams.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from ppocr_ft.data.sample.patch import Color, Image, Rng, clipped, uniform
+from sample_data.patch import OVERSAMPLE, Color, Image, Patch, Rng, capsule, clipped, uniform
 
 CABINET_COLORS: tuple[Color, ...] = (
     (0.80, 0.82, 0.82),
@@ -109,3 +112,24 @@ def _printed(rng: Rng, texture: Image) -> Image:
         cover = mask * np.float32(uniform(rng, 0.3, 0.7))
         texture *= cv2.merge([1.0 - cover * np.float32(1.0 - part) for part in tint])
     return texture
+
+
+def scratches(rng: Rng, scene: Patch) -> None:
+    """Thin straight scuffs, some bright and some dark."""
+    for _ in range(int(rng.integers(0, 20))):
+        start = rng.random(2) * (scene.width, scene.height)
+        end = start + rng.normal(0.0, scene.width * 0.06, 2)
+        line = capsule((start[0], start[1]), (end[0], end[1]), uniform(rng, 0.4, 1.0) * OVERSAMPLE)
+        color: Color = (1.0, 1.0, 1.0) if rng.random() < 0.5 else (0.0, 0.0, 0.0)
+        scene.draw(line, color, uniform(rng, 0.05, 0.25))
+
+
+def seam(rng: Rng, scene: Patch) -> None:
+    """The groove around a cover plate, close to the edge of what the picture shows."""
+    inset = uniform(rng, 0.03, 0.09) * min(scene.width, scene.height)
+    right, bottom = scene.width - inset, scene.height - inset
+    corners = [(inset, inset), (right, inset), (right, bottom), (inset, bottom)]
+    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+        for shift, color, opacity in ((2, (1.0, 1.0, 1.0), 0.45), (0, (0.0, 0.0, 0.0), 0.75)):
+            line = capsule((x0 + shift, y0 + shift), (x1 + shift, y1 + shift), 2.0 * OVERSAMPLE)
+            scene.draw(line, color, opacity)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ppocr_ft.data.sample import texts
-from ppocr_ft.data.sample.inks import (
+from sample_data import texts
+from sample_data.inks import (
     DotStyle,
     FontStyle,
     SegmentStyle,
@@ -15,7 +15,7 @@ from ppocr_ft.data.sample.inks import (
     segment_ink,
     trimmed,
 )
-from ppocr_ft.data.sample.patch import (
+from sample_data.patch import (
     OVERSAMPLE,
     Color,
     Image,
