@@ -24,7 +24,7 @@ from ppocr_ft.factory.optimizers import fresh_layers, learning_rate  # noqa: E40
 from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 from ppocr_ft.runs.eval_previews import Pictures  # noqa: E402
-from ppocr_ft.transforms.scaled_crop import ScaledCrop  # noqa: E402
+from ppocr_ft.transforms.crops import ScaledCrop  # noqa: E402
 from ppocr_ft.utils.sampling import evenly_spaced  # noqa: E402
 
 

@@ -21,11 +21,11 @@ from ppocr_ft.geometry import areas, iou_ceiling, perimeters, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.transforms import registry
-from ppocr_ft.transforms.det_resize_for_test import DetResizeForTest
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.transforms.resize import DetResizeForTest
 from ppocr_ft.transforms.sample import Sample
-from ppocr_ft.transforms.shrink_targets import clip_and_orient, shrink_targets
+from ppocr_ft.transforms.shrink_map import clip_and_orient, shrink_targets
 from ppocr_ft.utils.sampling import sample_evenly
 
 Polygon = NDArray[Any]

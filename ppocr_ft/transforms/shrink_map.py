@@ -1,17 +1,26 @@
-"""The shrink map: text kernels, and where the loss looks at them. Pure."""
+"""The shrink map: text kernels, where the loss looks at them, and the operator that draws them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import Ring, offset_rings, ring_arrays, tried_ratios
-from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.transforms.polygons import (
+    TextPolygons,
+    compile_kernels,
+    count_unusable,
+    ignore_flags,
+    ignore_flags_like,
+)
+from ppocr_ft.transforms.registry import register
+from ppocr_ft.transforms.shrink_schedule import EpochClock, EpochRatio, FollowsSchedule, check_same
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -58,13 +67,13 @@ def shrink_targets(
     small = extents.min(axis=1) < min_text_size
     drawn = ~(ignored | empty | small)
     parts = 1 if rounding == "truncate" else PARTS_OF_A_PIXEL
-    kernels = _kernels(clipped, drawn, ratio, parts)
+    rings = _kernels(clipped, drawn, ratio, parts)
 
     shrink_map = np.zeros(shape, dtype=np.float32)
     shrink_mask = np.ones(shape, dtype=np.float32)
-    for ring in ring_arrays(list(chain.from_iterable(kernels))):
+    for ring in ring_arrays(list(chain.from_iterable(rings))):
         cv2.fillPoly(shrink_map, [ring if parts == 1 else _whole_pixels(ring, parts)], 1)
-    masked = np.array([not rings for rings in kernels], dtype=bool)
+    masked = np.array([not of_text for of_text in rings], dtype=bool)
     for i in np.flatnonzero(masked):
         _mask_out(shrink_mask, clipped[i])
     unusable = ~ignored & (empty | (masked & drawn))
@@ -79,12 +88,13 @@ def clip_and_orient(
     Returns the polygons, the areas (n,) before the turn and the extents (n, 2) in x and y, in
     the precision of the labels.
     """
-    from ppocr_ft.transforms import polygon_kernels
+
+    from ppocr_ft.transforms import kernels
 
     coords = polygons.coords.copy()
     area = np.empty(len(polygons), coords.dtype)
     extents = np.empty((len(polygons), 2), coords.dtype)
-    polygon_kernels.clip_and_orient(coords, polygons.starts, *shape, area, extents)
+    kernels.clip_and_orient(coords, polygons.starts, *shape, area, extents)
     return TextPolygons(coords, polygons.starts), area, extents
 
 
@@ -116,3 +126,66 @@ def _mask_out(mask: NDArray[np.float32], polygon: Array) -> None:
     finite = polygon[np.isfinite(polygon).all(axis=1)]
     if len(finite):
         cv2.fillPoly(mask, [finite.astype(np.int32)], 0)
+
+
+@register
+class MakeShrinkMap(FollowsSchedule):
+    """Drop-in for ``ppocr.data.imaug.MakeShrinkMap``, with PaddleOCR 2.6.1's targets.
+
+    Args:
+        min_text_size: a text with a side under this many pixels is masked out of the loss.
+        shrink_ratio: the shrink ratio, the first one if it ramps; inside (0, 1).
+        clock: where the epoch is read; the process's own if not given.
+        rounding: how a label's points become pixels. ``truncate`` is PaddleOCR's: kernels, and
+            so all boxes that a network learns, lie half a pixel towards the upper left.
+            ``nearest`` has kernels where DBPostProcess finds the label's own place again.
+        kwargs: ``shrink_ratio_end``, ``total_epoch`` and ``epoch_num`` (a ramp, see
+            ShrinkSchedule), ``epoch`` (see EpochRatio). PaddleOCR hands every operator all of
+            ``Global``, so other keys are let pass.
+
+    Raises:
+        ConfigError: a ratio, horizon or rounding that can't be used, naming the key.
+    """
+
+    def __init__(
+        self,
+        min_text_size: float = 8,
+        shrink_ratio: float = 0.4,
+        clock: EpochClock | None = None,
+        rounding: Rounding = "truncate",
+        **kwargs: Any,
+    ) -> None:
+        if rounding not in get_args(Rounding):
+            known = " or ".join(get_args(Rounding))
+            raise ConfigError(f"found {rounding!r}; expected {known}", key="rounding")
+        compile_kernels()  # here, before workers fork
+        self.min_text_size = min_text_size
+        self.rounding = rounding
+        super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Adds to ``data``: ``shrink_map``, ``shrink_mask`` (h, w) float32.
+
+        Reads ``image`` (h, w[, c]), ``polys`` (n, k, 2) or n of (k_i, 2), ``ignore_tags`` (n,);
+        replaces ``polys`` by the clipped and oriented ones, ``ignore_tags`` by what is masked,
+        without touching the caller's arrays. ``unusable_texts`` counts the texts that can't be
+        drawn, those that MakeBorderMap met among them.
+
+        Raises:
+            ConfigError: MakeBorderMap before it follows another schedule.
+            DataError: polys and ignore_tags of different lengths, or no lists of points.
+        """
+        check_same(data.pop("border_schedule", self.schedule), self.schedule)
+        polys, ignore_tags = data["polys"], data["ignore_tags"]
+        polygons = TextPolygons.of(polys)
+        ignored = ignore_flags(ignore_tags, len(polygons))
+        h, w = data["image"].shape[:2]
+        targets = shrink_targets(
+            polygons, ignored, (h, w), self._ratio(), self.min_text_size, self.rounding
+        )
+        data["shrink_map"] = targets.shrink_map
+        data["shrink_mask"] = targets.shrink_mask
+        data["polys"] = targets.polygons.like(polys)
+        data["ignore_tags"] = ignore_flags_like(targets.ignored, ignore_tags)
+        count_unusable(data, "MakeShrinkMap", targets.unusable)
+        return data

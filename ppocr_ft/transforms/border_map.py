@@ -1,4 +1,4 @@
-"""The threshold map: how near a pixel is to a text's edge. Pure."""
+"""The threshold map: how near a pixel is to a text's edge, and the operator that draws it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import offset_rings, rings_flat, shrink_distance
-from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.transforms.polygons import TextPolygons, compile_kernels, count_unusable, ignore_flags
+from ppocr_ft.transforms.registry import register
+from ppocr_ft.transforms.shrink_schedule import EpochClock, EpochRatio, FollowsSchedule
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -45,7 +48,8 @@ def border_targets(
     their true distance, and a text wholly outside the image, at which 2.6.1 crashes or paints
     a stray column, paints nothing.
     """
-    from ppocr_ft.transforms import border_kernels
+
+    from ppocr_ft.transforms import kernels
 
     drawn = ~(ignored | polygons.broken())
     area, length = polygons.select(drawn).measures()
@@ -59,7 +63,7 @@ def border_targets(
     chosen = polygons.select(drawn)
     coords, square_lengths = _relative(chosen, boxes)
     threshold_map = np.full(shape, thresh_min, dtype=np.float32)
-    border_kernels.paint_borders(
+    kernels.paint_borders(
         threshold_map,
         coords,
         square_lengths,
@@ -79,7 +83,8 @@ def _fill_padded(
 
     Returns the extents (xmin, ymin, xmax, ymax) of those that are left, (drawn.sum(), 4).
     """
-    from ppocr_ft.transforms import polygon_kernels
+
+    from ppocr_ft.transforms import kernels
 
     paths, chosen = polygons.paths(), np.flatnonzero(drawn).tolist()
     reaches = distances.tolist()
@@ -88,7 +93,7 @@ def _fill_padded(
     points, starts = rings_flat([each[0] if each else nothing for each in padded])
     boxes, inside = np.empty((len(padded), 4), np.int64), np.empty(len(padded), bool)
     h, w = mask.shape
-    polygon_kernels.bound(points, starts, h, w, boxes, inside)
+    kernels.bound(points, starts, h, w, boxes, inside)
     drawn[chosen] = inside
     edges = starts.tolist()
     for k in np.flatnonzero(inside).tolist():
@@ -98,8 +103,66 @@ def _fill_padded(
 
 def _relative(polygons: TextPolygons, boxes: Array) -> tuple[Array, Array]:
     """The texts' points (m, 2) relative to their boxes, and squared edge lengths (m,)."""
-    from ppocr_ft.transforms import polygon_kernels
+
+    from ppocr_ft.transforms import kernels
 
     relative, squares = np.empty(polygons.coords.shape), np.empty(len(polygons.coords))
-    polygon_kernels.to_boxes(polygons.coords, polygons.starts, boxes, relative, squares)
+    kernels.to_boxes(polygons.coords, polygons.starts, boxes, relative, squares)
     return relative, squares
+
+
+@register
+class MakeBorderMap(FollowsSchedule):
+    """Drop-in for ``ppocr.data.imaug.MakeBorderMap``, with PaddleOCR 2.6.1's targets.
+
+    Args:
+        shrink_ratio: the shrink ratio, the first one if it ramps; inside (0, 1).
+        thresh_min: the map's value far from every edge.
+        thresh_max: the map's value on an edge.
+        clock: where the epoch is read; the process's own if not given.
+        kwargs: as for MakeShrinkMap, whose schedule must be the same.
+
+    Raises:
+        ConfigError: a ratio, horizon or threshold that can't be used, naming the key.
+    """
+
+    def __init__(
+        self,
+        shrink_ratio: float = 0.4,
+        thresh_min: float = 0.3,
+        thresh_max: float = 0.7,
+        clock: EpochClock | None = None,
+        **kwargs: Any,
+    ) -> None:
+        compile_kernels()  # here, before workers fork
+        if not 0.0 <= thresh_min < thresh_max <= 1.0:
+            raise ConfigError(
+                f"found thresh_min {thresh_min!r} and thresh_max {thresh_max!r}; they must be "
+                "two rising numbers within 0 and 1",
+                key="thresh_min",
+            )
+        self.thresh_min = thresh_min
+        self.thresh_max = thresh_max
+        super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Adds to ``data``: ``threshold_map``, ``threshold_mask`` (h, w) float32.
+
+        Reads ``image`` (h, w[, c]), ``polys`` (n, k, 2) or n of (k_i, 2), ``ignore_tags`` (n,)
+        and leaves them alone. ``unusable_texts`` counts the texts that can't be drawn.
+        ``border_schedule`` is for MakeShrinkMap, which takes it out again.
+
+        Raises:
+            DataError: polys and ignore_tags of different lengths, or no lists of points.
+        """
+        polygons = TextPolygons.of(data["polys"])
+        ignored = ignore_flags(data["ignore_tags"], len(polygons))
+        h, w = data["image"].shape[:2]
+        targets = border_targets(
+            polygons, ignored, (h, w), self._ratio(), self.thresh_min, self.thresh_max
+        )
+        data["threshold_map"] = targets.threshold_map
+        data["threshold_mask"] = targets.threshold_mask
+        data["border_schedule"] = self.schedule
+        count_unusable(data, "MakeBorderMap", targets.unusable)
+        return data
