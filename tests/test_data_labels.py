@@ -14,7 +14,7 @@ from samples import shared_data
 
 from ppocr_ft.data.labels import LabelFile, read_label_file, read_label_files
 from ppocr_ft.errors import DataError
-from ppocr_ft.transforms.labels import parse_texts
+from ppocr_ft.transforms.texts import parse_texts
 
 ONE = json.dumps([text("one", 1, 2)])
 

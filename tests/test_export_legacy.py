@@ -19,7 +19,7 @@ BACKBONE = "Architecture.Backbone={name: PPLCNetV3, scale: 0.35, det: true}"
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights in branches whose batch norms differ, as training leaves them."""
     from ppocr_ft.config import load_config
-    from ppocr_ft.models import build_architecture
+    from ppocr_ft.models.architecture import build_architecture
     from ppocr_ft.weights import save_trained
 
     folder = tmp_path_factory.mktemp("run")

@@ -23,7 +23,8 @@ from losses_reference import (
 
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.losses import DBLoss, DBTargets
-from ppocr_ft.models.db_head import PFHeadLocal, PFHeadLocalConfig
+from ppocr_ft.models.configs import PFHeadLocalConfig
+from ppocr_ft.models.db_head import PFHeadLocal
 
 REFERENCE: dict[str, Any] = json.loads((FOLDER / "db_loss.json").read_text(encoding="utf-8"))
 KINDS = ("DiceLoss", "BCELoss")

@@ -13,9 +13,9 @@ import yaml
 from nets_reference import FILES, run, shapes
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.models import DETECTORS, build_architecture, build_detector
-from ppocr_ft.models.architecture import PARTS
-from ppocr_ft.models.db_head import DBHead, DBHeadConfig
+from ppocr_ft.models.architecture import build_architecture, build_detector
+from ppocr_ft.models.configs import BACKBONES, DETECTORS, HEADS, NECKS, DBHeadConfig
+from ppocr_ft.models.db_head import DBHead
 from ppocr_ft.models.layers import round_channels
 
 MOBILE = """
@@ -76,6 +76,9 @@ SMALL_PARTS: dict[str, dict[str, Any]] = {
 }
 
 
+PARTS = {"Backbone": BACKBONES, "Neck": NECKS, "Head": HEADS}
+
+
 @pytest.mark.parametrize("names", list(product(*PARTS.values())), ids=lambda names: "+".join(names))
 def test_any_combination_of_parts(names: tuple[str, ...]) -> None:
     kinds = dict(zip(PARTS, names, strict=True))
@@ -111,6 +114,13 @@ def test_any_combination_of_parts(names: tuple[str, ...]) -> None:
             "neck.incl4.v_layer_7x1.weight",
             (8, 8, 7, 1),
             id="RSEFPN intracl",
+        ),
+        pytest.param(
+            "Neck",
+            {"name": "LKPAN", "out_channels": 64, "mode": "lite"},
+            "neck.inp_conv.0.conv_end.weight",
+            (16, 64, 1, 1),
+            id="LKPAN lite",
         ),
         pytest.param(
             "Head",
@@ -153,36 +163,33 @@ def test_learning_rate_factors_of_the_backbone() -> None:
         assert list(factors.values()) == [0.0, 0.1, 0.5, 0.25, 1.0], form
 
 
+BACKBONE, NECK, HEAD = "Architecture.Backbone", "Architecture.Neck", "Architecture.Head"
 FAULTS = [
-    ("an unknown section", "Bakbone", {}, "Architecture.Bakbone", "did you mean 'Backbone'"),
-    ("not a detector", "model_type", "rec", "Architecture.model_type", "must be 'det', is 'rec'"),
-    ("another algorithm", "algorithm", "EAST", "Architecture.algorithm", "must be 'DB'"),
-    ("a transform", "Transform", {"name": "TPS"}, "Architecture.Transform", "must be null"),
-    ("no head", "Head", None, "Architecture.Head", "must be a section"),
-    ("a part without a name", "Head.name", None, "Architecture.Head.name", "known: DBHead, PFHead"),
-    ("an unknown part", "Neck.name", "RSEFNP", "Architecture.Neck.name", "did you mean 'RSEFPN'"),
-    ("a list as a name", "Neck.name", [], "Architecture.Neck.name", "known: LKPAN, RSEFPN"),
-    ("an unknown argument", "Backbone.scal", 1, "Architecture.Backbone.scal", "mean 'scale'"),
-    ("text for a number", "Backbone.scale", "x", "Architecture.Backbone.scale", "a number, is 'x'"),
-    ("a number for a flag", "Neck.shortcut", 1, "Architecture.Neck.shortcut", "true or false"),
-    ("a flag for a number", "Head.k", True, "Architecture.Head.k", "must be a number, is True"),
-    ("a missing argument", "Neck.out_channels", ..., "Architecture.Neck.out_channels", "missing"),
-    ("odd channels", "Neck.out_channels", 90, "Architecture.Neck.out_channels", "multiple of 4"),
-    ("recognition", "Backbone.det", False, "Architecture.Backbone.det", "write true"),
-    ("no branch", "Backbone.conv_kxk_num", 0, "Architecture.Backbone.conv_kxk_num", "at least 1"),
-    ("a vanishing scale", "Backbone.scale", 0.01, "Architecture.Backbone.scale", "at least 1/16"),
-    ("five factors", "Backbone.lr_mult_list", [1] * 5, "Architecture.Backbone.lr_mult_list", "6"),
-    (
-        "text in a list",
-        "Backbone.lr_mult_list",
-        [1, "a"],
-        "Architecture.Backbone.lr_mult_list[1]",
-        "a number, is 'a'",
-    ),
-    ("a number for a list", "Head.kernel_list", 3, "Architecture.Head.kernel_list", "a list"),
-    ("wrong kernels", "Head.kernel_list", [3, 3, 2], "Architecture.Head.kernel_list", "odd, 2, 2"),
-    ("a step that falls", "Head.k", 0, "Architecture.Head.k", "must be positive"),
-]
+    ("an unknown section", "Bakbone", {}, "Architecture.Bakbone", "unknown key"),
+    ("not a detector", "model_type", "rec", "Architecture.model_type", "found 'rec', expected det"),
+    ("another algorithm", "algorithm", "EAST", "Architecture.algorithm", "expected DB"),
+    ("a transform", "Transform", {"name": "TPS"}, "Architecture.Transform", "expected nothing"),
+    ("no head", "Head", None, HEAD, "found null, expected keys, first of all name"),
+    ("a part without a name", "Head.name", None, HEAD, "expected one of DBHead, PFHead"),
+    ("an unknown part", "Neck.name", "RSEFNP", NECK, "did you mean 'RSEFPN'"),
+    ("a list as a name", "Neck.name", [], NECK, "expected one of LKPAN, RSEFPN"),
+    ("an unknown argument", "Backbone.scal", 1, f"{BACKBONE}.scal", "unknown key"),
+    ("text for a number", "Backbone.scale", "x", f"{BACKBONE}.scale", "expected a number"),
+    ("a number for a flag", "Neck.shortcut", 1, f"{NECK}.shortcut", "true or false"),
+    ("a flag for a number", "Head.k", True, f"{HEAD}.k", "found true, expected a whole number"),
+    ("a missing argument", "Neck.out_channels", ..., f"{NECK}.out_channels", "missing"),
+    ("odd channels", "Neck.out_channels", 90, f"{NECK}.out_channels", "a multiple of 4"),
+    ("no channels", "Neck.out_channels", 12, f"{NECK}.out_channels", "16 or more"),
+    ("recognition", "Backbone.det", False, f"{BACKBONE}.det", "found false, expected true"),
+    ("no branch", "Backbone.conv_kxk_num", 0, f"{BACKBONE}.conv_kxk_num", "1 or more"),
+    ("a vanishing scale", "Backbone.scale", 0.01, f"{BACKBONE}.scale", "0.0625 or more"),
+    ("five factors", "Backbone.lr_mult_list", [1] * 5, f"{BACKBONE}.lr_mult_list.5", "6 values"),
+    ("text in a list", "Backbone.lr_mult_list", [1, "a", 1, 1, 1, 1],
+     f"{BACKBONE}.lr_mult_list.1", "found 'a', expected a number"),
+    ("a number for a list", "Head.kernel_list", 3, f"{HEAD}.kernel_list", "expected a list"),
+    ("wrong kernels", "Head.kernel_list", [3, 3, 2], f"{HEAD}.kernel_list", "[odd, 2, 2]"),
+    ("a step that falls", "Head.k", 0, f"{HEAD}.k", "must be 1 or more"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -217,20 +224,20 @@ def test_faults_are_named(place: str, value: object, key: str, message: str) -> 
         (
             {"Backbone": {"name": "MobileNetV3", "scale": 0.6}},
             "Architecture.Backbone.scale",
-            "must be one of",
+            "expected one of 0.35, 0.5",
         ),
         (
-            {"Neck": {"name": "LKPAN", "out_channels": 96, "mode": "lite"}},
+            {"Neck": {"name": "LKPAN", "out_channels": 96, "mode": "light"}},
             "Architecture.Neck.mode",
-            "'lite' is not a choice",
+            "found 'light', expected one of large, lite",
         ),
         (
             {"Backbone": {"name": "PPHGNet_small", "det": False}},
             "Architecture.Backbone.det",
-            "write true",
+            "expected true",
         ),
     ],
-    ids=["variant", "scale", "lite neck", "recognition"],
+    ids=["variant", "scale", "kind of neck", "recognition"],
 )
 def test_faults_of_other_parts(section: dict[str, Any], key: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -10,14 +10,9 @@ import pytest
 from nets_reference import forward, hashed_state, load, run, shapes
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models import (
-    build_architecture,
-    build_detector,
-    detect_form,
-    fold_state,
-    released_key_order,
-    unfold_state,
-)
+from ppocr_ft.models.architecture import build_architecture, build_detector
+from ppocr_ft.models.fold import detect_form, fold_state, unfold_state
+from ppocr_ft.models.released_order import released_key_order
 
 DETECTOR = "PP-OCRv4_mobile_det"
 DEPTHWISE = "backbone.blocks6.1.dw_conv"  # 5 x 5 with an identity branch

@@ -9,7 +9,7 @@ import paddle
 import pytest
 from nets_reference import FILES, entries, forward, hashed_state, load, run, shapes
 
-from ppocr_ft.models import build_detector
+from ppocr_ft.models.architecture import build_detector
 
 STATISTICS = ("_mean", "_variance")
 NOT_STEEPENED = {"maps": slice(0, 2), "distance_maps": slice(0, 1)}  # shrink and threshold maps

@@ -15,7 +15,9 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.models import build_detector, fold_state, released_key_order, unfold_state
+from ppocr_ft.models.architecture import build_detector
+from ppocr_ft.models.fold import fold_state, unfold_state
+from ppocr_ft.models.released_order import released_key_order
 
 SIZES_PX = {"small": (96, 160), "real": (736, 512)}
 

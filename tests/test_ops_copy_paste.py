@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pictures import page, quads, run
 
 from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.geometric import IaaAugment
+from ppocr_ft.transforms.iaa_augment import IaaAugment
 from ppocr_ft.transforms.sample import Sample
 
 

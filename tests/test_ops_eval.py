@@ -14,9 +14,12 @@ from pictures import gradient, paddleocr_class, text
 from samples import shared_data
 
 from ppocr_ft.errors import ConfigError, DataError
-from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
-from ppocr_ft.transforms.labels import DetLabelEncode
-from ppocr_ft.transforms.resize import DetResizeForTest
+from ppocr_ft.transforms.decode_image import DecodeImage
+from ppocr_ft.transforms.det_label_encode import DetLabelEncode
+from ppocr_ft.transforms.det_resize_for_test import DetResizeForTest
+from ppocr_ft.transforms.keep_keys import KeepKeys
+from ppocr_ft.transforms.normalize_image import NormalizeImage
+from ppocr_ft.transforms.to_chw_image import ToCHWImage
 
 REAL = "2.10.0"
 

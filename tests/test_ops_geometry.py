@@ -14,11 +14,13 @@ from pictures import DOT_SIGMA_PX, dots, find_dots, gradient, page, quads, run
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import matrices
 from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
-from ppocr_ft.transforms.geometric import GeometricOperator, IaaAugment
+from ppocr_ft.transforms.east_random_crop_data import EastRandomCropData
+from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.iaa_augment import IaaAugment
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.render import render
 from ppocr_ft.transforms.sample import Sample
+from ppocr_ft.transforms.scaled_crop import ScaledCrop
 
 SUBPIXEL = 0.3
 seeds = st.integers(0, 2**32 - 1)

@@ -10,15 +10,11 @@ import pytest
 from pictures import gradient
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms.photometric import (
-    Blur,
-    ColorJitter,
-    Grain,
-    Jitter,
-    JpegCompression,
-    Noise,
-    PixelOperator,
-)
+from ppocr_ft.transforms.blur import Blur
+from ppocr_ft.transforms.color_jitter import ColorJitter, Jitter
+from ppocr_ft.transforms.jpeg_compression import JpegCompression
+from ppocr_ft.transforms.noise import Grain, Noise
+from ppocr_ft.transforms.pixels import PixelOperator
 
 EFFECTS: dict[str, PixelOperator[Any]] = {
     "ColorJitter": ColorJitter(0.4, 0.4, 0.4, 0.1),

@@ -18,7 +18,7 @@ from ppocr_ft.config.solver import DEFAULT_WEIGHT_DECAY  # noqa: E402
 from ppocr_ft.errors import ConfigError  # noqa: E402
 from ppocr_ft.factory.optimizers import learning_rate, optimizer, warmup_steps  # noqa: E402
 from ppocr_ft.factory.param_groups import param_groups  # noqa: E402
-from ppocr_ft.models import Detector, build_detector  # noqa: E402
+from ppocr_ft.models.architecture import Detector, build_detector  # noqa: E402
 from ppocr_ft.optim import OPTIMIZERS, ParamGroups, Rates, default_weight_decay  # noqa: E402
 
 EPOCHS, PER_EPOCH = 5, 4

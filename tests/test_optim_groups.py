@@ -10,7 +10,7 @@ from nets_reference import entries
 from paddle import nn
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.models import build_detector
+from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.optim.groups import (
     Fresh,
     NoDecay,

@@ -12,7 +12,7 @@ paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 from ppocr_ft.engine.evaluate import eval_mode  # noqa: E402
 from ppocr_ft.engine.norms import freeze_statistics  # noqa: E402
 from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole  # noqa: E402
-from ppocr_ft.models import Detector, build_architecture, build_detector  # noqa: E402
+from ppocr_ft.models.architecture import Detector, build_architecture, build_detector  # noqa: E402
 
 SMALL: dict[str, object] = {
     "Backbone": {"name": "MobileNetV3", "scale": 0.35, "model_name": "small", "disable_se": True},

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_weights_inference import PROGRAM as PDMODEL
 from weights_reference import FOLDER, STATE
 
 from ppocr_ft.errors import WeightsError
@@ -280,7 +279,6 @@ REAL = {
     "protocol 4": (FOLDER / "paddle-2.6.2-protocol4.pdparams").read_bytes(),
     "tensors": (FOLDER / "paddle-3.0.0" / "inference.pdiparams").read_bytes(),
     "program": (FOLDER / "paddle-3.0.0" / "inference.json").read_bytes(),
-    "old program": PDMODEL,
 }
 READERS: dict[str, Callable[[bytes], object]] = {
     "tensors": decode_tensors,

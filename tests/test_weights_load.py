@@ -12,14 +12,10 @@ from nets_reference import hashed_state, load, run, shapes
 from weights_reference import assert_same
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models import (
-    DETECTORS,
-    Detector,
-    Form,
-    build_detector,
-    fold_state,
-    released_key_order,
-)
+from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.models.configs import DETECTORS, Form
+from ppocr_ft.models.fold import fold_state
+from ppocr_ft.models.released_order import released_key_order
 from ppocr_ft.weights import (
     CoverageReport,
     load_into,

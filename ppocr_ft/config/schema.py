@@ -12,7 +12,6 @@ from annotated_types import MinLen
 from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
 
 from ppocr_ft.config.faults import Fault
-from ppocr_ft.config.networks import ArchitectureSection
 from ppocr_ft.config.solver import OptimizerSection
 from ppocr_ft.config.transforms import OperatorItem
 from ppocr_ft.config.yaml_text import dump_yaml
@@ -29,6 +28,7 @@ from ppocr_ft.declaration import (
     one_as_list,
 )
 from ppocr_ft.engine.monitor import VERDICT_NAMES
+from ppocr_ft.models.configs import ArchitectureConfig
 
 SAMPLE_DATA_DIR = "sample"
 """The ``data_dir`` that means the built-in sample data set."""
@@ -290,7 +290,7 @@ class Config(Section):
     }
 
     Global: GlobalSection = GlobalSection()
-    Architecture: ArchitectureSection
+    Architecture: ArchitectureConfig
     Loss: LossSection = LossSection()
     Optimizer: OptimizerSection
     PostProcess: PostProcessSection = PostProcessSection()

@@ -66,7 +66,7 @@ class Pruner:
         if name is None or name not in choice.table:
             named = choice.by and isinstance(data, dict)
             where = join_key(key, choice.by) if named else key
-            told = error(where, _no_choice(choice, name, data))
+            told = error(where, choice.refusal(data))
             self.faults += found_by("unknown_name", [told])
             self.broken.append(key)
             return data
@@ -88,33 +88,6 @@ class Pruner:
 def _stands_alone(item: object, data: object) -> bool:
     alone = any(isinstance(meta, Choice) and meta.may_stand_alone for meta in _metadata(item))
     return alone and isinstance(data, (str, dict))
-
-
-def _no_choice(choice: Choice, name: str | None, data: object) -> str:
-    if name is not None:
-        return f"unknown {choice.what} {name!r}{suggest(name, choice.names)}"
-    return _no_name(choice, data) if choice.by else _no_operator(data)
-
-
-def _no_name(choice: Choice, data: object) -> str:
-    known = ", ".join(sorted(choice.names))
-    if not isinstance(data, dict):
-        return f"found {show(data)}, expected keys, first of all {choice.by}: one of {known}"
-    if choice.by not in data:
-        return f"missing; expected one of {known}"
-    return f"found {show(data[choice.by])}, expected one of {known}"
-
-
-def _no_operator(data: object) -> str:
-    if isinstance(data, dict) and len(data) > 1:
-        first, second = list(data)[:2]
-        return (
-            f"{first!r} and {second!r} stand at the same indentation; an operator is one name, "
-            "its arguments are indented further"
-        )
-    if isinstance(data, str):
-        return f"found the text {data!r}; an operator is written '- {data}:', with a colon"
-    return f"found {show(data)}, expected an operator: one name and its arguments"
 
 
 @cache

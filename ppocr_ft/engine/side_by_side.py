@@ -17,7 +17,8 @@ import paddle
 from paddle import nn
 
 from ppocr_ft.engine.norms import gathered_statistics
-from ppocr_ft.models import DBHead, Detector
+from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.db_head import DBHead
 
 Maps = dict[str, paddle.Tensor]
 Backward = Callable[[], None]

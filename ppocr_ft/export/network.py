@@ -9,7 +9,8 @@ import numpy as np
 import paddle
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models import Detector, build_architecture, fold_state
+from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.fold import fold_state
 from ppocr_ft.models.layers import Layer
 from ppocr_ft.weights.arrays import State
 

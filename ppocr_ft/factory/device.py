@@ -12,7 +12,7 @@ from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole
 from ppocr_ft.engine.train_step import Precision
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.models import Detector
+from ppocr_ft.models.architecture import Detector
 from ppocr_ft.utils.system import cores
 
 

@@ -19,7 +19,8 @@ from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.metrics import DetMetric
-from ppocr_ft.models import Detector, Form, build_architecture
+from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.transforms import registry

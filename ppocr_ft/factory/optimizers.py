@@ -8,7 +8,7 @@ from ppocr_ft.config import Config
 from ppocr_ft.config.solver import LearningRate, OptimizerSection
 from ppocr_ft.config.solver_rules import total_batch_size
 from ppocr_ft.factory.param_groups import fresh_layers, param_groups
-from ppocr_ft.models import Detector
+from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim import (
     Constant,
     Cosine,

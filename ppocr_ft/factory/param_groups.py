@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ppocr_ft.config import param_groups as section_types
 from ppocr_ft.config.solver import OptimizerSection
-from ppocr_ft.models import Detector
+from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim import (
     Fresh,
     NoDecay,

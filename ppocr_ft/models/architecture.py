@@ -2,79 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, NamedTuple, get_args
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import paddle
 
+from ppocr_ft.declaration import read_section
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.models.arguments import check_keys, parse_arguments, suggest
-from ppocr_ft.models.db_head import DBHead, DBHeadConfig, PFHeadLocal, PFHeadLocalConfig
-from ppocr_ft.models.hgnet import PPHGNetSmall, PPHGNetSmallConfig
+from ppocr_ft.messages import suggest
+from ppocr_ft.models.configs import (
+    DETECTORS,
+    ArchitectureConfig,
+    Backbone,
+    DBHeadConfig,
+    Form,
+    LKPANConfig,
+    MobileNetV3Config,
+    Part,
+    PFHeadLocalConfig,
+    PPHGNetSmallConfig,
+    PPLCNetV3Config,
+    RSEFPNConfig,
+)
+from ppocr_ft.models.db_head import DBHead, PFHeadLocal
+from ppocr_ft.models.hgnet import PPHGNetSmall
 from ppocr_ft.models.layers import Layer
-from ppocr_ft.models.lcnetv3 import Form, PPLCNetV3, PPLCNetV3Config
-from ppocr_ft.models.mobilenetv3 import MobileNetV3, MobileNetV3Config
-from ppocr_ft.models.necks import LKPAN, RSEFPN, LKPANConfig, RSEFPNConfig
+from ppocr_ft.models.lcnetv3 import PPLCNetV3
+from ppocr_ft.models.mobilenetv3 import MobileNetV3
+from ppocr_ft.models.necks import LKPAN, RSEFPN
 
-
-class Part(NamedTuple):
-    """A part of a detector: the dataclass of its YAML arguments, and its layer."""
-
-    config: type[Any]
-    layer: Callable[..., Any]
-
-
-PARTS: dict[str, dict[str, Part]] = {
-    "Backbone": {
-        "PPLCNetV3": Part(PPLCNetV3Config, PPLCNetV3),
-        "PPHGNet_small": Part(PPHGNetSmallConfig, PPHGNetSmall),
-        "MobileNetV3": Part(MobileNetV3Config, MobileNetV3),
-    },
-    "Neck": {
-        "RSEFPN": Part(RSEFPNConfig, RSEFPN),
-        "LKPAN": Part(LKPANConfig, LKPAN),
-    },
-    "Head": {
-        "DBHead": Part(DBHeadConfig, DBHead),
-        "PFHeadLocal": Part(PFHeadLocalConfig, PFHeadLocal),
-    },
+LAYERS: dict[type[Part], type[Any]] = {
+    PPLCNetV3Config: PPLCNetV3,
+    PPHGNetSmallConfig: PPHGNetSmall,
+    MobileNetV3Config: MobileNetV3,
+    RSEFPNConfig: RSEFPN,
+    LKPANConfig: LKPAN,
+    DBHeadConfig: DBHead,
+    PFHeadLocalConfig: PFHeadLocal,
 }
-
-_LCNET_MOBILE: dict[str, object] = {
-    "model_type": "det",
-    "algorithm": "DB",
-    "Transform": None,
-    "Backbone": {"name": "PPLCNetV3", "scale": 0.75, "det": True},
-    "Neck": {"name": "RSEFPN", "out_channels": 96, "shortcut": True},
-    "Head": {"name": "DBHead", "k": 50, "fix_nan": True},
-}
-
-DETECTORS: dict[str, dict[str, object]] = {
-    "PP-OCRv5_mobile_det": _LCNET_MOBILE,
-    "PP-OCRv4_mobile_det": _LCNET_MOBILE,
-    "PP-OCRv4_server_det": {
-        "model_type": "det",
-        "algorithm": "DB",
-        "Transform": None,
-        "Backbone": {"name": "PPHGNet_small", "det": True},
-        "Neck": {"name": "LKPAN", "out_channels": 256, "intracl": True},
-        "Head": {"name": "PFHeadLocal", "k": 50, "mode": "large", "fix_nan": True},
-    },
-    "PP-OCRv3_mobile_det": {
-        "model_type": "det",
-        "algorithm": "DB",
-        "Transform": None,
-        "Backbone": {
-            "name": "MobileNetV3",
-            "scale": 0.5,
-            "model_name": "large",
-            "disable_se": True,
-        },
-        "Neck": {"name": "RSEFPN", "out_channels": 96, "shortcut": True},
-        "Head": {"name": "DBHead", "k": 50},
-    },
-}
+"""The layer of each part. A neck's and a head's also takes what comes in, ``in_channels``."""
 
 
 class Detector(Layer):
@@ -97,49 +63,39 @@ class Detector(Layer):
 
 
 def build_detector(name: str, form: Form = "branches") -> Detector:
-    """A released detector's network (``DETECTORS``), freshly initialised.
+    """Build a released detector's network (``DETECTORS``), freshly initialised.
 
     ``form`` is PPLCNetV3's; the other backbones have one form only and take either value.
-    Raises ConfigError for an unknown name.
+
+    Raises:
+        ConfigError: the name is unknown.
     """
     if name not in DETECTORS:
         raise ConfigError(f"unknown detector {name!r}{suggest(name, DETECTORS)}")
     return build_architecture(DETECTORS[name], form)
 
 
-def build_architecture(architecture: Mapping[str, object], form: Form = "branches") -> Detector:
-    """The network of a PaddleOCR YAML ``Architecture`` section, freshly initialised.
+def build_architecture(
+    architecture: ArchitectureConfig | Mapping[str, object], form: Form = "branches"
+) -> Detector:
+    """Build the network of an ``Architecture`` section, freshly initialised.
 
-    Raises ConfigError, naming the key, for an unknown part or argument, a wrong type or value, and
-    whatever isn't a detector of the DB family.
+    Raises:
+        ConfigError: naming the key, for an unknown part or argument, a wrong type or value, and
+            whatever isn't a detector of the DB family.
     """
     if form not in get_args(Form):
         raise ConfigError(f"unknown form {form!r}{suggest(form, get_args(Form))}")
-    check_keys(architecture, ("model_type", "algorithm", "Transform", *PARTS), "Architecture")
-    for key, only in (("model_type", "det"), ("algorithm", "DB"), ("Transform", None)):
-        found = architecture.get(key, only)
-        if found != only:
-            wanted = "null" if only is None else repr(only)
-            raise ConfigError(f"must be {wanted}, is {found!r}", key=f"Architecture.{key}")
-    make_backbone, make_neck, make_head = (_part(architecture, kind) for kind in PARTS)
-    in_two_forms = make_backbone.func is PPLCNetV3
-    backbone = make_backbone(form=form) if in_two_forms else make_backbone()
-    neck = make_neck(backbone.out_channels)
-    head = make_head(neck.out_channels)
+    if isinstance(architecture, ArchitectureConfig):
+        section = architecture
+    else:
+        section = read_section(ArchitectureConfig, architecture, "Architecture")
+    backbone = _backbone(section.Backbone, form)
+    neck = LAYERS[type(section.Neck)](backbone.out_channels, section.Neck)
+    head = LAYERS[type(section.Head)](neck.out_channels, section.Head)
     return Detector(backbone, neck, head)
 
 
-def _part(architecture: Mapping[str, object], kind: str) -> partial[Any]:
-    """The layer class of a section with its config, to be called with the input's channels."""
-    path = f"Architecture.{kind}"
-    section = architecture.get(kind)
-    if not isinstance(section, Mapping):
-        raise ConfigError("must be a section with a name", key=path)
-    parts = PARTS[kind]
-    name = section.get("name")
-    if not isinstance(name, str) or name not in parts:
-        raise ConfigError(
-            f"unknown {kind.lower()} {name!r}{suggest(name, parts)}", key=f"{path}.name"
-        )
-    part = parts[name]
-    return partial(part.layer, config=parse_arguments(part.config, section, path))
+def _backbone(config: Backbone, form: Form) -> Any:
+    layer = LAYERS[type(config)]
+    return layer(config, form) if config.HAS_FORMS else layer(config)

@@ -7,42 +7,15 @@ PaddleOCR 2.7 to 3.x, ``DBHead`` and ``PFHeadLocal``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.models.configs import DBHeadConfig, PFHeadLocalConfig
 from ppocr_ft.models.layers import ConvBN, Layer, param_attr, upsample
 
 BN_INITIAL_BIAS = 1e-4
-
-
-@dataclass(frozen=True)
-class DBHeadConfig:
-    """The YAML arguments of ``Head: {name: DBHead}``."""
-
-    k: float = 50.0  # steepness of the differentiable step
-    kernel_list: tuple[int, ...] = (3, 2, 2)  # a convolution, then two that double the size
-    fix_nan: bool = False  # while training, NaN in the head's features becomes 0
-
-    def __post_init__(self) -> None:
-        if self.k <= 0:
-            raise ConfigError(f"must be positive, is {self.k}", key="k")
-        kernels = self.kernel_list
-        if len(kernels) != 3 or kernels[0] < 1 or kernels[0] % 2 == 0 or kernels[1:] != (2, 2):
-            raise ConfigError(
-                f"must be [odd, 2, 2] to keep the map's size, is {list(kernels)}", key="kernel_list"
-            )
-
-
-@dataclass(frozen=True)
-class PFHeadLocalConfig(DBHeadConfig):
-    """The YAML arguments of ``Head: {name: PFHeadLocal}``."""
-
-    mode: Literal["large", "small"] = "small"  # channels of the local module: 1/4 or 1/8
 
 
 class MapHead(Layer):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models.lcnetv3 import Form
+from ppocr_ft.models.configs import Form
 
 Array = NDArray[Any]
 State = Mapping[str, Array]

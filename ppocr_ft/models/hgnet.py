@@ -5,14 +5,13 @@ Source: PaddleOCR 2.7 to 3.x, ``PPHGNet_small(det=True)``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.models.configs import PPHGNetSmallConfig
 from ppocr_ft.models.layers import Activation, ConvBN, Layer
 
 
@@ -34,17 +33,6 @@ STAGES = (
     StageSpec(512, 192, 768, blocks=2),
     StageSpec(768, 224, 1024),
 )
-
-
-@dataclass(frozen=True)
-class PPHGNetSmallConfig:
-    """The YAML arguments of ``Backbone: {name: PPHGNet_small}``."""
-
-    det: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.det:
-            raise ConfigError("the recognition backbone is not here; write true", key="det")
 
 
 def _conv(

@@ -7,14 +7,13 @@ Source: PaddleOCR 2.7 to 3.x, ``PPLCNetV3(det=True)``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.models.configs import Form, PPLCNetV3Config
 from ppocr_ft.models.layers import (
     ConvBN,
     Layer,
@@ -23,8 +22,6 @@ from ppocr_ft.models.layers import (
     param_attr,
     round_channels,
 )
-
-Form = Literal["branches", "folded"]
 
 _BN_L2 = 0.0  # the batch norms of the convolutions are never decayed
 _SE_GATE_SLOPE = 0.1666667  # Paddle's own rounding of 1/6; with 1/6 the maps differ by 7e-6
@@ -53,30 +50,6 @@ STAGES: dict[str, tuple[BlockSpec, ...]] = {
     ),
 }
 FEATURE_CHANNELS = {"blocks3": 16, "blocks4": 24, "blocks5": 56, "blocks6": 480}
-
-
-@dataclass(frozen=True)
-class PPLCNetV3Config:
-    """The YAML arguments of ``Backbone: {name: PPLCNetV3}``."""
-
-    scale: float = 1.0  # factor on every number of channels
-    conv_kxk_num: int = 4  # parallel k x k convolutions in the branches form
-    lr_mult_list: tuple[float, ...] = (1.0,) * 6  # learning rate factors: conv1, blocks2 to blocks6
-    lab_lr: float = 0.1  # further factor for the learnable affine blocks
-    det: bool = True
-
-    def __post_init__(self) -> None:
-        if not self.det:
-            raise ConfigError("the recognition backbone is not here; write true", key="det")
-        if int(self.scale * FEATURE_CHANNELS["blocks3"]) < 1:
-            raise ConfigError(f"must be at least 1/16, is {self.scale}", key="scale")
-        if self.conv_kxk_num < 1:
-            raise ConfigError(f"must be at least 1, is {self.conv_kxk_num}", key="conv_kxk_num")
-        if len(self.lr_mult_list) != 1 + len(STAGES):
-            raise ConfigError(
-                f"needs 6 factors (conv1, blocks2 to blocks6), has {len(self.lr_mult_list)}",
-                key="lr_mult_list",
-            )
 
 
 class ConvSpec(NamedTuple):

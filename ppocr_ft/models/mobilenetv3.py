@@ -6,17 +6,15 @@ which returns features at four sizes and leaves out the classifier.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import paddle
 from paddle import nn
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.models.configs import MobileNetV3Config
 from ppocr_ft.models.layers import Activation, ConvBN, Layer, SqueezeExcite, round_channels
 
 SE_GATE_SLOPE = 0.2
-SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
 
 
 class UnitSpec(NamedTuple):
@@ -90,19 +88,6 @@ VARIANTS = {
         last_channels=576,
     ),
 }
-
-
-@dataclass(frozen=True)
-class MobileNetV3Config:
-    """The YAML arguments of ``Backbone: {name: MobileNetV3}``."""
-
-    model_name: Literal["large", "small"] = "large"
-    scale: float = 0.5  # factor on every number of channels
-    disable_se: bool = False  # leave out every squeeze and excitation
-
-    def __post_init__(self) -> None:
-        if self.scale not in SCALES:
-            raise ConfigError(f"must be one of {SCALES}, is {self.scale}", key="scale")
 
 
 class ResidualUnit(Layer):

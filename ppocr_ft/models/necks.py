@@ -6,49 +6,16 @@ Source: PaddleOCR 2.5 to 3.x, ``RSEFPN`` (PP-OCRv3, v4 mobile) and ``LKPAN`` (PP
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.models.configs import LKPANConfig, Neck, RSEFPNConfig
 from ppocr_ft.models.layers import Layer, SqueezeExcite, add_top_down, concat_at_finest
 
 SE_GATE_SLOPE = 0.2
 LARGE_KERNEL = 9
-
-
-def _check_out_channels(out_channels: int) -> None:
-    if out_channels < 16 or out_channels % 4:
-        raise ConfigError(
-            f"must be a multiple of 4 and at least 16, is {out_channels}", key="out_channels"
-        )
-
-
-@dataclass(frozen=True)
-class RSEFPNConfig:
-    """The YAML arguments of ``Neck: {name: RSEFPN}``."""
-
-    out_channels: int
-    shortcut: bool = True  # add each convolution's output to its attention-weighted output
-    intracl: bool = False  # refine each level by an IntraCL block
-
-    def __post_init__(self) -> None:
-        _check_out_channels(self.out_channels)
-
-
-@dataclass(frozen=True)
-class LKPANConfig:
-    """The YAML arguments of ``Neck: {name: LKPAN}``."""
-
-    out_channels: int
-    mode: Literal["large"] = "large"  # PaddleOCR's "lite" is in none of its detector configs
-    intracl: bool = False  # refine each level by an IntraCL block
-
-    def __post_init__(self) -> None:
-        _check_out_channels(self.out_channels)
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2D:
@@ -115,15 +82,47 @@ class IntraCLBlock(Layer):
         return x + F.relu(self.bn(relation))
 
 
+class DepthwiseSeparable(Layer):
+    """A large depthwise convolution, then two pointwise ones; a third one past them if the number
+    of channels changes.
+
+    Source: PaddleOCR's ``DSConv``, which LKPAN's mode lite is made of.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        padding, wide = kernel_size // 2, 4 * in_channels
+        self.conv1 = nn.Conv2D(
+            in_channels,
+            in_channels,
+            kernel_size,
+            padding=padding,
+            groups=in_channels,
+            bias_attr=False,
+        )
+        self.bn1 = nn.BatchNorm2D(in_channels)
+        self.conv2 = nn.Conv2D(in_channels, wide, 1, bias_attr=False)
+        self.bn2 = nn.BatchNorm2D(wide)
+        self.conv3 = nn.Conv2D(wide, out_channels, 1, bias_attr=False)
+        self._changes_channels = in_channels != out_channels
+        if self._changes_channels:
+            self.conv_end = nn.Conv2D(in_channels, out_channels, 1, bias_attr=False)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        deep = F.relu(self.bn2(self.conv2(self.bn1(self.conv1(x)))))  # (n, 4 * in, h, w)
+        out = self.conv3(deep)  # (n, out, h, w)
+        return out + self.conv_end(x) if self._changes_channels else out
+
+
 class _Neck(Layer):
     """What the two necks share: reading the levels and joining them."""
 
-    def __init__(self, out_channels: int, *, intracl: bool) -> None:
+    def __init__(self, config: Neck) -> None:
         super().__init__()
-        self.out_channels = out_channels
-        self._intracl = intracl
-        for level in (1, 2, 3, 4) if intracl else ():
-            self.add_sublayer(f"incl{level}", IntraCLBlock(out_channels // 4))
+        self.out_channels = config.out_channels
+        self._intracl = config.intracl
+        for level in (1, 2, 3, 4) if config.intracl else ():
+            self.add_sublayer(f"incl{level}", IntraCLBlock(config.out_channels // 4))
 
     def join(self, levels: Sequence[paddle.Tensor]) -> paddle.Tensor:
         if self._intracl:
@@ -145,7 +144,7 @@ class RSEFPN(_Neck):
     """
 
     def __init__(self, in_channels: Sequence[int], config: RSEFPNConfig) -> None:
-        super().__init__(config.out_channels, intracl=config.intracl)
+        super().__init__(config)
         out, shortcut = config.out_channels, config.shortcut
         self.ins_conv = nn.LayerList([RSELayer(c, out, 1, shortcut=shortcut) for c in in_channels])
         self.inp_conv = nn.LayerList(
@@ -164,15 +163,16 @@ class LKPAN(_Neck):
     """
 
     def __init__(self, in_channels: Sequence[int], config: LKPANConfig) -> None:
-        super().__init__(config.out_channels, intracl=config.intracl)
+        super().__init__(config)
         out, quarter = config.out_channels, config.out_channels // 4
         self.ins_conv = nn.LayerList([_conv(c, out, 1) for c in in_channels])
-        self.inp_conv = nn.LayerList([_conv(out, quarter, LARGE_KERNEL) for _ in in_channels])
+        large = _conv if config.mode == "large" else DepthwiseSeparable
+        self.inp_conv = nn.LayerList([large(out, quarter, LARGE_KERNEL) for _ in in_channels])
         self.pan_head_conv = nn.LayerList(
             [_conv(quarter, quarter, 3, stride=2) for _ in in_channels[1:]]
         )
         self.pan_lat_conv = nn.LayerList(
-            [_conv(quarter, quarter, LARGE_KERNEL) for _ in in_channels]
+            [large(quarter, quarter, LARGE_KERNEL) for _ in in_channels]
         )
 
     def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ppocr_ft.models import Form
+from ppocr_ft.models.configs import Form
 
 PARTS = ("backbone", "neck", "head")
 Status = Literal["matched", "missing", "wrong shape", "unexpected", "fresh by nature"]

@@ -9,14 +9,10 @@ from typing import NamedTuple, get_args
 import paddle
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models import (
-    DETECTORS,
-    Detector,
-    Form,
-    build_detector,
-    detect_form,
-    released_key_order,
-)
+from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.models.configs import DETECTORS, Form
+from ppocr_ft.models.fold import detect_form
+from ppocr_ft.models.released_order import released_key_order
 from ppocr_ft.weights.arrays import State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.matching import (

@@ -11,7 +11,9 @@ import numpy as np
 import paddle
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models import Detector, Form, build_architecture, detect_form, unfold_state
+from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.configs import Form
+from ppocr_ft.models.fold import detect_form, unfold_state
 from ppocr_ft.weights.arrays import Array, State, at_path
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.files import write_weights

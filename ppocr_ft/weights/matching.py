@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models import Detector, Form, detect_form, fold_state, released_key_order
+from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.configs import Form
+from ppocr_ft.models.fold import detect_form, fold_state
+from ppocr_ft.models.released_order import released_key_order
 from ppocr_ft.weights.arrays import Array, State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource

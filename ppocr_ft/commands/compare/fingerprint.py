@@ -16,7 +16,7 @@ from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset, SplitSection
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
-from ppocr_ft.models import Detector
+from ppocr_ft.models.architecture import Detector
 from ppocr_ft.version import __version__
 from ppocr_ft.weights import open_source
 

@@ -26,7 +26,7 @@ from ppocr_ft.export import (
 )
 from ppocr_ft.export.card import Origin, model_card
 from ppocr_ft.export.parity import Judged
-from ppocr_ft.export.settings import check_model_name
+from ppocr_ft.export.settings import MODEL_NAMES, check_model_name
 from ppocr_ft.export.worker import WorkerFailed
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import (
@@ -36,9 +36,10 @@ from ppocr_ft.factory.objects import (
     post_process,
     starting_network,
 )
-from ppocr_ft.models import Detector
+from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.configs import DETECTORS
 from ppocr_ft.utils.progress import ProgressBar, no_progress
-from ppocr_ft.utils.sampling import evenly_spaced
+from ppocr_ft.utils.sampling import spread
 from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.matching import state_of
 
@@ -53,13 +54,6 @@ __all__ = [
 
 PARITY_IMAGES = 10
 PARITY_FILE, CARD_FILE, TENSORS_FILE = "parity.json", "model_card.md", "inference.pdiparams"
-NAMES = {
-    "PPLCNetV3": "PP-OCRv4_mobile_det",
-    "PPHGNet_small": "PP-OCRv4_server_det",
-    "MobileNetV3": "PP-OCRv3_mobile_det",
-}
-"""By backbone: the model name where the config has none."""
-
 PIXEL_OPERATORS = {"DecodeImage", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
 
 
@@ -127,6 +121,19 @@ def _trained(config: Config) -> tuple[Detector, CoverageReport]:
     return network, coverage
 
 
+def _released_name(config: Config) -> str:
+    """Return the name of the first released detector that has the config's backbone."""
+    backbone = type(config.Architecture.Backbone)
+    for name, detector in DETECTORS.items():
+        if type(detector.Backbone) is backbone:
+            return name
+    raise ConfigError(
+        f"is null, and no released detector has the backbone {config.Architecture.Backbone.name}; "
+        f"name one that PaddleOCR 3 is to take it for: {', '.join(MODEL_NAMES)}",
+        key="Global.model_name",
+    )
+
+
 def inference_settings(config: Config) -> InferenceSettings:
     """What ``inference.yml`` is to say: the config's ``Eval`` and ``PostProcess``.
 
@@ -136,9 +143,8 @@ def inference_settings(config: Config) -> InferenceSettings:
     given = {item.name: item.arguments() for item in config.Eval.dataset.transforms}
     _check_operators(given)
     decode, normalize = given["DecodeImage"], given["NormalizeImage"]
-    name = config.Global.model_name or NAMES[config.Architecture.Backbone.name]
     return InferenceSettings(
-        check_model_name(name),
+        check_model_name(config.Global.model_name or _released_name(config)),
         decode["img_mode"],
         resize_rule(given["DetResizeForTest"]),
         normalize.get("scale", 1 / 255),
@@ -174,7 +180,7 @@ def parity_set(config: Config, count: int | None) -> ImageSet:
     chain = tuple(item for item in section.transforms if item.name != "KeepKeys")
     with_paths = section.model_copy(update={"transforms": chain})
     data = data_set(with_paths, config.Global.seed, replace_bad=False)
-    chosen = evenly_spaced(len(data), len(data) if count is None else count)
+    chosen = spread(len(data), len(data) if count is None else count)
     return ImageSet(
         lambda index: data[chosen[index]],
         len(chosen),

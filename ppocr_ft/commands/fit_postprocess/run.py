@@ -40,7 +40,7 @@ from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import eval_data, eval_image, evaluate, network, post_process
 from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.metrics.det import overlaps
-from ppocr_ft.models import Detector
+from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_FILES, FIT_JSON, FIT_PICTURE
 from ppocr_ft.utils.files import check_writable, write_whole

@@ -1,0 +1,205 @@
+"""The keys of ``Architecture``: of each backbone, neck and head; the released detectors.
+
+Names and defaults are PaddleOCR's. The config and the networks both read these classes, so there
+is no paddle in here. A new part is a class here, entered in its table, its layer in a module of
+its own, and a line in ``architecture.LAYERS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Ge, MultipleOf
+from pydantic import AfterValidator, Strict
+
+from ppocr_ft.declaration import Choice, NonNegativeFloat, PositiveInt, Section
+
+Form = Literal["branches", "folded"]
+"""A backbone as it is trained, or as it is exported; most have one form for both."""
+
+MOBILENET_SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
+_BACKBONE_WEIGHTS = "Global.pretrained_model names the weights of the whole network"
+
+
+class Part(Section):
+    """A backbone, a neck or a head."""
+
+    name: str
+
+
+class Backbone(Part):
+    """What all backbones have in common."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        "pretrained": _BACKBONE_WEIGHTS,
+        "use_ssld": _BACKBONE_WEIGHTS,
+        "in_channels": "images have 3 channels",
+    }
+    HAS_FORMS: ClassVar[bool] = False
+    """Whether its layer is built in a form, see ``Form``."""
+
+
+class PPLCNetV3Config(Backbone):
+    """PP-OCRv4 mobile's backbone."""
+
+    HAS_FORMS = True
+
+    name: Literal["PPLCNetV3"] = "PPLCNetV3"
+    scale: Annotated[float, Ge(1 / 16)] = 1.0
+    """Factor on all widths."""
+    conv_kxk_num: PositiveInt = 4
+    """Parallel k x k convolutions in the form branches."""
+    lr_mult_list: Annotated[
+        tuple[
+            NonNegativeFloat,
+            NonNegativeFloat,
+            NonNegativeFloat,
+            NonNegativeFloat,
+            NonNegativeFloat,
+            NonNegativeFloat,
+        ],
+        Strict(False),
+    ] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    """Factors on the learning rate of conv1 and of blocks2 to blocks6."""
+    lab_lr: NonNegativeFloat = 0.1
+    """Further factor on that of the learnable affine blocks."""
+    det: Literal[True] = True
+    """The detector's form: four feature maps instead of one."""
+
+
+class PPHGNetSmallConfig(Backbone):
+    """PP-OCRv4 server's backbone."""
+
+    name: Literal["PPHGNet_small"] = "PPHGNet_small"
+    det: Literal[True] = True
+    """The detector's form: four feature maps instead of one."""
+
+
+def _check_mobilenet_scale(scale: float) -> float:
+    if scale not in MOBILENET_SCALES:
+        widths = ", ".join(map(str, MOBILENET_SCALES))
+        raise ValueError(f"found {scale:g}, expected one of {widths}")
+    return scale
+
+
+class MobileNetV3Config(Backbone):
+    """PP-OCRv3 mobile's backbone."""
+
+    name: Literal["MobileNetV3"] = "MobileNetV3"
+    scale: Annotated[float, AfterValidator(_check_mobilenet_scale)] = 0.5
+    """Factor on all widths."""
+    model_name: Literal["large", "small"] = "large"
+    """Which of its two lists of blocks."""
+    disable_se: bool = False
+    """Whether the squeeze-and-excitation blocks are left out."""
+
+
+class Neck(Part):
+    """What all necks have in common."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {"in_channels": "the backbone says it"}
+
+    out_channels: Annotated[int, Ge(16), MultipleOf(4)]
+    """Channels of the fused map."""
+    intracl: bool = False
+    """Whether each level passes an IntraCL block."""
+
+
+class RSEFPNConfig(Neck):
+    """Feature pyramid with residual squeeze-and-excitation."""
+
+    name: Literal["RSEFPN"] = "RSEFPN"
+    shortcut: bool = True
+    """Whether each block adds its input."""
+
+
+class LKPANConfig(Neck):
+    """Path aggregation with large kernels."""
+
+    name: Literal["LKPAN"] = "LKPAN"
+    mode: Literal["large", "lite"] = "large"
+    """Kind of the 9x9 convolutions: dense or depthwise separable."""
+
+
+def _check_kernels(kernels: tuple[int, int, int]) -> tuple[int, int, int]:
+    if kernels[0] % 2 == 0 or kernels[1:] != (2, 2):
+        raise ValueError(f"found {list(kernels)}, expected [odd, 2, 2], which keeps the map's size")
+    return kernels
+
+
+class DBHeadConfig(Part):
+    """Shrink, threshold and binary map."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {"in_channels": "the neck says it"}
+
+    name: Literal["DBHead", "PFHeadLocal"] = "DBHead"
+    k: PositiveInt = 50
+    """Steepness of the differentiable binarization."""
+    kernel_list: Annotated[
+        tuple[PositiveInt, PositiveInt, PositiveInt], Strict(False), AfterValidator(_check_kernels)
+    ] = (3, 2, 2)
+    """Kernels of a convolution and of the two transposed ones that double the size."""
+    fix_nan: bool = False
+    """Whether NaN in the upsampled maps becomes 0 in training."""
+
+
+class PFHeadLocalConfig(DBHeadConfig):
+    """DBHead with a second, refined shrink map."""
+
+    name: Literal["PFHeadLocal"] = "PFHeadLocal"
+    mode: Literal["large", "small"] = "small"
+    """Width of the refinement: a quarter or an eighth of the neck's channels."""
+
+
+def _by_name(*parts: type[Part]) -> dict[str, type[Section]]:
+    return {part.model_fields["name"].default: part for part in parts}
+
+
+BACKBONES = _by_name(PPLCNetV3Config, PPHGNetSmallConfig, MobileNetV3Config)
+NECKS = _by_name(RSEFPNConfig, LKPANConfig)
+HEADS = _by_name(DBHeadConfig, PFHeadLocalConfig)
+
+
+class ArchitectureConfig(Section):
+    """The network."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        "name": "a detector has no name of its own",
+        "in_channels": "images have 3 channels",
+    }
+
+    model_type: Literal["det"] = "det"
+    """A text detector."""
+    algorithm: Literal["DB"] = "DB"
+    """A DB detector."""
+    Transform: None = None
+    """A rectification in front of the backbone: a detector has none."""
+    Backbone: Annotated[Backbone, Choice("backbone", BACKBONES)]
+    """Makes four feature maps of an image."""
+    Neck: Annotated[Neck, Choice("neck", NECKS)]
+    """Joins them to one."""
+    Head: Annotated[DBHeadConfig, Choice("head", HEADS)]
+    """Makes the probability maps of it."""
+
+
+_LCNET_MOBILE = ArchitectureConfig(
+    Backbone=PPLCNetV3Config(scale=0.75),
+    Neck=RSEFPNConfig(out_channels=96),
+    Head=DBHeadConfig(fix_nan=True),
+)
+DETECTORS = {
+    "PP-OCRv4_mobile_det": _LCNET_MOBILE,
+    "PP-OCRv5_mobile_det": _LCNET_MOBILE,
+    "PP-OCRv4_server_det": ArchitectureConfig(
+        Backbone=PPHGNetSmallConfig(),
+        Neck=LKPANConfig(out_channels=256, intracl=True),
+        Head=PFHeadLocalConfig(mode="large", fix_nan=True),
+    ),
+    "PP-OCRv3_mobile_det": ArchitectureConfig(
+        Backbone=MobileNetV3Config(disable_se=True),
+        Neck=RSEFPNConfig(out_channels=96),
+        Head=DBHeadConfig(),
+    ),
+}
+"""The networks of the released detectors; a backbone's first one gives an export its name."""
