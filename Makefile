@@ -75,36 +75,36 @@ receipts: $(READY)  ## train, fit, export, run in three runtimes, on the receipt
 	@test -d ../shared/data/receipts \
 		|| { echo "the receipts of ../shared/data are not here" >&2; exit 2; }
 	@$(MAKE) --no-print-directory $(RUNTIME_READY) $(UPSTREAM_READY)
-	$(IN_RUNTIMES) PYTHONPATH=tests:. $(PY) docs/scripts/receipts.py $(ARGS)
+	$(IN_RUNTIMES) $(PY) -m experiments.receipts $(ARGS)
 
 regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.0.3 and ours
-	OMP_NUM_THREADS=1 PYTHONPATH=tests:docs/scripts $(PY) -m regression.run $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m experiments.regression.run $(ARGS)
 
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on the receipts of ../shared/data
-	PYTHONPATH=. $(PY) docs/scripts/recipe.py $(ARGS)
+	$(PY) -m experiments.recipe $(ARGS)
 
 small-data: $(READY)  ## docs/small_data.md: augmentation on 10, 30 and 100 receipts
-	PYTHONPATH=. $(PY) docs/scripts/small_data.py $(ARGS)
+	$(PY) -m experiments.small_data $(ARGS)
 
 lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth and ten times of it
-	PYTHONPATH=. $(PY) docs/scripts/lr_check.py $(ARGS)
+	$(PY) -m experiments.lr_check $(ARGS)
 
 docs: $(READY)  ## the pictures and tables of docs/shrink.md
-	PYTHONPATH=tests $(PY) docs/scripts/shrink_pictures.py
+	$(PY) -m experiments.shrink_pictures
 
 rounding: $(READY)  ## section 8 of docs/shrink.md, where ../shared/data is present
-	$(PY) docs/scripts/rounding_table.py
+	$(PY) -m experiments.rounding_table
 
 released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
-	PYTHONPATH=tests $(PY) docs/scripts/released_table.py
+	$(PY) -m experiments.released_table
 
 bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.0's; solver, threads
-	PYTHONPATH=tests $(PY) tests/bench/operators.py
-	PYTHONPATH=. $(PY) -m tests.bench.postprocess
-	PYTHONPATH=tests:. $(PY) tests/bench/data.py
-	PYTHONPATH=. OMP_NUM_THREADS=1 $(PY) tests/bench/solver.py
-	PYTHONPATH=. $(PY) tests/bench/threads.py
-	PYTHONPATH=tests:. OMP_NUM_THREADS=1 $(PY) tests/bench/check.py
+	$(PY) -m benchmarks.operators
+	$(PY) -m benchmarks.postprocess
+	$(PY) -m benchmarks.data
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks.solver
+	$(PY) -m benchmarks.threads
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks.check
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .cache build dist *.egg-info output

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from samples import shared_data
 
 from ppocr_ft import iou_ceiling, unclip_ratio_for
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import areas, offset, perimeters, shrink_distance
+from tests.support.samples import shared_data
 
 
 def box(width: float, height: float, x: float = 0, y: float = 0) -> np.ndarray:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from layers import ALLOWED, ANYWHERE, LIBRARIES, NO_PADDLE
+
+from tests.support.layers import ALLOWED, ANYWHERE, LIBRARIES, NO_PADDLE
 
 PACKAGE = Path(__file__).parents[1] / "ppocr_ft"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -36,7 +37,7 @@ def parts_imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_only_what_its_layer_allows(path: Path) -> None:
     part = part_of(path)
-    assert part in ALLOWED, f"{part} is in no layer; add it to tests/layers.py"
+    assert part in ALLOWED, f"{part} is in no layer; add it to tests/support/layers.py"
     allowed = ALLOWED[part] | ANYWHERE | {part}
     assert parts_imported(path) <= allowed
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from runtime.runtimes import RUNTIMES
+
+from tests.runtime.runtimes import RUNTIMES
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
-from runtime.runtimes import (
+
+from ppocr_ft.commands.export.cli import main as export
+from ppocr_ft.config import load_config
+from ppocr_ft.data.labels import LabelEntry
+from ppocr_ft.data.sample import make_sample
+from ppocr_ft.factory import objects
+from ppocr_ft.geometry import as_shapely
+from tests.runtime.runtimes import (
     HMEAN_LIMIT,
     PADDLEOCR_2,
     PADDLEOCR_3,
@@ -22,14 +29,7 @@ from runtime.runtimes import (
     labels_of,
     rates,
 )
-from samples import SHARED
-
-from ppocr_ft.commands.export.cli import main as export
-from ppocr_ft.config import load_config
-from ppocr_ft.data.labels import LabelEntry
-from ppocr_ft.data.sample import make_sample
-from ppocr_ft.factory import objects
-from ppocr_ft.geometry import as_shapely
+from tests.support.samples import SHARED
 
 IMAGES, MADE_UP_IMAGES = 8, 24
 """A made-up image has fewer texts."""

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 import yaml
-from upstream_data import MAPS, Dataset, yaml_config
+
+from tests.upstream.upstream_data import MAPS, Dataset, yaml_config
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 

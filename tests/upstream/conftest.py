@@ -10,11 +10,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from paddleocr_wheels import IN_CI
-from upstream_data import Dataset, make_dataset
 
 from ppocr_ft import EPOCH_CLOCK
 from ppocr_ft.upstream import uninstall
+from tests.support.paddleocr_wheels import IN_CI
+from tests.upstream.upstream_data import Dataset, make_dataset
 
 HAS_PADDLEOCR = find_spec("paddleocr") is not None
 

@@ -11,8 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from samples import shared_data
-from upstream_data import (
+
+from ppocr_ft import EPOCH_CLOCK
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.upstream import install
+from tests.support.samples import shared_data
+from tests.upstream.upstream_data import (
     MAPS,
     TOTAL_EPOCHS,
     Dataset,
@@ -23,10 +27,6 @@ from upstream_data import (
     ratio_at,
     yaml_config,
 )
-
-from ppocr_ft import EPOCH_CLOCK
-from ppocr_ft.errors import ConfigError
-from ppocr_ft.upstream import install
 
 EPOCHS = range(1, TOTAL_EPOCHS + 3)
 """Two beyond the ramp's end."""

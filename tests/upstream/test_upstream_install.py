@@ -12,11 +12,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from upstream_data import Dataset, assert_ratio, ratio_at, yaml_config
 
 import ppocr_ft
 from ppocr_ft import EPOCH_CLOCK, MakeBorderMap, MakeShrinkMap
 from ppocr_ft.upstream import install, packages, uninstall
+from tests.upstream.upstream_data import Dataset, assert_ratio, ratio_at, yaml_config
 
 COPIES = ("ppocr", "paddleocr.ppocr")
 OURS = {"MakeBorderMap": MakeBorderMap, "MakeShrinkMap": MakeShrinkMap}

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from checkout import python
-from paddleocr_wheels import wheel_dir
-from upstream_data import Dataset, yaml_config
+
+from tests.support.paddleocr_wheels import wheel_dir
+from tests.upstream.checkout import python
+from tests.upstream.upstream_data import Dataset, yaml_config
 
 PROGRAM = Path(__file__).parent / "ratios_of_old.py"
 

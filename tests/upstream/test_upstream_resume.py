@@ -8,10 +8,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from upstream_data import Dataset, assert_ratio, ratio_at, yaml_config
 
 from ppocr_ft import EPOCH_CLOCK
 from ppocr_ft.upstream import install
+from tests.upstream.upstream_data import Dataset, assert_ratio, ratio_at, yaml_config
 
 
 @pytest.fixture

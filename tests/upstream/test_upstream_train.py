@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checkout import Checkout, Run, make_checkout, python
-from upstream_data import Dataset, assert_ratio, images_of, maps_at, ratio_at
 
 from ppocr_ft.upstream.__main__ import USAGE
+from tests.upstream.checkout import Checkout, Run, make_checkout, python
+from tests.upstream.upstream_data import Dataset, assert_ratio, images_of, maps_at, ratio_at
 
 OURS = ("-m", "ppocr_ft.upstream")
 SCHEDULE = "ppocr_ft: shrink ratio 0.4 -> 0.6 over 4 epochs, by the true epoch"

@@ -10,9 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from samples import quad, sample
 
 from ppocr_ft import EpochClock, MakeBorderMap, MakeShrinkMap
+from tests.support.samples import quad, sample
 
 MAPS = ("threshold_map", "threshold_mask", "shrink_map", "shrink_mask")
 SHAPE = (96, 128)

@@ -1,0 +1,97 @@
+"""What the cores are best used for: a training step and an image's evaluation, three ways.
+
+Usage: make bench. Wall time, best of a few, each way in a process of its own, since Paddle reads
+OMP_NUM_THREADS when it is imported: one thread; Paddle's own threads, all cores in one operator;
+and this project's, each core with images of its own (Global.cpu_threads).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from ppocr_ft.utils.system import cores
+
+CONFIG = Path(__file__).parents[1] / "configs" / "det_v4_ft.yml"
+STEPS, IMAGES = 6, 4
+
+
+def ways() -> dict[str, tuple[int, int]]:
+    """Paddle's threads of an operator, and ours of images."""
+    return {
+        "one thread": (1, 1),
+        f"Paddle's {cores()} threads": (cores(), 1),
+        f"{cores()} threads side by side": (1, cores()),
+    }
+
+
+def best_seconds(action: Callable[[], object], times: int) -> float:
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def measure(threads: int) -> dict[str, float]:
+    """Seconds of a step, and of an image."""
+    from ppocr_ft.config import load_config
+    from ppocr_ft.engine.evaluate import maps_of
+    from ppocr_ft.engine.train_step import train_step
+    from ppocr_ft.factory.device import device, passes
+    from ppocr_ft.factory.objects import eval_image
+    from ppocr_ft.losses import DBLoss
+    from ppocr_ft.runs.assemble import prepare
+
+    config = load_config(CONFIG, [f"Global.cpu_threads={threads}", "Global.use_gpu=false"])
+    device(config)
+    parts = prepare(config)
+    state, forward = parts.state, passes(config)(parts.state.network)
+    (batch,) = islice(parts.feed.epoch(1), 1)
+    images = [eval_image(each) for each in islice(parts.eval_images.images(), IMAGES)]
+    state.optimizer.set_lr(0.0)
+
+    def step() -> None:
+        train_step(state.network, [batch], DBLoss(), state.optimizer, forward=forward)
+
+    def evaluate() -> None:
+        list(maps_of(state.network, images, threads=threads))
+
+    return {
+        "training step": best_seconds(step, STEPS),
+        "evaluated image": best_seconds(evaluate, 3) / IMAGES,
+    }
+
+
+def measured_apart(operator_threads: int, threads: int) -> dict[str, float]:
+    environment = {**os.environ, "OMP_NUM_THREADS": str(operator_threads)}
+    command = [sys.executable, __file__, str(threads)]
+    done = subprocess.run(
+        command, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    if sys.argv[1:]:
+        print(json.dumps(measure(int(sys.argv[1]))))
+        return
+    found = {name: measured_apart(*way) for name, way in ways().items()}
+    first, *_ = found.values()
+    for what, alone in first.items():
+        print(f"\n{what}, wall time, against one thread")
+        for name, seconds in found.items():
+            ratio = alone / seconds[what]
+            print(f"  {name:24} {seconds[what]:7.3f} s   {ratio:5.2f} times as fast")
+
+
+if __name__ == "__main__":
+    main()

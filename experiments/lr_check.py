@@ -1,0 +1,150 @@
+"""Does the rate that the LR finder names train better than a tenth and ten times of it?
+
+Usage: make lr-check (python -m experiments.lr_check). It runs the finder on the sample data set
+with configs/det_v4_ft.yml, then `compare`'s short trainings at three rates, with three seeds each;
+it prints what came of it and puts it into docs/lr_check.md, the finder's picture beside it. What is
+finished is not run again: output/lr_check. A run counts by the mean of hmean at IoU 0.5 and 0.7,
+each at its own best unclip ratio. The exit code is 1 where another rate is ahead by more than the
+suggested rate's own runs lie apart.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING
+
+from experiments.marked_tables import Table, replaced
+from ppocr_ft.commands.common import import_paddle, one_thread_an_operator
+from ppocr_ft.commands.compare.variants import Arm, load_arms
+from ppocr_ft.config import load_config
+
+if TYPE_CHECKING:
+    from ppocr_ft.commands.compare.table import ArmRun, Judgement
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "configs" / "det_v4_ft.yml"
+DOCUMENT = ROOT / "docs" / "lr_check.md"
+IMAGES = ROOT / "docs" / "images"
+RUNS = ROOT / "output" / "lr_check"
+EPOCHS, SEEDS = 2, 3
+COMMON = (
+    f"Global.save_model_dir={RUNS}",
+    f"Global.epoch_num={EPOCHS}",
+    "Global.eval_batch_step=[0,1000000]",  # at the end alone
+)
+FACTORS = {"a tenth": 0.1, "suggested": 1.0, "ten times": 10.0}
+INDICATORS = ("hmean", "hmean_70")
+
+
+def find() -> tuple[list[Arm], Table]:
+    """An arm for each of ``FACTORS``, and what the finder said."""
+    from ppocr_ft.commands.find_lr.run import PICTURE, LrSuggestion, LrSweep, find_lr, lr_override
+
+    config = load_config(CONFIG, [f"Global.save_model_dir={RUNS}"])
+    begun, used = time.perf_counter(), time.process_time()
+    search = find_lr(config, LrSweep())
+    minutes = (time.perf_counter() - begun) / 60, (time.process_time() - used) / 60
+    search.save(RUNS)
+    found = search.suggestion
+    if not isinstance(found, LrSuggestion):
+        sys.exit(f"no learning rate found: {found.reason}")
+    (IMAGES / PICTURE).write_bytes((RUNS / PICTURE).read_bytes())
+    overrides = {what: lr_override(config, found.valley * by) for what, by in FACTORS.items()}
+    rates = (found.begin, found.bottom, found.steepest, found.valley)
+    cells = [str(len(search.test.points)), search.test.ending, *(f"{rate:.1e}" for rate in rates)]
+    header = ["steps", "ended by", "valley from", "to", "steepest", "suggested"]
+    header += ["minutes", "CPU minutes"]
+    cells += [f"{each:.1f}" for each in minutes]
+    arms = [Arm(what, (override,)) for what, override in overrides.items()]
+    return arms, Table("finder", header, [cells])
+
+
+Column = Callable[["Judgement"], float]
+COLUMNS: dict[str, Column] = {
+    "hmean": lambda each: each.rates[each.unclip_ratio]["hmean"],
+    "hmean_70": lambda each: each.rates[each.unclip_ratio]["hmean_70"],
+    "hmean, own unclip": lambda each: own_best(each)["hmean"],
+    "hmean_70, own unclip": lambda each: own_best(each)["hmean_70"],
+    "their mean": lambda each: mean(own_best(each)[name] for name in INDICATORS),
+}
+
+
+def own_best(judged: Judgement) -> Mapping[str, float]:
+    return judged.rates[judged.best_ratio(*INDICATORS)]
+
+
+def means(judgements: Sequence[Judgement]) -> list[float]:
+    return [mean(column(each) for each in judgements) for column in COLUMNS.values()]
+
+
+def outcome(arms: Sequence[Arm], runs: dict[str, list[ArmRun]]) -> tuple[Table, Table]:
+    """Means over the seeds, and each run by itself."""
+    (first, *_), *_ = runs.values()
+    rows = [["before training", "", *(f"{value:.4f}" for value in means([first.start]))]]
+    single = []
+    for arm in arms:
+        rate = arm.overrides[0].rpartition("=")[2]
+        own = runs[arm.name]
+        rows.append([arm.name, rate, *(f"{value:.4f}" for value in means([r.last for r in own]))])
+        for run in own:
+            figures = [f"{value:.4f}" for value in means([run.last])]
+            ratio = f"{run.last.best_ratio(*INDICATORS):g}"
+            single.append([arm.name, rate, str(run.seed), *figures, ratio, f"{run.loss or 0:.3f}"])
+    header = ["rate", "learning_rate"]
+    return (
+        Table("means", [*header, *COLUMNS], rows),
+        Table("runs", [*header, "seed", *COLUMNS, "own unclip_ratio", "loss"], single),
+    )
+
+
+def train(arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
+    from ppocr_ft.commands.compare.run import plan, run_all
+    from ppocr_ft.commands.compare.table import by_arm
+
+    configs = load_arms(CONFIG, arms, COMMON)
+    return by_arm(run_all(plan(arms, configs, seeds=SEEDS)))
+
+
+def main() -> int:
+    one_thread_an_operator()
+    import_paddle()
+    arms, finder = find()
+    used = time.process_time()
+    runs = train(arms)
+    print(f"{(time.process_time() - used) / 60:.1f} CPU minutes of training and evaluation\n")
+    document = DOCUMENT.read_text(encoding="utf-8")
+    for each in (finder, *outcome(arms, runs)):
+        print(each.markdown(), end="\n\n")
+        document = replaced(document, each)
+    DOCUMENT.write_text(document, encoding="utf-8")
+    said, won = verdict({name: totals(own) for name, own in runs.items()})
+    print(said)
+    return 0 if won else 1
+
+
+def totals(runs: Sequence[ArmRun]) -> list[float]:
+    """What each run counts by."""
+    *_, total = COLUMNS.values()
+    return [total(run.last) for run in runs]
+
+
+def verdict(arms: Mapping[str, Sequence[float]]) -> tuple[str, bool]:
+    """Whether the suggestion does at least as well as each other rate, or loses within noise."""
+    own = arms["suggested"]
+    noise, suggested = max(own) - min(own), mean(own)
+    leads = {name: mean(arms[name]) - suggested for name in arms.keys() - {"suggested"}}
+    ahead, lead = max(leads.items(), key=lambda item: item[1])
+    told = f"its own runs lie {noise:.4f} apart"
+    if lead <= 0:
+        return f"the suggestion is ahead of both by {-lead:.4f} or more; {told}", True
+    if lead <= noise:
+        return f"{ahead} is ahead by {lead:.4f}, within noise: {told}", True
+    return f"the suggestion LOST: {ahead} is ahead by {lead:.4f}; {told}", False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

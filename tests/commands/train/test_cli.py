@@ -1,0 +1,249 @@
+"""`train`: what it leaves, killed and resumed, stopped, and every way a user can get it wrong."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import random
+import re
+import signal
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import KILLED_TRAIN, python
+from tests.support.small_run import STEPS, STEPS_PER_EPOCH, assert_refused, small_config
+
+pytest.importorskip("paddle", reason="paddle is not installed")
+
+from ppocr_ft.commands.train.cli import main
+from ppocr_ft.config import load_config
+from ppocr_ft.engine import trainer as trainer_module
+from ppocr_ft.weights import read_weights
+
+TIMES = {"images_per_second", "reader_share", "memory_mb"}
+KILLS = 5
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run from beginning to end."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert main(["-c", str(small_config(folder))]) == 0
+    return folder / "run"
+
+
+def figures(run: Path) -> list[dict[str, str]]:
+    """metrics.csv without what a clock wrote."""
+    with (run / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: row[key] for key in row if key not in TIMES} for row in rows]
+
+
+def assert_same_run(run: Path, wanted: Path) -> None:
+    """Weights, optimizer, progress, best weights and every figure, bit for bit."""
+    assert figures(run) == figures(wanted)
+    for name in ("latest.pdstate", "latest.pdparams", "best_accuracy.pdparams"):
+        assert (run / name).read_bytes() == (wanted / name).read_bytes(), name
+    for name in ("before.jsonl", "best.jsonl"):
+        assert kept_boxes(run, name) == kept_boxes(wanted, name), name
+
+
+def kept_boxes(run: Path, name: str) -> str:
+    """What an evaluation found, without where the images lie."""
+    text = (run / "evaluations" / name).read_text()
+    return re.sub(r'"image": "[^"]*/', '"image": "', text)
+
+
+def test_leaves_its_files(whole_run: Path) -> None:
+    left = {path.name for path in whole_run.iterdir()}
+    assert left == {
+        "config.resolved.yml", "metrics.csv", "train.log", "verdicts.jsonl",
+        "best_accuracy.pdparams", "latest.pdparams", "latest.pdstate", "iter_epoch_2.pdparams",
+        "val_before.jpg", "val_best.jpg", "before_after.jpg",
+        "evaluations", "weights.json", "data.json", "environment.json",
+        "report.html", "results.png",
+        "fitted.yml", "fit_postprocess.csv", "fit_postprocess.json", "heatmap.png",
+    }  # fmt: skip
+    resolved = load_config(whole_run / "config.resolved.yml")
+    assert resolved == load_config(whole_run.parent / "c.yml")
+    keys = read_weights(whole_run / "latest.pdparams").keys()
+    assert "head.binarize.conv1.weight" in keys
+
+
+def test_metrics_hold_every_step_and_evaluation(whole_run: Path) -> None:
+    rows = figures(whole_run)
+    trained = [row for row in rows if row["kind"] == "train"]
+    assert [int(row["step"]) for row in trained] == list(range(1, STEPS + 1))
+    judged = [int(row["step"]) for row in rows if row["kind"] == "eval"]
+    assert list(dict.fromkeys(judged)) == [0, 5, 10, 12]
+    ratio_by_epoch = {int(row["epoch"]): float(row["shrink_ratio"]) for row in trained}
+    assert ratio_by_epoch == pytest.approx({1: 0.4 + 0.2 / 3, 2: 0.4 + 0.4 / 3, 3: 0.6})
+    rates = [float(row["lr"]) for row in trained]
+    assert rates[:3] == pytest.approx([0, 0.001, 0.002])
+    assert float(trained[-1]["loss"]) < float(trained[0]["loss"])
+
+
+def test_killed_at_random_and_resumed_is_the_run_that_was_not_killed(
+    whole_run: Path, tmp_path: Path
+) -> None:
+    config = str(small_config(tmp_path))
+    script = str(KILLED_TRAIN)
+    rng = random.Random(4)
+    kills = [("flush", rng.randint(1, 8)), ("step", rng.randint(2, 4))]
+    kills += [(rng.choice(["step", "flush", "move"]), rng.randint(3, 9)) for _ in kills[2:KILLS]]
+    kills += [("move", rng.randint(3, 8)), ("flush", rng.randint(9, 14)), ("step", 3)]
+    for event, count in kills:
+        resume = ["--resume"] if (tmp_path / "run" / "latest.pdstate").exists() else []
+        done = python(script, event, str(count), "-c", config, *resume)
+        assert done.returncode == -signal.SIGKILL, f"{event} {count}: {done.stderr}"
+    done = python(script, "step", str(STEPS + 1), "-c", config, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert_same_run(tmp_path / "run", whole_run)
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def calling(after_calls: int, action: Callable[[], object]) -> Callable[..., object]:
+    """train_step, with something beside it in its n-th call."""
+    original, calls = trainer_module.train_step, iter(range(1, 1000))
+
+    def wrapped(*args: object) -> object:
+        if next(calls) == after_calls:
+            action()
+        return original(*args)  # type: ignore[arg-type]
+
+    return wrapped
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_how_to_resume(
+    number: signal.Signals,
+    whole_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = str(small_config(tmp_path))
+    with monkeypatch.context() as patched:
+        send = calling(7, lambda: signal.raise_signal(number))
+        patched.setattr(trainer_module, "train_step", send)
+        assert main(["-c", config]) == 128 + number
+    out = capsys.readouterr().out
+    assert f"stopped by {number.name} after step 7" in out
+    assert f"-c {config} --resume" in out
+    assert main(["-c", config, "--resume", str(tmp_path / "run")]) == 0
+    assert "goes on after step 7" in capsys.readouterr().out
+    assert_same_run(tmp_path / "run", whole_run)
+
+
+def test_a_finished_run_resumed_only_says_its_result(
+    whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = figures(whole_run)
+    assert main(["-c", str(whole_run.parent / "c.yml"), "--resume"]) == 0
+    assert "best weights" in capsys.readouterr().out
+    assert figures(whole_run) == before
+
+
+def test_a_new_run_in_the_folder_of_another_loses_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(small_config(tmp_path))
+    short = ["-c", config, "-o", "Global.epoch_num=1"]
+    assert main(short) == 0
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    first = (tmp_path / "run" / "best_accuracy.pdparams").read_bytes()
+    assert main([*short, "Global.seed=6"]) == 0
+    assert "an earlier run's files are now in" in capsys.readouterr().out
+    aside = tmp_path / "run" / "earlier_1"
+    assert (aside / "best_accuracy.pdparams").read_bytes() == first
+    assert (tmp_path / "run" / "best_accuracy.pdparams").read_bytes() != first
+    assert (tmp_path / "run" / "notes.txt").exists()
+
+
+def test_three_nans_in_a_row_stop_the_run_and_name_the_last_good_checkpoint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(small_config(tmp_path))
+    wild = "Optimizer={name: Momentum, momentum: 0, lr: {name: Const, learning_rate: 1.0e+30}}"
+    assert main(["-c", config, "-o", wild, "Global.eval_batch_step=[0,100]"]) == 1
+    out = capsys.readouterr().out
+    assert "NaN or infinite" in out
+    assert "latest.pdstate (step 0)" in out
+
+
+def test_a_disk_that_fills_up_loses_no_earlier_checkpoint(
+    whole_run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = str(small_config(tmp_path))
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        fill_up = calling(7, lambda: patched.setattr(os, "fsync", full))
+        patched.setattr(trainer_module, "train_step", fill_up)
+        assert main(["-c", config]) == 1
+    err = capsys.readouterr().err
+    assert "No space left on device" in err
+    assert "latest.pdstate (step 5)" in err
+    assert main(["-c", config, "--resume"]) == 0
+    assert_same_run(tmp_path / "run", whole_run)
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["--resume", "nowhere"], "nowhere"),
+        (["--resume"], "latest.pdstate: does not exist, so there is nothing to resume"),
+        (["--resume", "run/best_accuracy.pdparams"], "holds weights only"),
+        (["-o", "Train.loader.drop_last=true", "Train.loader.batch_size_per_card=8"], "no batch"),
+        (["-o", "Global.save_model_dir=c.yml/run"], "Global.save_model_dir: c.yml/run can't be"),
+    ],
+)
+def test_wrong_input_is_one_message_and_exit_code_2(
+    more: list[str],
+    part: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert_refused(main, more, part, tmp_path, monkeypatch, capsys)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder_is_said_before_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(small_config(tmp_path))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(stat.S_IRUSR | stat.S_IXUSR)
+    assert main(["-c", config]) == 2
+    assert "can't be written to" in capsys.readouterr().err
+
+
+def test_a_resume_with_other_data_is_refused(
+    whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["-c", str(whole_run.parent / "c.yml"), "--resume"]
+    assert main([*arguments, "-o", "Train.loader.batch_size_per_card=1"]) == 2
+    assert f"{STEPS_PER_EPOCH} as steps per epoch, this one has 7" in capsys.readouterr().err
+    assert main([*arguments, "-o", "Global.seed=6"]) == 2
+    assert "latest.pdstate" in capsys.readouterr().err
+    assert main([*arguments, "-o", "Architecture.Neck.out_channels=48"]) == 2
+    assert "another network" in capsys.readouterr().err
+
+
+def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["--help"])
+    assert exit_.value.code == 0
+    out = capsys.readouterr().out
+    assert "--resume" in out
+    assert "exit codes" in out

@@ -1,0 +1,185 @@
+"""The shipped configs, files like PaddleOCR's own, and the way back to YAML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ppocr_ft.config import RELEASED_WEIGHTS, SAMPLE_DATA_DIR, Config, load_config
+from tests.support.config_files import CONFIGS, SHIPPED, SMALL, written
+
+SHIPPED_FILES = sorted(SHIPPED.glob("*.yml"))
+LIKE_PADDLEOCR = sorted(CONFIGS.glob("like_*.yml"))
+IGNORED = {
+    "Global.debug",
+    "Global.cal_metric_during_train",
+    "Global.infer_img",
+    "Global.save_res_path",
+    "Global.distributed",
+}
+
+
+def operators(config: Config, split: str) -> dict[str, dict[str, object]]:
+    dataset = (config.Train if split == "Train" else config.Eval).dataset
+    return {operator.name: operator.arguments() for operator in dataset.transforms}
+
+
+def test_there_are_files_to_test() -> None:
+    assert {path.stem for path in SHIPPED_FILES} >= {"det_v4_ft", "det_v4_server_ft", "det_v3_ft"}
+    assert len(LIKE_PADDLEOCR) == 6
+
+
+@pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.stem)
+def test_shipped_config(path: Path) -> None:
+    config = load_config(path)
+    assert config.warnings == ()
+    assert config.Train.dataset.is_sample
+    assert config.Eval.dataset.is_sample
+    assert config.Train.dataset.data_dir == SAMPLE_DATA_DIR
+    assert operators(config, "Eval")["DetResizeForTest"] == {
+        "limit_side_len": 960,
+        "limit_type": "max",
+    }
+
+
+@pytest.mark.parametrize("path", SHIPPED_FILES, ids=lambda path: path.stem)
+def test_each_key_of_a_shipped_config_is_commented(path: Path) -> None:
+    above = ""
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        has_value = re.search(r":\s+[^\s#]|- \w+:$", line.partition("#")[0])
+        opens = re.search(r":\s*$", line)
+        assert not has_value or opens or "#" in line or above.strip().startswith("#"), line
+        above = line
+
+
+def test_shipped_networks() -> None:
+    names = {
+        path.stem: (config.Architecture.Backbone.name, config.Architecture.Head.name)
+        for path in SHIPPED_FILES
+        for config in [load_config(path)]
+    }
+    assert names["det_v4_ft"] == ("PPLCNetV3", "DBHead")
+    assert names["det_v4_server_ft"] == ("PPHGNet_small", "PFHeadLocal")
+    assert names["det_v3_ft"] == ("MobileNetV3", "DBHead")
+    assert load_config(SHIPPED / "det_v4_ft.yml").Global.pretrained_model == RELEASED_WEIGHTS
+
+
+@pytest.mark.parametrize("path", LIKE_PADDLEOCR, ids=lambda path: path.stem)
+def test_a_file_like_paddleocrs_loads_as_it_is(path: Path) -> None:
+    config = load_config(path)
+    ignored = {found.key for found in config.warnings}
+    assert ignored - {"Global.d2s_train_image_shape", "profiler_options"} == IGNORED
+    assert config.Global.epoch_num == 300
+    assert config.Global.eval_batch_step == (0, 900)
+    assert config.Global.checkpoints is None
+    resize = operators(config, "Eval")["DetResizeForTest"]
+    assert resize == {}, "PaddleOCR's own default applies"
+
+
+def test_values_of_a_file_like_paddleocrs() -> None:
+    config = load_config(CONFIGS / "like_v4_server.yml")
+    assert config.Architecture.Neck.arguments() == {
+        "out_channels": 256,
+        "mode": "large",
+        "intracl": True,
+    }
+    head = {"k": 50, "kernel_list": (3, 2, 2), "fix_nan": True, "mode": "large"}
+    assert config.Architecture.Head.arguments() == head
+    assert config.Optimizer.regularizer is not None
+    assert config.Optimizer.regularizer.arguments() == {"factor": 2e-6}
+    assert operators(config, "Train")["MakeShrinkMap"] == {
+        "shrink_ratio": 0.35,
+        "total_epoch": 300,
+        "min_text_size": 6.0,
+        "rounding": "truncate",
+    }
+    assert operators(config, "Train")["IaaAugment"] == {
+        "augmenter_args": (
+            {"type": "Fliplr", "args": {"p": 0.25}},
+            {"type": "Affine", "args": {"rotate": (-15.0, 15.0), "p": 1.0}},
+            {"type": "Resize", "args": {"size": (0.7, 2.0)}},
+        )
+    }
+    assert operators(config, "Train")["CopyPaste"] == {
+        "objects_paste_ratio": 0.2,
+        "limit_paste": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "overrides", "backbone", "head"),
+    [
+        (
+            "like_v4_student.yml",
+            [
+                "Architecture.Backbone={name: PPLCNetNew, scale: 0.75, pretrained: true}",
+                "Architecture.Head={name: CBNHeadLocal, k: 50, mode: small}",
+            ],
+            {"scale": 0.75, "det": True},
+            {"k": 50, "fix_nan": False, "mode": "small"},
+        ),
+        (
+            "like_v4_teacher.yml",
+            [
+                "Architecture.Backbone={name: PPHGNet, scale: small}",
+                "Architecture.Head.name=CBNHeadLocal",
+            ],
+            {"det": True},
+            {"k": 50, "fix_nan": False, "mode": "large"},
+        ),
+    ],
+)
+def test_names_of_paddleocrs_first_drafts(
+    file: str, overrides: list[str], backbone: dict[str, object], head: dict[str, object]
+) -> None:
+    config = load_config(CONFIGS / file, overrides)
+    architecture = config.Architecture
+    assert architecture.Backbone.arguments().items() >= backbone.items()
+    assert architecture.Head.arguments() == {"kernel_list": (3, 2, 2), **head}
+    messages = [found.message for found in config.warnings if found.key.endswith(".name")]
+    assert len(messages) == 2
+    assert all("is a draft's name for" in message for message in messages)
+
+
+@pytest.mark.parametrize(
+    "path", [SMALL, *SHIPPED_FILES, *LIKE_PADDLEOCR], ids=lambda path: path.stem
+)
+def test_resolved_config_loads_to_an_equal_one(path: Path, tmp_path: Path) -> None:
+    config = load_config(path)
+    text = config.to_yaml()
+    again = load_config(written(tmp_path, text))
+    assert again == config
+    assert hash(again) == hash(config)
+    assert again.to_yaml() == text
+    assert again.warnings == ()
+    assert load_config(path, ["Global.seed=1"]) != config
+
+
+def test_resolved_config_writes_defaults_out_and_is_plain_yaml() -> None:
+    config = load_config(SMALL, ["Global.pretrained_model=null"])
+    data = yaml.safe_load(config.to_yaml())
+    assert list(data) == [
+        "Global",
+        "Architecture",
+        "Loss",
+        "Optimizer",
+        "PostProcess",
+        "Metric",
+        "Train",
+        "Eval",
+    ]
+    assert data["Global"]["pretrained_model"] is None
+    assert data["Global"]["min_weight_coverage"] == 0.9
+    assert data["PostProcess"]["unclip_ratio"] == 2.0
+    assert data["Train"]["dataset"]["transforms"][3] == {
+        "EastRandomCropData": {
+            "size": [320, 320],
+            "max_tries": 10,
+            "min_crop_side_ratio": 0.1,
+            "keep_ratio": True,
+        }
+    }
+    assert "checkpoints" not in data["Global"]

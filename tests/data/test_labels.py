@@ -1,0 +1,275 @@
+"""Label files: what is read, and what is said about each line that can't be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ppocr_ft.data.labels import LabelFile, read_label_file, read_label_files
+from ppocr_ft.errors import DataError
+from ppocr_ft.transforms.texts import parse_texts
+from tests.support.pictures import text, write_set
+from tests.support.samples import shared_data
+
+ONE = json.dumps([text("one", 1, 2)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("a.jpg", "b.jpg", "äö 漢.jpg", "in/side.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"any")
+    return tmp_path
+
+
+def read(folder: Path, content: str | bytes, delimiter: str = "\t") -> LabelFile:
+    raw = content.encode() if isinstance(content, str) else content
+    (folder / "label.txt").write_bytes(raw)
+    return read_label_file(folder / "label.txt", folder, delimiter)
+
+
+def images(file: LabelFile) -> list[str]:
+    folder = Path(file.path).parent
+    return [Path(path).relative_to(folder).as_posix() for e in file.entries for path in e.images]
+
+
+def only_fault(file: LabelFile) -> DataError:
+    assert not file.entries
+    (fault,) = file.faults
+    return fault
+
+
+def test_a_line_is_image_texts_and_its_place(folder: Path) -> None:
+    texts = [text("Total: 7,50", 3, 4), text("###", 10, 40)]
+    file = read(folder, f"a.jpg\t{json.dumps(texts)}\n")
+    (entry,) = file.entries
+    assert entry.images == (str(folder / "a.jpg"),)
+    assert entry.texts.transcriptions == ("Total: 7,50", "###")
+    assert entry.texts.ignored.tolist() == [False, True]
+    np.testing.assert_array_equal(entry.texts.polygons[0], np.float32(texts[0]["points"]))
+    assert entry.texts.polygons[0].dtype == np.float32
+    assert (entry.label_file, entry.line) == (str(folder / "label.txt"), 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "lines"),
+    [
+        pytest.param(
+            f"a.jpg\t{ONE}\nb.jpg\t{ONE}", ["a.jpg", "b.jpg"], [1, 2], id="no last newline"
+        ),
+        pytest.param(f"\ufeffa.jpg\t{ONE}\n", ["a.jpg"], [1], id="byte order mark"),
+        pytest.param(f"a.jpg\t{ONE}\r\nb.jpg\t{ONE}\r\n", ["a.jpg", "b.jpg"], [1, 2], id="CRLF"),
+        pytest.param(f"\n  \na.jpg\t{ONE}\n\t\n", ["a.jpg"], [3], id="blank lines"),
+        pytest.param(f"äö 漢.jpg\t{ONE}\n", ["äö 漢.jpg"], [1], id="a name outside of ASCII"),
+        pytest.param(f"in\\side.jpg\t{ONE}\n", ["in/side.jpg"], [1], id="Windows path"),
+        pytest.param("a.jpg\t[]\n", ["a.jpg"], [1], id="no text"),
+        pytest.param(f"a.jpg\t{ONE}\t640\t480\n", ["a.jpg"], [1], id="further columns"),
+        pytest.param(f'["a.jpg", "b.jpg"]\t{ONE}', ["a.jpg", "b.jpg"], [1], id="list of images"),
+        pytest.param("", [], [], id="empty file"),
+        pytest.param(
+            'a.jpg\t[{"transcription": "x", "points": [[0, 0], [9, 0], [9, 9]], "difficult": true, '
+            '"key_cls": "None"}]',
+            ["a.jpg"],
+            [1],
+            id="PPOCRLabel's further keys",
+        ),
+        pytest.param(
+            'a.jpg\t[{"transcription": 12, "points": [[0, 0], [9, 0], [9, 9]]}]',
+            ["a.jpg"],
+            [1],
+            id="a number as transcription",
+        ),
+        pytest.param(
+            'a.jpg\t[{"transcription": "a\\tb", "points": [[0, 0], [9, 0], [9, 9]]}]',
+            ["a.jpg"],
+            [1],
+            id="an escaped tab in a transcription",
+        ),
+    ],
+)
+def test_lines_that_are_read(
+    folder: Path, content: str, names: list[str], lines: list[int]
+) -> None:
+    file = read(folder, content)
+    assert file.faults == ()
+    assert images(file) == names
+    assert [entry.line for entry in file.entries] == lines
+
+
+def test_an_absolute_path_stays(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "c.jpg"
+    elsewhere.write_bytes(b"any")
+    (entry,) = read(folder, f"{elsewhere}\t{ONE}").entries
+    assert entry.images == (str(elsewhere),)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", " | ", "   "])
+def test_another_delimiter(folder: Path, delimiter: str) -> None:
+    file = read(folder, f"a.jpg{delimiter}{ONE}\n", delimiter)
+    assert images(file) == ["a.jpg"]
+    assert len(file.entries[0].texts) == 1
+
+
+def test_a_negative_has_no_texts(folder: Path) -> None:
+    (entry,) = read(folder, "a.jpg\t[]").entries
+    assert len(entry.texts) == 0
+    assert entry.texts.ignored.dtype == bool
+    assert entry.texts.boxes().shape == (0, 4)
+
+
+def points(value: str) -> str:
+    return f'a.jpg\t[{{"transcription": "x", "points": {value}}}]'
+
+
+FAULTS = {
+    "no delimiter": ("a.jpg", r"there is no delimiter '\\t'; expected image path"),
+    "spaces for a tab": (f"a.jpg {ONE}", r"before the JSON stands ' ': is that the delimiter"),
+    "comma for a tab": (f"a.jpg,{ONE}", r"before the JSON stands ','"),
+    "no path": (f"\t{ONE}", "no image path before the delimiter"),
+    "nothing after the tab": ("a.jpg\t", "found nothing where the texts should be"),
+    "a recogniser's label": ("a.jpg\thello", "found 'hello' where the texts should be"),
+    "JSON cut off": ('a.jpg\t[{"transcription": "x", "poi', "broken JSON: .* character"),
+    "single quotes": ("a.jpg\t[{'transcription': 'x'}]", "broken JSON: Expecting property name"),
+    "an object for a list": ('a.jpg\t{"points": []}', "found a JSON dict; expected a list"),
+    "a text that is no object": ("a.jpg\t[[1, 2]]", r"text 1 is \[1, 2\]; expected"),
+    "no points": ('a.jpg\t[{"transcription": "x"}]', "text 1 lacks 'points'; it has 'transcrip"),
+    "no transcription": (
+        'a.jpg\t[{"points": [[0, 0], [9, 0], [9, 9]], "label": "x"}]',
+        "text 1 lacks 'transcription'; it has 'points', 'label'",
+    ),
+    "null transcription": (
+        'a.jpg\t[{"transcription": null, "points": [[0, 0], [9, 0], [9, 9]]}]',
+        'text 1 has transcription None; write "###"',
+    ),
+    "two points": (points("[[0, 0], [9, 9]]"), "text 1 has 2 points; a polygon needs 3"),
+    "no point at all": (points("[]"), r"text 1 has points \[\]"),
+    "flat points": (points("[0, 0, 9, 0, 9, 9]"), r"expected \[\[x, y\], ...\]"),
+    "three numbers a point": (points("[[0, 0, 1], [9, 0, 1], [9, 9, 1]]"), r"expected \[\[x, y"),
+    "ragged points": (points("[[0, 0], [9], [9, 9]]"), r"expected \[\[x, y\], ...\]"),
+    "words for numbers": (points('[["a", 0], [9, 0], [9, 9]]'), r"expected \[\[x, y\], ...\]"),
+    "null for points": (points("null"), "text 1 has points None"),
+    "NaN": (points("[[0, NaN], [9, 0], [9, 9]]"), "a coordinate beyond 1e"),
+    "infinity": (points("[[0, 0], [9, 0], [Infinity, 9]]"), "a coordinate beyond 1e"),
+    "absurdly far away": (points("[[0, 0], [9, 0], [1e38, 9]]"), "a coordinate beyond 1e"),
+    "more than a float holds": (points(f"[[0, 0], [9, 0], [{10**400}, 9]]"), "text 1 has"),
+    "an image that is not there": (f"c.jpg\t{ONE}", r"the image .*c\.jpg is not there"),
+    "a folder for an image": (f"in\t{ONE}", "the image .*in is a folder"),
+    "a list without images": (f"[]\t{ONE}", "expected a list of image paths"),
+    "a list of numbers": (f"[1, 2]\t{ONE}", "expected a list of image paths"),
+    "nested without end": (f"a.jpg\t{'[' * 200_000}", "broken JSON: .*recursion"),
+    "a number of 5000 digits": (points(f"[[0, 0], [9, 0], [{'9' * 5000}, 9]]"), "broken JSON: Exc"),
+}
+
+
+@pytest.mark.parametrize(("line", "message"), FAULTS.values(), ids=FAULTS.keys())
+def test_a_bad_line_is_told_with_file_and_line(folder: Path, line: str, message: str) -> None:
+    fault = only_fault(read(folder, f"\n{line}\n"))
+    assert fault.path == str(folder / "label.txt")
+    assert fault.line == 2
+    with pytest.raises(DataError, match=message):
+        raise fault
+
+
+def test_bytes_that_are_not_utf8(folder: Path) -> None:
+    fault = only_fault(read(folder, b"a.jpg\t[]" + "漢字".encode("gbk")))
+    assert "is not UTF-8; save the label file as UTF-8" in str(fault)
+
+
+def test_utf16_is_recognised(folder: Path) -> None:
+    with pytest.raises(DataError, match="label file is UTF-16; save it as UTF-8"):
+        read(folder, f"a.jpg\t{ONE}".encode("utf-16"))
+
+
+def test_all_bad_lines_come_at_once_and_the_others_are_kept(folder: Path) -> None:
+    file = read(folder, f"a.jpg\t{ONE}\nb.jpg {ONE}\n\nb.jpg\t{ONE}\nc.jpg\t{ONE}\nb.jpg\t[{{\n")
+    assert images(file) == ["a.jpg", "b.jpg"]
+    assert [fault.line for fault in file.faults] == [2, 5, 6]
+
+
+def test_all_bad_texts_of_a_line_are_counted(folder: Path) -> None:
+    two_points = {"transcription": "x", "points": [[0, 0], [1, 1]]}
+    label = json.dumps([two_points] * 2 + [text("good", 0, 0)] + [{}] * 2)
+    fault = only_fault(read(folder, f"a.jpg\t{label}"))
+    assert "text 1 has 2 points" in fault.message
+    assert "text 2 has 2 points" in fault.message
+    assert "text 4 lacks 'transcription'" in fault.message
+    assert fault.message.endswith("; and 3 more")
+
+
+def test_a_folder_named_twice_is_hinted_at(tmp_path: Path) -> None:
+    label_file = write_set(tmp_path, {"photos/1.jpg": []})
+    fault = only_fault(read_label_file(label_file, tmp_path / "photos"))
+    assert f"with data_dir {tmp_path} it would be" in fault.message
+
+
+def test_an_image_in_the_data_dir_itself_is_hinted_at(tmp_path: Path) -> None:
+    label_file = write_set(tmp_path, {"1.jpg": []})
+    label_file.write_text("photos/1.jpg\t[]\n")
+    assert (
+        f"there is {tmp_path / '1.jpg'}"
+        in only_fault(read_label_file(label_file, tmp_path)).message
+    )
+
+
+def test_a_missing_label_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone\.txt: the label file can't be read: No such file"):
+        read_label_file(tmp_path / "gone.txt", tmp_path)
+    (file,) = read_label_files([tmp_path / "gone.txt"], tmp_path)
+    assert "can't be read" in only_fault(file).message
+
+
+def test_missing_images_can_be_let_pass(folder: Path) -> None:
+    (folder / "label.txt").write_text("c.jpg\t[]\n")
+    file = read_label_file(folder / "label.txt", folder, check_images=False)
+    assert images(file) == ["c.jpg"]
+
+
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["points", "transcription", "x"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSONS)
+def test_any_json_is_read_or_a_data_error(value: object) -> None:
+    try:
+        texts = parse_texts(json.dumps(value))
+    except DataError:
+        return
+    assert isinstance(value, list)
+    assert len(texts) == len(value) == len(texts.ignored)
+    assert all(len(texts.polygons[i]) >= 3 for i in range(len(texts)))
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_a_data_error(label: str) -> None:
+    try:
+        texts = parse_texts(label)
+    except DataError:
+        return
+    assert len(texts) == len(json.loads(label))
+
+
+@pytest.mark.parametrize(
+    ("parts", "lines", "texts"),
+    [
+        pytest.param(("receipts", "train.txt"), 100, 5620, id="receipts, train"),
+        pytest.param(("receipts", "val.txt"), 30, 1512, id="receipts, val"),
+        pytest.param(("icdar2015_mini", "label.txt"), 10, 82, id="icdar2015_mini"),
+    ],
+)
+def test_real_label_files(parts: tuple[str, ...], lines: int, texts: int) -> None:
+    path = shared_data(*parts)
+    file = read_label_file(path, path.parent)
+    assert file.faults == ()
+    assert len(file.entries) == lines
+    assert sum(len(entry.texts) for entry in file.entries) == texts

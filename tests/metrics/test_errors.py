@@ -1,0 +1,118 @@
+"""Kinds of errors, on cases made by hand; matches, beside what DetMetric counts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ppocr_ft.metrics.det import count_image
+from ppocr_ft.metrics.errors import DetError, table_of
+from tests.support.samples import random_sample
+
+
+def box(x: float, y: float, w: float, h: float = 10) -> np.ndarray:
+    return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64)
+
+
+CASES = {
+    "nothing is wrong where each label has its box": ([box(0, 0, 100)], [box(0, 0, 100)], []),
+    "no box at all": ([], [box(0, 0, 100)], [DetError("missed", (0,))]),
+    "no label at all": ([box(0, 0, 100)], [], [DetError("false", (), (0,))]),
+    "a box elsewhere is one of each": (
+        [box(0, 50, 100)],
+        [box(0, 0, 100)],
+        [DetError("missed", (0,)), DetError("false", (), (0,))],
+    ),
+    "a box in the middle third": (
+        [box(30, 0, 40)],
+        [box(0, 0, 100)],
+        [DetError("too small", (0,), (0,), 0.4)],
+    ),
+    "a box of twice the length and a half": (
+        [box(0, 0, 250)],
+        [box(0, 0, 100)],
+        [DetError("too large", (0,), (0,), 0.4)],
+    ),
+    "a box that hardly touches": (
+        [box(95, 0, 100)],
+        [box(0, 0, 100)],
+        [DetError("missed", (0,)), DetError("false", (), (0,))],
+    ),
+    "two halves": (
+        [box(0, 0, 45), box(55, 0, 45)],
+        [box(0, 0, 100)],
+        [DetError("split", (0,), (0, 1), 0.45)],
+    ),
+    "a part that is enough to match, and a crumb": (
+        [box(0, 0, 80), box(85, 0, 15)],
+        [box(0, 0, 100)],
+        [DetError("split", (0,), (0, 1), 0.8)],
+    ),
+    "one box over two labels": (
+        [box(0, 0, 200)],
+        [box(0, 0, 95), box(105, 0, 95)],
+        [DetError("merged", (0, 1), (0,), 0.475)],
+    ),
+    "one box over a long label, which it matches, and a short one": (
+        [box(0, 0, 100)],
+        [box(0, 0, 80), box(85, 0, 15)],
+        [DetError("merged", (0, 1), (0,), 0.8)],
+    ),
+    "two boxes for one label": (
+        [box(0, 0, 100), box(0, 0, 98)],
+        [box(0, 0, 100)],
+        [DetError("false", (), (1,))],
+    ),
+}
+
+
+@pytest.mark.parametrize(("boxes", "labels", "wanted"), CASES.values(), ids=CASES.keys())
+def test_kinds(boxes: list[np.ndarray], labels: list[np.ndarray], wanted: list[DetError]) -> None:
+    found = table_of(boxes, labels, [False] * len(labels)).errors(0.5)
+    assert [(e.kind, e.labels, e.boxes) for e in found] == [
+        (e.kind, e.labels, e.boxes) for e in wanted
+    ]
+    assert [e.iou for e in found] == pytest.approx([e.iou for e in wanted])
+
+
+def test_a_match_at_0_5_is_an_error_at_0_7() -> None:
+    table = table_of([box(20, 0, 60)], [box(0, 0, 100)], [False])
+    assert table.errors(0.5) == []
+    assert [error.kind for error in table.errors(0.7)] == ["too small"]
+
+
+def test_ignored_labels_and_the_boxes_on_them_are_no_errors() -> None:
+    table = table_of([box(0, 0, 100)], [box(0, 0, 90), box(0, 50, 90)], [True, False])
+    assert table.errors() == [DetError("missed", (1,))]
+
+
+def test_indices_are_those_of_the_arguments_where_some_are_invalid() -> None:
+    bow = np.array([[0, 0], [10, 10], [10, 0], [0, 10]], np.float64)
+    table = table_of([bow, box(0, 50, 100)], [bow, box(0, 0, 100)], [False, False])
+    assert table.errors() == [DetError("missed", (1,)), DetError("false", (), (1,))]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_counts_are_the_metrics(seed: int) -> None:
+    truth, other = random_sample(seed), random_sample(seed + 100)
+    near = [poly + seed % 4 for poly in truth.polys]
+    boxes = [*near, *other.polys]
+    table = table_of(boxes, list(truth.polys), truth.ignored)
+    counts = count_image(boxes, list(truth.polys), truth.ignored)
+    assert (len(table.labels), len(table.boxes)) == (counts.gt, counts.det)
+    assert len(table.matches(0.5)) == counts.matched
+    assert len(table.matches(0.7)) == counts.matched_70
+    chosen = np.arange(len(boxes)) % 2 == 0
+    few = table_of([b for b, c in zip(boxes, chosen, strict=True) if c], truth.polys, truth.ignored)
+    assert len(table.matches(0.5, chosen)) == len(few.matches(0.5))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_is_not_matched_stands_in_an_error(seed: int) -> None:
+    truth, other = random_sample(seed), random_sample(seed + 100)
+    table = table_of(list(other.polys), list(truth.polys), truth.ignored)
+    errors, matches = table.errors(0.5), table.matches(0.5)
+    labels = {label for error in errors for label in error.labels} | matches.keys()
+    boxes = {each for error in errors for each in error.boxes} | set(matches.values())
+    assert labels == set(table.labels.tolist())
+    assert boxes == set(table.boxes.tolist())

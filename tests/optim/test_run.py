@@ -1,0 +1,218 @@
+"""The solver in whole runs: freezing, falling rates and warm-ups, broken off and gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
+
+paddle = pytest.importorskip("paddle", reason="paddle is not installed")
+
+from ppocr_ft.config import load_config  # noqa: E402
+from ppocr_ft.engine.callbacks import Checkpoints, Freezing  # noqa: E402
+from ppocr_ft.engine.stop import Stopped  # noqa: E402
+from ppocr_ft.engine.trainer import Callback, Trainer  # noqa: E402
+from ppocr_ft.runs import assemble  # noqa: E402
+from ppocr_ft.runs.assemble import Training  # noqa: E402
+
+RARELY = "Global.eval_batch_step=[0,100]"
+FREEZING = [
+    RARELY,
+    "Optimizer.param_groups=[{match: ^backbone, freeze_epochs: 1}, {match: ^neck, lr_mult: 0.5}, "
+    "{match: ''}]",
+]
+FALLING = [
+    "Global.eval_batch_step=[0,2]",
+    "Optimizer.lr={name: ReduceLROnPlateau, learning_rate: 4e-4, factor: 0.5, patience: 0}",
+]
+
+
+class Watch(Callback):
+    """What ``look`` saw after each step; the run is stopped after step ``stop_at``."""
+
+    def __init__(self, look: Callable[[Trainer], Any] = lambda trainer: None, stop_at: int = 0):
+        self.look, self.stop_at = look, stop_at
+        self.seen: dict[int, Any] = {}
+
+    def after_step(self, trainer: Trainer, batch: object, result: object) -> None:
+        self.seen[trainer.progress.step] = self.look(trainer)
+        if trainer.progress.step == self.stop_at:
+            trainer.stop.signal_number = 15
+
+
+def run(
+    folder: Path, overrides: Sequence[str], watch: Watch | None = None, resume: bool = False
+) -> Training:
+    """Train in ``folder``/run as far as ``watch`` lets it."""
+    config = load_config(small_config(folder), list(overrides))
+    made = assemble.training(config, assemble.resume_path(config, "latest" if resume else None))
+    made.trainer.callbacks = [*made.trainer.callbacks, *([watch] if watch else [])]
+    try:
+        made.trainer.run()
+    except Stopped:
+        made.checkpoints.save_latest(made.trainer.state)
+    return made
+
+
+def state_of(made: Training) -> bytes:
+    return (made.folder / "latest.pdstate").read_bytes()
+
+
+def weights(trainer: Trainer) -> dict[str, np.ndarray]:
+    return {key: value.numpy().copy() for key, value in trainer.state.network.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def freezing_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Watch]:
+    watch = Watch(weights)
+    return run(tmp_path_factory.mktemp("freezing"), FREEZING, watch), watch
+
+
+def test_a_frozen_backbone_keeps_weights_and_statistics_until_it_is_thawed(
+    freezing_run: tuple[Training, Watch],
+) -> None:
+    seen = freezing_run[1].seen
+    changed = {
+        step: {key for key in seen[step] if not np.array_equal(seen[step][key], seen[1][key])}
+        for step in (STEPS_PER_EPOCH, STEPS)
+    }
+    first = changed[STEPS_PER_EPOCH]
+    assert {key.split(".")[0] for key in first} == {"neck", "head"}
+    backbone = {key for key in seen[1] if key.startswith("backbone")}
+    untouched = backbone - changed[STEPS]
+    assert not untouched, "its batch norms gather statistics again, too"
+
+
+@pytest.mark.parametrize("stop_at", [2, 4, 7], ids=["frozen", "at the thaw", "thawed"])
+def test_a_freezing_run_that_is_resumed_is_the_run_that_was_not(
+    stop_at: int, freezing_run: tuple[Training, Watch], tmp_path: Path
+) -> None:
+    broken = run(tmp_path, FREEZING, Watch(stop_at=stop_at))
+    assert broken.trainer.progress.step == stop_at
+    resumed = run(tmp_path, FREEZING, resume=True)
+    assert resumed.trainer.progress.step == STEPS
+    assert state_of(resumed) == state_of(freezing_run[0])
+
+
+def test_thawed_parameters_start_with_moments_of_their_own(
+    freezing_run: tuple[Training, Watch],
+) -> None:
+    """Adam's bias correction counts their own steps, and the others' go on."""
+    state = freezing_run[0].trainer.state.optimizer.state_dict()
+    powers = {key.split(".")[0]: v.item() for key, v in state.items() if "beta1_pow" in key}
+    thawed_steps = STEPS - STEPS_PER_EPOCH
+    assert powers["backbone"] == pytest.approx(0.9 ** (thawed_steps + 1), rel=1e-5)
+    assert powers["head"] == pytest.approx(0.9 ** (STEPS + 1), rel=1e-5)
+
+
+def test_the_thaw_is_told_once_and_rates_follow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch = Watch(lambda trainer: trainer.state.optimizer.group_lrs())
+    run(tmp_path, [*FREEZING, "Optimizer.lr={name: Const, learning_rate: 4e-4}"], watch)
+    out = capsys.readouterr().out
+    assert out.count("epoch 2: begins to learn: ^backbone") == 1
+    backbone = next(label for label in watch.seen[1] if label.startswith("^backbone"))
+    rates = {step: lrs[backbone] for step, lrs in watch.seen.items()}
+    assert rates == {step: 0 if step <= STEPS_PER_EPOCH else 4e-4 for step in range(1, STEPS + 1)}
+
+
+def test_no_gradients_of_frozen_parameters_and_the_others_as_without_freezing(
+    tmp_path: Path,
+) -> None:
+    """The first batch, the backbone's norms in eval mode in both networks."""
+    gradients = []
+    for groups in ("[{match: ^backbone, freeze: true}, {match: ''}]", "[{match: ''}]"):
+        overrides = [RARELY, f"Optimizer.param_groups={groups}"]
+        made = assemble.training(load_config(small_config(tmp_path), overrides))
+        trainer, network = made.trainer, made.trainer.state.network
+        (freezing,) = [each for each in trainer.callbacks if isinstance(each, Freezing)]
+        freezing.before_epoch(trainer)
+        norms = [n for n in network.backbone.sublayers() if isinstance(n, paddle.nn.BatchNorm2D)]
+        if "freeze" in groups:
+            assert norms
+            assert all(norm._use_global_stats for norm in norms)
+        for norm in norms:
+            norm._use_global_stats = True
+        network.train()
+        (batch, *_) = trainer.feed.epoch(1)
+        batch = batch[0] if isinstance(batch, (tuple, list)) else batch
+        trainer.loss(network(batch.batch.images), batch.batch.targets)["loss"].backward()
+        gradients.append({n: p.grad for n, p in network.named_parameters()})
+    frozen, free = gradients
+    assert {name.split(".")[0] for name, grad in frozen.items() if grad is not None} == {
+        "neck",
+        "head",
+    }
+    for name, grad in frozen.items():
+        if grad is not None:
+            np.testing.assert_array_equal(grad.numpy(), free[name].numpy())
+
+
+@pytest.fixture(scope="module")
+def falling_run(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    return run(tmp_path_factory.mktemp("falling"), FALLING)
+
+
+def test_the_rate_falls_by_the_evaluations_of_the_run(falling_run: Training) -> None:
+    """Each evaluation that is no better than all before it halves the rate of the next epoch."""
+    history = falling_run.trainer.progress.evaluations
+    assert [step for step, _ in history] == [0, 2, 4, 6, 8, 10, 12]
+    rate, seen, falls, by_epoch = falling_run.trainer.rate, [], 0, [0]
+    for step, value in history[1:]:
+        falls += bool(seen) and value <= max(seen)
+        seen.append(value)
+        by_epoch += [falls] * (step % STEPS_PER_EPOCH == 0)
+    assert by_epoch[2] > 0, "the test is about a run whose rate falls"
+    found = [rate(step) for step in range(STEPS)]
+    assert found == [4e-4 * 0.5 ** by_epoch[step // STEPS_PER_EPOCH] for step in range(STEPS)]
+
+
+@pytest.mark.parametrize("stop_at", [3, 4, 9])
+def test_a_falling_run_that_is_resumed_is_the_run_that_was_not(
+    stop_at: int, falling_run: Training, tmp_path: Path
+) -> None:
+    run(tmp_path, FALLING, Watch(stop_at=stop_at))
+    assert state_of(run(tmp_path, FALLING, resume=True)) == state_of(falling_run)
+
+
+class Killed(BaseException):
+    """As ``kill -9``: nobody handles it."""
+
+
+@pytest.mark.parametrize("save", [3, 5, 8])
+def test_killed_between_an_evaluation_and_its_checkpoint(
+    save: int, falling_run: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state before it is resumed; the evaluation is done once more and counts once."""
+    original, calls = Checkpoints.save_latest, iter(range(1, 100))
+
+    def save_or_die(self: Checkpoints, state: Any) -> None:
+        if next(calls) == save:
+            raise Killed
+        original(self, state)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "save_latest", save_or_die)
+        with pytest.raises(Killed):
+            run(tmp_path, FALLING)
+    resumed = run(tmp_path, FALLING, resume=True)
+    assert resumed.trainer.progress.evaluations == falling_run.trainer.progress.evaluations
+    assert state_of(resumed) == state_of(falling_run)
+
+
+def test_biases_warm_up_from_above_with_sgd(tmp_path: Path) -> None:
+    sgd = "Optimizer={name: Momentum, lr: {name: Const, learning_rate: 1e-3, warmup_steps: 4}}"
+    watch = Watch(lambda trainer: trainer.state.optimizer.group_lrs())
+    made = run(tmp_path, [RARELY, sgd], watch)
+    groups = made.trainer.state.optimizer.groups.groups
+    labels = {group.settings.biases: group.label for group in groups}
+    by_hand = {1: (0, 0.01), 2: (0.25e-3, 7.75e-3), 4: (0.75e-3, 3.25e-3), 5: (1e-3, 1e-3)}
+    for step, (weight, bias) in by_hand.items():
+        rates = watch.seen[step]
+        assert [rates[labels[False]], rates[labels[True]]] == pytest.approx([weight, bias]), step

@@ -1,0 +1,65 @@
+"""Boxes equal PaddleOCR 2.10.0's on the released detector's maps of real images.
+
+Every seventh image by default; all of them in CI or with PPOCR_FT_ALL_IMAGES=1.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppocr_ft.postprocess import DBPostProcess
+from tests.support.paddleocr_wheels import IN_CI
+from tests.support.postprocess_reference import (
+    DATA,
+    compute_maps,
+    image_paths,
+    load_maps,
+    reference_boxes,
+    reference_class,
+)
+
+EVERY = 1 if IN_CI or os.environ.get("PPOCR_FT_ALL_IMAGES") == "1" else 7
+SHIPPED = {"box_thresh": 0.6, "unclip_ratio": 1.5}
+KEYS = [
+    {"box_type": box_type, "score_mode": score_mode, "use_dilation": use_dilation, **SHIPPED}
+    for box_type, score_mode, use_dilation in itertools.product(
+        ("quad", "poly"), ("fast", "slow"), (False, True)
+    )
+]
+KEYS += [{}, {"thresh": 0.2, "box_thresh": 0.3, "unclip_ratio": 1.0, "max_candidates": 20}]
+
+
+@pytest.fixture(scope="module")
+def map_files() -> Iterator[list[Path]]:
+    images = image_paths()[::EVERY]
+    if not images:
+        pytest.skip(f"no real images: {DATA} is absent")
+    for package in ("paddle", "rapidocr_paddle"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    reference_class()
+    with tempfile.TemporaryDirectory() as folder:
+        files = compute_maps(images, Path(folder))
+        assert len(files) == len(images)
+        yield files
+
+
+@pytest.mark.parametrize("keys", KEYS, ids=lambda keys: "-".join(map(str, keys.values())))
+def test_boxes_and_scores_equal_paddleocr(map_files: list[Path], keys: dict[str, Any]) -> None:
+    post, boxes = DBPostProcess(**keys), 0
+    for name, prob_map, source_size in load_maps(map_files):
+        polygons, scores = post.boxes_from_map(prob_map, source_size)
+        expected_polygons, expected_scores = reference_boxes(keys, prob_map, source_size)
+        assert [p.tolist() for p in polygons] == [p.tolist() for p in expected_polygons], name
+        np.testing.assert_array_equal(scores, expected_scores, err_msg=name)
+        boxes += len(polygons)
+    assert boxes > 10 * len(map_files)  # real pages: an empty result would prove nothing

@@ -1,0 +1,85 @@
+"""PaddleOCR's numbers for its detectors, and the weights that they were computed with.
+
+``tests/support/reference/ppocr*``: state dict keys and forward passes of PaddleOCR (main, December
+2025) under PaddlePaddle 3.3.1 on a CPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+FOLDER = Path(__file__).parent / "reference"
+FILES = {
+    "PP-OCRv4_mobile_det": "ppocrv4_mobile_det",
+    "PP-OCRv4_server_det": "ppocrv4_server_det",
+    "PP-OCRv3_mobile_det": "ppocrv3_student_det",
+}
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@cache
+def entries(detector: str) -> dict[str, dict[str, Any]]:
+    """Per state dict key: shape, trainable, lr_mult, own_l2."""
+    path = FOLDER / f"{FILES[detector]}.state_dict.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def shapes(detector: str) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(entry["shape"]) for key, entry in entries(detector).items()}
+
+
+@cache
+def forward(detector: str) -> dict[str, np.ndarray]:
+    """The input ``x`` and the outputs ``eval_maps``, ``train_maps``, ..."""
+    with np.load(FOLDER / f"{FILES[detector]}.forward.npz") as arrays:
+        return dict(arrays)
+
+
+def hashed_state(key_shapes: Shapes) -> dict[str, np.ndarray]:
+    """Weights that depend on nothing but each tensor's key and shape."""
+    return {key: _hashed_tensor(key, shape) for key, shape in key_shapes.items()}
+
+
+def _hashed_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
+    low, high = _bounds(key, shape)
+    values = np.random.RandomState(seed).uniform(low, high, int(np.prod(shape)))
+    if len(shape) == 4:
+        values *= np.sqrt(3 / np.prod(shape[1:]))
+    return values.astype(np.float32).reshape(shape)
+
+
+def _bounds(key: str, shape: tuple[int, ...]) -> tuple[float, float]:
+    if key.endswith("_variance"):
+        return 0.5, 1.5
+    if key.endswith("_mean"):
+        return -0.1, 0.1
+    if len(shape) == 4:
+        return -1, 1
+    if key.endswith("scale"):
+        return 0.8, 1.2
+    return (0.5, 1.5) if key.endswith("weight") else (-0.1, 0.1)
+
+
+def load(network: paddle.nn.Layer, state: Mapping[str, np.ndarray]) -> None:
+    """Put arrays on the tensors of their keys; the keys must be the network's."""
+    own = network.state_dict()
+    assert own.keys() == state.keys()
+    for key, tensor in own.items():
+        tensor.set_value(state[key].astype(str(tensor.dtype).removeprefix("paddle.")))
+
+
+def run(network: paddle.nn.Layer, x: np.ndarray, *, training: bool) -> dict[str, np.ndarray]:
+    """The network's outputs in one mode; training mode also updates the running statistics."""
+    network.train() if training else network.eval()
+    with paddle.no_grad():
+        return {key: value.numpy() for key, value in network(paddle.to_tensor(x)).items()}

@@ -1,0 +1,82 @@
+"""Python in processes of its own: one, or several as ``paddle.distributed.launch`` starts them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.support import ROOT
+
+TIMEOUT_S = 300
+KILLED_TRAIN = Path(__file__).with_name("killed_train.py")
+TEAM_WORKER = Path(__file__).with_name("team_worker.py")
+Done = subprocess.CompletedProcess[str]
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """One thread, so that sums are repeatable; the package and the tests importable."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **(more or {})}
+
+
+def python(*arguments: str) -> Done:
+    """Run to its end."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT_S,
+    )
+
+
+def team(size: int, *arguments: str) -> list[Done]:
+    """``size`` processes that are to join each other, by rank. None outlives this call."""
+    with ExitStack() as stack:
+        addresses = [f"127.0.0.1:{port}" for port in _free_ports(size)]
+        processes = [
+            stack.enter_context(_started(rank, addresses, arguments)) for rank in range(size)
+        ]
+        return [_finished(process) for process in processes]
+
+
+@contextmanager
+def _started(
+    rank: int, addresses: list[str], arguments: tuple[str, ...]
+) -> Iterator[subprocess.Popen[str]]:
+    said_by_launcher = {
+        "PADDLE_TRAINER_ID": str(rank),
+        "PADDLE_TRAINERS_NUM": str(len(addresses)),
+        "PADDLE_CURRENT_ENDPOINT": addresses[rank],
+        "PADDLE_TRAINER_ENDPOINTS": ",".join(addresses),
+        "PADDLE_DISTRI_BACKEND": "gloo",
+    }
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment(said_by_launcher),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _finished(process: subprocess.Popen[str]) -> Done:
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

@@ -1,0 +1,218 @@
+"""Geometry first, pixels once: polygons and pixels move together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms import matrices
+from ppocr_ft.transforms.copy_paste import CopyPaste
+from ppocr_ft.transforms.east_random_crop_data import EastRandomCropData
+from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.iaa_augment import IaaAugment
+from ppocr_ft.transforms.pipeline import Pipeline
+from ppocr_ft.transforms.render import render
+from ppocr_ft.transforms.sample import Sample
+from ppocr_ft.transforms.scaled_crop import ScaledCrop
+from tests.support.pictures import DOT_SIGMA_PX, dots, find_dots, gradient, page, quads, run
+
+SUBPIXEL = 0.3
+seeds = st.integers(0, 2**32 - 1)
+
+
+def assert_dots_at_corners(operators: list[GeometricOperator[Any]], seed: int) -> int:
+    """Every corner whose dot lies inside the crop has it; returns how many there were."""
+    sample, rng = Sample.of(page(quads())), np.random.default_rng(seed)
+    for operator in operators:
+        sample = operator.apply(operator.draw(rng, sample), sample)
+    found = find_dots(render(sample))
+    scale = max(1.0, np.linalg.norm(sample.layers[0].matrix[:2, :2], 2))
+    reach_px = 3.5 * DOT_SIGMA_PX * scale
+    corners = sample.texts.polygons.coords
+    right, bottom = np.array(sample.filled_px) - reach_px
+    shown = ((corners > reach_px) & (corners < (right, bottom))).all(axis=1)
+    for corner in corners[shown]:
+        distances = np.linalg.norm(found - corner, axis=1)
+        assert distances.min(initial=np.inf) < SUBPIXEL * scale, f"no dot at {corner}"
+    return int(shown.sum())
+
+
+def test_dots_are_where_they_are_drawn() -> None:
+    points = np.array([[20.0, 30.5], [60.25, 40.75]])
+    np.testing.assert_allclose(find_dots(dots(points, (90, 80))), points, atol=0.02)
+
+
+STEPS: dict[str, dict[str, Any]] = {
+    "Fliplr": {"type": "Fliplr", "args": {"p": 1.0}},
+    "Affine": {"type": "Affine", "args": {"rotate": [-15, 15]}},
+    "Affine, any angle": {"type": "Affine", "args": {"rotate": [-180, 180]}},
+    "Resize": {"type": "Resize", "args": {"size": [0.8, 2.0]}},
+    "Perspective": {"type": "Perspective", "args": {"scale": [0.02, 0.12], "p": 1.0}},
+}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds)
+def test_polygons_follow_pixels(step: dict[str, Any], seed: int) -> None:
+    assert assert_dots_at_corners([IaaAugment([step])], seed) >= 6
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [
+        EastRandomCropData((320, 288), max_tries=20),
+        EastRandomCropData((256, 320), keep_ratio=False),
+        ScaledCrop((224, 160), limit_side_len=320, scale_range=(0.9, 1.3)),
+    ],
+    ids=["East", "East, ratio not kept", "Scaled"],
+)
+def test_polygons_follow_pixels_through_all_of_them_into_the_crop(crop: Any) -> None:
+    steps = [STEPS[name] for name in ("Fliplr", "Affine", "Perspective", "Resize")]
+    assert sum(assert_dots_at_corners([IaaAugment(steps), crop], seed) for seed in range(25)) > 50
+
+
+def test_a_clockwise_angle_turns_clockwise() -> None:
+    matrix = matrices.rotation(90, (50, 50))
+    np.testing.assert_allclose(matrices.transform(matrix, np.array([[50.0, 0.0]])), [[100, 50]])
+
+
+def test_mirrored_pixels_are_the_mirrored_image_exactly() -> None:
+    data = {**page([]), "image": gradient(50, 40)}
+    made = run([IaaAugment([STEPS["Fliplr"]])], data, 0)
+    np.testing.assert_array_equal(made["image"], gradient(50, 40)[:, ::-1])
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 1.5, 2.0])
+def test_resized_pixels_are_those_of_cv2_resize(factor: float) -> None:
+    step = {"type": "Resize", "args": {"size": [factor, factor]}}
+    made = run([IaaAugment([step])], {**page([]), "image": gradient(60, 40)}, 0)
+    size = int(60 * factor), int(40 * factor)
+    expected = cv2.resize(gradient(60, 40), size)
+    assert np.abs(made["image"].astype(int) - expected).max() <= 3
+
+
+def test_nothing_drawn_leaves_the_pixels_alone() -> None:
+    data = page(quads())
+    made = run([IaaAugment([])], data, 0)
+    np.testing.assert_array_equal(made["image"], data["image"])
+
+
+def test_the_callers_arrays_stay_as_they_are() -> None:
+    data = page(quads())
+    image, polys = data["image"].copy(), [poly.copy() for poly in data["polys"]]
+    run([IaaAugment(), EastRandomCropData((64, 64))], data, 3)
+    np.testing.assert_array_equal(data["image"], image)
+    for poly, before in zip(data["polys"], polys, strict=True):
+        np.testing.assert_array_equal(poly, before)
+
+
+OPERATORS: dict[str, GeometricOperator[Any]] = {
+    "IaaAugment": IaaAugment([*STEPS.values()]),
+    "EastRandomCropData": EastRandomCropData((96, 96)),
+    "ScaledCrop": ScaledCrop((96, 96), 320),
+    "CopyPaste": CopyPaste(1.0),
+}
+
+
+@pytest.mark.parametrize("operator", OPERATORS.values(), ids=OPERATORS.keys())
+def test_what_was_drawn_can_be_applied_again(operator: GeometricOperator[Any]) -> None:
+    data = {**page(quads()), "ext_data": [page(quads(2, 1))]}
+    made = run([operator], data, 11)
+    again = operator.apply(made["drawn"][0], Sample.of(data))
+    for poly, expected in zip(again.fields()["polys"], made["polys"], strict=True):
+        np.testing.assert_array_equal(poly, expected)
+    same, other = run([operator], data, 11), run([operator], data, 12)
+    np.testing.assert_array_equal(same["image"], made["image"])
+    assert not np.array_equal(other["image"], made["image"])
+
+
+@pytest.mark.parametrize(
+    "polys",
+    [
+        pytest.param([], id="no text"),
+        pytest.param([*quads(2, 1), np.float32([[5, 5], [60, 4], [30, 40]])], id="mixed points"),
+    ],
+)
+@pytest.mark.parametrize("operator", OPERATORS.values(), ids=OPERATORS.keys())
+def test_any_number_of_texts_and_points(
+    operator: GeometricOperator[Any], polys: list[np.ndarray]
+) -> None:
+    for other in ([], quads(1, 1), polys):
+        for seed in range(5):
+            made = run([operator], {**page(polys), "ext_data": [page(other)]}, seed)
+            assert len(made["polys"]) == len(made["texts"]) == len(made["ignore_tags"])
+            assert all(poly.dtype == np.float32 for poly in made["polys"])
+
+
+def test_the_default_steps_are_paddleocrs() -> None:
+    drawn = [IaaAugment().draw(np.random.default_rng(i), None) for i in range(400)]  # type: ignore[arg-type]
+    mirrored, angles, factors = zip(*drawn, strict=True)
+    assert 0.4 < sum(value is True for value in mirrored) / 400 < 0.6
+    assert -10 <= min(angles) < -9
+    assert 9 < max(angles) <= 10
+    assert 0.5 <= min(factors) < 0.55
+    assert 2.95 < max(factors) <= 3
+    assert abs(np.mean(factors) - 1.75) < 0.1
+
+
+def test_probabilities_are_kept() -> None:
+    steps = [
+        {"type": "Affine", "args": {"rotate": 5, "p": 0.25}},
+        {"type": "Perspective", "args": {"p": 0.75}},
+        {"type": "Fliplr", "args": {"p": 0.0}},
+    ]
+    operator = IaaAugment(steps)
+    drawn = [operator.draw(np.random.default_rng(i), None) for i in range(600)]  # type: ignore[arg-type]
+    shares = [np.mean([values[i] is not None for values in drawn]) for i in range(3)]
+    np.testing.assert_allclose(shares, [0.25, 0.75, 0.0], atol=0.06)
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        pytest.param(
+            [{"type": "Flipud"}], "type: found 'Flipud'; expected one of Fliplr", id="kind"
+        ),
+        pytest.param(
+            [{"type": "Fliplr", "args": {"q": 1}}], "Fliplr takes p, not q", id="argument"
+        ),
+        pytest.param([{"type": "Fliplr", "args": {"p": 2}}], "p: found 2", id="probability"),
+        pytest.param([{"type": "Resize", "args": {"size": [2, 1]}}], "lowest, highest", id="range"),
+        pytest.param([{"type": "Resize", "args": {"size": [0, 1]}}], "above 0", id="zero size"),
+        pytest.param([{"type": "Perspective", "args": {"scale": 0.6}}], "scale", id="folded over"),
+        pytest.param([["Fliplr", 0.5]], "augmenter_args.0: found", id="no mapping"),
+    ],
+)
+def test_steps_that_cannot_be_are_refused(steps: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        IaaAugment(steps)
+
+
+def test_neighbouring_geometry_looks_at_the_pixels_once() -> None:
+    """A dot of half a pixel survives one bilinear sampling better than three."""
+    operators: list[Any] = [IaaAugment([STEPS["Resize"]]), IaaAugment([STEPS["Affine"]])]
+    data = page(quads())
+    together = Pipeline(operators)({**data, "rng": np.random.default_rng(1)})
+    rng, apart = np.random.default_rng(1), dict(data)
+    for operator in operators:
+        apart = operator({**apart, "rng": rng})
+    np.testing.assert_allclose(together["polys"][0], apart["polys"][0], atol=1e-3)
+    assert len(together["drawn"]) == 2
+    assert _sharpness(together["image"]) > _sharpness(apart["image"])
+
+
+def _sharpness(image: np.ndarray) -> float:
+    return float(cv2.Laplacian(image.astype(np.float32), cv2.CV_32F).var())
+
+
+@pytest.mark.parametrize("crop", [EastRandomCropData(), ScaledCrop()], ids=["East", "Scaled"])
+def test_geometry_after_the_final_crop_is_refused(crop: Any) -> None:
+    with pytest.raises(ConfigError, match=f"IaaAugment comes after {type(crop).__name__}, which"):
+        Pipeline([crop, IaaAugment()])

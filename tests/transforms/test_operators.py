@@ -1,0 +1,194 @@
+"""The pair's contract: PaddleOCR's data dict in and out, the clock, and wrong arguments."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ppocr_ft import EPOCH_CLOCK, EpochClock, MakeBorderMap, MakeShrinkMap, set_epoch
+from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.transforms import registry
+from tests.support.samples import sample
+
+QUAD = [[10, 10], [90, 12], [88, 40], [9, 38]]
+SHAPE = (60, 100)
+
+
+def run(data: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    return MakeShrinkMap(**keys)(MakeBorderMap(**keys)(data))
+
+
+def test_adds_four_maps_and_leaves_the_rest() -> None:
+    data = sample(np.array([QUAD], np.float32), SHAPE)
+    data["texts"] = ["abc"]
+    result = run(data)
+    for name in ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask"):
+        assert result[name].shape == SHAPE
+        assert result[name].dtype == np.float32
+    assert result["texts"] == ["abc"]
+    assert "border_schedule" not in result
+    assert result["unusable_texts"] == 0
+    assert result["shrink_map"].sum() > 100
+    assert result["threshold_map"].min() == np.float32(0.3)
+    assert result["threshold_map"].max() == pytest.approx(0.7, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "kind", ["float32", "float64", "int64", "int32", "list", "nested", "object"]
+)
+def test_polys_come_back_in_their_container_and_type(kind: str) -> None:
+    quad = np.array([QUAD], np.float32)
+    polys: Any = quad
+    if kind == "list":
+        polys = [quad[0], quad[0, :3]]
+    elif kind == "nested":
+        polys = [QUAD, QUAD[:3]]
+    elif kind == "object":
+        polys = np.empty(2, dtype=object)
+        polys[:] = [quad[0], quad[0, :3]]
+    else:
+        polys = quad.astype(kind)
+    before = copy.deepcopy(polys)
+    data = run(sample(polys, SHAPE))
+    assert type(data["polys"]) is type(polys)
+    assert np.asarray(data["polys"][0]).dtype == np.asarray(before[0]).dtype
+    assert data["ignore_tags"].dtype == bool
+    for old, kept in zip(before, polys, strict=True):
+        np.testing.assert_array_equal(np.asarray(old), np.asarray(kept))
+
+
+def test_whole_numbers_give_the_maps_of_the_same_floats() -> None:
+    whole, real = (run(sample(np.array([QUAD], kind), SHAPE)) for kind in (np.int32, np.float32))
+    for name in ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask"):
+        np.testing.assert_array_equal(whole[name], real[name])
+
+
+def test_ignore_tags_as_a_list_stay_a_list() -> None:
+    data = sample([np.array(QUAD, np.float32)], SHAPE)
+    data["ignore_tags"] = [False]
+    assert run(data)["ignore_tags"] == [False]
+
+
+def test_all_of_global_may_be_poured_in() -> None:
+    keys = {"use_gpu": True, "epoch_num": 500, "save_model_dir": "x", "total_epoch": 500}
+    set_epoch(250)
+    assert MakeShrinkMap(**keys).shrink_ratio == pytest.approx(0.5)
+
+
+@pytest.fixture(autouse=True)
+def _clock_off() -> Any:
+    yield
+    EPOCH_CLOCK.reset()
+
+
+def test_a_ramp_that_nobody_drives_says_so_once() -> None:
+    shrink = MakeShrinkMap(total_epoch=10, clock=EpochClock())
+    with pytest.warns(UserWarning, match="set_epoch"):
+        assert shrink.shrink_ratio == 0.4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert shrink.shrink_ratio == 0.4
+
+
+def test_a_constant_ratio_needs_no_epoch() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert MakeShrinkMap(shrink_ratio=0.5).shrink_ratio == 0.5
+
+
+@pytest.mark.parametrize("operator", [MakeShrinkMap, MakeBorderMap])
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ({"shrink_ratio": 1.0}, "shrink_ratio"),
+        ({"shrink_ratio_end": 0.0, "total_epoch": 5}, "shrink_ratio_end"),
+        ({"total_epoch": 0}, "total_epoch"),
+        ({"epoch": 1.5}, "epoch"),
+        ({"epoch": -1}, "epoch"),
+        ({"epoch": "soon"}, "epoch"),
+    ],
+)
+def test_a_wrong_key_is_named(operator: type, keys: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        operator(**keys)
+    assert caught.value.key == key
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.7, 0.3), (0.3, 0.3), (-0.1, 0.5), (0.3, 1.5)])
+def test_wrong_thresholds_are_refused(low: float, high: float) -> None:
+    with pytest.raises(ConfigError, match="thresh_m"):
+        MakeBorderMap(thresh_min=low, thresh_max=high)
+
+
+@pytest.mark.parametrize(
+    ("border", "shrink"),
+    [
+        ({"shrink_ratio": 0.5}, {"shrink_ratio": 0.4}),
+        ({"total_epoch": 500}, {}),
+        ({"total_epoch": 500}, {"total_epoch": 400}),
+        ({"shrink_ratio_end": 0.6, "total_epoch": 9}, {"shrink_ratio_end": 0.7, "total_epoch": 9}),
+    ],
+)
+def test_a_pair_with_two_schedules_is_refused(
+    border: dict[str, Any], shrink: dict[str, Any]
+) -> None:
+    set_epoch(3)
+    data = sample(np.array([QUAD], np.float32), SHAPE)
+    with pytest.raises(ConfigError, match="MakeBorderMap"):
+        MakeShrinkMap(**shrink)(MakeBorderMap(**border)(data))
+
+
+def test_the_same_schedule_in_other_words_is_accepted() -> None:
+    set_epoch(3)
+    data = sample(np.array([QUAD], np.float32), SHAPE)
+    border = MakeBorderMap(shrink_ratio=0.4, shrink_ratio_end=0.4 + 0.2, total_epoch=500)
+    MakeShrinkMap(total_epoch=500.0)(border(data))
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"ignore_tags": np.array([False, True])}, "1 polygons but 2 ignore_tags"),
+        ({"polys": [[[1, 2, 3]] * 4]}, "3 numbers"),
+        ({"polys": [[1, 2, 3, 4]]}, "shape"),
+        ({"polys": [[["a", "b"]] * 4]}, "not a list of"),
+        ({"polys": [[[1, 2], [3]]]}, "not a list of"),
+    ],
+)
+@pytest.mark.parametrize("operator", [MakeShrinkMap, MakeBorderMap])
+def test_what_is_no_polygon_is_named(operator: type, change: dict[str, Any], part: str) -> None:
+    data = {**sample(np.array([QUAD], np.float32), SHAPE), **change}
+    with pytest.raises(DataError, match=part):
+        operator()(data)
+
+
+def test_a_gray_image_will_do() -> None:
+    data = sample(np.array([QUAD], np.float32), SHAPE)
+    data["image"] = data["image"][..., 0]
+    assert run(data)["shrink_map"].shape == SHAPE
+
+
+def test_errors_survive_the_way_out_of_a_worker() -> None:
+    error = ConfigError("found 7", path="a.yml", key="Train.loader", line=3)
+    again = pickle.loads(pickle.dumps(error))
+    assert str(again) == str(error) == "a.yml:3: Train.loader: found 7"
+    assert (again.path, again.key, again.line) == ("a.yml", "Train.loader", 3)
+
+
+class TestRegistry:
+    def test_finds_the_pair(self) -> None:
+        assert registry.operator("MakeShrinkMap") is MakeShrinkMap
+        assert {"MakeBorderMap", "MakeShrinkMap"} <= set(registry.operator_names())
+
+    def test_suggests_the_name_that_was_meant(self) -> None:
+        with pytest.raises(ConfigError, match="did you mean MakeShrinkMap"):
+            registry.operator("MakeShrinkmap")
+
+    def test_refuses_a_second_of_the_same_name(self) -> None:
+        with pytest.raises(ValueError, match="MakeShrinkMap"):
+            registry.register(type("MakeShrinkMap", (), {"__call__": lambda self, data: data}))
