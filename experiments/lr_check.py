@@ -23,7 +23,8 @@ from ppocr_ft.commands.compare.variants import Arm, load_arms
 from ppocr_ft.config import load_config
 
 if TYPE_CHECKING:
-    from ppocr_ft.commands.compare.table import ArmRun, Judgement
+    from ppocr_ft.commands.compare.table import ArmRun
+    from ppocr_ft.engine.eval_result import EvalResult
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "det_v4_ft.yml"
@@ -63,22 +64,22 @@ def find() -> tuple[list[Arm], Table]:
     return arms, Table("finder", header, [cells])
 
 
-Column = Callable[["Judgement"], float]
+Column = Callable[["EvalResult"], float]
 COLUMNS: dict[str, Column] = {
-    "hmean": lambda each: each.rates[each.unclip_ratio]["hmean"],
-    "hmean_70": lambda each: each.rates[each.unclip_ratio]["hmean_70"],
+    "hmean": lambda each: each.at_config["hmean"],
+    "hmean_70": lambda each: each.at_config["hmean_70"],
     "hmean, own unclip": lambda each: own_best(each)["hmean"],
     "hmean_70, own unclip": lambda each: own_best(each)["hmean_70"],
     "their mean": lambda each: mean(own_best(each)[name] for name in INDICATORS),
 }
 
 
-def own_best(judged: Judgement) -> Mapping[str, float]:
-    return judged.rates[judged.best_ratio(*INDICATORS)]
+def own_best(result: EvalResult) -> Mapping[str, float]:
+    return result.at_best(*INDICATORS)
 
 
-def means(judgements: Sequence[Judgement]) -> list[float]:
-    return [mean(column(each) for each in judgements) for column in COLUMNS.values()]
+def means(results: Sequence[EvalResult]) -> list[float]:
+    return [mean(column(result) for result in results) for column in COLUMNS.values()]
 
 
 def outcome(arms: Sequence[Arm], runs: dict[str, list[ArmRun]]) -> tuple[Table, Table]:

@@ -27,7 +27,8 @@ from ppocr_ft.commands.compare.variants import Arm, load_arms
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.compare.run import PlannedRun
-    from ppocr_ft.commands.compare.table import ArmRun, Judgement
+    from ppocr_ft.commands.compare.table import ArmRun
+    from ppocr_ft.engine.eval_result import EvalResult
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "configs" / "det_v4_ft.yml"
@@ -268,7 +269,7 @@ def table_of(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> M
     return MeasuredTable(factor, HEADER, rows, facts(factor, runs, split, steps))
 
 
-def cells(judged: Sequence[Judgement]) -> list[str]:
+def cells(judged: Sequence[EvalResult]) -> list[str]:
     """hmean at both IoUs, at the usual ratio and at the one with the highest mean of the two;
     means over the seeds, with the largest less the smallest where there are several."""
     ratios = [each.best_ratio("hmean", "hmean_70") for each in judged]

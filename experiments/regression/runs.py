@@ -91,9 +91,9 @@ class Laboratory:
 
     def judge(self, network: paddle.nn.Layer) -> Rates:
         post_process = objects.post_process(self.config())
-        verdict = evaluate_ratios(network, self.images, post_process, UNCLIP_RATIOS)
-        summaries = sorted(verdict.summaries.items())
-        return {ratio: (float(s["hmean"]), float(s["hmean_70"])) for ratio, s in summaries}
+        result = evaluate_ratios(network, self.images, post_process, UNCLIP_RATIOS)
+        by_ratio = sorted(result.rates.items())
+        return {ratio: (rates["hmean"], rates["hmean_70"]) for ratio, rates in by_ratio}
 
 
 def map_arguments(config: Config) -> dict[str, Any]:

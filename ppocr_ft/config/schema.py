@@ -141,7 +141,7 @@ class GlobalSection(Section):
     stop_on: Listed[VerdictName] = ()
     """Verdicts of the monitor that end the run; docs/monitor.md explains each."""
     patience: PositiveInt | None = None
-    """Evaluations without a new best after which the run ends; null: it goes to its end."""
+    """Evaluations in a row without a gain after which the run ends; null: it goes to its end."""
     use_visualdl: bool = False
     """Whether metrics.csv's figures are VisualDL scalars too, in save_model_dir/vdl."""
     use_tensorboard: bool = False

@@ -11,10 +11,11 @@ import numpy as np
 import paddle
 
 from ppocr_ft.engine.batches import EvalImage
-from ppocr_ft.engine.callbacks.evaluation import Verdict
+from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.evaluate import maps_of
 from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.metrics import DetMetric
+from ppocr_ft.metrics.det import RATES
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
 
@@ -31,11 +32,11 @@ def evaluate_ratios(
     threads: int = 1,
     on_image: OnImage | None = None,
     team: Team = ALONE,
-) -> Verdict:
+) -> EvalResult:
     """Judge with the post-process's unclip ratio and with ``more_ratios``.
 
     ``threads`` take images through the network side by side. ``on_image`` gets each image with the
-    boxes of the former. Each process of a ``team`` brings images of its own and gets the verdict
+    boxes of the former. Each process of a ``team`` brings images of its own and gets the result
     on all of them.
     """
     start = time.perf_counter()
@@ -48,15 +49,22 @@ def evaluate_ratios(
                 _judge(image, prob_map, ways, on_image)
     own = {ratio: metric.state() for ratio, (_, metric) in ways.items()}
     states = team.gather(own)
-    summaries = {ratio: _summary(state[ratio] for state in states) for ratio in ways}
-    return Verdict(post_process.unclip_ratio, summaries, time.perf_counter() - start)
+    metrics = {ratio: _merged(state[ratio] for state in states) for ratio in ways}
+    rates = {ratio: _rates(metric) for ratio, metric in metrics.items()}
+    count = int(metrics[float(post_process.unclip_ratio)].summary()["images"])
+    return EvalResult(rates, images=count, seconds=time.perf_counter() - start)
 
 
-def _summary(states: Iterable[Mapping[str, int]]) -> dict[str, float]:
+def _merged(states: Iterable[Mapping[str, int]]) -> DetMetric:
     metric = DetMetric()
     for state in states:
         metric.merge(state)
-    return metric.summary()
+    return metric
+
+
+def _rates(metric: DetMetric) -> dict[str, float]:
+    summary = metric.summary()
+    return {name: float(summary[name]) for name in RATES}
 
 
 def _judge(

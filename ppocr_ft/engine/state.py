@@ -14,6 +14,7 @@ import paddle
 from numpy.typing import NDArray
 
 from ppocr_ft.engine.ema import Ema
+from ppocr_ft.engine.eval_result import TIE_BREAKER, EvalResult, rank, replaces_best
 from ppocr_ft.engine.train_step import Losses
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.optim import Evaluated, Optimizer
@@ -33,11 +34,12 @@ class Progress:
     rate is one of ``evaluations`` too.
 
     seed: of everything that is random. steps_per_epoch: updates an epoch. step: updates done.
-    evaluated_step: the step after which the last evaluation was done, -1 for none. best, best_step:
-    the best main indicator, and after which step. skipped_steps: those with a NaN or infinite
-    number; skipped_in_row: the last of them without a good one after. textless_steps,
-    textless_in_row: likewise those without a text in the batch. evaluations: step and main
-    indicator of each.
+    evaluated_step: the step after which the last evaluation was done, -1 for none. best,
+    best_hmean_70, best_step: main indicator, hmean at IoU 0.7 and step of the best evaluation;
+    improved_step: the first step whose evaluation ranks as high, -1 in the state of an older
+    version. skipped_steps: those with a NaN or infinite number; skipped_in_row: the last of them
+    without a good one after. textless_steps, textless_in_row: likewise those without a text in the
+    batch. evaluations: step and main indicator of each.
     """
 
     seed: int
@@ -45,7 +47,9 @@ class Progress:
     step: int = 0
     evaluated_step: int = -1
     best: float | None = None
+    best_hmean_70: float | None = None
     best_step: int = -1
+    improved_step: int = -1
     skipped_steps: int = 0
     skipped_in_row: int = 0
     textless_steps: int = 0
@@ -55,10 +59,24 @@ class Progress:
     def __post_init__(self) -> None:
         self.evaluations = [(int(step), float(value)) for step, value in self.evaluations]
 
-    def evaluated(self, value: float) -> None:
-        """Note the main indicator after the step that was done last."""
-        self.evaluations.append((self.step, value))
+    def evaluated(self, result: EvalResult, indicator: str) -> bool:
+        """Note an evaluation after the last step done; return whether it is the best so far."""
+        later, highest = result.rank(indicator), rank(self.best, self.best_hmean_70)
+        is_best = replaces_best(later, highest)
+        if is_best:
+            self.best, self.best_step = result.value(indicator), self.step
+            self.best_hmean_70 = result.at_best(indicator).get(TIE_BREAKER)
+        if later > highest:
+            self.improved_step = self.step
+        self.evaluations.append((self.step, result.value(indicator)))
         self.evaluated_step = self.step
+        return is_best
+
+    @property
+    def evaluations_without_gain(self) -> int:
+        """How many came after the first that ranks as high as the best one."""
+        improved = self.improved_step if self.improved_step >= 0 else self.best_step
+        return sum(step > improved for step, _ in self.evaluations)
 
     @property
     def epochs_done(self) -> int:

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ppocr_ft.engine.callbacks.group_figures import LR
-from ppocr_ft.report.page.run import Row, Run
+from ppocr_ft.engine.metrics_file import LR, Row
+from ppocr_ft.report.page.run import Run
 
 SIZE_INCHES = (10.0, 10.0)
 DPI = 110
@@ -40,7 +40,7 @@ def _draw_hmean(axes: Axes, run: Run) -> None:
         ("tab:blue", "tab:orange"), (("hmean", 0.5), ("hmean_70", 0.7)), strict=True
     ):
         best = [run.at_best(step, column).value for step in steps]
-        own = [float(run.evaluations[step][0][column]) for step in steps]
+        own = [run.evaluations[step].at_config[column] for step in steps]
         axes.plot(steps, best, "o-", color=color, label=f"IoU {iou}, best unclip_ratio")
         axes.plot(steps, own, "--", color=color, label=f"IoU {iou}, config's unclip_ratio")
     _finish(axes, "hmean")

@@ -19,15 +19,15 @@ from ppocr_ft.engine.callbacks import (
     Freezing,
     GroupFigures,
     Log,
-    MetricsFile,
     ScalarLog,
     Timing,
-    Verdict,
 )
 from ppocr_ft.engine.callbacks.silent import SilentCheckpoints, SilentLog, SilentMetrics
 from ppocr_ft.engine.ema import Ema
+from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.evaluate_ratios import evaluate_ratios
 from ppocr_ft.engine.feed import Feed
+from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.norms import freeze_statistics
 from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
@@ -54,7 +54,7 @@ from ppocr_ft.weights import CoverageReport
 
 UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
 """Tried at each evaluation beside the config's."""
-Evaluate = Callable[[], Verdict]
+Evaluate = Callable[[], EvalResult]
 Around = Callable[[Evaluate, TrainState], Evaluate]
 
 
@@ -100,6 +100,7 @@ class Training:
     ``weights`` is None for random ones; ``earlier`` is where another run's files went.
     """
 
+    config: Config
     trainer: Trainer
     checkpoints: Checkpoints
     log: Log
@@ -272,6 +273,7 @@ def _assemble(
         forward=passes(config)(state.network),
     )
     return Training(
+        config,
         trainer,
         checkpoints,
         log,
@@ -306,7 +308,7 @@ def shrink_ratio(feed: Feed) -> Callable[[], float]:
 
 class Judge:
     """Evaluates the weights that are to be judged on ``Eval``, tells once what is wrong there, and
-    draws what was found. Each process of a team does so with its share of the images; the verdict
+    draws what was found. Each process of a team does so with its share of the images; the result
     is on all of them."""
 
     def __init__(
@@ -339,22 +341,22 @@ class Judge:
         self.pictures = Pictures(folder, spread(len(images), SHOWN_IMAGES))
         self.kept = KeptBoxes(folder, post_process(config), team)
 
-    def __call__(self) -> Verdict:
-        verdict = self._evaluate()
+    def __call__(self) -> EvalResult:
+        result = self._evaluate()
         if self._validator is None:
-            return verdict
+            return result
         state = self._state
         with state.judged_weights():
-            found = self._validator(state.network, state.progress.epoch)
-        return replace(verdict, validation=found)
+            validation = self._validator(state.network, state.progress.epoch)
+        return result if validation is None else replace(result, **vars(validation))
 
-    def _evaluate_images(self) -> Verdict:
+    def _evaluate_images(self) -> EvalResult:
         self.pictures.begin()
         self.kept.begin()
         images = self._stop.heeding(self._images.images())
         shown = progress(images, len(self._images), "evaluate")
         with self._state.judged_weights():
-            verdict = evaluate_ratios(
+            result = evaluate_ratios(
                 self._state.network,
                 map(eval_image, shown),
                 self.kept.post_process,
@@ -370,7 +372,7 @@ class Judge:
         if len(faults) > self._told:
             self._say(f"evaluation: {faults.report()}")
             self._told = len(faults)
-        return verdict
+        return result
 
     def _take(self, image: EvalImage, boxes: ImageBoxes) -> None:
         self.pictures.take(image, boxes)
@@ -380,10 +382,10 @@ class Judge:
 def _evaluator(
     config: Config, judge: Judge, metrics: MetricsFile, checkpoints: Checkpoints, log: Log
 ) -> Evaluator:
-    def keep(trainer: Trainer, verdict: Verdict) -> None:
+    def keep(trainer: Trainer, result: EvalResult) -> None:
         checkpoints.save_best(trainer)
         if trainer.team.leads:
-            judge.pictures.save(trainer.progress.step, verdict.summary["hmean"])
+            judge.pictures.save(trainer.progress.step, result.at_config["hmean"])
             judge.kept.save(trainer.progress.step)
 
     first, every = config.Global.eval_batch_step

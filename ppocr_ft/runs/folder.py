@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ppocr_ft.config import Config
 from ppocr_ft.engine.callbacks.log import LOG_FILE
-from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE
 from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
 from ppocr_ft.engine.callbacks.writers import FOLDERS
+from ppocr_ft.engine.metrics_file import METRICS_FILE
 from ppocr_ft.engine.state import Array, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE
 from ppocr_ft.report.evaluations import EVALUATIONS

@@ -12,9 +12,10 @@ from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.engine.batches import EvalImage
-from ppocr_ft.engine.callbacks import MetricsFile, Monitor, ScalarLog
+from ppocr_ft.engine.callbacks import Monitor, ScalarLog
 from ppocr_ft.engine.callbacks.writers import Kind, check_installed
 from ppocr_ft.engine.feed import Feed
+from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.monitor import Facts
 from ppocr_ft.engine.monitor.validation import (
     Crop,

@@ -19,13 +19,14 @@ paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft.commands.train.cli import main  # noqa: E402
 from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.callbacks import Averaging, Verdict  # noqa: E402
-from ppocr_ft.engine.callbacks.evaluation import RATES  # noqa: E402
+from ppocr_ft.engine.callbacks import Averaging  # noqa: E402
 from ppocr_ft.engine.ema import Ema, ema_decay  # noqa: E402
+from ppocr_ft.engine.eval_result import EvalResult  # noqa: E402
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState  # noqa: E402
 from ppocr_ft.engine.train_step import StepResult  # noqa: E402
 from ppocr_ft.engine.trainer import Callback  # noqa: E402
 from ppocr_ft.errors import WeightsError  # noqa: E402
+from ppocr_ft.metrics.det import RATES  # noqa: E402
 from ppocr_ft.optim import build_groups, build_optimizer  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 from ppocr_ft.runs.assemble import Judge  # noqa: E402
@@ -215,14 +216,14 @@ class Recorder(Callback):
         self.history.append(values(trainer.state.network))
 
 
-def better_each_time(judged: list[Weights], until: int) -> Callable[..., Verdict]:
+def better_each_time(judged: list[Weights], until: int) -> Callable[..., EvalResult]:
     """Instead of an evaluation: notes the weights; every one of ``until`` is better."""
 
-    def evaluate(layer: Any, images: Any, *_: object, **__: object) -> Verdict:
+    def evaluate(layer: Any, images: Any, *_: object, **__: object) -> EvalResult:
         list(images)
         judged.append(values(layer))
         rates = dict.fromkeys(RATES, len(judged) / 10 if len(judged) <= until else 0.0)
-        return Verdict(1.5, {1.5: rates})
+        return EvalResult({1.5: rates})
 
     return evaluate
 

@@ -17,8 +17,8 @@ from tests.support.small_run import STEPS, small_config
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.callbacks import GroupFigures, MetricsFile, group_figures  # noqa: E402
-from ppocr_ft.engine.callbacks.metrics_file import COLUMNS  # noqa: E402
+from ppocr_ft.engine.callbacks import GroupFigures, group_figures  # noqa: E402
+from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile  # noqa: E402
 from ppocr_ft.engine.trainer import Callback  # noqa: E402
 from ppocr_ft.engine.update_ratio import UpdateRatios  # noqa: E402
 from ppocr_ft.optim import (  # noqa: E402
@@ -229,7 +229,7 @@ def test_a_bar_where_somebody_looks_at_it(
     stream: io.StringIO, wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
-    assert list(progress(iter("abc"), 3, "image", "evaluate", leave=False)) == list("abc")
+    assert list(progress(iter("abc"), 3, "evaluate")) == list("abc")
     shown = stream.getvalue()
     assert ("evaluate: " in shown) is wanted
     assert shown.endswith("\r") is wanted, "a bar that doesn't stay leaves an empty line behind"

@@ -219,8 +219,12 @@ def test_an_evaluations_rows_count_together() -> None:
         history.take(row)
     history.settle()
     first, second = history.series.evals
-    assert (first.hmean, first.best, first.best_unclip_ratio) == (0.5, 0.9, 1.0)
-    assert (second.hmean, second.best) == (0.6, 0.95)
+    assert (first.at_config["hmean"], first.value("hmean"), first.best_ratio("hmean")) == (
+        0.5,
+        0.9,
+        1.0,
+    )
+    assert (second.at_config["hmean"], second.value("hmean")) == (0.6, 0.95)
 
 
 # --- names

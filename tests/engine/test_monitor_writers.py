@@ -13,8 +13,9 @@ from tests.support.recorded_runs import judged, train
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.engine.callbacks import MetricsFile, ScalarLog
+from ppocr_ft.engine.callbacks import ScalarLog
 from ppocr_ft.engine.callbacks.writers import Kind, check_installed, scalars_of
+from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.errors import ConfigError
 
 KINDS: tuple[Kind, ...] = ("tensorboard", "visualdl")

@@ -17,8 +17,10 @@ from tests.support.small_run import CONFIG, STEPS_PER_EPOCH, small_config
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.callbacks import MetricsFile, Timing, Verdict  # noqa: E402
+from ppocr_ft.engine.callbacks import Timing  # noqa: E402
+from ppocr_ft.engine.eval_result import results_of  # noqa: E402
 from ppocr_ft.engine.feed import Feed  # noqa: E402
+from ppocr_ft.engine.metrics_file import MetricsFile  # noqa: E402
 from ppocr_ft.engine.stop import Stopped, StopRequest  # noqa: E402
 from ppocr_ft.engine.trainer import Callback, Trainer, seed_step  # noqa: E402
 from ppocr_ft.errors import DataError  # noqa: E402
@@ -38,15 +40,6 @@ from ppocr_ft.runs import assemble  # noqa: E402
 )
 def test_timing(timing: Timing, wanted: list[int]) -> None:
     assert [step for step in range(13) if timing.is_due(step, 12, 4)] == wanted
-
-
-def test_the_best_unclip_ratio_is_the_configs_among_equals() -> None:
-    rates = {1.0: 0.8, 1.5: 0.8, 2.0: 0.7}
-    verdict = Verdict(1.5, {ratio: {"hmean": value} for ratio, value in rates.items()})
-    assert verdict.best_unclip_ratio("hmean") == 1.5
-    better = Verdict(1.5, {**verdict.summaries, 1.0: {"hmean": 0.81}})
-    assert better.best_unclip_ratio("hmean") == 1.0
-    assert (verdict.best_value("hmean"), better.best_value("hmean")) == (0.8, 0.81)
 
 
 def drawn() -> tuple[float, float, float]:
@@ -159,11 +152,11 @@ def test_metrics_after_the_resumed_step_are_dropped(
     metrics = metrics_file(tmp_path, cut)
     rows = [line.split(",")[:2] for line in metrics.path.read_text().splitlines()[1:]]
     assert rows == [["eval", "0"], ["train", "1"], ["train", "2"], ["eval", "2"], ["train", "3"]]
-    assert [row["step"] for row in metrics.evaluations()] == ["0", "2"]
+    assert [result.step for result in results_of(metrics.rows())] == [0, 2]
 
 
 def test_a_float32_survives_the_metrics_file(tmp_path: Path) -> None:
     value = float(np.float32(0.1) * np.float32(3))
     metrics = MetricsFile(tmp_path)
     metrics.add("eval", {"step": 0, "hmean": value})
-    assert np.float32(metrics.evaluations()[0]["hmean"]) == np.float32(value)
+    assert np.float32(metrics.rows()[0]["hmean"]) == np.float32(value)

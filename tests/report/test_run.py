@@ -74,7 +74,8 @@ VERDICTS = {
     "one rises, the other stays": ({0: (0.5, 0.4), 4: (0.6, 0.4)}, "better", AGAINST_START),
     "one rises, the other falls": ({0: (0.5, 0.4), 4: (0.6, 0.3)}, "mixed", AGAINST_START),
     "the start was never beaten": ({0: (0.5, 0.4), 4: (0.4, 0.5)}, "same", UNBEATEN),
-    "a tie goes to the start": ({0: (0.5, 0.4), 4: (0.5, 0.4)}, "same", UNBEATEN),
+    "a tie is no gain": ({0: (0.5, 0.4), 4: (0.5, 0.4)}, "same", AGAINST_START),
+    "a tie, but tighter": ({0: (0.5, 0.4), 4: (0.5, 0.45)}, "better", AGAINST_START),
     "no evaluation before training": ({4: (0.5, 0.4)}, "unknown", NOTHING),
     "no evaluation but the first": ({0: (0.5, 0.4)}, "unknown", NOTHING),
 }
@@ -133,7 +134,7 @@ def test_each_evaluation_is_judged_by_its_own_best_unclip_ratio(tmp_path: Path) 
 
 def test_the_best_step_is_that_of_the_kept_boxes(folder: Path, tmp_path: Path) -> None:
     assert read_run(folder).best_step == 4
-    hmeans = {0: {1.5: (0.1, 0.0)}, 2: {1.5: (0.3, 0.0)}, 4: {1.5: (0.3, 0.0)}}
+    hmeans = {0: {1.5: (0.1, 0.0)}, 2: {1.5: (0.3, 0.1)}, 4: {1.5: (0.3, 0.0)}}
     without = run_folder(tmp_path / "run", rows=rows_of(hmeans), boxes=False)
     assert read_run(without).best_step == 2
 

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ppocr_ft.engine.callbacks.metrics_file import COLUMNS
+from ppocr_ft.engine.metrics_file import COLUMNS
 from ppocr_ft.postprocess.db import Candidates
 from ppocr_ft.report.evaluations import (
     About,

@@ -108,9 +108,9 @@ def happening(scenario: Scenario, seen: Outcome) -> Iterator[None]:
         return result
 
     def watched_judge(*args: Any, **options: Any) -> Any:
-        verdict = judge(*args, **options)
-        seen["judged_images"].append(verdict.summary["images"])
-        return verdict
+        result = judge(*args, **options)
+        seen["judged_images"].append(result.images)
+        return result
 
     def other_start(config: Any) -> Any:
         network, report = start(config)

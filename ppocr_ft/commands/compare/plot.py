@@ -73,7 +73,8 @@ def judged_points(rate: str, indicator: str) -> Callable[[ArmRun], Points]:
 
     def points(run: ArmRun) -> Points:
         return [
-            (each.step / run.steps_per_epoch, each.best(indicator)[rate]) for each in run.judgements
+            (result.step / run.steps_per_epoch, result.at_best(indicator)[rate])
+            for result in run.evaluations
         ]
 
     return points

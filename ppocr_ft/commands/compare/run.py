@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gc
 import json
 import re
@@ -16,8 +15,8 @@ from ppocr_ft.commands.compare.fingerprint import code_digest, run_fingerprint, 
 from ppocr_ft.commands.compare.table import ArmRun
 from ppocr_ft.commands.compare.variants import Arm, arms_error
 from ppocr_ft.config import Config
-from ppocr_ft.engine.callbacks import Verdict
-from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE, TRAIN
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.metrics_file import METRICS_FILE, TRAIN, read_metrics
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.state_file import STATE_FILE
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
@@ -179,8 +178,7 @@ def result(run: PlannedRun) -> ArmRun:
     record = read_record(folder)
     if record is None:
         raise FileNotFoundError(folder / RECORD)
-    with (folder / METRICS_FILE).open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    _, rows = read_metrics(folder / METRICS_FILE)
     return ArmRun(
         run.arm.name,
         run.seed,
@@ -253,7 +251,7 @@ def _sharing_start(config: Config, run: PlannedRun) -> Around:
     """Arms with the same weights and the same ``Eval`` have their start evaluated once."""
 
     def around(evaluate: Evaluate, state: TrainState) -> Evaluate:
-        def judged() -> Verdict:
+        def judged() -> EvalResult:
             if state.progress.step > 0:
                 return evaluate()
             fingerprint = start_fingerprint(config, state.network, run.unclip_ratios)
@@ -269,21 +267,20 @@ def _sharing_start(config: Config, run: PlannedRun) -> Around:
     return around
 
 
-def _read_start(path: Path, folder: Path) -> Verdict | None:
-    """The verdict, and its pictures into ``folder``; None unless both are there."""
+def _read_start(path: Path, folder: Path) -> EvalResult | None:
+    """The result, and its pictures into ``folder``; None unless both are there."""
     if not path.is_file():
         return None
     saved = json.loads(path.read_text(encoding="utf-8"))
     if not take_over(path.parent.parent / saved["folder"], folder):
         return None
-    summaries = {float(ratio): summary for ratio, summary in saved["summaries"].items()}
-    return Verdict(saved["unclip_ratio"], summaries)
+    return EvalResult({float(ratio): rates for ratio, rates in saved["summaries"].items()})
 
 
-def _write_start(path: Path, verdict: Verdict, folder: Path) -> None:
+def _write_start(path: Path, start: EvalResult, folder: Path) -> None:
     path.parent.mkdir(exist_ok=True)
-    summaries = {str(ratio): dict(each) for ratio, each in verdict.summaries.items()}
-    saved = {"unclip_ratio": verdict.unclip_ratio, "summaries": summaries, "folder": folder.name}
+    rates = {str(ratio): dict(rates) for ratio, rates in start.rates.items()}
+    saved = {"unclip_ratio": start.unclip_ratio, "summaries": rates, "folder": folder.name}
     _write_json(path, saved)
 
 

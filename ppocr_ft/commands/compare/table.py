@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import mean
 
-from ppocr_ft.engine.callbacks.evaluation import RATES
-from ppocr_ft.engine.callbacks.metrics_file import EVAL, TRAIN
+from ppocr_ft.engine.eval_result import EvalResult, best, results_of
+from ppocr_ft.engine.metrics_file import TRAIN
+from ppocr_ft.metrics.det import RATES
 from ppocr_ft.utils.tables import markdown_table
 
 STRICTER = "_70"
@@ -19,27 +20,6 @@ CSV_COLUMNS = (
     "ended", "folder",
 )  # fmt: skip
 """``evaluation``: start, last or best; ``unclip``: config or own, the ratio that rates are of."""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One evaluation: DetMetric's rates for each unclip ratio, the config's first."""
-
-    step: int
-    rates: Mapping[float, Mapping[str, float]]
-
-    @property
-    def unclip_ratio(self) -> float:
-        """The config's."""
-        return next(iter(self.rates))
-
-    def best_ratio(self, *indicators: str) -> float:
-        """The ratio with the highest mean of ``indicators``; the config's among equals."""
-        return max(self.rates, key=lambda ratio: mean(self.rates[ratio][i] for i in indicators))
-
-    def best(self, indicator: str) -> Mapping[str, float]:
-        """The rates with the ratio that is best for ``indicator``."""
-        return self.rates[self.best_ratio(indicator)]
 
 
 @dataclass(frozen=True)
@@ -61,27 +41,21 @@ class ArmRun:
     diverged: str = ""
 
     @cached_property
-    def judgements(self) -> list[Judgement]:
+    def evaluations(self) -> list[EvalResult]:
         """All evaluations, in their order."""
-        by_step: dict[int, dict[float, Mapping[str, float]]] = {}
-        for row in self.rows:
-            if row["kind"] == EVAL:
-                rates = {rate: float(row[rate]) for rate in RATES}
-                by_step.setdefault(int(row["step"]), {})[float(row["unclip_ratio"])] = rates
-        return [Judgement(step, rates) for step, rates in by_step.items()]
+        return results_of(self.rows)
 
     @property
-    def start(self) -> Judgement:
-        return self.judgements[0]
+    def start(self) -> EvalResult:
+        return self.evaluations[0]
 
     @property
-    def last(self) -> Judgement:
-        return self.judgements[-1]
+    def last(self) -> EvalResult:
+        return self.evaluations[-1]
 
-    def best(self, indicator: str) -> Judgement:
-        """The first with the highest indicator at the config's unclip ratio, whose weights are
-        ``best_accuracy``."""
-        return max(self.judgements, key=lambda each: each.rates[each.unclip_ratio][indicator])
+    def best(self, indicator: str) -> EvalResult:
+        """Return the evaluation whose weights are ``best_accuracy``."""
+        return best(self.evaluations, indicator)
 
     @property
     def trained(self) -> list[Mapping[str, str]]:
@@ -121,7 +95,7 @@ def standings(runs: Sequence[ArmRun], indicator: str) -> list[Standing]:
     """
     found = []
     for arm, own in by_arm(runs).items():
-        values = [run.last.best(indicator)[indicator] for run in own]
+        values = [run.last.at_best(indicator)[indicator] for run in own]
         if not any(run.diverged for run in own):
             found.append(Standing(arm, mean(values), max(values) - min(values), len(own)))
     return sorted(found, key=lambda standing: -standing.value)
@@ -177,7 +151,7 @@ def _stricter(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str
         return []
     stricter, arms = indicator + STRICTER, by_arm(runs)
     values = {
-        each.arm: mean(run.last.best(indicator)[stricter] for run in arms[each.arm])
+        each.arm: mean(run.last.at_best(indicator)[stricter] for run in arms[each.arm])
         for each in ranked
     }
     leader = max(values, key=lambda arm: values[arm])
@@ -188,7 +162,7 @@ def _stricter(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str
 
 
 def _below_start(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str) -> list[str]:
-    start = mean(r.start.best(indicator)[indicator] for r in by_arm(runs)[ranked[0].arm])
+    start = mean(r.start.at_best(indicator)[indicator] for r in by_arm(runs)[ranked[0].arm])
     if ranked[0].value >= start:
         return []
     return [f"Its start, {start:.4f} with its own best unclip_ratio, was better than that."]
@@ -235,34 +209,34 @@ def _start_rows(arms: Mapping[str, Sequence[ArmRun]], indicator: str) -> list[li
 
 
 def _arm_row(arm: str, own: Sequence[ArmRun], indicator: str) -> list[str]:
-    best = [run.best(indicator) for run in own]
+    kept = [run.best(indicator) for run in own]
     losses = [run.loss for run in own if run.loss is not None]
     diverged = [str(run.seed) for run in own if run.diverged]
     return [
         arm,
         *_rate_cells([run.last for run in own], indicator),
-        _each([str(each.step) for each in best]),
-        *_mean_cells(best, lambda each: each.best(indicator)),
+        _each([str(result.step) for result in kept]),
+        *_mean_cells(kept, lambda result: result.at_best(indicator)),
         f"{mean(losses):.4f}" if losses else "",
         f"{mean(run.minutes for run in own):.1f}",
         f"diverged (seed {', '.join(diverged)})" if diverged else "",
     ]
 
 
-def _rate_cells(judgements: Sequence[Judgement], indicator: str) -> list[str]:
-    """hmean at both IoUs, with the config's ratio and with the own one."""
+def _rate_cells(results: Sequence[EvalResult], indicator: str) -> list[str]:
+    """Return hmean at both IoUs, with the config's ratio and with the own one."""
     return [
-        _each([f"{each.unclip_ratio:g}" for each in judgements]),
-        *_mean_cells(judgements, lambda each: each.rates[each.unclip_ratio]),
-        _each([f"{each.best_ratio(indicator):g}" for each in judgements]),
-        *_mean_cells(judgements, lambda each: each.best(indicator)),
+        _each([f"{result.unclip_ratio:g}" for result in results]),
+        *_mean_cells(results, lambda result: result.at_config),
+        _each([f"{result.best_ratio(indicator):g}" for result in results]),
+        *_mean_cells(results, lambda result: result.at_best(indicator)),
     ]
 
 
 def _mean_cells(
-    judgements: Sequence[Judgement], rates_of: Callable[[Judgement], Mapping[str, float]]
+    results: Sequence[EvalResult], rates_of: Callable[[EvalResult], Mapping[str, float]]
 ) -> list[str]:
-    rates = [rates_of(each) for each in judgements]
+    rates = [rates_of(result) for result in results]
     return [f"{mean(rate[name] for rate in rates):.4f}" for name in ("hmean", "hmean_70")]
 
 
@@ -282,17 +256,17 @@ def as_csv(runs: Sequence[ArmRun], indicator: str) -> str:
 
 def _figures(run: ArmRun, indicator: str) -> Iterator[dict[str, object]]:
     evaluations = {"start": run.start, "last": run.last, "best": run.best(indicator)}
-    for name, judged in evaluations.items():
-        ratios = {"config": judged.unclip_ratio, "own": judged.best_ratio(indicator)}
+    for name, result in evaluations.items():
+        ratios = {"config": result.unclip_ratio, "own": result.best_ratio(indicator)}
         for which, ratio in ratios.items():
             yield {
                 "arm": run.arm,
                 "seed": run.seed,
                 "evaluation": name,
-                "step": judged.step,
+                "step": result.step,
                 "unclip": which,
                 "unclip_ratio": ratio,
-                **judged.rates[ratio],
+                **result.rates[ratio],
                 "loss": "" if run.loss is None else run.loss,
                 "minutes": f"{run.minutes:.2f}",
                 "ended": run.diverged or "finished",

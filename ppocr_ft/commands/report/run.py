@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any, TypeVar
 import yaml
 
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.callbacks.metrics_file import METRICS_FILE
 from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
+from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
 from ppocr_ft.errors import DataError, UserInputError
 from ppocr_ft.report.evaluations import BEFORE, BEST, EVALUATIONS, read_evaluation
 from ppocr_ft.report.page import CURVES, PAGE
@@ -123,19 +122,16 @@ def read_run(folder: Path) -> Run:
 
 
 def _metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Header and whole rows; a kill may have cut the last one off."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+        header, rows = read_metrics(path)
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not UTF-8"
         raise DataError(
             f"can't be read: {why}; give the folder of a run, Global.save_model_dir", path=path
         ) from None
-    header, *rows = list(csv.reader(lines)) or [[]]
-    whole = [dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
-    if not {"kind", "step"} <= set(header) or not whole:
+    if not rows:
         raise DataError("has no row of a run yet: nothing to report", path=path)
-    return header, whole
+    return header, rows
 
 
 def _config(path: Path, notes: list[str]) -> tuple[str, dict[str, Any]]:

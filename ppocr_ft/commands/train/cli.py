@@ -27,6 +27,7 @@ from ppocr_ft.errors import Finding, UserInputError, WeightsError
 if TYPE_CHECKING:
     from ppocr_ft.commands.train.dry_run import DryRun
     from ppocr_ft.config import Config
+    from ppocr_ft.engine.eval_result import EvalResult
     from ppocr_ft.engine.parallel import Team
     from ppocr_ft.engine.stop import StoppedEarly
     from ppocr_ft.runs.assemble import Training
@@ -185,22 +186,29 @@ def resume_command(options: argparse.Namespace) -> str:
 
 
 def summary(run: Training) -> str:
-    """Before and after as a table, and where the files are."""
-    progress, rows = run.trainer.progress, run.metrics.evaluations()
-    last = progress.evaluated_step
-    steps = {"before training": 0, "best": progress.best_step, "at the end": last}
-    lines = [f"\n{'':48}unclip_ratio   hmean at IoU 0.5   at IoU 0.7"]
-    for name, step in steps.items():
-        own = [row for row in rows if int(row["step"]) == step]
-        best = max(own, key=by_hmean)  # the first, the config's, among equals
-        notes = [("", own[0])] + [(", best unclip_ratio", best)] * (best is not own[0])
-        for note, row in notes:
-            ratio, *rates = (float(row[key]) for key in ("unclip_ratio", "hmean", "hmean_70"))
-            label = f"{name} (step {step}){note}"
-            lines.append(f"{label:48}{ratio:12.2f}{rates[0]:19.4f}{rates[1]:13.4f}")
+    """Return before and after as a table, and where the files are."""
+    from ppocr_ft.engine.eval_result import results_of
+
+    results = {result.step: result for result in results_of(run.metrics.rows())}
+    progress = run.trainer.progress
+    shown = {
+        "before training": results[0],
+        "best": results[progress.best_step],
+        "at the end": results[progress.evaluated_step],
+    }
+    table = summary_table(shown, run.config.Metric.main_indicator)
     files = f"{run.folder / 'best_accuracy.pdparams'}; pictures: {run.folder / 'before_after.jpg'}"
-    return "\n".join([*lines, "", f"best weights: {files}"])
+    return f"\n{table}\n\nbest weights: {files}"
 
 
-def by_hmean(row: Mapping[str, str]) -> float:
-    return float(row["hmean"])
+def summary_table(results: Mapping[str, EvalResult], indicator: str) -> str:
+    """Return hmean of named evaluations at both IoUs, each with the config's unclip ratio and,
+    where ``indicator`` is higher with another one, with that."""
+    lines = [f"{'':48}unclip_ratio   hmean at IoU 0.5   at IoU 0.7"]
+    for name, result in results.items():
+        ratios = dict.fromkeys((result.unclip_ratio, result.best_ratio(indicator)))
+        for note, ratio in zip(("", ", best unclip_ratio"), ratios, strict=False):
+            rates = result.rates[ratio]
+            label = f"{name} (step {result.step}){note}"
+            lines.append(f"{label:48}{ratio:12.2f}{rates['hmean']:19.4f}{rates['hmean_70']:13.4f}")
+    return "\n".join(lines)

@@ -2,11 +2,10 @@
 
 from ppocr_ft.engine.callbacks.averaging import Averaging
 from ppocr_ft.engine.callbacks.checkpoints import LATEST, Checkpoints
-from ppocr_ft.engine.callbacks.evaluation import Evaluator, Timing, Verdict
+from ppocr_ft.engine.callbacks.evaluation import Evaluator, Timing
 from ppocr_ft.engine.callbacks.freezing import Freezing
 from ppocr_ft.engine.callbacks.group_figures import GroupFigures
 from ppocr_ft.engine.callbacks.log import Log
-from ppocr_ft.engine.callbacks.metrics_file import MetricsFile
 from ppocr_ft.engine.callbacks.monitor import Monitor
 from ppocr_ft.engine.callbacks.writers import ScalarLog
 
@@ -18,9 +17,7 @@ __all__ = [
     "Freezing",
     "GroupFigures",
     "Log",
-    "MetricsFile",
     "Monitor",
     "ScalarLog",
     "Timing",
-    "Verdict",
 ]

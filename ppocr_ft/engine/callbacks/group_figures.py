@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from ppocr_ft.engine.metrics_file import LR, UPDATE_RATIO
 from ppocr_ft.engine.update_ratio import UpdateRatios
 from ppocr_ft.optim import Optimizer
 from ppocr_ft.optim.group_names import group_names
-
-LR, UPDATE_RATIO = "lr/", "update_ratio/"
 
 
 class GroupFigures:

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ppocr_ft.engine.callbacks.group_figures import GroupFigures
-from ppocr_ft.engine.callbacks.metrics_file import TRAIN, MetricsFile
+from ppocr_ft.engine.metrics_file import TRAIN, MetricsFile
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.utils.memory import resident_mb

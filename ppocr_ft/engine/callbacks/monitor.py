@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from ppocr_ft.engine.callbacks.metrics_file import MetricsFile
+from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.monitor import Facts, History, Said, nan_verdict
-from ppocr_ft.engine.state import Progress
 from ppocr_ft.engine.stop import StoppedEarly
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import MAX_SKIPPED_IN_ROW, Callback, Trainer
@@ -30,7 +29,8 @@ class Monitor(Callback):
         facts: what the rules know besides.
         say: gets each verdict.
         stop_on: names of verdicts that end the run.
-        patience: evaluations without a new best that end it; None: none do.
+        patience: evaluations in a row that are no better than an earlier one and end it; None:
+            none do.
     """
 
     def __init__(
@@ -87,17 +87,13 @@ class Monitor(Callback):
         wanted = sorted(self._stop_on & self._history.present)
         if wanted:
             raise StoppedEarly(f"by {' and '.join(wanted)} (Global.stop_on)")
-        waited = evaluations_without_best(trainer.progress)
+        progress = trainer.progress
+        waited = progress.evaluations_without_gain
         if self._patience is not None and waited >= self._patience:
             raise StoppedEarly(
-                f"since {waited} evaluations brought no new best (Global.patience); the best is "
-                f"that after step {trainer.progress.best_step}"
+                f"since {waited} evaluations were no better than that after step "
+                f"{progress.improved_step} (Global.patience)"
             )
-
-
-def evaluations_without_best(progress: Progress) -> int:
-    """How many came after the best one."""
-    return sum(step > progress.best_step for step, _ in progress.evaluations)
 
 
 def _line(said: Said) -> str:

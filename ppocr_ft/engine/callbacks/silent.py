@@ -7,7 +7,7 @@ from typing import Any
 
 from ppocr_ft.engine.callbacks.checkpoints import Checkpoints
 from ppocr_ft.engine.callbacks.log import Log
-from ppocr_ft.engine.callbacks.metrics_file import MetricsFile
+from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Trainer

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ppocr_ft.engine.callbacks.metrics_file import EVAL, MetricsFile
+from ppocr_ft.engine.metrics_file import EVAL, MetricsFile
 from ppocr_ft.errors import ConfigError
 
 Kind = Literal["tensorboard", "visualdl"]

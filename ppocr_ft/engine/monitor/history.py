@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ppocr_ft.engine.eval_result import results_of
+from ppocr_ft.engine.metrics_file import EVAL, TRAIN, Kind, Row
 from ppocr_ft.engine.monitor.rules_resources import loader_bound, memory_growing
 from ppocr_ft.engine.monitor.rules_targets import targets_wrong
 from ppocr_ft.engine.monitor.rules_training import (
@@ -20,17 +22,7 @@ from ppocr_ft.engine.monitor.rules_training import (
     overfitting,
     warming_up,
 )
-from ppocr_ft.engine.monitor.series import (
-    EVAL,
-    TRAIN,
-    Diagnosis,
-    Facts,
-    Kind,
-    Row,
-    Series,
-    TrainRow,
-    evaluation,
-)
+from ppocr_ft.engine.monitor.series import Diagnosis, Facts, Series, TrainRow
 from ppocr_ft.engine.monitor.series import moments as moments_of
 
 
@@ -126,10 +118,10 @@ class History:
     def _judge(self, moment: TrainRow | list[Row]) -> Iterator[Said]:
         at = TRAIN if isinstance(moment, TrainRow) else EVAL
         if not isinstance(moment, TrainRow):
-            judged = evaluation(moment, self.series.facts.main_indicator)
-            if judged is None:
+            results = results_of(moment)
+            if not results:
                 return
-            self.series.add(judged)
+            self.series.add(results[0])
         else:
             self.series.add(moment)
         for rule in self._rules:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.monitor.rules_training import starting_evaluation
-from ppocr_ft.engine.monitor.series import Diagnosis, Evaluation, Series
+from ppocr_ft.engine.monitor.series import Diagnosis, Series
 from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
 
 RATIO_TOLERANCE = 0.05
@@ -35,24 +36,27 @@ def targets_wrong(series: Series) -> Diagnosis | None:
     if _drawn_otherwise(now):
         return Diagnosis(_drawn_sentence(series, now), OPERATORS_REMEDY)
     start = starting_evaluation(series)
-    if start is None or now.hmean >= HMEAN_KEPT * start.hmean:
+    if start is None:
+        return None
+    hmean, start_hmean = now.at_config["hmean"], start.at_config["hmean"]
+    if hmean >= HMEAN_KEPT * start_hmean:
         return None
     losses = [row.loss for row in series.train if row.loss is not None]
     if not losses or losses[-1] >= losses[0]:
         return None
     fall = (
         f"The loss fell from {losses[0]:.3g} to {losses[-1]:.3g} while hmean fell from "
-        f"{start.hmean:.3f} to {now.hmean:.3f} (IoU 0.5, unclip_ratio {now.unclip_ratio:g})"
+        f"{start_hmean:.3f} to {hmean:.3f} (IoU 0.5, unclip_ratio {now.unclip_ratio:g})"
     )
     return Diagnosis(*_cause(series, now, fall))
 
 
-def _drawn_otherwise(now: Evaluation) -> bool:
+def _drawn_otherwise(now: EvalResult) -> bool:
     drawn, wanted = now.drawn_shrink_ratio, now.shrink_ratio
     return drawn is not None and wanted is not None and abs(drawn - wanted) > RATIO_TOLERANCE
 
 
-def _drawn_sentence(series: Series, now: Evaluation) -> str:
+def _drawn_sentence(series: Series, now: EvalResult) -> str:
     drawn, wanted = now.drawn_shrink_ratio or 0.0, now.shrink_ratio
     if drawn == 0:
         return (
@@ -87,7 +91,7 @@ def ceilings(
     return iou_ceiling(polygons, shrink_ratio, unclip_ratio)
 
 
-def _cause(series: Series, now: Evaluation, fall: str) -> tuple[str, str]:
+def _cause(series: Series, now: EvalResult, fall: str) -> tuple[str, str]:
     """Sentence and remedy: the pair's ceiling, else the pair that was learnt, else the labels."""
     ratio = now.drawn_shrink_ratio or now.shrink_ratio
     ious = None if ratio is None else ceilings(series, ratio, now.unclip_ratio)
@@ -98,12 +102,13 @@ def _cause(series: Series, now: Evaluation, fall: str) -> tuple[str, str]:
             f"{_ceiling_note(series, ratio, now.unclip_ratio)}."
         )
         return sentence, f"Set PostProcess.unclip_ratio to {better:g}, which fits these labels."
-    if now.best > now.hmean + OTHER_PAIR_GAIN:
-        name = series.facts.main_indicator
+    name = series.facts.main_indicator
+    best_ratio, value = now.best_ratio(name), now.value(name)
+    if value > now.at_config["hmean"] + OTHER_PAIR_GAIN:
         return (
-            f"{fall}, but with unclip_ratio {now.best_unclip_ratio:g} {name} is {now.best:.3f}: "
-            "the kernels that the network learns have another size than unclip_ratio expects.",
-            f"Set PostProcess.unclip_ratio to {now.best_unclip_ratio:g} if the targets are meant "
+            f"{fall}, but with unclip_ratio {best_ratio:g} {name} is {value:.3f}: the "
+            " kernels that the network learns have another size than unclip_ratio expects.",
+            f"Set PostProcess.unclip_ratio to {best_ratio:g} if the targets are meant "
             "as they are; else put both map operators' shrink_ratio right.",
         )
     checked = "" if now.drawn_shrink_ratio is None else f", though the maps show ratio {ratio:.2f}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
-from ppocr_ft.engine.monitor.series import Diagnosis, Evaluation, Series
+from ppocr_ft.engine.eval_result import EvalResult, best
+from ppocr_ft.engine.monitor.series import Diagnosis, Series
 
 LR_ROWS = 3
 NEGLIGIBLE_LR_RATIO = 1e-4
@@ -126,7 +127,7 @@ def loss_not_falling(series: Series) -> Diagnosis | None:
 
 def _improved(series: Series) -> bool:
     evals = series.evals
-    return len(evals) > 1 and evals[-1].best > evals[0].best + HMEAN_STEP
+    return len(evals) > 1 and series.value(evals[-1]) > series.value(evals[0]) + HMEAN_STEP
 
 
 def overfitting(series: Series) -> Diagnosis | None:
@@ -143,15 +144,15 @@ def overfitting(series: Series) -> Diagnosis | None:
     if len(after) < OVERFITTING_EVALS or min(after) <= VAL_LOSS_RISEN * losses[lowest]:
         return None
     evals = [each for each, _ in known]
-    last, best = evals[-1], max(evals, key=lambda each: each.best)
+    last, kept = evals[-1], best(evals, series.facts.main_indicator)
     train_then, train_now = (train_loss(series, each.step) for each in (evals[lowest], last))
-    if best is last or train_then is None or train_now is None or train_now >= train_then:
+    if kept is last or train_then is None or train_now is None or train_now >= train_then:
         return None
     return Diagnosis(
         f"Since step {evals[lowest].step} the validation loss has risen from {losses[lowest]:.3g} "
         f"to {losses[-1]:.3g} while the training loss fell from {train_then:.3g} to "
         f"{train_now:.3g}.",
-        f"Take best_accuracy.pdparams (step {best.step}), train shorter (Global.epoch_num, or "
+        f"Take best_accuracy.pdparams (step {kept.step}), train shorter (Global.epoch_num, or "
         "Global.patience), augment more, or add images.",
     )
 
@@ -169,17 +170,17 @@ def below_start(series: Series) -> Diagnosis | None:
     last = [each for each in series.evals if each.step > 0][-BELOW_START_EVALS:]
     if start is None or len(last) < BELOW_START_EVALS:
         return None
-    if any(each.best > start.best - BELOW_START for each in last):
+    if any(series.value(each) > series.value(start) - BELOW_START for each in last):
         return None
     name = series.facts.main_indicator
     return Diagnosis(
         f"{BELOW_START_EVALS} evaluations in a row are below the weights that the run started "
-        f"from: {name} {last[-1].best:.3f} instead of {start.best:.3f}.",
+        f"from: {name} {series.value(last[-1]):.3f} instead of {series.value(start):.3f}.",
         "Lower Optimizer.lr.learning_rate, keep Global.freeze_bn_stats on, and check the labels "
         "with tools/check.py; the starting weights are better than these.",
     )
 
 
-def starting_evaluation(series: Series) -> Evaluation | None:
+def starting_evaluation(series: Series) -> EvalResult | None:
     """That before the first step; None where it isn't recorded."""
     return series.evals[0] if series.evals and series.evals[0].step == 0 else None

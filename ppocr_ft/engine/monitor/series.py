@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Row = Mapping[str, str]
-"""A row of ``metrics.csv``; a cell is empty where its kind has no such figure."""
-Kind = Literal["train", "eval"]
-TRAIN: Literal["train"] = "train"
-EVAL: Literal["eval"] = "eval"
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.metrics_file import EVAL, TRAIN, Row, number
 
 
 class Diagnosis(NamedTuple):
@@ -55,24 +52,6 @@ class TrainRow:
     memory_mb: float | None
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One evaluation: at the config's ``unclip_ratio``, and ``best`` at the best one tried.
-
-    ``best`` is the main indicator. ``drawn_shrink_ratio`` is the ratio that training's shrink
-    maps show, ``shrink_ratio`` the one that they should have.
-    """
-
-    step: int
-    unclip_ratio: float
-    hmean: float
-    best: float
-    best_unclip_ratio: float
-    val_loss: float | None
-    shrink_ratio: float | None
-    drawn_shrink_ratio: float | None
-
-
 @dataclass
 class Series:
     """A recorded run: what a rule looks at.
@@ -82,19 +61,23 @@ class Series:
 
     facts: Facts
     train: list[TrainRow] = field(default_factory=list)
-    evals: list[Evaluation] = field(default_factory=list)
+    evals: list[EvalResult] = field(default_factory=list)
     highest_lr: float = 0.0
     lr_only_rose: bool = True
 
-    def add(self, moment: TrainRow | Evaluation) -> None:
+    def add(self, moment: TrainRow | EvalResult) -> None:
         """What comes next."""
-        if isinstance(moment, Evaluation):
+        if isinstance(moment, EvalResult):
             self.evals.append(moment)
             return
         lr = moment.lr or 0.0
         self.lr_only_rose &= not self.train or lr > (self.train[-1].lr or 0.0)
         self.highest_lr = max(self.highest_lr, lr)
         self.train.append(moment)
+
+    def value(self, result: EvalResult) -> float:
+        """The main indicator of an evaluation, with its own best unclip ratio."""
+        return result.value(self.facts.main_indicator)
 
     @property
     def step(self) -> int:
@@ -121,23 +104,3 @@ def moments(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
 def train_row(row: Row) -> TrainRow:
     names = ("lr", "loss", "grad_norm", "skipped_steps", "reader_share", "memory_mb")
     return TrainRow(int(row["step"]), *(number(row, name) for name in names))
-
-
-def evaluation(rows: list[Row], indicator: str) -> Evaluation | None:
-    """From the rows of one step, the config's unclip ratio first; None where figures lack."""
-    first = rows[0]
-    values = [(number(row, indicator), number(row, "unclip_ratio")) for row in rows]
-    known = [(value, ratio) for value, ratio in values if value is not None and ratio is not None]
-    hmean, unclip_ratio = number(first, "hmean"), number(first, "unclip_ratio")
-    if hmean is None or unclip_ratio is None or not known:
-        return None
-    best = max(known, key=lambda pair: pair[0])  # the first, the config's, among equals
-    names = ("val_loss", "shrink_ratio", "drawn_shrink_ratio")
-    more = [number(first, name) for name in names]
-    return Evaluation(int(first["step"]), unclip_ratio, hmean, *best, *more)
-
-
-def number(row: Row, name: str) -> float | None:
-    """A cell; None where the row has no such column or the cell is empty."""
-    text = row.get(name) or ""
-    return float(text) if text else None

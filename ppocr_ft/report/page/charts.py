@@ -8,11 +8,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ppocr_ft.engine.callbacks.group_figures import LR
-from ppocr_ft.engine.callbacks.metrics_file import EVAL, TRAIN
+from ppocr_ft.engine.metrics_file import EVAL, LR, TRAIN, Row
 from ppocr_ft.report.page.judging import JudgedSet, threshold_curve
 from ppocr_ft.report.page.markup import Words, div, figure, paragraph, section
-from ppocr_ft.report.page.run import Row, Run, ratio_text
+from ppocr_ft.report.page.run import Run, ratio_text
 
 MAX_TRAIN_ROWS = 3000
 SHRINK, DRAWN_SHRINK = "shrink_ratio", "drawn_shrink_ratio"

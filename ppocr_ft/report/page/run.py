@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ppocr_ft.engine.callbacks.metrics_file import EVAL, TRAIN
+from ppocr_ft.engine.eval_result import EvalResult, best, results_of
+from ppocr_ft.engine.metrics_file import TRAIN, Row
 from ppocr_ft.report.evaluations import KeptEvaluation
 
-Row = Mapping[str, str]
 Facts = Mapping[str, Any]
 HMEANS = ("hmean", "hmean_70")
 
@@ -72,13 +72,9 @@ class Run:
         return [row for row in self.rows if row["kind"] == TRAIN]
 
     @cached_property
-    def evaluations(self) -> dict[int, list[Row]]:
-        """The rows of each evaluated step, of the config's unclip ratio first."""
-        steps: dict[int, list[Row]] = {}
-        for row in self.rows:
-            if row["kind"] == EVAL:
-                steps.setdefault(int(row["step"]), []).append(row)
-        return steps
+    def evaluations(self) -> dict[int, EvalResult]:
+        """Each evaluation by its step."""
+        return {result.step: result for result in results_of(self.rows)}
 
     @property
     def last_step(self) -> int:
@@ -91,29 +87,21 @@ class Run:
     @property
     def best_step(self) -> int | None:
         """After which the best weights were saved: as the kept evaluation says, else by the run's
-        own rule, the highest main indicator, each at its best unclip ratio, and the first of
-        equals."""
+        own rule."""
         if self.best is not None:
             return self.best.about.step
         indicator = self.setting("Metric.main_indicator", "hmean")
-        by_step = {step: self.at_best(step, indicator).value for step in self.evaluations}
-        return max(by_step, key=lambda step: by_step[step]) if by_step else None
+        return best(list(self.evaluations.values()), indicator).step if self.evaluations else None
 
     def unclip_ratio(self, step: int) -> float | None:
         """The ratio with the highest mean of hmean at both IoUs; None: no such evaluation."""
-        rows = self.evaluations.get(step)
-        if not rows:
-            return None
-        return float(max(rows, key=_mean_hmean)["unclip_ratio"])
+        result = self.evaluations.get(step)
+        return None if result is None else result.best_ratio(*HMEANS)
 
     def at_best(self, step: int, column: str) -> Judged:
         """With the unclip ratio that is best for this figure; the config's among equals."""
-        row = max(self.evaluations[step], key=lambda row: float(row[column]))
-        return Judged(step, float(row[column]), float(row["unclip_ratio"]))
-
-
-def _mean_hmean(row: Row) -> float:
-    return sum(float(row[column]) for column in HMEANS) / len(HMEANS)
+        result = self.evaluations[step]
+        return Judged(step, result.value(column), result.best_ratio(column))
 
 
 def ratio_text(ratio: float) -> str:

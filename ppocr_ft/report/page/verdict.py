@@ -240,8 +240,7 @@ def _step(step: object) -> Words:
 def _table(run: Run) -> str:
     """Every evaluation, with the config's unclip ratio and the best one."""
     rows: list[list[Cell]] = []
-    for step in run.evaluations:
-        own = run.evaluations[step][0]
+    for step, result in run.evaluations.items():
         half, strict = (run.at_best(step, column) for column, _ in COLUMNS)
         name = _step(step)
         if step == run.best_step:
@@ -249,9 +248,9 @@ def _table(run: Run) -> str:
         rows.append(
             [
                 name,
-                ratio_text(float(own["unclip_ratio"])),
-                f"{float(own['hmean']):.4f}",
-                f"{float(own['hmean_70']):.4f}",
+                ratio_text(result.unclip_ratio),
+                f"{result.at_config['hmean']:.4f}",
+                f"{result.at_config['hmean_70']:.4f}",
                 f"{half.value:.4f} ({ratio_text(half.unclip_ratio)})",
                 f"{strict.value:.4f} ({ratio_text(strict.unclip_ratio)})",
             ]

@@ -64,7 +64,7 @@ def seeds(arm: str, *hmeans: float) -> list[ArmRun]:
 
 def test_evaluations_are_read_as_they_were_written() -> None:
     run = arm_run("a", {1.5: (0.93, 0.8), 1.0: (0.91, 0.85)}, middle={1.5: (0.95, 0.7)})
-    assert [each.step for each in run.judgements] == [0, 10, 20]
+    assert [each.step for each in run.evaluations] == [0, 10, 20]
     assert run.start.rates[1.0]["hmean_70"] == 0.70
     assert (run.start.unclip_ratio, run.start.best_ratio("hmean")) == (1.5, 1.0)
     assert run.last.best_ratio("hmean") == 1.5
@@ -74,11 +74,21 @@ def test_evaluations_are_read_as_they_were_written() -> None:
     assert run.loss == 2.0
 
 
-def test_among_equals_the_configs_ratio_and_the_earlier_evaluation() -> None:
-    level = {1.5: (0.90, 0.6), 1.0: (0.90, 0.6)}
+def test_the_best_step_is_the_one_that_training_keeps_best_accuracy_of() -> None:
+    run = arm_run("a", {1.5: (0.60, 0.6), 1.0: (0.80, 0.7)})
+    assert run.best("hmean").step == 0, "each evaluation counts with its own best ratio"
+    cells = table([run], "hmean").splitlines()[3].split("|")
+    assert [cell.strip() for cell in cells[8:11]] == ["0", "0.9200", "0.7000"]
+    best = [row for row in csv.DictReader(io.StringIO(as_csv([run], "hmean")))
+            if row["evaluation"] == "best"]  # fmt: skip
+    assert [row["step"] for row in best] == ["0", "0"]
+
+
+def test_among_equals_the_configs_ratio_and_the_later_evaluation() -> None:
+    level = {1.5: (0.92, 0.7), 1.0: (0.92, 0.7)}
     run = arm_run("a", level, middle=level)
     assert run.last.best_ratio("hmean") == 1.5
-    assert run.best("hmean").step == 0
+    assert run.best("hmean").step == 20
 
 
 def test_standings_are_means_over_seeds_of_the_last_evaluation_at_the_own_ratio() -> None:
@@ -161,7 +171,7 @@ def test_table_has_the_start_once_and_each_arm() -> None:
     header, _, start, a, b = cells(table(runs, "hmean"))
     assert start[:7] == ["start", "1.5", "0.9000", "0.6000", "1", "0.9200", "0.7000"]
     assert a[:7] == ["a", "1.5", "0.8500", "0.4000", "1", "0.9500", "0.5000"]
-    assert a[7:10] == ["0", "0.9200", "0.7000"]  # 0.85 at the config's ratio is below the start's
+    assert a[7:10] == ["20", "0.9500", "0.5000"], "0.95 at its own ratio is above the start's"
     assert b[1:7] == ["1.5", "0.9300", "0.8000", "1.5", "0.9300", "0.8000"]
     assert b[7:12] == ["10", "0.9700", "0.9000", "2.0000", "1.5"]
     assert header[11] == "minutes"

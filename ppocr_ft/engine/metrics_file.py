@@ -6,12 +6,18 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ppocr_ft.utils.files import write_whole
 
 METRICS_FILE = "metrics.csv"
-TRAIN, EVAL = "train", "eval"
+Kind = Literal["train", "eval"]
+TRAIN: Literal["train"] = "train"
+EVAL: Literal["eval"] = "eval"
+LR, UPDATE_RATIO = "lr/", "update_ratio/"
+"""What the columns of parameter groups begin with."""
+Row = Mapping[str, str]
+"""A row of the file; a cell is empty where its kind has no such figure."""
 COLUMNS = (
     "kind",
     "step",
@@ -79,9 +85,10 @@ class MetricsFile:
         more_columns: Sequence[str] = (),
     ) -> None:
         self.path = folder / METRICS_FILE
-        self._listeners: list[Callable[[Mapping[str, str]], None]] = []
+        self._listeners: list[Callable[[Row], None]] = []
         last = {TRAIN: step, EVAL: evaluated_step}
-        kept = [row for row in self._rows() if int(row["step"]) <= last.get(row["kind"], -1)]
+        rows = read_metrics(self.path)[1] if self.path.is_file() else []
+        kept = [row for row in rows if int(row["step"]) <= last.get(row["kind"], -1)]
         self._columns = tuple(dict.fromkeys([*COLUMNS, *more_columns, *(kept[0] if kept else ())]))
         text = io.StringIO()
         writer = csv.DictWriter(text, self._columns, lineterminator="\n")
@@ -91,36 +98,51 @@ class MetricsFile:
 
     def add(self, kind: str, values: Mapping[str, Any]) -> None:
         """One row; floats with nine digits, which give float32 back."""
-        row = {"kind": kind, **{key: _cell(value) for key, value in values.items()}}
+        row = {"kind": kind, **{key: written(value) for key, value in values.items()}}
         with self.path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self._columns, lineterminator="\n")
             writer.writerow(row)
         for listener in self._listeners:
             listener(row)
 
-    def listen(self, listener: Callable[[Mapping[str, str]], None]) -> None:
+    def listen(self, listener: Callable[[Row], None]) -> None:
         """Give it every row that is there, then each new one, with cells as they are written."""
-        for row in self._rows():
+        for row in self.rows():
             listener(row)
         self._listeners.append(listener)
 
-    def evaluations(self) -> list[dict[str, str]]:
-        """The rows of evaluations, in their order; of each step the config's unclip ratio first."""
-        return [row for row in self._rows() if row["kind"] == EVAL]
-
-    def _rows(self) -> list[dict[str, str]]:
-        """The whole rows of an earlier file; a kill may have cut the last one off."""
-        if not self.path.is_file():
-            return []
-        lines = self.path.read_text(encoding="utf-8").split("\n")[:-1]
-        header, *rows = list(csv.reader(lines)) or [[]]
-        if not {"kind", "step"} <= set(header):
-            return []
-        whole = [dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
-        return [row for row in whole if row["step"].isdigit()]
+    def rows(self) -> list[dict[str, str]]:
+        """Return all rows that are there, in their order."""
+        return read_metrics(self.path)[1]
 
 
-def _cell(value: Any) -> str:
+def read_metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Read a run's metrics.csv.
+
+    Returns:
+        The header and the whole rows, since a kill may have cut the last one off. Both are empty
+        where the header isn't that of a metrics.csv.
+
+    Raises:
+        OSError: it can't be read.
+        UnicodeDecodeError: it isn't UTF-8.
+    """
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    header, *rows = list(csv.reader(lines)) or [[]]
+    if not {"kind", "step"} <= set(header):
+        return [], []
+    whole = [dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
+    return header, [row for row in whole if row["step"].isdigit()]
+
+
+def written(value: Any) -> str:
+    """Return a cell: nothing for None, nine significant digits of a float."""
     if value is None:
         return ""
     return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def number(row: Row, column: str) -> float | None:
+    """Return a cell's number; None where the row has no such column or the cell is empty."""
+    text = row.get(column) or ""
+    return float(text) if text else None

@@ -1,0 +1,164 @@
+"""The result of an evaluation, and which of several is the best.
+
+This is the only place that decides what is best: training (best_accuracy.pdparams, Global.patience,
+--resume), the monitor, compare, the report and the command line all ask here. An evaluation is
+ranked with its own best unclip ratio, first by Metric.main_indicator, then by hmean at IoU 0.7. Of
+two that rank the same the later one is the best.
+
+Rates are compared as metrics.csv has them, rounded to nine significant digits: two rates that
+differ by float rounding alone are equal, and whoever reads the file decides as the training did.
+A rate that is NaN or unknown is below all others.
+
+Nothing here needs Paddle.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import mean
+from typing import Any
+
+from ppocr_ft.engine.metrics_file import EVAL, Row, number, written
+from ppocr_ft.metrics.det import RATES
+
+TIE_BREAKER = "hmean_70"
+Rank = tuple[float, float]
+"""The main indicator and the tie breaker, as they are compared."""
+
+
+def rank(value: float | None, tie_breaker: float | None) -> Rank:
+    """Return what evaluations are compared by."""
+    return _comparable(value), _comparable(tie_breaker)
+
+
+def replaces_best(later: Rank, best: Rank) -> bool:
+    """Return whether a later evaluation becomes the best one: it does unless it ranks lower."""
+    return later >= best
+
+
+def _comparable(value: float | None) -> float:
+    return -math.inf if value is None or math.isnan(value) else float(written(float(value)))
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """What an evaluation found.
+
+    Attributes:
+        rates: `RATES`, 0 to 1, for each unclip ratio; the config's ratio comes first.
+        step: steps done before it.
+        epoch: epochs done before it.
+        val_loss: the loss on crops of Eval; None where it isn't known, as the next two.
+        shrink_ratio: the ratio that training's shrink maps should have.
+        drawn_shrink_ratio: the ratio that they show, 0 where they are empty.
+        images: on how many images, of all processes; 0 where a file was read.
+        seconds: how long it took.
+    """
+
+    rates: Mapping[float, Mapping[str, float]]
+    step: int = 0
+    epoch: int = 0
+    val_loss: float | None = None
+    shrink_ratio: float | None = None
+    drawn_shrink_ratio: float | None = None
+    images: int = 0
+    seconds: float = 0.0
+
+    @property
+    def unclip_ratio(self) -> float:
+        """The config's."""
+        return next(iter(self.rates))
+
+    @property
+    def at_config(self) -> Mapping[str, float]:
+        """The rates with the config's unclip ratio."""
+        return self.rates[self.unclip_ratio]
+
+    def best_ratio(self, *indicators: str) -> float:
+        """Return the ratio with the highest mean of ``indicators``; the config's among equals."""
+
+        def height(ratio: float) -> float:
+            return _comparable(mean(self.rates[ratio].get(name, math.nan) for name in indicators))
+
+        return max(self.rates, key=height)
+
+    def at_best(self, *indicators: str) -> Mapping[str, float]:
+        """Return the rates with that ratio."""
+        return self.rates[self.best_ratio(*indicators)]
+
+    def value(self, indicator: str) -> float:
+        """Return the highest value of ``indicator``, NaN where it isn't known."""
+        return self.at_best(indicator).get(indicator, math.nan)
+
+    def rank(self, indicator: str) -> Rank:
+        """Return what it is compared by, at its own best unclip ratio."""
+        return rank(self.value(indicator), self.at_best(indicator).get(TIE_BREAKER))
+
+    def rows(self) -> Iterable[dict[str, Any]]:
+        """Yield its rows of metrics.csv, one for each unclip ratio."""
+        shared = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "val_loss": self.val_loss,
+            "shrink_ratio": self.shrink_ratio,
+            "drawn_shrink_ratio": self.drawn_shrink_ratio,
+        }
+        for ratio, rates in self.rates.items():
+            yield {**shared, "unclip_ratio": ratio, **{name: rates[name] for name in RATES}}
+
+    def describe(self, indicator: str) -> str:
+        """Return hmean at both IoUs, with the config's unclip ratio and with the best one."""
+        parts = []
+        for ratio in dict.fromkeys((self.unclip_ratio, self.best_ratio(indicator))):
+            rates = self.rates[ratio]
+            hmeans = f"{rates['hmean']:.4f} at IoU 0.5, {rates['hmean_70']:.4f} at 0.7"
+            parts.append(f"hmean {hmeans} with unclip_ratio {ratio:g}")
+        loss = "" if self.val_loss is None else f"; loss {self.val_loss:.4f}"
+        return f"{'; best: '.join(parts)}{loss} ({self.seconds:.0f} s)"
+
+
+def best(results: Sequence[EvalResult], indicator: str) -> EvalResult:
+    """Return the best of some evaluations, which are in their order.
+
+    Raises:
+        ValueError: there are none.
+    """
+    winner, *others = results
+    for later in others:
+        if replaces_best(later.rank(indicator), winner.rank(indicator)):
+            winner = later
+    return winner
+
+
+def results_of(rows: Iterable[Row]) -> list[EvalResult]:
+    """Return the evaluations in the rows of a metrics.csv, in their order.
+
+    A row without an unclip ratio or hmean is left out, as an evaluation that has no other.
+    """
+    evaluated = (row for row in rows if row["kind"] == EVAL and _is_whole(row))
+    groups = groupby(evaluated, key=lambda row: int(row["step"]))
+    return [_result(step, list(group)) for step, group in groups]
+
+
+def _is_whole(row: Row) -> bool:
+    return number(row, "unclip_ratio") is not None and number(row, "hmean") is not None
+
+
+def _result(step: int, rows: Sequence[Row]) -> EvalResult:
+    first = rows[0]
+    return EvalResult(
+        {float(row["unclip_ratio"]): _rates(row) for row in rows},
+        step,
+        int(number(first, "epoch") or 0),
+        number(first, "val_loss"),
+        number(first, "shrink_ratio"),
+        number(first, "drawn_shrink_ratio"),
+    )
+
+
+def _rates(row: Row) -> dict[str, float]:
+    """Those that the row has."""
+    return {name: value for name in RATES if (value := number(row, name)) is not None}
