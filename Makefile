@@ -11,8 +11,10 @@ RUNTIME_PY := $(RUNTIME_VENV)/bin/python
 RUNTIME_READY := $(RUNTIME_VENV)/.ready
 IN_RUNTIMES := PPOCR_FT_RUNTIME_PY=$(RUNTIME_PY) PPOCR_FT_UPSTREAM_PY=$(UPSTREAM_PY)
 
+THREADS ?= 1
+
 .DEFAULT_GOAL := help
-.PHONY: help setup train quality style types test test-upstream test-runtime receipts \
+.PHONY: help setup train quality style types test test-upstream test-runtime test-wheel receipts \
 	regression recipe lr-check small-data bench docs rounding released clean
 
 help:  ## this list
@@ -43,7 +45,7 @@ types: $(READY)  ## mypy
 	$(PY) -m mypy
 
 test: quality types  ## ruff, mypy and pytest
-	OMP_NUM_THREADS=1 $(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest $(ARGS)
 
 test-upstream:  ## the pair inside the real PaddleOCR 2.10.0, in an environment of its own
 	@if $(MAKE) --no-print-directory $(UPSTREAM_READY); then \
@@ -70,6 +72,9 @@ $(RUNTIME_READY): tests/runtime/requirements.txt
 	$(RUNTIME_PY) -m pip install --quiet -r tests/runtime/requirements.txt
 	$(RUNTIME_PY) -m pip install --quiet --no-deps 'rapidocr>=3.10,<4'
 	touch $@
+
+test-wheel:  ## build the wheel, install it into an empty environment, use it from an empty folder
+	PYTHON=$(PYTHON) bash .ci/test-wheel
 
 receipts: $(READY)  ## train, fit, export, run in three runtimes, on the receipts of ../shared/data
 	@test -d ../shared/data/receipts \
@@ -107,4 +112,4 @@ bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.check
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .cache build dist *.egg-info output
+	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .venv-wheel .cache build dist *.egg-info output

@@ -26,7 +26,7 @@ from ppocr_ft.commands.check.data import DataReport, Source, check_dataset
 from ppocr_ft.commands.check.data.parsed_labels import scan_source
 from ppocr_ft.commands.check.data.pictures import local_likeness
 from ppocr_ft.commands.check.data.word_labels import shares_of_line
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import copy_sample
 from tests.support.samples import SHARED
 
 LINES, LIMIT_S = 100_000, 60.0
@@ -41,7 +41,7 @@ def labels() -> tuple[str, Path, list[Texts]]:
     folder = SHARED / "data" / "receipts"
     name = "receipts"
     if not folder.is_dir():
-        folder = make_sample(Path(tempfile.mkdtemp()) / "sample", train_images=30).data_dir
+        folder = copy_sample(Path(tempfile.mkdtemp()) / "sample", train=30).data_dir
         name = "the sample data set"
     lines = (folder / "train.txt").read_text("utf-8").splitlines()
     return name, folder, [json.loads(line.split("\t", 1)[1]) for line in lines]
@@ -140,7 +140,7 @@ def main() -> None:
     name, folder, pages = labels()
     check_images(name, folder)
     words_and_lines(folder)
-    sample = make_sample(Path(tempfile.mkdtemp()) / "sample", train_images=30, val_images=20)
+    sample = copy_sample(Path(tempfile.mkdtemp()) / "sample", train=30, val=20)
     photos = SHARED / "data" / "icdar2015_mini"
     likeness([sample.data_dir, *(f for f in {folder, photos} if f.is_dir())])
     good = [check_lines(name, pages, texts) for texts in (10, None)]

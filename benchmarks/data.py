@@ -20,15 +20,12 @@ import cv2
 import numpy as np
 
 from ppocr_ft.data.labels import LabelEntry, read_label_file
-from ppocr_ft.transforms.decode_image import DecodeImage
-from ppocr_ft.transforms.det_label_encode import DetLabelEncode
-from ppocr_ft.transforms.det_resize_for_test import DetResizeForTest
-from ppocr_ft.transforms.east_random_crop_data import EastRandomCropData
-from ppocr_ft.transforms.iaa_augment import IaaAugment
-from ppocr_ft.transforms.normalize_image import NormalizeImage
+from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
+from ppocr_ft.transforms.geometric import IaaAugment
+from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage, ToCHWImage
+from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.pipeline import Pipeline
-from ppocr_ft.transforms.scaled_crop import ScaledCrop
-from ppocr_ft.transforms.to_chw_image import ToCHWImage
+from ppocr_ft.transforms.resize import DetResizeForTest
 from tests.support.paddleocr_wheels import operator_module
 from tests.support.pictures import paddleocr_class
 from tests.support.samples import SHARED

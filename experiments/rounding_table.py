@@ -18,7 +18,7 @@ from ppocr_ft import MakeShrinkMap
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.transforms.det_resize_for_test import limited_size
+from ppocr_ft.transforms.resize import limited_size
 
 ROOT = Path(__file__).parents[1]
 RECEIPTS = ROOT.parent / "shared" / "data" / "receipts"

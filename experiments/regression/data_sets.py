@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppocr_ft.data.sample import SampleSet, make_sample
+from ppocr_ft.data import sample_set
+from ppocr_ft.data.sample_set import SampleSet
 from tests.support.samples import SHARED
 
 TRAIN_IMAGES = 20
@@ -16,7 +16,7 @@ RECEIPTS = SHARED / "data" / "receipts"
 
 @dataclass(frozen=True)
 class DataSet:
-    """Where images and label files are: ``find`` is told of a folder in which to make them.
+    """Images and label files.
 
     val_images: how many of the validation images are evaluated, the first ones. limit_side_px:
     their longest side; the training crops have the same scale. place: a folder that must exist.
@@ -26,7 +26,7 @@ class DataSet:
     title: str
     val_images: int
     limit_side_px: int
-    find: Callable[[Path], SampleSet]
+    files: SampleSet
     place: Path | None = None
 
     def is_here(self) -> bool:
@@ -34,16 +34,15 @@ class DataSet:
 
     def overrides(self, folder: Path) -> list[str]:
         """What the data set sets in recipe.yml; its shortened label files go into ``folder``."""
-        files = self.find(folder / "data")
         values: dict[str, object] = {
             "Train.dataset.transforms.ScaledCrop.limit_side_len": self.limit_side_px,
             "Eval.dataset.transforms.DetResizeForTest.limit_side_len": self.limit_side_px,
         }
         for section, labels, count in (
-            ("Train", files.train_label, TRAIN_IMAGES),
-            ("Eval", files.val_label, self.val_images),
+            ("Train", self.files.train_label, TRAIN_IMAGES),
+            ("Eval", self.files.val_label, self.val_images),
         ):
-            values[f"{section}.dataset.data_dir"] = files.data_dir
+            values[f"{section}.dataset.data_dir"] = self.files.data_dir
             chosen = first_lines(labels, count, folder / f"first_{labels.name}")
             values[f"{section}.dataset.label_file_list"] = f"[{chosen}]"
         return [f"{key}={value}" for key, value in values.items()]
@@ -57,10 +56,6 @@ def first_lines(labels: Path, count: int, to: Path) -> Path:
     return to
 
 
-def _sample(folder: Path) -> SampleSet:
-    return make_sample(folder, train_images=TRAIN_IMAGES, val_images=SAMPLE_VAL_IMAGES)
-
-
-SAMPLE = DataSet("sample", "sample data set", SAMPLE_VAL_IMAGES, 640, _sample)
-SCANS = DataSet("receipts", "receipts", 12, 960, lambda _: SampleSet.at(RECEIPTS), RECEIPTS)
+SAMPLE = DataSet("sample", "sample data set", SAMPLE_VAL_IMAGES, 640, sample_set.SAMPLE)
+SCANS = DataSet("receipts", "receipts", 12, 960, SampleSet.at(RECEIPTS), RECEIPTS)
 DATA_SETS = (SAMPLE, SCANS)

@@ -17,6 +17,7 @@ COMMANDS = {
     "fit-postprocess": "thresholds, unclip ratio and resize that suit the data best",
     "export": "an inference model that is proved equal to the trained one",
     "report": "a finished run as one page",
+    "make-sample": "copy the sample data set into a folder",
 }
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ppocr_ft.data.faults import describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
 from ppocr_ft.errors import ConfigError, DataError
-from ppocr_ft.transforms.clock import EpochClock
 from ppocr_ft.transforms.pipeline import Pipeline
+from ppocr_ft.transforms.shrink_schedule import EpochClock
 
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Indices = NDArray[np.int64]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppocr_ft.errors import DataError
-from ppocr_ft.transforms.texts import Texts, parse_texts
+from ppocr_ft.transforms.labels import Texts, parse_texts
 
 _WIDE_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 

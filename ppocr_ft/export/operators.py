@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.weights.protobuf import strings, submessages
+from ppocr_ft.weights.programs import operator_types
 
 PIR_OPERATORS = frozenset(
     {
@@ -75,8 +75,6 @@ PROTOBUF_OPERATORS = frozenset(
 )
 """Of an ``inference.pdmodel``."""
 
-_BLOCKS, _BLOCK_OPERATORS, _OPERATOR_TYPE = 1, 4, 3  # framework.proto: field numbers
-
 
 def check_operators(program: Path) -> None:
     """
@@ -89,7 +87,7 @@ def check_operators(program: Path) -> None:
         raise WeightsError(f"can't be read: {error.strerror}", path=program) from None
     is_pir = program.suffix == ".json"
     try:
-        found = set(_pir_operators(content) if is_pir else _protobuf_operators(content))
+        found = set(_pir_operators(content)) if is_pir else operator_types(content)
     except WeightsError as error:
         raise WeightsError(error.message, path=program) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -110,9 +108,3 @@ def _operators_in(regions: list[Any]) -> Iterator[str]:
             for operator in block["ops"]:
                 yield str(operator["#"])
                 yield from _operators_in(operator.get("regions", []))
-
-
-def _protobuf_operators(content: bytes) -> Iterator[str]:
-    for block in submessages(memoryview(content), _BLOCKS):
-        for operator in submessages(block, _BLOCK_OPERATORS):
-            yield from strings(operator, _OPERATOR_TYPE)

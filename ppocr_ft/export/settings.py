@@ -18,10 +18,15 @@ import yaml
 
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.transforms.decode_image import DecodeImage, ImageMode
-from ppocr_ft.transforms.det_resize_for_test import DEFAULT_LIMIT_PX, DetResizeForTest, Size
-from ppocr_ft.transforms.normalize_image import IMAGENET_MEAN, IMAGENET_STD, NormalizeImage
-from ppocr_ft.transforms.to_chw_image import ToCHWImage
+from ppocr_ft.transforms.image_ops import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    DecodeImage,
+    ImageMode,
+    NormalizeImage,
+    ToCHWImage,
+)
+from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, DetResizeForTest, Size
 
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Triple = tuple[float, float, float]

@@ -49,7 +49,7 @@ from ppocr_ft.runs.metadata import write_facts
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.utils.progress import progress
-from ppocr_ft.utils.sampling import spread
+from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import CoverageReport
 
 UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
@@ -338,7 +338,7 @@ class Judge:
         self._say = say
         self._team = team
         self._told = 0
-        self.pictures = Pictures(folder, spread(len(images), SHOWN_IMAGES))
+        self.pictures = Pictures(folder, evenly_spaced(len(images), SHOWN_IMAGES))
         self.kept = KeptBoxes(folder, post_process(config), team)
 
     def __call__(self) -> EvalResult:

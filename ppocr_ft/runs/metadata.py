@@ -18,7 +18,7 @@ from ppocr_ft.engine.trainer import Trainer
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.report.text_statistics import text_statistics
 from ppocr_ft.utils.files import write_whole
-from ppocr_ft.utils.sampling import some_of
+from ppocr_ft.utils.sampling import sample_evenly
 from ppocr_ft.version import __version__
 from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.coverage import PARTS
@@ -81,7 +81,7 @@ def _data(trainer: Trainer) -> dict[str, Any]:
 
 
 def _statistics(entries: Sequence[LabelEntry]) -> dict[str, Any]:
-    some = [entry.texts for entry in some_of(entries, MEASURED_IMAGES)]
+    some = [entry.texts for entry in sample_evenly(entries, MEASURED_IMAGES)]
     polygons = [texts.polygons[i] for texts in some for i in range(len(texts))]
     texts = sum(len(entry.texts) for entry in entries)
     ignored = sum(int(entry.texts.ignored.sum()) for entry in entries)

@@ -28,9 +28,8 @@ from ppocr_ft.factory.objects import eval_image
 from ppocr_ft.transforms import EpochClock, MakeShrinkMap
 from ppocr_ft.transforms.pipeline import Operator
 from ppocr_ft.transforms.sample import Size
-from ppocr_ft.utils.memory import machine_mb
-from ppocr_ft.utils.sampling import some_of, spread
-from ppocr_ft.utils.system import cores
+from ppocr_ft.utils.sampling import evenly_spaced, sample_evenly
+from ppocr_ft.utils.system import cores, machine_mb
 
 DEFAULT_CROP_PX = (320, 320)
 """Where no operator of Train says a size."""
@@ -85,10 +84,10 @@ def some_polygons(entries: tuple[LabelEntry, ...]) -> tuple[NDArray[np.float64],
     """Labels that count, of images evenly spread over the label files."""
     found = [
         np.asarray(texts.polygons[i], np.float64)
-        for texts in (entry.texts for entry in some_of(entries, LABELLED_IMAGES))
+        for texts in (entry.texts for entry in sample_evenly(entries, LABELLED_IMAGES))
         for i in np.flatnonzero(~texts.ignored & ~texts.polygons.broken()).tolist()
     ]
-    return tuple(some_of(found, POLYGONS))
+    return tuple(sample_evenly(found, POLYGONS))
 
 
 def validator(
@@ -123,7 +122,7 @@ def validation_crops(images: ImageSet, size: Size, seed: int) -> list[Crop]:
         return []
     height, width = first.image.shape[1:]
     wanted = crops_wanted(len(images), height * width, size)
-    return cut_crops(_usable(images, spread(len(images), wanted)), size, seed)
+    return cut_crops(_usable(images, evenly_spaced(len(images), wanted)), size, seed)
 
 
 def _usable(images: ImageSet, indices: Iterable[int]) -> Iterator[EvalImage]:

@@ -1,25 +1,17 @@
-"""Operators: one a file, from sample to sample. No paddle."""
+"""Operators from sample to sample. No paddle."""
 
-from ppocr_ft.transforms import (  # noqa: F401  each registers its operator
-    blur,
-    color_jitter,
+from ppocr_ft.transforms import (  # noqa: F401  each registers its operators
     copy_paste,
-    decode_image,
-    det_label_encode,
-    det_resize_for_test,
-    east_random_crop_data,
-    iaa_augment,
-    jpeg_compression,
-    keep_keys,
-    noise,
-    normalize_image,
-    scaled_crop,
-    to_chw_image,
+    crops,
+    geometric,
+    image_ops,
+    labels,
+    photometric,
+    resize,
 )
-from ppocr_ft.transforms.clock import EPOCH_CLOCK, EpochClock, set_epoch
-from ppocr_ft.transforms.make_border_map import MakeBorderMap
-from ppocr_ft.transforms.make_shrink_map import MakeShrinkMap
-from ppocr_ft.transforms.schedule import ShrinkSchedule
+from ppocr_ft.transforms.border_map import MakeBorderMap
+from ppocr_ft.transforms.shrink_map import MakeShrinkMap
+from ppocr_ft.transforms.shrink_schedule import EPOCH_CLOCK, EpochClock, ShrinkSchedule, set_epoch
 
 __all__ = [
     "EPOCH_CLOCK",

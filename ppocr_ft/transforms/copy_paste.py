@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.transforms.matrices import Matrix, perspective, rotation, transform, translation
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.sample import Layer, Sample
-from ppocr_ft.transforms.texts import Texts
-from ppocr_ft.transforms.window import Window, reach_into
+from ppocr_ft.transforms.sample import Layer, Sample, Window, reach_into
 
 Quad = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.decode_image import DecodeImage
-from ppocr_ft.transforms.det_label_encode import DetLabelEncode
 from ppocr_ft.transforms.geometric import GeometricOperator, move
+from ppocr_ft.transforms.image_ops import DecodeImage
+from ppocr_ft.transforms.labels import DetLabelEncode
 
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 

@@ -71,18 +71,20 @@ class TextPolygons:
 
     def broken(self) -> NDArray[np.bool_]:
         """(n,): fewer than 3 points, or a point that is NaN, infinite or absurdly far away."""
-        from ppocr_ft.transforms import polygon_kernels
+
+        from ppocr_ft.transforms import kernels
 
         flags = np.empty(len(self), dtype=bool)
-        polygon_kernels.find_broken(self.coords, self.starts, FARTHEST_PX, flags)
+        kernels.find_broken(self.coords, self.starts, FARTHEST_PX, flags)
         return flags
 
     def measures(self) -> tuple[Floats, Floats]:
         """Areas (n,) and perimeters (n,); of polygons that are not broken."""
-        from ppocr_ft.transforms import polygon_kernels
+
+        from ppocr_ft.transforms import kernels
 
         areas, lengths = np.empty(len(self)), np.empty(len(self))
-        polygon_kernels.measure(self.coords, self.starts, areas, lengths)
+        kernels.measure(self.coords, self.starts, areas, lengths)
         return areas, lengths
 
     def select(self, chosen: NDArray[np.bool_]) -> TextPolygons:
@@ -135,3 +137,27 @@ def ignore_flags_like(flags: NDArray[np.bool_], ignore_tags: Sequence[Any] | Arr
     if isinstance(ignore_tags, np.ndarray):
         return flags.astype(ignore_tags.dtype)
     return flags.tolist()
+
+
+def compile_kernels() -> None:
+    """Compile them in this process, or load what numba kept on disk from an earlier time.
+
+    Importing numba takes most of a second, so that this is not done at import.
+    """
+    from ppocr_ft.transforms import kernels  # noqa: F401
+
+
+def count_unusable(data: dict[str, Any], operator: str, flags: NDArray[np.bool_]) -> None:
+    """Write ``data["unusable_texts"]``: texts that this operator or its partner can't draw.
+
+    ``flags`` (n,) are this operator's; each operator's own stay in ``data["unusable_tags"]``
+    by its name, so that a text that both reject counts once.
+    """
+    tags: dict[str, NDArray[np.bool_]] = dict(data.get("unusable_tags", {}))
+    tags = {name: old for name, old in tags.items() if len(old) == len(flags)}
+    tags[operator] = flags
+    data["unusable_tags"] = tags
+    union = flags
+    for own in tags.values():
+        union = union | own
+    data["unusable_texts"] = int(np.count_nonzero(union))

@@ -12,10 +12,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.transforms.matrices import identity, transform
 from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
-from ppocr_ft.transforms.texts import Texts
-from ppocr_ft.transforms.window import Window, reach_into
+
+Boxes = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Its upper left corner and its size, px."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.top + self.height
+
+
+def reach_into(window: Window, boxes: Boxes) -> NDArray[np.bool_]:
+    """Which boxes (n, 4) touch the window; a common edge is enough (as in PaddleOCR)."""
+    left, top, right, bottom = boxes.T
+    return np.asarray(
+        (right >= window.left)
+        & (left <= window.right)
+        & (bottom >= window.top)
+        & (top <= window.bottom)
+    )
+
 
 Matrix = NDArray[np.float64]
 Size = tuple[int, int]

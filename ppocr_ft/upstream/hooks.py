@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from ppocr_ft.transforms import EPOCH_CLOCK, MakeBorderMap, MakeShrinkMap, ShrinkSchedule
-from ppocr_ft.transforms.schedule import check_same
+from ppocr_ft.transforms.shrink_schedule import check_same
 
 Function = Callable[..., Any]
 

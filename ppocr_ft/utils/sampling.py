@@ -1,4 +1,4 @@
-"""A few of many, evenly spread."""
+"""Sample a few items of many, evenly spaced."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-def spread(count: int, shown: int) -> list[int]:
-    """So many indices at most, evenly spread over ``count``."""
-    shown = min(shown, count)
-    return [i * count // shown for i in range(shown)]
+def evenly_spaced(count: int, at_most: int) -> list[int]:
+    """Return at most ``at_most`` indices, evenly spaced over ``count``."""
+    at_most = min(at_most, count)
+    return [i * count // at_most for i in range(at_most)]
 
 
-def some_of(items: Sequence[Item], most: int) -> list[Item]:
-    """At most so many of them, evenly spread."""
-    return [items[index] for index in spread(len(items), most)]
+def sample_evenly(items: Sequence[Item], at_most: int) -> list[Item]:
+    """Return at most ``at_most`` of the items, evenly spaced."""
+    return [items[index] for index in evenly_spaced(len(items), at_most)]

@@ -48,7 +48,7 @@ def decode(
     name = "u2" if element == BFLOAT16 else element
     if name not in ELEMENT_TYPES:
         raise WeightsError(f"a tensor has elements of type {element!r}, not numbers")
-    _check_shape(shape)
+    check_shape(shape)
     dtype = np.dtype((">" if big_endian else "<") + name)
     needed = math.prod(shape) * dtype.itemsize
     if needed != len(data):
@@ -62,14 +62,13 @@ def decode(
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _check_shape(shape: Sequence[int]) -> None:
-    sizes_fit = all(type(size) is int and 0 <= size < 2**63 for size in shape)
-    if not sizes_fit or len(shape) > _MOST_DIMENSIONS or math.prod(map(_at_least_1, shape)) > 2**60:
+def check_shape(shape: Sequence[int]) -> None:
+    """Raise WeightsError for a shape that no tensor has: negative, huge, too many dimensions."""
+    sizes_fit = len(shape) <= _MOST_DIMENSIONS and all(
+        type(size) is int and 0 <= size < 2**63 for size in shape
+    )
+    if not sizes_fit or math.prod(max(size, 1) for size in shape) > 2**60:
         raise WeightsError("a tensor's shape is damaged")
-
-
-def _at_least_1(size: int) -> int:
-    return max(size, 1)
 
 
 def widen_bfloat16(bits: Array) -> Array:

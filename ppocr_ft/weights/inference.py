@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Mapping
 from glob import escape
 from pathlib import Path
 from typing import NamedTuple
 
+from paddle.base.proto.framework_pb2 import VarType
+
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.weights.arrays import BFLOAT16, Array, State, at_path, decode
+from ppocr_ft.weights.arrays import BFLOAT16, Array, State, at_path, check_shape, decode
 from ppocr_ft.weights.files import read_bytes
-from ppocr_ft.weights.programs import Program, parse_pdmodel, parse_pir
-from ppocr_ft.weights.protobuf import integers
+from ppocr_ft.weights.programs import Program, parse_message, parse_pdmodel, parse_pir
 
 TENSORS = ".pdiparams"
 PROGRAMS: Mapping[str, Callable[[bytes], Program]] = {".pdmodel": parse_pdmodel, ".json": parse_pir}
 
 _USUAL_STEM = "inference"
-_ELEMENTS = {  # VarType.Type of framework.proto
-    **{0: "b1", 1: "i2", 2: "i4", 3: "i8", 4: "f2", 5: "f4", 6: "f8", 20: "u1", 21: "i1"},
-    22: BFLOAT16,
+_ELEMENTS = {
+    VarType.BOOL: "b1",
+    VarType.UINT8: "u1",
+    VarType.INT8: "i1",
+    VarType.INT16: "i2",
+    VarType.INT32: "i4",
+    VarType.INT64: "i8",
+    VarType.FP16: "f2",
+    VarType.FP32: "f4",
+    VarType.FP64: "f8",
+    VarType.BF16: BFLOAT16,
 }
-_DESC_TYPE, _DESC_DIMS = 1, 2
 
 
 class InferenceModel(NamedTuple):
@@ -77,7 +86,7 @@ def read_inference_model(model: InferenceModel) -> State:
     with at_path(model.tensors):
         tensors = decode_tensors(read_bytes(model.tensors))
         saved = _named(program, tensors)
-    return {name: saved[name] for name in program.walk}
+    return {name: saved[name] for name in program.tensor_order}
 
 
 def _named(program: Program, tensors: list[Array]) -> State:
@@ -116,14 +125,14 @@ def _next_tensor(view: memoryview) -> tuple[Array, memoryview]:
     if version or levels or tensor_version or description_bytes < 0:
         raise WeightsError("is damaged, or no file of tensors for inference")
     description, view = _split(view, description_bytes)
-    types, shape = integers(description, _DESC_TYPE), integers(description, _DESC_DIMS)
-    element = _ELEMENTS.get(types[0]) if types else None
+    tensor = parse_message(VarType.TensorDesc, description)
+    element, shape = _ELEMENTS.get(tensor.data_type), list(tensor.dims)
     if element is None:
-        raise WeightsError(f"has a tensor of Paddle's type {types}, which no weights have")
-    count = 1
-    for size in shape:
-        count *= max(size, 0)
-    elements, view = _split(view, count * (2 if element == BFLOAT16 else int(element[1:])))
+        name = VarType.Type.Name(tensor.data_type)
+        raise WeightsError(f"has a tensor of Paddle's type {name}, which no weights have")
+    check_shape(shape)
+    element_bytes = 2 if element == BFLOAT16 else int(element[1:])
+    elements, view = _split(view, math.prod(shape) * element_bytes)
     return decode(elements, element, shape), view
 
 

@@ -11,7 +11,7 @@ from ppocr_ft.config import load_config
 from ppocr_ft.config.augmenters import AUGMENTERS, FARTHEST_CORNER_RATIO
 from ppocr_ft.config.transforms import OPERATORS
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms import augmenters, registry
+from ppocr_ft.transforms import geometric, registry
 from tests.support.config_files import SMALL
 
 pytest.importorskip("paddle", reason="paddle is not installed")
@@ -51,11 +51,11 @@ def test_a_section_has_its_operators_keys(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(AUGMENTERS))
 def test_an_augmenters_section_has_its_keys(name: str) -> None:
-    assert set(type(AUGMENTERS[name]().args).model_fields) == set(augmenters.AUGMENTERS[name].KEYS)
+    assert set(type(AUGMENTERS[name]().args).model_fields) == set(geometric.AUGMENTERS[name].KEYS)
 
 
 def test_corners_move_as_far_in_both() -> None:
-    assert FARTHEST_CORNER_RATIO == augmenters.FARTHEST_CORNER_RATIO
+    assert FARTHEST_CORNER_RATIO == geometric.FARTHEST_CORNER_RATIO
 
 
 @pytest.mark.parametrize(("text", "name", "wanted"), PIXELS)

@@ -13,19 +13,15 @@ from ppocr_ft.data.batch import FAULTS, PerImage, collate
 from ppocr_ft.data.dataset import Item, SimpleDataSet
 from ppocr_ft.data.faults import FaultLog, describe_faults
 from ppocr_ft.errors import ConfigError, DataError
-from ppocr_ft.transforms.clock import EpochClock
+from ppocr_ft.transforms.border_map import MakeBorderMap
 from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.decode_image import DecodeImage
-from ppocr_ft.transforms.det_label_encode import DetLabelEncode
-from ppocr_ft.transforms.east_random_crop_data import EastRandomCropData
-from ppocr_ft.transforms.iaa_augment import IaaAugment
-from ppocr_ft.transforms.keep_keys import KeepKeys
-from ppocr_ft.transforms.make_border_map import MakeBorderMap
-from ppocr_ft.transforms.make_shrink_map import MakeShrinkMap
-from ppocr_ft.transforms.noise import Noise
-from ppocr_ft.transforms.normalize_image import NormalizeImage
-from ppocr_ft.transforms.scaled_crop import ScaledCrop
-from ppocr_ft.transforms.to_chw_image import ToCHWImage
+from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
+from ppocr_ft.transforms.geometric import IaaAugment
+from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
+from ppocr_ft.transforms.labels import DetLabelEncode
+from ppocr_ft.transforms.photometric import Noise
+from ppocr_ft.transforms.shrink_map import MakeShrinkMap
+from ppocr_ft.transforms.shrink_schedule import EpochClock
 from tests.support.pictures import text, write_set
 from tests.support.samples import shared_data
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ppocr_ft.data.labels import LabelFile, read_label_file, read_label_files
 from ppocr_ft.errors import DataError
-from ppocr_ft.transforms.texts import parse_texts
+from ppocr_ft.transforms.labels import parse_texts
 from tests.support.pictures import text, write_set
 from tests.support.samples import shared_data
 

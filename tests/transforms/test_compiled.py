@@ -12,8 +12,8 @@ import sys
 import ppocr_ft
 assert "numba" not in sys.modules, "import ppocr_ft must stay quick"
 ppocr_ft.{operator}()
-from ppocr_ft.transforms import border_kernels, polygon_kernels
-loops = [border_kernels.paint_borders, polygon_kernels.clip_and_orient]
+from ppocr_ft.transforms import kernels
+loops = [kernels.paint_borders, kernels.clip_and_orient]
 assert all(loop.overloads for loop in loops), "not compiled when the operator was constructed"
 print(sum(sum(loop.stats.cache_hits.values()) for loop in loops))
 """

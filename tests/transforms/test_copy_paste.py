@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.iaa_augment import IaaAugment
+from ppocr_ft.transforms.geometric import IaaAugment
 from ppocr_ft.transforms.sample import Sample
 from tests.support.pictures import page, quads, run
 

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms.east_random_crop_data import EastRandomCropData
+from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import GeometricOperator, move
 from ppocr_ft.transforms.sample import Sample
-from ppocr_ft.transforms.scaled_crop import ScaledCrop
 from tests.support.paddleocr_wheels import operator_module
 from tests.support.pictures import gradient, page, quads, run
 

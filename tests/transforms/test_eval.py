@@ -11,12 +11,9 @@ import numpy as np
 import pytest
 
 from ppocr_ft.errors import ConfigError, DataError
-from ppocr_ft.transforms.decode_image import DecodeImage
-from ppocr_ft.transforms.det_label_encode import DetLabelEncode
-from ppocr_ft.transforms.det_resize_for_test import DetResizeForTest
-from ppocr_ft.transforms.keep_keys import KeepKeys
-from ppocr_ft.transforms.normalize_image import NormalizeImage
-from ppocr_ft.transforms.to_chw_image import ToCHWImage
+from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
+from ppocr_ft.transforms.labels import DetLabelEncode
+from ppocr_ft.transforms.resize import DetResizeForTest
 from tests.support.paddleocr_wheels import operator_module
 from tests.support.pictures import gradient, paddleocr_class, text
 from tests.support.samples import shared_data

@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import matrices
 from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.east_random_crop_data import EastRandomCropData
-from ppocr_ft.transforms.geometric import GeometricOperator
-from ppocr_ft.transforms.iaa_augment import IaaAugment
+from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
+from ppocr_ft.transforms.geometric import GeometricOperator, IaaAugment
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.render import render
 from ppocr_ft.transforms.sample import Sample
-from ppocr_ft.transforms.scaled_crop import ScaledCrop
 from tests.support.pictures import DOT_SIGMA_PX, dots, find_dots, gradient, page, quads, run
 
 SUBPIXEL = 0.3

@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms.blur import Blur
-from ppocr_ft.transforms.color_jitter import ColorJitter, Jitter
-from ppocr_ft.transforms.jpeg_compression import JpegCompression
-from ppocr_ft.transforms.noise import Grain, Noise
-from ppocr_ft.transforms.pixels import PixelOperator
+from ppocr_ft.transforms.photometric import (
+    Blur,
+    ColorJitter,
+    Grain,
+    Jitter,
+    JpegCompression,
+    Noise,
+    PixelOperator,
+)
 from tests.support.pictures import gradient
 
 EFFECTS: dict[str, PixelOperator[Any]] = {

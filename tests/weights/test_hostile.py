@@ -24,6 +24,7 @@ from ppocr_ft.weights import read_weights, write_weights
 from ppocr_ft.weights.inference import decode_tensors
 from ppocr_ft.weights.programs import parse_pdmodel, parse_pir
 from tests.support.weights_reference import FOLDER, STATE
+from tests.weights.test_inference import PROGRAM as PDMODEL
 
 REFUSED = "which could run code; nothing of it was run"
 
@@ -279,6 +280,7 @@ REAL = {
     "protocol 4": (FOLDER / "paddle-2.6.2-protocol4.pdparams").read_bytes(),
     "tensors": (FOLDER / "paddle-3.0.0" / "inference.pdiparams").read_bytes(),
     "program": (FOLDER / "paddle-3.0.0" / "inference.json").read_bytes(),
+    "old program": PDMODEL,
 }
 READERS: dict[str, Callable[[bytes], object]] = {
     "tensors": decode_tensors,

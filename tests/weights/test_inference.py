@@ -296,7 +296,7 @@ def test_pdmodel_by_hand() -> None:
     """Only saved tensors count; an operator's inputs go by their slots' names."""
     program = parse_pdmodel(PROGRAM)
     assert program.shapes == {"a": (2,), "b": (3, 1)}
-    assert program.walk == ["b", "a"]
+    assert program.tensor_order == ["b", "a"]
 
 
 def write_model(folder: Path, program: bytes, tensors: bytes) -> InferenceModel:
@@ -336,10 +336,14 @@ def test_elements_of_tensors(data: bytes, expected: np.ndarray) -> None:
         pytest.param(tensor(A)[:22], "is cut off", id="cut off in the description"),
         pytest.param(tensor(A)[:12], "is cut off", id="cut off in the header"),
         pytest.param(b"\x01" + tensor(A)[1:], "damaged, or no file of tensors", id="version"),
-        pytest.param(tensor(A, 23), "Paddle's type [23]", id="complex"),
+        pytest.param(tensor(A, 23), "Paddle's type COMPLEX64", id="complex"),
         pytest.param(tensor(A, dims=number(2, -1)), "shape is damaged", id="open dimension"),
+        pytest.param(tensor(A, dims=number(2, 2**50)), "is cut off", id="a large dimension"),
+        pytest.param(tensor(A, dims=number(2, 2**62) * 2), "shape is damaged", id="huge"),
+        pytest.param(tensor(A, dims=number(2, 2**62) * 100_000), "shape is damaged", id="endless"),
+        pytest.param(tensor(A)[:20] + b"\xff" * 40, "is damaged", id="no description"),
         pytest.param(
-            tensor(A, dims=number(2, 2**62) + number(2, 2**62)), "is cut off", id="huge dimensions"
+            tensor(A, dims=b"").replace(b"\x08\x05", b"\x10\x05"), "no TensorDesc", id="no type"
         ),
     ],
 )
@@ -362,6 +366,13 @@ def test_damaged_tensors(data: bytes, message: str) -> None:
         pytest.param(PROGRAM, b"\0" * 100, "inference.pdiparams: ", id="damaged tensors"),
         pytest.param(PROGRAM[:-4], tensor(A), "inference.pdmodel: is damaged", id="cut off"),
         pytest.param(b"<html>", tensor(A), "inference.pdmodel: is damaged", id="web page"),
+        pytest.param(nested(1, b""), tensor(A), "no ProgramDesc of Paddle", id="block of nothing"),
+        pytest.param(
+            PROGRAM.replace(b"Bias", b"\xff\xfeas"), tensor(A), "isn't text", id="a slot's name"
+        ),
+        pytest.param(
+            PROGRAM.replace(b"image", b"\xffmage"), tensor(A), "isn't text", id="a tensor's name"
+        ),
         pytest.param(b"", tensor(A), "is no program of an inference model", id="empty"),
     ],
 )

@@ -42,7 +42,7 @@ from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
 from ppocr_ft.utils.files import check_writable, write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress, progress
-from ppocr_ft.utils.sampling import some_of
+from ppocr_ft.utils.sampling import sample_evenly
 
 if TYPE_CHECKING:
     from ppocr_ft.weights import CoverageReport
@@ -203,8 +203,10 @@ def precheck(config: Config) -> list[Finding]:
         files = {source.label_file for split in sources.values() for source in split}
         if sum(file.stat().st_size for file in files if file.is_file()) <= QUICK_BYTES:
             report = check_labels(labels, images=False, bar=no_progress)
-            pages = some_of(pages_of(report), QUICK_TEXTS)
-            texts = some_of([polygon for page in pages for polygon in page.polygons], QUICK_TEXTS)
+            pages = sample_evenly(pages_of(report), QUICK_TEXTS)
+            texts = sample_evenly(
+                [polygon for page in pages for polygon in page.polygons], QUICK_TEXTS
+            )
             findings += report.findings
             findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
     return findings

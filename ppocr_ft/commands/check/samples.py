@@ -17,7 +17,7 @@ from ppocr_ft.factory.objects import data_set
 from ppocr_ft.report.contact_sheet import side_by_side
 from ppocr_ft.transforms import MakeShrinkMap, set_epoch
 from ppocr_ft.utils.draw import LABEL_BGR, Picture, draw_polygons
-from ppocr_ft.utils.sampling import spread
+from ppocr_ft.utils.sampling import evenly_spaced
 
 KEEP_KEYS = "KeepKeys"
 
@@ -36,7 +36,7 @@ def samples_picture(config: Config, count: int) -> Picture:
         replace_bad=True,
         epoch_num=config.Global.epoch_num,
     )
-    indices = spread(len(data), count)
+    indices = evenly_spaced(len(data), count)
     (shrink,) = [op for op in data.pipeline.operators if isinstance(op, MakeShrinkMap)]
     columns = []
     for epoch in shown_epochs(config.Global.epoch_num):

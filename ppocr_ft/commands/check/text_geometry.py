@@ -21,12 +21,12 @@ from ppocr_ft.geometry import areas, iou_ceiling, perimeters, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.transforms import registry
-from ppocr_ft.transforms.det_resize_for_test import DetResizeForTest
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.transforms.resize import DetResizeForTest
 from ppocr_ft.transforms.sample import Sample
-from ppocr_ft.transforms.shrink_targets import clip_and_orient, shrink_targets
-from ppocr_ft.utils.sampling import some_of
+from ppocr_ft.transforms.shrink_map import clip_and_orient, shrink_targets
+from ppocr_ft.utils.sampling import sample_evenly
 
 Polygon = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -63,11 +63,11 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
     """
     if not any(len(page.polygons) for page in pages):
         raise ConfigError("the labels hold no text to be learnt")
-    pages = some_of(pages, MOST_PAGES)
+    pages = sample_evenly(pages, MOST_PAGES)
     least = _min_text_size(config)
     resized = [evaluated(config, page) for page in pages]
     texts = [polygon for page in resized for polygon in page.polygons]
-    tried = some_of(texts, CEILING_TEXTS)
+    tried = sample_evenly(texts, CEILING_TEXTS)
     known = all(page.size_px for page in pages)
     side = MIN_SIDE_PX if known else 0.0
     ratios = sorted({round(shrink_ratio, 4), *TRIED_RATIOS})
@@ -82,7 +82,7 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
         ceiling(tried, round(shrink_ratio, 4), config.PostProcess.unclip_ratio, side),
         fitted[round(shrink_ratio, 4)],
         max(sound, key=lambda each: each.mean_iou),
-        on_pixels(config, some_of(resized, DRAWN_PAGES), shrink_ratio) if known else None,
+        on_pixels(config, sample_evenly(resized, DRAWN_PAGES), shrink_ratio) if known else None,
     )
 
 
@@ -160,7 +160,7 @@ def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnP
 
 
 def _training_sizes(config: Config, pages: Sequence[Page], least: float) -> TextSizes | None:
-    crops = training_crops(config, some_of(pages, CROPPED_PAGES))
+    crops = training_crops(config, sample_evenly(pages, CROPPED_PAGES))
     return text_sizes(crops, least) if any(len(crop.polygons) for crop in crops) else None
 
 

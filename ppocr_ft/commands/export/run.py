@@ -39,7 +39,7 @@ from ppocr_ft.factory.objects import (
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import DETECTORS
 from ppocr_ft.utils.progress import ProgressBar, no_progress
-from ppocr_ft.utils.sampling import spread
+from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.matching import state_of
 
@@ -180,7 +180,7 @@ def parity_set(config: Config, count: int | None) -> ImageSet:
     chain = tuple(item for item in section.transforms if item.name != "KeepKeys")
     with_paths = section.model_copy(update={"transforms": chain})
     data = data_set(with_paths, config.Global.seed, replace_bad=False)
-    chosen = spread(len(data), len(data) if count is None else count)
+    chosen = evenly_spaced(len(data), len(data) if count is None else count)
     return ImageSet(
         lambda index: data[chosen[index]],
         len(chosen),

@@ -20,7 +20,7 @@ from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.train_step import LossFunction, Precision, TrainBatch, train_step
 from ppocr_ft.engine.trainer import seed_step
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms.clock import EPOCH_CLOCK, EpochClock
+from ppocr_ft.transforms.shrink_schedule import EPOCH_CLOCK, EpochClock
 
 
 @contextmanager

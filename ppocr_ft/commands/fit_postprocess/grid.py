@@ -11,7 +11,7 @@ from ppocr_ft.config.transforms import DetResizeForTest
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ScoreMode
-from ppocr_ft.transforms.det_resize_for_test import DEFAULT_LIMIT_PX, STRIDE_PX, LimitType
+from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, STRIDE_PX, LimitType
 
 RATIO_DIGITS = 3
 """Unclip ratios are told apart by so many digits."""

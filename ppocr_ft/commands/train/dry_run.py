@@ -22,7 +22,7 @@ from ppocr_ft.optim import whole_epochs
 from ppocr_ft.optim.group_names import group_names
 from ppocr_ft.runs.assemble import Parts, prepare
 from ppocr_ft.transforms import MakeShrinkMap
-from ppocr_ft.transforms.schedule import ShrinkSchedule
+from ppocr_ft.transforms.shrink_schedule import ShrinkSchedule
 from ppocr_ft.utils.files import check_writable, write_whole
 
 PICTURE, TABLE = "schedule.png", "schedule.csv"

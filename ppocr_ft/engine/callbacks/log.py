@@ -15,7 +15,7 @@ from ppocr_ft.engine.callbacks.group_figures import GroupFigures
 from ppocr_ft.engine.metrics_file import TRAIN, MetricsFile
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
-from ppocr_ft.utils.memory import resident_mb
+from ppocr_ft.utils.system import resident_mb
 
 LOG_FILE = "train.log"
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"

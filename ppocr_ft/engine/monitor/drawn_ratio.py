@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
-from ppocr_ft.transforms.shrink_targets import shrink_targets
+from ppocr_ft.transforms.shrink_map import shrink_targets
 
 TRIED = tuple(percent / 100 for percent in range(10, 100))
 EQUAL_AREA = 0.02

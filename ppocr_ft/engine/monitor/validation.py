@@ -22,17 +22,14 @@ from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.losses import DBTargets
 from ppocr_ft.transforms import MakeShrinkMap, set_epoch
-from ppocr_ft.transforms.clock import EpochClock
-from ppocr_ft.transforms.decode_image import DecodeImage
-from ppocr_ft.transforms.det_label_encode import DetLabelEncode
+from ppocr_ft.transforms.crops import ScaledCrop, ScaledWindow
 from ppocr_ft.transforms.geometric import GeometricOperator
-from ppocr_ft.transforms.keep_keys import KeepKeys
-from ppocr_ft.transforms.normalize_image import NormalizeImage
+from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
+from ppocr_ft.transforms.labels import DetLabelEncode
+from ppocr_ft.transforms.photometric import PixelOperator
 from ppocr_ft.transforms.pipeline import Operator
-from ppocr_ft.transforms.pixels import PixelOperator
 from ppocr_ft.transforms.sample import Sample, Size
-from ppocr_ft.transforms.scaled_crop import ScaledCrop, ScaledWindow
-from ppocr_ft.transforms.to_chw_image import ToCHWImage
+from ppocr_ft.transforms.shrink_schedule import EpochClock
 
 MOST_CROPS, FEWEST_CROPS, BATCH_SIZE = 16, 2, 4
 PIXEL_SHARE = 0.05

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import copy_sample
 from tests.support.check_corruptions import CORRUPTIONS, UNDECIDED, DataSet, corrupt_all
 from tests.support.samples import shared_data
 
@@ -19,7 +19,7 @@ SEEDS = range(20)
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("check") / "sample"
-    return make_sample(folder, train_images=len(CORRUPTIONS), val_images=5).data_dir
+    return copy_sample(folder, train=len(CORRUPTIONS), val=5).data_dir
 
 
 @pytest.fixture(scope="module")

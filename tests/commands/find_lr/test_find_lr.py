@@ -40,7 +40,7 @@ from ppocr_ft.engine.trainer import seed_step  # noqa: E402
 from ppocr_ft.losses import DBLoss  # noqa: E402
 from ppocr_ft.optim import Optimizer  # noqa: E402
 from ppocr_ft.runs.assemble import prepare  # noqa: E402
-from ppocr_ft.transforms.clock import EPOCH_CLOCK  # noqa: E402
+from ppocr_ft.transforms.shrink_schedule import EPOCH_CLOCK  # noqa: E402
 
 RATES = np.logspace(-7, 0, 100)
 

@@ -14,7 +14,7 @@ from ppocr_ft.commands.main import main as ppocr_ft
 from ppocr_ft.commands.predict.cli import main
 from ppocr_ft.data.images import find_images
 from ppocr_ft.data.labels import read_label_file
-from ppocr_ft.data.sample import make_sample
+from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.errors import DataError
 
 pytest.importorskip("paddle", reason="paddle is not installed")
@@ -25,7 +25,7 @@ CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = make_sample(tmp_path_factory.mktemp("set") / "s", train_images=1, val_images=2)
+    made = copy_sample(tmp_path_factory.mktemp("set") / "s", train=1, val=2)
     return made.data_dir / "images"
 
 

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ppocr_ft.commands.check.data.rules import Severity, finding
 from ppocr_ft.data.labels import decode_line, image_names, locate_image, split_line
 from ppocr_ft.errors import DataError, Finding
-from ppocr_ft.transforms.polygons import TextPolygons
-from ppocr_ft.transforms.texts import (
+from ppocr_ft.transforms.labels import (
     FaultKind,
     TextFault,
     Texts,
@@ -23,6 +22,7 @@ from ppocr_ft.transforms.texts import (
     read_texts,
     text_faults,
 )
+from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.utils.progress import ProgressBar
 
 BOM = "\ufeff"

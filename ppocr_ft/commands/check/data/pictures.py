@@ -18,7 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.errors import DataError, Finding
-from ppocr_ft.transforms.decode_image import decode
+from ppocr_ft.transforms.image_ops import decode
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.progress import ProgressBar
 

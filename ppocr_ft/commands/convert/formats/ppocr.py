@@ -22,7 +22,7 @@ from ppocr_ft.commands.convert.formats.texts import (
 )
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_file
 from ppocr_ft.errors import DataError
-from ppocr_ft.transforms.texts import Texts
+from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.utils.progress import ProgressBar
 
 FILE_NAME = "Label.txt"

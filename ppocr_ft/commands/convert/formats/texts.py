@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from ppocr_ft.transforms.labels import LEAST_POINTS
 from ppocr_ft.transforms.polygons import FARTHEST_PX
-from ppocr_ft.transforms.texts import LEAST_POINTS
 
 Point = tuple[float, float]
 Polygon = tuple[Point, ...]

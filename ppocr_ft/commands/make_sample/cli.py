@@ -1,0 +1,55 @@
+"""Copy the sample data set, to look at it or to try things on it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ppocr_ft.commands.common import command
+from ppocr_ft.data.sample_set import TRAIN_IMAGES, VAL_IMAGES, copy_sample
+
+DESCRIPTION = """\
+Copy the sample data set, or its first pictures, into a folder: images/, train.txt, val.txt.
+
+The pictures come with the package; configs need no copy of them (data_dir: sample). They were
+drawn by the program in sample_data/ of the repository, which draws others too:
+python -m sample_data --help"""
+EXAMPLES = """\
+examples:
+  python tools/make_sample.py --out data/sample
+  python tools/make_sample.py --out data/small --train 16 --val 8
+  python tools/make_sample.py --out data/sample --force      (replace an earlier copy)"""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = _parser().parse_args(argv)
+    made = copy_sample(options.out, train=options.train, val=options.val, force=options.force)
+    print(f"{made.data_dir}: {made.train_label.name}, {made.val_label.name}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument(
+        "--train",
+        type=int,
+        default=TRAIN_IMAGES,
+        metavar="N",
+        help=f"the first N training pictures; default: {TRAIN_IMAGES}, all",
+    )
+    parser.add_argument(
+        "--val",
+        type=int,
+        default=VAL_IMAGES,
+        metavar="N",
+        help=f"the first N validation pictures; default: {VAL_IMAGES}, all",
+    )
+    parser.add_argument("--force", action="store_true", help="replace a sample data set")
+    return parser

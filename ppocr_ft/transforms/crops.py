@@ -1,0 +1,210 @@
+"""The operators that cut out the crop that enters the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.matrices import scaling, translation
+from ppocr_ft.transforms.registry import register
+from ppocr_ft.transforms.resize import LimitType, limited_size
+from ppocr_ft.transforms.sample import Sample, Size, Window, reach_into
+
+Boxes = NDArray[np.float64]
+Pixels = NDArray[np.int64]
+
+
+@register
+class EastRandomCropData(GeometricOperator[Window]):
+    """PaddleOCR 2.10.0's operator, with the same distribution of windows.
+
+    A window's edges lie in rows and columns that no text crosses. That includes a habit of
+    the original: of several such bands of rows (or columns) the last one, below the lowest
+    text, is never chosen, so the lowest and the rightmost texts enter the network only where
+    the whole image is taken. ScaledCrop has no such habit.
+
+    Unlike the original, texts that reach over the left or upper border count as well, and with
+    ``keep_ratio`` off the polygons follow the pixels.
+
+    Args:
+        size: width and height of the crop, px.
+        max_tries: draws before the whole image is taken.
+        min_crop_side_ratio: least side of the window as a share of the image's.
+        keep_ratio: keep the aspect ratio and leave the rest, right or below, black.
+    """
+
+    FINAL = True
+
+    def __init__(
+        self,
+        size: Sequence[int] = (640, 640),
+        max_tries: int = 10,
+        min_crop_side_ratio: float = 0.1,
+        keep_ratio: bool = True,
+    ) -> None:
+        self.size: Size = size[0], size[1]
+        self.max_tries = max_tries
+        self.min_crop_side_ratio = min_crop_side_ratio
+        self.keep_ratio = keep_ratio
+
+    def draw(self, rng: np.random.Generator, sample: Sample) -> Window:
+        w, h = sample.size_px
+        boxes = sample.boxes()[~sample.texts.ignored]
+        across, down = _free(boxes[:, 0::2], w), _free(boxes[:, 1::2], h)
+        whole = Window(0, 0, w, h)
+        if len(across.pixels) == 0 or len(down.pixels) == 0 or len(boxes) == 0:
+            return whole
+        least_w, least_h = (max(self.min_crop_side_ratio * side, 1) for side in (w, h))
+        for _ in range(self.max_tries):
+            left, right = across.draw(rng)
+            top, bottom = down.draw(rng)
+            if right - left < least_w or bottom - top < least_h:
+                continue
+            window = Window(left, top, right - left, bottom - top)
+            if reach_into(window, boxes).any():
+                return window
+        return whole
+
+    def apply(self, drawn: Window, sample: Sample) -> Sample:
+        w, h = self.size
+        x, y = w / drawn.width, h / drawn.height
+        filled = self.size
+        if self.keep_ratio:
+            x = y = min(x, y)
+            filled = max(int(drawn.width * x), 1), max(int(drawn.height * y), 1)
+        matrix = scaling(x, y) @ translation(-drawn.left, -drawn.top)
+        return sample.moved(matrix, self.size).within(filled)
+
+
+@dataclass(frozen=True)
+class _Free:
+    """The rows, or columns, that no text crosses; ``bands`` of neighbouring ones."""
+
+    pixels: Pixels
+    bands: list[Pixels]
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Two of them, the lower one first."""
+        if len(self.bands) > 1:
+            chosen = [self.bands[i] for i in rng.integers(len(self.bands), size=2)]
+            ends = [int(band[rng.integers(len(band))]) for band in chosen]
+        else:
+            ends = self.pixels[rng.integers(len(self.pixels), size=2)].tolist()
+        return min(ends), max(ends)
+
+
+def _free(spans: Boxes, side_px: int) -> _Free:
+    """What spans (n, 2), from and to, leave free of 0 .. side_px - 1."""
+    taken = np.zeros(side_px + 1, np.int64)
+    first, end = np.clip(np.round(spans), 0, side_px).astype(np.int64).T
+    np.add.at(taken, first, 1)
+    np.add.at(taken, end, -1)
+    pixels = np.flatnonzero(np.cumsum(taken[:-1]) == 0)
+    return _Free(pixels, np.split(pixels, np.flatnonzero(np.diff(pixels) != 1) + 1)[:-1])
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScaledWindow:
+    """Factors of width and height, and the window's upper left corner after scaling, px."""
+
+    scale_x: float
+    scale_y: float
+    left: float
+    top: float
+
+
+@register
+class ScaledCrop(GeometricOperator[ScaledWindow]):
+    """Scales the page as DetResizeForTest would, times a random factor, and cuts ``size`` out.
+
+    The network then sees text in training as large as in evaluation, which a crop that is
+    blown up to a fixed size does not give. This operator is this project's own.
+
+    Args:
+        size: width and height of the crop, px. A page smaller than it is left whole, black to
+            the right and below.
+        limit_side_len: as evaluation's DetResizeForTest has it, px.
+        limit_type: likewise.
+        scale_range: lowest and highest factor on evaluation's scale, uniform in its logarithm.
+        text_p: probability that the window is drawn around a text; otherwise it is anywhere.
+        min_visible_ratio: a text of which less than this share of its shorter side is inside,
+            in either direction, is masked out of the loss; the others are cut at the edge.
+
+    Raises:
+        ConfigError: a value that can't be used, naming the key.
+    """
+
+    FINAL = True
+
+    def __init__(
+        self,
+        size: Sequence[int] = (640, 640),
+        limit_side_len: int = 960,
+        limit_type: LimitType = "max",
+        scale_range: Sequence[float] = (1.0, 1.0),
+        text_p: float = 0.9,
+        min_visible_ratio: float = 0.5,
+    ) -> None:
+        if limit_type not in get_args(LimitType):
+            known = ", ".join(get_args(LimitType))
+            raise ConfigError(f"found {limit_type!r}; expected one of {known}", key="limit_type")
+        if len(scale_range) != 2 or not 0 < scale_range[0] <= scale_range[1]:
+            raise ConfigError(
+                f"found {scale_range!r}; expected [lowest, highest] above 0", key="scale_range"
+            )
+        self.size: Size = size[0], size[1]
+        self.limit_side_len = limit_side_len
+        self.limit_type = limit_type
+        self.scale_range = scale_range[0], scale_range[1]
+        self.text_p = text_p
+        self.min_visible_ratio = min_visible_ratio
+
+    def draw(self, rng: np.random.Generator, sample: Sample) -> ScaledWindow:
+        w, h = sample.size_px
+        to_h, to_w = limited_size((h, w), self.limit_side_len, self.limit_type)
+        factor = float(np.exp(rng.uniform(*np.log(self.scale_range))))
+        scale = np.array([to_w / w, to_h / h]) * factor
+        room = np.maximum(scale * (w, h) - self.size, 0)
+        left, top = self._corner(rng, sample, scale, room).tolist()
+        return ScaledWindow(float(scale[0]), float(scale[1]), left, top)
+
+    def _corner(
+        self, rng: np.random.Generator, sample: Sample, scale: Floats, room: Floats
+    ) -> Floats:
+        """(2,), within 0 and ``room``; the window holds a text's middle, or lies anywhere."""
+        boxes = sample.boxes()[~sample.texts.ignored]
+        lowest, highest = np.zeros(2), room
+        if len(boxes) and rng.random() < self.text_p:
+            box = boxes[rng.integers(len(boxes))]
+            middle = (box[:2] + box[2:]) / 2 * scale
+            lowest = np.clip(middle - self.size, 0, room)
+            highest = np.clip(middle, lowest, room)
+        return rng.uniform(lowest, highest)
+
+    def apply(self, drawn: ScaledWindow, sample: Sample) -> Sample:
+        w, h = sample.size_px
+        filled = (
+            min(self.size[0], max(int(w * drawn.scale_x), 1)),
+            min(self.size[1], max(int(h * drawn.scale_y), 1)),
+        )
+        matrix = translation(-drawn.left, -drawn.top) @ scaling(drawn.scale_x, drawn.scale_y)
+        moved = sample.moved(matrix, self.size).within(filled)
+        return moved.ignoring(self._barely_visible(moved))
+
+    def _barely_visible(self, sample: Sample) -> NDArray[np.bool_]:
+        """(n,): the texts that the window's edge cuts too much of."""
+        boxes = sample.boxes()
+        frame = Window(0, 0, *sample.filled_px)
+        visible = np.clip(boxes, 0, (frame.width, frame.height) * 2)
+        sides, seen = boxes[:, 2:] - boxes[:, :2], visible[:, 2:] - visible[:, :2]
+        least = self.min_visible_ratio * sides.min(axis=1, initial=np.inf)
+        return np.asarray(seen.min(axis=1, initial=np.inf) < least)

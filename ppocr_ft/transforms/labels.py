@@ -1,0 +1,213 @@
+"""The texts of one image, read from a label's JSON, and the operator that does so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import compress
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.errors import DataError
+from ppocr_ft.transforms.polygons import FARTHEST_PX, TextPolygons
+from ppocr_ft.transforms.registry import register
+
+IGNORED = ("*", "###")
+"""Transcriptions that mask a text out of loss and metric (PaddleOCR's DetLabelEncode)."""
+LEAST_POINTS = 3
+_SHOWN_FAULTS = 3
+FaultKind = Literal["item", "key", "transcription", "points", "count", "coordinate"]
+
+
+@dataclass(frozen=True)
+class TextFault:
+    """Why text ``number`` (1, 2, ...) of a label can't be used, and of what ``kind`` that is."""
+
+    number: int
+    kind: FaultKind
+    message: str
+
+
+@dataclass(frozen=True)
+class Texts:
+    """``n`` texts: polygons in px, transcriptions, and (n,) whether each is ignored."""
+
+    polygons: TextPolygons
+    transcriptions: tuple[str, ...]
+    ignored: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.transcriptions)
+
+    def select(self, chosen: NDArray[np.bool_]) -> Texts:
+        """The texts where ``chosen`` (n,) is true."""
+        kept = tuple(compress(self.transcriptions, chosen))
+        return Texts(self.polygons.select(chosen), kept, self.ignored[chosen])
+
+    def boxes(self) -> NDArray[np.float64]:
+        """Bounding boxes (n, 4): left, top, right, bottom, px."""
+        if len(self) == 0:
+            return np.empty((0, 4))
+        coords, starts = self.polygons.coords.astype(np.float64), self.polygons.starts[:-1]
+        lowest, highest = (
+            np.minimum.reduceat(coords, starts),
+            np.maximum.reduceat(coords, starts),
+        )
+        return np.concatenate([lowest, highest], axis=1)
+
+
+def parse_texts(label: str) -> Texts:
+    """The JSON list ``[{"transcription": ..., "points": [[x, y], ...]}, ...]``; other keys pass.
+
+    Raises:
+        DataError: naming every text that can't be used (the first few, and how many more).
+    """
+    return read_texts(parse_items(label))
+
+
+def read_texts(items: list[Any]) -> Texts:
+    """The texts of ``parse_items``.
+
+    Raises:
+        DataError: naming every text that can't be used (the first few, and how many more).
+    """
+    try:
+        polygons = _polygons([item["points"] for item in items])
+        transcriptions = tuple(_transcription(item["transcription"]) for item in items)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise DataError(_what_is_wrong(items)) from None
+    return Texts(polygons, transcriptions, np.array([t in IGNORED for t in transcriptions], bool))
+
+
+def _polygons(lists: list[Any]) -> TextPolygons:
+    """From each text's points, all at once; ValueError (or as numpy has it) where one is bad."""
+    starts = np.zeros(len(lists) + 1, np.int64)
+    np.cumsum([len(points) for points in lists], out=starts[1:])
+    coords = _numbers([point for points in lists for point in points] or np.empty((0, 2)))
+    if coords.shape != (starts[-1], 2) or not _are_near(coords):
+        raise ValueError("points that are no (x, y)")
+    if (np.diff(starts) < LEAST_POINTS).any():
+        raise ValueError("too few points")
+    return TextPolygons(coords, starts)
+
+
+def _transcription(value: Any) -> str:
+    if not isinstance(value, (str, int, float)):
+        raise TypeError(value)
+    return str(value)
+
+
+def _numbers(points: Any) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return np.array(points, dtype=np.float32)
+
+
+def _are_near(coords: NDArray[np.float32]) -> bool:
+    return bool((np.abs(coords) <= FARTHEST_PX).all())  # NaN is not
+
+
+def parse_items(label: str) -> list[Any]:
+    """The JSON list of a label, whatever its elements are.
+
+    Raises:
+        DataError: there is no such list.
+    """
+    start = label.lstrip()[:1]
+    if start not in ("[", "{"):
+        found = repr(f"{label.strip():.40}") if label.strip() else "nothing"
+        raise DataError(
+            f"found {found} where the texts should be; expected a JSON list "
+            '[{"transcription": "...", "points": [[x, y], ...]}, ...], [] for none'
+        )
+    try:
+        items = json.loads(label)
+    except json.JSONDecodeError as error:
+        near = label[max(error.pos - 15, 0) : error.pos + 15]
+        raise DataError(
+            f"broken JSON: {error.msg}, character {error.pos + 1} of the label, near {near!r}"
+        ) from None
+    except (RecursionError, ValueError) as error:  # a number of thousands of digits is one
+        raise DataError(f"broken JSON: {error}") from None
+    if not isinstance(items, list):
+        raise DataError(f"found a JSON {type(items).__name__}; expected a list of texts")
+    return items
+
+
+def _what_is_wrong(items: list[Any]) -> str:
+    faults = [f"text {fault.number} {fault.message}" for fault in text_faults(items)]
+    more = len(faults) - _SHOWN_FAULTS
+    shown = "; ".join(faults[:_SHOWN_FAULTS])
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def text_faults(items: list[Any]) -> list[TextFault]:
+    """Everything for which ``read_texts`` refuses the items; empty where it reads them."""
+    return [
+        TextFault(number, kind, message)
+        for number, item in enumerate(items, start=1)
+        for kind, message in _faults(item)
+    ]
+
+
+def _faults(item: Any) -> Iterator[tuple[FaultKind, str]]:
+    if not isinstance(item, dict):
+        yield "item", f'is {item!r:.40}; expected {{"transcription": ..., "points": ...}}'
+        return
+    for key in ("transcription", "points"):
+        if key not in item:
+            has = ", ".join(map(repr, item)) or "no key at all"
+            yield "key", f"lacks {key!r}; it has {has}"
+    value = item.get("transcription", "")
+    if not isinstance(value, (str, int, float)):
+        yield "transcription", f'has transcription {value!r:.40}; write "###" for a text to ignore'
+    if "points" in item:
+        yield from _point_faults(item)
+
+
+def _point_faults(item: dict[str, Any]) -> Iterator[tuple[FaultKind, str]]:
+    try:
+        points = _numbers(item["points"])
+    except (TypeError, ValueError, OverflowError):
+        points = np.empty(0, np.float32)
+    if points.ndim != 2 or points.shape[1] != 2:
+        yield "points", f"has points {item['points']!r:.60}; expected [[x, y], ...]"
+    elif len(points) < LEAST_POINTS:
+        yield "count", f"has {len(points)} points; a polygon needs {LEAST_POINTS} or more"
+    elif not _are_near(points):
+        far = f"has a coordinate beyond {FARTHEST_PX:g} px: {item['points']!r:.60}"
+        yield "coordinate", far
+
+
+@register
+class DetLabelEncode:
+    """PaddleOCR's operator, but for images without text, which are samples like any other.
+
+    PaddleOCR fills polygons of fewer points up by repeating their last one; here each keeps its
+    own number.
+    """
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Adds ``polys`` (n of (k, 2) float32), ``texts`` (n) and ``ignore_tags`` (n,) bool.
+
+        Reads ``label``: the JSON of a label line, or the Texts that it was read into.
+
+        Raises:
+            DataError: the JSON can't be used, naming ``img_path`` where it is given.
+        """
+        texts = data["label"]
+        if not isinstance(texts, Texts):
+            texts = _parse(texts, data.get("img_path"))
+        data["polys"] = [texts.polygons[i].copy() for i in range(len(texts))]
+        data["texts"] = list(texts.transcriptions)
+        data["ignore_tags"] = texts.ignored.copy()
+        return data
+
+
+def _parse(label: str, path: str | None) -> Texts:
+    try:
+        return parse_texts(label)
+    except DataError as fault:
+        raise DataError(fault.message, path=path) from None

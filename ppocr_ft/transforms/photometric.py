@@ -1,0 +1,218 @@
+"""Operators on colours: a random choice, and what follows from it.
+
+OpenCV and numpy suffice for them. albumentations would bring its own OpenCV build (headless),
+SciPy and Pydantic for what are single calls here, and has had no release since May 2025.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Generic, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms.registry import register
+
+Drawn = TypeVar("Drawn")
+Image = NDArray[np.uint8]
+Range = tuple[float, float]
+
+
+class PixelOperator(ABC, Generic[Drawn]):
+    """Changes colours and moves nothing. Belongs after the crop, where pixels are fewest."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> Drawn | None:
+        """The random choice; None: leave the image alone."""
+
+    @abstractmethod
+    def apply(self, drawn: Drawn, image: Image, img_mode: str) -> Image:
+        """A new image (h, w, 3) uint8; nothing is random here. ``img_mode``: BGR or RGB."""
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Replaces ``image``; reads ``rng`` (a numpy Generator) and ``img_mode``."""
+        drawn = self.draw(data["rng"])
+        if drawn is not None:
+            data["image"] = self.apply(drawn, data["image"], data["img_mode"])
+        return data
+
+
+def check_probability(p: float) -> float:
+    """Raises ConfigError outside of 0 to 1."""
+    if not 0 <= p <= 1:
+        raise ConfigError(f"found {p!r}; a probability lies within 0 and 1", key="p")
+    return float(p)
+
+
+def check_range(values: Any, key: str, least: float, most: float) -> Range:
+    """(lowest, highest) within ``least`` and ``most``; raises ConfigError naming ``key``."""
+    low, high = (values, values) if isinstance(values, (int, float)) else values
+    if not least <= low <= high <= most:
+        raise ConfigError(
+            f"found {values!r}; expected [lowest, highest] within {least:g} and {most:g}", key=key
+        )
+    return float(low), float(high)
+
+
+Floats = NDArray[np.float64]
+
+LUMA_RGB = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in a pixel's brightness (ITU-R BT.601)."""
+_CHROMA_FROM_RGB = np.array(
+    [LUMA_RGB, [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]]
+)
+"""RGB to YIQ, in which turning the hue is a rotation."""
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """Factors, 1 for no change, and ``hue`` as a share of the colour circle."""
+
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+
+
+@register
+class ColorJitter(PixelOperator[Jitter]):
+    """PaddleOCR's operator (``paddle.vision.transforms.ColorJitter``) as one 3x4 matrix.
+
+    Each value is the largest relative change: factors are uniform in ``[1 - v, 1 + v]``, not
+    below 0. All four are linear in a pixel's colour, so that they are multiplied into one
+    matrix and clipped once; the hue turns in YIQ (Paddle: in HSV), the order is fixed.
+
+    Args:
+        brightness: of the factor on all channels.
+        contrast: of the factor on the distance to the image's mean grey.
+        saturation: of the factor on the distance to the pixel's own grey.
+        hue: largest turn as a share of the colour circle, at most 0.5.
+
+    Raises:
+        ConfigError: a negative value, or a hue above 0.5.
+    """
+
+    def __init__(
+        self,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+    ) -> None:
+        self.brightness, _ = check_range(brightness, "brightness", 0, inf)
+        self.contrast, _ = check_range(contrast, "contrast", 0, inf)
+        self.saturation, _ = check_range(saturation, "saturation", 0, inf)
+        self.hue, _ = check_range(hue, "hue", 0, 0.5)
+
+    def draw(self, rng: np.random.Generator) -> Jitter | None:
+        changes = self.brightness, self.contrast, self.saturation
+        if not any(changes) and not self.hue:
+            return None
+        factors = [float(rng.uniform(max(1 - change, 0), 1 + change)) for change in changes]
+        return Jitter(factors[0], factors[1], factors[2], float(rng.uniform(-self.hue, self.hue)))
+
+    def apply(self, drawn: Jitter, image: Image, img_mode: str) -> Image:
+        luma = LUMA_RGB if img_mode == "RGB" else LUMA_RGB[::-1]
+        grey = float(luma @ cv2.mean(image)[:3]) * drawn.brightness
+        matrix = np.zeros((3, 4))
+        to_grey = np.tile(luma, (3, 1))
+        matrix[:, :3] = drawn.saturation * np.eye(3) + (1 - drawn.saturation) * to_grey
+        matrix[:, :3] = _hue_turn(drawn.hue, img_mode) @ matrix[:, :3]
+        matrix[:, :3] *= drawn.brightness * drawn.contrast
+        matrix[:, 3] = (1 - drawn.contrast) * grey
+        return np.asarray(cv2.transform(image, matrix), np.uint8)
+
+
+def _hue_turn(share: float, img_mode: str) -> Floats:
+    """3x3, grey stays grey."""
+    angle = 2 * np.pi * share
+    turn = np.eye(3)
+    turn[1:, 1:] = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
+    rgb = np.asarray(np.linalg.inv(_CHROMA_FROM_RGB) @ turn @ _CHROMA_FROM_RGB)
+    return rgb if img_mode == "RGB" else rgb[::-1, ::-1]
+
+
+LARGEST_SIGMA_PX = 20.0
+
+
+@register
+class Blur(PixelOperator[float]):
+    """Gaussian blur with probability ``p``; its sigma is uniform in ``sigma_px``.
+
+    Raises:
+        ConfigError: a value that can't be used, naming the key.
+    """
+
+    def __init__(self, p: float = 0.2, sigma_px: Sequence[float] = (0.3, 1.5)) -> None:
+        self.p = check_probability(p)
+        self.sigma_px = check_range(sigma_px, "sigma_px", 0.05, LARGEST_SIGMA_PX)
+
+    def draw(self, rng: np.random.Generator) -> float | None:
+        return float(rng.uniform(*self.sigma_px)) if rng.random() < self.p else None
+
+    def apply(self, drawn: float, image: Image, img_mode: str) -> Image:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), drawn), np.uint8)
+
+
+@dataclass(frozen=True)
+class Grain:
+    """Its standard deviation in grey levels, and the seed of its values."""
+
+    std: float
+    seed: int
+
+
+@register
+class Noise(PixelOperator[Grain]):
+    """Adds Gaussian noise of brightness with probability ``p``, the same in all three channels.
+
+    ``std`` is the range of its standard deviation, in grey levels of 255.
+
+    Raises:
+        ConfigError: a value that can't be used, naming the key.
+    """
+
+    def __init__(self, p: float = 0.2, std: Sequence[float] = (1.0, 8.0)) -> None:
+        self.p = check_probability(p)
+        self.std = check_range(std, "std", 0, 255)
+
+    def draw(self, rng: np.random.Generator) -> Grain | None:
+        if rng.random() >= self.p:
+            return None
+        return Grain(float(rng.uniform(*self.std)), int(rng.integers(2**63)))
+
+    def apply(self, drawn: Grain, image: Image, img_mode: str) -> Image:
+        rng = np.random.default_rng(drawn.seed)
+        grain = rng.standard_normal(image.shape[:2], np.float32) * np.float32(drawn.std)
+        whole = np.rint(grain).astype(np.int16)
+        return np.asarray(cv2.add(image, cv2.merge([whole] * 3), dtype=cv2.CV_8U), np.uint8)
+
+
+@register
+class JpegCompression(PixelOperator[int]):
+    """Saves as JPEG and reads again with probability ``p``; ``quality`` is a range in 1 .. 100.
+
+    Raises:
+        ConfigError: a value that can't be used, naming the key.
+    """
+
+    def __init__(self, p: float = 0.2, quality: Sequence[int] = (40, 95)) -> None:
+        self.p = check_probability(p)
+        low, high = check_range(quality, "quality", 1, 100)
+        self.quality = int(low), int(high)
+
+    def draw(self, rng: np.random.Generator) -> int | None:
+        low, high = self.quality
+        return int(rng.integers(low, high + 1)) if rng.random() < self.p else None
+
+    def apply(self, drawn: int, image: Image, img_mode: str) -> Image:
+        bgr = image if img_mode == "BGR" else image[..., ::-1]
+        _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, drawn])
+        decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+        return decoded if img_mode == "BGR" else np.ascontiguousarray(decoded[..., ::-1])

@@ -1,0 +1,191 @@
+"""The shrink map: text kernels, where the loss looks at them, and the operator that draws them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.geometry import Ring, offset_rings, ring_arrays, tried_ratios
+from ppocr_ft.transforms.polygons import (
+    TextPolygons,
+    compile_kernels,
+    count_unusable,
+    ignore_flags,
+    ignore_flags_like,
+)
+from ppocr_ft.transforms.registry import register
+from ppocr_ft.transforms.shrink_schedule import EpochClock, EpochRatio, FollowsSchedule, check_same
+
+Array = NDArray[Any]
+Flags = NDArray[np.bool_]
+Rounding = Literal["truncate", "nearest"]
+PARTS_OF_A_PIXEL = 16
+"""Clipper works on whole numbers; with "nearest" these are its unit."""
+
+
+@dataclass(frozen=True)
+class ShrinkTargets:
+    """What the shrink head learns from.
+
+    shrink_map, shrink_mask: (h, w) float32, 0 or 1.
+    polygons: the texts clipped to the image and turned one way round.
+    ignored: (n,), every text that is masked out of the loss.
+    unusable: (n,), those among them that were to be learnt but can't be drawn.
+    """
+
+    shrink_map: NDArray[np.float32]
+    shrink_mask: NDArray[np.float32]
+    polygons: TextPolygons
+    ignored: Flags
+    unusable: Flags
+
+
+def shrink_targets(
+    polygons: TextPolygons,
+    ignored: Flags,
+    shape: tuple[int, int],
+    ratio: float,
+    min_text_size: float = 8,
+    rounding: Rounding = "truncate",
+) -> ShrinkTargets:
+    """Draw the shrink map of an image of ``shape`` (h, w) pixels.
+
+    Text kernels are the polygons moved inwards by ``A * (1 - ratio ** 2) / L``. A text flagged
+    in ``ignored`` (n,), one with a side under ``min_text_size`` pixels and one that can't be
+    drawn are cut out of the mask instead. With ``rounding`` "truncate" the same as PaddleOCR
+    2.6.1's MakeShrinkMap, except that polygons which crash it are masked.
+    """
+    broken = polygons.broken()
+    clipped, area, extents = clip_and_orient(polygons, shape)
+    empty = broken | (np.abs(area) < 1)
+    small = extents.min(axis=1) < min_text_size
+    drawn = ~(ignored | empty | small)
+    parts = 1 if rounding == "truncate" else PARTS_OF_A_PIXEL
+    rings = _kernels(clipped, drawn, ratio, parts)
+
+    shrink_map = np.zeros(shape, dtype=np.float32)
+    shrink_mask = np.ones(shape, dtype=np.float32)
+    for ring in ring_arrays(list(chain.from_iterable(rings))):
+        cv2.fillPoly(shrink_map, [ring if parts == 1 else _whole_pixels(ring, parts)], 1)
+    masked = np.array([not of_text for of_text in rings], dtype=bool)
+    for i in np.flatnonzero(masked):
+        _mask_out(shrink_mask, clipped[i])
+    unusable = ~ignored & (empty | (masked & drawn))
+    return ShrinkTargets(shrink_map, shrink_mask, clipped, masked, unusable)
+
+
+def clip_and_orient(
+    polygons: TextPolygons, shape: tuple[int, int]
+) -> tuple[TextPolygons, Array, Array]:
+    """Clip to the image, turn each polygon so that its shoelace area is not positive.
+
+    Returns the polygons, the areas (n,) before the turn and the extents (n, 2) in x and y, in
+    the precision of the labels.
+    """
+
+    from ppocr_ft.transforms import kernels
+
+    coords = polygons.coords.copy()
+    area = np.empty(len(polygons), coords.dtype)
+    extents = np.empty((len(polygons), 2), coords.dtype)
+    kernels.clip_and_orient(coords, polygons.starts, *shape, area, extents)
+    return TextPolygons(coords, polygons.starts), area, extents
+
+
+def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> list[list[Ring]]:
+    """For each text the rings that are left of it; none where ``drawn`` (n,) is false.
+
+    Rings are in 1 / ``parts`` of a pixel; Clipper cuts off what is behind the point of a label.
+    """
+    rings: list[list[Ring]] = [[] for _ in range(len(polygons))]
+    fine = polygons if parts == 1 else TextPolygons(polygons.coords * parts + 0.5, polygons.starts)
+    paths = fine.paths()
+    areas, lengths = polygons.select(drawn).measures()
+    texts = zip(np.flatnonzero(drawn).tolist(), areas.tolist(), lengths.tolist(), strict=True)
+    tries = tried_ratios(ratio).tolist()
+    for i, area, length in texts:
+        for tried in tries:
+            rings[i] = offset_rings(paths[i], -area * (1 - tried * tried) / length * parts)
+            if len(rings[i]) == 1:
+                break
+    return rings
+
+
+def _whole_pixels(ring: NDArray[np.int32], parts: int) -> NDArray[np.int32]:
+    """(k, 2) in pixels, each point the nearest."""
+    return np.rint(ring / parts).astype(np.int32)
+
+
+def _mask_out(mask: NDArray[np.float32], polygon: Array) -> None:
+    finite = polygon[np.isfinite(polygon).all(axis=1)]
+    if len(finite):
+        cv2.fillPoly(mask, [finite.astype(np.int32)], 0)
+
+
+@register
+class MakeShrinkMap(FollowsSchedule):
+    """Drop-in for ``ppocr.data.imaug.MakeShrinkMap``, with PaddleOCR 2.6.1's targets.
+
+    Args:
+        min_text_size: a text with a side under this many pixels is masked out of the loss.
+        shrink_ratio: the shrink ratio, the first one if it ramps; inside (0, 1).
+        clock: where the epoch is read; the process's own if not given.
+        rounding: how a label's points become pixels. ``truncate`` is PaddleOCR's: kernels, and
+            so all boxes that a network learns, lie half a pixel towards the upper left.
+            ``nearest`` has kernels where DBPostProcess finds the label's own place again.
+        kwargs: ``shrink_ratio_end``, ``total_epoch`` and ``epoch_num`` (a ramp, see
+            ShrinkSchedule), ``epoch`` (see EpochRatio). PaddleOCR hands every operator all of
+            ``Global``, so other keys are let pass.
+
+    Raises:
+        ConfigError: a ratio, horizon or rounding that can't be used, naming the key.
+    """
+
+    def __init__(
+        self,
+        min_text_size: float = 8,
+        shrink_ratio: float = 0.4,
+        clock: EpochClock | None = None,
+        rounding: Rounding = "truncate",
+        **kwargs: Any,
+    ) -> None:
+        if rounding not in get_args(Rounding):
+            known = " or ".join(get_args(Rounding))
+            raise ConfigError(f"found {rounding!r}; expected {known}", key="rounding")
+        compile_kernels()  # here, before workers fork
+        self.min_text_size = min_text_size
+        self.rounding = rounding
+        super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Adds to ``data``: ``shrink_map``, ``shrink_mask`` (h, w) float32.
+
+        Reads ``image`` (h, w[, c]), ``polys`` (n, k, 2) or n of (k_i, 2), ``ignore_tags`` (n,);
+        replaces ``polys`` by the clipped and oriented ones, ``ignore_tags`` by what is masked,
+        without touching the caller's arrays. ``unusable_texts`` counts the texts that can't be
+        drawn, those that MakeBorderMap met among them.
+
+        Raises:
+            ConfigError: MakeBorderMap before it follows another schedule.
+            DataError: polys and ignore_tags of different lengths, or no lists of points.
+        """
+        check_same(data.pop("border_schedule", self.schedule), self.schedule)
+        polys, ignore_tags = data["polys"], data["ignore_tags"]
+        polygons = TextPolygons.of(polys)
+        ignored = ignore_flags(ignore_tags, len(polygons))
+        h, w = data["image"].shape[:2]
+        targets = shrink_targets(
+            polygons, ignored, (h, w), self._ratio(), self.min_text_size, self.rounding
+        )
+        data["shrink_map"] = targets.shrink_map
+        data["shrink_mask"] = targets.shrink_mask
+        data["polys"] = targets.polygons.like(polys)
+        data["ignore_tags"] = ignore_flags_like(targets.ignored, ignore_tags)
+        count_unusable(data, "MakeShrinkMap", targets.unusable)
+        return data
