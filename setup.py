@@ -22,7 +22,7 @@ setup(
     package_data={
         "ppocr_ft": ["py.typed"],
         "ppocr_ft.data": ["sample/*.json", "sample/*.txt", "sample/images/*.jpg"],
-        "ppocr_ft.report.page": ["*.html", "*.css", "*.js"],
+        "ppocr_ft.report.page": ["templates/*", "languages/*.json"],
         "ppocr_ft.configs": ["*.yml"],
     },
     install_requires=[
@@ -35,6 +35,8 @@ setup(
         "PyYAML>=6.0",
         "tqdm>=4.60",
         "matplotlib>=3.7",
+        "jinja2>=3.1",
+        "bokeh>=3.9,<4",
         "safetensors>=0.4",
         "pillow>=9",
         "rapidocr-paddle==1.4.5",
@@ -48,6 +50,7 @@ setup(
         "visualdl": ["visualdl>=2.5"],
         "dev": [
             "pytest>=8",
+            "playwright>=1.50",
             "hypothesis>=6.100",
             "ruff>=0.9",
             "mypy>=1.10",

@@ -16,7 +16,7 @@ from ppocr_ft.errors import DataError, UserInputError
 from ppocr_ft.report.evaluations import BEFORE, BEST, EVALUATIONS, read_evaluation
 from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.report.page.render import Language, render
-from ppocr_ft.report.page.run import Difference, Facts, Run
+from ppocr_ft.report.page.run import Difference, Record, Run
 from ppocr_ft.report.results_png import results_png
 from ppocr_ft.runs.folder import FIT_JSON, RESOLVED_CONFIG
 from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
@@ -80,8 +80,9 @@ def report(folder: Path, language: Language = "auto") -> Path:
     """
     run = read_run(folder)
     try:
-        write_whole(folder / CURVES, results_png(run))
-        write_whole(folder / PAGE, render(run, language).encode())
+        curves = results_png(run)
+        write_whole(folder / CURVES, curves)
+        write_whole(folder / PAGE, render(run, language, curves).encode())
     except OSError as error:
         raise DataError(f"can't be written: {error.strerror}", path=folder / PAGE) from error
     return folder / PAGE
@@ -96,9 +97,8 @@ def read_run(folder: Path) -> Run:
     notes: list[str] = []
     text, config = _config(folder / RESOLVED_CONFIG, notes)
 
-    def facts(name: str) -> Facts | None:
-        found: Facts | None = _tried(_json, folder / name, notes)
-        return found
+    def record(name: str) -> Record | None:
+        return _tried(_json, folder / name, notes)
 
     before, best = (
         _tried(read_evaluation, folder / EVALUATIONS / name, notes) for name in (BEFORE, BEST)
@@ -112,11 +112,11 @@ def read_run(folder: Path) -> Run:
         differences=_differences(config),
         before=before,
         best=best,
-        weights=facts(WEIGHTS),
-        data=facts(DATA),
-        environment=facts(ENVIRONMENT),
-        fitted=facts(FIT_JSON),
-        verdicts=_tried(_json_lines, folder / VERDICTS_FILE, notes) or (),
+        weights=record(WEIGHTS),
+        data=record(DATA),
+        environment=record(ENVIRONMENT),
+        fitted=record(FIT_JSON),
+        alerts=_tried(_json_lines, folder / VERDICTS_FILE, notes) or (),
         notes=notes,
     )
 

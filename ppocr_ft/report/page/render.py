@@ -1,89 +1,116 @@
 """The page, put together."""
 
-# ruff: noqa: RUF001  Chinese texts have punctuation of their own
-
 from __future__ import annotations
 
-from html import escape
-from importlib.resources import files
-from string import Template
-from typing import Literal
+import base64
+from typing import Any, Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from ppocr_ft.report.evaluations import KeptEvaluation
-from ppocr_ft.report.page import drawing
-from ppocr_ft.report.page.charts import curves_section, threshold_section
-from ppocr_ft.report.page.facts import (
-    config_section,
-    data_section,
-    environment_section,
-    notes_section,
-    weights_section,
-)
-from ppocr_ft.report.page.gallery import changed_section, errors_section
-from ppocr_ft.report.page.judging import JudgedSet
-from ppocr_ft.report.page.markup import Words
-from ppocr_ft.report.page.run import Run
-from ppocr_ft.report.page.verdict import verdict_section
+from ppocr_ft.report.page import charts, comparison, drawing, figures, gallery, run_details
+from ppocr_ft.report.page.matches import EvaluationMatches
+from ppocr_ft.report.page.run import Run, ratio_text
+from ppocr_ft.report.page.translation import LANGUAGES, Translated
 from ppocr_ft.version import __version__
 
 Language = Literal["auto", "en", "zh"]
-THRESHOLDS = Words("Precision and recall against box_thresh", "精确率、召回率与 box_thresh")
-LINKS = (
-    ("verdict", Words("Verdict", "结论")),
-    ("curves", Words("Curves", "曲线")),
-    ("pictures", Words("Before and after", "前后对比")),
-    ("errors", Words("Errors", "错误")),
-    ("thresholds", Words("box_thresh", "box_thresh")),
-    ("config", Words("Config", "配置")),
-    ("data", Words("Data", "数据")),
-    ("weights", Words("Weights", "权重")),
-    ("environment", Words("Environment", "环境")),
-)
 
 
-def render(run: Run, language: Language = "auto") -> str:
-    """The page as HTML; ``auto`` follows the reader's browser."""
-    drawing.read.cache_clear()
-    before, best = (_judged(run, each) for each in (run.before, run.best))
-    sections = (
-        verdict_section(run),
-        curves_section(run),
-        changed_section(before, best),
-        errors_section(before, best),
-        threshold_section(best, THRESHOLDS),
-        config_section(run),
-        data_section(run, best or before),
-        weights_section(run),
-        environment_section(run),
-        notes_section(run),
-    )
-    main = "\n".join(part for part in sections if part)
-    links = (f'<a href="#{n}">{words}</a>' for n, words in LINKS if f'id="{n}"' in main)
-    model = str(run.setting("Global.model_name") or "detector")
-    return Template(asset("page.html")).substitute(
-        wanted=language,
-        lang="zh-CN" if language == "zh" else "en",
-        shown="zh" if language == "zh" else "en",
-        title_en=escape(f"{run.name}: fine-tuning report"),
-        title_zh=escape(f"{run.name}：微调报告"),
-        model=escape(model),
-        name=escape(run.name),
+def render(run: Run, language: Language = "auto", curves_png: bytes = b"") -> str:
+    """Return the page as HTML; ``auto`` follows the reader's browser.
+
+    Without JavaScript the page shows ``curves_png`` in place of the charts.
+    """
+    drawing.read_picture.cache_clear()
+    before, best = (_matches(run, evaluation) for evaluation in (run.before, run.best))
+    environment = _environment()
+    return environment.get_template("page.html").render(
+        run=run,
+        before=before,
+        best=best,
+        language=language,
         version=__version__,
-        links="".join(links),
-        main=main,
-        style=asset("style.css"),
-        scripts=f"{asset('charts.js')}\n{asset('page.js')}",
+        curves_png=base64.b64encode(curves_png).decode(),
+        **_verdict(run),
+        **_charts(run, best, environment),
+        **_pictures(before, best),
+        **_details(run, best or before),
     )
 
 
-def _judged(run: Run, kept: KeptEvaluation | None) -> JudgedSet | None:
-    """With the unclip ratio that suits these weights best."""
-    if kept is None:
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ppocr_ft.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        t=Translated,
+        languages=LANGUAGES,
+        ratio_text=ratio_text,
+        bar_colors=charts.COLORS,
+        alert_color=charts.ALERT_COLOR,
+        mark_color=charts.MARK_COLOR,
+    )
+    return environment
+
+
+def _matches(run: Run, evaluation: KeptEvaluation | None) -> EvaluationMatches | None:
+    """Return the evaluation with the unclip ratio that suits these weights best."""
+    if evaluation is None:
         return None
-    ratio = run.unclip_ratio(kept.about.step)
-    return JudgedSet(kept, kept.about.unclip_ratio if ratio is None else ratio)
+    ratio = run.unclip_ratio(evaluation.about.step)
+    return EvaluationMatches(evaluation, evaluation.about.unclip_ratio if ratio is None else ratio)
 
 
-def asset(name: str) -> str:
-    """A text file beside this module."""
-    return files("ppocr_ft.report.page").joinpath(name).read_text(encoding="utf-8")
+def _verdict(run: Run) -> dict[str, Any]:
+    comparisons = comparison.compare_with_start(run)
+    return {
+        "comparisons": comparisons,
+        "outcome": comparison.outcome_of(run, comparisons),
+        "sentences": comparison.sentences(run, comparisons),
+        "fitted_rows": comparison.fitted_rows(run),
+        "evaluation_rows": comparison.evaluation_rows(run),
+    }
+
+
+def _charts(run: Run, best: EvaluationMatches | None, environment: Environment) -> dict[str, Any]:
+    curves = charts.curves(run)
+    thresholds, caption = charts.threshold_charts(best) if best else ([], None)
+    tooltip = environment.get_template("tooltip.html")
+    script, divs = figures.embed([curves, thresholds], lambda chart: tooltip.render(chart=chart))
+    return {
+        "curves": curves,
+        "max_points": figures.MAX_POINTS,
+        "thresholds": thresholds,
+        "thresholds_caption": caption,
+        "bokeh_script": Markup(figures.bokeh_script()),
+        "charts_script": Markup(script),
+        "chart_divs": {name: Markup(div) for name, div in divs.items()},
+    }
+
+
+def _pictures(before: EvaluationMatches | None, best: EvaluationMatches | None) -> dict[str, Any]:
+    return {
+        "colors": drawing,
+        "changed_images": gallery.changed_images(before, best) if before and best else None,
+        "error_counts": gallery.error_counts(before, best) if best else None,
+        "error_crops": gallery.error_crops(best) if best else (),
+    }
+
+
+def _details(run: Run, evaluated: EvaluationMatches | None) -> dict[str, Any]:
+    data_sets = run_details.data_sets(run, evaluated)
+    return {
+        "config_rows": run_details.config_rows(run),
+        "data_sets": data_sets,
+        "data_rows": run_details.data_rows(data_sets),
+        "histograms": run_details.histograms(data_sets) if data_sets else (),
+        "steps_sentence": run_details.steps_sentence(run),
+        "weight_table": run_details.weight_table(run.weights) if run.weights else None,
+        "environment_rows": run_details.environment_rows(run),
+    }

@@ -11,13 +11,14 @@ from ppocr_ft.engine.eval_result import EvalResult, best, results_of
 from ppocr_ft.engine.metrics_file import TRAIN, Row
 from ppocr_ft.report.evaluations import KeptEvaluation
 
-Facts = Mapping[str, Any]
+Record = Mapping[str, Any]
+"""An object of one of the run's JSON files."""
 HMEANS = ("hmean", "hmean_70")
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The best value of one figure after ``step`` and the unclip ratio that gives it."""
+class BestRate:
+    """The highest value of one rate after ``step`` and the unclip ratio that gives it."""
 
     step: int
     value: float
@@ -37,29 +38,28 @@ class Difference:
 class Run:
     """The files of a run's folder, read; None or empty for those that it doesn't have.
 
-    ``rows`` are those of metrics.csv, ``columns`` its header; ``verdicts`` those of the monitor;
-    ``fitted`` is fit_postprocess.json.
-    ``differences`` from the default config are None where that wasn't found. ``notes`` say what
-    was wrong with a file.
+    ``rows`` are those of metrics.csv, ``columns`` its header; ``alerts`` are the monitor's;
+    ``fitted`` is fit_postprocess.json. ``differences`` from the default config are None where that
+    is not installed. ``notes`` say what was wrong with a file.
     """
 
     name: str
     columns: Sequence[str]
     rows: Sequence[Row]
-    config: Facts
+    config: Record
     config_text: str
     differences: Sequence[Difference] | None = None
     before: KeptEvaluation | None = None
     best: KeptEvaluation | None = None
-    weights: Facts | None = None
-    data: Facts | None = None
-    environment: Facts | None = None
-    fitted: Facts | None = None
-    verdicts: Sequence[Facts] = ()
+    weights: Record | None = None
+    data: Record | None = None
+    environment: Record | None = None
+    fitted: Record | None = None
+    alerts: Sequence[Record] = ()
     notes: Sequence[str] = ()
 
     def setting(self, key: str, default: Any = None) -> Any:
-        """A dotted key of the config."""
+        """Return the value of a dotted key of the config."""
         value: Any = self.config
         for part in key.split("."):
             if not isinstance(value, Mapping) or part not in value:
@@ -69,6 +69,7 @@ class Run:
 
     @cached_property
     def trained(self) -> list[Row]:
+        """The training rows."""
         return [row for row in self.rows if row["kind"] == TRAIN]
 
     @cached_property
@@ -94,17 +95,17 @@ class Run:
         return best(list(self.evaluations.values()), indicator).step if self.evaluations else None
 
     def unclip_ratio(self, step: int) -> float | None:
-        """The ratio with the highest mean of hmean at both IoUs; None: no such evaluation."""
+        """Return the ratio with the highest mean of hmean at both IoUs; None: no evaluation."""
         result = self.evaluations.get(step)
         return None if result is None else result.best_ratio(*HMEANS)
 
-    def at_best(self, step: int, column: str) -> Judged:
-        """With the unclip ratio that is best for this figure; the config's among equals."""
+    def at_best(self, step: int, column: str) -> BestRate:
+        """Return a rate with the unclip ratio that is best for it; the config's among equals."""
         result = self.evaluations[step]
-        return Judged(step, result.value(column), result.best_ratio(column))
+        return BestRate(step, result.value(column), result.best_ratio(column))
 
 
 def ratio_text(ratio: float) -> str:
-    """1.0, 0.8, 1.25."""
+    """Return 1.0, 0.8, 1.25."""
     text = f"{ratio:.4g}"
     return text if "." in text else f"{text}.0"

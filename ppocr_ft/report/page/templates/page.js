@@ -7,22 +7,21 @@
   function speak(language) {
     root.dataset.lang = language;
     root.lang = language === "zh" ? "zh-CN" : "en";
-    for (const node of document.querySelectorAll("[data-words]")) {
-      node.setAttribute(node.dataset.words, node.dataset[language]);
+    for (const image of document.querySelectorAll("img[data-en]")) {
+      image.alt = image.dataset[language];
     }
     for (const button of buttons) {
       button.setAttribute("aria-pressed", String(button.dataset.language === language));
     }
     document.title = root.dataset[language === "zh" ? "titleZh" : "titleEn"];
-    document.dispatchEvent(new Event("languagechange-of-page"));
   }
 
   for (const button of buttons) {
     button.addEventListener("click", () => speak(button.dataset.language));
   }
   const wanted = root.dataset.wanted;
-  const own = (navigator.language || "en").toLowerCase().startsWith("zh") ? "zh" : "en";
-  speak(wanted === "auto" ? own : wanted);
+  const preferred = (navigator.language || "en").toLowerCase().startsWith("zh") ? "zh" : "en";
+  speak(wanted === "auto" ? preferred : wanted);
 
   const dialog = document.getElementById("large");
   function open(image) {
@@ -44,4 +43,17 @@
     });
   }
   dialog.addEventListener("click", () => dialog.close());
+})();
+
+// A tap on a chart shows its values until the next tap: Bokeh's own tooltip follows a mouse only.
+(() => {
+  "use strict";
+  let pointed = null;
+  const send = (kind, { clientX, clientY }) =>
+    pointed?.dispatchEvent(new PointerEvent(kind, { clientX, clientY, isPrimary: true, view: window }));
+  document.addEventListener("click", (event) => {
+    send("pointerout", event);
+    pointed = event.target.closest(".plot") ? event.composedPath()[0] : null;
+    send("pointermove", event);
+  });
 })();

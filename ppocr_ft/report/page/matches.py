@@ -1,4 +1,4 @@
-"""The kept boxes of two evaluations beside their labels: matches, errors, what is chance."""
+"""The kept boxes of two evaluations beside their labels: matches, errors, what may be chance."""
 
 from __future__ import annotations
 
@@ -15,46 +15,51 @@ from ppocr_ft.report.evaluations import JudgedImage, KeptEvaluation
 
 IOUS = (0.5, 0.7)
 RESAMPLES = 1000
-CHANCE = (2.5, 97.5)
-"""Percentiles: an interval of 95 %."""
+INTERVAL_PERCENTILES = (2.5, 97.5)
 THRESH_STEP = 0.05
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class JudgedTable:
-    """An image and its boxes, (k, 2) px of the file, with their scores; ``found`` are those over
-    the config's box_thresh."""
+class ImageMatches:
+    """An image and its boxes, (k, 2) px of the file, with their scores; ``accepted`` are those
+    over the config's box_thresh."""
 
     image: JudgedImage
     boxes: Sequence[NDArray[np.int32]]
     scores: Floats
-    found: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
 
     @cached_property
     def table(self) -> Table:
+        """The overlaps of all boxes and labels."""
         return table_of(self.boxes, self.image.labels, self.image.ignored)
 
     def counts(self, iou: float, chosen: NDArray[np.bool_] | None = None) -> tuple[int, int, int]:
-        """Matched, labels, boxes, of those ``chosen``; else of those that were found."""
-        flags = self.found if chosen is None else chosen
+        """Return how many match, the labels and the boxes, of those ``chosen``; else accepted."""
+        flags = self.accepted if chosen is None else chosen
         matched = len(self.table.matches(iou, flags))
         return matched, len(self.table.labels), int(flags[self.table.boxes].sum())
 
     @cached_property
-    def only_found(self) -> Table:
-        """As ``table``, of the boxes that were found: for errors; indices are the same."""
-        if self.found.all():
+    def accepted_table(self) -> Table:
+        """As ``table``, of the accepted boxes: for errors; indices are the same."""
+        if self.accepted.all():
             return self.table
         nothing = np.zeros((0, 2))
-        boxes = [b if f else nothing for b, f in zip(self.boxes, self.found, strict=True)]
+        boxes = [
+            box if kept else nothing for box, kept in zip(self.boxes, self.accepted, strict=True)
+        ]
         return table_of(boxes, self.image.labels, self.image.ignored)
 
     def errors(self, iou: float) -> list[DetError]:
-        return self.only_found.errors(iou)
+        return self.accepted_table.errors(iou)
+
+    def hmean(self, iou: float) -> float:
+        return rates(self.counts(iou))[2]
 
 
-class JudgedSet:
+class EvaluationMatches:
     """The images of an evaluation, with one unclip ratio."""
 
     def __init__(self, evaluation: KeptEvaluation, unclip_ratio: float) -> None:
@@ -68,29 +73,35 @@ class JudgedSet:
         for image in evaluation.images:
             width, height = image.size_px
             boxes, scores = unclip.boxes_from_candidates(image.kernels, (height, width))
-            self.images.append(JudgedTable(image, boxes, scores, scores >= about.box_thresh))
+            self.images.append(ImageMatches(image, boxes, scores, scores >= about.box_thresh))
 
     @cached_property
-    def by_path(self) -> Mapping[str, JudgedTable]:
-        return {each.image.path: each for each in self.images}
+    def by_path(self) -> Mapping[str, ImageMatches]:
+        return {matches.image.path: matches for matches in self.images}
 
     def error_counts(self, iou: float) -> dict[Kind, int]:
-        kinds = [error.kind for each in self.images for error in each.errors(iou)]
+        """Return how many errors there are of each kind."""
+        kinds = [error.kind for matches in self.images for error in matches.errors(iou)]
         return {kind: kinds.count(kind) for kind in KINDS}
 
 
 def rates(counts: NDArray[np.int64] | Sequence[int]) -> tuple[float, float, float]:
-    """Precision, recall, hmean of (matched, labels, boxes)."""
+    """Return precision, recall, hmean of (matched, labels, boxes)."""
     matched, labels, boxes = (float(count) for count in counts)
     precision = matched / boxes if boxes else 0.0
     recall = matched / labels if labels else 0.0
     return precision, recall, 2 * matched / (labels + boxes) if labels + boxes else 0.0
 
 
-def chance_interval(before: JudgedSet, best: JudgedSet, iou: float) -> tuple[float, float] | None:
-    """The 95 % interval of hmean's difference over drawings of as many images, with repetition,
-    from those that were judged; None for less than two images."""
-    paths = [path for path in before.by_path if path in best.by_path]
+def chance_interval(
+    before: EvaluationMatches, best: EvaluationMatches, iou: float
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of hmean's difference over resampled images.
+
+    As many images as were evaluated are drawn from them with repetition, `RESAMPLES` times
+    (percentile bootstrap). None for less than two images.
+    """
+    paths = _common_paths(before, best)
     if len(paths) < 2:
         return None
     pair = [[each.by_path[path].counts(iou) for path in paths] for each in (before, best)]
@@ -99,32 +110,34 @@ def chance_interval(before: JudgedSet, best: JudgedSet, iou: float) -> tuple[flo
     drawn = rng.multinomial(len(paths), np.full(len(paths), 1 / len(paths)), RESAMPLES)
     matched, labels, boxes = np.moveaxis(drawn @ counts, 2, 0)  # (2, resamples) each
     hmeans = 2 * matched / np.maximum(labels + boxes, 1)
-    low, high = np.percentile(hmeans[1] - hmeans[0], CHANCE)
+    low, high = np.percentile(hmeans[1] - hmeans[0], INTERVAL_PERCENTILES)
     return float(low), float(high)
 
 
-def change(before: JudgedTable, best: JudgedTable) -> float:
-    """By how much an image's hmean changed, the mean over both IoUs."""
-    pairs = ((rates(each.counts(iou))[2] for each in (best, before)) for iou in IOUS)
-    return sum(after - earlier for after, earlier in pairs) / len(IOUS)
+def most_changed(
+    before: EvaluationMatches, best: EvaluationMatches, count: int
+) -> list[tuple[str, float]]:
+    """Return paths and changes of the images whose hmean, the mean over both IoUs, changed most."""
+    changes = []
+    for path in _common_paths(before, best):
+        one, two = before.by_path[path], best.by_path[path]
+        changes.append((path, sum(two.hmean(iou) - one.hmean(iou) for iou in IOUS) / len(IOUS)))
+    return sorted(changes, key=lambda change: -abs(change[1]))[:count]
 
 
-def most_changed(before: JudgedSet, best: JudgedSet, count: int) -> list[tuple[str, float]]:
-    """Paths and changes of the images that changed most, up or down."""
-    paths = [path for path in before.by_path if path in best.by_path]
-    changes = [(path, change(before.by_path[path], best.by_path[path])) for path in paths]
-    return sorted(changes, key=lambda each: -abs(each[1]))[:count]
+def _common_paths(before: EvaluationMatches, best: EvaluationMatches) -> list[str]:
+    return [path for path in before.by_path if path in best.by_path]
 
 
-def threshold_curve(judged: JudgedSet) -> list[list[float]]:
-    """Rows of box_thresh, then precision, recall, hmean at IoU 0.5 and at 0.7."""
-    about = judged.about
+def threshold_curve(evaluated: EvaluationMatches) -> list[list[float]]:
+    """Return rows of box_thresh, then precision, recall, hmean at IoU 0.5 and at 0.7."""
+    about = evaluated.about
     grid = np.arange(about.lowest_score, 0.97, THRESH_STEP).tolist()
     rows = []
     for thresh in sorted({round(t, 4) for t in (*grid, about.box_thresh)}):
         row = [thresh]
         for iou in IOUS:
-            counts = [each.counts(iou, each.scores >= thresh) for each in judged.images]
+            counts = [image.counts(iou, image.scores >= thresh) for image in evaluated.images]
             row += rates(np.array(counts, dtype=np.int64).sum(axis=0)) if counts else (0, 0, 0)
         rows.append(row)
     return rows

@@ -1,0 +1,162 @@
+"""The first thing on the page: better or worse than the start, by how much, and what to set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ppocr_ft.report.page.matches import IOUS, EvaluationMatches, chance_interval
+from ppocr_ft.report.page.run import HMEANS, BestRate, Run, ratio_text
+from ppocr_ft.report.page.translation import Label, Translated
+
+EQUAL = 5e-5
+"""Differences below this are zero in the figures that are shown."""
+Outcome = Literal["better", "worse", "mixed", "same", "unknown"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """hmean before and after training, each with the unclip ratio that is best for it.
+
+    ``interval`` is what chance makes of the difference; None where the boxes of either evaluation
+    were not kept.
+    """
+
+    iou: float
+    start: BestRate
+    after: BestRate
+    interval: tuple[float, float] | None
+
+    @property
+    def gain(self) -> float:
+        return self.after.value - self.start.value
+
+    @property
+    def sign(self) -> int:
+        return 0 if abs(self.gain) < EQUAL else 1 if self.gain > 0 else -1
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves out 0."""
+        return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
+
+
+def compare_with_start(run: Run) -> list[Comparison]:
+    """Return the comparisons at IoU 0.5 and 0.7.
+
+    They are of the start and the best weights or, where these are the start itself, the last
+    evaluation; none without an evaluation before training and one after.
+    """
+    best_step = run.best_step
+    if best_step is None or 0 not in run.evaluations or len(run.evaluations) < 2:
+        return []
+    shown_step = best_step if best_step > 0 else max(run.evaluations)
+    comparisons = []
+    for column, iou in zip(HMEANS, IOUS, strict=True):
+        start, after = (run.at_best(step, column) for step in (0, shown_step))
+        comparisons.append(Comparison(iou, start, after, _interval(run, start, after, iou)))
+    return comparisons
+
+
+def _interval(run: Run, start: BestRate, after: BestRate, iou: float) -> tuple[float, float] | None:
+    if run.before is None or run.best is None:
+        return None
+    if (run.before.about.step, run.best.about.step) != (start.step, after.step):
+        return None
+    before = EvaluationMatches(run.before, start.unclip_ratio)
+    return chance_interval(before, EvaluationMatches(run.best, after.unclip_ratio), iou)
+
+
+def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
+    """Return the verdict on the run."""
+    if not comparisons:
+        return "unknown"
+    signs = {comparison.sign for comparison in comparisons}
+    if run.best_step == 0 or signs == {0}:
+        return "same"
+    if signs <= {0, 1}:
+        return "better"
+    return "worse" if signs <= {0, -1} else "mixed"
+
+
+def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
+    """Return what stands below the headline."""
+    candidates = (
+        _gains(run, comparisons),
+        _doubt(run, comparisons),
+        _extent(run),
+        _unclip_ratio(run, comparisons),
+    )
+    return [sentence for sentence in candidates if sentence is not None]
+
+
+def _gains(run: Run, comparisons: Sequence[Comparison]) -> Translated:
+    if not comparisons:
+        return Translated("verdict.nothing_to_compare")
+    at_50, at_70 = comparisons
+    key = "verdict.unbeaten" if run.best_step == 0 else "verdict.gains"
+    return Translated(key, step=at_50.after.step, gain=at_50.gain, strict_gain=at_70.gain)
+
+
+def _doubt(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:
+    """Say where neither difference is beyond chance."""
+    known = [comparison for comparison in comparisons if comparison.interval is not None]
+    if run.best is None or not known or any(comparison.certain for comparison in known):
+        return None
+    return Translated("verdict.doubt", images=len(run.best.images))
+
+
+def _extent(run: Run) -> Translated | None:
+    """Say where the run was broken off."""
+    total = run.total_steps
+    if total is None or run.last_step >= total:
+        return None
+    return Translated("verdict.broken_off", step=run.last_step, total=total)
+
+
+def _unclip_ratio(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:
+    """Name the unclip ratio to set, where another one than the config's was best at both IoUs."""
+    configured = run.setting("PostProcess.unclip_ratio")
+    ratios = {comparison.after.unclip_ratio for comparison in comparisons}
+    if len(ratios) != 1 or configured is None or run.best_step == 0:
+        return None
+    (ratio,) = ratios
+    if abs(ratio - float(configured)) < 1e-9:
+        return None
+    return Translated(
+        "verdict.set_ratio", ratio=ratio_text(ratio), config_ratio=ratio_text(float(configured))
+    )
+
+
+def fitted_rows(run: Run) -> list[list[str]]:
+    """Return key, the config's value and the one fitted to the best weights."""
+    if run.fitted is None:
+        return []
+    configured = run.fitted["config"]
+    return [
+        [key, _value_text(configured.get(key)), _value_text(value)]
+        for key, value in run.fitted["chosen"].items()
+        if isinstance(value, str | int | float)
+    ]
+
+
+def _value_text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def evaluation_rows(run: Run) -> list[list[Label]]:
+    """Return each evaluation's rates with the config's unclip ratio and with the best one."""
+    rows: list[list[Label]] = []
+    for step, result in run.evaluations.items():
+        name = "verdict.best_step" if step == run.best_step else "page.step"
+        rates = [run.at_best(step, column) for column in HMEANS]
+        rows.append(
+            [
+                Translated(name, step=step),
+                ratio_text(result.unclip_ratio),
+                *(f"{result.at_config[column]:.4f}" for column in HMEANS),
+                *(f"{rate.value:.4f} ({ratio_text(rate.unclip_ratio)})" for rate in rates),
+            ]
+        )
+    return rows
