@@ -26,11 +26,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     try:
         parameters = Parameters(options.seed, options.train, options.val, options.quality)
-        made = draw_sample(options.out, parameters, force=options.force)
+        drawn = draw_sample(options.out, parameters, force=options.force)
     except UserInputError as error:
         print(f"sample_data: {error}", file=sys.stderr)
         return 2
-    print(f"{made.data_dir}: {made.train_label.name}, {made.val_label.name}")
+    print(f"{drawn.data_dir}: {drawn.train_label.name}, {drawn.val_label.name}")
     return 0
 
 

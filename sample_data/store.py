@@ -53,16 +53,16 @@ def draw_sample(
     parameters = parameters or Parameters()
     counts = (parameters.train_images, parameters.val_images)
     with (
-        new_sample_set(out, asdict(parameters), force=force) as made,
+        new_sample_set(out, asdict(parameters), force=force) as files,
         tqdm(total=sum(counts), desc="sample data set", unit="image", disable=None) as progress,
     ):
-        labels = (made.train_label, made.val_label)
+        labels = (files.train_label, files.val_label)
         for split, (label_file, count) in enumerate(zip(labels, counts, strict=True)):
             lines = []
             for index in range(count):
                 name = f"images/{label_file.stem}_{index:04d}.jpg"
                 rng = np.random.default_rng([parameters.seed, split, index])
-                lines.append(_draw_image(made.data_dir / name, name, rng, parameters.quality))
+                lines.append(_draw_image(files.data_dir / name, name, rng, parameters.quality))
                 progress.update()
             label_file.write_text("".join(lines), encoding="utf-8", newline="\n")
     return SampleSet.at(Path(out))

@@ -55,14 +55,14 @@ def copy_sample(
         raise DataError("is the package's own copy; give another folder", path=out)
     drawn = json.loads((SAMPLE.data_dir / MANIFEST).read_text(encoding="utf-8"))
     drawn |= {"train_images": train, "val_images": val}
-    with new_sample_set(out, drawn, force=force) as made:
+    with new_sample_set(out, drawn, force=force) as copy:
         for source, target, count in (
-            (SAMPLE.train_label, made.train_label, train),
-            (SAMPLE.val_label, made.val_label, val),
+            (SAMPLE.train_label, copy.train_label, train),
+            (SAMPLE.val_label, copy.val_label, val),
         ):
             lines = source.read_text(encoding="utf-8").splitlines(keepends=True)[:count]
             for name in (line.split("\t")[0] for line in lines):
-                shutil.copyfile(SAMPLE.data_dir / name, made.data_dir / name)
+                shutil.copyfile(SAMPLE.data_dir / name, copy.data_dir / name)
             target.write_text("".join(lines), encoding="utf-8", newline="\n")
     return SampleSet.at(Path(out))
 

@@ -25,8 +25,8 @@ examples:
 @command
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
-    made = copy_sample(options.out, train=options.train, val=options.val, force=options.force)
-    print(f"{made.data_dir}: {made.train_label.name}, {made.val_label.name}")
+    copy = copy_sample(options.out, train=options.train, val=options.val, force=options.force)
+    print(f"{copy.data_dir}: {copy.train_label.name}, {copy.val_label.name}")
     return 0
 
 
