@@ -20,7 +20,7 @@ from bokeh.plotting import figure
 from bokeh.resources import Resources
 
 from ppocr_ft.report.page.charts import ALERT_COLOR, MARK_COLOR, STEP, Chart, Points, Series
-from ppocr_ft.utils.sampling import some_of
+from ppocr_ft.utils.sampling import sample_evenly
 
 MAX_POINTS = 3000
 """More points of a line than these are evenly thinned."""
@@ -127,4 +127,4 @@ def _values(chart: Chart) -> ColumnDataSource:
 
 def thinned(points: Points) -> Points:
     """Return `MAX_POINTS` of the points at most, with the last one."""
-    return [*some_of(points[:-1], MAX_POINTS - 1), points[-1]]
+    return [*sample_evenly(points[:-1], MAX_POINTS - 1), points[-1]]
