@@ -15,7 +15,7 @@ THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-upstream test-runtime test-wheel receipts \
-	regression recipe lr-check small-data bench docs rounding released clean
+	regression recipe lr-check small-data bench docs rounding released same-record same clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -110,6 +110,12 @@ bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.solver
 	$(PY) -m benchmarks.threads
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.check
+
+same-record: $(READY)  ## before a refactoring: record what every command does
+	$(PY) -m experiments.same_as_before record $(ARGS)
+
+same: $(READY)  ## after each step of it: whether they do the same, to the last bit
+	$(PY) -m experiments.same_as_before compare $(ARGS)
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .venv-wheel .cache build dist *.egg-info output
