@@ -34,6 +34,9 @@ setup(
         "pydantic>=2.6",
         "PyYAML>=6.0",
         "tqdm>=4.60",
+        "pooch>=1.8",
+        "requests>=2.31",
+        "urllib3>=2",  # notices a transfer that breaks off
         "matplotlib>=3.7",
         "jinja2>=3.1",
         "bokeh>=3.9,<4",
@@ -55,6 +58,7 @@ setup(
             "ruff>=0.9",
             "mypy>=1.10",
             "types-PyYAML",
+            "types-requests",
             "types-shapely",
             "types-tqdm",
         ],

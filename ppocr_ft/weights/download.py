@@ -1,31 +1,33 @@
-"""Files from the web, complete in the cache or not there at all."""
+"""Weights from the web: complete in the cache or not there at all."""
 
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import shutil
+import sys
+import tarfile
 import tempfile
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from tqdm import tqdm
+import pooch
+import requests
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.weights.archives import is_tar, unpack
 
 HOME_VARIABLE = "PPOCR_FT_HOME"
+WANTED_SUFFIXES = (".pdparams", ".safetensors", ".pdmodel", ".pdiparams", ".json", ".yml")
+"""What is taken from an archive: weights, programs and configs."""
+
 _TIMEOUT_S = 30
-_PIECE_BYTES = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def cache_folder() -> Path:
-    """``weights`` in $PPOCR_FT_HOME, or in ~/.cache/ppocr_ft."""
+    """Return ``weights`` in $PPOCR_FT_HOME, or in ~/.cache/ppocr_ft."""
     home = os.environ.get(HOME_VARIABLE)
     root = Path(home).expanduser() if home else Path.home() / ".cache" / "ppocr_ft"
     return root / "weights"
@@ -36,12 +38,14 @@ def is_url(where: str) -> bool:
 
 
 def fetch(url: str, check: Callable[[Path], object], *, cache: Path | None = None) -> Path:
-    """The cached folder with the file of an http(s) URL, a tar archive unpacked.
+    """Return the cached folder with the file of an http(s) URL, a tar archive unpacked.
 
-    On first use it is fetched into a folder aside, with a progress bar on a terminal. That folder
-    is moved into ``cache`` (default: ``cache_folder()``) once it has the announced length and
-    ``check``, which is called with it, has raised nothing. Processes may fetch the same URL at
-    the same time. Raises WeightsError.
+    On first use it is downloaded into a folder aside, with a progress bar on a terminal. That
+    folder is moved into ``cache`` (default: ``cache_folder()``) once ``check``, which is called
+    with it, has raised nothing. Processes may fetch the same URL at the same time.
+
+    Raises:
+        WeightsError: the server, the transfer, the disk or the content is at fault.
     """
     cache = cache or cache_folder()
     target = cache / hashlib.sha256(url.encode()).hexdigest()[:16]
@@ -53,45 +57,38 @@ def fetch(url: str, check: Callable[[Path], object], *, cache: Path | None = Non
     except OSError as error:
         raise WeightsError(f"no folder for downloads: {error.strerror}", path=cache) from error
     try:
-        with _blaming(url, aside):
-            _fill(aside, url)
+        with _faults_of(url, aside):
+            path = aside / _file_name(url)
+            _download(url, path)
+            if _is_tar(path):
+                _unpack(path, aside)
+                path.unlink()
             check(aside)
-        _move_into_place(aside, target)
+            _move_into_place(aside, target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return target
 
 
-def _fill(folder: Path, url: str) -> None:
-    path = folder / _file_name(url)
-    try:
-        _download(url, path)
-        if is_tar(path):
-            unpack(path, folder)
-            path.unlink()
-    except OSError as error:
-        raise WeightsError(f"can't be stored: {error}", path=url) from error
-
-
 @contextmanager
-def _blaming(url: str, folder: Path) -> Iterator[None]:
-    """A fault in what was fetched is the URL's: the file is gone when the user reads of it."""
+def _faults_of(url: str, folder: Path) -> Iterator[None]:
+    """Name the URL in errors about the files of ``folder``, which are gone when it is read."""
     try:
         yield
+    except OSError as error:
+        raise WeightsError(f"can't be stored: {error.strerror}", path=url) from error
     except WeightsError as error:
-        found = error.path or ""
-        if found == url:
-            raise
-        name = found.removeprefix(str(folder)).lstrip("/\\")
-        raise WeightsError(f"{name} {error.message}".strip(), path=url, key=error.key) from error
+        name = (error.path or "").removeprefix(str(folder)).lstrip("/\\")
+        message = error.message if name == url else f"{name} {error.message}".strip()
+        raise WeightsError(message, path=url, key=error.key) from error
 
 
 def _move_into_place(aside: Path, target: Path) -> None:
     try:
         aside.rename(target)
-    except OSError as error:
+    except OSError:
         if not target.is_dir():  # else another process was faster
-            raise WeightsError(f"can't be stored: {error.strerror}", path=target) from error
+            raise
 
 
 def _file_name(url: str) -> str:
@@ -104,40 +101,64 @@ def _file_name(url: str) -> str:
 
 
 def _download(url: str, path: Path) -> None:
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
+    download = pooch.HTTPDownloader(
+        progressbar=sys.stderr.isatty(),
+        chunk_size=_CHUNK_BYTES,
+        timeout=_TIMEOUT_S,
+        headers={"Accept-Encoding": "identity"},
+    )
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:
-            _store(response, path, url)
-    except WeightsError:
-        raise
-    except urllib.error.HTTPError as error:
-        raise WeightsError(f"the server answers {error.code} {error.reason}", path=url) from None
-    except urllib.error.URLError as error:
-        raise WeightsError(f"can't be reached: {error.reason}", path=url) from None
-    except (http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        what = str(error) or type(error).__name__
-        raise WeightsError(f"the transfer broke off: {what}", path=url) from None
-    except ValueError as error:
-        raise WeightsError(f"is no URL: {error}", path=url) from None
+        download(url, str(path), None)
+    except requests.HTTPError as error:
+        answer = f"{error.response.status_code} {error.response.reason}"
+        raise WeightsError(f"the server answers {answer}", path=url) from None
+    except requests.exceptions.ChunkedEncodingError as error:
+        raise WeightsError(f"the transfer broke off: {_cause(error)}", path=url) from None
+    except requests.RequestException as error:
+        raise WeightsError(f"can't be reached: {_cause(error)}", path=url) from None
 
 
-def _store(response: http.client.HTTPResponse, path: Path, url: str) -> None:
-    length = response.headers.get("Content-Length")
-    if length is None and not response.chunked:
-        raise WeightsError(
-            "the server doesn't say how long the file is, so a broken transfer could not be "
-            "told from a whole one; fetch it by hand and name the file",
-            path=url,
-        )
-    expected = None if length is None else int(length)
-    received = 0
-    with (
-        path.open("xb") as file,
-        tqdm(total=expected, unit="B", unit_scale=True, desc=path.name, disable=None) as bar,
-    ):
-        while piece := response.read(_PIECE_BYTES):
-            received += len(piece)
-            file.write(piece)
-            bar.update(len(piece))
-    if expected is not None and received != expected:
-        raise WeightsError(f"the transfer broke off after {received} of {expected} bytes", path=url)
+def _cause(error: Exception) -> str:
+    """Return what lies behind an error of requests, which wraps those of urllib3."""
+    cause: object = error
+    while isinstance(cause, Exception):
+        reason = getattr(cause, "reason", None) or getattr(cause, "strerror", None)
+        cause = reason or (cause.args[0] if cause.args else type(cause).__name__)
+    return str(cause)
+
+
+def _is_tar(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(257)
+        return file.read(5) == b"ustar"
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack what is wanted of an uncompressed tar into ``folder``, with the folders in it.
+
+    Raises:
+        WeightsError: it is damaged, or has a member that is no plain file or leads elsewhere.
+    """
+    try:
+        with tarfile.open(archive, "r:") as tar:
+            for member in [member for member in tar if _is_wanted(member, archive)]:
+                target = folder / member.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with tar.extractfile(member) as source, target.open("xb") as file:  # type: ignore[union-attr]
+                    shutil.copyfileobj(source, file)
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise WeightsError(f"can't be unpacked: {cause}", path=archive) from error
+
+
+def _is_wanted(member: tarfile.TarInfo, archive: Path) -> bool:
+    """Whether the member is weights; raise WeightsError for one that no honest archive has."""
+    if member.isdir():
+        return False
+    name = PurePosixPath(member.name)
+    if not member.isreg() or member.issparse():
+        raise WeightsError(f"holds {member.name!r}, which is no plain file", path=archive)
+    if name.is_absolute() or ".." in name.parts or "\\" in member.name or ":" in member.name:
+        raise WeightsError(f"holds {member.name!r}, which leads out of its folder", path=archive)
+    is_hidden = name.name.startswith(".")  # macOS adds such files
+    return name.suffix in WANTED_SUFFIXES and not is_hidden

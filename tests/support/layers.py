@@ -49,7 +49,7 @@ LIBRARIES: dict[str, set[str]] = {
     "transforms": _DRAWING | {"numba"},
     "data": _DRAWING,
     "models": _PYDANTIC | {"paddle", "numpy"},
-    "weights": {"paddle", "numpy", "safetensors", "tqdm", "google"},
+    "weights": {"paddle", "numpy", "safetensors", "pooch", "requests", "google"},
     "losses": {"paddle", "numpy"},
     "postprocess": _DRAWING | {"shapely"},
     "metrics": {"numpy", "shapely"},
