@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ppocr_ft.errors import WeightsError
+from ppocr_ft.utils.files import write_whole
 from ppocr_ft.weights.arrays import Array, State, at_path
-from ppocr_ft.weights.foreign import describe
 from ppocr_ft.weights.pdparams import MAGIC, decode_pdparams, encode_pdparams
 from ppocr_ft.weights.safetensors_file import (
     decode_safetensors,
@@ -19,9 +17,32 @@ from ppocr_ft.weights.safetensors_file import (
 
 SUFFIXES = (".pdparams", ".safetensors")
 
+_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PK\x03\x04", "a zip archive, such as a PyTorch checkpoint"),
+    (0, b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (257, b"ustar", "a tar archive; unpack it and name what is in it"),
+    (0, b"\x89HDF", "an HDF5 file (Keras, TensorFlow)"),
+    (0, b"\x89PNG", "a picture"),
+    (0, b"\xff\xd8\xff", "a picture"),
+    (0, b"version https://git-lfs", "a Git LFS pointer to a file that was not fetched"),
+)
+_SHAPES: tuple[tuple[Callable[[bytes], bool], str], ...] = (
+    (
+        lambda data: data[:16] == bytes(16) and data[20:21] == b"\x08",
+        "the tensors of an inference model; name its folder, which has the program too",
+    ),
+    (
+        lambda data: data[:1] == b"\x0a" and b"\x08\x00\x10" in data[:8],
+        "the program of an inference model; name its folder, which has the tensors too",
+    ),
+    (lambda data: data[:1] == b"\x08" and data[2:3] == b"\x12", "an ONNX model"),
+)
+_WEB_PAGES = ("<!doctype", "<html", "<?xml", "<head")
+_TEXT_SHOWN = 60  # characters of a text file's beginning
+
 
 def read_weights(path: str | Path) -> State:
-    """Key -> array of a ``.pdparams`` or ``.safetensors`` file; no code in it is ever run.
+    """Return key -> array of a ``.pdparams`` or ``.safetensors`` file; no code in it is ever run.
 
     Reads what ``paddle.save`` of Paddle 2.0 to 3.3 writes from a state dict, in pickle protocols
     2 to 5. bfloat16 becomes float32. Arrays may be read-only. Raises WeightsError, with path and
@@ -34,11 +55,11 @@ def read_weights(path: str | Path) -> State:
             return decode_pdparams(data)
         if looks_like_safetensors(data):
             return decode_safetensors(data)
-        raise WeightsError(f"is {describe(data)}; {' or '.join(SUFFIXES)} would be right")
+        raise WeightsError(f"is {_describe(data)}; {' or '.join(SUFFIXES)} would be right")
 
 
 def read_bytes(path: Path) -> bytes:
-    """A file's content. Raises WeightsError where there is no readable file."""
+    """Return a file's content. Raises WeightsError where there is no readable file."""
     if path.is_dir():
         raise WeightsError("is a folder; a file is needed", path=path)
     if path.exists() and not path.is_file():
@@ -62,20 +83,45 @@ def write_weights(path: str | Path, state: Mapping[str, Array]) -> None:
         if path.suffix not in SUFFIXES:
             raise WeightsError(f"must end in {' or '.join(SUFFIXES)}")
         is_pdparams = path.suffix == SUFFIXES[0]
-        _write_whole(path, encode_pdparams(state) if is_pdparams else [encode_safetensors(state)])
+        data = encode_pdparams(state) if is_pdparams else encode_safetensors(state)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data)
+        except OSError as error:
+            raise WeightsError(f"can't be written: {error.strerror}") from error
 
 
-def _write_whole(path: Path, pieces: Iterable[bytes]) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+def _describe(data: bytes) -> str:
+    """Return what a file that isn't weights is, told from its first bytes, to follow "is"."""
+    if not data:
+        return "empty"
+    for offset, signature, meaning in _SIGNATURES:
+        if data[offset : offset + len(signature)] == signature:
+            return meaning
+    text = _as_text(data[:512])
+    if text is not None:
+        return _describe_text(text)
+    for looks_right, meaning in _SHAPES:
+        if looks_right(data):
+            return meaning
+    return "of no known format"
+
+
+def _as_text(data: bytes) -> str | None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
-            file.writelines(pieces)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except OSError as error:
-        raise WeightsError(f"can't be written: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(data) - 4:  # else it is only cut inside a character
+            return None
+        text = data[: error.start].decode("utf-8")
+    is_readable = all(character.isprintable() or character.isspace() for character in text)
+    return text if is_readable else None
+
+
+def _describe_text(text: str) -> str:
+    begin = " ".join(text.split())[:_TEXT_SHOWN]
+    if begin.lower().startswith(_WEB_PAGES):
+        return "a web page, so a download went wrong"
+    if begin.startswith('{"base_code"'):
+        return "the program of an inference model; name its folder, which has the tensors too"
+    return f"a text file that begins with {begin!r}"

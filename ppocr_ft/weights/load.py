@@ -17,7 +17,6 @@ from ppocr_ft.models.fold import detect_form, unfold_state
 from ppocr_ft.weights.arrays import Array, State, at_path
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.files import write_weights
-from ppocr_ft.weights.fitting import other_program, too_little
 from ppocr_ft.weights.matching import (
     NamedWeights,
     chosen_member,
@@ -27,6 +26,7 @@ from ppocr_ft.weights.matching import (
     rep_layers,
     state_of,
 )
+from ppocr_ft.weights.mismatch_hints import other_program, too_little
 from ppocr_ft.weights.sources import WeightsSource, open_source
 
 MIN_COVERAGE = 0.9

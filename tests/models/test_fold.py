@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import build_architecture, build_detector
 from ppocr_ft.models.fold import detect_form, fold_state, unfold_state
-from ppocr_ft.models.released_order import released_key_order
+from ppocr_ft.weights.tensor_order import tensor_order
 from tests.support.nets_reference import forward, hashed_state, load, run, shapes
 
 DETECTOR = "PP-OCRv4_mobile_det"
@@ -256,7 +256,7 @@ def test_released_order_of_other_detectors(detector: str) -> None:
     network.train()
     network.head.thresh.eval()
     before = state_of(network)
-    order = released_key_order(network)
+    order = tensor_order(network)
     assert sorted(order) == sorted(key for key in before if "thresh" not in key)
     assert network.training
     assert network.backbone.training

@@ -17,7 +17,7 @@ import pytest
 
 from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.models.fold import fold_state, unfold_state
-from ppocr_ft.models.released_order import released_key_order
+from ppocr_ft.weights.tensor_order import tensor_order
 
 SIZES_PX = {"small": (96, 160), "real": (736, 512)}
 
@@ -86,7 +86,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 def network(released: dict[str, np.ndarray]) -> paddle.nn.Layer:
     """The folded network with the program's tensors on its parameters; fresh threshold head."""
     network = build_detector("PP-OCRv4_mobile_det", form="folded")
-    load(network, dict(zip(released_key_order(network), tensors(released), strict=True)))
+    load(network, dict(zip(tensor_order(network), tensors(released), strict=True)))
     network.eval()
     return network
 
@@ -111,7 +111,7 @@ def maps_of(network: paddle.nn.Layer, image: np.ndarray) -> np.ndarray:
 def test_the_program_holds_the_tensors_of_the_key_order(
     released: dict[str, np.ndarray], network: paddle.nn.Layer
 ) -> None:
-    order = released_key_order(network)
+    order = tensor_order(network)
     own = network.state_dict()
     assert [tuple(own[key].shape) for key in order] == [t.shape for t in tensors(released)]
     assert len(order) == len(set(order)) == 234

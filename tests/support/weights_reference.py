@@ -30,7 +30,7 @@ SHAPES: dict[str, tuple[int, ...]] = {
     "last.weight": (1, 2, 1, 1),
     "last.bias": (1,),
 }
-WALK = (
+TENSOR_ORDER = (
     *("first.weight", "bn.bias", "bn._mean", "bn.weight", "bn._variance", "scale"),
     *("up.weight", "up.bias", "last.weight", "last.bias"),
 )

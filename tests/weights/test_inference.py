@@ -17,7 +17,6 @@ import pytest
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.models.configs import Form
-from ppocr_ft.models.released_order import released_key_order
 from ppocr_ft.weights import choose_form, load_into, open_source
 from ppocr_ft.weights.inference import (
     InferenceModel,
@@ -28,11 +27,12 @@ from ppocr_ft.weights.inference import (
 from ppocr_ft.weights.load import UNFOLDED_WARNING
 from ppocr_ft.weights.matching import state_of
 from ppocr_ft.weights.programs import parse_pdmodel, parse_pir
+from ppocr_ft.weights.tensor_order import tensor_order
 from ppocr_ft.weights.unpickle import unpickle
 from tests.models.test_released import picture
 from tests.support import nets_reference
 from tests.support.nets_reference import hashed_state
-from tests.support.weights_reference import FOLDER, SHAPES, STATE, WALK, assert_same
+from tests.support.weights_reference import FOLDER, SHAPES, STATE, TENSOR_ORDER, assert_same
 
 ROOT = Path(__file__).parents[2]
 EXPORTED = {
@@ -141,9 +141,9 @@ def released() -> Path:
 def test_reads_programs_of_paddle_3(version: str) -> None:
     model = found_in(FOLDER / f"paddle-{version}")
     found = read_inference_model(model)
-    expected = [STATE[key] for key in WALK]
+    expected = [STATE[key] for key in TENSOR_ORDER]
     assert len(found) == len(expected)
-    for (name, value), key in zip(found.items(), WALK, strict=True):
+    for (name, value), key in zip(found.items(), TENSOR_ORDER, strict=True):
         np.testing.assert_array_equal(value, STATE[key], strict=True, err_msg=f"{name}: {key}")
 
 
@@ -152,7 +152,7 @@ def test_exported_detectors_come_back_under_their_keys(exported: Path, name: str
     found = read_inference_model(found_in(exported / name))
     network = build_detector(*EXPORTED[name])  # type: ignore[arg-type]
     shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
-    keys = released_key_order(network)
+    keys = tensor_order(network)
     named = dict(zip(keys, found.values(), strict=True))
     assert_same(named, {key: value for key, value in hashed_state(shapes).items() if key in keys})
 
@@ -208,7 +208,7 @@ def test_exported_models_are_loaded(exported: Path, form: Form) -> None:
     own = state_of(network)
     expected = hashed_state({key: value.shape for key, value in own.items()})
     fresh = set(report.keys("fresh by nature"))
-    assert fresh == own.keys() - set(released_key_order(network))
+    assert fresh == own.keys() - set(tensor_order(network))
     assert_same(
         {key: own[key] for key in own if key not in fresh},
         {key: expected[key] for key in own if key not in fresh},
@@ -237,7 +237,7 @@ def test_released_model_says_the_same_of_its_order(released: Path) -> None:
     table = unpickle(model.tensors.with_suffix(".pdiparams.info").read_bytes())
     assert isinstance(table, dict)
     said = [todays_key(table[name]["structured_name"]) for name in read_inference_model(model)]
-    assert said == released_key_order(build_detector("PP-OCRv4_mobile_det", "folded"))
+    assert said == tensor_order(build_detector("PP-OCRv4_mobile_det", "folded"))
 
 
 # A ProgramDesc and a file of tensors, written by hand
@@ -485,8 +485,8 @@ def test_half_a_model(tmp_path: Path, names: list[str], message: str) -> None:
         find_inference_model(tmp_path)
 
 
-def test_the_walk_is_not_the_files_order() -> None:
+def test_the_tensors_order_is_not_the_files_order() -> None:
     """What the readers would get wrong by taking the tensors as they lie."""
     model = found_in(FOLDER / "paddle-3.0.0")
     assert len(decode_tensors(model.tensors.read_bytes())) == len(SHAPES)
-    assert len(WALK) == len(SHAPES) - 2  # the unused convolution
+    assert len(TENSOR_ORDER) == len(SHAPES) - 2  # the unused convolution

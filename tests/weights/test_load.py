@@ -13,7 +13,6 @@ from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.models.configs import DETECTORS, Form
 from ppocr_ft.models.fold import fold_state
-from ppocr_ft.models.released_order import released_key_order
 from ppocr_ft.weights import (
     CoverageReport,
     load_into,
@@ -25,6 +24,7 @@ from ppocr_ft.weights import (
 )
 from ppocr_ft.weights.load import BACKBONE_ONLY_WARNING, UNFOLDED_WARNING
 from ppocr_ft.weights.matching import state_of
+from ppocr_ft.weights.tensor_order import tensor_order
 from tests.support.nets_reference import hashed_state, load, run, shapes
 from tests.support.weights_reference import assert_same
 
@@ -299,7 +299,7 @@ def test_released_weights_fill_all_but_the_threshold_head(folded: Detector) -> N
     assert "fresh by nature: head.thresh.conv1.weight" in str(report)
     tensors = list(open_source("released").tensors.values())
     state = state_of(folded)
-    for key, expected in zip(released_key_order(folded), tensors, strict=True):
+    for key, expected in zip(tensor_order(folded), tensors, strict=True):
         np.testing.assert_array_equal(state[key], expected, err_msg=key)
 
 

@@ -12,7 +12,6 @@ from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.models.configs import DETECTORS, Form
 from ppocr_ft.models.fold import detect_form
-from ppocr_ft.models.released_order import released_key_order
 from ppocr_ft.weights.arrays import State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.matching import (
@@ -25,6 +24,7 @@ from ppocr_ft.weights.matching import (
     state_of,
 )
 from ppocr_ft.weights.sources import WeightsSource
+from ppocr_ft.weights.tensor_order import tensor_order
 
 _LEAST_SHARE = 0.5  # of a detector's backbone and neck, for it to be named at all
 
@@ -96,11 +96,11 @@ def _state_fits(weights: NamedWeights) -> Iterator[Fit]:
 
 def other_program(source: WeightsSource, network: Detector) -> str:
     """The message for an inference model of another network."""
-    found, walk = len(source.tensors), len(released_key_order(network))
+    tensors, needed = len(source.tensors), len(tensor_order(network))
     difference = (
-        f"it has {found} tensors and the network reads {walk}"
-        if found != walk
-        else f"its {found} tensors have other shapes than those that the network reads"
+        f"it has {tensors} tensors and the network reads {needed}"
+        if tensors != needed
+        else f"its {tensors} tensors have other shapes than those that the network reads"
     )
     fit = next(_program_fits(source.tensors), None)
     form = f" with form: {fit.form}" if fit and fit.form else ""
@@ -117,7 +117,7 @@ def _program_fits(tensors: State) -> Iterator[Fit]:
         for form in get_args(Form):
             network = _build(names, form)
             own = state_of(network)
-            if has_shapes(tensors, [own[key] for key in released_key_order(network)]):
+            if has_shapes(tensors, [own[key] for key in tensor_order(network)]):
                 shapes = {key: value.shape for key, value in own.items()}
                 yield Fit(names, 1.0, detect_form(own), shapes)
 

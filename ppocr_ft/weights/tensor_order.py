@@ -11,7 +11,7 @@ _BATCH_NORM_ORDER = ("bias", "_mean", "weight", "_variance")  # the operator's i
 _SMALLEST_INPUT = (1, 3, 32, 32)
 
 
-def released_key_order(network: Layer) -> list[str]:
+def tensor_order(network: Layer) -> list[str]:
     """State dict keys in the order in which an inference program's operators read them.
 
     An exported program lists its operators as they ran, so the network runs once, on zeros, and
