@@ -16,7 +16,7 @@ from typing import Any
 import paddle
 
 from ppocr_ft.config import load_config
-from ppocr_ft.losses import DBLoss
+from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.runs.assemble import Parts, prepare
 
 CONFIG = Path(__file__).parents[1] / "configs" / "det_v4_ft.yml"

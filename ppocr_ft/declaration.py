@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import (
@@ -361,3 +361,25 @@ def checked_by(kind: Constructor, section: type[Section]) -> Constructor:
 
     kind.__init__ = checked_init  # type: ignore[misc]
     return kind
+
+
+class PartSection(Section):
+    """The keys of a part: the ``name`` that chooses it, and its constructor's parameters."""
+
+    name: str = ""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, key: str) -> Any:
+            """Return the value of one of the constructor's parameters."""
+
+
+def part_section(kind: type) -> type[PartSection]:
+    """Return the section of a class that a YAML names, and check the constructor's calls by it."""
+    name = kind.__name__
+    base = create_model(
+        name, __base__=PartSection, name=(Annotated[str, OneOf((name,))], Field(name))
+    )
+    section = schema_of(kind, base)
+    checked_by(kind, section)
+    return section

@@ -31,7 +31,7 @@ from ppocr_ft.engine.feed import Feed, TrainBatch
 from ppocr_ft.engine.train_step import Losses, LossFunction, StepResult
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.factory import objects
-from ppocr_ft.losses import DBTargets
+from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.runs import assemble
 from ppocr_ft.transforms import MakeShrinkMap
 

@@ -6,7 +6,7 @@ A key's default is what PaddleOCR's code takes where a YAML leaves the key out, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from annotated_types import MinLen
 from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
@@ -17,9 +17,9 @@ from ppocr_ft.config.transforms import OperatorItem
 from ppocr_ft.config.yaml_text import dump_yaml
 from ppocr_ft.declaration import (
     Listed,
-    NonNegativeFloat,
     NonNegativeInt,
     OneOf,
+    PartSection,
     PositiveFloat,
     PositiveInt,
     Section,
@@ -28,7 +28,10 @@ from ppocr_ft.declaration import (
     one_as_list,
 )
 from ppocr_ft.engine.monitor import VERDICT_NAMES
+from ppocr_ft.losses.configs import DBLossConfig
+from ppocr_ft.metrics import det as metrics_det
 from ppocr_ft.models.configs import ArchitectureConfig
+from ppocr_ft.postprocess import db as postprocess_db
 
 SAMPLE_DATA_DIR = "sample"
 """The ``data_dir`` that means the built-in sample data set."""
@@ -158,52 +161,11 @@ class GlobalSection(Section):
     """Whether that factor adapts."""
 
 
-class LossSection(Section):
-    """DBLoss: alpha * shrink map loss + beta * threshold map loss + binary map loss."""
-
-    name: Literal["DBLoss"] = "DBLoss"
-    balance_loss: bool = True
-    """Whether hard negatives are mined in the shrink map loss."""
-    main_loss_type: Literal["DiceLoss", "BCELoss"] = "DiceLoss"
-    """Loss of the shrink map."""
-    alpha: NonNegativeFloat = 5.0
-    """Weight of the shrink map loss."""
-    beta: NonNegativeFloat = 10.0
-    """Weight of the threshold map loss."""
-    ohem_ratio: NonNegativeFloat = 3.0
-    """Negative pixels per positive one."""
-    eps: PositiveFloat = 1e-6
-    """Keeps quotients finite."""
-
-
-class PostProcessSection(Section):
-    """From probability maps to boxes."""
-
-    name: Literal["DBPostProcess"] = "DBPostProcess"
-    thresh: Share = 0.3
-    """Probability above which a pixel is text."""
-    box_thresh: Share = 0.7
-    """Mean probability above which a box is text."""
-    max_candidates: PositiveInt = 1000
-    """Boxes per image at most."""
-    unclip_ratio: PositiveFloat = 2.0
-    """A box grows by this times area / perimeter, px."""
-    use_dilation: bool = False
-    """Whether text pixels grow by one before boxes are cut."""
-    score_mode: Literal["fast", "slow"] = "fast"
-    """Mean over the box, or over its exact outline."""
-    box_type: Literal["quad", "poly"] = "quad"
-    """Four corners, or as many as the outline needs."""
-
-
-class MetricSection(Section):
-    """Detection metric: IoU 0.5, and IoU 0.7 with the suffix _70."""
-
-    name: Literal["DetMetric"] = "DetMetric"
-    main_indicator: Literal[
-        "hmean", "precision", "recall", "hmean_70", "precision_70", "recall_70"
-    ] = "hmean"
-    """What the best checkpoint is best at."""
+if TYPE_CHECKING:
+    PostProcessSection: TypeAlias = PartSection
+    MetricSection: TypeAlias = PartSection
+else:
+    PostProcessSection, MetricSection = postprocess_db.SECTION, metrics_det.SECTION
 
 
 Labels = Annotated[Listed[Text], MinLen(1), BeforeValidator(one_as_list)]
@@ -291,7 +253,7 @@ class Config(Section):
 
     Global: GlobalSection = GlobalSection()
     Architecture: ArchitectureConfig
-    Loss: LossSection = LossSection()
+    Loss: DBLossConfig = DBLossConfig()
     Optimizer: OptimizerSection
     PostProcess: PostProcessSection = PostProcessSection()
     Metric: MetricSection = MetricSection()

@@ -21,7 +21,7 @@ from ppocr_ft.data import (
 )
 from ppocr_ft.engine.train_step import Batch, TrainBatch
 from ppocr_ft.errors import DataError
-from ppocr_ft.losses import DBTargets
+from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.transforms import set_epoch
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.timing import Stopwatch

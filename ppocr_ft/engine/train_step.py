@@ -12,7 +12,7 @@ import paddle
 from ppocr_ft.engine.norms import gathered_statistics
 from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.side_by_side import Forward, whole
-from ppocr_ft.losses import DBTargets
+from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.optim import Optimizer
 
 Losses = dict[str, paddle.Tensor]

@@ -10,15 +10,12 @@ the paper's weighs the binary one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from dataclasses import dataclass, field, fields
 
 import paddle
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.losses.configs import DBLossConfig
 from ppocr_ft.losses.terms import balanced_bce, balanced_dice, dice, masked_bce, masked_l1
-
-MainLossType = Literal["DiceLoss", "BCELoss"]
 
 _HALF = (paddle.float16, paddle.bfloat16)
 
@@ -46,33 +43,12 @@ class DBTargets:
 class DBLoss:
     """``alpha`` * shrink map + ``beta`` * threshold map + binary map (+ CBN) loss.
 
-    balance_loss: whether only the hardest negative pixels count in the shrink and CBN losses.
-    main_loss_type: what the shrink and CBN losses are. DiceLoss is one number for all pixels, so
-        that mining hard ones changes nothing: ``balance_loss`` then only makes the loss 0 where
-        a batch has no text.
-    ohem_ratio: hard negative pixels for each positive one.
-    eps: keeps the threshold and binary losses' quotients finite. The balanced losses have
-        1e-6 of their own, as in PaddleOCR.
-
-    Raises ConfigError, naming the key, for a value that can't be used.
+    With ``main_loss_type`` DiceLoss the shrink and CBN losses are one number for all pixels, so
+    that mining hard ones changes nothing: ``balance_loss`` then only makes the loss 0 where a batch
+    has no text. The balanced losses have an ``eps`` of 1e-6 of their own, as in PaddleOCR.
     """
 
-    balance_loss: bool = True
-    main_loss_type: MainLossType = "DiceLoss"
-    alpha: float = 5.0
-    beta: float = 10.0
-    ohem_ratio: float = 3.0
-    eps: float = 1e-6
-
-    def __post_init__(self) -> None:
-        if self.main_loss_type not in get_args(MainLossType):
-            known = " or ".join(get_args(MainLossType))
-            raise ConfigError(f"must be {known}, is {self.main_loss_type!r}", key="main_loss_type")
-        for key in ("alpha", "beta", "ohem_ratio"):
-            if not 0 <= getattr(self, key) < float("inf"):
-                raise ConfigError(f"must be 0 or more, is {getattr(self, key)}", key=key)
-        if not 0 < self.eps < float("inf"):
-            raise ConfigError(f"must be positive, is {self.eps}", key="eps")
+    config: DBLossConfig = field(default_factory=DBLossConfig)
 
     def __call__(
         self, predictions: Mapping[str, paddle.Tensor], targets: DBTargets
@@ -94,11 +70,11 @@ class DBLoss:
         """
         with paddle.amp.auto_cast(enable=False):
             shrink, threshold, binary = self._channels(predictions, "maps", 3, targets)
-            shrink_loss = self.alpha * self._main_loss(shrink, targets)
-            threshold_loss = self.beta * masked_l1(
-                threshold, targets.threshold_map, targets.threshold_mask, self.eps
+            shrink_loss = self.config.alpha * self._main_loss(shrink, targets)
+            threshold_loss = self.config.beta * masked_l1(
+                threshold, targets.threshold_map, targets.threshold_mask, self.config.eps
             )
-            binary_loss = dice(binary, targets.shrink_map, targets.shrink_mask, self.eps)
+            binary_loss = dice(binary, targets.shrink_map, targets.shrink_mask, self.config.eps)
             cbn_loss = paddle.zeros([], shrink.dtype)
             if "cbn_maps" in predictions:
                 (cbn,) = self._channels(predictions, "cbn_maps", 1, targets)
@@ -113,11 +89,11 @@ class DBLoss:
 
     def _main_loss(self, pred: paddle.Tensor, targets: DBTargets) -> paddle.Tensor:
         truth = targets.shrink_map, targets.shrink_mask
-        is_dice = self.main_loss_type == "DiceLoss"
-        if not self.balance_loss:
+        is_dice = self.config.main_loss_type == "DiceLoss"
+        if not self.config.balance_loss:
             return dice(pred, *truth) if is_dice else masked_bce(pred, *truth)
         balanced = balanced_dice if is_dice else balanced_bce
-        return balanced(pred, *truth, self.ohem_ratio)
+        return balanced(pred, *truth, self.config.ohem_ratio)
 
     @staticmethod
     def _channels(

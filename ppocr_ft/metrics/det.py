@@ -17,18 +17,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Literal, get_args
 
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import part_section
 from ppocr_ft.geometry import as_shapely
 
 IOU_THRESHOLD = 0.5
 STRICT_IOU_THRESHOLD = 0.7
 IGNORED_AREA_RATIO = 0.5
-RATES = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70")
+MainIndicator = Literal["precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70"]
+RATES: tuple[str, ...] = get_args(MainIndicator)
 
 Shapes = NDArray[np.object_]
 Bools = NDArray[np.bool_]
@@ -56,20 +58,16 @@ class Counts:
 
 
 class DetMetric:
-    """Precision, recall and hmean at IoU 0.5 (``hmean``) and 0.7 (``hmean_70``).
+    """Detection metric: precision, recall and hmean at IoU 0.5, and at 0.7 with the suffix _70.
 
-    ``main_indicator`` names the entry of ``summary()`` by which the best checkpoint is chosen.
+    Args:
+        main_indicator: what the best checkpoint is best at, an entry of ``summary()``.
 
     Raises:
         ConfigError: ``main_indicator`` is no rate of the summary.
     """
 
-    def __init__(self, main_indicator: str = "hmean") -> None:
-        if main_indicator not in RATES:
-            raise ConfigError(
-                f"must be one of {', '.join(RATES)}, found {main_indicator!r}",
-                key="main_indicator",
-            )
+    def __init__(self, main_indicator: MainIndicator = "hmean") -> None:
         self.main_indicator = main_indicator
         self._counts = Counts()
 
@@ -105,6 +103,10 @@ class DetMetric:
     def merge(self, state: Mapping[str, int]) -> None:
         """Add another metric's ``state()``, as if its images had been counted here."""
         self._counts.add(Counts(**state))
+
+
+SECTION = part_section(DetMetric)
+"""The config's section ``Metric``."""
 
 
 @dataclass(frozen=True)

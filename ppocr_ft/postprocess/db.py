@@ -9,18 +9,17 @@ the candidates once.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Literal, TypedDict, get_args
+from typing import Literal, TypedDict
 
 import cv2
 import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import PositiveFloat, PositiveInt, Share, part_section
 from ppocr_ft.geometry import as_shapely, offset
 
 ScoreMode = Literal["fast", "slow"]
@@ -61,31 +60,29 @@ class Candidates:
 class DBPostProcess:
     """Text polygons from probability maps; keys and defaults are PaddleOCR 2.10.0's.
 
-    ``thresh`` makes a pixel text, ``box_thresh`` a blob; only the first ``max_candidates`` blobs
-    in OpenCV's order are looked at. ``unclip_ratio`` times area / perimeter is the distance in
-    map pixels by which a blob grows. ``score_mode`` averages over the rotated box ("fast") or the
-    blob's own outline ("slow"); ``box_type`` "poly" always averages over its simplified outline.
+    Only the first ``max_candidates`` blobs in OpenCV's order are looked at. ``box_type`` "poly"
+    always averages over a blob's simplified outline, whatever ``score_mode`` is.
+
+    Args:
+        thresh: probability above which a pixel is text.
+        box_thresh: mean probability above which a box is text.
+        max_candidates: boxes per image at most.
+        unclip_ratio: a box grows by this times area / perimeter, px.
+        use_dilation: whether text pixels grow by one before boxes are cut.
+        score_mode: mean over the box (fast), or over its exact outline (slow).
+        box_type: four corners (quad), or as many as the outline needs (poly).
 
     Raises:
-        ConfigError: a value is out of range; its ``key`` is the argument's name.
+        ConfigError: a value that can't be used, naming the key.
     """
 
-    thresh: float = 0.3
-    box_thresh: float = 0.7
-    max_candidates: int = 1000
-    unclip_ratio: float = 2.0
+    thresh: Share = 0.3
+    box_thresh: Share = 0.7
+    max_candidates: PositiveInt = 1000
+    unclip_ratio: PositiveFloat = 2.0
     use_dilation: bool = False
     score_mode: ScoreMode = "fast"
     box_type: BoxType = "quad"
-
-    def __post_init__(self) -> None:
-        _check_number("thresh", self.thresh, 1.0)
-        _check_number("box_thresh", self.box_thresh, 1.0)
-        _check_number("unclip_ratio", self.unclip_ratio, math.inf)
-        _check_count("max_candidates", self.max_candidates)
-        _check_flag("use_dilation", self.use_dilation)
-        _check_choice("score_mode", self.score_mode, get_args(ScoreMode))
-        _check_choice("box_type", self.box_type, get_args(BoxType))
 
     def __call__(self, maps: ArrayLike, shape_list: ArrayLike) -> list[ImageBoxes]:
         """Polygons of a batch.
@@ -144,29 +141,8 @@ class DBPostProcess:
         return chosen[kept], polygons
 
 
-def _check_number(key: str, value: object, most: float) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float | np.integer | np.floating)
-        or not (math.isfinite(value) and 0.0 <= value <= most)
-    ):
-        limits = "of at least 0" if most == math.inf else f"from 0 to {most:g}"
-        raise ConfigError(f"must be a number {limits}, found {value!r}", key=key)
-
-
-def _check_count(key: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ConfigError(f"must be a whole number of at least 1, found {value!r}", key=key)
-
-
-def _check_flag(key: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(f"must be true or false, found {value!r}", key=key)
-
-
-def _check_choice(key: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"must be {' or '.join(choices)}, found {value!r}", key=key)
+SECTION = part_section(DBPostProcess)
+"""The config's section ``PostProcess``."""
 
 
 def _binarize(prob_map: FloatMap, thresh: float, use_dilation: bool) -> Mask:

@@ -39,7 +39,7 @@ from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import cpu_threads, passes, precision
 from ppocr_ft.factory.objects import data_set, eval_data, eval_image, post_process, starting_network
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate, optimizer
-from ppocr_ft.losses import DBLoss
+from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.optim import Rates
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.runs.eval_previews import SHOWN_IMAGES, Pictures
@@ -322,7 +322,7 @@ class Judge:
         team: Team,
     ) -> None:
         state, images = parts.state, parts.eval_images
-        self.loss = DBLoss(**config.Loss.arguments())
+        self.loss = DBLoss(config.Loss)
         self._validator = (
             validator(config, parts.feed, parts.all_eval_images, self.loss, parts.precision)
             if team.leads

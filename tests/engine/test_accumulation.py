@@ -22,7 +22,7 @@ from ppocr_ft.engine.train_step import Batch, Losses, TrainBatch, train_step  # 
 from ppocr_ft.errors import ConfigError, DataError  # noqa: E402
 from ppocr_ft.factory import objects  # noqa: E402
 from ppocr_ft.factory.optimizers import total_batch_size  # noqa: E402
-from ppocr_ft.losses import DBLoss, DBTargets  # noqa: E402
+from ppocr_ft.losses.db import DBLoss, DBTargets  # noqa: E402
 from ppocr_ft.optim import Optimizer, build_groups, build_optimizer  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 

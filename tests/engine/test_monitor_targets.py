@@ -30,7 +30,7 @@ from ppocr_ft.engine.monitor import Facts  # noqa: E402
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio  # noqa: E402
 from ppocr_ft.engine.monitor.validation import Validator, crops_wanted  # noqa: E402
 from ppocr_ft.factory import objects  # noqa: E402
-from ppocr_ft.losses import DBLoss  # noqa: E402
+from ppocr_ft.losses.db import DBLoss  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 from ppocr_ft.runs.assemble import prepare  # noqa: E402
 from ppocr_ft.runs.monitoring import validation_crops, validator  # noqa: E402
@@ -104,7 +104,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 def made(config: Config) -> tuple[Any, Validator]:
     parts = prepare(config)
-    loss = DBLoss(**config.Loss.arguments())
+    loss = DBLoss(config.Loss)
     return parts.state.network, validator(
         config, parts.feed, parts.all_eval_images, loss, parts.precision
     )

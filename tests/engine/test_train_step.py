@@ -14,7 +14,7 @@ from ppocr_ft.engine.train_step import (  # noqa: E402
     TrainBatch,
     train_step,
 )
-from ppocr_ft.losses import DBLoss, DBTargets  # noqa: E402
+from ppocr_ft.losses.db import DBLoss, DBTargets  # noqa: E402
 from ppocr_ft.models.architecture import Detector, build_architecture  # noqa: E402
 from ppocr_ft.optim import GradientClip, Optimizer, build_groups, build_optimizer  # noqa: E402
 

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppocr_ft.losses import DBLoss
 from ppocr_ft.losses.ohem import hard_negative_count, hardest
 from ppocr_ft.losses.terms import (
     balanced_bce,
@@ -23,7 +22,7 @@ from ppocr_ft.losses.terms import (
     masked_bce,
     masked_l1,
 )
-from tests.support.losses_reference import Case, predictions, targets
+from tests.support.losses_reference import Case, db_loss, predictions, targets
 
 Scalar = Callable[[paddle.Tensor], paddle.Tensor]
 TERMS: dict[str, Any] = {
@@ -75,7 +74,7 @@ def test_gradients_of_the_terms(name: str) -> None:
 def test_gradients_of_the_whole(name: str, kind: Any) -> None:
     arrays = Case(shape=(2, 4, 5)).arrays(seed=5)
     other = predictions(arrays, "maps", "cbn_maps", dtype="float64")
-    truth, loss = targets(arrays, "float64"), DBLoss(main_loss_type=kind, ohem_ratio=0.8)
+    truth, loss = targets(arrays, "float64"), db_loss(main_loss_type=kind, ohem_ratio=0.8)
     check_gradient(lambda tensor: loss({**other, name: tensor}, truth)["loss"], arrays[name])
 
 

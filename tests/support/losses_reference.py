@@ -10,17 +10,24 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.losses import DBTargets
+from ppocr_ft.losses.configs import DBLossConfig
+from ppocr_ft.losses.db import DBLoss, DBTargets
 
 Array = NDArray[np.float64]
 TARGETS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 FOLDER = Path(__file__).parent / "reference"
 EPS = 1e-6
+
+
+def db_loss(**keys: Any) -> DBLoss:
+    """Return the loss that a config with these keys asks for."""
+    return DBLoss(DBLossConfig(**keys))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ppocr_ft.config import Config
 from ppocr_ft.engine.norms import FrozenNorms
 from ppocr_ft.factory.device import passes
 from ppocr_ft.factory.optimizers import total_batch_size
-from ppocr_ft.losses import DBLoss
+from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.runs.assemble import prepare
 from ppocr_ft.utils.files import check_writable, write_whole
 
@@ -66,7 +66,7 @@ def find_lr(config: Config, sweep: LrSweep, say: Callable[[str], None] = print) 
                 f"with the weights of the start {point.start_loss:.4f}"
             )
 
-    loss = DBLoss(**config.Loss.arguments())
+    loss = DBLoss(config.Loss)
     test = lr_range_test(
         parts.state, parts.feed, loss, sweep, parts.precision, tell, passes(config)
     )

@@ -69,10 +69,6 @@ class Grid:
         for key, values in axes.items():
             if not values or list(values) != sorted(set(values)):
                 raise ConfigError(f"{values} are not rising values", key=key)
-        if self.unclip_ratios[0] <= 0:
-            raise ConfigError(
-                f"must be above 0, found {self.unclip_ratios[0]:g}", key="unclip_ratio"
-            )
         for end in (0, -1):  # rising values: those between are right if both ends are
             DBPostProcess(
                 thresh=self.threshs[end],

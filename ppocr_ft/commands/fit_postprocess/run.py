@@ -226,7 +226,7 @@ def labels_ratio(config: Config, truths: Sequence[Truth]) -> float:
     try:
         return unclip_ratio_for(chosen, shrinks[-1].end_ratio())
     except (ConfigError, IndexError):
-        return config.PostProcess.unclip_ratio
+        return float(config.PostProcess.unclip_ratio)
 
 
 def _counted(truth: Truth) -> list[np.ndarray[Any, Any]]:

@@ -20,7 +20,7 @@ from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.feed import TARGETS
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
 from ppocr_ft.engine.train_step import LossFunction, Precision
-from ppocr_ft.losses import DBTargets
+from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.transforms import MakeShrinkMap, set_epoch
 from ppocr_ft.transforms.crops import ScaledCrop, ScaledWindow
 from ppocr_ft.transforms.geometric import GeometricOperator

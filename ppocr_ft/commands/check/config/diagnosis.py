@@ -20,7 +20,6 @@ from ppocr_ft.config.rules import Mode, check_rules
 from ppocr_ft.config.schema import (
     SAMPLE_DATA_DIR,
     Config,
-    LossSection,
     MetricSection,
     PostProcessSection,
 )
@@ -28,6 +27,7 @@ from ppocr_ft.config.transforms import OPERATORS
 from ppocr_ft.config.tree import Tree
 from ppocr_ft.config.validate import check
 from ppocr_ft.errors import Finding
+from ppocr_ft.losses.configs import DBLossConfig
 
 _SAME_SCHEDULE = (
     "give MakeBorderMap and MakeShrinkMap the same shrink_ratio, shrink_ratio_end and total_epoch"
@@ -109,7 +109,7 @@ NEEDS_EVERY_OPERATOR = frozenset(("required_operators", "fixed_size", "kept_keys
 """Rules that an operator which is unknown here may satisfy."""
 TOLD_BY_TOTAL_EPOCH = "ramp_length"
 KNOWN_NAMES = {
-    "Loss": LossSection().name,
+    "Loss": DBLossConfig().name,
     "PostProcess": PostProcessSection().name,
     "Metric": MetricSection().name,
 }
