@@ -251,12 +251,15 @@ def schema_of(
     base: type[SectionKind],
     check: Callable[[Any], None] | None = None,
     leave_out: Collection[str] = (),
+    *,
+    documented: bool = True,
 ) -> type[SectionKind]:
     """Return the section whose keys are a constructor's parameters.
 
     ``*args`` and ``**kwargs`` are no keys, nor are the names in ``leave_out``, which code gives.
     ``check`` is called with a section whose values are right each by itself, and raises
-    ValueError where they don't go together.
+    ValueError where they don't go together, or ConfigError to name the key. ``documented``: whether
+    each key needs a meaning.
 
     Raises:
         TypeError: a parameter has no type, or no line under ``Args:`` in the docstring.
@@ -264,7 +267,7 @@ def schema_of(
     is_class = isinstance(constructor, type)
     function = constructor.__init__ if is_class else constructor
     hints = get_type_hints(function, include_extras=True)
-    meanings = _meanings(inspect.getdoc(constructor))
+    meanings = _meanings(inspect.getdoc(constructor)) if documented else None
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(constructor).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -292,7 +295,15 @@ def schema_of(
 
 def _after(check: Callable[[Any], None]) -> Callable[[SectionKind], SectionKind]:
     def checked(section: SectionKind) -> SectionKind:
-        check(section)
+        try:
+            check(section)
+        except ConfigError as reason:
+            key = (reason.key,) if reason.key else ()
+            placed = InitErrorDetails(
+                type="value_error", loc=key, input=section, ctx={"error": reason.message}
+            )
+            title = type(section).__name__
+            raise ValidationError.from_exception_data(title, [placed]) from None
         return section
 
     return checked
@@ -363,15 +374,31 @@ def checked_by(kind: Constructor, section: type[Section]) -> Constructor:
     return kind
 
 
-class PartSection(Section):
-    """The keys of a part: the ``name`` that chooses it, and its constructor's parameters."""
+CheckedKind = TypeVar("CheckedKind", bound=type)
 
-    name: str = ""
+
+def checked(kind: CheckedKind) -> CheckedKind:
+    """Make a class check its constructor's arguments by their annotated types.
+
+    A method ``check_keys(section)`` may refuse values that don't go together.
+    """
+    check = getattr(kind, "check_keys", None)
+    return checked_by(kind, schema_of(kind, Section, check, documented=False))
+
+
+class ConstructorSection(Section):
+    """The keys of a constructor."""
 
     if TYPE_CHECKING:
 
         def __getattr__(self, key: str) -> Any:
-            """Return the value of one of the constructor's parameters."""
+            """Return the value of one of its parameters."""
+
+
+class PartSection(ConstructorSection):
+    """The keys of a part: the ``name`` that chooses it, and its constructor's parameters."""
+
+    name: str = ""
 
 
 def part_section(kind: type) -> type[PartSection]:

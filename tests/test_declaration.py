@@ -7,7 +7,6 @@ from typing import Any, Literal
 import pytest
 
 from ppocr_ft.config.schema import GlobalSection
-from ppocr_ft.config.solver import OptimizerSection
 from ppocr_ft.declaration import (
     PositiveFloat,
     PositiveInt,
@@ -19,6 +18,7 @@ from ppocr_ft.declaration import (
 )
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.key_table import Key, keys_of
+from ppocr_ft.optim.configs import OptimizerSection
 
 
 class Speckle:

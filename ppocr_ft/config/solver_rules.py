@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 from ppocr_ft.config.faults import Fault, error, warning
-from ppocr_ft.config.param_groups import ParamGroup
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.solver import DEFAULT_WEIGHT_DECAY, LearningRate, OptimizerSection
+from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
+from ppocr_ft.optim.group_rules import ParamGroupKeys
+from ppocr_ft.optim.schedules import milestones_faults, values_fault
 
 LR = "Optimizer.lr"
 WARMUPS = ("warmup_steps", "warmup_epoch", "warmup_percent")
@@ -85,8 +85,8 @@ def schedule_values(config: Config) -> list[Fault]:
     lr = config.Optimizer.lr
     faults = []
     rates, epochs = lr.values, lr.decay_epochs
-    if rates is not None and epochs is not None and len(rates) != len(epochs) + 1:
-        message = f"has {len(rates)} rate(s) for {len(epochs)} decay_epochs; give {len(epochs) + 1}"
+    message = "" if rates is None or epochs is None else values_fault(rates, epochs)
+    if message:
         faults.append(error(f"{LR}.values", message, f"{LR}.decay_epochs"))
     for name in ("min_lr", "end_lr"):
         low = getattr(lr, name)
@@ -107,16 +107,7 @@ def milestones(config: Config) -> list[Fault]:
         given = getattr(lr, name)
         if given is None or name not in lr.USED[lr.name]:
             continue
-        if any(later <= earlier for earlier, later in itertools.pairwise(given)):
-            message = f"found {list(given)}; each must be later than the one before"
-            faults.append(error(f"{LR}.{name}", message))
-        beyond = [each for each in given if each > epochs]
-        if beyond:
-            message = (
-                f"{', '.join(map(str, beyond))} lies beyond the {epochs} epoch(s) of the run "
-                "(Global.epoch_num); milestones are epochs: did you mean steps? Then divide them "
-                "by the steps of an epoch, which --dry-run prints"
-            )
+        for message in milestones_faults(given, epochs):
             faults.append(error(f"{LR}.{name}", message, "Global.epoch_num"))
     return faults
 
@@ -147,20 +138,15 @@ def batch_scaling(config: Config) -> list[Fault]:
 
 
 def param_groups(config: Config) -> list[Fault]:
-    """Groups freeze in one way, and not for longer than the run lasts."""
+    """No group is frozen for longer than the run lasts."""
     epochs = config.Global.epoch_num
     faults = []
     for index, group in enumerate(config.Optimizer.param_groups or ()):
-        if not isinstance(group, ParamGroup):
-            continue
-        key = f"Optimizer.param_groups.{index}.freeze_epochs"
-        if group.freeze and group.freeze_epochs:
-            message = f"found {group.freeze_epochs}, but freeze is true: keep one of them"
-            faults.append(error(key, message, f"Optimizer.param_groups.{index}.freeze"))
-        elif group.freeze_epochs >= epochs:
+        if isinstance(group, ParamGroupKeys) and group.freeze_epochs >= epochs:
             message = (
                 f"found {group.freeze_epochs}; the run has {epochs} epoch(s): write freeze: true"
             )
+            key = f"Optimizer.param_groups.{index}.freeze_epochs"
             faults.append(error(key, message, "Global.epoch_num"))
     return faults
 
@@ -195,7 +181,7 @@ def _unusual_decay(section: OptimizerSection) -> list[Fault]:
         key, decay = "regularizer.factor", section.regularizer.factor
     found = f"found {decay:g}" if decay is not None else "not given, so that Paddle's"
     if decay is None:
-        decay = DEFAULT_WEIGHT_DECAY.get(section.name, 0.0)
+        decay = OPTIMIZERS[section.name].weight_decay
         found = f"{found} {decay:g} applies"
     if decay <= HIGHEST_DECAY[section.name] * (1 + TOLERANCE):
         return []

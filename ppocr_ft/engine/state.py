@@ -17,7 +17,8 @@ from ppocr_ft.engine.ema import Ema
 from ppocr_ft.engine.eval_result import TIE_BREAKER, EvalResult, rank, replaces_best
 from ppocr_ft.engine.train_step import Losses
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.optim import Evaluated, Optimizer
+from ppocr_ft.optim.optimizers import Optimizer
+from ppocr_ft.optim.plateau import Evaluated
 
 Array = NDArray[Any]
 FORMAT = 1

@@ -13,7 +13,7 @@ from ppocr_ft.engine.norms import gathered_statistics
 from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.side_by_side import Forward, whole
 from ppocr_ft.losses.db import DBTargets
-from ppocr_ft.optim import Optimizer
+from ppocr_ft.optim.optimizers import Optimizer
 
 Losses = dict[str, paddle.Tensor]
 LossFunction = Callable[[Mapping[str, paddle.Tensor], DBTargets], Losses]

@@ -25,7 +25,7 @@ from ppocr_ft.engine.train_step import (
     train_step,
 )
 from ppocr_ft.errors import DataError
-from ppocr_ft.optim import Rates
+from ppocr_ft.optim.rates import Rates
 from ppocr_ft.utils.timing import Stopwatch
 
 MAX_SKIPPED_IN_ROW = 3

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import paddle
 
-from ppocr_ft.optim import ParamGroup
+from ppocr_ft.optim.groups import ParamGroup
 
 
 class UpdateRatios:

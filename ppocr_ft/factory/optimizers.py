@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ppocr_ft.config import Config
-from ppocr_ft.config.solver import LearningRate, OptimizerSection
 from ppocr_ft.config.solver_rules import total_batch_size
 from ppocr_ft.factory.param_groups import fresh_layers, param_groups
 from ppocr_ft.models.architecture import Detector
-from ppocr_ft.optim import (
+from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
+from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
+from ppocr_ft.optim.plateau import Evaluated, Plateau
+from ppocr_ft.optim.rates import Rates
+from ppocr_ft.optim.schedules import (
     Constant,
     Cosine,
     CosineRestarts,
-    Evaluated,
     Exponential,
-    GradientClip,
     MultiStep,
     OneCycle,
-    Optimizer,
     Piecewise,
-    Plateau,
     Polynomial,
-    Rates,
     Schedule,
     Step,
-    build_optimizer,
     scaled,
     whole_epochs,
     with_warmup,
@@ -44,8 +41,6 @@ BY_EPOCH = ("Step", "MultiStepDecay", "Piecewise")
 PLATEAU = "ReduceLROnPlateau"
 BIAS_WARMUP_FACTOR = 10.0
 """YOLOv5's: 0.1 against a base of 0.01."""
-_GROUP_KEYS = frozenset({"no_weight_decay_name", "one_dim_param_no_weight_decay"})
-"""Keys of an optimizer that are about its parameter groups."""
 
 
 def learning_rate(
@@ -194,12 +189,11 @@ def optimizer(
     Raises:
         ConfigError: arguments or groups that don't fit, naming the key.
     """
-    given = section.arguments()
-    used = section.USED[section.name]
+    given, own = section.arguments(), OPTIMIZERS[section.name].defaults
     return build_optimizer(
         section.name,
         param_groups(section, detector, fresh, split_biases=warms_biases_apart(section)),
-        {key: given[key] for key in used if key in given and key not in _GROUP_KEYS},
+        {key: given[key] for key in own if key in given},
         learning_rate=first_rate,
         penalty=section.regularizer.name if section.regularizer else "L2",
         clip=_clip(section),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ppocr_ft.config import param_groups as section_types
-from ppocr_ft.config.solver import OptimizerSection
 from ppocr_ft.models.architecture import Detector
-from ppocr_ft.optim import (
+from ppocr_ft.optim.configs import OPTIMIZERS, OptimizerSection
+from ppocr_ft.optim.group_rules import (
     Fresh,
+    HeadFirstKeys,
+    LayerDecayKeys,
     NoDecay,
-    ParamGroups,
+    NoDecayKeys,
+    ParamGroupKeys,
     Rule,
-    build_groups,
-    default_weight_decay,
     head_first,
     layer_decay,
 )
+from ppocr_ft.optim.groups import ParamGroups, build_groups
 
 KEY = "Optimizer.param_groups"
 
@@ -39,7 +40,7 @@ def param_groups(
         ConfigError: a parameter without a group, or an entry that gets none, naming the key.
     """
     entries = section.param_groups or ()
-    presets_without_rules = [isinstance(entry, section_types.NoDecay) for entry in entries]
+    presets_without_rules = [isinstance(entry, NoDecayKeys) for entry in entries]
     rules = [Rule("")] if all(presets_without_rules) else list(_rules(entries, detector))
     one_dim = section.one_dim_param_no_weight_decay or any(presets_without_rules)
     name_parts = tuple((section.no_weight_decay_name or "").split())
@@ -56,12 +57,12 @@ def param_groups(
 def _rules(entries: Sequence[object], detector: Detector) -> Iterator[Rule]:
     for index, entry in enumerate(entries):
         key = f"{KEY}[{index}]"
-        if isinstance(entry, section_types.HeadFirst):
+        if isinstance(entry, HeadFirstKeys):
             preset = f"{key}.preset"
-            yield from head_first(entry.backbone, entry.neck, entry.head, key=preset)
-        elif isinstance(entry, section_types.LayerDecay):
-            yield from layer_decay(detector, entry.decay, key=f"{key}.preset")
-        elif isinstance(entry, section_types.ParamGroup):
+            yield from head_first(entry, key=preset)
+        elif isinstance(entry, LayerDecayKeys):
+            yield from layer_decay(detector, entry, key=f"{key}.preset")
+        elif isinstance(entry, ParamGroupKeys):
             yield Rule(**entry.arguments(), key=f"{key}.match")
 
 
@@ -69,7 +70,7 @@ def _weight_decay(section: OptimizerSection) -> float:
     if section.weight_decay is not None:
         return section.weight_decay
     penalty = section.regularizer
-    return penalty.factor if penalty else default_weight_decay(section.name)
+    return penalty.factor if penalty else OPTIMIZERS[section.name].weight_decay
 
 
 def fresh_layers(detector: Detector, loaded: Iterable[str]) -> list[str]:

@@ -2,51 +2,83 @@
 
 Parameters are told apart by the names of ``network.named_parameters()``
 (``backbone.conv1.conv.weight``), which are the keys of a ``.pdparams`` file.
+
+Three ways to write them, the last one for all together::
+
+    param_groups: head_first
+    param_groups: {preset: layer_decay, decay: 0.7}
+    param_groups:
+    - no_decay
+    - {match: ^head\\.thresh, lr_mult: 5}
+    - {match: ^backbone, lr_mult: 0.1, freeze_epochs: 2}
+    - {match: ''}
+
+The config reads the sections in here, so there is no paddle but for the types.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import paddle
+from annotated_types import Gt, Le
+from pydantic import AfterValidator
 
+from ppocr_ft.declaration import (
+    Choice,
+    ConstructorSection,
+    NonNegativeFloat,
+    NonNegativeInt,
+    Section,
+    checked_by,
+    schema_of,
+)
 from ppocr_ft.errors import ConfigError
+
+if TYPE_CHECKING:
+    import paddle
+
+
+def _check_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as reason:
+        raise ValueError(f"found {pattern!r}, which is no regular expression: {reason}") from None
+    return pattern
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What the parameters get whose name contains the regular expression ``match``.
+    """What the parameters get whose name contains a pattern, unless an earlier rule has them.
 
-    ``key`` is where a config has the rule, for messages; rules with the same one are a preset's,
-    of which some may get nothing. ``label`` is what the log calls it, if not ``match``.
+    Args:
+        match: regular expression, found anywhere in names such as backbone.conv1.conv.weight;
+            '': all.
+        lr_mult: factor on the rate; the network's own and fresh_lr_mult multiply in.
+        weight_decay: decay per step at rate 1; absent: the optimizer's.
+        freeze: whether they never learn.
+        freeze_epochs: first epochs in which they don't learn.
+        key: where a config has the rule, for messages; rules with the same one are a preset's, of
+            which some may get nothing.
+        label: what the log calls it, if not ``match``.
 
     Raises:
-        ConfigError: a number below 0, an expression that can't be read, or two ways to freeze.
+        ConfigError: a value that can't be used, or two ways to freeze; it names the key.
     """
 
-    match: str
-    lr_mult: float = 1.0
-    weight_decay: float | None = None
-    """None: the optimizer's."""
+    match: Annotated[str, AfterValidator(_check_pattern)]
+    lr_mult: NonNegativeFloat = 1.0
+    weight_decay: NonNegativeFloat | None = None
     freeze: bool = False
-    freeze_epochs: int = 0
-    """The first epochs, in which they don't learn."""
+    freeze_epochs: NonNegativeInt = 0
     key: str = ""
     label: str = ""
 
-    def __post_init__(self) -> None:
-        try:
-            re.compile(self.match)
-        except re.error as fault:
-            message = f"{self.match!r} is not a regular expression: {fault}"
-            raise ConfigError(message, key="match") from None
-        for name in ("lr_mult", "weight_decay", "freeze_epochs"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < float("inf"):
-                raise ConfigError(f"must be 0 or above, is {value!r}", key=name)
-        if self.freeze and self.freeze_epochs:
-            message = f"is {self.freeze_epochs}, but freeze is true: keep one of them"
+    @staticmethod
+    def check_keys(keys: Any) -> None:
+        if keys.freeze and keys.freeze_epochs:
+            message = f"found {keys.freeze_epochs}, but freeze is true: keep one of them"
             raise ConfigError(message, key="freeze_epochs")
 
     def covers(self, name: str) -> bool:
@@ -57,7 +89,14 @@ class Rule:
         return self.label or self.match or "all"
 
 
+ParamGroupKeys = schema_of(Rule, ConstructorSection, Rule.check_keys, leave_out=("key", "label"))
+"""An entry of ``Optimizer.param_groups`` that is no preset."""
+checked_by(Rule, ParamGroupKeys)
+
 ALL = (Rule(r""),)
+
+
+PATTERN = "pattern entry"
 
 
 @dataclass(frozen=True)
@@ -91,35 +130,88 @@ class Fresh:
         return self.lr_mult if name.startswith(self.names) else 1.0
 
 
-def head_first(
-    backbone: float = 0.1, neck: float = 0.5, head: float = 1.0, *, key: str = ""
-) -> tuple[Rule, ...]:
-    """A new head learns 5 to 10 times faster than the pretrained body."""
-    factors = {"backbone": backbone, "neck": neck, "head": head}
+class HeadFirstKeys(Section):
+    """The head learns faster than the pretrained body."""
+
+    preset: Literal["head_first"] = "head_first"
+    backbone: NonNegativeFloat = 0.1
+    """Factor on the backbone's rate."""
+    neck: NonNegativeFloat = 0.5
+    """Factor on the neck's rate."""
+    head: NonNegativeFloat = 1.0
+    """Factor on the head's rate."""
+
+
+class NoDecayKeys(Section):
+    """Biases, norms and learnable affine scalars don't decay, whatever entry they fall under."""
+
+    preset: Literal["no_decay"] = "no_decay"
+
+
+class LayerDecayKeys(Section):
+    """The backbone's stages learn the slower the nearer they are to the image."""
+
+    preset: Literal["layer_decay"] = "layer_decay"
+    decay: Annotated[float, Gt(0), Le(1)] = 0.8
+    """Factor from a stage to the one below; the last stage has it once, neck and head not."""
+
+
+@dataclass(frozen=True, eq=False)
+class PresetChoice(Choice):
+    """A preset by its name, alone or with keys; without one an entry with a pattern."""
+
+    def name_of(self, value: object) -> str | None:
+        if isinstance(value, dict) and self.by not in value:
+            return PATTERN
+        return super().name_of(self.spelled_out(value))
+
+    def spelled_out(self, value: object) -> object:
+        return {self.by: value} if isinstance(value, str) else value
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name in self.table if name != PATTERN]
+
+
+PRESETS: dict[str, type[Section]] = {
+    "head_first": HeadFirstKeys,
+    "no_decay": NoDecayKeys,
+    "layer_decay": LayerDecayKeys,
+    PATTERN: ParamGroupKeys,
+}
+GroupItem = Annotated[
+    Section,
+    PresetChoice("preset", PRESETS, by="preset", may_stand_alone=True),
+]
+
+
+def head_first(preset: HeadFirstKeys, *, key: str = "") -> tuple[Rule, ...]:
+    """Return the rules by which a new head learns faster than the pretrained body."""
+    factors = {"backbone": preset.backbone, "neck": preset.neck, "head": preset.head}
     return tuple(
         Rule(rf"^{part}\.", lr_mult, key=key, label=part) for part, lr_mult in factors.items()
     )
 
 
-def layer_decay(network: paddle.nn.Layer, factor: float, *, key: str = "") -> tuple[Rule, ...]:
-    """Neck and head at 1, the backbone's stages at ``factor``, ``factor ** 2``, ... downwards.
+def layer_decay(
+    network: paddle.nn.Layer, preset: LayerDecayKeys, *, key: str = ""
+) -> tuple[Rule, ...]:
+    """Return rules: neck and head at 1, the backbone's stages at decay, decay ** 2, ... downwards.
 
     The stages are the backbone's children in their order (``conv1``, ``blocks2``, ...); those
     of a list ``stages`` count one by one.
 
     Raises:
-        ConfigError: ``factor`` outside (0, 1], or a network without a backbone.
+        ConfigError: a network without a backbone.
     """
-    where = key or "layer_decay"
-    if not 0 < factor <= 1:
-        raise ConfigError(f"must be above 0 and at most 1, is {factor!r}", key=where)
     names = (name for name, _ in trainable_parameters(network))
     found = (re.match(r"backbone\.(stages\.\d+|[^.]+)\.", name) for name in names)
     stages = list(dict.fromkeys(match[0] for match in found if match))
     if not stages:
-        raise ConfigError("the network has no parameter below backbone", key=where)
+        message = "the network has no parameter below backbone"
+        raise ConfigError(message, key=key or "layer_decay")
     body = [
-        Rule(f"^{re.escape(stage)}", factor**depth, key=key, label=stage.removesuffix("."))
+        Rule(f"^{re.escape(stage)}", preset.decay**depth, key=key, label=stage.removesuffix("."))
         for depth, stage in enumerate(reversed(stages), start=1)
     ]
     return (*reversed(body), Rule(r"^(?!backbone\.)", key=key, label="all but the backbone"))

@@ -9,29 +9,7 @@ from typing import Literal, NamedTuple
 import paddle
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.optim.group_rules import (
-    ALL,
-    Fresh,
-    NoDecay,
-    Rule,
-    head_first,
-    layer_decay,
-    trainable_parameters,
-)
-
-__all__ = [
-    "Fresh",
-    "GroupSettings",
-    "NoDecay",
-    "ParamGroup",
-    "ParamGroups",
-    "Penalty",
-    "Rule",
-    "RuleMatches",
-    "build_groups",
-    "head_first",
-    "layer_decay",
-]
+from ppocr_ft.optim.group_rules import ALL, Fresh, NoDecay, Rule, trainable_parameters
 
 KEY = "Optimizer.param_groups"
 SHOWN_NAMES = 5

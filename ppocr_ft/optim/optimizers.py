@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,38 +12,23 @@ import paddle
 from paddle.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.messages import suggest
+from ppocr_ft.optim.configs import OPTIMIZERS
 from ppocr_ft.optim.groups import ParamGroup, ParamGroups, Penalty
 
 Arguments = Mapping[str, float | bool]
 
 
-@dataclass(frozen=True)
-class _Kind:
-    make: Callable[..., Any]
-    defaults: dict[str, float | bool]
-    decay_key: str | None = None
-    """Decoupled decay's name in Paddle; None: decay is a penalty in the gradient."""
-    default_weight_decay: float = 0.0
-
-
-_BETAS: dict[str, float | bool] = {"beta1": 0.9, "beta2": 0.999}
-_KINDS = {
-    "Adam": _Kind(paddle.optimizer.Adam, {**_BETAS, "epsilon": 1e-8}),
-    "AdamW": _Kind(paddle.optimizer.AdamW, {**_BETAS, "epsilon": 1e-8}, "weight_decay", 0.01),
-    "Momentum": _Kind(paddle.optimizer.Momentum, {"momentum": 0.9, "use_nesterov": False}),
-    "RMSProp": _Kind(
-        paddle.optimizer.RMSProp,
-        {"momentum": 0.0, "rho": 0.95, "epsilon": 1e-6, "centered": False},
-    ),
-    "Adagrad": _Kind(paddle.optimizer.Adagrad, {"epsilon": 1e-6, "initial_accumulator_value": 0.0}),
-    "Lamb": _Kind(paddle.optimizer.Lamb, {**_BETAS, "epsilon": 1e-6}, "lamb_weight_decay", 0.01),
+_MAKERS: dict[str, Callable[..., Any]] = {
+    "Adam": paddle.optimizer.Adam,
+    "AdamW": paddle.optimizer.AdamW,
+    "Momentum": paddle.optimizer.Momentum,
+    "RMSProp": paddle.optimizer.RMSProp,
+    "Adagrad": paddle.optimizer.Adagrad,
+    "Lamb": paddle.optimizer.Lamb,
 }
-OPTIMIZERS = tuple(_KINDS)
-
-
-def default_weight_decay(name: str) -> float:
-    """What Paddle decays by when a config doesn't say: 0.01 for AdamW and Lamb, else 0."""
-    return _kind(name).default_weight_decay
+_DECAY_KEYS = {"AdamW": "weight_decay", "Lamb": "lamb_weight_decay"}
+"""Paddle's name of a decay that is decoupled from the gradient; the others have a penalty in it."""
 
 
 def build_optimizer(
@@ -71,20 +55,23 @@ def build_optimizer(
         ConfigError: unknown name or argument, L1 for decoupled decay, or parameters that aren't
             float32.
     """
-    kind, given = _kind(name), dict(arguments or {})
-    for key in given:
-        if key not in kind.defaults:
-            message = f"unknown to {name}{_suggest(key, kind.defaults)}"
-            raise ConfigError(message, key=f"Optimizer.{key}")
-    if kind.decay_key and penalty == "L1":
+    if name not in OPTIMIZERS:
+        message = f"{name!r} is not an optimizer{suggest(name, OPTIMIZERS)}"
+        raise ConfigError(message, key="Optimizer.name")
+    defaults, given = OPTIMIZERS[name].defaults, dict(arguments or {})
+    for key in given.keys() - defaults.keys():
+        message = f"unknown to {name}{suggest(key, defaults)}"
+        raise ConfigError(message, key=f"Optimizer.{key}")
+    decay_key = _DECAY_KEYS.get(name)
+    if decay_key and penalty == "L1":
         message = f"{name} decays by itself and takes no L1; use L2 or another optimizer"
         raise ConfigError(message, key="Optimizer.regularizer.name")
     _check_float32(groups)
     groups.freeze()
-    inner = kind.make(
+    inner = _MAKERS[name](
         learning_rate=1.0,
-        parameters=[_paddle_group(kind, group, penalty) for group in groups.groups],
-        **{**kind.defaults, **given},
+        parameters=[_paddle_group(decay_key, group, penalty) for group in groups.groups],
+        **{**defaults, **given},
     )
     made = Optimizer(inner, groups, clip)
     made.set_lr(learning_rate)
@@ -232,28 +219,18 @@ class Optimizer:
                     yield f"{name}.{kind}", tensors[parameter.name]
 
 
-def _kind(name: str) -> _Kind:
-    if name not in _KINDS:
-        message = f"{name!r} is not an optimizer{_suggest(name, _KINDS)}"
-        raise ConfigError(message, key="Optimizer.name")
-    return _KINDS[name]
-
-
-def _suggest(word: str, known: Mapping[str, object]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-
-
-def _paddle_group(kind: _Kind, group: ParamGroup, penalty: Literal["L1", "L2"]) -> dict[str, Any]:
+def _paddle_group(
+    decay_key: str | None, group: ParamGroup, penalty: Literal["L1", "L2"]
+) -> dict[str, Any]:
     settings = group.settings
     common = {"params": list(group.parameters), "learning_rate": settings.lr_mult}
-    if kind.decay_key is None:
+    if decay_key is None:
         wanted = settings.own_penalty or Penalty(penalty, settings.weight_decay)
         return {**common, "weight_decay": _regularizer(wanted)}
     own = _regularizer(settings.own_penalty)
     for parameter in group.parameters:  # AdamW reads it there, where others may have written
         parameter.regularizer = own
-    return {**common, "weight_decay": own, kind.decay_key: settings.weight_decay}
+    return {**common, "weight_decay": own, decay_key: settings.weight_decay}
 
 
 def _regularizer(penalty: Penalty | None) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import NonNegativeInt, OpenShare, PositiveInt, Share, checked
 
 Evaluated = tuple[int, float]
 """After which step, and the metric, of which more is better."""
@@ -29,6 +29,7 @@ def plateau_drops(values: Iterable[float], patience: int, cooldown: int) -> int:
     return drops
 
 
+@checked
 @dataclass(frozen=True)
 class Plateau:
     """``factor ** n``, never below ``min_ratio``, after n falls; constant within an epoch.
@@ -43,22 +44,12 @@ class Plateau:
     """
 
     evaluations: Callable[[], Sequence[Evaluated]]
-    steps_per_epoch: int
-    factor: float
-    patience: int
-    cooldown: int = 0
-    min_ratio: float = 0.0
-    first_step: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.factor < 1:
-            raise ConfigError(f"must lie between 0 and 1, is {self.factor!r}", key="factor")
-        if not 0 <= self.min_ratio <= 1:
-            raise ConfigError(f"must lie between 0 and 1, is {self.min_ratio!r}", key="min_ratio")
-        for key, least in (("steps_per_epoch", 1), ("patience", 0), ("cooldown", 0)):
-            if getattr(self, key) < least:
-                message = f"must be {least} or above, is {getattr(self, key)!r}"
-                raise ConfigError(message, key=key)
+    steps_per_epoch: PositiveInt
+    factor: OpenShare
+    patience: NonNegativeInt
+    cooldown: NonNegativeInt = 0
+    min_ratio: Share = 0.0
+    first_step: NonNegativeInt = 0
 
     def __call__(self, step: int) -> float:
         if step < 0:

@@ -15,17 +15,28 @@ import bisect
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge
+
+from ppocr_ft.declaration import (
+    Listed,
+    NonNegativeFloat,
+    OpenShare,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+    checked,
+)
 from ppocr_ft.errors import ConfigError
 
 Schedule = Callable[[int], float]
 
 
 class _Curve(ABC):
-    """A main schedule."""
+    """A main schedule. Numbers that can't be used are a ConfigError, which names the key."""
 
     def __call__(self, step: int) -> float:
         if step < 0:
@@ -44,152 +55,113 @@ class Constant(_Curve):
         return 1.0
 
 
+@checked
 @dataclass(frozen=True)
 class Cosine(_Curve):
     """Half a cosine from 1 to ``min_ratio`` (``min_lr / learning_rate``), which then stays.
 
     PaddleOCR's Cosine takes the whole run's steps as ``total_steps`` and starts after the
     warm-up, so it stops short of its end by the length of the warm-up.
-
-    Raises:
-        ConfigError: ``total_steps`` below 1, or ``min_ratio`` outside [0, 1].
     """
 
-    total_steps: int
-    min_ratio: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_count(self.total_steps, "total_steps")
-        _check_share(self.min_ratio, "min_ratio")
+    total_steps: PositiveInt
+    min_ratio: Share = 0.0
 
     def _factor(self, step: int) -> float:
         return _half_cosine(min(step, self.total_steps), self.total_steps, 1.0, self.min_ratio)
 
 
+@checked
 @dataclass(frozen=True)
 class Polynomial(_Curve):
     """``(1 - step / total_steps) ** power`` from 1 to ``end_ratio``, which then stays.
 
     PaddleOCR's Linear (``power`` 1 by default), Poly and DecayLearningRate (0.9, as DeepLab's).
-
-    Raises:
-        ConfigError: ``total_steps`` below 1, ``power`` not above 0, ``end_ratio`` outside [0, 1].
     """
 
-    total_steps: int
-    power: float = 1.0
-    end_ratio: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_count(self.total_steps, "total_steps")
-        _check_share(self.end_ratio, "end_ratio")
-        if not self.power > 0:
-            raise ConfigError(f"must be above 0, is {self.power!r}", key="power")
+    total_steps: PositiveInt
+    power: PositiveFloat = 1.0
+    end_ratio: Share = 0.0
 
     def _factor(self, step: int) -> float:
         left = 1.0 - float(min(step, self.total_steps)) / float(self.total_steps)
         return float((1.0 - self.end_ratio) * left**self.power + self.end_ratio)
 
 
+@checked
 @dataclass(frozen=True)
 class Step(_Curve):
-    """``gamma ** n`` after n times ``step_size_epochs``; constant within an epoch.
+    """``gamma ** n`` after n times ``step_size`` epochs; constant within an epoch."""
 
-    Raises:
-        ConfigError: a count below 1, or ``gamma`` outside (0, 1).
-    """
-
-    step_size_epochs: int
-    gamma: float
-    steps_per_epoch: int
-
-    def __post_init__(self) -> None:
-        _check_count(self.step_size_epochs, "step_size")
-        _check_count(self.steps_per_epoch, "steps_per_epoch")
-        _check_gamma(self.gamma)
+    step_size: PositiveInt
+    gamma: OpenShare
+    steps_per_epoch: PositiveInt
 
     def _factor(self, step: int) -> float:
         epoch = step // self.steps_per_epoch
-        return float(self.gamma ** (epoch // self.step_size_epochs))
+        return float(self.gamma ** (epoch // self.step_size))
 
 
+@checked
 @dataclass(frozen=True)
 class MultiStep(_Curve):
     """``gamma ** n`` once n of the milestones are reached; constant within an epoch.
 
     Milestone m acts from the first step of the epoch that follows m whole epochs.
-
-    Raises:
-        ConfigError: milestones that don't rise, or beyond ``epochs``; ``gamma`` outside (0, 1).
     """
 
-    milestones_epochs: tuple[int, ...]
-    gamma: float
-    steps_per_epoch: int
-    epochs: int
+    milestones: Listed[PositiveInt]
+    gamma: OpenShare
+    steps_per_epoch: PositiveInt
+    epochs: PositiveInt
 
-    def __post_init__(self) -> None:
-        _check_count(self.steps_per_epoch, "steps_per_epoch")
-        _check_gamma(self.gamma)
-        _check_milestones(self.milestones_epochs, self.steps_per_epoch, self.epochs, "milestones")
+    @staticmethod
+    def check_keys(keys: Any) -> None:
+        _check_milestones(keys.milestones, keys.epochs, "milestones")
 
     def _factor(self, step: int) -> float:
         epoch = step // self.steps_per_epoch
-        return float(self.gamma ** bisect.bisect_right(self.milestones_epochs, epoch))
+        return float(self.gamma ** bisect.bisect_right(self.milestones, epoch))
 
 
+@checked
 @dataclass(frozen=True)
 class Piecewise(_Curve):
     """``values[n]`` once n of ``decay_epochs`` are reached; constant within an epoch.
 
     PaddleOCR's ``values`` are rates, not factors: then leave out `scaled`.
-
-    Raises:
-        ConfigError: ``decay_epochs`` that don't rise, or beyond ``epochs``; not one value more
-            than ``decay_epochs``; a negative value.
     """
 
-    decay_epochs: tuple[int, ...]
-    values: tuple[float, ...]
-    steps_per_epoch: int
-    epochs: int
+    decay_epochs: Listed[PositiveInt]
+    values: Listed[NonNegativeFloat]
+    steps_per_epoch: PositiveInt
+    epochs: PositiveInt
 
-    def __post_init__(self) -> None:
-        _check_count(self.steps_per_epoch, "steps_per_epoch")
-        _check_milestones(self.decay_epochs, self.steps_per_epoch, self.epochs, "decay_epochs")
-        if len(self.values) != len(self.decay_epochs) + 1:
-            raise ConfigError(
-                f"has {len(self.values)} value(s) for {len(self.decay_epochs)} decay_epochs; "
-                f"give {len(self.decay_epochs) + 1}",
-                key="values",
-            )
-        if not all(value >= 0 for value in self.values):
-            raise ConfigError(f"must all be 0 or above, are {list(self.values)}", key="values")
+    @staticmethod
+    def check_keys(keys: Any) -> None:
+        _check_milestones(keys.decay_epochs, keys.epochs, "decay_epochs")
+        fault = values_fault(keys.values, keys.decay_epochs)
+        if fault:
+            raise ConfigError(fault, key="values")
 
     def _factor(self, step: int) -> float:
         epoch = step // self.steps_per_epoch
         return self.values[bisect.bisect_right(self.decay_epochs, epoch)]
 
 
+@checked
 @dataclass(frozen=True)
 class Exponential(_Curve):
-    """``gamma ** epochs``, smooth: it falls with every step and by ``gamma`` over an epoch.
+    """``gamma ** epochs``, smooth: it falls with every step and by ``gamma`` over an epoch."""
 
-    Raises:
-        ConfigError: ``gamma`` outside (0, 1), ``steps_per_epoch`` below 1.
-    """
-
-    gamma: float
-    steps_per_epoch: int
-
-    def __post_init__(self) -> None:
-        _check_count(self.steps_per_epoch, "steps_per_epoch")
-        _check_gamma(self.gamma)
+    gamma: OpenShare
+    steps_per_epoch: PositiveInt
 
     def _factor(self, step: int) -> float:
         return float(self.gamma ** (step / self.steps_per_epoch))
 
 
+@checked
 @dataclass(frozen=True)
 class OneCycle(_Curve):
     """Up from ``1 / div_factor`` to 1 and down to ``1 / (div_factor * final_div_factor)``.
@@ -197,30 +169,24 @@ class OneCycle(_Curve):
     The factor is relative to ``max_lr``. The peak lies at step ``rise_ratio * total_steps - 1``,
     the end at the last step; with ``three_phase`` the way down first mirrors the way up.
     Smith and Topin, "Super-Convergence" (2018), with PaddleOCR's OneCycle's numbers.
-
-    Raises:
-        ConfigError: too few steps for the phases, a ratio or a factor that makes no sense.
     """
 
-    total_steps: int
+    total_steps: PositiveInt
     anneal_strategy: Literal["cos", "linear"] = "cos"
     three_phase: bool = False
-    rise_ratio: float = 0.3
-    div_factor: float = 25.0
-    final_div_factor: float = 1e4
+    rise_ratio: OpenShare = 0.3
+    div_factor: Annotated[float, Ge(1)] = 25.0
+    final_div_factor: Annotated[float, Ge(1)] = 1e4
 
-    def __post_init__(self) -> None:
-        _check_count(self.total_steps, "total_steps")
-        for name in ("div_factor", "final_div_factor"):
-            if not getattr(self, name) >= 1:
-                raise ConfigError(f"must be 1 or above, is {getattr(self, name)!r}", key=name)
-        limit = 0.5 if self.three_phase else 1.0
-        if not 0 < self.rise_ratio < limit:
-            message = f"must lie between 0 and {limit:g}, is {self.rise_ratio!r}"
+    @staticmethod
+    def check_keys(keys: Any) -> None:
+        if keys.three_phase and keys.rise_ratio >= 0.5:
+            message = f"found {keys.rise_ratio:g}, must be below 0.5 with three_phase"
             raise ConfigError(message, key="rise_ratio")
-        ends = [step for step, _ in self._corners()]
-        if not all(a < b for a, b in itertools.pairwise(ends)):
-            message = f"is {self.total_steps}, too few for the phases of OneCycle"
+        rise = keys.rise_ratio * keys.total_steps - 1
+        ends = [0.0, rise, *([2 * rise] if keys.three_phase else []), keys.total_steps - 1]
+        if not all(earlier < later for earlier, later in itertools.pairwise(ends)):
+            message = f"found {keys.total_steps}, too few for the phases of OneCycle"
             raise ConfigError(message, key="total_steps")
 
     def _corners(self) -> list[tuple[float, float]]:
@@ -243,24 +209,17 @@ class OneCycle(_Curve):
         return _half_cosine(done, length, start, end)
 
 
+@checked
 @dataclass(frozen=True)
 class CosineRestarts(_Curve):
     """Cosines from 1 to ``min_ratio``, each ``growth`` times as long as the one before.
 
     Loshchilov and Hutter, "SGDR" (2017): T_0 = ``cycle_steps``, T_mult = ``growth``.
-
-    Raises:
-        ConfigError: a count below 1, or ``min_ratio`` outside [0, 1].
     """
 
-    cycle_steps: int
-    growth: int = 1
-    min_ratio: float = 0.0
-
-    def __post_init__(self) -> None:
-        _check_count(self.cycle_steps, "cycle_steps")
-        _check_count(self.growth, "growth")
-        _check_share(self.min_ratio, "min_ratio")
+    cycle_steps: PositiveInt
+    growth: PositiveInt = 1
+    min_ratio: Share = 0.0
 
     def _factor(self, step: int) -> float:
         length = self.cycle_steps
@@ -272,7 +231,7 @@ class CosineRestarts(_Curve):
 
 
 def scaled(schedule: Schedule, learning_rate: float) -> Schedule:
-    """Rates instead of factors.
+    """Return a schedule of rates instead of factors.
 
     Raises:
         ConfigError: ``learning_rate`` is not a finite number above 0.
@@ -336,33 +295,29 @@ def _half_cosine(done: float, length: float, start: float, end: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * done / length)) / 2
 
 
-def _check_count(value: int, key: str) -> None:
-    if value < 1:
-        raise ConfigError(f"must be 1 or above, is {value!r}", key=key)
+def values_fault(values: Sequence[float], decay_epochs: Sequence[int]) -> str:
+    """Return what is wrong with the number of Piecewise's values; nothing: ''."""
+    if len(values) == len(decay_epochs) + 1:
+        return ""
+    count = len(decay_epochs)
+    return f"has {len(values)} rate(s) for {count} decay_epochs; give {count + 1}"
 
 
-def _check_share(value: float, key: str) -> None:
-    if not 0 <= value <= 1:
-        raise ConfigError(f"must lie between 0 and 1, is {value!r}", key=key)
-
-
-def _check_gamma(gamma: float) -> None:
-    if not 0 < gamma < 1:
-        raise ConfigError(f"must lie between 0 and 1, is {gamma!r}", key="gamma")
-
-
-def _check_milestones(
-    milestones: tuple[int, ...], steps_per_epoch: int, epochs: int, key: str
-) -> None:
-    if any(a >= b for a, b in itertools.pairwise((0, *milestones))):
-        message = f"must be epochs from 1 on, each later than the one before: {list(milestones)}"
-        raise ConfigError(message, key=key)
+def milestones_faults(milestones: Sequence[int], epochs: int) -> list[str]:
+    """Return what is wrong with milestones of a run of so many epochs."""
+    faults = []
+    if any(later <= earlier for earlier, later in itertools.pairwise(milestones)):
+        faults.append(f"found {list(milestones)}; each must be later than the one before")
     beyond = [milestone for milestone in milestones if milestone > epochs]
     if beyond:
-        in_epochs = ", ".join(f"{step / steps_per_epoch:.4g}" for step in milestones)
-        raise ConfigError(
-            f"{', '.join(map(str, beyond))} lies beyond the {epochs} epoch(s) of the run; did you "
-            f"mean steps? milestones are epochs, and an epoch has {steps_per_epoch} step(s): "
-            f"as steps they would be the epochs {in_epochs}",
-            key=key,
+        faults.append(
+            f"{', '.join(map(str, beyond))} lies beyond the {epochs} epoch(s) of the run "
+            "(Global.epoch_num); milestones are epochs: did you mean steps? Then divide them "
+            "by the steps of an epoch, which --dry-run prints"
         )
+    return faults
+
+
+def _check_milestones(milestones: Sequence[int], epochs: int, key: str) -> None:
+    for fault in milestones_faults(milestones, epochs):
+        raise ConfigError(fault, key=key)

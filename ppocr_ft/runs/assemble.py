@@ -40,7 +40,7 @@ from ppocr_ft.factory.device import cpu_threads, passes, precision
 from ppocr_ft.factory.objects import data_set, eval_data, eval_image, post_process, starting_network
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate, optimizer
 from ppocr_ft.losses.db import DBLoss
-from ppocr_ft.optim import Rates
+from ppocr_ft.optim.rates import Rates
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.runs.eval_previews import SHOWN_IMAGES, Pictures
 from ppocr_ft.runs.eval_records import KeptBoxes

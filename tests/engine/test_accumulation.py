@@ -23,7 +23,8 @@ from ppocr_ft.errors import ConfigError, DataError  # noqa: E402
 from ppocr_ft.factory import objects  # noqa: E402
 from ppocr_ft.factory.optimizers import total_batch_size  # noqa: E402
 from ppocr_ft.losses.db import DBLoss, DBTargets  # noqa: E402
-from ppocr_ft.optim import Optimizer, build_groups, build_optimizer  # noqa: E402
+from ppocr_ft.optim.groups import build_groups  # noqa: E402
+from ppocr_ft.optim.optimizers import Optimizer, build_optimizer  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 
 LR = 0.1

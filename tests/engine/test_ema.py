@@ -27,7 +27,8 @@ from ppocr_ft.engine.train_step import StepResult  # noqa: E402
 from ppocr_ft.engine.trainer import Callback  # noqa: E402
 from ppocr_ft.errors import WeightsError  # noqa: E402
 from ppocr_ft.metrics.det import RATES  # noqa: E402
-from ppocr_ft.optim import build_groups, build_optimizer  # noqa: E402
+from ppocr_ft.optim.groups import build_groups  # noqa: E402
+from ppocr_ft.optim.optimizers import build_optimizer  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 from ppocr_ft.runs.assemble import Judge  # noqa: E402
 from ppocr_ft.utils.timing import Stopwatch  # noqa: E402

@@ -21,15 +21,15 @@ from ppocr_ft.engine.callbacks import GroupFigures, group_figures  # noqa: E402
 from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile  # noqa: E402
 from ppocr_ft.engine.trainer import Callback  # noqa: E402
 from ppocr_ft.engine.update_ratio import UpdateRatios  # noqa: E402
-from ppocr_ft.optim import (  # noqa: E402
+from ppocr_ft.optim.group_names import group_names  # noqa: E402
+from ppocr_ft.optim.group_rules import Rule  # noqa: E402
+from ppocr_ft.optim.groups import (  # noqa: E402
     GroupSettings,
     ParamGroup,
-    Rule,
+    Penalty,
     build_groups,
-    build_optimizer,
 )
-from ppocr_ft.optim.group_names import group_names  # noqa: E402
-from ppocr_ft.optim.groups import Penalty  # noqa: E402
+from ppocr_ft.optim.optimizers import build_optimizer  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 from ppocr_ft.utils.progress import progress  # noqa: E402
 

@@ -16,7 +16,8 @@ from ppocr_ft.engine.train_step import (  # noqa: E402
 )
 from ppocr_ft.losses.db import DBLoss, DBTargets  # noqa: E402
 from ppocr_ft.models.architecture import Detector, build_architecture  # noqa: E402
-from ppocr_ft.optim import GradientClip, Optimizer, build_groups, build_optimizer  # noqa: E402
+from ppocr_ft.optim.groups import build_groups  # noqa: E402
+from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer  # noqa: E402
 
 SMALL = {
     "Backbone": {"name": "MobileNetV3", "scale": 0.35, "model_name": "small", "disable_se": True},

@@ -10,7 +10,6 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.errors import ConfigError
 from ppocr_ft.losses.db import DBLoss, DBTargets
 from ppocr_ft.models.configs import PFHeadLocalConfig
 from ppocr_ft.models.db_head import PFHeadLocal

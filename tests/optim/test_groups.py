@@ -10,16 +10,16 @@ from paddle import nn
 
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.models.architecture import build_detector
-from ppocr_ft.optim.groups import (
+from ppocr_ft.optim.group_rules import (
     Fresh,
+    HeadFirstKeys,
+    LayerDecayKeys,
     NoDecay,
-    ParamGroups,
-    Penalty,
     Rule,
-    build_groups,
     head_first,
     layer_decay,
 )
+from ppocr_ft.optim.groups import ParamGroups, Penalty, build_groups
 from tests.support.nets_reference import entries
 
 DETECTOR = "PP-OCRv4_mobile_det"
@@ -174,7 +174,7 @@ def test_the_detectors_own_factors_and_decay(detector: nn.Layer) -> None:
 
 
 def test_head_first(detector: nn.Layer) -> None:
-    found = settings_of(build_groups(detector, head_first()))
+    found = settings_of(build_groups(detector, head_first(HeadFirstKeys())))
     assert found["backbone.conv1.conv.weight"][0] == 0.1
     assert found["backbone.blocks2.0.dw_conv.lab.scale"][0] == pytest.approx(0.01)
     assert found["neck.ins_conv.0.in_conv.weight"][0] == 0.5
@@ -182,7 +182,7 @@ def test_head_first(detector: nn.Layer) -> None:
 
 
 def test_layer_decay(detector: nn.Layer) -> None:
-    found = settings_of(build_groups(detector, layer_decay(detector, 0.5)))
+    found = settings_of(build_groups(detector, layer_decay(detector, LayerDecayKeys(decay=0.5))))
     stages = ["conv1.conv.weight", "blocks2.0.dw_conv.conv_1x1.conv.weight", "layer_list.0.weight"]
     factors = [found[f"backbone.{name}"][0] for name in stages]
     assert factors == [0.5**7, 0.5**6, 0.5]  # conv1, blocks2 to blocks6, layer_list
@@ -190,13 +190,15 @@ def test_layer_decay(detector: nn.Layer) -> None:
 
 
 def test_a_preset_may_leave_a_part_to_rules_before_it(detector: nn.Layer) -> None:
-    groups = build_groups(detector, [Rule("^head", 5.0), *head_first(key="x.preset")])
+    groups = build_groups(
+        detector, [Rule("^head", 5.0), *head_first(HeadFirstKeys(), key="x.preset")]
+    )
     assert settings_of(groups)["head.thresh.conv1.weight"][0] == 5
     assert [rule.shown for rule, count, _ in groups.matched if not count] == ["head"]
 
 
 def test_layer_decay_counts_a_list_of_stages_one_by_one() -> None:
-    rules = layer_decay(build_detector("PP-OCRv4_server_det"), 0.5)
+    rules = layer_decay(build_detector("PP-OCRv4_server_det"), LayerDecayKeys(decay=0.5))
     assert [(rule.match, rule.lr_mult) for rule in rules] == [
         (r"^backbone\.stem\.", 0.5**5),
         *[(rf"^backbone\.stages\.{i}\.", 0.5 ** (4 - i)) for i in range(4)],
@@ -235,7 +237,7 @@ WRONG: list[tuple[str, Callable[[], object], str, str]] = [
     ),
     (
         "a preset that gets nothing",
-        lambda: build_groups(Tiny(), [Rule(""), *head_first(key="x[1].preset")]),
+        lambda: build_groups(Tiny(), [Rule(""), *head_first(HeadFirstKeys(), key="x[1].preset")]),
         "x[1].preset",
         "all its 2 parameter(s) go to earlier groups",
     ),
@@ -250,8 +252,12 @@ WRONG: list[tuple[str, Callable[[], object], str, str]] = [
     ("bad expression", lambda: Rule("(body"), "match", "'(body'"),
     ("negative factor", lambda: Rule("", -1.0), "lr_mult", "-1.0"),
     ("decay NaN", lambda: Rule("", 1.0, float("nan")), "weight_decay", "nan"),
-    ("layer decay 0", lambda: layer_decay(Tiny(), 0.0), "layer_decay", "0.0"),
-    ("no backbone", lambda: layer_decay(Tiny(), 0.5), "layer_decay", "backbone"),
+    (
+        "no backbone",
+        lambda: layer_decay(Tiny(), LayerDecayKeys(decay=0.5)),
+        "layer_decay",
+        "backbone",
+    ),
 ]
 
 

@@ -12,17 +12,11 @@ import pytest
 from paddle import nn
 
 from ppocr_ft.errors import ConfigError, WeightsError
-from ppocr_ft.optim import (
-    OPTIMIZERS,
-    GradientClip,
-    OneCycle,
-    Optimizer,
-    Rule,
-    build_groups,
-    build_optimizer,
-    default_weight_decay,
-    scaled,
-)
+from ppocr_ft.optim.configs import OPTIMIZERS
+from ppocr_ft.optim.group_rules import Rule
+from ppocr_ft.optim.groups import build_groups
+from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
+from ppocr_ft.optim.schedules import OneCycle, scaled
 
 L2Decay = paddle.regularizer.L2Decay
 
@@ -341,7 +335,7 @@ def test_no_gradients_have_norm_zero() -> None:
 
 @pytest.mark.parametrize(("name", "decay"), [("Adam", 0), ("AdamW", 0.01), ("Lamb", 0.01)])
 def test_default_weight_decay(name: str, decay: float) -> None:
-    assert default_weight_decay(name) == decay
+    assert OPTIMIZERS[name].weight_decay == decay
 
 
 WRONG: list[tuple[str, dict[str, Any], str, str]] = [

@@ -154,7 +154,7 @@ def test_rectangle_by_hand(
         ({"thresh": 0.95}, 0),
         ({"box_thresh": 0.91}, 0),
         ({"thresh": 0.95, "box_thresh": 0.0}, 0),
-        ({"unclip_ratio": 0.0}, 1),
+        ({"unclip_ratio": 0.001}, 1),
         ({"thresh": 0.875}, 0),
         ({"thresh": 0.87, "box_thresh": 0.875}, 1),
     ],

@@ -15,7 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "utils": set(),
     "version": set(),
     "geometry": set(),
-    "config": {"engine", "losses", "metrics", "models", "postprocess"},
+    "config": {"engine", "losses", "metrics", "models", "optim", "postprocess"},
     "transforms": {"geometry"},
     "data": {"transforms", "geometry"},
     "models": set(),
@@ -53,7 +53,7 @@ LIBRARIES: dict[str, set[str]] = {
     "losses": _PYDANTIC | {"paddle", "numpy"},
     "postprocess": _DRAWING | {"shapely"},
     "metrics": {"numpy", "shapely"},
-    "optim": {"paddle", "numpy"},
+    "optim": _PYDANTIC | {"paddle", "numpy"},
     "upstream": set(),
 }
 """Which libraries a part may import besides the standard one; parts not named here: any."""

@@ -18,8 +18,8 @@ from ppocr_ft.commands.train.schedule_plot import (
 from ppocr_ft.config import Config
 from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
-from ppocr_ft.optim import whole_epochs
 from ppocr_ft.optim.group_names import group_names
+from ppocr_ft.optim.schedules import whole_epochs
 from ppocr_ft.runs.assemble import Parts, prepare
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.shrink_schedule import ShrinkSchedule

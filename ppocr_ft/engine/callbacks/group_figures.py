@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ppocr_ft.engine.metrics_file import LR, UPDATE_RATIO
 from ppocr_ft.engine.update_ratio import UpdateRatios
-from ppocr_ft.optim import Optimizer
 from ppocr_ft.optim.group_names import group_names
+from ppocr_ft.optim.optimizers import Optimizer
 
 
 class GroupFigures:

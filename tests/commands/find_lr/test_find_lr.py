@@ -38,7 +38,7 @@ from ppocr_ft.engine.state import TrainState  # noqa: E402
 from ppocr_ft.engine.train_step import TrainBatch, train_step  # noqa: E402
 from ppocr_ft.engine.trainer import seed_step  # noqa: E402
 from ppocr_ft.losses.db import DBLoss  # noqa: E402
-from ppocr_ft.optim import Optimizer  # noqa: E402
+from ppocr_ft.optim.optimizers import Optimizer  # noqa: E402
 from ppocr_ft.runs.assemble import prepare  # noqa: E402
 from ppocr_ft.transforms.shrink_schedule import EPOCH_CLOCK  # noqa: E402
 

@@ -1,28 +1,73 @@
-"""The ``Optimizer`` section: optimizer, learning rate and regularizer, PaddleOCR's keys."""
+"""The keys of ``Optimizer``: optimizer, learning rate and regularizer, by PaddleOCR's names.
+
+The config, the optimizers and the schedules read them, so there is no paddle in here.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Lt
 from pydantic import BeforeValidator
 
-from ppocr_ft.config.param_groups import GroupItem
 from ppocr_ft.declaration import (
     Listed,
     NonNegativeFloat,
     NonNegativeInt,
+    OneOf,
     OpenShare,
     PositiveFloat,
     PositiveInt,
     Section,
     Text,
 )
+from ppocr_ft.optim.group_rules import GroupItem
 
-DEFAULT_WEIGHT_DECAY = {"AdamW": 0.01, "Lamb": 0.01}
-"""Paddle's, where a config has none."""
+
+@dataclass(frozen=True)
+class OptimizerKind:
+    """An optimizer's own keys with Paddle's defaults, and what it decays by where none is given.
+
+    ``group_keys`` are those of its keys that are about parameter groups.
+    """
+
+    defaults: Mapping[str, float | bool]
+    weight_decay: float = 0.0
+    group_keys: tuple[str, ...] = ()
+
+
+_BETAS = {"beta1": 0.9, "beta2": 0.999}
+OPTIMIZERS = {
+    "Adam": OptimizerKind({**_BETAS, "epsilon": 1e-8}),
+    "AdamW": OptimizerKind(
+        {**_BETAS, "epsilon": 1e-8},
+        weight_decay=0.01,
+        group_keys=("no_weight_decay_name", "one_dim_param_no_weight_decay"),
+    ),
+    "Momentum": OptimizerKind({"momentum": 0.9, "use_nesterov": False}),
+    "RMSProp": OptimizerKind({"momentum": 0.0, "rho": 0.95, "epsilon": 1e-6, "centered": False}),
+    "Adagrad": OptimizerKind({"epsilon": 1e-6, "initial_accumulator_value": 0.0}),
+    "Lamb": OptimizerKind({**_BETAS, "epsilon": 1e-6}, weight_decay=0.01),
+}
+SCHEDULES = {
+    "Const": ("learning_rate",),
+    "Cosine": ("learning_rate", "min_lr"),
+    "CosineRestarts": ("learning_rate", "cycle", "cycle_growth", "min_lr"),
+    "CyclicalCosine": ("learning_rate", "cycle", "cycle_growth", "min_lr"),
+    "Linear": ("learning_rate", "end_lr", "power"),
+    "Poly": ("learning_rate", "end_lr", "power"),
+    "DecayLearningRate": ("learning_rate", "end_lr", "factor"),
+    "Step": ("learning_rate", "step_size", "gamma"),
+    "MultiStepDecay": ("learning_rate", "milestones", "gamma"),
+    "Piecewise": ("decay_epochs", "values"),
+    "Exponential": ("learning_rate", "gamma"),
+    "OneCycle": ("max_lr", "anneal_strategy", "three_phase"),
+    "ReduceLROnPlateau": ("learning_rate", "factor", "patience", "cooldown", "min_lr"),
+}
+"""Each schedule's keys."""
 
 DecayRate = Annotated[float, Ge(0), Lt(1)]
 """How much of a running mean a step keeps."""
@@ -51,21 +96,7 @@ class LearningRate(Section):
         "epochs": "Global.epoch_num says it",
         "step_each_epoch": "the data set says it",
     }
-    USED: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Const": ("learning_rate",),
-        "Cosine": ("learning_rate", "min_lr"),
-        "CosineRestarts": ("learning_rate", "cycle", "cycle_growth", "min_lr"),
-        "CyclicalCosine": ("learning_rate", "cycle", "cycle_growth", "min_lr"),
-        "Linear": ("learning_rate", "end_lr", "power"),
-        "Poly": ("learning_rate", "end_lr", "power"),
-        "DecayLearningRate": ("learning_rate", "end_lr", "factor"),
-        "Step": ("learning_rate", "step_size", "gamma"),
-        "MultiStepDecay": ("learning_rate", "milestones", "gamma"),
-        "Piecewise": ("decay_epochs", "values"),
-        "Exponential": ("learning_rate", "gamma"),
-        "OneCycle": ("max_lr", "anneal_strategy", "three_phase"),
-        "ReduceLROnPlateau": ("learning_rate", "factor", "patience", "cooldown", "min_lr"),
-    }
+    USED: ClassVar[Mapping[str, tuple[str, ...]]] = SCHEDULES
     REQUIRED: ClassVar[frozenset[str]] = frozenset(
         (
             "learning_rate",
@@ -80,21 +111,7 @@ class LearningRate(Section):
     )
     """Of the keys that a schedule uses, those that have no default."""
 
-    name: Literal[
-        "Const",
-        "Cosine",
-        "CosineRestarts",
-        "CyclicalCosine",
-        "Linear",
-        "Poly",
-        "DecayLearningRate",
-        "Step",
-        "MultiStepDecay",
-        "Piecewise",
-        "Exponential",
-        "OneCycle",
-        "ReduceLROnPlateau",
-    ] = "Const"
+    name: Annotated[str, OneOf(tuple(SCHEDULES))] = "Const"
     learning_rate: PositiveFloat | None = None
     """Rate after warm-up."""
     scale_lr: Literal["linear", "sqrt", "none"] = "none"
@@ -180,22 +197,11 @@ class OptimizerSection(Section):
         "multi_precision": "Global.amp_level says it",
     }
     USED: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "Adam": ("beta1", "beta2", "epsilon"),
-        "AdamW": (
-            "beta1",
-            "beta2",
-            "epsilon",
-            "no_weight_decay_name",
-            "one_dim_param_no_weight_decay",
-        ),
-        "Momentum": ("momentum", "use_nesterov"),
-        "RMSProp": ("momentum", "rho", "epsilon", "centered"),
-        "Adagrad": ("epsilon", "initial_accumulator_value"),
-        "Lamb": ("beta1", "beta2", "epsilon"),
+        name: (*kind.defaults, *kind.group_keys) for name, kind in OPTIMIZERS.items()
     }
     REQUIRED: ClassVar[frozenset[str]] = frozenset()
 
-    name: Literal["Adam", "AdamW", "Momentum", "RMSProp", "Adagrad", "Lamb"]
+    name: Annotated[str, OneOf(tuple(OPTIMIZERS))]
     lr: LearningRate
     beta1: DecayRate | None = None
     """Decay of the gradient's mean per step."""
@@ -206,11 +212,13 @@ class OptimizerSection(Section):
     momentum: DecayRate | None = None
     """Decay of the velocity per step."""
     use_nesterov: bool | None = None
+    """Whether the gradient is taken where the velocity leads (Nesterov)."""
     rho: DecayRate | None = None
     """Decay of the squared gradient's mean per step."""
     centered: bool | None = None
     """Whether the squared gradient is taken about its mean."""
     initial_accumulator_value: NonNegativeFloat | None = None
+    """What the sum of squared gradients starts from."""
     weight_decay: NonNegativeFloat | None = None
     """Decay per step at rate 1: decoupled for AdamW and Lamb, else as L2."""
     no_weight_decay_name: Text | None = None
