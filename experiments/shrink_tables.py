@@ -17,6 +17,7 @@ from experiments.paddleocr_runs import RUN_EPOCHS, SEED, our_pair, paddleocr_pai
 from ppocr_ft import EpochClock, MakeBorderMap, MakeShrinkMap
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
+from ppocr_ft.transforms.pipeline import Pipeline
 from tests.support.paddleocr_wheels import border_class
 from tests.support.reference_maps import reference, run_pair
 
@@ -36,7 +37,7 @@ def all_tables(crop: Crop) -> list[Table]:
         versions(),
         total_epochs(crop),
         ceiling("ceiling_made_up", crop.polygons),
-        errors(crop),
+        errors(),
         nan_pixels(crop),
         outside(),
     ]
@@ -114,11 +115,11 @@ def receipt_polygons() -> list[NDArray[np.float64]]:
     return [np.array(text["points"], dtype=np.float64) for text in texts[:RECEIPT_LINES]]
 
 
-def errors(crop: Crop) -> Table:
+def errors() -> Table:
     """What the operators say to keys that can't be right."""
 
     def unequal_pair() -> None:
-        MakeShrinkMap(shrink_ratio=0.5)(MakeBorderMap(shrink_ratio=0.4)(crop.sample()))
+        Pipeline([MakeBorderMap(shrink_ratio=0.4), MakeShrinkMap(shrink_ratio=0.5)])
 
     def ratio_without_epoch() -> None:
         _ = MakeShrinkMap(total_epoch=RUN_EPOCHS, clock=EpochClock()).shrink_ratio
@@ -131,7 +132,7 @@ def errors(crop: Crop) -> Table:
         ),
         ("`shrink_ratio_end: 0.6` alone", lambda: MakeShrinkMap(shrink_ratio_end=0.6)),
         ("`total_epoch: 0`", lambda: MakeShrinkMap(total_epoch=0)),
-        ("MakeBorderMap at 0.4, MakeShrinkMap at 0.5", unequal_pair),
+        ("MakeBorderMap at 0.4, MakeShrinkMap at 0.5 in one pipeline", unequal_pair),
         (f"`total_epoch: {RUN_EPOCHS}`, and nobody calls `set_epoch`", ratio_without_epoch),
     ]
     rows = [[keys, *_complaint(case)] for keys, case in cases]

@@ -337,16 +337,22 @@ def read_section(
     try:
         return section.model_validate(dict(keys))
     except ValidationError as reason:
-        start = [path] if path else []
+        start = (path,) if path else ()
         faults = {
-            ".".join(map(str, [*start, *details["loc"]])): describe(details)
+            (*start, *details["loc"]): describe(details)
             for details in reason.errors(include_url=False)
             if is_telling(details)
         }
-    (key, message), *others = faults.items()
-    if not others:
-        raise ConfigError(message, key=key or None)
-    raise ConfigError("; ".join(f"{key}: {message}" for key, message in faults.items()))
+    (place, message), *others = faults.items()
+    if others:
+        within = {place[: len(start) + 1] for place in faults}
+        place = within.pop() if len(within) == 1 else start
+        message = "; ".join(f"{_dotted(place)}: {words}" for place, words in faults.items())
+    raise ConfigError(message, key=_dotted(place) or None)
+
+
+def _dotted(place: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, place))
 
 
 Constructor = TypeVar("Constructor", bound=type)
@@ -357,6 +363,8 @@ def checked_by(kind: Constructor, section: type[Section]) -> Constructor:
 
     The constructor gets each value as the section has read it: a list as a tuple, say.
     """
+    if not section.model_fields:
+        return kind
     init = kind.__init__  # type: ignore[misc]
     signature = inspect.signature(init)
 

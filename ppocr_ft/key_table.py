@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 
 from ppocr_ft.declaration import Choice, OneOf, Section
-from ppocr_ft.messages import show
+from ppocr_ft.messages import in_yaml
 
 _PLAIN = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 
@@ -38,7 +38,7 @@ def keys_of(section: type[Section]) -> tuple[Key, ...]:
     docstrings = _attribute_docstrings(section)
     keys = []
     for name, field in section.model_fields.items():
-        default = "" if field.is_required() else show(_plain(field.default))
+        default = "" if field.is_required() else in_yaml(_plain(field.default))
         meaning = field.description or docstrings.get(name, "")
         meaning = meaning[:1].upper() + meaning[1:]
         keys.append(Key(name, values_in_words(hints[name]), default, meaning))
@@ -90,7 +90,7 @@ def values_in_words(hint: Any, limits: tuple[object, ...] = ()) -> str:
     if hint in (None, type(None)):
         return "null"
     if origin is Literal:
-        return ", ".join(show(member).strip("'") for member in members)
+        return ", ".join(in_yaml(member).strip("'") for member in members)
     if origin is tuple:
         return _list_in_words(members)
     bounds = _bounds_in_words(limits)

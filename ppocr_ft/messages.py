@@ -38,16 +38,17 @@ def nearest(word: str, known: Collection[str]) -> str | None:
 
 
 def show(value: object) -> str:
-    """Return a value of a config in YAML's words, shortened to one line."""
-    text = _flow(value)
+    """Return a value in YAML's words, shortened to one line."""
+    text = in_yaml(value)
     return text if len(text) <= MAX_SHOWN_CHARS else f"{text[: MAX_SHOWN_CHARS - 3]}..."
 
 
-def _flow(value: object) -> str:
+def in_yaml(value: object) -> str:
+    """Return a value in YAML's words, in one line."""
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{name}: {_flow(below)}' for name, below in value.items())}}}"
+        return f"{{{', '.join(f'{name}: {in_yaml(below)}' for name, below in value.items())}}}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_flow, value))}]"
+        return f"[{', '.join(map(in_yaml, value))}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return repr(value)

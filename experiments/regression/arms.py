@@ -53,7 +53,11 @@ class WheelMaps:
         self._version = arm.version
         self._repaired = arm.repaired
         self._keys = {**recipe, **dict(arm.keys)}
-        self.shrink_ratio = float(shrink_class(arm.version)(**self._keys).shrink_ratio)
+        self._shrink_ratio = float(shrink_class(arm.version)(**self._keys).shrink_ratio)
+
+    def ratio_of(self, data: Mapping[str, Any]) -> float:
+        """Return the ratio, which no epoch changes."""
+        return self._shrink_ratio
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         given = {key: data[key] for key in ("image", "polys", "ignore_tags")}

@@ -34,6 +34,7 @@ from ppocr_ft.factory import objects
 from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.runs import assemble
 from ppocr_ft.transforms import MakeShrinkMap
+from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH
 
 RECIPE = Path(__file__).with_name("recipe.yml")
 UNCLIP_RATIOS = (0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 1.8, 2.2, 2.6)
@@ -122,7 +123,8 @@ class Recorder(Callback):
         self.run.seen.append(_digest([batch.batch.images]))
         self.run.losses.append(float(result.losses["loss"]))
         if progress.step_in_epoch == 0:
-            self.run.shrink_ratios.append(self._maps.shrink_ratio)
+            data = {TRUE_EPOCH: progress.epochs_done}
+            self.run.shrink_ratios.append(self._maps.ratio_of(data))
         if progress.step in (*self._laboratory.evaluated_steps, trainer.total_steps):
             self.run.rates[progress.step] = self._laboratory.judge(trainer.state.network)
 

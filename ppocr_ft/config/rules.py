@@ -5,30 +5,23 @@ A fault carries the key that it is about; ``load_config`` adds file and line.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Literal
 
 from ppocr_ft.config.faults import Fault, error, found_by, warning
 from ppocr_ft.config.schema import Config, Dataset
 from ppocr_ft.config.solver_rules import SOLVER_RULES
-from ppocr_ft.config.transforms import (
-    PADDLEOCR_RISE,
-    DetResizeForTest,
-    EastRandomCropData,
-    KeepKeys,
-    MakeBorderMap,
-    MakeShrinkMap,
-    NormalizeImage,
-    Operator,
-    ScaledCrop,
-    ShrinkScheduled,
-    ToCHWImage,
-)
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
+from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
+from ppocr_ft.transforms.image_ops import KeepKeys, NormalizeImage, ToCHWImage
+from ppocr_ft.transforms.registry import OperatorSection
+from ppocr_ft.transforms.resize import DetResizeForTest
+from ppocr_ft.transforms.shrink_schedule import PADDLEOCR_RISE, ShrinkSchedule, ShrinkScheduled
 
 Rule = Callable[[Config], list[Fault]]
 Mode = Literal["Train", "Eval"]
-Placed = tuple[str, Operator]
+Placed = tuple[str, OperatorSection]
 """An operator with its key."""
 
 MAP_OPERATORS = ("MakeBorderMap", "MakeShrinkMap")
@@ -100,10 +93,10 @@ def fixed_size(config: Config) -> list[Fault]:
     return [error(_pipeline("Train"), message)]
 
 
-def _makes_one_size(operator: Operator) -> bool:
-    if isinstance(operator, DetResizeForTest):
+def _makes_one_size(operator: OperatorSection) -> bool:
+    if operator.is_a(DetResizeForTest):
         return operator.image_shape is not None and not operator.keep_ratio
-    return isinstance(operator, (EastRandomCropData, ScaledCrop))
+    return operator.is_a(EastRandomCropData, ScaledCrop)
 
 
 def operator_order(config: Config) -> list[Fault]:
@@ -124,7 +117,7 @@ def _geometry_after_maps(placed: list[Placed]) -> list[Fault]:
     faults = []
     for i, (key, operator) in enumerate(placed):
         drawn = [(k, op.name) for k, op in placed[:i] if op.name in MAP_OPERATORS]
-        if operator.MOVES_TEXTS and drawn:
+        if getattr(operator.OPERATOR, "MOVES_TEXTS", False) and drawn:
             maps_key, maps = drawn[0]
             message = (
                 f"moves the texts after {maps} has drawn its map, which no longer fits; "
@@ -155,9 +148,9 @@ def normalize_layout(config: Config) -> list[Fault]:
     for mode in REQUIRED_OPERATORS:
         after = False
         for key, operator in placed_operators(config, mode):
-            after = after or isinstance(operator, ToCHWImage)
+            after = after or operator.is_a(ToCHWImage)
             wanted = "chw" if after else "hwc"
-            if isinstance(operator, NormalizeImage) and operator.order != wanted:
+            if operator.is_a(NormalizeImage) and operator.order != wanted:
                 place = "after" if after else "before"
                 message = f"found {operator.order!r}, but {place} ToCHWImage it is {wanted!r}"
                 faults.append(error(f"{key}.order", message))
@@ -169,9 +162,11 @@ def shrink_pair(config: Config) -> list[Fault]:
     border, shrink = _pair(config)
     if border is None or shrink is None:
         return []
-    epochs = config.Global.epoch_num
-    ours, theirs = _schedule(shrink[1], epochs), _schedule(border[1], epochs)
-    if all(math.isclose(a, b, abs_tol=1e-9) for a, b in zip(ours, theirs, strict=True)):
+    try:
+        ours, theirs = (shrink_schedule(config, operator) for _, operator in (shrink, border))
+    except ConfigError:
+        return []  # shrink_end's
+    if ours.equals(theirs):
         return []
     differing = [
         name
@@ -179,11 +174,12 @@ def shrink_pair(config: Config) -> list[Fault]:
         if getattr(shrink[1], name) != getattr(border[1], name)
     ]
     message = (
-        f"MakeShrinkMap's schedule is {_in_words(ours)}, MakeBorderMap's {_in_words(theirs)}; both "
+        f"MakeShrinkMap's schedule is {ours.describe()}, MakeBorderMap's {theirs.describe()}; both "
         f"draw the same text, so give both the same {' and '.join(differing)}"
     )
-    ramps = [op for op in (border[1], shrink[1]) if op.end_ratio() != op.shrink_ratio]
-    horizon = ["Global.epoch_num"] if any(op.total_epoch is None for op in ramps) else []
+    ramps = ((ours, shrink[1]), (theirs, border[1]))
+    by_run = any(not of.is_constant and item.total_epoch is None for of, item in ramps)
+    horizon = ["Global.epoch_num"] if by_run else []
     return [error(f"{shrink[0]}.{differing[0]}", message, border[0], shrink[0], *horizon)]
 
 
@@ -191,13 +187,11 @@ def shrink_end(config: Config) -> list[Fault]:
     """A ramp stays below 1, where texts would not shrink at all."""
     faults = []
     for key, operator in placed_operators(config, "Train"):
-        if isinstance(operator, ShrinkScheduled) and operator.end_ratio() >= 1:
-            message = (
-                f"found {operator.shrink_ratio:g}; with total_epoch {operator.total_epoch} and no "
-                f"shrink_ratio_end it rises by {PADDLEOCR_RISE:g} to {operator.end_ratio():g}, "
-                "which must stay below 1: lower it or set shrink_ratio_end"
-            )
-            faults.append(error(f"{key}.shrink_ratio", message))
+        if operator.is_a(ShrinkScheduled):
+            try:
+                shrink_schedule(config, operator)
+            except ConfigError as reason:
+                faults.append(error(f"{key}.{reason.key}", reason.message))
     return faults
 
 
@@ -206,20 +200,22 @@ def ramp_length(config: Config) -> list[Fault]:
     _, shrink = _pair(config)
     if shrink is None or shrink[1].total_epoch is None:
         return []
-    key, operator = shrink
-    run, ramp = config.Global.epoch_num, operator.total_epoch
-    if ramp == run or ramp is None or operator.end_ratio() == operator.shrink_ratio:
+    try:
+        schedule = shrink_schedule(config, shrink[1])
+    except ConfigError:
         return []
-    start, end = operator.shrink_ratio, operator.end_ratio()
-    last = start + (end - start) * min(run / ramp, 1)
+    run, ramp, start = config.Global.epoch_num, shrink[1].total_epoch, schedule.start
+    if ramp == run or schedule.is_constant:
+        return []
     seed = config.Global.seed
     message = (
         f"{ramp} differs from Global.epoch_num {run}: the shrink ratio goes from {start:g} to "
-        f"{last:.4g} in this run ({end:g} in epoch {ramp}). PaddleOCR 2.7 and 2.8 take the seed "
-        f"for the epoch and would train at a constant {start:g} + {PADDLEOCR_RISE:g} * {seed} / "
-        f"{ramp} = {start + PADDLEOCR_RISE * seed / ramp:.4g}; later versions stay at {start:g}"
+        f"{schedule.ratio(run):.4g} in this run ({schedule.end:g} in epoch {ramp}). PaddleOCR 2.7 "
+        f"and 2.8 take the seed for the epoch and would train at a constant {start:g} + "
+        f"{PADDLEOCR_RISE:g} * {seed} / {ramp} = {start + PADDLEOCR_RISE * seed / ramp:.4g}; later "
+        f"versions stay at {start:g}"
     )
-    return [warning(f"{key}.total_epoch", message, "Global.epoch_num")]
+    return [warning(f"{shrink[0]}.total_epoch", message, "Global.epoch_num")]
 
 
 def kept_keys(config: Config) -> list[Fault]:
@@ -227,7 +223,7 @@ def kept_keys(config: Config) -> list[Fault]:
     faults = []
     for mode, required in REQUIRED_KEYS.items():
         for key, operator in placed_operators(config, mode):
-            if not isinstance(operator, KeepKeys):
+            if not operator.is_a(KeepKeys):
                 continue
             missing = [name for name in required if name not in operator.keep_keys]
             if missing:
@@ -282,25 +278,18 @@ def placed_operators(config: Config, mode: Mode) -> list[Placed]:
     return [(f"{_pipeline(mode)}.{i}.{op.name}", op) for i, op in enumerate(operators)]
 
 
-def _pair(
-    config: Config,
-) -> tuple[tuple[str, MakeBorderMap] | None, tuple[str, MakeShrinkMap] | None]:
-    """The two map operators of training, each None where it is missing."""
-    border = shrink = None
-    for key, operator in placed_operators(config, "Train"):
-        if isinstance(operator, MakeBorderMap):
-            border = border or (key, operator)
-        elif isinstance(operator, MakeShrinkMap):
-            shrink = shrink or (key, operator)
-    return border, shrink
+def shrink_schedule(config: Config, operator: OperatorSection) -> ShrinkSchedule:
+    """Return the schedule of a map operator.
+
+    Raises:
+        ConfigError: its ramp would reach 1.
+    """
+    keys = operator.shrink_ratio, operator.shrink_ratio_end, operator.total_epoch
+    return ShrinkSchedule.from_keys(*keys, config.Global.epoch_num)
 
 
-def _schedule(operator: ShrinkScheduled, epoch_num: int) -> tuple[float, float, float]:
-    """First ratio, last ratio, epochs between them (0 where both are the same)."""
-    start, end = operator.shrink_ratio, operator.end_ratio()
-    return start, end, 0.0 if start == end else float(operator.total_epoch or epoch_num)
-
-
-def _in_words(schedule: tuple[float, float, float]) -> str:
-    start, end, epochs = schedule
-    return f"constant {start:g}" if not epochs else f"{start:g} to {end:g} over {epochs:g} epochs"
+def _pair(config: Config) -> tuple[Placed | None, Placed | None]:
+    """Return the two map operators of training, each None where it is missing."""
+    placed = placed_operators(config, "Train")
+    border = next((item for item in placed if item[1].is_a(MakeBorderMap)), None)
+    return border, next((item for item in placed if item[1].is_a(MakeShrinkMap)), None)

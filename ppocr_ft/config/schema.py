@@ -12,7 +12,6 @@ from annotated_types import MinLen
 from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
 
 from ppocr_ft.config.faults import Fault
-from ppocr_ft.config.transforms import OperatorItem
 from ppocr_ft.config.yaml_text import dump_yaml
 from ppocr_ft.declaration import (
     Listed,
@@ -32,6 +31,7 @@ from ppocr_ft.metrics import det as metrics_det
 from ppocr_ft.models.configs import ArchitectureConfig
 from ppocr_ft.optim.configs import OptimizerSection
 from ppocr_ft.postprocess import db as postprocess_db
+from ppocr_ft.transforms.registry import OperatorItem
 
 SAMPLE_DATA_DIR = "sample"
 """The ``data_dir`` that means the built-in sample data set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -15,9 +15,9 @@ from ppocr_ft.data.faults import describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms.pipeline import Pipeline
-from ppocr_ft.transforms.shrink_schedule import EpochClock
+from ppocr_ft.transforms.registry import Operator
+from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH, SharedEpoch
 
-Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Indices = NDArray[np.int64]
 
 _SUBSET, _AUGMENT, _REPLACE = range(3)
@@ -55,7 +55,6 @@ class SimpleDataSet:
         strict: the first bad sample is raised.
         replace_bad: give a drawn good sample for a bad one; otherwise (evaluation) its item has
             no sample.
-        clock: where the epoch is read; the data set's own if not given.
 
     Raises:
         DataError: no line can be used; with ``strict``, any line can't.
@@ -73,14 +72,13 @@ class SimpleDataSet:
         seed: int = 0,
         strict: bool = False,
         replace_bad: bool = True,
-        clock: EpochClock | None = None,
     ) -> None:
         paths = [label_file_list] if isinstance(label_file_list, (str, Path)) else label_file_list
         self.pipeline = Pipeline(transforms)
         self.seed = seed
         self.strict = strict
         self.replace_bad = replace_bad
-        self.clock = EpochClock() if clock is None else clock
+        self.clock = SharedEpoch()
         self._ratios = _ratios(ratio_list, len(paths))
         files = read_label_files(paths, data_dir, delimiter)
         self.label_faults = tuple(fault for file in files for fault in file.faults)
@@ -133,6 +131,8 @@ class SimpleDataSet:
     def _sample(self, entry: LabelEntry, epoch: int, index: int) -> tuple[dict[str, Any], str]:
         rng = np.random.default_rng([_AUGMENT, self.seed, epoch, index])
         data = _read(entry, rng)
+        if epoch:  # evaluation has none
+            data[TRUE_EPOCH] = epoch
         path: str = data["img_path"]
         if self.pipeline.wants_donor:
             data["ext_data"] = self._donors(rng)

@@ -8,8 +8,9 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.data.dataset import Item, Operator
+from ppocr_ft.data.dataset import Item
 from ppocr_ft.errors import DataError
+from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.utils.prefetch import read_ahead
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})

@@ -22,7 +22,6 @@ from ppocr_ft.data import (
 from ppocr_ft.engine.train_step import Batch, TrainBatch
 from ppocr_ft.errors import DataError
 from ppocr_ft.losses.db import DBTargets
-from ppocr_ft.transforms import set_epoch
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.timing import Stopwatch
 
@@ -78,7 +77,6 @@ class Feed:
 
     def epoch(self, epoch: int, first_step: int = 0) -> Generator[TrainBatch, None, None]:
         """The batches of epoch 1, 2, ... from one of its steps on."""
-        set_epoch(epoch)
         self.data.set_epoch(epoch)
         self.faults = FaultLog(self.data.label_faults if epoch == 1 else ())
         order = epoch_order(len(self.data), seed=self.seed, epoch=epoch, shuffle=self.shuffle)

@@ -11,7 +11,7 @@ import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
-from ppocr_ft.data.dataset import Operator, SimpleDataSet
+from ppocr_ft.data.dataset import SimpleDataSet
 from ppocr_ft.data.images import ImageSet, find_images, unlabelled
 from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.engine import evaluate as engine
@@ -23,7 +23,8 @@ from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.transforms import registry
+from ppocr_ft.transforms.registry import Operator
+from ppocr_ft.transforms.shrink_schedule import ShrinkScheduled
 from ppocr_ft.weights import (
     CoverageReport,
     WeightsSource,
@@ -32,7 +33,6 @@ from ppocr_ft.weights import (
     open_source,
 )
 
-SCHEDULED_OPERATORS = {"MakeBorderMap", "MakeShrinkMap"}
 LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
 
 
@@ -87,8 +87,8 @@ def operators(
     chosen = [item for item in dataset.transforms if item.name not in set(leave_out)]
     made = []
     for item in chosen:
-        run = {"epoch_num": epoch_num} if item.name in SCHEDULED_OPERATORS else {}
-        made.append(registry.operator(item.name)(**item.arguments(), **run))
+        run = {"epoch_num": epoch_num} if item.is_a(ShrinkScheduled) else {}
+        made.append(item.build(**run))
     return made
 
 

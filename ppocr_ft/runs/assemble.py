@@ -300,10 +300,10 @@ def _writers(
     return metrics, log, kept
 
 
-def shrink_ratio(feed: Feed) -> Callable[[], float]:
-    """What MakeShrinkMap shrinks by at the moment."""
+def shrink_ratio(feed: Feed) -> Callable[[int], float]:
+    """Return what MakeShrinkMap shrinks by, by the epoch."""
     (operator,) = [op for op in feed.data.pipeline.operators if isinstance(op, MakeShrinkMap)]
-    return lambda: operator.shrink_ratio
+    return operator.schedule.ratio
 
 
 class Judge:

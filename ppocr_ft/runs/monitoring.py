@@ -25,8 +25,8 @@ from ppocr_ft.engine.monitor.validation import (
 )
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.factory.objects import eval_image
-from ppocr_ft.transforms import EpochClock, MakeShrinkMap
-from ppocr_ft.transforms.pipeline import Operator
+from ppocr_ft.transforms import MakeShrinkMap
+from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.sample import Size
 from ppocr_ft.utils.sampling import evenly_spaced, sample_evenly
 from ppocr_ft.utils.system import cores, machine_mb
@@ -94,16 +94,13 @@ def validator(
     config: Config, feed: Feed, images: ImageSet, loss: LossFunction, precision: Precision
 ) -> Validator:
     """The validation loss on ``images``, prepared as evaluation prepares them."""
-    clock = EpochClock()
-    (item,) = [op for op in config.Train.dataset.transforms if op.name == "MakeShrinkMap"]
-    keys = {**item.arguments(), "epoch_num": config.Global.epoch_num}
+    (item,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     operators = feed.data.pipeline.operators
     size, seed = crop_size(operators), config.Global.seed
     return Validator(
         lambda: validation_crops(images, size, seed),
         lambda: feed.data.pipeline.operators,  # as they are by then
-        MakeShrinkMap(**keys, clock=clock),
-        clock,
+        item.build(epoch_num=config.Global.epoch_num),
         loss,
         precision,
     )

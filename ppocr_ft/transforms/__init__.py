@@ -11,13 +11,20 @@ from ppocr_ft.transforms import (  # noqa: F401  each registers its operators
 )
 from ppocr_ft.transforms.border_map import MakeBorderMap
 from ppocr_ft.transforms.shrink_map import MakeShrinkMap
-from ppocr_ft.transforms.shrink_schedule import EPOCH_CLOCK, EpochClock, ShrinkSchedule, set_epoch
+from ppocr_ft.transforms.shrink_schedule import (
+    EPOCH_CLOCK,
+    EpochClock,
+    SharedEpoch,
+    ShrinkSchedule,
+    set_epoch,
+)
 
 __all__ = [
     "EPOCH_CLOCK",
     "EpochClock",
     "MakeBorderMap",
     "MakeShrinkMap",
+    "SharedEpoch",
     "ShrinkSchedule",
     "set_epoch",
 ]

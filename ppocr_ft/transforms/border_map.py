@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import OpenShare, Share
 from ppocr_ft.geometry import offset_rings, rings_flat, shrink_distance
 from ppocr_ft.transforms.polygons import TextPolygons, compile_kernels, count_unusable, ignore_flags
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.shrink_schedule import EpochClock, EpochRatio, FollowsSchedule
+from ppocr_ft.transforms.shrink_schedule import ShrinkSchedule, ShrinkScheduled, WholeEpochs
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -102,7 +102,7 @@ def _fill_padded(
 
 
 def _relative(polygons: TextPolygons, boxes: Array) -> tuple[Array, Array]:
-    """The texts' points (m, 2) relative to their boxes, and squared edge lengths (m,)."""
+    """Return the texts' points (m, 2) relative to their boxes, and squared edge lengths (m,)."""
 
     from ppocr_ft.transforms import kernels
 
@@ -112,45 +112,53 @@ def _relative(polygons: TextPolygons, boxes: Array) -> tuple[Array, Array]:
 
 
 @register
-class MakeBorderMap(FollowsSchedule):
-    """Drop-in for ``ppocr.data.imaug.MakeBorderMap``, with PaddleOCR 2.6.1's targets.
+class MakeBorderMap(ShrinkScheduled):
+    """Draw threshold_map and threshold_mask: drop-in for ``ppocr.data.imaug.MakeBorderMap``.
+
+    The targets are PaddleOCR 2.6.1's. Further keyword arguments as for MakeShrinkMap, whose
+    schedule must be the same.
 
     Args:
-        shrink_ratio: the shrink ratio, the first one if it ramps; inside (0, 1).
-        thresh_min: the map's value far from every edge.
-        thresh_max: the map's value on an edge.
-        clock: where the epoch is read; the process's own if not given.
-        kwargs: as for MakeShrinkMap, whose schedule must be the same.
+        shrink_ratio: shrink ratio; the first one where it ramps.
+        thresh_min: the threshold map's value far from a text's edge.
+        thresh_max: the threshold map's value on a text's edge.
+        shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 where
+            total_epoch is given.
+        total_epoch: length of the ramp, epochs; absent: the run's epoch_num.
 
     Raises:
-        ConfigError: a ratio, horizon or threshold that can't be used, naming the key.
+        ConfigError: a value that can't be used, naming the key.
     """
 
     def __init__(
         self,
-        shrink_ratio: float = 0.4,
-        thresh_min: float = 0.3,
-        thresh_max: float = 0.7,
-        clock: EpochClock | None = None,
-        **kwargs: Any,
+        shrink_ratio: OpenShare = 0.4,
+        thresh_min: Share = 0.3,
+        thresh_max: Share = 0.7,
+        shrink_ratio_end: OpenShare | None = None,
+        total_epoch: WholeEpochs | None = None,
+        **run: Any,
     ) -> None:
         compile_kernels()  # here, before workers fork
-        if not 0.0 <= thresh_min < thresh_max <= 1.0:
-            raise ConfigError(
-                f"found thresh_min {thresh_min!r} and thresh_max {thresh_max!r}; they must be "
-                "two rising numbers within 0 and 1",
-                key="thresh_min",
-            )
         self.thresh_min = thresh_min
         self.thresh_max = thresh_max
-        super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
+        keys = shrink_ratio, shrink_ratio_end, total_epoch
+        super().__init__(ShrinkSchedule.from_keys(*keys, run.get("epoch_num")), run)
+
+    @staticmethod
+    def check_keys(section: Any) -> None:
+        """Refuse thresholds that don't rise."""
+        if section.thresh_min >= section.thresh_max:
+            raise ValueError(
+                f"thresh_min is {section.thresh_min:g} and thresh_max {section.thresh_max:g}; "
+                "thresh_min must be the lower one"
+            )
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Adds to ``data``: ``threshold_map``, ``threshold_mask`` (h, w) float32.
+        """Add to ``data``: ``threshold_map``, ``threshold_mask`` (h, w) float32.
 
         Reads ``image`` (h, w[, c]), ``polys`` (n, k, 2) or n of (k_i, 2), ``ignore_tags`` (n,)
         and leaves them alone. ``unusable_texts`` counts the texts that can't be drawn.
-        ``border_schedule`` is for MakeShrinkMap, which takes it out again.
 
         Raises:
             DataError: polys and ignore_tags of different lengths, or no lists of points.
@@ -159,10 +167,9 @@ class MakeBorderMap(FollowsSchedule):
         ignored = ignore_flags(data["ignore_tags"], len(polygons))
         h, w = data["image"].shape[:2]
         targets = border_targets(
-            polygons, ignored, (h, w), self._ratio(), self.thresh_min, self.thresh_max
+            polygons, ignored, (h, w), self.ratio_of(data), self.thresh_min, self.thresh_max
         )
         data["threshold_map"] = targets.threshold_map
         data["threshold_mask"] = targets.threshold_mask
-        data["border_schedule"] = self.schedule
         count_unusable(data, "MakeBorderMap", targets.unusable)
         return data

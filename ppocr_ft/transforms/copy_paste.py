@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.declaration import Share
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.transforms.matrices import Matrix, perspective, rotation, transform, translation
@@ -31,20 +32,21 @@ class Pasted:
 
 @register
 class CopyPaste(GeometricOperator[tuple[Pasted, ...]]):
-    """PaddleOCR 2.10.0's operator: texts of a second image, turned by any angle.
+    """Paste texts of another image onto this one, turned by any angle.
 
-    Nothing is cut out or pasted here: each text becomes a layer, which is sampled with the page
-    when that is. A text that isn't a quad is taken by its smallest rotated rectangle (PaddleOCR
-    takes no such image). ``ext_data_num`` says how many images it wants in ``ext_data``.
+    PaddleOCR 2.10.0's operator. Nothing is cut out or pasted here: each text becomes a layer,
+    which is sampled with the page when that is. A text that isn't a quad is taken by its smallest
+    rotated rectangle (PaddleOCR takes no such image). ``ext_data_num`` says how many images it
+    wants in ``ext_data``.
 
     Args:
-        objects_paste_ratio: share of the other image's texts that is pasted, at least one.
-        limit_paste: a pasted text may not cover another one.
+        objects_paste_ratio: share of the other image's texts that is pasted, at least one text.
+        limit_paste: whether a pasted text may cover no other one.
     """
 
     ext_data_num = 1
 
-    def __init__(self, objects_paste_ratio: float = 0.2, limit_paste: bool = True) -> None:
+    def __init__(self, objects_paste_ratio: Share = 0.2, limit_paste: bool = True) -> None:
         self.objects_paste_ratio = objects_paste_ratio
         self.limit_paste = limit_paste
 
@@ -101,7 +103,7 @@ def _quad(donor: Sample, text: int) -> Quad:
 
 
 def _turned(quad: Quad, degrees: float) -> tuple[Matrix, Quad]:
-    """The matrix that straightens the text and turns it, and its bounding box (4,) after that.
+    """Return the matrix that straightens and turns the text, and its bounding box (4,) then.
 
     The box's upper left corner is (0, 0).
     """

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import PositiveFloat, PositiveInt, Rising, Share
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.matrices import scaling, translation
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.resize import LimitType, limited_size
+from ppocr_ft.transforms.resize import LimitType, StridedSize, limited_size
 from ppocr_ft.transforms.sample import Sample, Size, Window, reach_into
 
 Boxes = NDArray[np.float64]
@@ -22,33 +20,37 @@ Pixels = NDArray[np.int64]
 
 @register
 class EastRandomCropData(GeometricOperator[Window]):
-    """PaddleOCR 2.10.0's operator, with the same distribution of windows.
+    """Cut a random crop around texts that cuts none, resized and padded to ``size``.
 
-    A window's edges lie in rows and columns that no text crosses. That includes a habit of
-    the original: of several such bands of rows (or columns) the last one, below the lowest
-    text, is never chosen, so the lowest and the rightmost texts enter the network only where
-    the whole image is taken. ScaledCrop has no such habit.
+    PaddleOCR 2.10.0's operator, with the same distribution of windows. A window's edges lie in
+    rows and columns that no text crosses. That includes a habit of the original: of several such
+    bands of rows (or columns) the last one, below the lowest text, is never chosen, so the lowest
+    and the rightmost texts enter the network only where the whole image is taken. ScaledCrop has
+    no such habit.
 
     Unlike the original, texts that reach over the left or upper border count as well, and with
     ``keep_ratio`` off the polygons follow the pixels.
 
     Args:
-        size: width and height of the crop, px.
+        size: width and height of the crop that enters the network, px.
         max_tries: draws before the whole image is taken.
-        min_crop_side_ratio: least side of the window as a share of the image's.
-        keep_ratio: keep the aspect ratio and leave the rest, right or below, black.
+        min_crop_side_ratio: smallest side of the window, as a share of the image's.
+        keep_ratio: whether the aspect ratio is kept and the rest, right or below, left black.
+
+    Raises:
+        ConfigError: a value that can't be used, naming the key.
     """
 
     FINAL = True
 
     def __init__(
         self,
-        size: Sequence[int] = (640, 640),
-        max_tries: int = 10,
-        min_crop_side_ratio: float = 0.1,
+        size: StridedSize = (640, 640),
+        max_tries: PositiveInt = 10,
+        min_crop_side_ratio: Share = 0.1,
         keep_ratio: bool = True,
     ) -> None:
-        self.size: Size = size[0], size[1]
+        self.size: Size = size
         self.max_tries = max_tries
         self.min_crop_side_ratio = min_crop_side_ratio
         self.keep_ratio = keep_ratio
@@ -90,7 +92,7 @@ class _Free:
     bands: list[Pixels]
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Two of them, the lower one first."""
+        """Return two of them, the lower one first."""
         if len(self.bands) > 1:
             chosen = [self.bands[i] for i in rng.integers(len(self.bands), size=2)]
             ends = [int(band[rng.integers(len(band))]) for band in chosen]
@@ -100,7 +102,7 @@ class _Free:
 
 
 def _free(spans: Boxes, side_px: int) -> _Free:
-    """What spans (n, 2), from and to, leave free of 0 .. side_px - 1."""
+    """Return what spans (n, 2), from and to, leave free of 0 .. side_px - 1."""
     taken = np.zeros(side_px + 1, np.int64)
     first, end = np.clip(np.round(spans), 0, side_px).astype(np.int64).T
     np.add.at(taken, first, 1)
@@ -124,20 +126,21 @@ class ScaledWindow:
 
 @register
 class ScaledCrop(GeometricOperator[ScaledWindow]):
-    """Scales the page as DetResizeForTest would, times a random factor, and cuts ``size`` out.
+    """Cut a crop at the scale at which evaluation sees the page; PaddleOCR has none.
 
-    The network then sees text in training as large as in evaluation, which a crop that is
-    blown up to a fixed size does not give. This operator is this project's own.
+    The page is scaled as DetResizeForTest would, times a random factor, uniform in its
+    logarithm. The network then sees text in training as large as in evaluation, which a crop
+    that is blown up to a fixed size does not give. A page smaller than the crop is left whole,
+    black to the right and below.
 
     Args:
-        size: width and height of the crop, px. A page smaller than it is left whole, black to
-            the right and below.
-        limit_side_len: as evaluation's DetResizeForTest has it, px.
-        limit_type: likewise.
-        scale_range: lowest and highest factor on evaluation's scale, uniform in its logarithm.
-        text_p: probability that the window is drawn around a text; otherwise it is anywhere.
-        min_visible_ratio: a text of which less than this share of its shorter side is inside,
-            in either direction, is masked out of the loss; the others are cut at the edge.
+        size: width and height of the crop, px.
+        limit_side_len: as DetResizeForTest has it in Eval, px.
+        limit_type: as DetResizeForTest has it in Eval.
+        scale_range: lowest and highest factor on that scale.
+        text_p: probability that the crop is drawn around a text; otherwise it is anywhere.
+        min_visible_ratio: a text of which less is inside, in either direction, is masked out of
+            the loss, as a share of its shorter side; the others are cut at the edge.
 
     Raises:
         ConfigError: a value that can't be used, naming the key.
@@ -147,24 +150,17 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
 
     def __init__(
         self,
-        size: Sequence[int] = (640, 640),
-        limit_side_len: int = 960,
+        size: StridedSize = (640, 640),
+        limit_side_len: PositiveInt = 960,
         limit_type: LimitType = "max",
-        scale_range: Sequence[float] = (1.0, 1.0),
-        text_p: float = 0.9,
-        min_visible_ratio: float = 0.5,
+        scale_range: Rising[PositiveFloat] = (1.0, 1.0),
+        text_p: Share = 0.9,
+        min_visible_ratio: Share = 0.5,
     ) -> None:
-        if limit_type not in get_args(LimitType):
-            known = ", ".join(get_args(LimitType))
-            raise ConfigError(f"found {limit_type!r}; expected one of {known}", key="limit_type")
-        if len(scale_range) != 2 or not 0 < scale_range[0] <= scale_range[1]:
-            raise ConfigError(
-                f"found {scale_range!r}; expected [lowest, highest] above 0", key="scale_range"
-            )
-        self.size: Size = size[0], size[1]
+        self.size: Size = size
         self.limit_side_len = limit_side_len
         self.limit_type = limit_type
-        self.scale_range = scale_range[0], scale_range[1]
+        self.scale_range = scale_range
         self.text_p = text_p
         self.min_visible_ratio = min_visible_ratio
 
@@ -180,7 +176,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
     def _corner(
         self, rng: np.random.Generator, sample: Sample, scale: Floats, room: Floats
     ) -> Floats:
-        """(2,), within 0 and ``room``; the window holds a text's middle, or lies anywhere."""
+        """Return (2,) within 0 and ``room``; the window holds a text's middle, or lies anywhere."""
         boxes = sample.boxes()[~sample.texts.ignored]
         lowest, highest = np.zeros(2), room
         if len(boxes) and rng.random() < self.text_p:
@@ -201,7 +197,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         return moved.ignoring(self._barely_visible(moved))
 
     def _barely_visible(self, sample: Sample) -> NDArray[np.bool_]:
-        """(n,): the texts that the window's edge cuts too much of."""
+        """Flag (n,) the texts that the window's edge cuts too much of."""
         boxes = sample.boxes()
         frame = Window(0, 0, *sample.filled_px)
         visible = np.clip(boxes, 0, (frame.width, frame.height) * 2)

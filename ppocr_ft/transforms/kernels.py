@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(*signatures: str) -> Callable[[Function], Function]:
-    """``numba.njit`` for these signatures, at once, kept on disk where a folder can be written."""
+    """Compile for these signatures at once, kept on disk where a folder can be written."""
 
     def decorate(function: Function) -> Function:
         options = {"nogil": True, "error_model": "numpy"}
@@ -37,7 +37,7 @@ def compiled(*signatures: str) -> Callable[[Function], Function]:
 
 
 def for_floats(signature: str) -> tuple[str, str]:
-    """The signature for float32 and for float64 in place of ``T``."""
+    """Return the signature for float32 and for float64 in place of ``T``."""
     return signature.replace("T", "float32"), signature.replace("T", "float64")
 
 
@@ -98,7 +98,7 @@ def clip_and_orient(
 
 @compiled(*for_floats("void(T[:, ::1], int64[::1], float64[::1], float64[::1])"))
 def measure(coords: Array, starts: Array, areas: Array, lengths: Array) -> None:
-    """Areas (n,) and perimeters (n,) in float64, to the last bit those of GEOS (and shapely)."""
+    """Measure areas (n,) and perimeters (n,) in float64, to the last bit as GEOS (and shapely)."""
     for i in range(len(starts) - 1):
         first, count = starts[i], starts[i + 1] - starts[i]
         area, length = 0.0, 0.0
@@ -118,7 +118,7 @@ def measure(coords: Array, starts: Array, areas: Array, lengths: Array) -> None:
 def to_boxes(
     coords: Array, starts: Array, boxes: Array, relative: Array, square_lengths: Array
 ) -> None:
-    """Points relative to the corner of their box (n, 4), and squared lengths of their edges.
+    """Write points relative to the corner of their box (n, 4), and squared lengths of their edges.
 
     Both are rounded to the labels' precision, as in PaddleOCR 2.6.1, where that is float32: it
     shows in the threshold map near slanted edges.
@@ -139,7 +139,9 @@ def to_boxes(
 
 @compiled("void(int32[:, ::1], int64[::1], int64, int64, int64[:, ::1], boolean[::1])")
 def bound(points: Array, starts: Array, h: int, w: int, boxes: Array, inside: Array) -> None:
-    """Extents of rings of at least one point, and whether an image of h x w holds part of them.
+    """Write rings' extents, and whether an image of h x w holds part of them.
+
+    A ring has at least one point.
 
     ``boxes`` (n, 4): xmin, ymin, xmax, ymax. ``inside`` (n,).
     """
@@ -159,13 +161,13 @@ EDGE = "void(float32[::1], float64[::1], float64[::1], float64, float64, int64[:
 
 @compiled("int64(int64)")
 def _padded(width: int) -> int:
-    """A row's length in the buffer of distances: whole blocks, which compile to vector code."""
+    """Return a row's length in the buffer: whole blocks, which compile to vector code."""
     return (width + BLOCK - 1) // BLOCK * BLOCK
 
 
 @compiled("void(float64[::1], float64[::1], float64, int64[::1], int64[::1])")
 def _edge_window(a: Array, b: Array, reach: float, window: Array, near: Array) -> None:
-    """``near``: first and last + 1 column of the window's pixels near edge a-b; its y range."""
+    """Write ``near``: first, last + 1 column of the window's pixels near edge a-b; its y range."""
     x_first = math.floor(min(a[0], b[0]) - reach)
     x_last = math.ceil(max(a[0], b[0]) + reach)
     y_first = math.floor(min(a[1], b[1]) - reach)
@@ -221,7 +223,7 @@ def _near_edge(
 def _near_long_edge(
     nearest: Array, a: Array, b: Array, square: float, reach: float, window: Array
 ) -> None:
-    """The same, repeating 2.6.1's floating-point operations one by one.
+    """Do the same, repeating 2.6.1's floating-point operations one by one.
 
     Its rounding error grows with the edge's length: only on edges hundreds of times longer than
     ``reach`` does it show in the sixth decimal of the map, so that it has to be repeated.

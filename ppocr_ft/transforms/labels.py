@@ -43,12 +43,12 @@ class Texts:
         return len(self.transcriptions)
 
     def select(self, chosen: NDArray[np.bool_]) -> Texts:
-        """The texts where ``chosen`` (n,) is true."""
+        """Return the texts where ``chosen`` (n,) is true."""
         kept = tuple(compress(self.transcriptions, chosen))
         return Texts(self.polygons.select(chosen), kept, self.ignored[chosen])
 
     def boxes(self) -> NDArray[np.float64]:
-        """Bounding boxes (n, 4): left, top, right, bottom, px."""
+        """Return bounding boxes (n, 4): left, top, right, bottom, px."""
         if len(self) == 0:
             return np.empty((0, 4))
         coords, starts = self.polygons.coords.astype(np.float64), self.polygons.starts[:-1]
@@ -60,7 +60,9 @@ class Texts:
 
 
 def parse_texts(label: str) -> Texts:
-    """The JSON list ``[{"transcription": ..., "points": [[x, y], ...]}, ...]``; other keys pass.
+    """Read the JSON list ``[{"transcription": ..., "points": [[x, y], ...]}, ...]``.
+
+    Other keys pass.
 
     Raises:
         DataError: naming every text that can't be used (the first few, and how many more).
@@ -69,7 +71,7 @@ def parse_texts(label: str) -> Texts:
 
 
 def read_texts(items: list[Any]) -> Texts:
-    """The texts of ``parse_items``.
+    """Return the texts of ``parse_items``.
 
     Raises:
         DataError: naming every text that can't be used (the first few, and how many more).
@@ -83,7 +85,7 @@ def read_texts(items: list[Any]) -> Texts:
 
 
 def _polygons(lists: list[Any]) -> TextPolygons:
-    """From each text's points, all at once; ValueError (or as numpy has it) where one is bad."""
+    """Make them of each text's points, all at once; ValueError (or numpy's) where one is bad."""
     starts = np.zeros(len(lists) + 1, np.int64)
     np.cumsum([len(points) for points in lists], out=starts[1:])
     coords = _numbers([point for points in lists for point in points] or np.empty((0, 2)))
@@ -110,7 +112,7 @@ def _are_near(coords: NDArray[np.float32]) -> bool:
 
 
 def parse_items(label: str) -> list[Any]:
-    """The JSON list of a label, whatever its elements are.
+    """Return the JSON list of a label, whatever its elements are.
 
     Raises:
         DataError: there is no such list.
@@ -144,7 +146,7 @@ def _what_is_wrong(items: list[Any]) -> str:
 
 
 def text_faults(items: list[Any]) -> list[TextFault]:
-    """Everything for which ``read_texts`` refuses the items; empty where it reads them."""
+    """Return everything for which ``read_texts`` refuses the items; empty where it reads them."""
     return [
         TextFault(number, kind, message)
         for number, item in enumerate(items, start=1)
@@ -183,14 +185,15 @@ def _point_faults(item: dict[str, Any]) -> Iterator[tuple[FaultKind, str]]:
 
 @register
 class DetLabelEncode:
-    """PaddleOCR's operator, but for images without text, which are samples like any other.
+    """Turn a label line's JSON into polygons, texts and ignore flags.
 
+    Unlike PaddleOCR's operator it takes images without text, which are samples like any other.
     PaddleOCR fills polygons of fewer points up by repeating their last one; here each keeps its
     own number.
     """
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Adds ``polys`` (n of (k, 2) float32), ``texts`` (n) and ``ignore_tags`` (n,) bool.
+        """Add ``polys`` (n of (k, 2) float32), ``texts`` (n) and ``ignore_tags`` (n,) bool.
 
         Reads ``label``: the JSON of a label line, or the Texts that it was read into.
 

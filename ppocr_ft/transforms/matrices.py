@@ -27,12 +27,12 @@ def scaling(x: float, y: float) -> Matrix:
 
 
 def mirroring(width_px: float) -> Matrix:
-    """Left and right exchanged: x to ``width_px - x``."""
+    """Exchange left and right: x to ``width_px - x``."""
     return translation(width_px, 0) @ scaling(-1, 1)
 
 
 def rotation(degrees: float, center: tuple[float, float] = (0.0, 0.0)) -> Matrix:
-    """Clockwise as seen, about ``center``."""
+    """Turn clockwise as seen, about ``center``."""
     angle = np.deg2rad(degrees)
     turn = np.eye(3)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
@@ -40,7 +40,7 @@ def rotation(degrees: float, center: tuple[float, float] = (0.0, 0.0)) -> Matrix
 
 
 def perspective(source: Points, target: Points) -> Matrix:
-    """The matrix that maps four points (4, 2) to four others, no three in a line."""
+    """Return the matrix that maps four points (4, 2) to four others, no three in a line."""
     return np.asarray(
         cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32)),
         np.float64,
@@ -52,6 +52,6 @@ def is_affine(matrix: Matrix) -> bool:
 
 
 def transform(matrix: Matrix, points: NDArray[Any]) -> Points:
-    """Points (n, 2) mapped by ``matrix``."""
+    """Map points (n, 2) by ``matrix``."""
     mapped = points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
     return np.asarray(mapped[:, :2] / mapped[:, 2:], np.float64)

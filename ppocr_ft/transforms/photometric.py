@@ -7,21 +7,19 @@ SciPy and Pydantic for what are single calls here, and has had no release since 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import cv2
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import NonNegativeFloat, Range, Share
 from ppocr_ft.transforms.registry import register
 
 Drawn = TypeVar("Drawn")
 Image = NDArray[np.uint8]
-Range = tuple[float, float]
 
 
 class PixelOperator(ABC, Generic[Drawn]):
@@ -29,35 +27,18 @@ class PixelOperator(ABC, Generic[Drawn]):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Drawn | None:
-        """The random choice; None: leave the image alone."""
+        """Return the random choice; None: leave the image alone."""
 
     @abstractmethod
     def apply(self, drawn: Drawn, image: Image, img_mode: str) -> Image:
-        """A new image (h, w, 3) uint8; nothing is random here. ``img_mode``: BGR or RGB."""
+        """Return a new image (h, w, 3) uint8; nothing is random here. ``img_mode``: BGR or RGB."""
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Replaces ``image``; reads ``rng`` (a numpy Generator) and ``img_mode``."""
+        """Replace ``image``; read ``rng`` (a numpy Generator) and ``img_mode``."""
         drawn = self.draw(data["rng"])
         if drawn is not None:
             data["image"] = self.apply(drawn, data["image"], data["img_mode"])
         return data
-
-
-def check_probability(p: float) -> float:
-    """Raises ConfigError outside of 0 to 1."""
-    if not 0 <= p <= 1:
-        raise ConfigError(f"found {p!r}; a probability lies within 0 and 1", key="p")
-    return float(p)
-
-
-def check_range(values: Any, key: str, least: float, most: float) -> Range:
-    """(lowest, highest) within ``least`` and ``most``; raises ConfigError naming ``key``."""
-    low, high = (values, values) if isinstance(values, (int, float)) else values
-    if not least <= low <= high <= most:
-        raise ConfigError(
-            f"found {values!r}; expected [lowest, highest] within {least:g} and {most:g}", key=key
-        )
-    return float(low), float(high)
 
 
 Floats = NDArray[np.float64]
@@ -82,33 +63,34 @@ class Jitter:
 
 @register
 class ColorJitter(PixelOperator[Jitter]):
-    """PaddleOCR's operator (``paddle.vision.transforms.ColorJitter``) as one 3x4 matrix.
+    """Change colours at random: brightness, contrast, saturation and hue.
 
-    Each value is the largest relative change: factors are uniform in ``[1 - v, 1 + v]``, not
-    below 0. All four are linear in a pixel's colour, so that they are multiplied into one
-    matrix and clipped once; the hue turns in YIQ (Paddle: in HSV), the order is fixed.
+    PaddleOCR's operator (``paddle.vision.transforms.ColorJitter``) as one 3x4 matrix. Factors
+    are uniform in ``[1 - v, 1 + v]``, not below 0. All four changes are linear in a pixel's
+    colour, so that they are multiplied into one matrix and clipped once; the hue turns in YIQ
+    (Paddle: in HSV), the order is fixed.
 
     Args:
-        brightness: of the factor on all channels.
-        contrast: of the factor on the distance to the image's mean grey.
-        saturation: of the factor on the distance to the pixel's own grey.
-        hue: largest turn as a share of the colour circle, at most 0.5.
+        brightness: largest relative change of all channels.
+        contrast: largest relative change of the distance to the image's mean grey.
+        saturation: largest relative change of the distance to the pixel's own grey.
+        hue: largest turn, as a share of the colour circle.
 
     Raises:
-        ConfigError: a negative value, or a hue above 0.5.
+        ConfigError: a value that can't be used, naming the key.
     """
 
     def __init__(
         self,
-        brightness: float = 0.0,
-        contrast: float = 0.0,
-        saturation: float = 0.0,
-        hue: float = 0.0,
+        brightness: NonNegativeFloat = 0.0,
+        contrast: NonNegativeFloat = 0.0,
+        saturation: NonNegativeFloat = 0.0,
+        hue: Annotated[float, Ge(0), Le(0.5)] = 0.0,
     ) -> None:
-        self.brightness, _ = check_range(brightness, "brightness", 0, inf)
-        self.contrast, _ = check_range(contrast, "contrast", 0, inf)
-        self.saturation, _ = check_range(saturation, "saturation", 0, inf)
-        self.hue, _ = check_range(hue, "hue", 0, 0.5)
+        self.brightness = brightness
+        self.contrast = contrast
+        self.saturation = saturation
+        self.hue = hue
 
     def draw(self, rng: np.random.Generator) -> Jitter | None:
         changes = self.brightness, self.contrast, self.saturation
@@ -130,7 +112,7 @@ class ColorJitter(PixelOperator[Jitter]):
 
 
 def _hue_turn(share: float, img_mode: str) -> Floats:
-    """3x3, grey stays grey."""
+    """Return a 3x3 matrix; grey stays grey."""
     angle = 2 * np.pi * share
     turn = np.eye(3)
     turn[1:, 1:] = [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
@@ -138,20 +120,23 @@ def _hue_turn(share: float, img_mode: str) -> Floats:
     return rgb if img_mode == "RGB" else rgb[::-1, ::-1]
 
 
-LARGEST_SIGMA_PX = 20.0
-
-
 @register
 class Blur(PixelOperator[float]):
-    """Gaussian blur with probability ``p``; its sigma is uniform in ``sigma_px``.
+    """Take the image out of focus by a Gaussian blur; PaddleOCR has none for a detector.
+
+    Args:
+        p: probability.
+        sigma_px: lowest and highest standard deviation of the Gaussian, px of the crop.
 
     Raises:
         ConfigError: a value that can't be used, naming the key.
     """
 
-    def __init__(self, p: float = 0.2, sigma_px: Sequence[float] = (0.3, 1.5)) -> None:
-        self.p = check_probability(p)
-        self.sigma_px = check_range(sigma_px, "sigma_px", 0.05, LARGEST_SIGMA_PX)
+    def __init__(
+        self, p: Share = 0.2, sigma_px: Range[Annotated[float, Ge(0.05), Le(20)]] = (0.3, 1.5)
+    ) -> None:
+        self.p = p
+        self.sigma_px = sigma_px
 
     def draw(self, rng: np.random.Generator) -> float | None:
         return float(rng.uniform(*self.sigma_px)) if rng.random() < self.p else None
@@ -170,17 +155,21 @@ class Grain:
 
 @register
 class Noise(PixelOperator[Grain]):
-    """Adds Gaussian noise of brightness with probability ``p``, the same in all three channels.
+    """Add Gaussian noise of brightness, the same in all three channels; PaddleOCR has none.
 
-    ``std`` is the range of its standard deviation, in grey levels of 255.
+    Args:
+        p: probability.
+        std: lowest and highest standard deviation, grey levels of 255.
 
     Raises:
         ConfigError: a value that can't be used, naming the key.
     """
 
-    def __init__(self, p: float = 0.2, std: Sequence[float] = (1.0, 8.0)) -> None:
-        self.p = check_probability(p)
-        self.std = check_range(std, "std", 0, 255)
+    def __init__(
+        self, p: Share = 0.2, std: Range[Annotated[float, Ge(0), Le(255)]] = (1.0, 8.0)
+    ) -> None:
+        self.p = p
+        self.std = std
 
     def draw(self, rng: np.random.Generator) -> Grain | None:
         if rng.random() >= self.p:
@@ -196,16 +185,21 @@ class Noise(PixelOperator[Grain]):
 
 @register
 class JpegCompression(PixelOperator[int]):
-    """Saves as JPEG and reads again with probability ``p``; ``quality`` is a range in 1 .. 100.
+    """Save as JPEG and read again; PaddleOCR has none for a detector.
+
+    Args:
+        p: probability.
+        quality: lowest and highest JPEG quality.
 
     Raises:
         ConfigError: a value that can't be used, naming the key.
     """
 
-    def __init__(self, p: float = 0.2, quality: Sequence[int] = (40, 95)) -> None:
-        self.p = check_probability(p)
-        low, high = check_range(quality, "quality", 1, 100)
-        self.quality = int(low), int(high)
+    def __init__(
+        self, p: Share = 0.2, quality: Range[Annotated[int, Ge(1), Le(100)]] = (40, 95)
+    ) -> None:
+        self.p = p
+        self.quality = quality
 
     def draw(self, rng: np.random.Generator) -> int | None:
         low, high = self.quality

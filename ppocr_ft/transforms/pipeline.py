@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -12,8 +12,8 @@ from ppocr_ft.transforms.copy_paste import CopyPaste
 from ppocr_ft.transforms.geometric import GeometricOperator, move
 from ppocr_ft.transforms.image_ops import DecodeImage
 from ppocr_ft.transforms.labels import DetLabelEncode
-
-Operator = Callable[[dict[str, Any]], dict[str, Any]]
+from ppocr_ft.transforms.registry import Operator
+from ppocr_ft.transforms.shrink_schedule import check_one_schedule
 
 
 class Pipeline:
@@ -23,12 +23,14 @@ class Pipeline:
     the pixels are sampled once.
 
     Raises:
-        ConfigError: a geometric operator after one that gives the final crop.
+        ConfigError: a geometric operator after one that gives the final crop, or map operators
+            of different shrink schedules.
     """
 
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = tuple(operators)
         _check_final([op for op in operators if isinstance(op, GeometricOperator)])
+        check_one_schedule(operators)
         self._steps = tuple(_steps(operators))
         loading = DecodeImage | DetLabelEncode
         self._loading = tuple(op for op in operators if isinstance(op, loading))

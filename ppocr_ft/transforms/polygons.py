@@ -32,7 +32,7 @@ class TextPolygons:
 
     @classmethod
     def of(cls, polys: Sequence[Any] | Array) -> TextPolygons:
-        """From ``(n, k, 2)``, or a list of ``(k_i, 2)``.
+        """Make them of ``(n, k, 2)``, or a list of ``(k_i, 2)``.
 
         Raises:
             DataError: a polygon that is not a list of (x, y) numbers.
@@ -56,12 +56,12 @@ class TextPolygons:
         return len(self.starts) - 1
 
     def __getitem__(self, i: SupportsIndex) -> Array:
-        """Polygon ``i``, a ``(k, 2)`` view."""
+        """Return polygon ``i``, a ``(k, 2)`` view."""
         first = index(i)
         return self.coords[self.starts[first] : self.starts[first + 1]]
 
     def paths(self) -> list[list[list[float]]]:
-        """Each polygon as a list of [x, y]."""
+        """Return each polygon as a list of [x, y]."""
         points, starts = self.coords.tolist(), self.starts.tolist()
         return [points[a:b] for a, b in pairwise(starts)]
 
@@ -70,7 +70,7 @@ class TextPolygons:
         return np.diff(self.starts)
 
     def broken(self) -> NDArray[np.bool_]:
-        """(n,): fewer than 3 points, or a point that is NaN, infinite or absurdly far away."""
+        """Flag (n,): fewer than 3 points, or a point that is NaN, infinite or absurdly far away."""
 
         from ppocr_ft.transforms import kernels
 
@@ -79,7 +79,7 @@ class TextPolygons:
         return flags
 
     def measures(self) -> tuple[Floats, Floats]:
-        """Areas (n,) and perimeters (n,); of polygons that are not broken."""
+        """Return areas (n,) and perimeters (n,); of polygons that are not broken."""
 
         from ppocr_ft.transforms import kernels
 
@@ -88,7 +88,7 @@ class TextPolygons:
         return areas, lengths
 
     def select(self, chosen: NDArray[np.bool_]) -> TextPolygons:
-        """The polygons where ``chosen`` (n,) is true."""
+        """Return the polygons where ``chosen`` (n,) is true."""
         if chosen.all():
             return self
         starts = np.zeros(int(chosen.sum()) + 1, dtype=np.int64)
@@ -96,7 +96,7 @@ class TextPolygons:
         return TextPolygons(self.coords[np.repeat(chosen, self.counts)], starts)
 
     def like(self, polys: Sequence[Any] | Array) -> Any:
-        """These polygons in the caller's container and number type."""
+        """Return these polygons in the caller's container and number type."""
         if isinstance(polys, np.ndarray) and polys.dtype != object:
             return self.coords.astype(polys.dtype).reshape(polys.shape)
         parts = [self[i].astype(np.asarray(old).dtype) for i, old in enumerate(polys)]
@@ -122,7 +122,7 @@ def _points(polygon: Any, i: int) -> Array:
 
 
 def ignore_flags(ignore_tags: Sequence[Any] | Array, texts: int) -> NDArray[np.bool_]:
-    """``ignore_tags`` as a fresh (n,) array.
+    """Return ``ignore_tags`` as a fresh (n,) array.
 
     Raises:
         DataError: not one flag a text.
@@ -133,7 +133,7 @@ def ignore_flags(ignore_tags: Sequence[Any] | Array, texts: int) -> NDArray[np.b
 
 
 def ignore_flags_like(flags: NDArray[np.bool_], ignore_tags: Sequence[Any] | Array) -> Any:
-    """The flags in the caller's container and number type."""
+    """Return the flags in the caller's container and number type."""
     if isinstance(ignore_tags, np.ndarray):
         return flags.astype(ignore_tags.dtype)
     return flags.tolist()

@@ -1,44 +1,140 @@
-"""Operators by the names that a YAML gives them. Nothing is ever evaluated."""
+"""Operators, and IaaAugment's steps, by the names that a YAML gives them, with their sections."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
-from ppocr_ft.errors import ConfigError
+from pydantic import (
+    BeforeValidator,
+    SerializerFunctionWrapHandler,
+    create_model,
+    model_serializer,
+    model_validator,
+)
 
-Operator = Callable[[dict[str, Any]], Any]
-Factory = TypeVar("Factory", bound=Callable[..., Operator])
+from ppocr_ft.declaration import (
+    Choice,
+    Section,
+    checked_by,
+    empty_as_defaults,
+    schema_of,
+    without_nulls,
+)
+from ppocr_ft.key_table import Key, keys_of
 
-_FACTORIES: dict[str, Callable[..., Operator]] = {}
+Operator = Callable[[dict[str, Any]], dict[str, Any]]
+Kind = TypeVar("Kind", bound=type)
 
 
-def register(factory: Factory) -> Factory:
-    """Class decorator: the operator is known by its class name from now on.
+class OperatorSection(Section):
+    """One operator of a YAML: ``- Name: {arguments}``, or ``- Name:`` for the defaults."""
+
+    OPERATOR: ClassVar[Any]
+    """The operator's class."""
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, key: str) -> Any:
+            """Return the value of one of the operator's keys."""
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    def is_a(self, *kinds: type) -> bool:
+        """Tell whether the operator is of one of these classes."""
+        return issubclass(self.OPERATOR, kinds)
+
+    def arguments(self) -> dict[str, Any]:
+        return without_nulls(self.model_dump()[self.name] or {})
+
+    def build(self, **run: Any) -> Any:
+        """Return the operator; ``run`` is what only the run knows."""
+        return self.OPERATOR(**self.arguments(), **run)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, value: object) -> object:
+        if isinstance(value, dict) and list(value) == [cls.__name__]:
+            value = value[cls.__name__]
+        return empty_as_defaults(value)
+
+    @model_serializer(mode="wrap")
+    def _serialize(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return {self.name: self._without_defaulted_nulls(dump(self)) or None}
+
+
+OPERATORS: dict[str, type[OperatorSection]] = {}
+"""Every registered operator's section, by the operator's name."""
+OperatorItem = Annotated[OperatorSection, Choice("operator", OPERATORS, by="")]
+
+
+def register(kind: Kind) -> Kind:
+    """Let YAMLs name an operator by its class name from now on.
+
+    Its keys are its constructor's parameters (see ``ppocr_ft.declaration``), by which calls of
+    the constructor are checked too. A method ``check_keys(section)`` may refuse values that
+    don't go together.
 
     Raises:
         ValueError: another operator has that name already.
+        TypeError: a parameter has no type, or no line under ``Args:`` in the docstring.
     """
-    name = factory.__name__
-    if name in _FACTORIES:
+    name = kind.__name__
+    if name in OPERATORS:
         raise ValueError(f"an operator named {name} is registered already")
-    _FACTORIES[name] = factory
-    return factory
+    section = schema_of(kind, OperatorSection, check=getattr(kind, "check_keys", None))
+    section.OPERATOR = checked_by(kind, section)
+    OPERATORS[name] = section
+    return kind
 
 
-def operator_names() -> list[str]:
-    return sorted(_FACTORIES)
+class AugmenterSection(Section):
+    """A step of IaaAugment in a YAML: ``{type, args}``."""
+
+    AUGMENTER: ClassVar[Any]
+    """The step's class."""
+
+    type: str
+    args: Section
+
+    def build(self) -> Any:
+        """Return the step."""
+        return self.AUGMENTER(**self.args.arguments())
 
 
-def operator(name: str) -> Callable[..., Operator]:
-    """The operator's class.
+AUGMENTERS: dict[str, type[AugmenterSection]] = {}
+"""Every step's section, by the step's name."""
+AugmenterItem = Annotated[AugmenterSection, Choice("augmenter", AUGMENTERS, by="type")]
 
-    Raises:
-        ConfigError: there is none of that name.
+
+def augmenter(step: Kind) -> Kind:
+    """Let YAMLs name a step of IaaAugment by its class name from now on.
+
+    Its arguments are its constructor's parameters, as an operator's are.
     """
-    if name in _FACTORIES:
-        return _FACTORIES[name]
-    near = difflib.get_close_matches(name, _FACTORIES, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(operator_names())}"
-    raise ConfigError(f"no operator is named {name!r}; {hint}")
+    name = step.__name__
+    arguments = schema_of(step, Section)
+    fields: dict[str, Any] = {
+        "type": (Literal[name], name),
+        "args": (Annotated[arguments, BeforeValidator(empty_as_defaults)], arguments()),
+    }
+    section = create_model(name, __base__=AugmenterSection, __module__=step.__module__, **fields)
+    section.__doc__ = step.__doc__
+    section.AUGMENTER = checked_by(step, arguments)
+    AUGMENTERS[name] = section
+    return step
+
+
+def key_tables() -> Iterator[tuple[str, str, tuple[Key, ...]]]:
+    """Yield name, first sentence and keys of each operator and of each step of IaaAugment."""
+    for name, operator in sorted(OPERATORS.items()):
+        yield name, _first_line(operator), keys_of(operator)
+    for name, step in AUGMENTERS.items():
+        arguments = type(step.model_validate({"type": name}).args)
+        yield f"IaaAugment: {name}", _first_line(step), keys_of(arguments)
+
+
+def _first_line(section: type[Section]) -> str:
+    return (section.__doc__ or "").split("\n")[0]

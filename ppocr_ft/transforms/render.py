@@ -18,7 +18,7 @@ _SUBPIXEL_BITS = 4
 
 
 def render(sample: Sample) -> Image:
-    """The canvas (h, w, 3) uint8: each layer sampled once, bilinearly."""
+    """Return the canvas (h, w, 3) uint8: each layer sampled once, bilinearly."""
     page, *pasted = sample.layers
     image = _warp(page.image, page.matrix, sample.filled_px)
     if pasted and image is page.image:
@@ -34,7 +34,7 @@ def render(sample: Sample) -> Image:
 
 
 def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
-    """``image`` seen through ``matrix``; black where there is none of it.
+    """Return ``image`` seen through ``matrix``; black where there is none of it.
 
     Where nothing is turned, the page's last pixels go on over its edge, as cv2.resize has it.
     """
@@ -56,7 +56,7 @@ def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
 
 
 def _paste(layer: Layer, canvas: Image) -> None:
-    """The layer's part inside its outline onto ``canvas`` (h, w, 3), in place, edges blended."""
+    """Paste a layer's part inside its outline onto ``canvas`` (h, w, 3), edges blended."""
     outline = layer.outline
     if outline is None:
         raise ValueError("a pasted layer needs an outline")
@@ -73,7 +73,7 @@ def _paste(layer: Layer, canvas: Image) -> None:
 
 
 def _coverage(outline: NDArray[np.float64], size_px: Size) -> NDArray[np.float32]:
-    """(h, w, 1): how much of each pixel lies inside the outline, 0 to 1."""
+    """Return (h, w, 1): how much of each pixel lies inside the outline, 0 to 1."""
     mask = np.zeros((size_px[1], size_px[0]), np.uint8)
     points = np.round((outline - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
     cv2.fillConvexPoly(mask, points, 255, cv2.LINE_AA, _SUBPIXEL_BITS)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
+from annotated_types import Ge, MultipleOf
 from numpy.typing import NDArray
+from pydantic import Strict
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import PositiveInt
 from ppocr_ft.transforms.registry import register
 
 LimitType = Literal["max", "min", "resize_long"]
@@ -19,6 +21,9 @@ Size = tuple[int, int]
 """Height and width, px."""
 
 STRIDE_PX = 32
+"""Every side of what enters the network is a multiple of this."""
+StridedInt = Annotated[int, Ge(STRIDE_PX), MultipleOf(STRIDE_PX)]
+StridedSize = Annotated[tuple[StridedInt, StridedInt], Strict(False)]
 RESIZE_LONG_STRIDE_PX = 128
 DEFAULT_LIMIT_PX = 736
 TINY_PX = 64
@@ -26,7 +31,7 @@ TINY_PX = 64
 
 
 def limit_ratio(size: Size, limit_side_len: int, limit_type: LimitType) -> float:
-    """The factor on both sides of an image, before rounding to the stride."""
+    """Return the factor on both sides of an image, before rounding to the stride."""
     if limit_type == "max":
         return min(limit_side_len / max(size), 1.0)
     if limit_type == "min":
@@ -35,14 +40,14 @@ def limit_ratio(size: Size, limit_side_len: int, limit_type: LimitType) -> float
 
 
 def limited_size(size: Size, limit_side_len: int, limit_type: LimitType) -> Size:
-    """The size that enters the network: each side rounded to a multiple of 32, at least 32."""
+    """Return the size that enters the network: sides rounded to multiples of 32, at least 32."""
     ratio = limit_ratio(size, limit_side_len, limit_type)
     h, w = (max(round(int(side * ratio) / STRIDE_PX) * STRIDE_PX, STRIDE_PX) for side in size)
     return h, w
 
 
 def fixed_size(size: Size, image_shape: Size, keep_ratio: bool) -> Size:
-    """``image_shape``; with ``keep_ratio`` the width follows, rounded up to a multiple of 32."""
+    """Return ``image_shape``; with ``keep_ratio`` the width follows, a multiple of 32 again."""
     h, w = image_shape
     if keep_ratio:
         w = math.ceil(size[1] * h / size[0] / STRIDE_PX) * STRIDE_PX
@@ -50,7 +55,7 @@ def fixed_size(size: Size, image_shape: Size, keep_ratio: bool) -> Size:
 
 
 def long_size(size: Size, resize_long: int) -> Size:
-    """The longest side as given, both sides then rounded up to a multiple of 128."""
+    """Return the longest side as given, both sides then rounded up to a multiple of 128."""
     ratio = resize_long / max(size)
     stride = RESIZE_LONG_STRIDE_PX
     h, w = ((int(side * ratio) + stride - 1) // stride * stride for side in size)
@@ -59,48 +64,61 @@ def long_size(size: Size, resize_long: int) -> Size:
 
 @register
 class DetResizeForTest:
-    """PaddleOCR 2.10.0's operator, in its three ways of saying the size.
+    """Resize a whole image for evaluation; without arguments as ``limit_side_len: 736, min``.
+
+    PaddleOCR 2.10.0's operator. Of its three ways to say the size one may be given:
+    ``image_shape``, ``limit_side_len``, ``resize_long``.
 
     Args:
         image_shape: height and width, px.
-        keep_ratio: with ``image_shape``, the width follows from the height.
-        limit_side_len: side in px at which ``limit_type`` limits; 736 where nothing is given.
-        limit_type: ``max``: longest side at most, ``min`` (the default): shortest at least,
-            ``resize_long``: longest exactly. Sides are rounded to multiples of 32.
-        resize_long: longest side, px; sides are rounded up to multiples of 128.
+        keep_ratio: with image_shape: the width follows from the height.
+        limit_side_len: side at which limit_type limits, px; sides are then rounded to multiples
+            of 32.
+        limit_type: which side is limited: max the longest at most, min (the default) the
+            shortest at least, resize_long the longest exactly.
+        resize_long: length of the longest side, px; sides are rounded up to multiples of 128.
 
     Raises:
-        ConfigError: two ways at once, or a value that no way knows, naming the key.
+        ConfigError: a value that can't be used, or two ways at once, naming the key.
     """
+
+    MOVES_TEXTS = True
 
     def __init__(
         self,
-        image_shape: Size | None = None,
+        image_shape: StridedSize | None = None,
         keep_ratio: bool | None = None,
-        limit_side_len: int | None = None,
+        limit_side_len: PositiveInt | None = None,
         limit_type: LimitType | None = None,
-        resize_long: int | None = None,
+        resize_long: PositiveInt | None = None,
     ) -> None:
-        ways = {"image_shape": image_shape, "limit_side_len": limit_side_len}
-        given = [k for k, v in {**ways, "resize_long": resize_long}.items() if v is not None]
-        if len(given) > 1:
-            raise ConfigError(f"{' and '.join(given)} are given; keep one of them", key=given[0])
-        if limit_type is not None and limit_type not in get_args(LimitType):
-            known = ", ".join(get_args(LimitType))
-            raise ConfigError(f"found {limit_type!r}; expected one of {known}", key="limit_type")
         self._target = _target(image_shape, bool(keep_ratio), resize_long)
         self.limit_side_len = DEFAULT_LIMIT_PX if limit_side_len is None else limit_side_len
         self.limit_type: LimitType = limit_type or "min"
 
+    @staticmethod
+    def check_keys(section: Any) -> None:
+        """Refuse two ways to say the size at once."""
+        ways = ("image_shape", "limit_side_len", "resize_long")
+        given = [way for way in ways if getattr(section, way) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are given; keep one of them")
+        if section.limit_type is not None and section.limit_side_len is None:
+            raise ValueError("limit_type is given without limit_side_len")
+        if section.keep_ratio is not None and section.image_shape is None:
+            raise ValueError("keep_ratio is given without image_shape")
+
     def target_size(self, size: Size) -> Size:
-        """What an image of ``size`` is resized to."""
+        """Return what an image of ``size`` is resized to."""
         if self._target is not None:
             return self._target(size)
         return limited_size(size, self.limit_side_len, self.limit_type)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Replaces ``image`` (h, w, 3); adds ``shape`` (4,): the old height and width in px, and
-        the factors of height and width. ``polys`` stay as they are, in the old image's px.
+        """Replace ``image`` (h, w, 3); add ``shape`` (4,).
+
+        ``shape`` has the old height and width in px, and the factors of height and width.
+        ``polys`` stay as they are, in the old image's px.
         """
         source = data["image"]
         padded = _padded(source)

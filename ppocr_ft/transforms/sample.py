@@ -38,7 +38,7 @@ class Window:
 
 
 def reach_into(window: Window, boxes: Boxes) -> NDArray[np.bool_]:
-    """Which boxes (n, 4) touch the window; a common edge is enough (as in PaddleOCR)."""
+    """Flag the boxes (n, 4) that touch the window; a common edge is enough (as in PaddleOCR)."""
     left, top, right, bottom = boxes.T
     return np.asarray(
         (right >= window.left)
@@ -85,7 +85,7 @@ class Sample:
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Sample:
-        """From ``image`` (h, w, 3), ``polys``, ``texts``, ``ignore_tags`` and ``ext_data``."""
+        """Read ``image`` (h, w, 3), ``polys``, ``texts``, ``ignore_tags`` and ``ext_data``."""
         image, polys = data["image"], data["polys"]
         transcriptions = tuple(data.get("texts", [""] * len(polys)))
         flags = ignore_flags(data["ignore_tags"], len(polys))
@@ -100,7 +100,7 @@ class Sample:
         )
 
     def moved(self, matrix: Matrix, size_px: Size) -> Sample:
-        """Everything mapped by ``matrix`` onto a canvas of ``size_px``."""
+        """Map everything by ``matrix`` onto a canvas of ``size_px``."""
         polygons = self.texts.polygons
         coords = transform(matrix, polygons.coords).astype(polygons.coords.dtype)
         texts = replace(self.texts, polygons=TextPolygons(coords, polygons.starts))
@@ -108,24 +108,24 @@ class Sample:
         return replace(self, layers=layers, size_px=size_px, filled_px=size_px, texts=texts)
 
     def select(self, chosen: NDArray[np.bool_]) -> Sample:
-        """With only the texts where ``chosen`` (n,) is true."""
+        """Keep only the texts where ``chosen`` (n,) is true."""
         return replace(self, texts=self.texts.select(chosen))
 
     def ignoring(self, flags: NDArray[np.bool_]) -> Sample:
-        """The texts where ``flags`` (n,) is true are ignored too."""
+        """Ignore the texts where ``flags`` (n,) is true too."""
         return replace(self, texts=replace(self.texts, ignored=self.texts.ignored | flags))
 
     def within(self, filled_px: Size) -> Sample:
-        """Only the canvas's part ``filled_px`` is seen, and only texts that touch it are kept."""
+        """Show only the canvas's part ``filled_px`` and keep only texts that touch it."""
         touching = reach_into(Window(0, 0, *filled_px), self.boxes())
         return replace(self.select(touching), filled_px=filled_px)
 
     def boxes(self) -> NDArray[np.float64]:
-        """Each text's bounding box (n, 4): left, top, right, bottom."""
+        """Return each text's bounding box (n, 4): left, top, right, bottom."""
         return self.texts.boxes()
 
     def fields(self) -> dict[str, Any]:
-        """``polys``, ``texts`` and ``ignore_tags`` as operators on dicts have them."""
+        """Return ``polys``, ``texts`` and ``ignore_tags`` as operators on dicts have them."""
         texts = self.texts
         return {
             "polys": [texts.polygons[i] for i in range(len(texts))],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.declaration import NonNegativeFloat, OpenShare
 from ppocr_ft.geometry import Ring, offset_rings, ring_arrays, tried_ratios
 from ppocr_ft.transforms.polygons import (
     TextPolygons,
@@ -20,7 +20,7 @@ from ppocr_ft.transforms.polygons import (
     ignore_flags_like,
 )
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.shrink_schedule import EpochClock, EpochRatio, FollowsSchedule, check_same
+from ppocr_ft.transforms.shrink_schedule import ShrinkSchedule, ShrinkScheduled, WholeEpochs
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
@@ -129,42 +129,43 @@ def _mask_out(mask: NDArray[np.float32], polygon: Array) -> None:
 
 
 @register
-class MakeShrinkMap(FollowsSchedule):
-    """Drop-in for ``ppocr.data.imaug.MakeShrinkMap``, with PaddleOCR 2.6.1's targets.
+class MakeShrinkMap(ShrinkScheduled):
+    """Draw shrink_map and shrink_mask: drop-in for ``ppocr.data.imaug.MakeShrinkMap``.
+
+    The targets are PaddleOCR 2.6.1's. PaddleOCR hands every operator all of ``Global``, so that
+    further keyword arguments are let pass; see ShrinkScheduled for those that count.
 
     Args:
-        min_text_size: a text with a side under this many pixels is masked out of the loss.
-        shrink_ratio: the shrink ratio, the first one if it ramps; inside (0, 1).
-        clock: where the epoch is read; the process's own if not given.
-        rounding: how a label's points become pixels. ``truncate`` is PaddleOCR's: kernels, and
-            so all boxes that a network learns, lie half a pixel towards the upper left.
-            ``nearest`` has kernels where DBPostProcess finds the label's own place again.
-        kwargs: ``shrink_ratio_end``, ``total_epoch`` and ``epoch_num`` (a ramp, see
-            ShrinkSchedule), ``epoch`` (see EpochRatio). PaddleOCR hands every operator all of
-            ``Global``, so other keys are let pass.
+        min_text_size: a text with a side under this is masked out of the loss, px of the crop.
+        shrink_ratio: shrink ratio; the first one where it ramps.
+        rounding: how kernels fall on pixels: truncate, PaddleOCR's, is half a pixel to the upper
+            left, and so are all boxes that a network learns; nearest is where DBPostProcess finds
+            the label's own place again.
+        shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 where
+            total_epoch is given.
+        total_epoch: length of the ramp, epochs; absent: the run's epoch_num.
 
     Raises:
-        ConfigError: a ratio, horizon or rounding that can't be used, naming the key.
+        ConfigError: a value that can't be used, naming the key.
     """
 
     def __init__(
         self,
-        min_text_size: float = 8,
-        shrink_ratio: float = 0.4,
-        clock: EpochClock | None = None,
+        min_text_size: NonNegativeFloat = 8.0,
+        shrink_ratio: OpenShare = 0.4,
         rounding: Rounding = "truncate",
-        **kwargs: Any,
+        shrink_ratio_end: OpenShare | None = None,
+        total_epoch: WholeEpochs | None = None,
+        **run: Any,
     ) -> None:
-        if rounding not in get_args(Rounding):
-            known = " or ".join(get_args(Rounding))
-            raise ConfigError(f"found {rounding!r}; expected {known}", key="rounding")
         compile_kernels()  # here, before workers fork
         self.min_text_size = min_text_size
         self.rounding = rounding
-        super().__init__(EpochRatio.from_keys(shrink_ratio, kwargs, clock))
+        keys = shrink_ratio, shrink_ratio_end, total_epoch
+        super().__init__(ShrinkSchedule.from_keys(*keys, run.get("epoch_num")), run)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Adds to ``data``: ``shrink_map``, ``shrink_mask`` (h, w) float32.
+        """Add to ``data``: ``shrink_map``, ``shrink_mask`` (h, w) float32.
 
         Reads ``image`` (h, w[, c]), ``polys`` (n, k, 2) or n of (k_i, 2), ``ignore_tags`` (n,);
         replaces ``polys`` by the clipped and oriented ones, ``ignore_tags`` by what is masked,
@@ -172,16 +173,14 @@ class MakeShrinkMap(FollowsSchedule):
         drawn, those that MakeBorderMap met among them.
 
         Raises:
-            ConfigError: MakeBorderMap before it follows another schedule.
             DataError: polys and ignore_tags of different lengths, or no lists of points.
         """
-        check_same(data.pop("border_schedule", self.schedule), self.schedule)
         polys, ignore_tags = data["polys"], data["ignore_tags"]
         polygons = TextPolygons.of(polys)
         ignored = ignore_flags(ignore_tags, len(polygons))
         h, w = data["image"].shape[:2]
         targets = shrink_targets(
-            polygons, ignored, (h, w), self._ratio(), self.min_text_size, self.rounding
+            polygons, ignored, (h, w), self.ratio_of(data), self.min_text_size, self.rounding
         )
         data["shrink_map"] = targets.shrink_map
         data["shrink_mask"] = targets.shrink_mask

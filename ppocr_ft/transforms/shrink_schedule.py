@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from multiprocessing.context import assert_spawning
 from multiprocessing.sharedctypes import RawValue
 from operator import index
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
+
+from ppocr_ft.declaration import PositiveInt
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import check_ratio
 
 PADDLEOCR_RISE = 0.2
 """What PaddleOCR's ``total_epoch`` adds to ``shrink_ratio`` by its last epoch (2.7 on)."""
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeEpochs = Annotated[PositiveInt, BeforeValidator(_whole)]
+"""A number of epochs; 500.0 is one too."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +49,7 @@ class ShrinkSchedule:
         total_epoch: float | None = None,
         epoch_num: float | None = None,
     ) -> ShrinkSchedule:
-        """The schedule that a YAML's keys ask for.
+        """Return the schedule that a YAML's keys ask for.
 
         ``total_epoch`` alone means what PaddleOCR meant: up by 0.2 over ``total_epoch`` epochs.
         ``shrink_ratio_end`` alone ramps over the run's ``epoch_num``. Neither: constant.
@@ -47,30 +59,44 @@ class ShrinkSchedule:
                 without a horizon; it names the key.
         """
         start = check_ratio(shrink_ratio, "shrink_ratio")
-        if shrink_ratio_end is None and total_epoch is None:
-            return cls(start, start)
-        end = _end_of(start, shrink_ratio_end)
-        if total_epoch is not None:
-            return cls(start, end, _check_horizon(total_epoch, "total_epoch"))
-        if epoch_num is not None:
-            return cls(start, end, _check_horizon(epoch_num, "Global.epoch_num"))
+        horizon = None if total_epoch is None else _check_horizon(total_epoch, "total_epoch")
+        end = ramp_end(start, shrink_ratio_end, horizon)
+        if shrink_ratio_end is not None:
+            check_ratio(end, "shrink_ratio_end")
+        elif end >= 1.0:
+            raise ConfigError(
+                f"found {start:g}; with total_epoch {horizon:g} and no shrink_ratio_end it rises "
+                f"by {PADDLEOCR_RISE:g} to {end:g}, which must stay below 1: lower it or set "
+                "shrink_ratio_end",
+                key="shrink_ratio",
+            )
         if end == start:
             return cls(start, start)
-        raise ConfigError(
-            "not given, but shrink_ratio_end needs to know over how many epochs to ramp; "
-            "set total_epoch, or Global.epoch_num",
-            key="total_epoch",
-        )
+        if horizon is None and epoch_num is None:
+            raise ConfigError(
+                "not given, but shrink_ratio_end needs to know over how many epochs to ramp; "
+                "set total_epoch, or Global.epoch_num",
+                key="total_epoch",
+            )
+        return cls(start, end, horizon or _check_horizon(epoch_num, "Global.epoch_num"))
 
     @property
     def is_constant(self) -> bool:
         return self.start == self.end
 
     def ratio(self, epoch: float) -> float:
-        """The ratio in the true epoch 1, 2, ...; 0 stands for "before training"."""
+        """Return the ratio in the true epoch 1, 2, ...; 0 stands for "before training"."""
         if epoch < 0:
             raise ValueError(f"an epoch is 0 or above, not {epoch}")
         return self.start + (self.end - self.start) * min(epoch / self.total_epoch, 1.0)
+
+    def equals(self, other: ShrinkSchedule) -> bool:
+        """Tell whether both give the same ratios, but for the last digits of a float."""
+        ours, theirs = (
+            (each.start, each.end, 0.0 if each.is_constant else each.total_epoch)
+            for each in (self, other)
+        )
+        return all(math.isclose(a, b, abs_tol=1e-9) for a, b in zip(ours, theirs, strict=True))
 
     def describe(self) -> str:
         if self.is_constant:
@@ -78,34 +104,16 @@ class ShrinkSchedule:
         return f"{self.start:g} -> {self.end:g} over {self.total_epoch:g} epochs"
 
 
-def check_same(border: ShrinkSchedule, shrink: ShrinkSchedule) -> None:
-    """
-    Raises:
-        ConfigError: the two map operators of a pipeline follow different schedules.
-    """
-    if border != shrink:
-        raise ConfigError(
-            f"MakeShrinkMap's is {shrink.describe()}, MakeBorderMap's {border.describe()}; both "
-            "maps describe the same text, so give both the same shrink_ratio, shrink_ratio_end "
-            "and total_epoch",
-            key="shrink_ratio",
-        )
-
-
-def _end_of(start: float, shrink_ratio_end: float | None) -> float:
+def ramp_end(
+    shrink_ratio: float, shrink_ratio_end: float | None, total_epoch: float | None
+) -> float:
+    """Return the ratio that a ramp ends at, which is the start's where there is no ramp."""
     if shrink_ratio_end is not None:
-        return check_ratio(shrink_ratio_end, "shrink_ratio_end")
-    end = start + PADDLEOCR_RISE
-    if end >= 1.0:
-        raise ConfigError(
-            f"found {start:g}; with total_epoch it rises by {PADDLEOCR_RISE:g} to {end:g}, which "
-            "must stay below 1: lower shrink_ratio or set shrink_ratio_end",
-            key="shrink_ratio",
-        )
-    return end
+        return shrink_ratio_end
+    return shrink_ratio + (PADDLEOCR_RISE if total_epoch is not None else 0.0)
 
 
-def _check_horizon(value: float, key: str) -> float:
+def _check_horizon(value: Any, key: str) -> float:
     try:
         horizon = float(value)
     except (TypeError, ValueError):
@@ -116,9 +124,12 @@ def _check_horizon(value: float, key: str) -> float:
 
 
 _NOT_SET = 0
+TRUE_EPOCH = "true_epoch"
+"""The field of a sample that says which epoch 1, 2, ... it is drawn in. (PaddleOCR 3.7 writes an
+``epoch`` of its own, which stands still.)"""
 
 
-class EpochClock:
+class SharedEpoch:
     """The training's true epoch: 1, 2, ...; 0 until somebody sets it.
 
     Whoever drives the training calls ``set`` once per epoch, before the loader is iterated.
@@ -164,21 +175,23 @@ class EpochClock:
         assert_spawning(self)  # a pickle that outlives this moment would be cut off the memory
         return _attach, (self._value,)
 
-    def __copy__(self) -> EpochClock:
+    def __copy__(self) -> SharedEpoch:
         return self
 
-    def __deepcopy__(self, memo: object) -> EpochClock:
+    def __deepcopy__(self, memo: object) -> SharedEpoch:
         return self
 
 
-def _attach(value: object) -> EpochClock:
-    clock = EpochClock()
+def _attach(value: object) -> SharedEpoch:
+    clock = SharedEpoch()
     clock._value = value
     return clock
 
 
-EPOCH_CLOCK = EpochClock()
-"""The clock of this training; operators read it unless they are given another."""
+EPOCH_CLOCK = SharedEpoch()
+"""The epoch of a training in PaddleOCR; operators read it where a sample doesn't say the epoch."""
+EpochClock = SharedEpoch
+"""Its earlier name."""
 
 
 def set_epoch(epoch: int) -> None:
@@ -186,40 +199,37 @@ def set_epoch(epoch: int) -> None:
     EPOCH_CLOCK.set(epoch)
 
 
-class EpochRatio:
-    """A shrink schedule read at the clock's epoch.
+class ShrinkScheduled:
+    """An operator whose shrink ratio follows a schedule.
 
-    Until the clock is set, the ``epoch`` that PaddleOCR 2.7 and 2.8 pass to the constructor
-    counts; it is bounded by the schedule's horizon, since they pass the random seed.
+    The epoch is the sample's ``true_epoch``, which ``SimpleDataSet`` writes. In PaddleOCR, whose
+    samples know none that can be trusted, it is the shared clock's; until that is set, the
+    ``epoch`` that PaddleOCR 2.7 and 2.8 pass to the constructor counts. It is bounded by the
+    schedule's horizon, since they pass the random seed.
+
+    ``run`` is what a constructor was given beside its keys: ``epoch_num`` (the length of a ramp
+    that has none of its own), ``epoch`` and ``clock`` (in the place of the process's own).
     """
 
-    def __init__(
-        self, schedule: ShrinkSchedule, epoch: int | None = None, clock: EpochClock | None = None
-    ) -> None:
+    def __init__(self, schedule: ShrinkSchedule, run: Mapping[str, Any]) -> None:
         self.schedule = schedule
-        self.clock = EPOCH_CLOCK if clock is None else clock
-        self._given_epoch = epoch
+        self.clock: SharedEpoch = run.get("clock") or EPOCH_CLOCK
+        self._given_epoch = _epoch_of(run.get("epoch"))
         self._warned = False
 
-    @classmethod
-    def from_keys(
-        cls, shrink_ratio: float, keys: Mapping[str, Any], clock: EpochClock | None = None
-    ) -> EpochRatio:
-        """From an operator's YAML keys, with all of PaddleOCR's ``Global`` poured in."""
-        schedule = ShrinkSchedule.from_keys(
-            shrink_ratio,
-            keys.get("shrink_ratio_end"),
-            keys.get("total_epoch"),
-            keys.get("epoch_num"),
-        )
-        return cls(schedule, _epoch_of(keys.get("epoch")), clock)
+    @property
+    def shrink_ratio(self) -> float:
+        """The ratio of the clock's epoch."""
+        return self.ratio_of({})
 
-    def __call__(self) -> float:
+    def ratio_of(self, data: Mapping[str, Any]) -> float:
+        """Return the shrink ratio for a sample."""
         if self.schedule.is_constant:
             return self.schedule.start
-        return self.schedule.ratio(self._epoch())
+        epoch = data.get(TRUE_EPOCH)
+        return self.schedule.ratio(self._shared_epoch() if epoch is None else epoch)
 
-    def _epoch(self) -> int:
+    def _shared_epoch(self) -> int:
         if self.clock.is_set:
             return self.clock.epoch
         if self._given_epoch is not None:
@@ -235,22 +245,6 @@ class EpochRatio:
         return 0
 
 
-class FollowsSchedule:
-    """An operator whose shrink ratio follows a schedule."""
-
-    def __init__(self, ratio: EpochRatio) -> None:
-        self._ratio = ratio
-
-    @property
-    def schedule(self) -> ShrinkSchedule:
-        return self._ratio.schedule
-
-    @property
-    def shrink_ratio(self) -> float:
-        """The ratio of the current epoch."""
-        return self._ratio()
-
-
 def _epoch_of(value: Any) -> int | None:
     if value is None or value == "None":  # PaddleOCR writes the word where it knows no epoch
         return None
@@ -261,3 +255,26 @@ def _epoch_of(value: Any) -> int | None:
     if epoch < 0:
         raise ConfigError(f"found {value!r}; it must be 0 or above", key="epoch")
     return epoch
+
+
+def schedules(operators: Iterable[Any]) -> dict[str, ShrinkSchedule]:
+    """Return the schedules of the map operators among these, by the operators' names."""
+    return {type(op).__name__: op.schedule for op in operators if isinstance(op, ShrinkScheduled)}
+
+
+def check_one_schedule(operators: Iterable[Any]) -> None:
+    """Compare the map operators of a pipeline.
+
+    Raises:
+        ConfigError: two of them follow different schedules.
+    """
+    scheduled = list(schedules(operators).items())
+    for name, schedule in scheduled[1:]:
+        first, expected = scheduled[0]
+        if not schedule.equals(expected):
+            raise ConfigError(
+                f"{name}'s is {schedule.describe()}, {first}'s {expected.describe()}; both maps "
+                "describe the same text, so give both the same shrink_ratio, shrink_ratio_end "
+                "and total_epoch",
+                key="shrink_ratio",
+            )

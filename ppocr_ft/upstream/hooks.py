@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ppocr_ft.transforms import EPOCH_CLOCK, MakeBorderMap, MakeShrinkMap, ShrinkSchedule
-from ppocr_ft.transforms.shrink_schedule import check_same
+from ppocr_ft.transforms import EPOCH_CLOCK, ShrinkSchedule
+from ppocr_ft.transforms.shrink_schedule import check_one_schedule, schedules
 
 Function = Callable[..., Any]
 
@@ -32,7 +32,7 @@ class TrainingHooks:
         def create_operators(*args: Any, **kwargs: Any) -> Any:
             operators = original(*args, **kwargs)
             if self.active:
-                check_pair(operators)
+                check_one_schedule(operators)
             return operators
 
         return create_operators
@@ -94,22 +94,6 @@ def begin_at(epoch: int) -> None:
         EPOCH_CLOCK.set(epoch - 1)
     else:
         EPOCH_CLOCK.reset()
-
-
-def schedules(operators: Iterable[Any]) -> dict[str, ShrinkSchedule]:
-    """The schedules of the map operators among these, by the operators' names."""
-    pair = (op for op in operators if isinstance(op, MakeBorderMap | MakeShrinkMap))
-    return {type(op).__name__: op.schedule for op in pair}
-
-
-def check_pair(operators: Iterable[Any]) -> None:
-    """
-    Raises:
-        ConfigError: MakeBorderMap and MakeShrinkMap follow different schedules.
-    """
-    found = schedules(operators)
-    if len(found) == 2:
-        check_same(found["MakeBorderMap"], found["MakeShrinkMap"])
 
 
 @functools.cache

@@ -1,26 +1,24 @@
-"""The config's sections and the operators that they describe take the same arguments."""
+"""The config's sections are made of the operators: keys, defaults, limits, meanings, messages."""
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.config.augmenters import AUGMENTERS, FARTHEST_CORNER_RATIO
-from ppocr_ft.config.transforms import OPERATORS
+from ppocr_ft.declaration import Range, Share
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms import geometric, registry
-from tests.support.config_files import SMALL
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.factory.objects import operators as built_operators
+from ppocr_ft.key_table import Key, keys_of
+from ppocr_ft.transforms.geometric import AUGMENTERS, IaaAugment
+from ppocr_ft.transforms.photometric import Image, PixelOperator
+from ppocr_ft.transforms.registry import OPERATORS, register
+from tests.support.config_files import SMALL, changed
 
 TRAIN = "Train.dataset.transforms"
-DROP_IN = {"MakeBorderMap", "MakeShrinkMap"}
-"""They take any keyword, as PaddleOCR's do."""
 PIXELS = [
     ("{Blur: {p: 1, sigma_px: [0.5, 2]}}", "Blur", {"p": 1.0, "sigma_px": (0.5, 2.0)}),
     ("{Blur: {sigma_px: 1}}", "Blur", {"p": 0.2, "sigma_px": (1.0, 1.0)}),
@@ -36,47 +34,115 @@ WRONG = [
 ]
 
 
-def keys(callable_: Any) -> set[str]:
-    return set(inspect.signature(callable_).parameters)
+class Speckle(PixelOperator[float]):
+    """Put specks on the image.
+
+    Args:
+        p: probability.
+        size_px: smallest and largest speck, px of the crop.
+    """
+
+    def __init__(self, p: Share = 0.25, size_px: Range[Share] = (0.5, 1.0)) -> None:
+        self.p = p
+        self.size_px = size_px
+
+    def draw(self, rng: Any) -> float | None:
+        return None
+
+    def apply(self, drawn: float, image: Image, img_mode: str) -> Image:
+        return image
 
 
-def test_every_operator_has_its_section() -> None:
-    assert set(registry.operator_names()) == set(OPERATORS)
+@pytest.fixture
+def speckle() -> Iterator[type]:
+    """An operator that no file of the package knows."""
+    yield register(Speckle)
+    del OPERATORS["Speckle"]
 
 
-@pytest.mark.parametrize("name", sorted(set(OPERATORS) - DROP_IN))
-def test_a_section_has_its_operators_keys(name: str) -> None:
-    assert set(OPERATORS[name].model_fields) == keys(registry.operator(name))
+def train_operator(config: Any, name: str) -> Any:
+    (item,) = [item for item in config.Train.dataset.transforms if item.name == name]
+    return item.build()
 
 
-@pytest.mark.parametrize("name", sorted(AUGMENTERS))
-def test_an_augmenters_section_has_its_keys(name: str) -> None:
-    assert set(type(AUGMENTERS[name]().args).model_fields) == set(geometric.AUGMENTERS[name].KEYS)
+def test_a_new_operator_is_one_file(speckle: type, tmp_path: Path) -> None:
+    new = ("    - IaaAugment:", "    - Speckle: {size_px: 0.75}\n    - IaaAugment:")
+    config = load_config(changed(tmp_path, new))
+    operator = train_operator(config, "Speckle")
+    assert type(operator) is speckle
+    assert (operator.p, operator.size_px) == (0.25, (0.75, 0.75))
+    assert "- Speckle:\n        p: 0.25\n        size_px:" in config.to_yaml()
+    assert keys_of(OPERATORS["Speckle"]) == (
+        Key("p", "number, 0 to 1", "0.25", "Probability."),
+        Key(
+            "size_px",
+            "list of 2: number, 0 to 1",
+            "[0.5, 1.0]",
+            "Smallest and largest speck, px of the crop.",
+        ),
+    )
 
 
-def test_corners_move_as_far_in_both() -> None:
-    assert FARTHEST_CORNER_RATIO == geometric.FARTHEST_CORNER_RATIO
+@pytest.mark.parametrize(
+    ("written", "key", "message"),
+    [
+        ("Speckle: {p: 1.5}", "Speckle.p", "found 1.5, must be 1 or less"),
+        ("Speckle: {size_px: [1, 0.5]}", "Speckle.size_px", "expected [lowest, highest]"),
+        ("Speckle: {sise_px: 1}", "Speckle.sise_px", "unknown key of Speckle; did you mean 's"),
+        ("Speckel: {p: 1}", None, "unknown operator 'Speckel'; did you mean 'Speckle'?"),
+    ],
+)
+def test_a_new_operators_wrong_value_has_file_and_line(
+    speckle: type, tmp_path: Path, written: str, key: str | None, message: str
+) -> None:
+    path = changed(tmp_path, ("    - IaaAugment:", f"    - {written}\n    - IaaAugment:"))
+    line = path.read_text(encoding="utf-8").split("\n").index(f"    - {written}") + 1
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    place = f"{TRAIN}.2" if key is None else f"{TRAIN}.2.{key}"
+    assert str(caught.value).startswith(f"{path}:{line}: {place}: ")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("section", [*OPERATORS.values()], ids=list(OPERATORS))
+def test_a_sections_keys_defaults_and_meanings_are_the_constructors(section: Any) -> None:
+    parameters = {
+        name: parameter.default
+        for name, parameter in inspect.signature(section.OPERATOR).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    assert set(section.model_fields) == set(parameters)
+    assert all(key.meaning.endswith(".") for key in keys_of(section))
+    if inspect.Parameter.empty not in parameters.values():
+        assert {name: getattr(section(), name) for name in parameters} == parameters
+
+
+def test_augmenters_have_a_table_of_keys_too() -> None:
+    tables = {name: keys_of(type(item().args)) for name, item in AUGMENTERS.items()}
+    names = {name: [key.name for key in keys] for name, keys in tables.items()}
+    assert names == {
+        "Fliplr": ["p"],
+        "Affine": ["rotate", "p"],
+        "Resize": ["size"],
+        "Perspective": ["scale", "p"],
+    }
 
 
 @pytest.mark.parametrize(("text", "name", "wanted"), PIXELS)
 def test_pixel_operators_are_built_from_a_config(
     text: str, name: str, wanted: dict[str, Any]
 ) -> None:
-    config = load_config(SMALL, [f"{TRAIN}.2={text}"])
-    (operator,) = [
-        each for each in built_operators(config.Train.dataset) if type(each).__name__ == name
-    ]
+    operator = train_operator(load_config(SMALL, [f"{TRAIN}.2={text}"]), name)
     assert {key: getattr(operator, key) for key in wanted} == wanted
 
 
 def test_perspective_is_built_from_a_config() -> None:
     steps = "[{type: Perspective, args: {scale: 0.04, p: 1}}, {type: Fliplr}]"
     config = load_config(SMALL, [f"{TRAIN}.IaaAugment.augmenter_args={steps}"])
-    (iaa,) = [
-        each for each in built_operators(config.Train.dataset) if "Iaa" in type(each).__name__
-    ]
+    iaa = train_operator(config, "IaaAugment")
+    assert isinstance(iaa, IaaAugment)
     assert [type(step).__name__ for step in iaa.steps] == ["Perspective", "Fliplr"]
-    assert iaa.steps[0].scale == (0.04, 0.04)
+    assert iaa.steps[0].scale == (0.04, 0.04)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("text", "key", "message"), WRONG)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.config import inspect_config, load_config
-from ppocr_ft.config.rules import RULES, check_rules
+from ppocr_ft.config.rules import RULES, check_rules, shrink_schedule
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.transforms.pipeline import Pipeline
+from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH, ShrinkScheduled
 from tests.support.config_files import SMALL, changed
 
 TRAIN = "Train.dataset.transforms"
@@ -38,13 +40,13 @@ ERRORS = [
         "only one ramps",
         [f"{SHRINK}.shrink_ratio_end=0.6"],
         f"{SHRINK}.shrink_ratio_end",
-        "is 0.5 to 0.6 over 40 epochs, MakeBorderMap's constant 0.5",
+        "is 0.5 -> 0.6 over 40 epochs, MakeBorderMap's constant 0.5",
     ),
     (
         "ramps of different length",
         [*both("shrink_ratio_end=0.6"), f"{BORDER}.total_epoch=30"],
         f"{SHRINK}.total_epoch",
-        "is 0.5 to 0.6 over 40 epochs, MakeBorderMap's 0.5 to 0.6 over 30 epochs",
+        "is 0.5 -> 0.6 over 40 epochs, MakeBorderMap's 0.5 -> 0.6 over 30 epochs",
     ),
     (
         "total_epoch ramps to 1",
@@ -204,6 +206,17 @@ AGREED = [
 @pytest.mark.parametrize("overrides", [row[1] for row in AGREED], ids=[row[0] for row in AGREED])
 def test_no_contradiction(overrides: list[str]) -> None:
     assert load_config(SMALL, overrides).warnings == ()
+
+
+@pytest.mark.parametrize("overrides", [row[1] for row in AGREED], ids=[row[0] for row in AGREED])
+def test_a_schedule_that_the_config_accepts_a_pipeline_accepts(overrides: list[str]) -> None:
+    config = load_config(SMALL, overrides)
+    placed = [op for op in config.Train.dataset.transforms if op.is_a(ShrinkScheduled)]
+    built = [op.build(epoch_num=config.Global.epoch_num) for op in placed]
+    assert len(Pipeline(built).operators) == 2
+    assert [op.ratio_of({TRUE_EPOCH: 1}) for op in built] == pytest.approx(
+        [shrink_schedule(config, op).ratio(1) for op in placed]
+    )
 
 
 def test_ramp_of_another_length_than_the_run_is_explained() -> None:

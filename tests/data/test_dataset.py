@@ -21,7 +21,6 @@ from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage,
 from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.photometric import Noise
 from ppocr_ft.transforms.shrink_map import MakeShrinkMap
-from ppocr_ft.transforms.shrink_schedule import EpochClock
 from tests.support.pictures import text, write_set
 from tests.support.samples import shared_data
 
@@ -36,8 +35,8 @@ def training(crop: Any) -> list[Any]:
         IaaAugment(),
         crop,
         Noise(0.5),
-        MakeBorderMap(clock=EpochClock()),
-        MakeShrinkMap(clock=EpochClock()),
+        MakeBorderMap(),
+        MakeShrinkMap(),
         NormalizeImage(order="hwc"),
         ToCHWImage(),
         KeepKeys(KEPT),

@@ -4,7 +4,6 @@ operators in a run with the monitor."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ pytest.importorskip("rapidocr_paddle", reason="rapidocr_paddle is not installed"
 from experiments.regression.arms import BROKEN, DYNAMIC, Arm, draw_maps_as  # noqa: E402
 from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines  # noqa: E402
 from experiments.regression.runs import RECIPE, map_arguments  # noqa: E402
-from ppocr_ft import EPOCH_CLOCK, MakeShrinkMap  # noqa: E402
+from ppocr_ft import MakeShrinkMap  # noqa: E402
 from ppocr_ft.config import Config, load_config  # noqa: E402
 from ppocr_ft.engine.monitor import Facts  # noqa: E402
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio  # noqa: E402
@@ -36,12 +35,6 @@ from ppocr_ft.runs.assemble import prepare  # noqa: E402
 from ppocr_ft.runs.monitoring import validation_crops, validator  # noqa: E402
 
 TRAIN_IMAGES, VAL_IMAGES, EVERY_STEPS = 10, 3, 5
-
-
-@pytest.fixture(autouse=True)
-def unset_clock() -> Iterator[None]:
-    yield
-    EPOCH_CLOCK.reset()
 
 
 # --- the ratio that maps show
@@ -77,7 +70,7 @@ def drawn_at(ratio: float, labels: list[Labels]) -> list[dict[str, np.ndarray]]:
 @pytest.mark.parametrize("drawn", [0.4, 0.5, 0.6, 0.81])
 @pytest.mark.parametrize("wanted", [0.4, 0.6])
 def test_the_ratio_of_maps_is_found(drawn: float, wanted: float, labels: list[Labels]) -> None:
-    found = drawn_ratio(labels, drawn_at(drawn, labels), MakeShrinkMap(shrink_ratio=wanted))
+    found = drawn_ratio(labels, drawn_at(drawn, labels), MakeShrinkMap(), wanted)
     assert found == pytest.approx(drawn, abs=0.011)
 
 
@@ -85,10 +78,10 @@ def test_empty_maps_have_ratio_0_and_images_without_text_none(labels: list[Label
     operator = MakeShrinkMap()
     empty = [{name: np.zeros(each.shape) for name in ("shrink_map", "shrink_mask")}
              for each in labels]  # fmt: skip
-    assert drawn_ratio(labels, empty, operator) == 0
-    assert drawn_ratio([], [], operator) is None
+    assert drawn_ratio(labels, empty, operator, 0.4) == 0
+    assert drawn_ratio([], [], operator, 0.4) is None
     ignored = [replace(each, ignored=np.ones(len(each.polys), bool)) for each in labels]
-    assert drawn_ratio(ignored, drawn_at(0.4, ignored), operator) is None
+    assert drawn_ratio(ignored, drawn_at(0.4, ignored), operator, 0.4) is None
 
 
 # --- the validation loss

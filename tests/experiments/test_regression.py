@@ -22,7 +22,6 @@ from experiments.regression.checks import failures  # noqa: E402
 from experiments.regression.data_sets import DATA_SETS, DataSet  # noqa: E402
 from experiments.regression.results import SHIPPED_UNCLIP, ArmRun, Result  # noqa: E402
 from experiments.regression.runs import run_arms  # noqa: E402
-from ppocr_ft import EPOCH_CLOCK  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 PICTURE_BYTES = 60_000
@@ -44,10 +43,7 @@ def result(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     for arm in ARMS:
         if arm.version is not None:
             wheel_dir(arm.version)
-    try:
-        return run_arms(data_set, tmp_path_factory.mktemp(data_set.name))
-    finally:
-        EPOCH_CLOCK.reset()
+    return run_arms(data_set, tmp_path_factory.mktemp(data_set.name))
 
 
 def hmean(rates: dict[float, tuple[float, float]]) -> float:

@@ -94,7 +94,7 @@ def test_its_yaml_ramps_from_04_to_06() -> None:
     (block,) = code_blocks("yaml")
     transforms = yaml.safe_load(block)["Train"]["dataset"]["transforms"]
     built = {
-        name: registry.operator(name)(**keys)
+        name: registry.OPERATORS[name].OPERATOR(**keys)
         for entry in transforms
         for name, keys in entry.items()
     }

@@ -163,7 +163,7 @@ def test_rules_that_the_runtime_has_no_words_for(arguments: dict[str, Any], said
         ("scale: 1./255.", "scale: __import__('os').getpid()", "could not convert"),
         ("scale: 1./255.", "scale: 1/0", "ZeroDivisionError"),
         ("std: [0.229, 0.224, 0.225]", "std: [0.229, 0, 0.225]", "above 0"),
-        ("img_mode: BGR", "img_mode: GRAY", "expected BGR or RGB"),
+        ("img_mode: BGR", "img_mode: GRAY", "expected one of BGR, RGB"),
         ("- DetLabelEncode: null", "- " + "[" * 5000, "Recursion"),
         ("box_thresh: 0.55", "box_thresh: 7", "box_thresh"),
         ("std: [0.229, 0.224, 0.225]", "std: [0.229]", "not enough values"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from tests.support.small_run import small_config
 paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.config.transforms import OPERATORS  # noqa: E402
 from ppocr_ft.engine.batches import EvalImage  # noqa: E402
 from ppocr_ft.errors import ConfigError  # noqa: E402
 from ppocr_ft.factory import objects  # noqa: E402
@@ -25,7 +23,6 @@ from ppocr_ft.factory.optimizers import fresh_layers, learning_rate  # noqa: E40
 from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side  # noqa: E402
 from ppocr_ft.runs import assemble  # noqa: E402
 from ppocr_ft.runs.eval_previews import Pictures  # noqa: E402
-from ppocr_ft.transforms.crops import ScaledCrop  # noqa: E402
 from ppocr_ft.utils.sampling import evenly_spaced  # noqa: E402
 
 
@@ -143,15 +140,6 @@ def test_a_sheet_of_pictures_of_several_sizes() -> None:
     assert sheet.shape[1] == 420
     empty = contact_sheet([], "none")
     assert side_by_side([sheet, empty]).shape[0] == sheet.shape[0]
-
-
-def test_scaled_crop_has_the_operators_own_defaults() -> None:
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(ScaledCrop.__init__).parameters.items()
-        if name != "self"
-    }
-    assert OPERATORS["ScaledCrop"]().arguments() == defaults
 
 
 @pytest.mark.parametrize(

@@ -176,10 +176,14 @@ def test_probabilities_are_kept() -> None:
     ("steps", "message"),
     [
         pytest.param(
-            [{"type": "Flipud"}], "type: found 'Flipud'; expected one of Fliplr", id="kind"
+            [{"type": "Flipud"}],
+            "augmenter_args.0: unknown augmenter 'Flipud'; did you mean 'Fliplr'",
+            id="kind",
         ),
         pytest.param(
-            [{"type": "Fliplr", "args": {"q": 1}}], "Fliplr takes p, not q", id="argument"
+            [{"type": "Fliplr", "args": {"q": 1}}],
+            "augmenter_args.0.args.q: unknown key",
+            id="argument",
         ),
         pytest.param([{"type": "Fliplr", "args": {"p": 2}}], "p: found 2", id="probability"),
         pytest.param([{"type": "Resize", "args": {"size": [2, 1]}}], "lowest, highest", id="range"),

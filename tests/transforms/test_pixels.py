@@ -159,7 +159,7 @@ def test_a_lower_quality_costs_more() -> None:
         pytest.param(lambda: ColorJitter(hue=0.6), "hue", id="more than half the circle"),
         pytest.param(lambda: Blur(sigma_px=(2, 1)), "sigma_px", id="falling range"),
         pytest.param(lambda: Noise(p=1.5), "p", id="probability above 1"),
-        pytest.param(lambda: JpegCompression(quality=(0, 50)), "quality", id="quality 0"),
+        pytest.param(lambda: JpegCompression(quality=(0, 50)), "quality.0", id="quality 0"),
     ],
 )
 def test_values_that_cannot_be_are_refused(make: Any, key: str) -> None:

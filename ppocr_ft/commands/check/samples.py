@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.transforms import DecodeImage, MakeBorderMap, NormalizeImage, Operator
 from ppocr_ft.data import SimpleDataSet
 from ppocr_ft.factory.objects import data_set
 from ppocr_ft.report.contact_sheet import side_by_side
-from ppocr_ft.transforms import MakeShrinkMap, set_epoch
+from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
+from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage
+from ppocr_ft.transforms.registry import OperatorSection
 from ppocr_ft.utils.draw import LABEL_BGR, Picture, draw_polygons
 from ppocr_ft.utils.sampling import evenly_spaced
 
@@ -40,9 +41,8 @@ def samples_picture(config: Config, count: int) -> Picture:
     (shrink,) = [op for op in data.pipeline.operators if isinstance(op, MakeShrinkMap)]
     columns = []
     for epoch in shown_epochs(config.Global.epoch_num):
-        set_epoch(epoch)
         data.set_epoch(epoch)
-        heading = f"epoch {epoch}: shrink ratio {shrink.shrink_ratio:.4g}"
+        heading = f"epoch {epoch}: shrink ratio {shrink.schedule.ratio(epoch):.4g}"
         columns.append((heading, list(_drawn(data, indices, whole))))
     return sample_sheet(columns)
 
@@ -52,21 +52,21 @@ def shown_epochs(epoch_num: int) -> list[int]:
     return sorted({1, (epoch_num + 1) // 2, epoch_num})
 
 
-def denormalised(image: NDArray[np.float32], operators: Sequence[Operator]) -> Picture:
+def denormalised(image: NDArray[np.float32], operators: Sequence[OperatorSection]) -> Picture:
     """(3, h, w) as the network takes it, back to (h, w, 3) BGR."""
     pixels = image.transpose(1, 2, 0).astype(np.float64)
     for operator in operators:
-        if isinstance(operator, NormalizeImage):
+        if operator.is_a(NormalizeImage):
             scale = operator.scale or 1 / 255
             pixels = (pixels * operator.std + operator.mean) / scale
-    decode = next((op for op in operators if isinstance(op, DecodeImage)), None)
+    decode = next((op for op in operators if op.is_a(DecodeImage)), None)
     if decode is not None and decode.img_mode == "RGB":
         pixels = pixels[..., ::-1]
     return np.ascontiguousarray(np.clip(np.round(pixels), 0, 255).astype(np.uint8))
 
 
 def _drawn(
-    data: SimpleDataSet, indices: Sequence[int], operators: Sequence[Operator]
+    data: SimpleDataSet, indices: Sequence[int], operators: Sequence[OperatorSection]
 ) -> Iterator[DrawnSample]:
     for index in indices:
         sample = data[index].sample
@@ -74,8 +74,8 @@ def _drawn(
         yield _drawn_sample(sample, operators)
 
 
-def _drawn_sample(sample: Mapping[str, Any], operators: Sequence[Operator]) -> DrawnSample:
-    border = next(op for op in operators if isinstance(op, MakeBorderMap))
+def _drawn_sample(sample: Mapping[str, Any], operators: Sequence[OperatorSection]) -> DrawnSample:
+    border = next(op for op in operators if op.is_a(MakeBorderMap))
     rise = (sample["threshold_map"] - border.thresh_min) / (border.thresh_max - border.thresh_min)
     return DrawnSample(
         denormalised(sample["image"], operators),

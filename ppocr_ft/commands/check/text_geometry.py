@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import ppocr_ft.transforms  # noqa: F401  registers the operators
 from ppocr_ft.commands.check.geometry_table import Ceiling, LabelGeometry, OnPixels, TextSizes
 from ppocr_ft.config.faults import Fault, found_by, warning
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.transforms import DetResizeForTest as ResizeKeys
-from ppocr_ft.config.transforms import MakeShrinkMap as ShrinkKeys
-from ppocr_ft.config.transforms import Operator
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import areas, iou_ceiling, perimeters, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.transforms import registry
+from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.polygons import TextPolygons
+from ppocr_ft.transforms.registry import OPERATORS, OperatorSection
 from ppocr_ft.transforms.resize import DetResizeForTest
 from ppocr_ft.transforms.sample import Sample
 from ppocr_ft.transforms.shrink_map import clip_and_orient, shrink_targets
@@ -110,11 +107,12 @@ def ceiling(
 
 def evaluated(config: Config, page: Page) -> Page:
     """The page as evaluation resizes it; as it is where its size isn't known."""
-    keys = next((op for op in config.Eval.dataset.transforms if isinstance(op, ResizeKeys)), None)
-    if page.size_px is None or keys is None:
+    operators = config.Eval.dataset.transforms
+    resize = next((op for op in operators if op.is_a(DetResizeForTest)), None)
+    if page.size_px is None or resize is None:
         return page
     width, height = page.size_px
-    to_height, to_width = DetResizeForTest(**keys.arguments()).target_size((height, width))
+    to_height, to_width = resize.build().target_size((height, width))
     factors = np.array([to_width / width, to_height / height])
     return Page((to_width, to_height), [polygon * factors for polygon in page.polygons])
 
@@ -144,8 +142,7 @@ def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
 
 def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnPixels:
     """Each page's shrink map, read as if a network had given it."""
-    keys = _shrink_keys(config)
-    rounding = keys.rounding if keys else "truncate"
+    rounding = _shrink_keys(config).rounding
     post_process = DBPostProcess(**config.PostProcess.arguments())
     metric = DetMetric()
     for width, height, polygons in _sized(pages):
@@ -182,11 +179,9 @@ def _cropped(
     return Page(sample.size_px, [sample.texts.polygons[i] for i in kept])
 
 
-def _geometric(transforms: Iterable[Operator]) -> list[GeometricOperator[Any]]:
+def _geometric(transforms: Iterable[OperatorSection]) -> list[GeometricOperator[Any]]:
     """Those that move texts; without a donor CopyPaste leaves the page as it is."""
-    moving = [item for item in transforms if item.MOVES_TEXTS]
-    made = [registry.operator(item.name)(**item.arguments()) for item in moving]
-    return [operator for operator in made if isinstance(operator, GeometricOperator)]
+    return [item.build() for item in transforms if item.is_a(GeometricOperator)]
 
 
 def _extents(page: Page) -> Floats:
@@ -208,14 +203,14 @@ def _sized(pages: Iterable[Page]) -> Iterable[tuple[int, int, list[Polygon]]]:
             yield (*page.size_px, [np.asarray(each, np.float32) for each in page.polygons])
 
 
-def _shrink_keys(config: Config) -> ShrinkKeys | None:
+def _shrink_keys(config: Config) -> OperatorSection:
+    """Return MakeShrinkMap's, or its defaults where there is none."""
     operators = config.Train.dataset.transforms
-    return next((op for op in operators if isinstance(op, ShrinkKeys)), None)
+    return next((op for op in operators if op.is_a(MakeShrinkMap)), OPERATORS["MakeShrinkMap"]())
 
 
 def _min_text_size(config: Config) -> float:
-    keys = _shrink_keys(config)
-    return ShrinkKeys().min_text_size if keys is None else keys.min_text_size
+    return float(_shrink_keys(config).min_text_size)
 
 
 WORTH_IOU, WORTH_SHARE = 0.05, 0.1

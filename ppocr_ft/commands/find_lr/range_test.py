@@ -20,16 +20,16 @@ from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.train_step import LossFunction, Precision, TrainBatch, train_step
 from ppocr_ft.engine.trainer import seed_step
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms.shrink_schedule import EPOCH_CLOCK, EpochClock
+from ppocr_ft.transforms.shrink_schedule import SharedEpoch
 
 
 @contextmanager
-def unchanged(state: TrainState, *clocks: EpochClock) -> Iterator[None]:
+def unchanged(state: TrainState, clock: SharedEpoch) -> Iterator[None]:
     """Whatever happens within, afterwards all is as it was, bit for bit.
 
     That is all of ``state``, the optimizer's base rate (biases then have it too; each step of
     training sets both), each layer's mode, the process's random numbers (Python's, numpy's,
-    Paddle's on every device), and the ``clocks``. Also after an exception, such as Ctrl-C's.
+    Paddle's on every device), and the data's ``clock``. Also after an exception, such as Ctrl-C's.
     Gradients are the business of what happens within; train_step leaves none.
     """
     with ExitStack() as put_back:  # all of it, also where a part of it fails
@@ -37,8 +37,7 @@ def unchanged(state: TrainState, *clocks: EpochClock) -> Iterator[None]:
         put_back.callback(state.optimizer.set_lr, state.optimizer.get_lr())
         for layer in state.network.sublayers(include_self=True):
             put_back.callback(setattr, layer, "training", layer.training)
-        for clock in clocks:
-            put_back.callback(*((clock.set, clock.epoch) if clock.is_set else (clock.reset,)))
+        put_back.callback(*((clock.set, clock.epoch) if clock.is_set else (clock.reset,)))
         put_back.callback(random.setstate, random.getstate())
         put_back.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
         generator = paddle.base.core.default_cpu_generator()
@@ -124,7 +123,7 @@ def lr_range_test(
     points: list[LrPoint] = []
     forward = passes(state.network)
     watch = DivergenceWatch(sweep.steps_per_decade)
-    with unchanged(state, EPOCH_CLOCK, feed.data.clock), closing(_steps(feed)) as steps:
+    with unchanged(state, feed.data.clock), closing(_steps(feed)) as steps:
         start = _StartingWeights(state.network, loss, precision, passes)
         for step, batches in zip(range(sweep.steps), steps, strict=False):
             seed_step(state.progress.seed, step)

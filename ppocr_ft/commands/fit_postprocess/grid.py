@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from ppocr_ft.config import Config
-from ppocr_ft.config.transforms import DetResizeForTest
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ScoreMode
-from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, STRIDE_PX, LimitType
+from ppocr_ft.transforms.registry import OPERATORS, OperatorSection
+from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, STRIDE_PX, DetResizeForTest, LimitType
 
 RATIO_DIGITS = 3
 """Unclip ratios are told apart by so many digits."""
@@ -174,9 +174,9 @@ def resize_name(config: Config) -> str:
     return str(_limits(resizer))
 
 
-def resizer_of(config: Config) -> DetResizeForTest | None:
+def resizer_of(config: Config) -> OperatorSection | None:
     """The last one of ``Eval``."""
-    found = [op for op in config.Eval.dataset.transforms if isinstance(op, DetResizeForTest)]
+    found = [op for op in config.Eval.dataset.transforms if op.is_a(DetResizeForTest)]
     return found[-1] if found else None
 
 
@@ -192,7 +192,8 @@ def with_resize(config: Config, resize: LimitedResize) -> Config:
             "images are taken as they are",
             key="Eval.dataset.transforms",
         )
-    made = DetResizeForTest(limit_side_len=resize.limit_side_len, limit_type=resize.limit_type)
+    keys = {"limit_side_len": resize.limit_side_len, "limit_type": resize.limit_type}
+    made = OPERATORS["DetResizeForTest"].model_validate(keys)
     dataset = config.Eval.dataset
     changed = tuple(made if op is replaced else op for op in dataset.transforms)
     dataset = dataset.model_copy(update={"transforms": changed})
@@ -212,7 +213,7 @@ def nearby_resizes(config: Config) -> list[LimitedResize]:
     return [LimitedResize(side, own.limit_type) for side in sides if side != own.limit_side_len]
 
 
-def _limits(resizer: DetResizeForTest) -> LimitedResize:
+def _limits(resizer: OperatorSection) -> LimitedResize:
     """With the operator's own defaults."""
     if resizer.resize_long is not None:
         return LimitedResize(resizer.resize_long, "resize_long")

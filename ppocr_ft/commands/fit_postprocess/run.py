@@ -32,7 +32,7 @@ from ppocr_ft.commands.fit_postprocess.search import (
 )
 from ppocr_ft.commands.fit_postprocess.tally import Objective, Truth
 from ppocr_ft.config import Config
-from ppocr_ft.config.transforms import MakeShrinkMap
+from ppocr_ft.config.rules import shrink_schedule
 from ppocr_ft.data import FaultLog
 from ppocr_ft.engine.callbacks.checkpoints import BEST
 from ppocr_ft.errors import ConfigError, DataError
@@ -43,6 +43,7 @@ from ppocr_ft.metrics.det import overlaps
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_FILES, FIT_JSON, FIT_PICTURE
+from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.utils.files import check_writable, write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
@@ -220,11 +221,11 @@ def _with_own(values: Iterable[float], *own: float) -> tuple[float, ...]:
 def labels_ratio(config: Config, truths: Sequence[Truth]) -> float:
     """The unclip ratio that gives the labels back best at the shrink ratio that training ends
     with; the config's where it shrinks nothing or no label leaves a kernel."""
-    shrinks = [op for op in config.Train.dataset.transforms if isinstance(op, MakeShrinkMap)]
+    shrinks = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [text for truth in truths for text in _counted(truth)]
     chosen = texts[:: max(1, len(texts) // MAX_LABELS)]
     try:
-        return unclip_ratio_for(chosen, shrinks[-1].end_ratio())
+        return unclip_ratio_for(chosen, shrink_schedule(config, shrinks[-1]).end)
     except (ConfigError, IndexError):
         return float(config.PostProcess.unclip_ratio)
 

@@ -28,7 +28,7 @@ class Log(Callback):
         folder: where ``train.log`` lies; it is appended to.
         every_steps: steps between two lines.
         metrics: gets what the lines say.
-        shrink_ratio: the ratio of the epoch that runs.
+        shrink_ratio: gives the ratio of an epoch 1, 2, ...
         groups: figures of the parameter groups, for ``metrics`` alone.
     """
 
@@ -37,7 +37,7 @@ class Log(Callback):
         folder: Path,
         every_steps: int,
         metrics: MetricsFile,
-        shrink_ratio: Callable[[], float],
+        shrink_ratio: Callable[[int], float],
         groups: GroupFigures,
     ) -> None:
         self._path = folder / LOG_FILE
@@ -109,7 +109,7 @@ class Log(Callback):
                 "step": progress.step,
                 "epoch": progress.epoch,
                 "lr": float(lr),
-                "shrink_ratio": float(self._shrink_ratio()),
+                "shrink_ratio": float(self._shrink_ratio(progress.epoch)),
                 **means,
                 "grad_norm": float(result.grad_norm),
                 "skipped_steps": progress.skipped_steps,

@@ -31,22 +31,24 @@ class Labels:
 
 
 def drawn_ratio(
-    labels: Sequence[Labels], drawn: Sequence[Mapping[str, Any]], operator: MakeShrinkMap
+    labels: Sequence[Labels],
+    drawn: Sequence[Mapping[str, Any]],
+    operator: MakeShrinkMap,
+    expected: float,
 ) -> float | None:
-    """By the area of the text kernels, over all images.
+    """Return the ratio that the area of the text kernels shows, over all images.
 
-    ``operator`` says how kernels ought to be drawn; its own ratio is returned where it gives the
-    area. 0: none were drawn though it would. None: its kernels are too small to tell.
+    ``operator`` says how kernels ought to be drawn; the ``expected`` ratio is returned where it
+    gives the area. 0: none were drawn though it would. None: its kernels are too small to tell.
     """
     area = sum(kernel_area(each["shrink_map"], each["shrink_mask"]) for each in drawn)
-    own = operator.shrink_ratio
-    wanted = _area_at(own, labels, operator)
-    if wanted < LEAST_AREA_PX:
+    expected_area = _area_at(expected, labels, operator)
+    if expected_area < LEAST_AREA_PX:
         return None
     if area == 0:
         return 0.0
-    if abs(area / wanted - 1) <= EQUAL_AREA:
-        return own
+    if abs(area / expected_area - 1) <= EQUAL_AREA:
+        return expected
     gaps = {ratio: abs(_area_at(ratio, labels, operator) - area) for ratio in TRIED}
     return min(gaps, key=gaps.__getitem__)
 

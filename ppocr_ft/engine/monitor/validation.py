@@ -21,15 +21,15 @@ from ppocr_ft.engine.feed import TARGETS
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.losses.db import DBTargets
-from ppocr_ft.transforms import MakeShrinkMap, set_epoch
+from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.crops import ScaledCrop, ScaledWindow
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
 from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.photometric import PixelOperator
-from ppocr_ft.transforms.pipeline import Operator
+from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.sample import Sample, Size
-from ppocr_ft.transforms.shrink_schedule import EpochClock
+from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH
 
 MOST_CROPS, FEWEST_CROPS, BATCH_SIZE = 16, 2, 4
 PIXEL_SHARE = 0.05
@@ -119,7 +119,6 @@ class Validator:
         read: gives the crops, once.
         operators: training's pipeline as it is by then; ``map_operators`` are taken from it.
         reference: the config's own MakeShrinkMap.
-        clock: the reference's, its own.
         loss: training's.
         precision: training's.
     """
@@ -127,7 +126,6 @@ class Validator:
     read: Callable[[], list[Crop]]
     operators: Callable[[], Sequence[Operator]]
     reference: MakeShrinkMap
-    clock: EpochClock
     loss: LossFunction
     precision: Precision = field(default_factory=Precision)
     _crops: list[Crop] | None = None
@@ -138,17 +136,17 @@ class Validator:
             self._crops = self.read()
         if not self._crops:
             return None
-        set_epoch(epoch)
-        self.clock.set(epoch)
-        drawn = [self._draw(crop) for crop in self._crops]
-        ratio = drawn_ratio([crop.labels for crop in self._crops], drawn, self.reference)
+        drawn = [self._draw(crop, epoch) for crop in self._crops]
+        ratio = self.reference.schedule.ratio(epoch)
+        drawn_by = drawn_ratio([crop.labels for crop in self._crops], drawn, self.reference, ratio)
         with _validating(network), paddle.no_grad(), self.precision.auto_cast():
             loss = self._mean_loss(network, self._crops, drawn)
-        return Validation(loss, self.reference.shrink_ratio, ratio)
+        return Validation(loss, ratio, drawn_by)
 
-    def _draw(self, crop: Crop) -> dict[str, Any]:
+    def _draw(self, crop: Crop, epoch: int) -> dict[str, Any]:
         fields = copy.deepcopy(crop.fields)  # PaddleOCR's own operators change them in place
-        data: dict[str, Any] = {"image": crop.image.transpose(1, 2, 0), **fields}
+        image = crop.image.transpose(1, 2, 0)
+        data: dict[str, Any] = {"image": image, TRUE_EPOCH: epoch, **fields}
         for operator in map_operators(self.operators()):
             data = operator(data)
         return data

@@ -21,7 +21,6 @@ from ppocr_ft.commands.check.samples import (
 from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import data_set
 from ppocr_ft.runs.assemble import train_feed
-from ppocr_ft.transforms import set_epoch
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,6 @@ def test_pixels_come_back(config_file: Path, mode: str) -> None:
         dataset.model_copy(update={"transforms": dataset.transforms[:5]}), config.Global.seed,
         replace_bad=True, epoch_num=config.Global.epoch_num,
     )  # fmt: skip
-    set_epoch(1)
     for data in (shown, plain):
         data.set_epoch(1)
     seen, source = shown[0].sample, plain[0].sample

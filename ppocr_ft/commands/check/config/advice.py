@@ -6,18 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 from ppocr_ft.config.faults import Fault, error, found_by, warning
-from ppocr_ft.config.rules import Mode, placed_operators
+from ppocr_ft.config.rules import Mode, Placed, placed_operators
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.transforms import (
-    DecodeImage,
-    DetResizeForTest,
-    NormalizeImage,
-    Operator,
-    ScaledCrop,
-)
+from ppocr_ft.transforms.crops import ScaledCrop
+from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage
+from ppocr_ft.transforms.registry import OperatorSection
+from ppocr_ft.transforms.resize import DetResizeForTest
 
 INFERENCE_LIMIT = (960, "max")
 """limit_side_len and limit_type of PaddleOCR's tools/infer/predict_det.py, 2.6 to 2.10."""
@@ -32,8 +28,6 @@ _ONLY_ENDS = (
     "there is an evaluation before the first and after the last step only; PaddleOCR has none at "
     "all and keeps no best_accuracy"
 )
-
-_Kind = TypeVar("_Kind", bound=Operator)
 
 
 def advise(config: Config) -> list[Fault]:
@@ -207,12 +201,11 @@ def _steps_per_epoch(config: Config, train_images: int) -> int:
     return -(-batches // config.Optimizer.gradient_accumulation_steps)
 
 
-def _first(config: Config, mode: Mode, kind: type[_Kind]) -> tuple[str, _Kind] | None:
-    found = [(key, op) for key, op in placed_operators(config, mode) if isinstance(op, kind)]
-    return found[0] if found else None
+def _first(config: Config, mode: Mode, kind: type) -> Placed | None:
+    return next((item for item in placed_operators(config, mode) if item[1].is_a(kind)), None)
 
 
-def _limit(operator: DetResizeForTest) -> tuple[int, str] | None:
+def _limit(operator: OperatorSection) -> tuple[int, str] | None:
     """limit_side_len and limit_type; None where the size is given in another way."""
     if operator.image_shape is not None or operator.resize_long is not None:
         return None
@@ -221,7 +214,7 @@ def _limit(operator: DetResizeForTest) -> tuple[int, str] | None:
     return operator.limit_side_len, operator.limit_type or "min"
 
 
-def _in_words(operator: DetResizeForTest) -> str:
+def _in_words(operator: OperatorSection) -> str:
     limit = _limit(operator)
     if limit is not None:
         given = "" if operator.limit_side_len else " (its default)"
@@ -229,7 +222,7 @@ def _in_words(operator: DetResizeForTest) -> str:
     return ", ".join(f"{name}: {value}" for name, value in operator.arguments().items())
 
 
-def _value(operator: Operator, name: str) -> object:
+def _value(operator: OperatorSection, name: str) -> object:
     value = getattr(operator, name)
     return 1 / 255 if name == "scale" and value is None else value
 

@@ -23,11 +23,11 @@ from ppocr_ft.config.schema import (
     MetricSection,
     PostProcessSection,
 )
-from ppocr_ft.config.transforms import OPERATORS
 from ppocr_ft.config.tree import Tree
 from ppocr_ft.config.validate import check
 from ppocr_ft.errors import Finding
 from ppocr_ft.losses.configs import DBLossConfig
+from ppocr_ft.transforms.registry import OPERATORS
 
 _SAME_SCHEDULE = (
     "give MakeBorderMap and MakeShrinkMap the same shrink_ratio, shrink_ratio_end and total_epoch"

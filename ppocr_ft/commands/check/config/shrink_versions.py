@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ppocr_ft.config.faults import Fault, warning
-from ppocr_ft.config.transforms import PADDLEOCR_RISE
+from ppocr_ft.transforms.shrink_schedule import PADDLEOCR_RISE, ShrinkSchedule, ramp_end
 
 TRAIN_OPERATORS = "Train.dataset.transforms"
 DEFAULT_SEED, DEFAULT_EPOCHS, DEFAULT_RATIO = 1024, 500, 0.4
@@ -123,14 +123,14 @@ def _of_29(keys: ShrinkKeys) -> VersionRatio:
 
 
 def _of_ours(keys: ShrinkKeys) -> VersionRatio:
-    start, end = keys.shrink_ratio, keys.shrink_ratio_end
-    if end is None:
-        end = start if keys.total_epoch is None else start + PADDLEOCR_RISE
-    total = keys.total_epoch or keys.epoch_num
-    first, last = (start + (end - start) * min(e / total, 1) for e in (1, keys.epoch_num))
-    if start == end:
+    start, total = keys.shrink_ratio, keys.total_epoch
+    end = ramp_end(start, keys.shrink_ratio_end, total)
+    schedule = ShrinkSchedule(start, end, total or keys.epoch_num)
+    if schedule.is_constant:
         return _version("ppocr_ft", start, start, "no ramp is given")
-    return _version("ppocr_ft", first, last, f"the true epoch, {start:g} to {end:g} over {total:g}")
+    first, last = schedule.ratio(1), schedule.ratio(keys.epoch_num)
+    reason = f"the true epoch, {start:g} to {end:g} over {schedule.total_epoch:g}"
+    return _version("ppocr_ft", first, last, reason)
 
 
 def _version(name: str, first: float, last: float, reason: str) -> VersionRatio:
