@@ -104,13 +104,13 @@ def _pictures(before: EvaluationMatches | None, best: EvaluationMatches | None) 
 
 
 def _details(run: Run, evaluated: EvaluationMatches | None) -> dict[str, Any]:
-    data_sets = run_details.data_sets(run, evaluated)
+    data_sets, weights = run_details.data_sets(run, evaluated), run.weights or {}
     return {
         "config_rows": run_details.config_rows(run),
         "data_sets": data_sets,
         "data_rows": run_details.data_rows(data_sets),
         "histograms": run_details.histograms(data_sets) if data_sets else (),
         "steps_sentence": run_details.steps_sentence(run),
-        "weight_table": run_details.weight_table(run.weights) if run.weights else None,
+        "weight_table": run_details.weight_table(weights) if "parts" in weights else None,
         "environment_rows": run_details.environment_rows(run),
     }
