@@ -10,8 +10,8 @@ from typing import Literal
 from ppocr_ft.models.configs import Form
 
 PARTS = ("backbone", "neck", "head")
-Status = Literal["matched", "missing", "wrong shape", "unexpected", "fresh by nature"]
-_FAULTS: tuple[Status, ...] = ("missing", "wrong shape", "unexpected", "fresh by nature")
+Status = Literal["matched", "missing", "wrong shape", "unexpected", "not in this source"]
+_FAULTS: tuple[Status, ...] = ("missing", "wrong shape", "unexpected", "not in this source")
 _KEYS_SHOWN = 4
 
 
@@ -19,7 +19,7 @@ _KEYS_SHOWN = 4
 class TensorMatch:
     """One state dict key. ``unexpected``: only the file has it; else it is the network's.
 
-    ``fresh by nature``: missing, as it is from every source of this kind. ``shape`` is the
+    ``not in this source``: missing, as it is from every source of this kind. ``shape`` is the
     network's (unexpected: the file's), ``found_shape`` the file's where the two differ.
     """
 
@@ -72,9 +72,9 @@ class CoverageReport:
 
     @property
     def coverage(self) -> float:
-        """Over the counted parts: matched parameters / all but those that are fresh by nature."""
+        """Over the counted parts: matched parameters / all but those not in this source."""
         matched, own = map(_parameters, self._counts(self.counted))
-        return _ratio(matched, own - _parameters(self.select("fresh by nature", self.counted)))
+        return _ratio(matched, own - _parameters(self.select("not in this source", self.counted)))
 
     def share(self, parts: Sequence[str]) -> float:
         """Matched parameters / the network's parameters in ``parts``; 0 where it has none."""

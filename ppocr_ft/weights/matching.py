@@ -150,7 +150,7 @@ def compare(
 
 def _match(key: str, own: Array, found: Array | None, is_absent: bool) -> TensorMatch:
     if found is None:
-        return TensorMatch(key, "fresh by nature" if is_absent else "missing", own.shape)
+        return TensorMatch(key, "not in this source" if is_absent else "missing", own.shape)
     if found.shape != own.shape:
         return TensorMatch(key, "wrong shape", own.shape, found.shape)
     return TensorMatch(key, "matched", own.shape)

@@ -207,7 +207,7 @@ def test_exported_models_are_loaded(exported: Path, form: Form) -> None:
     report = load_into(network, exported / form)
     own = state_of(network)
     expected = hashed_state({key: value.shape for key, value in own.items()})
-    fresh = set(report.keys("fresh by nature"))
+    fresh = set(report.keys("not in this source"))
     assert fresh == own.keys() - set(tensor_order(network))
     assert_same(
         {key: own[key] for key in own if key not in fresh},

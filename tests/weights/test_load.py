@@ -128,7 +128,7 @@ def test_backbone_only(tmp_path: Path, form: Form, names: str) -> None:
     assert report.coverage == 1
     assert report.share(["backbone"]) < 1
     assert report.share(["neck"]) == 0
-    assert set(report.keys("fresh by nature")) == kept
+    assert set(report.keys("not in this source")) == kept
     classifier = names == "as a classifier's"
     assert report.keys("unexpected") == (["backbone.last_conv.weight"] if classifier else [])
 
@@ -293,10 +293,10 @@ def test_released_weights_fill_all_but_the_threshold_head(folded: Detector) -> N
     report = load_into(folded, "released")
     assert report.coverage == report.share(["backbone"]) == report.share(["neck"]) == 1
     assert report.share(["head"]) == 0.5
-    assert set(report.keys("fresh by nature")) == {k for k in state_of(folded) if "thresh" in k}
+    assert set(report.keys("not in this source")) == {k for k in state_of(folded) if "thresh" in k}
     assert report.warnings == ()
     assert not [*report.keys("missing"), *report.keys("unexpected"), *report.keys("wrong shape")]
-    assert "fresh by nature: head.thresh.conv1.weight" in str(report)
+    assert "not in this source: head.thresh.conv1.weight" in str(report)
     tensors = list(open_source("released").tensors.values())
     state = state_of(folded)
     for key, expected in zip(tensor_order(folded), tensors, strict=True):
