@@ -18,7 +18,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
 
 
 def group_names(groups: Sequence[ParamGroup]) -> list[str]:
-    """A name for each group, no two alike: where its parameters are and what sets it apart there.
+    """Return a name for each group, no two alike: where its parameters are, what sets it apart.
 
     ``head.thresh`` is what all its parameters' names begin with, ``backbone+neck`` what they begin
     with in turn. A learning rate factor follows (``backbone_x0.1``), then the settings in which
@@ -55,7 +55,7 @@ def _differences(group: ParamGroup, others: Sequence[ParamGroup]) -> list[str]:
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    """The second and further ones of equal names get a number."""
+    """Number the second and further ones of equal names."""
     seen: Counter[str] = Counter()
     numbered = []
     for name in names:

@@ -99,8 +99,9 @@ class ParamGroups:
         ]
 
     def freeze(self, epochs_done: int = 0) -> None:
-        """Take what is frozen in the epoch after ``epochs_done`` whole ones out of the backward
-        pass, and put back what no longer is.
+        """Take what the epoch after ``epochs_done`` whole ones freezes out of the backward pass.
+
+        What it no longer freezes is put back.
 
         A frozen parameter gets no gradient, so an optimizer has no moments for it. It makes them
         in the first step that the parameter learns in, when Adam's bias correction starts for it
@@ -179,7 +180,7 @@ def _settings(member: _Member, decay: float, factor: float, biases: bool) -> Gro
 
 
 def _own_settings(parameter: paddle.Tensor) -> tuple[float, Penalty | None]:
-    """What the network set. An optimizer writes its own over it, so it is noted here."""
+    """Note what the network set, since an optimizer writes its own over it."""
     attributes = parameter.optimize_attr
     if _OWN not in attributes:
         attributes[_OWN] = (float(attributes["learning_rate"]), _penalty(parameter.regularizer))

@@ -40,7 +40,7 @@ def build_optimizer(
     penalty: Literal["L1", "L2"] = "L2",
     clip: GradientClip | None = None,
 ) -> Optimizer:
-    """An optimizer over ``groups``, which it freezes as they say.
+    """Build an optimizer over ``groups``, which it freezes as they say.
 
     AdamW and Lamb decay decoupled from the gradient, the others by a penalty in the gradient.
     A regularizer that the network gave a parameter stands in the gradient of every optimizer and
@@ -80,8 +80,10 @@ def build_optimizer(
 
 @dataclass(frozen=True)
 class GradientClip:
-    """What is limited: the L2 norm of all gradients together (PaddleOCR's ``clip_norm_global``),
-    that of each tensor (``clip_norm``), or the size of each value (``clip_value``).
+    """What of the gradients is limited.
+
+    The L2 norm of all together (PaddleOCR's ``clip_norm_global``), that of each tensor
+    (``clip_norm``), or the size of each value (``clip_value``).
 
     Raises:
         ConfigError: ``limit`` is not a finite number above 0.
@@ -122,7 +124,7 @@ class Optimizer:
                 parameter.optimize_attr["learning_rate"] = rate
 
     def set_lr(self, learning_rate: float, bias_lr: float | None = None) -> None:
-        """The rate of the next steps, for groups with ``lr_mult`` 1.
+        """Set the rate of the next steps, for groups with ``lr_mult`` 1.
 
         ``bias_lr`` is that of groups that hold biases alone (``split_biases``); None: the same.
         """
@@ -135,7 +137,7 @@ class Optimizer:
         return self._base[0]
 
     def group_lrs(self) -> dict[str, float]:
-        """The rate of each group by its label; 0 while it is frozen."""
+        """Return the rate of each group by its label; 0 while it is frozen."""
         return {
             group.label: 0.0
             if group.is_frozen
@@ -170,7 +172,7 @@ class Optimizer:
         self.inner.clear_grad(set_to_zero=False)
 
     def state_dict(self) -> dict[str, paddle.Tensor]:
-        """Copies of the moments, ``<parameter name>.<moment>``; none before the first step.
+        """Return copies of the moments, ``<parameter name>.<moment>``; none before the first step.
 
         The learning rate is not in it: it follows from the step.
         """

@@ -29,5 +29,5 @@ class Rates:
         return self.weights(step)
 
     def bias(self, step: int) -> float:
-        """The base rate of biases."""
+        """Return the base rate of biases."""
         return (self.biases or self.weights)(step)

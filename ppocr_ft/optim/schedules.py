@@ -264,7 +264,7 @@ def with_warmup(
 
 
 def whole_epochs(steps: int, steps_per_epoch: int) -> int:
-    """Steps, made up to the end of their epoch."""
+    """Round steps up to the end of their epoch."""
     return -(-steps // steps_per_epoch) * steps_per_epoch
 
 

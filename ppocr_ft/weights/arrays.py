@@ -40,7 +40,7 @@ def decode(
     big_endian: bool = False,
     fortran: bool = False,
 ) -> Array:
-    """A tensor's raw elements as an array; bfloat16 (``BFLOAT16``) becomes float32.
+    """Make a tensor's raw elements an array; bfloat16 (``BFLOAT16``) becomes float32.
 
     The array may share the memory of ``data`` and be read-only. Raises WeightsError where type,
     shape and number of bytes don't belong together.

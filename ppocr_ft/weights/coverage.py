@@ -72,12 +72,12 @@ class CoverageReport:
 
     @property
     def coverage(self) -> float:
-        """Over the counted parts: matched parameters / all but those not in this source."""
+        """Matched parameters / all but those not in this source, over the counted parts."""
         matched, own = map(_parameters, self._counts(self.counted))
         return _ratio(matched, own - _parameters(self.select("not in this source", self.counted)))
 
     def share(self, parts: Sequence[str]) -> float:
-        """Matched parameters / the network's parameters in ``parts``; 0 where it has none."""
+        """Return matched / all parameters of the network in ``parts``; 0 where it has none."""
         return _ratio(*map(_parameters, self._counts(parts)))
 
     def _counts(self, parts: Sequence[str]) -> tuple[list[TensorMatch], list[TensorMatch]]:

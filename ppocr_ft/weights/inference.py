@@ -42,7 +42,7 @@ class InferenceModel(NamedTuple):
 
 
 def find_inference_model(folder: Path, stem: str | None = None) -> InferenceModel | None:
-    """The model in a folder: ``<stem>.json`` or ``.pdmodel`` with ``<stem>.pdiparams``.
+    """Return the model in a folder: ``<stem>.json`` or ``.pdmodel`` with ``<stem>.pdiparams``.
 
     Without ``stem``: the only one, or the one named ``inference``. None where there is none.
     Raises WeightsError where a file of the pair is missing or there are several.
@@ -103,7 +103,7 @@ def _named(program: Program, tensors: list[Array]) -> State:
 
 
 def decode_tensors(data: bytes) -> list[Array]:
-    """The tensors of a ``.pdiparams`` file's bytes (Paddle's save_combine), in their order.
+    """Return the tensors of a ``.pdiparams`` file's bytes (Paddle's save_combine), in their order.
 
     Each: version (uint32, 0), number of LoD levels (uint64, 0), version (uint32, 0), length of a
     TensorDesc (int32), the TensorDesc, the elements. Raises WeightsError.
@@ -119,7 +119,7 @@ def decode_tensors(data: bytes) -> list[Array]:
 
 
 def _next_tensor(view: memoryview) -> tuple[Array, memoryview]:
-    """The tensor that ``view`` begins with, and what follows it."""
+    """Return the tensor that ``view`` begins with, and what follows it."""
     header, view = _split(view, 20)
     version, levels, tensor_version, description_bytes = struct.unpack("<IQIi", header)
     if version or levels or tensor_version or description_bytes < 0:

@@ -83,7 +83,7 @@ def load_into(
 
 
 def _label(source: WeightsSource) -> str:
-    """What the user wrote, the file that it stands for, and the member of it."""
+    """Return what the user wrote, the file that it stands for, and the member of it."""
     parts = [source.where]
     if str(source.path) not in source.where:
         parts.append(str(source.path))
@@ -109,7 +109,7 @@ def _check_finite(state: Mapping[str, Array]) -> None:
 
 
 def _in_form(matched: State, weights: NamedWeights, network: Detector) -> State:
-    """The matched tensors under the network's own keys."""
+    """Return the matched tensors under the network's own keys."""
     own = state_of(network)
     if own.keys() == weights.own.keys():
         return matched
@@ -131,7 +131,7 @@ def _assign(network: Detector, state: Mapping[str, Array]) -> None:
 
 
 def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object]) -> State:
-    """A detector's state dict as PaddleOCR's training code has it: PPLCNetV3 in branches.
+    """Return a detector's state dict as PaddleOCR's training code has it: PPLCNetV3 in branches.
 
     ``architecture`` is the YAML section that the network was built from. A state without folded
     layers is returned as it is. Raises WeightsError for a state of another network.

@@ -40,7 +40,7 @@ def state_of(network: Detector) -> State:
 
 
 def members_of(tensors: State) -> dict[str, State]:
-    """The networks of a distilled checkpoint by their prefix; none in a plain one."""
+    """Return the networks of a distilled checkpoint by their prefix; none in a plain one."""
     members = {
         member: {
             key.removeprefix(f"{member}."): value
@@ -53,7 +53,7 @@ def members_of(tensors: State) -> dict[str, State]:
 
 
 def chosen_member(source: WeightsSource) -> str | None:
-    """The network of a distilled checkpoint that the source asks for, else the first of it."""
+    """Return the network of a distilled checkpoint that the source asks for, else its first."""
     if source.is_program:
         return None
     members = members_of(source.tensors)
@@ -64,13 +64,13 @@ def chosen_member(source: WeightsSource) -> str | None:
 
 
 def chosen_state(source: WeightsSource) -> State:
-    """A checkpoint's tensors, of its chosen member, without its prefix."""
+    """Return a checkpoint's tensors, of its chosen member, without its prefix."""
     member = chosen_member(source)
     return source.tensors if member is None else members_of(source.tensors)[member]
 
 
 def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | None:
-    """The source's tensors under the network's keys.
+    """Return the source's tensors under the network's keys.
 
     A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. The tensors of an
     inference model are the network's in the order in which it reads them: None where their number
@@ -85,7 +85,7 @@ def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | Non
 
 
 def name_state(state: State, own: State) -> NamedWeights:
-    """A checkpoint's tensors beside those of a network in the same form."""
+    """Return a checkpoint's tensors beside those of a network in the same form."""
     is_backbone_only = not any(key.split(".")[0] in PARTS for key in state) and any(
         f"backbone.{key}" in own for key in state
     )
@@ -102,7 +102,7 @@ def name_state(state: State, own: State) -> NamedWeights:
 
 
 def _not_in_a_backbone(state: State, own: State) -> frozenset[str]:
-    """The keys of neck and head, and PPLCNetV3's outputs to the neck, which classifiers lack."""
+    """Return the keys that a classifier lacks: neck, head, PPLCNetV3's outputs to the neck."""
     has_outputs = any(key.startswith(_OUTPUTS) for key in state)
     return frozenset(
         key
@@ -137,7 +137,7 @@ def _name_program(tensors: State, network: Detector, own: State) -> NamedWeights
 def compare(
     weights: NamedWeights, source: str = "", warnings: tuple[str, ...] = ()
 ) -> CoverageReport:
-    """What of the network the weights fill; ``source`` and ``warnings`` are for the report."""
+    """Report what of the network the weights fill; ``source`` and ``warnings`` are passed on."""
     own, state = weights.own, weights.state
     matches = [_match(key, own[key], state.get(key), key in weights.absent) for key in own]
     unexpected = [
@@ -161,14 +161,14 @@ def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:
 
 
 def rep_layers(keys: Iterable[str]) -> list[str]:
-    """The re-parameterised layers whose folded kernel and bias are both among the keys."""
+    """Return the re-parameterised layers whose folded kernel and bias are both among the keys."""
     names = set(keys)
     layers = [key.removesuffix(_KERNEL) for key in names if key.endswith(_KERNEL)]
     return [layer for layer in layers if layer + _BIAS in names]
 
 
 def folded_order(order: Iterable[str], folded: Iterable[str]) -> list[str]:
-    """The order of a branches network's keys -> that of the same network folded."""
+    """Turn the order of a branches network's keys into that of the same network folded."""
     names = set(folded)
     layers = tuple(f"{layer}." for layer in rep_layers(names))
     keys: list[str] = []

@@ -43,7 +43,7 @@ class Fit(NamedTuple):
 def too_little(
     report: CoverageReport, weights: NamedWeights, source: WeightsSource, min_coverage: float
 ) -> str:
-    """The message for a file that fills too little of a network."""
+    """Return the message for a file that fills too little of a network."""
     counts = ", ".join(
         f"{len(report.keys(status))} {status}"
         for status in ("matched", "missing", "wrong shape", "unexpected")
@@ -95,7 +95,7 @@ def _state_fits(weights: NamedWeights) -> Iterator[Fit]:
 
 
 def other_program(source: WeightsSource, network: Detector) -> str:
-    """The message for an inference model of another network."""
+    """Return the message for an inference model of another network."""
     tensors, needed = len(source.tensors), len(tensor_order(network))
     difference = (
         f"it has {tensors} tensors and the network reads {needed}"

@@ -25,7 +25,7 @@ _PROTOCOL = 4
 
 
 def decode_pdparams(data: bytes) -> State:
-    """The tensors of a ``.pdparams`` file's bytes.
+    """Return the tensors of a ``.pdparams`` file's bytes.
 
     Each value is an array or, as Paddle 2.1 has it in nested objects, a pair of name and array.
     Paddle's table of parameter names is left out; tensors that protocol 2 or 3 cut into slices
@@ -47,7 +47,7 @@ def decode_pdparams(data: bytes) -> State:
 
 
 def _joined(entries: dict[str, Any]) -> State:
-    """The tensors that were cut into slices, whose slices leave ``entries``."""
+    """Return the tensors that were cut into slices, whose slices leave ``entries``."""
     table = entries.pop(_SLICES, {})
     if not isinstance(table, dict):
         raise WeightsError("is a damaged table of slices", key=_SLICES)
@@ -86,7 +86,7 @@ def _kind(value: object) -> str:
 
 
 def encode_pdparams(state: Mapping[str, Array]) -> Iterator[bytes]:
-    """The bytes of a ``.pdparams`` file, in pieces.
+    """Return the bytes of a ``.pdparams`` file, in pieces.
 
     Written instruction by instruction: ``pickle`` under numpy 2 names ``numpy._core``, which numpy
     before 1.26, and so most PaddleOCR 2 installations, can't import. This file names

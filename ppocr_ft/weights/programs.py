@@ -97,7 +97,7 @@ def parse_pir(data: bytes) -> Program:
 
 
 def _parameter(operator: Mapping[str, Any]) -> tuple[int, tuple[str, tuple[int, ...]]]:
-    """A parameter's value number, its name and shape."""
+    """Return a parameter's value number, its name and shape."""
     output = operator["O"]
     name = operator["A"][-1]
     shape = output["TT"]["D"][1]
@@ -107,7 +107,7 @@ def _parameter(operator: Mapping[str, Any]) -> tuple[int, tuple[str, tuple[int, 
 
 
 def _operands(operator: Mapping[str, Any], parameters: Mapping[int, object]) -> list[int]:
-    """The value numbers of the parameters that an operator reads."""
+    """Return the value numbers of the parameters that an operator reads."""
     values = [operand["%"] for operand in operator.get("I", [])]
     if operator["#"] in _BATCH_NORMS:
         values = [values[index] for index in _BATCH_NORM_SLOTS]

@@ -23,7 +23,7 @@ def looks_like_safetensors(data: bytes) -> bool:
 
 
 def decode_safetensors(data: bytes) -> State:
-    """The tensors of a ``.safetensors`` file's bytes; bfloat16 becomes float32.
+    """Return the tensors of a ``.safetensors`` file's bytes; bfloat16 becomes float32.
 
     Raises WeightsError, naming the key.
     """
@@ -47,7 +47,7 @@ def _tensor(key: str, entry: dict[str, object]) -> Array:
 
 
 def encode_safetensors(state: Mapping[str, Array]) -> bytes:
-    """The bytes of a ``.safetensors`` file."""
+    """Return the bytes of a ``.safetensors`` file."""
     arrays = {key: np.asarray(value, order="C") for key, value in state.items()}
     for key, array in arrays.items():
         if array.dtype.str[1:] not in ELEMENT_TYPES:

@@ -63,7 +63,7 @@ _IGNORED = {"PROTO", "FRAME", "STOP"}
 
 
 def unpickle(data: bytes) -> object:
-    """The one object of a pickle: None, bool, int, float, str, bytes, tuple, list, dict or array.
+    """Return a pickle's object: None, bool, int, float, str, bytes, tuple, list, dict or array.
 
     Nothing in the file is imported or called, and what is built is no larger than the file.
     Raises WeightsError for damaged data and for whatever a dict of arrays doesn't need.
@@ -237,7 +237,7 @@ class _Machine:
 
 
 def _finished(value: object) -> object:
-    """A value as its container keeps it: the array instead of what stood for it."""
+    """Return a value as its container keeps it: the array instead of what stood for it."""
     return value.value if isinstance(value, _Unset) else value
 
 
