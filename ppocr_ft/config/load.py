@@ -11,9 +11,8 @@ from ppocr_ft.config.overrides import apply_override, parse_overrides
 from ppocr_ft.config.paddleocr_compat import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.tree import Tree
-from ppocr_ft.config.validate import check
-from ppocr_ft.config.yaml_text import parse_yaml, read_text
+from ppocr_ft.config.source_map import Tree, parse_yaml, read_text
+from ppocr_ft.config.validation import check
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,17 @@ def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
 
 
 def inspect_tree(tree: Tree) -> Inspection:
-    """As ``inspect_config`` for a file that is read already. Names of drafts in it are changed."""
+    """Inspect a file that is read already. Names of drafts in it are changed.
+
+    What must hold between keys is looked at in the sections whose keys are right by themselves.
+    """
     unreadable = tree.data is None and tree.faults
     if unreadable or refuse_other_tasks(tree):
         return Inspection(None, in_order(tree.faults))
     translate_draft_names(tree)
     checked = check(tree.data, tree.unreadable)
     rule_faults = [] if checked.usable is None else check_rules(checked.usable)
-    for fault in [*checked.faults, *(found for found in rule_faults if checked.is_sure(found))]:
+    for fault in [*checked.faults, *filter(checked.is_sure, rule_faults)]:
         tree.add(fault)
     faults = in_order(tree.faults)
     if checked.config is None or any(fault.severity == "error" for fault in faults):

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppocr_ft.config.faults import OVERRIDE_MARK, Fault, Place, join_key
-from ppocr_ft.config.tree import Tree
-from ppocr_ft.config.yaml_text import parse_yaml
+from ppocr_ft.config.source_map import Tree, parse_yaml
 from ppocr_ft.messages import show, suggest
 
 

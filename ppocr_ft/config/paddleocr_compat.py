@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ppocr_ft.config.faults import error, found_by, warning
-from ppocr_ft.config.tree import Tree
+from ppocr_ft.config.source_map import Tree
 
 OTHER_TASKS = frozenset(("rec", "cls", "table", "kie", "e2e", "sr"))
 OTHER_ALGORITHMS = frozenset(

@@ -12,7 +12,7 @@ from annotated_types import MinLen
 from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
 
 from ppocr_ft.config.faults import Fault
-from ppocr_ft.config.yaml_text import dump_yaml
+from ppocr_ft.config.source_map import dump_yaml
 from ppocr_ft.declaration import (
     Listed,
     NonNegativeInt,

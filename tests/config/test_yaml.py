@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.config import inspect_config, load_config
-from ppocr_ft.config.yaml_text import MAX_DEPTH, MAX_NODES, dump_yaml, parse_yaml
+from ppocr_ft.config.source_map import MAX_DEPTH, MAX_NODES, dump_yaml, parse_yaml
 from ppocr_ft.declaration import parse_fraction
 from ppocr_ft.errors import ConfigError
 from tests.support.config_files import SMALL, changed, written

@@ -273,7 +273,7 @@ def test_faults_of_all_kinds_come_together() -> None:
         [
             "Loss.alfa=3",
             "Global.save_epoch_step=100",
-            "Train.dataset.ratio_list=[1]",
+            "Eval.dataset.ratio_list=[1, 1]",
             LATE_MILESTONES,
             "Train.loader.batch_size_per_card=many",
             "nonsense",
@@ -340,7 +340,7 @@ def test_any_paddleocr_detector_is_diagnosed(
     diagnosis = diagnose(
         made_of(STUDENT, tmp_path, change),
         [
-            "Train.dataset.ratio_list=[1, 1]",
+            "Eval.dataset.ratio_list=[1, 1]",
             LATE_MILESTONES,
         ],
     )

@@ -23,8 +23,8 @@ from ppocr_ft.config.schema import (
     MetricSection,
     PostProcessSection,
 )
-from ppocr_ft.config.tree import Tree
-from ppocr_ft.config.validate import check
+from ppocr_ft.config.source_map import Tree
+from ppocr_ft.config.validation import check
 from ppocr_ft.errors import Finding
 from ppocr_ft.losses.configs import DBLossConfig
 from ppocr_ft.transforms.registry import OPERATORS
@@ -235,9 +235,13 @@ def _look_at_known_parts(
         return None, []
     whole = known == data
     faults = [*check_rules(checked.usable), *advise(checked.usable)]
-    sure = [fault for fault in faults if checked.is_sure(fault)]
-    told = [each for each in sure if whole or each.rule not in NEEDS_EVERY_OPERATOR]
-    return checked.usable, [_moved(fault, places) for fault in told]
+    told = [
+        fault
+        for fault in filter(checked.is_sure, faults)
+        if whole or fault.rule not in NEEDS_EVERY_OPERATOR
+    ]
+    usable = None if checked.unsure & set(MODES) else checked.usable
+    return usable, [_moved(fault, places) for fault in told]
 
 
 def _without_unknown_operators(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -1,0 +1,212 @@
+"""Data against the schema: unknown keys and names, keys without effect, wrong values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from ppocr_ft.config.faults import Fault, error, found_by, is_under, join_key, warning
+from ppocr_ft.config.schema import Config
+from ppocr_ft.declaration import Choice, Section
+from ppocr_ft.messages import describe, is_telling, nearest, show, suggest
+
+_SPARE_SPLIT = {
+    "dataset": {
+        "data_dir": "unknown",
+        "label_file_list": ["unknown"],
+        "transforms": [{"ToCHWImage": None}],
+    }
+}
+_SPARE_SECTIONS: dict[str, Any] = {
+    "Architecture": {
+        "Backbone": {"name": "PPLCNetV3"},
+        "Neck": {"name": "RSEFPN", "out_channels": 96},
+        "Head": {"name": "DBHead"},
+    },
+    "Optimizer": {"name": "Adam", "lr": {"learning_rate": 0.001}, "regularizer": {"name": "L2"}},
+    "Train": _SPARE_SPLIT,
+    "Eval": _SPARE_SPLIT,
+}
+"""Stand in for faulty sections that have no default, so that the rules can look at the rest."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The outcome of ``check``.
+
+    ``usable`` is ``config`` or, where that is None, the config with spare sections in the place of
+    those that have an error, which are ``unsure``.
+    """
+
+    config: Config | None
+    faults: list[Fault]
+    usable: Config | None = None
+    unsure: frozenset[str] = frozenset()
+
+    def is_sure(self, fault: Fault) -> bool:
+        """Tell whether a finding about ``usable`` rests on sections that are right."""
+        return not any(_section_of(key) in self.unsure for key in (fault.key, *fault.related))
+
+
+def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
+    """Read plain data as a Config. Faults carry keys only; the caller knows the lines.
+
+    ``unreadable`` are keys whose values are known to be wrong and not to be reported again.
+    """
+    if not isinstance(data, dict):
+        return Checked(None, [error("", _not_a_config(data))])
+    pruner = Pruner()
+    pruned = pruner.section(Config, data, "")
+    config, messages = _read(pruned)
+    told = {
+        key: message
+        for key, message in messages.items()
+        if not any(is_under(key, other) for other in pruner.explained)
+        and key not in pruner.unsure
+        and not any(is_under(key, other) or is_under(other, key) for other in unreadable)
+    }
+    value_faults = found_by("value", [error(key, message) for key, message in told.items()])
+    faults = [*pruner.faults, *value_faults]
+    wrong = [*messages, *(fault.key for fault in faults if fault.severity == "error"), *unreadable]
+    unsure = frozenset(map(_section_of, wrong))
+    if not unsure:
+        return Checked(config, faults, config)
+    rest = {name: value for name, value in pruned.items() if name not in unsure}
+    spares = {name: _SPARE_SECTIONS[name] for name in unsure & _SPARE_SECTIONS.keys()}
+    usable, _ = _read({**rest, **spares})
+    return Checked(None, faults, usable, unsure)
+
+
+def _section_of(key: str) -> str:
+    return key.split(".")[0]
+
+
+def _read(data: dict[str, Any]) -> tuple[Config | None, dict[str, str]]:
+    """Return the config, or what is wrong with each key's value."""
+    try:
+        return Config.model_validate(data), {}
+    except ValidationError as reason:
+        found = reason.errors(include_url=False)
+    return None, {_key_of(each, data): describe(each) for each in found if is_telling(each)}
+
+
+def _not_a_config(data: object) -> str:
+    wanted = "sections such as Global: and Train:"
+    if data is None:
+        return f"the file is empty, expected {wanted}"
+    return f"found {show(data)}, expected {wanted}"
+
+
+def _key_of(details: ErrorDetails, data: Any) -> str:
+    """Return the key of a finding in the data, where a text may stand for a list of one."""
+    parts: list[str | int] = []
+    for part in details["loc"]:
+        if isinstance(part, int) and not (isinstance(data, list) and part < len(data)):
+            break
+        parts.append(part)
+        data = data[part] if isinstance(data, list) or part in (data or ()) else None
+    return join_key(*parts)
+
+
+class Pruner:
+    """Walks data beside the schema and takes out what the schema doesn't know.
+
+    ``explained`` are keys of which nothing more is to be said: their value is of no known kind, or
+    an unknown key beside them was meant for them. ``unsure`` are the sections of unknown keys.
+    """
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.explained: list[str] = []
+        self.unsure: list[str] = []
+
+    def section(
+        self, kind: type[Section], data: dict[str, Any], key: str, name_of_kind: str = ""
+    ) -> dict[str, Any]:
+        known = _hints(kind)
+        kept = {}
+        for name, value in data.items():
+            below = join_key(key, name)
+            if name in known:
+                kept[name] = self.value(known[name], value, below)
+            elif name in kind.NO_EFFECT:
+                reason = kind.NO_EFFECT[name]
+                told = warning(below, f"has no effect here: {reason}")
+                self.faults += found_by("no_effect", [told])
+            else:
+                hint = suggest(name, known, kind.NO_EFFECT)
+                owner = f" of {name_of_kind}" if name_of_kind else ""
+                told = error(below, f"unknown key{owner}{hint}")
+                self.faults += found_by("unknown_key", [told])
+                self.explained.append(join_key(key, nearest(name, known) or name))
+                self.unsure += [key] if key else []
+        return kept
+
+    def value(self, hint: object, data: object, key: str) -> object:
+        choice = next((meta for meta in _metadata(hint) if isinstance(meta, Choice)), None)
+        if choice is not None:
+            return self._chosen(choice, choice.spelled_out(data), key)
+        kind = _bare(hint)
+        if get_origin(kind) is tuple and _stands_alone(get_args(kind)[0], data):
+            data = [data]
+        if get_origin(kind) is tuple and isinstance(data, list):
+            item = get_args(kind)[0]
+            return [self.value(item, value, join_key(key, i)) for i, value in enumerate(data)]
+        if get_origin(kind) is None and isinstance(kind, type) and isinstance(data, dict):
+            return self.section(kind, data, key) if issubclass(kind, Section) else data
+        return data
+
+    def _chosen(self, choice: Choice, data: object, key: str) -> object:
+        name = choice.name_of(data)
+        if name is None or name not in choice.table:
+            named = choice.by and isinstance(data, dict)
+            where = join_key(key, choice.by) if named else key
+            told = error(where, choice.refusal(data))
+            self.faults += found_by("unknown_name", [told])
+            self.explained.append(key)
+            return data
+        kind = choice.table[name]
+        assert isinstance(data, dict)  # name_of gives a name for nothing else
+        if choice.by:
+            return self.section(kind, data, key, name)
+        arguments = data[name]
+        if arguments is not None and not isinstance(arguments, dict):
+            below = join_key(key, name)
+            self.faults.append(
+                error(below, f"found {show(arguments)}, expected arguments as keys, or nothing")
+            )
+            self.explained.append(below)
+            return data
+        return {name: self.section(kind, arguments or {}, join_key(key, name), name)}
+
+
+def _stands_alone(item: object, data: object) -> bool:
+    alone = any(isinstance(meta, Choice) and meta.may_stand_alone for meta in _metadata(item))
+    return alone and isinstance(data, (str, dict))
+
+
+@cache
+def _hints(kind: type[Section]) -> Mapping[str, object]:
+    """The types of a section's keys, with their metadata."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: hints[name] for name in kind.model_fields}
+
+
+def _metadata(hint: object) -> tuple[object, ...]:
+    return tuple(getattr(hint, "__metadata__", ()))
+
+
+def _bare(hint: object) -> object:
+    """A type without its metadata and without ``| None``."""
+    while get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) in (Union, UnionType):
+        members = [member for member in get_args(hint) if member is not type(None)]
+        return _bare(members[0]) if len(members) == 1 else hint
+    return hint
