@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import runpy
 from pathlib import Path
@@ -73,9 +72,7 @@ def test_every_picture_has_a_label_and_all_are_small() -> None:
 
 def test_the_released_detector_is_weak_on_it(tmp_path: Path) -> None:
     """Hmean at IoU 0.5 is at most 0.75 with any unclip ratio, and the text isn't hopeless."""
-    for package in ("paddle", "rapidocr_paddle"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
+    pytest.importorskip("paddle", reason="paddle is not installed")
     labels = dict(list(labels_of(SAMPLE.val_label).items())[:12])
     files = compute_maps([SAMPLE.data_dir / name for name in labels], tmp_path)
     hmeans = [_hmean(files, list(labels.values()), ratio) for ratio in UNCLIP_RATIOS]

@@ -8,24 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.commands.train.cli import main
+from ppocr_ft.config import load_config
+from ppocr_ft.engine.feed import shares_of_steps
+from ppocr_ft.engine.train_step import Batch, Losses, TrainBatch, train_step
+from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.factory import objects
+from ppocr_ft.factory.optimizers import total_batch_size
+from ppocr_ft.losses.db import DBLoss, DBTargets
+from ppocr_ft.optim.groups import build_groups
+from ppocr_ft.optim.optimizers import Optimizer, build_optimizer
+from ppocr_ft.runs import assemble
 from tests.support.processes import KILLED_TRAIN, python
 from tests.support.small_run import IMAGES, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.commands.train.cli import main  # noqa: E402
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.feed import shares_of_steps  # noqa: E402
-from ppocr_ft.engine.train_step import Batch, Losses, TrainBatch, train_step  # noqa: E402
-from ppocr_ft.errors import ConfigError, DataError  # noqa: E402
-from ppocr_ft.factory import objects  # noqa: E402
-from ppocr_ft.factory.optimizers import total_batch_size  # noqa: E402
-from ppocr_ft.losses.db import DBLoss, DBTargets  # noqa: E402
-from ppocr_ft.optim.groups import build_groups  # noqa: E402
-from ppocr_ft.optim.optimizers import Optimizer, build_optimizer  # noqa: E402
-from ppocr_ft.runs import assemble  # noqa: E402
 
 LR = 0.1
 ACCUMULATED = "Optimizer.gradient_accumulation_steps=2"

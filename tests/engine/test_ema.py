@@ -9,30 +9,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.commands.train.cli import main
+from ppocr_ft.config import load_config
+from ppocr_ft.engine.callbacks import Averaging
+from ppocr_ft.engine.ema import Ema, ema_decay
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.state import LossWindow, Progress, TrainState
+from ppocr_ft.engine.train_step import StepResult
+from ppocr_ft.engine.trainer import Callback
+from ppocr_ft.errors import WeightsError
+from ppocr_ft.metrics.det import RATES
+from ppocr_ft.optim.groups import build_groups
+from ppocr_ft.optim.optimizers import build_optimizer
+from ppocr_ft.runs import assemble
+from ppocr_ft.runs.assemble import Judge
+from ppocr_ft.utils.timing import Stopwatch
+from ppocr_ft.weights import read_weights
 from tests.commands.train.test_cli import assert_same_run
 from tests.support.processes import KILLED_TRAIN, python
 from tests.support.small_run import STEPS, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.commands.train.cli import main  # noqa: E402
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.callbacks import Averaging  # noqa: E402
-from ppocr_ft.engine.ema import Ema, ema_decay  # noqa: E402
-from ppocr_ft.engine.eval_result import EvalResult  # noqa: E402
-from ppocr_ft.engine.state import LossWindow, Progress, TrainState  # noqa: E402
-from ppocr_ft.engine.train_step import StepResult  # noqa: E402
-from ppocr_ft.engine.trainer import Callback  # noqa: E402
-from ppocr_ft.errors import WeightsError  # noqa: E402
-from ppocr_ft.metrics.det import RATES  # noqa: E402
-from ppocr_ft.optim.groups import build_groups  # noqa: E402
-from ppocr_ft.optim.optimizers import build_optimizer  # noqa: E402
-from ppocr_ft.runs import assemble  # noqa: E402
-from ppocr_ft.runs.assemble import Judge  # noqa: E402
-from ppocr_ft.utils.timing import Stopwatch  # noqa: E402
-from ppocr_ft.weights import read_weights  # noqa: E402
 
 Weights = Mapping[str, np.ndarray]
 DECAY = 0.4

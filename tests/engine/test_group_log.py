@@ -10,28 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
-from tests.support.small_run import STEPS, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.callbacks import GroupFigures, group_figures  # noqa: E402
-from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile  # noqa: E402
-from ppocr_ft.engine.trainer import Callback  # noqa: E402
-from ppocr_ft.engine.update_ratio import UpdateRatios  # noqa: E402
-from ppocr_ft.optim.group_names import group_names  # noqa: E402
-from ppocr_ft.optim.group_rules import Rule  # noqa: E402
-from ppocr_ft.optim.groups import (  # noqa: E402
+from ppocr_ft.config import load_config
+from ppocr_ft.engine.callbacks import GroupFigures, group_figures
+from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile
+from ppocr_ft.engine.trainer import Callback
+from ppocr_ft.engine.update_ratio import UpdateRatios
+from ppocr_ft.optim.group_names import group_names
+from ppocr_ft.optim.group_rules import Rule
+from ppocr_ft.optim.groups import (
     GroupSettings,
     ParamGroup,
     Penalty,
     build_groups,
 )
-from ppocr_ft.optim.optimizers import build_optimizer  # noqa: E402
-from ppocr_ft.runs import assemble  # noqa: E402
-from ppocr_ft.utils.progress import progress  # noqa: E402
+from ppocr_ft.optim.optimizers import build_optimizer
+from ppocr_ft.runs import assemble
+from ppocr_ft.utils.progress import progress
+from tests.support.small_run import STEPS, small_config
 
 THRESH = ("head.thresh.conv1.weight", "head.thresh.conv2.bias")
 ALL = ("backbone.conv.weight", "neck.conv.weight", "head.binarize.bias")

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.engine.meeting import (
     Chair,
     Invitation,

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppocr_ft.engine.monitor import VERDICT_NAMES, Facts, History
+from ppocr_ft.engine.monitor.rules_resources import workers_needed
 from tests.support.recorded_runs import (
     HEALTHY,
     Row,
@@ -20,11 +22,6 @@ from tests.support.recorded_runs import (
     train,
     train_rows,
 )
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.engine.monitor import VERDICT_NAMES, Facts, History
-from ppocr_ft.engine.monitor.rules_resources import workers_needed
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "monitor.md"
 FACTS = Facts(total_steps=1000, workers=2, cores=8, memory_mb=4000)

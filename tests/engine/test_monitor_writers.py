@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.recorded_runs import judged, train
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.engine.callbacks import ScalarLog
 from ppocr_ft.engine.callbacks.writers import Kind, check_installed, scalars_of
 from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.errors import ConfigError
+from tests.support.recorded_runs import judged, train
 
 KINDS: tuple[Kind, ...] = ("tensorboard", "visualdl")
 

@@ -10,19 +10,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.commands.train.cli import main
+from ppocr_ft.engine.state_file import read_state
 from tests.commands.train.test_cli import assert_same_run, figures
 from tests.support import ROOT
 from tests.support.pictures import text
 from tests.support.processes import TEAM_WORKER, TIMEOUT_S, environment, team
 from tests.support.small_run import IMAGES, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.commands.train.cli import main  # noqa: E402
-from ppocr_ft.engine.state_file import read_state  # noqa: E402
-from tests.support.team_worker import Outcome, Scenario  # noqa: E402
+from tests.support.team_worker import Outcome, Scenario
 
 needs_gloo = pytest.mark.skipif(
     not hasattr(paddle.base.core, "ProcessGroupGloo"), reason="this Paddle has no gloo"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.engine.evaluate import eval_mode  # noqa: E402
-from ppocr_ft.engine.norms import freeze_statistics  # noqa: E402
-from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole  # noqa: E402
-from ppocr_ft.models.architecture import Detector, build_architecture, build_detector  # noqa: E402
+from ppocr_ft.engine.evaluate import eval_mode
+from ppocr_ft.engine.norms import freeze_statistics
+from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole
+from ppocr_ft.models.architecture import Detector, build_architecture, build_detector
 
 SMALL: dict[str, object] = {
     "Backbone": {"name": "MobileNetV3", "scale": 0.35, "model_name": "small", "disable_se": True},

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.engine.state import LossWindow, Progress, TrainState  # noqa: E402
-from ppocr_ft.engine.state_file import read_state, state_path, write_state  # noqa: E402
-from ppocr_ft.errors import ConfigError, WeightsError  # noqa: E402
-from ppocr_ft.optim.groups import build_groups  # noqa: E402
-from ppocr_ft.optim.optimizers import build_optimizer  # noqa: E402
-from ppocr_ft.utils.files import check_writable, remove_unfinished, write_whole  # noqa: E402
+from ppocr_ft.engine.state import LossWindow, Progress, TrainState
+from ppocr_ft.engine.state_file import read_state, state_path, write_state
+from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.optim.groups import build_groups
+from ppocr_ft.optim.optimizers import build_optimizer
+from ppocr_ft.utils.files import check_writable, remove_unfinished, write_whole
 
 SEED, STEPS_PER_EPOCH = 3, 4
 

@@ -6,23 +6,21 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import paddle
 import pytest
 
+from ppocr_ft.commands.common import command
+from ppocr_ft.config import load_config
+from ppocr_ft.data.dataset import Item
+from ppocr_ft.data.images import ImageSet
+from ppocr_ft.engine.parallel import Team
+from ppocr_ft.engine.train_step import train_step
+from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.factory.device import device
+from ppocr_ft.runs.assemble import prepare
+from ppocr_ft.utils.system import cores, processes_here
 from tests.engine.test_accumulation import Line, batch, momentum, squared_error
 from tests.support.small_run import IMAGES, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.commands.common import command  # noqa: E402
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.data.dataset import Item  # noqa: E402
-from ppocr_ft.data.images import ImageSet  # noqa: E402
-from ppocr_ft.engine.parallel import Team  # noqa: E402
-from ppocr_ft.engine.train_step import train_step  # noqa: E402
-from ppocr_ft.errors import ConfigError, DataError  # noqa: E402
-from ppocr_ft.factory.device import device  # noqa: E402
-from ppocr_ft.runs.assemble import prepare  # noqa: E402
-from ppocr_ft.utils.system import cores, processes_here  # noqa: E402
 
 
 class WithAnother(Team):

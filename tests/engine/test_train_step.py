@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import paddle
 import pytest
 
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.engine.norms import freeze_statistics, gathered_statistics  # noqa: E402
-from ppocr_ft.engine.train_step import (  # noqa: E402
+from ppocr_ft.engine.norms import freeze_statistics, gathered_statistics
+from ppocr_ft.engine.train_step import (
     Batch,
     Precision,
     TrainBatch,
     train_step,
 )
-from ppocr_ft.losses.db import DBLoss, DBTargets  # noqa: E402
-from ppocr_ft.models.architecture import Detector, build_architecture  # noqa: E402
-from ppocr_ft.optim.groups import build_groups  # noqa: E402
-from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer  # noqa: E402
+from ppocr_ft.losses.db import DBLoss, DBTargets
+from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.optim.groups import build_groups
+from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
 
 SMALL = {
     "Backbone": {"name": "MobileNetV3", "scale": 0.35, "model_name": "small", "disable_se": True},

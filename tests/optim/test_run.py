@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
+from ppocr_ft.config import load_config
+from ppocr_ft.engine.callbacks import Checkpoints, Freezing
+from ppocr_ft.engine.stop import Stopped
+from ppocr_ft.engine.trainer import Callback, Trainer
+from ppocr_ft.runs import assemble
+from ppocr_ft.runs.assemble import Training
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.config import load_config  # noqa: E402
-from ppocr_ft.engine.callbacks import Checkpoints, Freezing  # noqa: E402
-from ppocr_ft.engine.stop import Stopped  # noqa: E402
-from ppocr_ft.engine.trainer import Callback, Trainer  # noqa: E402
-from ppocr_ft.runs import assemble  # noqa: E402
-from ppocr_ft.runs.assemble import Training  # noqa: E402
 
 RARELY = "Global.eval_batch_step=[0,100]"
 FREEZING = [

@@ -106,7 +106,6 @@ KEYS = [
 
 @pytest.mark.parametrize("name", MAPS)
 def test_equals_paddleocr_on_synthetic_map(name: str) -> None:
-    pytest.importorskip("paddle", reason="PaddleOCR's class imports paddle")
     for keys in KEYS:
         expected_polygons, expected_scores = reference_boxes(keys, MAPS[name], (241, 301))
         polygons, scores = DBPostProcess(**keys).boxes_from_map(MAPS[name], (241, 301))

@@ -5,7 +5,6 @@ Every seventh image by default; all of them in CI or with PPOCR_FT_ALL_IMAGES=1.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
 import tempfile
@@ -43,9 +42,6 @@ def map_files() -> Iterator[list[Path]]:
     images = image_paths()[::EVERY]
     if not images:
         pytest.skip(f"no real images: {DATA} is absent")
-    for package in ("paddle", "rapidocr_paddle"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
     reference_class()
     with tempfile.TemporaryDirectory() as folder:
         files = compute_maps(images, Path(folder))

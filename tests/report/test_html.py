@@ -14,8 +14,6 @@ from typing import get_args
 
 import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.report.run import read_run, report
 from ppocr_ft.metrics.errors import KINDS
 from ppocr_ft.report import page as page_package

@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.report.cli import main
 from ppocr_ft.commands.report.run import config_differences, read_run, report
 from ppocr_ft.engine.batches import EvalImage

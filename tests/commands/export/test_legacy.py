@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
 
 from ppocr_ft.commands.export.cli import main
 from tests.support.small_run import small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
 
 BACKBONE = "Architecture.Backbone={name: PPLCNetV3, scale: 0.35, det: true}"
 

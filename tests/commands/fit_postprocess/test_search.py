@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 import shapely
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.fit_postprocess.console import fit_csv, fit_report
 from ppocr_ft.commands.fit_postprocess.grid import (
     Cell,

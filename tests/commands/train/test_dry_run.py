@@ -11,12 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.commands.train.schedule_plot import KeyStep, RunSchedule, schedule_csv, schedule_png
+from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
 
 SGD = "Optimizer.name=Momentum"
 STEPPED = (

@@ -1,0 +1,27 @@
+"""What holds for every test: one thread unless told otherwise, and what runs without Paddle."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # Paddle reads it when it is imported
+
+HAS_PADDLE = find_spec("paddle") is not None
+WITHOUT_PADDLE = {"config", "data", "metrics", "sample_data", "support", "transforms"}
+"""Folders whose tests need no Paddle, as the files beside this one; all others are left out where
+it isn't installed."""
+HERE = Path(__file__).parent
+
+
+def pytest_report_header() -> str | None:
+    if HAS_PADDLE:
+        return None
+    return f"paddle is not installed: only {', '.join(sorted(WITHOUT_PADDLE))} and tests/*.py run"
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    room = collection_path.relative_to(HERE).parts[:1]
+    is_room = collection_path.is_dir() or collection_path.parent != HERE
+    return True if not HAS_PADDLE and is_room and not WITHOUT_PADDLE.issuperset(room) else None
