@@ -15,7 +15,7 @@ THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-upstream test-runtime test-wheel receipts \
-	regression recipe lr-check small-data bench docs rounding released same-record same clean
+	regression recipe lr-check small-data bench docs keys rounding released same-record same clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -96,6 +96,9 @@ lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth an
 
 docs: $(READY)  ## the pictures and tables of docs/shrink.md
 	$(PY) -m experiments.shrink_pictures
+
+keys: $(READY)  ## docs/keys.md and the comments of configs/*.yml, from the declarations of the keys
+	$(PY) -m experiments.keys_table
 
 rounding: $(READY)  ## section 8 of docs/shrink.md, where ../shared/data is present
 	$(PY) -m experiments.rounding_table

@@ -116,7 +116,7 @@ class GlobalSection(Section):
     eval_batch_step: Annotated[
         tuple[NonNegativeInt, PositiveInt], Strict(False), BeforeValidator(_every)
     ] = (0, 2000)
-    """First step that may evaluate, and steps between two evaluations."""
+    """First step that may evaluate; steps between two evaluations."""
     eval_batch_epoch: PositiveInt | None = None
     """Epochs between two evaluations; goes before eval_batch_step."""
     pretrained_model: Text | None = RELEASED_WEIGHTS
@@ -126,16 +126,16 @@ class GlobalSection(Section):
     form: Literal["auto", "branches", "folded"] = "auto"
     """PPLCNetV3's form: as trained by PaddleOCR, as in its inference model, or as the weights."""
     freeze_bn_stats: bool = True
-    """Whether batch norms keep the statistics that pretrained_model brought; others learn theirs.
+    """Whether batch norms keep the statistics of pretrained_model; others learn theirs.
     PaddleOCR never keeps them."""
     checkpoints: Text | None = None
-    """A checkpoint of an own run, to evaluate, predict, export or go on from."""
+    """Checkpoint of an own run to evaluate, export or go on from."""
     resume: Text | None = None
     """Run to go on with: a checkpoint, or 'latest' for the one in save_model_dir."""
     save_inference_dir: Text | None = None
     """Folder of the exported model."""
     fit_postprocess: bool = True
-    """Whether training ends with PostProcess fitted to the best weights on Eval: fitted.yml."""
+    """Whether training ends with PostProcess fitted on Eval; to the best weights, in fitted.yml."""
     use_ema: bool = False
     """Whether an average of the weights (EMA) is kept; evaluations judge it, best_accuracy is it.
     PaddleDetection's key."""
@@ -144,7 +144,7 @@ class GlobalSection(Section):
     stop_on: Listed[VerdictName] = ()
     """Verdicts of the monitor that end the run; docs/monitor.md explains each."""
     patience: PositiveInt | None = None
-    """Evaluations in a row without a gain after which the run ends; null: it goes to its end."""
+    """Evaluations in a row without a gain that end the run; null: none do."""
     use_visualdl: bool = False
     """Whether metrics.csv's figures are VisualDL scalars too, in save_model_dir/vdl."""
     use_tensorboard: bool = False

@@ -149,10 +149,10 @@ class Pruner:
         return kept
 
     def value(self, hint: object, data: object, key: str) -> object:
-        choice = next((meta for meta in _metadata(hint) if isinstance(meta, Choice)), None)
+        choice = choice_of(hint)
         if choice is not None:
             return self._chosen(choice, choice.spelled_out(data), key)
-        kind = _bare(hint)
+        kind = bare_type(hint)
         if get_origin(kind) is tuple and _stands_alone(get_args(kind)[0], data):
             data = [data]
         if get_origin(kind) is tuple and isinstance(data, list):
@@ -187,8 +187,8 @@ class Pruner:
 
 
 def _stands_alone(item: object, data: object) -> bool:
-    alone = any(isinstance(meta, Choice) and meta.may_stand_alone for meta in _metadata(item))
-    return alone and isinstance(data, (str, dict))
+    choice = choice_of(item)
+    return choice is not None and choice.may_stand_alone and isinstance(data, (str, dict))
 
 
 @cache
@@ -198,15 +198,17 @@ def _hints(kind: type[Section]) -> Mapping[str, object]:
     return {name: hints[name] for name in kind.model_fields}
 
 
-def _metadata(hint: object) -> tuple[object, ...]:
-    return tuple(getattr(hint, "__metadata__", ()))
+def choice_of(hint: object) -> Choice | None:
+    """Return the choice that a key's type is annotated with."""
+    metadata = getattr(hint, "__metadata__", ())
+    return next((meta for meta in metadata if isinstance(meta, Choice)), None)
 
 
-def _bare(hint: object) -> object:
-    """A type without its metadata and without ``| None``."""
+def bare_type(hint: object) -> object:
+    """Return a type without its metadata and without ``| None``."""
     while get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     if get_origin(hint) in (Union, UnionType):
         members = [member for member in get_args(hint) if member is not type(None)]
-        return _bare(members[0]) if len(members) == 1 else hint
+        return bare_type(members[0]) if len(members) == 1 else hint
     return hint

@@ -61,7 +61,7 @@ class DetMetric:
     """Detection metric: precision, recall and hmean at IoU 0.5, and at 0.7 with the suffix _70.
 
     Args:
-        main_indicator: what the best checkpoint is best at, an entry of ``summary()``.
+        main_indicator: what the best checkpoint is best at.
 
     Raises:
         ConfigError: ``main_indicator`` is no rate of the summary.

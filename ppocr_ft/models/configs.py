@@ -88,7 +88,7 @@ class MobileNetV3Config(Backbone):
 
     name: Literal["MobileNetV3"] = "MobileNetV3"
     scale: Annotated[float, AfterValidator(_check_mobilenet_scale)] = 0.5
-    """Factor on all widths."""
+    """Factor on all widths; 0.35, 0.5, 0.75, 1 or 1.25."""
     model_name: Literal["large", "small"] = "large"
     """Which of its two lists of blocks."""
     disable_se: bool = False
@@ -128,12 +128,11 @@ def _check_kernels(kernels: tuple[int, int, int]) -> tuple[int, int, int]:
     return kernels
 
 
-class DBHeadConfig(Part):
-    """Shrink, threshold and binary map."""
+class Head(Part):
+    """What all heads have in common."""
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {"in_channels": "the neck says it"}
 
-    name: Literal["DBHead", "PFHeadLocal"] = "DBHead"
     k: PositiveInt = 50
     """Steepness of the differentiable binarization."""
     kernel_list: Annotated[
@@ -144,7 +143,13 @@ class DBHeadConfig(Part):
     """Whether NaN in the upsampled maps becomes 0 in training."""
 
 
-class PFHeadLocalConfig(DBHeadConfig):
+class DBHeadConfig(Head):
+    """Shrink, threshold and binary map."""
+
+    name: Literal["DBHead"] = "DBHead"
+
+
+class PFHeadLocalConfig(Head):
     """DBHead with a second, refined shrink map."""
 
     name: Literal["PFHeadLocal"] = "PFHeadLocal"
@@ -179,7 +184,7 @@ class ArchitectureConfig(Section):
     """Makes four feature maps of an image."""
     Neck: Annotated[Neck, Choice("neck", NECKS)]
     """Joins them to one."""
-    Head: Annotated[DBHeadConfig, Choice("head", HEADS)]
+    Head: Annotated[Head, Choice("head", HEADS)]
     """Makes the probability maps of it."""
 
 

@@ -12,7 +12,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from ppocr_ft.models.configs import DBHeadConfig, PFHeadLocalConfig
+from ppocr_ft.models.configs import Head, PFHeadLocalConfig
 from ppocr_ft.models.layers import ConvBN, Layer, param_attr, upsample
 
 BN_INITIAL_BIAS = 1e-4
@@ -21,7 +21,7 @@ BN_INITIAL_BIAS = 1e-4
 class MapHead(Layer):
     """(n, c, h, w) -> a probability map (n, 1, 4 * h, 4 * w)."""
 
-    def __init__(self, in_channels: int, config: DBHeadConfig) -> None:
+    def __init__(self, in_channels: int, config: Head) -> None:
         super().__init__()
         mid = in_channels // 4
         first, second, third = config.kernel_list
@@ -72,7 +72,7 @@ class DBHead(Layer):
     1 / (1 + exp(-k * (shrink - threshold))).
     """
 
-    def __init__(self, in_channels: int, config: DBHeadConfig) -> None:
+    def __init__(self, in_channels: int, config: Head) -> None:
         super().__init__()
         self.binarize = MapHead(in_channels, config)
         self.thresh = MapHead(in_channels, config)

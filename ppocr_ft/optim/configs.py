@@ -227,7 +227,7 @@ class OptimizerSection(Section):
     """Whether biases and norms don't decay."""
     regularizer: Regularizer | None = None
     fresh_lr_mult: PositiveFloat = 1.0
-    """Factor on the rate of what pretrained_model did not fill, such as a threshold head. It
+    """Factor on the rate of what pretrained_model did not fill; a threshold head, say. It
     multiplies into that of their entry in param_groups."""
     clip_norm: PositiveFloat | None = None
     """Largest gradient norm, each tensor by itself."""

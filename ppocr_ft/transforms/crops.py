@@ -35,7 +35,7 @@ class EastRandomCropData(GeometricOperator[Window]):
         size: width and height of the crop that enters the network, px.
         max_tries: draws before the whole image is taken.
         min_crop_side_ratio: smallest side of the window, as a share of the image's.
-        keep_ratio: whether the aspect ratio is kept and the rest, right or below, left black.
+        keep_ratio: whether the aspect ratio is kept; the rest, right or below, is left black.
 
     Raises:
         ConfigError: a value that can't be used, naming the key.

@@ -72,8 +72,8 @@ class ColorJitter(PixelOperator[Jitter]):
 
     Args:
         brightness: largest relative change of all channels.
-        contrast: largest relative change of the distance to the image's mean grey.
-        saturation: largest relative change of the distance to the pixel's own grey.
+        contrast: largest relative change of the distance to the mean grey.
+        saturation: largest relative change of the distance to a pixel's own grey.
         hue: largest turn, as a share of the colour circle.
 
     Raises:

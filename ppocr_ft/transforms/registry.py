@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -21,7 +21,6 @@ from ppocr_ft.declaration import (
     schema_of,
     without_nulls,
 )
-from ppocr_ft.key_table import Key, keys_of
 
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Kind = TypeVar("Kind", bound=type)
@@ -125,16 +124,3 @@ def augmenter(step: Kind) -> Kind:
     section.AUGMENTER = checked_by(step, arguments)
     AUGMENTERS[name] = section
     return step
-
-
-def key_tables() -> Iterator[tuple[str, str, tuple[Key, ...]]]:
-    """Yield name, first sentence and keys of each operator and of each step of IaaAugment."""
-    for name, operator in sorted(OPERATORS.items()):
-        yield name, _first_line(operator), keys_of(operator)
-    for name, step in AUGMENTERS.items():
-        arguments = type(step.model_validate({"type": name}).args)
-        yield f"IaaAugment: {name}", _first_line(step), keys_of(arguments)
-
-
-def _first_line(section: type[Section]) -> str:
-    return (section.__doc__ or "").split("\n")[0]
