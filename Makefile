@@ -37,9 +37,10 @@ style: $(READY)  ## rewrite the sources in the project's style
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-quality: $(READY)  ## ruff
+quality: $(READY)  ## ruff; import-linter: each room imports only what it may
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache --config pyproject.toml
 
 types: $(READY)  ## mypy
 	$(PY) -m mypy

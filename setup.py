@@ -56,6 +56,7 @@ setup(
             "playwright>=1.50",
             "hypothesis>=6.100",
             "ruff>=0.9",
+            "import-linter>=2.17",
             "mypy>=1.10",
             "types-PyYAML",
             "types-requests",
