@@ -43,10 +43,9 @@ def best_seconds(action: Callable[[], object], times: int) -> float:
 def measure(threads: int) -> dict[str, float]:
     """Seconds of a step, and of an image."""
     from ppocr_ft.config import load_config
-    from ppocr_ft.engine.evaluate import maps_of
+    from ppocr_ft.engine.evaluation import probability_maps
     from ppocr_ft.engine.train_step import train_step
     from ppocr_ft.factory.device import device, passes
-    from ppocr_ft.factory.objects import eval_image
     from ppocr_ft.losses.db import DBLoss
     from ppocr_ft.runs.assemble import prepare
 
@@ -55,14 +54,14 @@ def measure(threads: int) -> dict[str, float]:
     parts = prepare(config)
     state, forward = parts.state, passes(config)(parts.state.network)
     (batch,) = islice(parts.feed.epoch(1), 1)
-    images = [eval_image(each) for each in islice(parts.eval_images.images(), IMAGES)]
+    images = list(islice(parts.eval_images.samples(), IMAGES))
     state.optimizer.set_lr(0.0)
 
     def step() -> None:
         train_step(state.network, [batch], DBLoss(), state.optimizer, forward=forward)
 
     def evaluate() -> None:
-        list(maps_of(state.network, images, threads=threads))
+        list(probability_maps(state.network, images, threads=threads))
 
     return {
         "training step": best_seconds(step, STEPS),

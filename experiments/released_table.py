@@ -44,7 +44,7 @@ def ours(config: Config) -> Any:
 
     network, _ = objects.network(config)
     data = objects.eval_data(config)
-    return objects.evaluate(config, network, data.images())
+    return objects.evaluate(config, network, data.samples())
 
 
 def program(config: Config) -> dict[str, float]:

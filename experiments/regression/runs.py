@@ -25,8 +25,8 @@ from experiments.regression.arms import (
 from experiments.regression.data_sets import TRAIN_IMAGES, DataSet
 from experiments.regression.results import ArmRun, Rates, Result
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.engine.batches import EvalImage
-from ppocr_ft.engine.evaluate_ratios import evaluate_ratios
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import RateCounter, eval_records, ratios_tried
 from ppocr_ft.engine.feed import Feed, TrainBatch
 from ppocr_ft.engine.train_step import Losses, LossFunction, StepResult
 from ppocr_ft.engine.trainer import Callback, Trainer
@@ -58,9 +58,8 @@ class Laboratory:
         return self.data_set.overrides(self.folder)
 
     @cached_property
-    def images(self) -> list[EvalImage]:
-        images = objects.eval_data(self.config()).images()
-        return [objects.eval_image(image) for image in images]
+    def images(self) -> list[EvalSample]:
+        return list(objects.eval_data(self.config()).samples())
 
     @cached_property
     def start_rates(self) -> Rates:
@@ -92,8 +91,10 @@ class Laboratory:
 
     def judge(self, network: paddle.nn.Layer) -> Rates:
         post_process = objects.post_process(self.config())
-        result = evaluate_ratios(network, self.images, post_process, UNCLIP_RATIOS)
-        by_ratio = sorted(result.rates.items())
+        counter = RateCounter(ratios_tried(post_process, UNCLIP_RATIOS))
+        for record in eval_records(network, self.images, post_process, UNCLIP_RATIOS):
+            counter.add(record)
+        by_ratio = sorted(counter.result().rates.items())
         return {ratio: (rates["hmean"], rates["hmean_70"]) for ratio, rates in by_ratio}
 
 

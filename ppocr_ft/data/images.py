@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ppocr_ft.data.dataset import Item
 from ppocr_ft.errors import DataError
@@ -16,12 +19,38 @@ from ppocr_ft.utils.prefetch import read_ahead
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 
+@dataclass(frozen=True)
+class EvalSample:
+    """One image as the network takes it, with its labels if it has any.
+
+    Attributes:
+        image: (3, h, w) float32, normalised.
+        shape: (4,) source height and width in pixels, and the factors that resizing applied to
+            them.
+        path: the image's file.
+        polygons: its labels, n of (k, 2) in source pixels.
+        ignored: (n,) which of them don't count.
+    """
+
+    image: NDArray[np.float32]
+    shape: NDArray[np.float64]
+    path: str = ""
+    polygons: tuple[NDArray[Any], ...] = ()
+    ignored: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any], path: str) -> EvalSample:
+        """Make one of what the operators left of an image."""
+        ignored = np.asarray(fields.get("ignore_tags", ()), dtype=bool)
+        return cls(fields["image"], fields["shape"], path, tuple(fields.get("polys", ())), ignored)
+
+
 @dataclass
 class ImageSet:
     """``count`` images that ``read`` gives by index, ``threads`` of them ahead of the caller.
 
     ``faults`` starts with what was wrong with the label lines; images that can't be used are
-    added while they are read. None of them is among ``images()``.
+    added while they are read. None of them is among ``samples()``.
     """
 
     read: Callable[[int], Item]
@@ -42,12 +71,13 @@ class ImageSet:
             faults=list(self.faults),
         )
 
-    def images(self) -> Iterator[dict[str, Any]]:
-        """The fields of each usable image, in order, and its file as ``img_path``."""
-        for item in read_ahead(self.read, range(self.count), self.threads):
+    def samples(self, indices: Iterable[int] | None = None) -> Iterator[EvalSample]:
+        """Yield each image that can be used, or those of some indices, in order."""
+        chosen = range(self.count) if indices is None else indices
+        for item in read_ahead(self.read, chosen, self.threads):
             self.faults += item.faults
             if item.sample is not None:
-                yield {**item.sample, "img_path": item.path}
+                yield EvalSample.of(item.sample, item.path)
 
 
 def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[[int], Item]:

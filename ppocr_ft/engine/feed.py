@@ -37,7 +37,8 @@ class Feed:
     step alone.
 
     OpenCV and the compiled kernels let other threads run, so that no processes are needed.
-    ``stopwatch``'s stage "read" is the time that the caller waited; ``faults`` are the bad samples
+    ``stopwatch``'s stage "read" is the time that the caller waited, outside any stage that the
+    caller was in; ``faults`` are the bad samples
     of the epoch.
     """
 

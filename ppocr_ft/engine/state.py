@@ -132,8 +132,8 @@ class TrainState:
     scaler: Any = None
     ema: Ema | None = None
 
-    def judged_weights(self) -> AbstractContextManager[None]:
-        """While this lasts the network has the weights that are judged: the average, if any."""
+    def eval_weights(self) -> AbstractContextManager[None]:
+        """While this lasts the network has the weights to evaluate: the average, if any."""
         return nullcontext() if self.ema is None else self.ema.applied()
 
     def arrays(self) -> dict[str, Array]:

@@ -11,8 +11,10 @@ from itertools import chain, islice
 import numpy as np
 import paddle
 
+from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.feed import Feed
 from ppocr_ft.engine.meeting import RaisedInAll
+from ppocr_ft.engine.norms import FrozenNorms
 from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.side_by_side import Forward
 from ppocr_ft.engine.state import Progress, TrainState
@@ -48,6 +50,9 @@ class Callback:
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
         """After each step; the step is counted already. ``batch`` is the first of the step's."""
 
+    def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
+        """After each evaluation, which the trainer's ``progress`` knows of already."""
+
     def after_epoch(self, trainer: Trainer) -> None:
         """After the epoch's last step."""
 
@@ -68,9 +73,16 @@ class Trainer:
     callbacks: Sequence[Callback] = ()
     precision: Precision = field(default_factory=Precision)
     stop: StopRequest = field(default_factory=StopRequest)
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     team: Team = ALONE
     forward: Forward | None = None
+
+    def __post_init__(self) -> None:
+        self._norms = FrozenNorms(self.state.network)
+
+    @property
+    def stopwatch(self) -> Stopwatch:
+        """Stages "read" and "step"; evaluation and checkpoints are in neither."""
+        return self.feed.stopwatch
 
     @property
     def progress(self) -> Progress:
@@ -99,6 +111,7 @@ class Trainer:
             callback.before_run(self)
         while self.progress.step < self.total_steps:
             epoch = self.progress.epochs_done + 1
+            self.freeze_groups()
             for callback in self.callbacks:
                 callback.before_epoch(self)
             with closing(self.feed.epoch(epoch, self.progress.step_in_epoch)) as batches:
@@ -107,6 +120,15 @@ class Trainer:
                 self.feed.faults.add(faults)
             for callback in self.callbacks:
                 callback.after_epoch(self)
+
+    def freeze_groups(self) -> None:
+        """Freeze or thaw parameter groups, with their batch norms, as the coming epoch asks.
+
+        What is frozen follows from the epoch alone, so a resumed run finds it again. No gradients
+        of frozen parameters are computed.
+        """
+        self.state.optimizer.groups.freeze(self.progress.epochs_done)
+        self._norms.update()
 
     def _steps(self, batches: Iterator[TrainBatch]) -> None:
         for first in batches:
@@ -120,10 +142,9 @@ class Trainer:
         self.stop.check()
 
     def _step(self, batches: Iterable[TrainBatch]) -> StepResult:
-        state, step, reading = self.state, self.progress.step, self.feed.stopwatch
+        state, step = self.state, self.progress.step
         seed_step(self.progress.seed, step)
         state.optimizer.set_lr(self.rate(step), self.rate.bias(step))
-        waited = reading.seconds.get("read", 0.0)
         with self.stopwatch.stage("step"):
             result = train_step(
                 state.network,
@@ -134,7 +155,8 @@ class Trainer:
                 self.team,
                 self.forward,
             )
-        self.stopwatch.add("step", waited - reading.seconds.get("read", 0.0))
+            if result.applied and state.ema is not None:
+                state.ema.update()
         return result
 
     def _count(self, result: StepResult) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.data.images import EvalSample
 from ppocr_ft.export.runtime import RuntimeModel
 from ppocr_ft.geometry import as_shapely
 from ppocr_ft.metrics import DetMetric
@@ -36,7 +36,7 @@ RATES = ("hmean", "hmean_70")
 
 Points = NDArray[Any]
 Map = NDArray[np.float32]
-Judged = tuple[EvalImage, Map]
+Judged = tuple[EvalSample, Map]
 """An image as Eval prepared it, its file and labels, and the trained network's map (h, w)."""
 
 
@@ -157,7 +157,7 @@ class _Tally:
         self.boxes = 0
         self._metric = DetMetric()
 
-    def add(self, boxes: list[Points], image: EvalImage) -> None:
+    def add(self, boxes: list[Points], image: EvalSample) -> None:
         self.images += 1
         self.boxes += len(boxes)
         self._metric.update(boxes, image.polygons, image.ignored)
@@ -167,13 +167,13 @@ class _Tally:
         return {name: float(summary[name]) for name in RATES}
 
 
-def _boxes(post_process: DBPostProcess, prob_map: Map, image: EvalImage) -> list[Points]:
+def _boxes(post_process: DBPostProcess, prob_map: Map, image: EvalSample) -> list[Points]:
     height, width = image.shape[:2].tolist()
     return list(post_process.boxes_from_map(prob_map, (height, width))[0])
 
 
 def _try(
-    model: RuntimeModel, image: EvalImage, prob_map: Map, boxes: list[Points], trial: Trial
+    model: RuntimeModel, image: EvalSample, prob_map: Map, boxes: list[Points], trial: Trial
 ) -> list[Points]:
     """The model's boxes on the image's file; what differs goes into ``trial``."""
     own = model.read(image.path)

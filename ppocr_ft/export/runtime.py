@@ -11,7 +11,8 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.engine.batches import EvalImage, batches
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import batches
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.export.operators import check_operators
 from ppocr_ft.export.settings import InferenceSettings, Operator, read_settings
@@ -37,7 +38,7 @@ class RuntimeModel:
     operators: list[Operator]
     run: Run
 
-    def read(self, path: str | Path) -> EvalImage:
+    def read(self, path: str | Path) -> EvalSample:
         """An image file, prepared as ``inference.yml`` says.
 
         Raises:
@@ -50,11 +51,11 @@ class RuntimeModel:
         data: dict[str, Any] = {"image": content, "img_path": str(path)}
         for operator in self.operators:
             data = operator(data)
-        return EvalImage(data["image"], data["shape"], str(path))
+        return EvalSample(data["image"], data["shape"], str(path))
 
     def detect(
-        self, images: Iterable[EvalImage], batch_size: int = 1
-    ) -> Iterator[tuple[EvalImage, ImageBoxes]]:
+        self, images: Iterable[EvalSample], batch_size: int = 1
+    ) -> Iterator[tuple[EvalSample, ImageBoxes]]:
         """Each image with its boxes, polygons (k, 2) in source pixels and scores, in order."""
         for batch in batches(images, batch_size):
             maps = self.run(np.stack([each.image for each in batch]))

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import SimpleDataSet
-from ppocr_ft.data.images import ImageSet, find_images, unlabelled
+from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
 from ppocr_ft.data.sample_set import SAMPLE
-from ppocr_ft.engine import evaluate as engine
-from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.engine import evaluation
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.device import cpu_threads
-from ppocr_ft.metrics import DetMetric
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
@@ -142,19 +138,14 @@ def post_process(config: Config) -> DBPostProcess:
     return DBPostProcess(**config.PostProcess.arguments())
 
 
-def metric(config: Config) -> DetMetric:
-    return DetMetric(config.Metric.main_indicator)
-
-
 def evaluate(
-    config: Config, detector: Detector, images: Iterable[dict[str, Any]]
-) -> engine.Evaluation:
-    """Evaluate on ``eval_data(config).images()``, with a progress bar around it if you like."""
-    return engine.evaluate(
+    config: Config, detector: Detector, samples: Iterable[EvalSample]
+) -> evaluation.EvalReport:
+    """Evaluate on ``eval_data(config).samples()``, with a progress bar around it if you like."""
+    return evaluation.evaluate(
         detector,
-        map(eval_image, images),
+        samples,
         post_process(config),
-        metric(config),
         batch_size=config.Eval.loader.batch_size_per_card,
         threads=cpu_threads(config),
     )
@@ -163,27 +154,17 @@ def evaluate(
 def predict(
     config: Config,
     detector: Detector,
-    images: Iterable[dict[str, Any]],
+    samples: Iterable[EvalSample],
     batch_size: int | None = None,
 ) -> Iterator[tuple[str, ImageBoxes]]:
-    """Each image's path and boxes; ``batch_size`` goes before the config's for Eval."""
-    found = engine.detect(
+    """Yield each image's path and boxes; ``batch_size`` goes before the config's for Eval."""
+    records = evaluation.eval_records(
         detector,
-        map(eval_image, images),
+        samples,
         post_process(config),
         batch_size=batch_size or config.Eval.loader.batch_size_per_card,
         threads=cpu_threads(config),
     )
-    for image, boxes in found:
-        yield image.path, boxes
-
-
-def eval_image(data: dict[str, Any]) -> EvalImage:
-    """What the operators left of an image, as the engine takes it."""
-    return EvalImage(
-        data["image"],
-        data["shape"],
-        data.get("img_path", ""),
-        tuple(data.get("polys", ())),
-        np.asarray(data.get("ignore_tags", ()), dtype=bool),
-    )
+    for record in records:
+        (boxes,) = record.boxes.values()
+        yield record.sample.path, boxes

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.data.images import EvalSample
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import BoxType, Candidates
 from ppocr_ft.utils.files import write_whole
@@ -69,7 +69,7 @@ class KeptEvaluation:
     images: tuple[JudgedImage, ...]
 
 
-def judged_image(image: EvalImage, kernels: Candidates, lowest_score: float) -> JudgedImage:
+def judged_image(image: EvalSample, kernels: Candidates, lowest_score: float) -> JudgedImage:
     height, width = image.shape[:2].tolist()
     kept = np.flatnonzero(kernels.scores >= lowest_score)
     polygons = [kernels.polygons[i] for i in kept]

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.data import FaultLog
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.callbacks import (
     LATEST,
-    Averaging,
     Checkpoints,
     Evaluator,
-    Freezing,
     GroupFigures,
     Log,
     ScalarLog,
     Timing,
 )
-from ppocr_ft.engine.callbacks.silent import SilentCheckpoints, SilentLog, SilentMetrics
 from ppocr_ft.engine.ema import Ema
-from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.evaluate_ratios import evaluate_ratios
 from ppocr_ft.engine.feed import Feed
 from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.norms import freeze_statistics
@@ -34,28 +26,22 @@ from ppocr_ft.engine.state import LossWindow, Progress, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, read_state, state_path
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.train_step import Precision
-from ppocr_ft.engine.trainer import Trainer
+from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import cpu_threads, passes, precision
-from ppocr_ft.factory.objects import data_set, eval_data, eval_image, post_process, starting_network
+from ppocr_ft.factory.objects import data_set, eval_data, post_process, starting_network
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate, optimizer
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.optim.rates import Rates
-from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.runs.eval_previews import SHOWN_IMAGES, Pictures
-from ppocr_ft.runs.eval_records import KeptBoxes
+from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import take_folder
 from ppocr_ft.runs.metadata import write_facts
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.transforms import MakeShrinkMap
-from ppocr_ft.utils.progress import progress
-from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import CoverageReport
 
 UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
 """Tried at each evaluation beside the config's."""
-Evaluate = Callable[[], EvalResult]
-Around = Callable[[Evaluate, TrainState], Evaluate]
 
 
 def train_feed(config: Config, team: Team = ALONE) -> Feed:
@@ -94,28 +80,53 @@ def resume_path(config: Config, wanted: str | None) -> Path | None:
 
 
 @dataclass(frozen=True)
+class Writers:
+    """What process 0 of a run writes for all."""
+
+    metrics: MetricsFile
+    log: Log
+    checkpoints: Checkpoints
+    scalar_logs: Sequence[ScalarLog] = ()
+
+
+@dataclass(frozen=True)
 class Training:
     """A run that can be begun or gone on with: ``trainer.run()``.
 
-    ``weights`` is None for random ones; ``earlier`` is where another run's files went.
+    ``writers`` is None but in process 0. ``weights`` is None for random ones; ``earlier`` is where
+    another run's files went.
     """
 
     config: Config
     trainer: Trainer
-    checkpoints: Checkpoints
-    log: Log
-    metrics: MetricsFile
+    evaluate: EvalRunner
     folder: Path
     weights: CoverageReport | None
     frozen_norms: int
+    writers: Writers | None
     earlier: Path | None = None
-    scalar_logs: Sequence[ScalarLog] = ()
+
+    def say(self, text: str) -> None:
+        """Print and log a text, in process 0."""
+        if self.writers is not None:
+            self.writers.log.say(text)
+
+    def save_latest(self) -> None:
+        """Write what ``--resume`` goes on from, in process 0. Raises WeightsError."""
+        if self.writers is not None:
+            self.writers.checkpoints.save_latest(self.trainer.state)
+
+    @property
+    def last_good(self) -> str:
+        """The latest state that was saved, for messages."""
+        return "process 0's" if self.writers is None else self.writers.checkpoints.last_good
 
     def close(self) -> None:
-        """The progress bar, TensorBoard's and VisualDL's files; no step will come."""
-        self.log.close()
-        for each in self.scalar_logs:
-            each.close()
+        """Close the progress bar and the files of TensorBoard and VisualDL."""
+        if self.writers is not None:
+            self.writers.log.close()
+            for scalar_log in self.writers.scalar_logs:
+                scalar_log.close()
 
     def describe(self) -> str:
         """What is about to be trained on what."""
@@ -154,23 +165,15 @@ class Parts:
     frozen_norms: int
 
 
-@dataclass(frozen=True)
-class Judging:
-    """How a run is judged: the unclip ratios that are tried beside the config's, and what stands
-    around each evaluation."""
-
-    unclip_ratios: Sequence[float] = UNCLIP_RATIOS
-    around: Around = lambda evaluate, state: evaluate
-
-
 def training(
     config: Config,
     resume_from: Path | None = None,
-    judging: Judging | None = None,
+    unclip_ratios: Sequence[float] = UNCLIP_RATIOS,
     team: Team = ALONE,
 ) -> Training:
     """Everything that ``Global``, ``Train`` and ``Eval`` ask for; the folder is made.
 
+    Each evaluation tries ``unclip_ratios`` beside the config's.
     Of a ``team`` process 0 alone reads the state and has the folder; the others begin as it does.
 
     Raises:
@@ -184,7 +187,7 @@ def training(
     if team.leads:
         earlier = take_folder(config, parts.state, folder, resume_from, arrays)
     _begin_alike(parts.state, team)
-    made = _assemble(config, parts, folder, earlier, judging or Judging(), team)
+    made = _assemble(config, parts, folder, earlier, unclip_ratios, team)
     if team.leads:
         write_facts(folder, config, made.trainer, parts.weights, team)
     return made
@@ -242,159 +245,85 @@ def _assemble(
     parts: Parts,
     folder: Path,
     earlier: Path | None,
-    judging: Judging,
+    unclip_ratios: Sequence[float],
     team: Team,
 ) -> Training:
-    section, state = config.Global, parts.state
-    metrics, log, checkpoints = _writers(config, parts, folder, team)
-    stop = StopRequest(launched=team.size > 1)
-    averaging = [] if state.ema is None else [Averaging(state.ema)]
-    steps = section.epoch_num * state.progress.steps_per_epoch
-    watch = partial(monitor, config, parts.feed, steps, folder, metrics, log.say)
-    watching = [watch()] if team.leads else []
-    judge = Judge(config, parts, folder, stop, log.say, judging, team)
+    writers = _writers(config, parts, folder) if team.leads else None
+    stop, loss = StopRequest(launched=team.size > 1), DBLoss(config.Loss)
+    evaluate = EvalRunner(
+        parts.state,
+        parts.eval_images,
+        EvalOptions(
+            post_process(config),
+            unclip_ratios,
+            config.Eval.loader.batch_size_per_card,
+            cpu_threads(config),
+        ),
+        stop,
+        (lambda text: None) if writers is None else writers.log.say,
+        team,
+    )
+    if team.leads:
+        evaluate.validator = validator(
+            config, parts.feed, parts.all_eval_images, loss, parts.precision
+        )
     trainer = Trainer(
-        state,
+        parts.state,
         parts.feed,
-        judge.loss,
+        loss,
         parts.rate,
-        section.epoch_num,
-        [
-            Freezing(state.network, log.say),
-            *averaging,
-            log,
-            checkpoints,
-            _evaluator(config, judge, metrics, checkpoints, log),
-            *watching,
-        ],
+        config.Global.epoch_num,
+        _callbacks(config, parts, folder, evaluate, writers),
         parts.precision,
         stop,
-        team=team,
-        forward=passes(config)(state.network),
+        team,
+        passes(config)(parts.state.network),
     )
     return Training(
-        config,
-        trainer,
-        checkpoints,
-        log,
-        metrics,
-        folder,
-        parts.weights,
-        parts.frozen_norms,
-        earlier,
-        scalar_logs(config, folder, metrics) if team.leads else (),
+        config, trainer, evaluate, folder, parts.weights, parts.frozen_norms, writers, earlier
     )
 
 
-def _writers(
-    config: Config, parts: Parts, folder: Path, team: Team
-) -> tuple[MetricsFile, Log, Checkpoints]:
-    """What writes and speaks, which process 0 does for all."""
-    if not team.leads:
-        return SilentMetrics(), SilentLog(), SilentCheckpoints()
+def _callbacks(
+    config: Config, parts: Parts, folder: Path, evaluate: EvalRunner, writers: Writers | None
+) -> tuple[Callback, ...]:
+    """Return what is done beside training. The trainer calls them in this order."""
+    first, every = config.Global.eval_batch_step
+    timing = Timing(first, every, config.Global.eval_batch_epoch)
+    evaluator = Evaluator(evaluate, timing, config.Metric.main_indicator)
+    if writers is None:
+        return (evaluator,)
+    total_steps = config.Global.epoch_num * parts.state.progress.steps_per_epoch
+    return (
+        # The speed of steps is measured before anything else takes time.
+        writers.log,
+        # Pictures and boxes are there before a state says that their evaluation is done.
+        BestFindings(folder, evaluate),
+        # An epoch is saved before it is evaluated, which may take long; and after that again.
+        writers.checkpoints,
+        evaluator,
+        # The monitor judges the rows that the log has written, those of evaluations too.
+        monitor(config, parts.feed, total_steps, folder, writers.metrics, writers.log.say),
+    )
+
+
+def _writers(config: Config, parts: Parts, folder: Path) -> Writers:
     section, progress = config.Global, parts.state.progress
     groups = GroupFigures(parts.state.optimizer)
     metrics = MetricsFile(folder, progress.step, progress.evaluated_step, groups.columns)
-    log = Log(folder, section.print_batch_step, metrics, shrink_ratio(parts.feed), groups)
-    kept = Checkpoints(folder, config.Architecture.arguments(), section.save_epoch_step)
-    return metrics, log, kept
+    log = Log(
+        folder,
+        section.print_batch_step,
+        config.Metric.main_indicator,
+        metrics,
+        shrink_ratio(parts.feed),
+        groups,
+    )
+    checkpoints = Checkpoints(folder, config.Architecture.arguments(), section.save_epoch_step)
+    return Writers(metrics, log, checkpoints, scalar_logs(config, folder, metrics))
 
 
 def shrink_ratio(feed: Feed) -> Callable[[int], float]:
     """Return what MakeShrinkMap shrinks by, by the epoch."""
     (operator,) = [op for op in feed.data.pipeline.operators if isinstance(op, MakeShrinkMap)]
     return operator.schedule.ratio
-
-
-class Judge:
-    """Evaluates the weights that are to be judged on ``Eval``, tells once what is wrong there, and
-    draws what was found. Each process of a team does so with its share of the images; the result
-    is on all of them."""
-
-    def __init__(
-        self,
-        config: Config,
-        parts: Parts,
-        folder: Path,
-        stop: StopRequest,
-        say: Callable[[str], None],
-        judging: Judging,
-        team: Team,
-    ) -> None:
-        state, images = parts.state, parts.eval_images
-        self.loss = DBLoss(config.Loss)
-        self._validator = (
-            validator(config, parts.feed, parts.all_eval_images, self.loss, parts.precision)
-            if team.leads
-            else None
-        )
-        self._evaluate = judging.around(self._evaluate_images, state)
-        self._unclip_ratios = judging.unclip_ratios
-        self._state = state
-        self._images = images
-        self._batch_size = config.Eval.loader.batch_size_per_card
-        self._threads = cpu_threads(config)
-        self._stop = stop
-        self._say = say
-        self._team = team
-        self._told = 0
-        self.pictures = Pictures(folder, evenly_spaced(len(images), SHOWN_IMAGES))
-        self.kept = KeptBoxes(folder, post_process(config), team)
-
-    def __call__(self) -> EvalResult:
-        result = self._evaluate()
-        if self._validator is None:
-            return result
-        state = self._state
-        with state.judged_weights():
-            validation = self._validator(state.network, state.progress.epoch)
-        return result if validation is None else replace(result, **vars(validation))
-
-    def _evaluate_images(self) -> EvalResult:
-        self.pictures.begin()
-        self.kept.begin()
-        images = self._stop.heeding(self._images.images())
-        shown = progress(images, len(self._images), "evaluate")
-        with self._state.judged_weights():
-            result = evaluate_ratios(
-                self._state.network,
-                map(eval_image, shown),
-                self.kept.post_process,
-                self._unclip_ratios,
-                batch_size=self._batch_size,
-                threads=self._threads,
-                on_image=self._take,
-                team=self._team,
-            )
-        self.kept.gather()
-        own = FaultLog(self._images.faults).faults
-        faults = FaultLog(fault for each in self._team.gather(own) for fault in each)
-        if len(faults) > self._told:
-            self._say(f"evaluation: {faults.report()}")
-            self._told = len(faults)
-        return result
-
-    def _take(self, image: EvalImage, boxes: ImageBoxes) -> None:
-        self.pictures.take(image, boxes)
-        self.kept.take(image)
-
-
-def _evaluator(
-    config: Config, judge: Judge, metrics: MetricsFile, checkpoints: Checkpoints, log: Log
-) -> Evaluator:
-    def keep(trainer: Trainer, result: EvalResult) -> None:
-        checkpoints.save_best(trainer)
-        if trainer.team.leads:
-            judge.pictures.save(trainer.progress.step, result.at_config["hmean"])
-            judge.kept.save(trainer.progress.step)
-
-    first, every = config.Global.eval_batch_step
-    return Evaluator(
-        judge,
-        Timing(first, every, config.Global.eval_batch_epoch),
-        config.Metric.main_indicator,
-        metrics,
-        on_best=keep,
-        on_done=lambda trainer: checkpoints.save_latest(trainer.state),
-        say=log.say,
-    )

@@ -15,7 +15,7 @@ from ppocr_ft.engine.state import Array, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE
 from ppocr_ft.report.evaluations import EVALUATIONS
 from ppocr_ft.report.page import CURVES, PAGE
-from ppocr_ft.runs.eval_previews import BEFORE, BEST, BOTH
+from ppocr_ft.runs.eval_files import PICTURE_BEFORE, PICTURE_BEST, PICTURE_BOTH
 from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
 from ppocr_ft.utils.files import check_writable, remove_unfinished, write_whole
 from ppocr_ft.weights.arrays import at_path
@@ -31,9 +31,9 @@ RUN_FILES = (
     RESOLVED_CONFIG,
     METRICS_FILE,
     LOG_FILE,
-    BEFORE,
-    BEST,
-    BOTH,
+    PICTURE_BEFORE,
+    PICTURE_BEST,
+    PICTURE_BOTH,
     EVALUATIONS,
     DATA,
     ENVIRONMENT,

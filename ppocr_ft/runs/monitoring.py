@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.config import Config
-from ppocr_ft.data.images import ImageSet
+from ppocr_ft.data.images import EvalSample, ImageSet
 from ppocr_ft.data.labels import LabelEntry
-from ppocr_ft.engine.batches import EvalImage
 from ppocr_ft.engine.callbacks import Monitor, ScalarLog
 from ppocr_ft.engine.callbacks.writers import Kind, check_installed
 from ppocr_ft.engine.feed import Feed
@@ -24,7 +23,6 @@ from ppocr_ft.engine.monitor.validation import (
     cut_crops,
 )
 from ppocr_ft.engine.train_step import LossFunction, Precision
-from ppocr_ft.factory.objects import eval_image
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.sample import Size
@@ -122,6 +120,6 @@ def validation_crops(images: ImageSet, size: Size, seed: int) -> list[Crop]:
     return cut_crops(_usable(images, evenly_spaced(len(images), wanted)), size, seed)
 
 
-def _usable(images: ImageSet, indices: Iterable[int]) -> Iterator[EvalImage]:
-    samples = (images.read(index).sample for index in indices)
-    return (eval_image(sample) for sample in samples if sample is not None)
+def _usable(images: ImageSet, indices: Iterable[int]) -> Iterator[EvalSample]:
+    items = (images.read(index) for index in indices)
+    return (EvalSample.of(item.sample, item.path) for item in items if item.sample is not None)

@@ -5,36 +5,44 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+_END: Any = object()
 
 
 class Stopwatch:
-    """Seconds by stage, in the order in which the stages were first met."""
+    """Seconds by stage, in the order in which the stages first ended.
+
+    A stage may lie within another one; its time is then not the outer one's.
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._inner = [0.0]
+        """Of each stage that is running, and of none: the seconds of the stages within it."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Time what is done while this lasts."""
         start = time.perf_counter()
+        self._inner.append(0.0)
         try:
             yield
         finally:
-            self.add(name, time.perf_counter() - start)
-
-    def add(self, name: str, seconds: float) -> None:
-        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+            whole = time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._inner.pop()
+            self._inner[-1] += whole
 
     def waiting(self, name: str, items: Iterable[Item]) -> Iterator[Item]:
-        """The items; the time spent waiting for each is the stage's."""
-        start = time.perf_counter()
-        for item in items:
-            self.add(name, time.perf_counter() - start)
+        """Yield the items; the time spent waiting for each is the stage's."""
+        iterator = iter(items)
+        while True:
+            with self.stage(name):
+                item = next(iterator, _END)
+            if item is _END:
+                return
             yield item
-            start = time.perf_counter()
-        self.add(name, time.perf_counter() - start)
 
     def shares(self) -> dict[str, float]:
         """Each stage's part of the whole, 0 to 1."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.callbacks import Averaging
+from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.engine.ema import Ema, ema_decay
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
@@ -25,8 +24,7 @@ from ppocr_ft.metrics.det import RATES
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import build_optimizer
 from ppocr_ft.runs import assemble
-from ppocr_ft.runs.assemble import Judge
-from ppocr_ft.utils.timing import Stopwatch
+from ppocr_ft.runs.eval_runner import EvalRunner
 from ppocr_ft.weights import read_weights
 from tests.commands.train.test_cli import assert_same_run
 from tests.support.processes import KILLED_TRAIN, python
@@ -139,17 +137,18 @@ def test_the_networks_own_weights_come_back_bit_for_bit(fails: bool) -> None:
     assert same_bits(averages(ema), average)
 
 
-def test_a_step_that_was_not_applied_is_not_averaged() -> None:
-    class FakeTrainer:
-        stopwatch = Stopwatch()
-
-    layer = network()
-    ema = Ema(layer, DECAY)
-    callback, before = Averaging(ema), averages(ema)
-    change(layer, 1)
+def test_a_step_that_was_not_applied_is_not_averaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = assemble.training(load_config(small_config(tmp_path), EMA_RUN)).trainer
+    ema = trainer.state.ema
+    assert ema is not None
+    before = averages(ema)
+    change(trainer.state.network, 1)
     for applied, updates in ((False, 0), (True, 1)):
         result = StepResult({}, paddle.zeros([]), applied)
-        callback.after_step(FakeTrainer(), None, result)  # type: ignore[arg-type]
+        monkeypatch.setattr(trainer_module, "train_step", lambda *_, result=result: result)
+        assert trainer._step(()) is result
         assert ema.updates == updates
         assert same_bits(averages(ema), before) is not applied
 
@@ -215,12 +214,11 @@ class Recorder(Callback):
         self.history.append(values(trainer.state.network))
 
 
-def better_each_time(judged: list[Weights], until: int) -> Callable[..., EvalResult]:
+def better_each_time(judged: list[Weights], until: int) -> Callable[[EvalRunner], EvalResult]:
     """Instead of an evaluation: notes the weights; every one of ``until`` is better."""
 
-    def evaluate(layer: Any, images: Any, *_: object, **__: object) -> EvalResult:
-        list(images)
-        judged.append(values(layer))
+    def evaluate(runner: EvalRunner) -> EvalResult:
+        judged.append(values(runner.state.network))
         rates = dict.fromkeys(RATES, len(judged) / 10 if len(judged) <= until else 0.0)
         return EvalResult({1.5: rates})
 
@@ -246,8 +244,7 @@ def test_averages_are_judged_and_saved_and_training_is_as_without(
 ) -> None:
     """Evaluations are after steps 0, 5, 10 and 12; that of step 10 is the best here."""
     judged: list[Weights] = []
-    evaluate = better_each_time(judged, until=3)
-    monkeypatch.setattr(sys.modules[Judge.__module__], "evaluate_ratios", evaluate)
+    monkeypatch.setattr(EvalRunner, "_evaluate", better_each_time(judged, until=3))
     run = assemble.training(load_config(small_config(tmp_path), EMA_RUN))
     recorder, start = Recorder(), values(run.trainer.state.network)
     run.trainer.callbacks = [recorder, *run.trainer.callbacks]

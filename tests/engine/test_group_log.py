@@ -240,7 +240,7 @@ def test_each_evaluation_of_a_run_has_its_bar(
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     run.trainer.run()
-    run.log.close()
+    run.close()
     shown = stream.getvalue()
     assert shown.count("evaluate:   0%") == 2
     assert "epoch 1/1: " in shown

@@ -8,7 +8,7 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.engine.evaluate import eval_mode
+from ppocr_ft.engine.evaluation import eval_mode
 from ppocr_ft.engine.norms import freeze_statistics
 from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole
 from ppocr_ft.models.architecture import Detector, build_architecture, build_detector

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import paddle
 import pytest
 
@@ -60,11 +61,13 @@ def test_processes_that_see_other_data_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("world_size", [1, 2, 3, 9])
 def test_each_image_is_in_one_share(world_size: int) -> None:
-    whole = ImageSet(lambda index: Item({"index": index}), 7, faults=[DataError("known before")])
+    fields = {"image": np.zeros((3, 8, 8), np.float32), "shape": np.ones(4)}
+    known = [DataError("known before")]
+    whole = ImageSet(lambda index: Item(fields, path=str(index)), 7, faults=known)
     shares = [whole.share(rank, world_size) for rank in range(world_size)]
-    seen = [fields["index"] for share in shares for fields in share.images()]
+    seen = [int(sample.path) for share in shares for sample in share.samples()]
     assert sorted(seen) == list(range(7))
-    assert [len(share) for share in shares] == [len(list(share.images())) for share in shares]
+    assert [len(share) for share in shares] == [len(list(share.samples())) for share in shares]
     assert all(len(share.faults) == 1 for share in shares)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.data.images import EvalSample
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.export.operators import check_operators
 from ppocr_ft.export.parity import compare
@@ -131,17 +131,17 @@ class Model:
         self.post_process = DBPostProcess(unclip_ratio=1.5)
         self.change = change
 
-    def read(self, path: str) -> EvalImage:
+    def read(self, path: str) -> EvalSample:
         return image()
 
     def run(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(self.change(prob_map()), np.float32)[np.newaxis, np.newaxis]
 
 
-def image() -> EvalImage:
+def image() -> EvalSample:
     label = np.array([[10, 10], [60, 10], [60, 24], [10, 24]])
     shape = np.array([*MAP_SIZE, 1.0, 1.0])
-    return EvalImage(
+    return EvalSample(
         np.zeros((3, *MAP_SIZE), np.float32), shape, "a.png", (label,), np.zeros(1, bool)
     )
 

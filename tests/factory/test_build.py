@@ -32,7 +32,6 @@ def test_builds(path: Path) -> None:
     assert objects.operators(config.Train.dataset)
     assert objects.operators(config.Eval.dataset)
     assert objects.post_process(config).thresh == config.PostProcess.thresh
-    assert objects.metric(config).main_indicator == config.Metric.main_indicator
 
 
 def released() -> tuple[object, np.ndarray]:

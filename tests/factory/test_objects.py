@@ -11,14 +11,17 @@ import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory import objects
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side
 from ppocr_ft.runs import assemble
-from ppocr_ft.runs.eval_previews import Pictures
+from ppocr_ft.runs.eval_files import Findings, preview_of, save_findings
 from ppocr_ft.utils.sampling import evenly_spaced
 from tests.support.config_files import SHIPPED
 from tests.support.small_run import small_config
@@ -109,15 +112,13 @@ def test_pictures_show_before_and_best_in_the_pixels_of_the_network(tmp_path: Pa
     """Boxes are in source px, 90 x 60; the network sees half of that."""
     square = np.array([[20, 20], [80, 20], [80, 50], [20, 50]], np.int32)
     grey = np.linspace(-2, 2, 30 * 45, dtype=np.float32).reshape(30, 45)
-    image = EvalImage(np.stack([grey] * 3), np.array([60.0, 90.0, 0.5, 0.5]), "")
-    pictures = Pictures(tmp_path, [0, 2])
+    sample = EvalSample(np.stack([grey] * 3), np.array([60.0, 90.0, 0.5, 0.5]))
+    post_process = DBPostProcess()
     for step, boxes in ((0, []), (7, [square])):
-        pictures.begin()
-        for _ in range(3):
-            pictures.take(image, {"points": boxes, "scores": np.ones(len(boxes))})
-        assert len(pictures._kept) == 2
-        pictures.save(step, 0.5)
-    shown = pictures._kept[0]
+        found: ImageBoxes = {"points": boxes, "scores": np.ones(len(boxes))}
+        record = EvalRecord(sample, post_process.candidates(np.zeros((30, 45), "f4")), {1.5: found})
+        shown = preview_of(record)
+        save_findings(tmp_path, Findings([], [shown, shown], post_process), step, 0.5)
     assert shown.picture.shape == (30, 45, 3)
     assert shown.picture.min() == 0
     assert shown.picture.max() == 255

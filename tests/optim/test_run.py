@@ -11,7 +11,7 @@ import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.callbacks import Checkpoints, Freezing
+from ppocr_ft.engine.callbacks import Checkpoints
 from ppocr_ft.engine.stop import Stopped
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.runs import assemble
@@ -53,7 +53,7 @@ def run(
     try:
         made.trainer.run()
     except Stopped:
-        made.checkpoints.save_latest(made.trainer.state)
+        made.save_latest()
     return made
 
 
@@ -129,8 +129,7 @@ def test_no_gradients_of_frozen_parameters_and_the_others_as_without_freezing(
         overrides = [RARELY, f"Optimizer.param_groups={groups}"]
         made = assemble.training(load_config(small_config(tmp_path), overrides))
         trainer, network = made.trainer, made.trainer.state.network
-        (freezing,) = [each for each in trainer.callbacks if isinstance(each, Freezing)]
-        freezing.before_epoch(trainer)
+        trainer.freeze_groups()
         norms = [n for n in network.backbone.sublayers() if isinstance(n, paddle.nn.BatchNorm2D)]
         if "freeze" in groups:
             assert norms

@@ -12,8 +12,8 @@ import pytest
 
 from ppocr_ft.commands.report.cli import main
 from ppocr_ft.commands.report.run import config_differences, read_run, report
-from ppocr_ft.engine.batches import EvalImage
-from ppocr_ft.engine.parallel import ALONE
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.errors import DataError
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import BoxType
@@ -30,7 +30,7 @@ from ppocr_ft.report.page.matches import (
 from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import Difference, ratio_text
 from ppocr_ft.report.text_statistics import ASPECT_EDGES, HEIGHT_EDGES_PX, text_statistics
-from ppocr_ft.runs.eval_records import KeptBoxes
+from ppocr_ft.runs.eval_files import Findings, kernels_of, save_findings
 from tests.support.report_run import (
     LABELS,
     RATES,
@@ -167,13 +167,12 @@ def test_kept_kernels_give_the_boxes_that_were_judged(
     prob_map = (prob_map - prob_map.min()) / np.ptp(prob_map)
     sure = {"quad": 0.6, "poly": 0.68}[box_type]  # some blobs score less, some more
     made_by = DBPostProcess(thresh=0.6, box_thresh=sure, unclip_ratio=1.5, box_type=box_type)
-    kept = KeptBoxes(tmp_path, made_by, ALONE)
-    kept.post_process.candidates(prob_map)
     label = np.array([[0, 0], [40.25, 0], [40, 10], [0, 10]], np.float32)
     source = np.array([180.0, 240.0, 0.5, 0.5])
-    kept.take(EvalImage(np.zeros((3, 90, 120), "f4"), source, "a", (label,), np.array([False])))
-    kept.gather()
-    kept.save(3)
+    image = np.zeros((3, 90, 120), "f4")
+    sample = EvalSample(image, source, "a", (label,), np.array([False]))
+    record = EvalRecord(sample, made_by.candidates(prob_map), {})
+    save_findings(tmp_path, Findings([kernels_of(record, made_by)], [], made_by), 3, 0.5)
     assert not (tmp_path / "evaluations" / "before.jsonl").exists()
     found = read_evaluation(tmp_path / "evaluations" / "best.jsonl")
     (judged,) = EvaluationMatches(found, unclip_ratio).images

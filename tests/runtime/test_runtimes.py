@@ -80,7 +80,7 @@ def trial(labels: tuple[Path, Path]) -> Trial:
     entries = labels_of(label_file, data_dir)
     network, _ = objects.network(config)
     images = objects.image_files(config, [str(path) for path in images_of(entries)])
-    found = objects.predict(config, network, images.images())
+    found = objects.predict(config, network, images.samples())
     boxes: Boxes = {str(Path(path).absolute()): list(each["points"]) for path, each in found}
     return Trial(overrides, entries, boxes)
 

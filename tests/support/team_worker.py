@@ -23,11 +23,12 @@ from unittest.mock import patch
 
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.engine import trainer
-from ppocr_ft.engine.evaluate_ratios import evaluate_ratios
+from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.train_step import TrainBatch, train_step
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.objects import starting_network
 from ppocr_ft.runs import assemble as training
+from ppocr_ft.runs.eval_runner import EvalRunner
 
 
 class Scenario(TypedDict):
@@ -95,7 +96,7 @@ def spoiled(batches: Iterable[TrainBatch]) -> Iterator[TrainBatch]:
 @contextlib.contextmanager
 def happening(scenario: Scenario, seen: Outcome) -> Iterator[None]:
     """Lets the event happen, and notes what each step and each evaluation makes."""
-    step, judge, start, fsync = train_step, evaluate_ratios, starting_network, os.fsync
+    step, evaluate, start, fsync = train_step, EvalRunner._evaluate, starting_network, os.fsync
     calls = iter(range(1, 10_000))
     mine = scenario["rank"] == int(os.environ["PADDLE_TRAINER_ID"])
 
@@ -107,8 +108,8 @@ def happening(scenario: Scenario, seen: Outcome) -> Iterator[None]:
         seen["digests"].append(digest(network))
         return result
 
-    def watched_judge(*args: Any, **options: Any) -> Any:
-        result = judge(*args, **options)
+    def watched_evaluation(runner: EvalRunner) -> EvalResult:
+        result = evaluate(runner)
         seen["judged_images"].append(result.images)
         return result
 
@@ -121,7 +122,7 @@ def happening(scenario: Scenario, seen: Outcome) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.callback(setattr, os, "fsync", fsync)
         stack.enter_context(patch.object(trainer, "train_step", watched_step))
-        stack.enter_context(patch.object(training, "evaluate_ratios", watched_judge))
+        stack.enter_context(patch.object(EvalRunner, "_evaluate", watched_evaluation))
         if scenario["event"] == "other start" and mine:
             stack.enter_context(patch.object(training, "starting_network", other_start))
         yield

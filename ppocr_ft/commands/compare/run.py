@@ -17,22 +17,13 @@ from ppocr_ft.commands.compare.variants import Arm, arms_error
 from ppocr_ft.config import Config
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.metrics_file import METRICS_FILE, TRAIN, read_metrics
-from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.state_file import STATE_FILE
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
-from ppocr_ft.engine.trainer import Diverged
+from ppocr_ft.engine.trainer import Callback, Diverged, Trainer
 from ppocr_ft.errors import DataError, UserInputError
 from ppocr_ft.factory.device import device
-from ppocr_ft.runs.assemble import (
-    UNCLIP_RATIOS,
-    Around,
-    Evaluate,
-    Judging,
-    Training,
-    prepare,
-    training,
-)
-from ppocr_ft.runs.eval_previews import take_over
+from ppocr_ft.runs.assemble import UNCLIP_RATIOS, Training, prepare, training
+from ppocr_ft.runs.eval_files import copy_start
 from ppocr_ft.utils.files import write_whole
 
 RECORD = "arm.json"
@@ -209,23 +200,23 @@ def _run(run: PlannedRun, code: str, say: Say) -> None:
     config = run.config.model_copy(update={"Global": section})
     state = folder / STATE_FILE
     say(device(config))
-    judging = Judging(run.unclip_ratios, _sharing_start(config, run))
-    made = training(config, state if state.exists() else None, judging)
+    made = training(config, state if state.exists() else None, run.unclip_ratios)
     record = _record(run, made, code)
     _write_json(folder / RECORD, vars(record))
-    made.log.say(made.describe())
+    _share_start(run, made)
+    made.say(made.describe())
     ended = ""
     with made.trainer.stop.listening():
         try:
             made.trainer.run()
         except Stopped:
-            made.checkpoints.save_latest(made.trainer.state)
+            made.save_latest()
             raise
         except StoppedEarly as early:
-            made.log.say(f"stopped early {early.reason}")
+            made.say(f"stopped early {early.reason}")
         except Diverged as diverged:
             ended = str(diverged)
-            made.log.say(f"diverged: {ended}")
+            made.say(f"diverged: {ended}")
         finally:
             made.close()
     _write_json(folder / RECORD, {**vars(record), "ended": ended})
@@ -247,41 +238,46 @@ def _record(run: PlannedRun, made: Training, code: str) -> Record:
     )
 
 
-def _sharing_start(config: Config, run: PlannedRun) -> Around:
-    """Arms with the same weights and the same ``Eval`` have their start evaluated once."""
-
-    def around(evaluate: Evaluate, state: TrainState) -> Evaluate:
-        def judged() -> EvalResult:
-            if state.progress.step > 0:
-                return evaluate()
-            fingerprint = start_fingerprint(config, state.network, run.unclip_ratios)
-            path = run.root / STARTS / f"{fingerprint}.json"
-            known = _read_start(path, run.folder)
-            if known is None:
-                known = evaluate()
-                _write_start(path, known, run.folder)
-            return known
-
-        return judged
-
-    return around
+def _share_start(run: PlannedRun, made: Training) -> None:
+    """Give a run its first result if another one has made it, else have it written for others."""
+    if made.trainer.progress.step > 0:
+        return
+    fingerprint = start_fingerprint(made.config, made.trainer.state.network, run.unclip_ratios)
+    path = run.root / STARTS / f"{fingerprint}.json"
+    start = SharedStart(path, run.folder)
+    made.evaluate.known_start = start.read()
+    if made.evaluate.known_start is None:
+        made.trainer.callbacks = (*made.trainer.callbacks, start)
 
 
-def _read_start(path: Path, folder: Path) -> EvalResult | None:
-    """The result, and its pictures into ``folder``; None unless both are there."""
-    if not path.is_file():
-        return None
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    if not take_over(path.parent.parent / saved["folder"], folder):
-        return None
-    return EvalResult({float(ratio): rates for ratio, rates in saved["summaries"].items()})
+class SharedStart(Callback):
+    """The evaluation before the first step, which runs with the same weights and the same ``Eval``
+    share: the first of them writes it to ``path``, the others read it.
 
+    ``folder`` is the run's.
+    """
 
-def _write_start(path: Path, start: EvalResult, folder: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    rates = {str(ratio): dict(rates) for ratio, rates in start.rates.items()}
-    saved = {"unclip_ratio": start.unclip_ratio, "summaries": rates, "folder": folder.name}
-    _write_json(path, saved)
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path = path
+        self._folder = folder
+
+    def read(self) -> EvalResult | None:
+        """Return the result and copy its pictures into the run's folder; None unless both are
+        there."""
+        if not self._path.is_file():
+            return None
+        saved = json.loads(self._path.read_text(encoding="utf-8"))
+        if not copy_start(self._path.parent.parent / saved["folder"], self._folder):
+            return None
+        return EvalResult({float(ratio): rates for ratio, rates in saved["summaries"].items()})
+
+    def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
+        """Write the result, if it is that before the first step."""
+        if result.step == 0:
+            self._path.parent.mkdir(exist_ok=True)
+            rates = {str(ratio): dict(rates) for ratio, rates in result.rates.items()}
+            about = {"unclip_ratio": result.unclip_ratio, "summaries": rates}
+            _write_json(self._path, {**about, "folder": self._folder.name})
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

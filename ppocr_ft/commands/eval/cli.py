@@ -33,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     network, coverage = objects.network(config)
     print(coverage)
     result = objects.evaluate(
-        config, network, progress(data.images(), len(data), "evaluate", leave=True)
+        config, network, progress(data.samples(), len(data), "evaluate", leave=True)
     )
     print(describe(result.summary))
     print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")

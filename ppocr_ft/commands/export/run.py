@@ -12,7 +12,7 @@ import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.engine.evaluate import maps_of
+from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.export import (
     Formats,
@@ -32,7 +32,6 @@ from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import (
     LABEL_OPERATORS,
     data_set,
-    eval_image,
     post_process,
     starting_network,
 )
@@ -222,9 +221,7 @@ def _make(
 
 
 def _judged(config: Config, network: Detector, images: ImageSet) -> Iterator[Judged]:
-    found = maps_of(network, map(eval_image, images.images()), threads=cpu_threads(config))
-    for batch, maps in found:
-        yield from zip(batch, maps[:, 0], strict=True)
+    return probability_maps(network, images.samples(), threads=cpu_threads(config))
 
 
 def _write_json(path: Path, parity: Parity) -> None:

@@ -37,7 +37,7 @@ from ppocr_ft.data import FaultLog
 from ppocr_ft.engine.callbacks.checkpoints import BEST
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import cpu_threads
-from ppocr_ft.factory.objects import eval_data, eval_image, evaluate, network, post_process
+from ppocr_ft.factory.objects import eval_data, evaluate, network, post_process
 from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.metrics.det import overlaps
 from ppocr_ft.models.architecture import Detector
@@ -114,7 +114,7 @@ class PostProcessFit:
     def verify(self, detector: Detector, bar: ProgressBar = no_progress) -> Verified:
         """Evaluate the chosen values as tools/eval.py does."""
         data = eval_data(self.chosen)
-        images = bar(data.images(), len(data), "evaluate the choice")
+        images = bar(data.samples(), len(data), "evaluate the choice")
         searched = self.fitted.tally.rates(self.fitted.chosen)
         return Verified(searched, evaluate(self.chosen, detector, images).summary)
 
@@ -173,11 +173,11 @@ def _gather_all(
     passes, faults = [], FaultLog()
     for name, own in configs.items():
         data = eval_data(own)
-        images = bar(data.images(), len(data), f"evaluate {name}")
+        images = bar(data.samples(), len(data), f"evaluate {name}")
         passes.append(
             gather(
                 detector,
-                map(eval_image, images),
+                images,
                 post_process(own),
                 store,
                 name,

@@ -27,8 +27,8 @@ from ppocr_ft.commands.fit_postprocess.tally import (
     plateau,
     score,
 )
-from ppocr_ft.engine.batches import EvalImage
-from ppocr_ft.engine.evaluate import Maps, maps_of
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import DataError
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
@@ -200,7 +200,7 @@ class Gathered:
 
 def gather(
     network: paddle.nn.Layer,
-    images: Iterable[EvalImage],
+    images: Iterable[EvalSample],
     post_process: DBPostProcess,
     store: MapStore,
     resize: str,
@@ -214,9 +214,9 @@ def gather(
         DataError: the disk has no room for them, or none of the texts counts.
     """
     truths, metric = [], DetMetric()
-    found = maps_of(network, images, batch_size=batch_size, threads=threads)
-    with closing(found):
-        for image, prob_map in _single(found):
+    maps = probability_maps(network, images, batch_size=batch_size, threads=threads)
+    with closing(maps):
+        for image, prob_map in maps:
             store.add(resize, prob_map)
             truth = Truth.of(image)
             points, _ = post_process.boxes_from_map(prob_map, truth.source_size)
@@ -229,11 +229,6 @@ def gather(
             key="Eval.dataset",
         )
     return Gathered(truths, summary)
-
-
-def _single(found: Iterable[tuple[list[EvalImage], Maps]]) -> Iterator[tuple[EvalImage, FloatMap]]:
-    for batch, maps in found:
-        yield from zip(batch, maps[:, 0], strict=True)  # maps: (n, 1, h, w)
 
 
 @dataclass(frozen=True)

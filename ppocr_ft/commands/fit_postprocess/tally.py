@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.fit_postprocess.grid import Cell, Grid, Setting
-from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.data.images import EvalSample
 from ppocr_ft.metrics.det import (
     IOU_THRESHOLD,
     STRICT_IOU_THRESHOLD,
@@ -36,7 +36,7 @@ class Truth:
     ignored: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, image: EvalImage) -> Truth:
+    def of(cls, image: EvalSample) -> Truth:
         height, width = image.shape[:2].tolist()
         return cls((height, width), image.polygons, image.ignored)
 

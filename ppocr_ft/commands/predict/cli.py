@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
 
     print(about, file=sys.stderr)
     with prediction_folder(options.out) as write, label_writer(options.save_label) as label:
-        shown = progress(images.images(), len(images), "predict", leave=True)
+        shown = progress(images.samples(), len(images), "predict", leave=True)
         for path, boxes in predict(shown):
             write(path, boxes)
             label(path, boxes)

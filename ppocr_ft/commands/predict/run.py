@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ppocr_ft.config import Config
-from ppocr_ft.data.images import ImageSet, find_images, unlabelled
+from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
 from ppocr_ft.export import open_model
-from ppocr_ft.factory.objects import eval_image, image_files, network, predict
+from ppocr_ft.factory.objects import image_files, network, predict
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.utils.system import cores
 
@@ -22,7 +22,7 @@ class Predictor(NamedTuple):
     """``predict`` takes ``images``, prepared; ``about`` says where the weights are from."""
 
     images: ImageSet
-    predict: Callable[[Iterable[dict[str, Any]]], Found]
+    predict: Callable[[Iterable[EvalSample]], Found]
     about: str
 
 
@@ -56,8 +56,8 @@ def model_predictor(
     paths = find_images(patterns)
     images = ImageSet(unlabelled(paths, model.operators), len(paths), READ_AHEAD_THREADS)
 
-    def run(items: Iterable[dict[str, Any]]) -> Found:
-        for image, boxes in model.detect(map(eval_image, items), batch_size or 1):
+    def run(items: Iterable[EvalSample]) -> Found:
+        for image, boxes in model.detect(items, batch_size or 1):
             yield image.path, boxes
 
     return Predictor(images, run, f"model: {model.where}")

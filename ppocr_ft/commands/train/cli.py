@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ppocr_ft.commands.train.dry_run import DryRun
     from ppocr_ft.config import Config
     from ppocr_ft.engine.eval_result import EvalResult
+    from ppocr_ft.engine.metrics_file import MetricsFile
     from ppocr_ft.engine.parallel import Team
     from ppocr_ft.engine.stop import StoppedEarly
     from ppocr_ft.runs.assemble import Training
@@ -96,10 +97,10 @@ def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
         tell(precheck(config))
     print(device(config, team), flush=True)
     run = assemble.training(config, assemble.resume_path(config, options.resume), team=team)
-    run.log.say(run.describe())
+    run.say(run.describe())
     code = train(run, options)
     if code == 0 and config.Global.fit_postprocess and team.leads:
-        fit_at_end(config, run.folder, run.log.say)
+        fit_at_end(config, run.folder, run.say)
     if team.leads:
         make_page(run)
     return code
@@ -110,7 +111,7 @@ def make_page(run: Training) -> None:
     from ppocr_ft.commands.report.run import report
 
     try:
-        run.log.say(f"report: {report(run.folder)}")
+        run.say(f"report: {report(run.folder)}")
     except (OSError, UserInputError) as error:
         print(f"report.html was not made: {error}", file=sys.stderr)
 
@@ -140,31 +141,31 @@ def train(run: Training, options: argparse.Namespace) -> int:
         try:
             run.trainer.run()
         except Stopped as stopped:
-            run.checkpoints.save_latest(run.trainer.state)
-            run.log.say(
+            run.save_latest()
+            run.say(
                 f"stopped by {stopped} after step {run.trainer.progress.step}; go on with\n"
                 f"  {resume_command(options)}"
             )
             return SIGNALLED + stopped.signal_number
         except StoppedEarly as early:
-            run.checkpoints.save_latest(run.trainer.state)
-            run.log.say(stopped_early(run, early))
+            run.save_latest()
+            run.say(stopped_early(run, early))
         except Diverged as diverged:
-            run.log.say(
-                f"stopped: {diverged}; the last good checkpoint is {run.checkpoints.last_good}. "
+            run.say(
+                f"stopped: {diverged}; the last good checkpoint is {run.last_good}. "
                 "Lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global"
             )
             return FAILED
         except BrokenPipeError:
             raise
         except (OSError, WeightsError) as error:  # a full disk: the log can't be written either
-            last_good = run.checkpoints.last_good
+            last_good = run.last_good
             print(f"stopped: {error}; the last good checkpoint is {last_good}", file=sys.stderr)
             return FAILED
         finally:
             run.close()
-    if run.trainer.team.leads:
-        run.log.say(summary(run))
+    if run.writers is not None:
+        run.say(summary(run, run.writers.metrics))
     return 0
 
 
@@ -185,11 +186,11 @@ def resume_command(options: argparse.Namespace) -> str:
     return f"{'python ' * words[0].endswith('.py')}{launcher}{shlex.join(words)} --resume"
 
 
-def summary(run: Training) -> str:
+def summary(run: Training, metrics: MetricsFile) -> str:
     """Return before and after as a table, and where the files are."""
     from ppocr_ft.engine.eval_result import results_of
 
-    results = {result.step: result for result in results_of(run.metrics.rows())}
+    results = {result.step: result for result in results_of(metrics.rows())}
     progress = run.trainer.progress
     shown = {
         "before training": results[0],

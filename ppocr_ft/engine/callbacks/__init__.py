@@ -1,9 +1,7 @@
 """What is done beside training: progress and log, evaluation, checkpoints."""
 
-from ppocr_ft.engine.callbacks.averaging import Averaging
 from ppocr_ft.engine.callbacks.checkpoints import LATEST, Checkpoints
 from ppocr_ft.engine.callbacks.evaluation import Evaluator, Timing
-from ppocr_ft.engine.callbacks.freezing import Freezing
 from ppocr_ft.engine.callbacks.group_figures import GroupFigures
 from ppocr_ft.engine.callbacks.log import Log
 from ppocr_ft.engine.callbacks.monitor import Monitor
@@ -11,10 +9,8 @@ from ppocr_ft.engine.callbacks.writers import ScalarLog
 
 __all__ = [
     "LATEST",
-    "Averaging",
     "Checkpoints",
     "Evaluator",
-    "Freezing",
     "GroupFigures",
     "Log",
     "Monitor",

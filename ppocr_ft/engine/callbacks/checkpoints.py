@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, write_state
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
@@ -17,7 +18,7 @@ AVERAGED = "_ema"
 
 
 class Checkpoints(Callback):
-    """Files in ``folder``, all moved into place when whole; it must come before Evaluator.
+    """Files in ``folder``, all moved into place when whole.
 
     ``best_accuracy.pdparams``, ``latest.pdparams`` and ``iter_epoch_N.pdparams`` are weights as
     PaddleOCR has them; ``latest.pdstate`` is what a resumed run reads, and no other. The latter is
@@ -35,10 +36,6 @@ class Checkpoints(Callback):
         self._architecture = architecture
         self._kept_every_epochs = kept_every_epochs
         self._saved_step = -1
-
-    def save_best(self, trainer: Trainer) -> None:
-        with trainer.state.judged_weights():
-            self._weights(trainer.state, BEST)
 
     def save_latest(self, state: TrainState) -> None:
         """What ``--resume`` goes on from.
@@ -64,6 +61,12 @@ class Checkpoints(Callback):
             if progress.epochs_done % self._kept_every_epochs == 0:
                 self._both_weights(trainer.state, f"iter_epoch_{progress.epochs_done}")
             self.save_latest(trainer.state)
+
+    def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
+        if is_best:
+            with trainer.state.eval_weights():
+                self._weights(trainer.state, BEST)
+        self.save_latest(trainer.state)
 
     def _both_weights(self, state: TrainState, name: str) -> None:
         self._weights(state, name)

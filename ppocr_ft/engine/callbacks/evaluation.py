@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.metrics_file import EVAL, MetricsFile
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 
@@ -29,29 +28,16 @@ class Timing:
 
 
 class Evaluator(Callback):
-    """Calls ``evaluate`` when it is due, ``on_best`` where its result is the best so far (see
-    `eval_result`), and then ``on_done``.
+    """Calls ``evaluate`` when it is due, and all callbacks with the result.
 
-    An evaluation that was broken off is made up for after a resume.
+    Whether that is the best so far is decided by `eval_result`. An evaluation that was broken off
+    is made up for after a resume.
     """
 
-    def __init__(
-        self,
-        evaluate: Callable[[], EvalResult],
-        timing: Timing,
-        indicator: str,
-        metrics: MetricsFile,
-        on_best: Callable[[Trainer, EvalResult], None],
-        on_done: Callable[[Trainer], None],
-        say: Callable[[str], None],
-    ) -> None:
+    def __init__(self, evaluate: Callable[[], EvalResult], timing: Timing, indicator: str) -> None:
         self._evaluate = evaluate
         self._timing = timing
         self._indicator = indicator
-        self._metrics = metrics
-        self._on_best = on_best
-        self._on_done = on_done
-        self._say = say
 
     def before_run(self, trainer: Trainer) -> None:
         self._if_due(trainer)
@@ -65,9 +51,6 @@ class Evaluator(Callback):
         if not due or progress.evaluated_step == progress.step:
             return
         result = replace(self._evaluate(), step=progress.step, epoch=progress.epochs_done)
-        for row in result.rows():
-            self._metrics.add(EVAL, row)
-        self._say(f"step {progress.step}: {result.describe(self._indicator)}")
-        if progress.evaluated(result, self._indicator):
-            self._on_best(trainer, result)
-        self._on_done(trainer)
+        is_best = progress.evaluated(result, self._indicator)
+        for callback in trainer.callbacks:
+            callback.after_evaluation(trainer, result, is_best)

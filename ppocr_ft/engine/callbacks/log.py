@@ -12,7 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ppocr_ft.engine.callbacks.group_figures import GroupFigures
-from ppocr_ft.engine.metrics_file import TRAIN, MetricsFile
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.metrics_file import EVAL, TRAIN, MetricsFile
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.utils.system import resident_mb
@@ -22,11 +23,12 @@ _BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaini
 
 
 class Log(Callback):
-    """Steps are timed without evaluation and checkpoints; it must come before those callbacks.
+    """Says how the run goes, and writes it down.
 
     Args:
         folder: where ``train.log`` lies; it is appended to.
         every_steps: steps between two lines.
+        indicator: Metric.main_indicator.
         metrics: gets what the lines say.
         shrink_ratio: gives the ratio of an epoch 1, 2, ...
         groups: figures of the parameter groups, for ``metrics`` alone.
@@ -36,12 +38,14 @@ class Log(Callback):
         self,
         folder: Path,
         every_steps: int,
+        indicator: str,
         metrics: MetricsFile,
         shrink_ratio: Callable[[int], float],
         groups: GroupFigures,
     ) -> None:
         self._path = folder / LOG_FILE
         self._every_steps = every_steps
+        self._indicator = indicator
         self._metrics = metrics
         self._shrink_ratio = shrink_ratio
         self._groups = groups
@@ -67,6 +71,7 @@ class Log(Callback):
                 bar_format=_BAR,
                 disable=not sys.stderr.isatty(),
             )
+        self._say_what_thaws(trainer)
         self._bar.set_description(f"epoch {trainer.progress.epochs_done + 1}/{trainer.epochs}")
         self._expect_step(trainer)
 
@@ -81,6 +86,11 @@ class Log(Callback):
             self._line(trainer, result)
         self._expect_step(trainer)
 
+    def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
+        for row in result.rows():
+            self._metrics.add(EVAL, row)
+        self.say(f"step {result.step}: {result.describe(self._indicator)}")
+
     def after_epoch(self, trainer: Trainer) -> None:
         report = trainer.feed.faults.report()
         if report:
@@ -90,6 +100,13 @@ class Log(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+    def _say_what_thaws(self, trainer: Trainer) -> None:
+        progress = trainer.progress
+        if progress.step_in_epoch == 0 and progress.epochs_done > 0:
+            for group in trainer.state.optimizer.groups.groups:
+                if group.settings.freeze_epochs == progress.epochs_done:
+                    self.say(f"epoch {progress.epochs_done + 1}: begins to learn: {group.label}")
 
     def _is_told(self, step: int, trainer: Trainer) -> bool:
         return step % self._every_steps == 0 or step == trainer.total_steps
@@ -131,10 +148,7 @@ class Log(Callback):
 
     def _measure(self, trainer: Trainer) -> tuple[float, float]:
         """Images per second and the reader's share since the line before."""
-        now = {
-            "read": trainer.feed.stopwatch.seconds.get("read", 0.0),
-            "step": trainer.stopwatch.seconds.get("step", 0.0),
-        }
+        now = {stage: trainer.stopwatch.seconds.get(stage, 0.0) for stage in self._seconds}
         spent = {stage: now[stage] - self._seconds[stage] for stage in now}
         whole = sum(spent.values()) or 1e-9
         images, self._images, self._seconds = self._images, 0, now

@@ -17,7 +17,7 @@ VERDICTS_FILE = "verdicts.jsonl"
 
 
 class Monitor(Callback):
-    """It must come after Log and Evaluator, in process 0 of a team alone, which decides for all.
+    """Judges the rows that the callbacks before it have written; process 0 decides for all.
 
     What it knows is what ``metrics`` holds, so that a run that was killed and goes on says and
     stops as one that was not. ``verdicts.jsonl`` has an object a line: ``step``, ``name``,

@@ -16,7 +16,7 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.engine.batches import EvalImage
+from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.feed import TARGETS
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
 from ppocr_ft.engine.train_step import LossFunction, Precision
@@ -52,13 +52,13 @@ class Crop:
         return Labels(self.fields["polys"], self.fields["ignore_tags"], (height, width))
 
 
-def cut_crops(images: Iterable[EvalImage], size: Size, seed: int) -> list[Crop]:
+def cut_crops(images: Iterable[EvalSample], size: Size, seed: int) -> list[Crop]:
     """A window of ``size`` px out of each image, around one of its texts."""
     return [_cut(image, size, np.random.default_rng([_SEED, seed, i]))
             for i, image in enumerate(images)]  # fmt: skip
 
 
-def _cut(image: EvalImage, size: Size, rng: np.random.Generator) -> Crop:
+def _cut(image: EvalSample, size: Size, rng: np.random.Generator) -> Crop:
     width, height = size
     pixels = image.image.transpose(1, 2, 0)
     polys = [np.asarray(p, np.float32) * _factors(image) for p in image.polygons]
@@ -71,7 +71,7 @@ def _cut(image: EvalImage, size: Size, rng: np.random.Generator) -> Crop:
     return Crop(crop, sample.fields())
 
 
-def _factors(image: EvalImage) -> NDArray[np.float32]:
+def _factors(image: EvalSample) -> NDArray[np.float32]:
     """From source pixels to the network's, x before y."""
     height, width = image.image.shape[1:]
     return np.array([width / image.shape[1], height / image.shape[0]], np.float32)

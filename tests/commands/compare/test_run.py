@@ -19,7 +19,9 @@ from ppocr_ft.commands.compare.run import plan, training_minutes
 from ppocr_ft.commands.compare.variants import Arm, load_arms, parse_arm
 from ppocr_ft.commands.train import cli as train
 from ppocr_ft.engine import trainer as trainer_module
+from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.runs.eval_runner import EvalRunner
 from tests.commands.train.test_cli import assert_same_run, calling
 from tests.support.processes import environment
 from tests.support.small_run import STEPS_PER_EPOCH, small_config
@@ -113,14 +115,13 @@ def test_one_start_is_evaluated_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """All diverge before their second evaluation; two have one start, the third another."""
     small_config(tmp_path)
     calls = []
-    module = sys.modules["ppocr_ft.runs.assemble"]
-    original = module.evaluate_ratios
+    original = EvalRunner._evaluate
 
-    def counted(*args: object, **options: object) -> object:
+    def counted(runner: EvalRunner) -> EvalResult:
         calls.append(1)
-        return original(*args, **options)
+        return original(runner)
 
-    monkeypatch.setattr(module, "evaluate_ratios", counted)
+    monkeypatch.setattr(EvalRunner, "_evaluate", counted)
     wilder, judged_otherwise = f"{WILD} Global.print_batch_step=2", "PostProcess.box_thresh=0.2"
     arms = [
         WILD,

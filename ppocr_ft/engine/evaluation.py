@@ -1,0 +1,196 @@
+"""From images to boxes, and from boxes to rates: the same in training, eval, predict and export.
+
+`eval_records` yields what was found on one image after the other. Whoever wants rates, pictures or
+boxes takes them from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import paddle
+from numpy.typing import NDArray
+
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.metrics import DetMetric
+from ppocr_ft.metrics.det import RATES
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import Candidates, ImageBoxes
+from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.timing import Stopwatch
+
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EvalRecord:
+    """What was found on one image.
+
+    Attributes:
+        candidates: the blobs of its probability map, before they are unclipped.
+        boxes: polygons in source pixels and their scores, by unclip ratio.
+    """
+
+    sample: EvalSample
+    candidates: Candidates
+    boxes: Mapping[float, ImageBoxes]
+
+
+def eval_records(
+    network: paddle.nn.Layer,
+    samples: Iterable[EvalSample],
+    post_process: DBPostProcess,
+    unclip_ratios: Sequence[float] = (),
+    *,
+    batch_size: int = 1,
+    threads: int = 1,
+    stopwatch: Stopwatch | None = None,
+) -> Generator[EvalRecord, None, None]:
+    """Yield what is found on each image, in order.
+
+    Args:
+        post_process: its own unclip ratio is the first one of each record.
+        unclip_ratios: more ratios to find boxes with.
+        batch_size: images through the network together; only neighbours of one size are.
+        threads: threads that each take a batch through the network, ahead of the caller.
+        stopwatch: gets the stages "read", "network" and "boxes". Where the network runs ahead,
+            its time is what is left to wait for.
+    """
+    stopwatch = stopwatch or Stopwatch()
+    ratios = ratios_tried(post_process, unclip_ratios)
+    by_ratio = {ratio: replace(post_process, unclip_ratio=ratio) for ratio in ratios}
+    read = stopwatch.waiting("read", samples)
+    maps = probability_maps(network, read, batch_size=batch_size, threads=threads)
+    with closing(maps):
+        for sample, prob_map in stopwatch.waiting("network", maps):
+            with stopwatch.stage("boxes"):
+                height, width = sample.shape[:2].tolist()
+                candidates = post_process.candidates(prob_map)
+                found = {
+                    ratio: way.boxes_from_candidates(candidates, (height, width))
+                    for ratio, way in by_ratio.items()
+                }
+            boxes: dict[float, ImageBoxes] = {
+                ratio: {"points": points, "scores": scores}
+                for ratio, (points, scores) in found.items()
+            }
+            yield EvalRecord(sample, candidates, boxes)
+
+
+def ratios_tried(post_process: DBPostProcess, unclip_ratios: Sequence[float]) -> list[float]:
+    """Return the config's unclip ratio and then the others, each once."""
+    return list(dict.fromkeys((float(post_process.unclip_ratio), *map(float, unclip_ratios))))
+
+
+class RateCounter:
+    """Counts records into precision, recall and hmean for each unclip ratio."""
+
+    def __init__(self, unclip_ratios: Iterable[float]) -> None:
+        self._metrics = {ratio: DetMetric() for ratio in unclip_ratios}
+
+    def add(self, record: EvalRecord) -> None:
+        """Count one image."""
+        for ratio, metric in self._metrics.items():
+            points = record.boxes[ratio]["points"]
+            metric.update(points, record.sample.polygons, record.sample.ignored)
+
+    def result(self, team: Team = ALONE) -> EvalResult:
+        """Return the rates on the images of all processes, which come here together."""
+        states = team.gather({ratio: metric.state() for ratio, metric in self._metrics.items()})
+        rates, images = {}, 0
+        for ratio in self._metrics:
+            total = DetMetric()
+            for state in states:
+                total.merge(state[ratio])
+            summary = total.summary()
+            rates[ratio] = {name: float(summary[name]) for name in RATES}
+            images = int(summary["images"])
+        return EvalResult(rates, images=images)
+
+
+@dataclass(frozen=True)
+class EvalReport:
+    """``summary`` is DetMetric's; ``stopwatch`` has the stages read, network, boxes, metric."""
+
+    summary: dict[str, float]
+    stopwatch: Stopwatch
+
+    @property
+    def images_per_second(self) -> float:
+        seconds = sum(self.stopwatch.seconds.values())
+        return self.summary["images"] / seconds if seconds else 0.0
+
+
+def evaluate(
+    network: paddle.nn.Layer,
+    samples: Iterable[EvalSample],
+    post_process: DBPostProcess,
+    *,
+    batch_size: int = 1,
+    threads: int = 1,
+) -> EvalReport:
+    """Return precision, recall and hmean of the network on labelled images, and the time."""
+    stopwatch, metric = Stopwatch(), DetMetric()
+    records = eval_records(
+        network,
+        samples,
+        post_process,
+        batch_size=batch_size,
+        threads=threads,
+        stopwatch=stopwatch,
+    )
+    for record in records:
+        (boxes,) = record.boxes.values()
+        with stopwatch.stage("metric"):
+            metric.update(boxes["points"], record.sample.polygons, record.sample.ignored)
+    return EvalReport(metric.summary(), stopwatch)
+
+
+def probability_maps(
+    network: paddle.nn.Layer,
+    samples: Iterable[EvalSample],
+    *,
+    batch_size: int = 1,
+    threads: int = 1,
+) -> Generator[tuple[EvalSample, Map], None, None]:
+    """Yield each image with its probability map (h, w) in order; arguments as `eval_records`."""
+
+    def run(batch: list[EvalSample]) -> tuple[list[EvalSample], Map]:
+        with paddle.no_grad():
+            images = paddle.to_tensor(np.stack([sample.image for sample in batch]))  # (n, 3, h, w)
+            maps: Map = network(images)["maps"].astype("float32").numpy()  # (n, 1, h, w)
+        return batch, maps[:, 0]
+
+    ahead = threads if threads > 1 else 0
+    with eval_mode(network), closing(read_ahead(run, batches(samples, batch_size), ahead)) as done:
+        for batch, maps in done:
+            yield from zip(batch, maps, strict=True)
+
+
+def batches(samples: Iterable[EvalSample], batch_size: int) -> Iterator[list[EvalSample]]:
+    """Yield neighbours of one size, at most ``batch_size`` together, in their order."""
+    batch: list[EvalSample] = []
+    for sample in samples:
+        if batch and (len(batch) == batch_size or sample.image.shape != batch[0].image.shape):
+            yield batch
+            batch = []
+        batch.append(sample)
+    if batch:
+        yield batch
+
+
+@contextmanager
+def eval_mode(network: paddle.nn.Layer) -> Iterator[None]:
+    """While this lasts the network evaluates; then it does what it did before."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        if training:
+            network.train()

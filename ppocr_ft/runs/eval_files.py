@@ -1,0 +1,117 @@
+"""What the first and the best evaluation leave in a run's folder: pictures, and boxes for the
+report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import EvalRecord
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.report.contact_sheet import (
+    Marked,
+    as_jpeg,
+    contact_sheet,
+    read_picture,
+    side_by_side,
+)
+from ppocr_ft.report.evaluations import (
+    BEFORE,
+    BEST,
+    EVALUATIONS,
+    About,
+    JudgedImage,
+    judged_image,
+    write_evaluation,
+)
+from ppocr_ft.utils.draw import Picture
+from ppocr_ft.utils.files import write_whole
+
+PICTURE_BEFORE, PICTURE_BEST, PICTURE_BOTH = "val_before.jpg", "val_best.jpg", "before_after.jpg"
+SHOWN_IMAGES = 4
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an evaluation found that is kept if it is the best so far.
+
+    Attributes:
+        images: the kernels and labels of every image, for the report.
+        previews: a few images with boxes and labels drawn.
+        post_process: what found them.
+    """
+
+    images: Sequence[JudgedImage]
+    previews: Sequence[Marked]
+    post_process: DBPostProcess
+
+
+def kernels_of(record: EvalRecord, post_process: DBPostProcess) -> JudgedImage:
+    """Return what the report needs of an image."""
+    lowest_score = About.of(0, post_process).lowest_score
+    return judged_image(record.sample, record.candidates, lowest_score)
+
+
+def preview_of(record: EvalRecord) -> Marked:
+    """Return an image with its labels and the boxes found with the config's unclip ratio."""
+    sample, boxes = record.sample, next(iter(record.boxes.values()))
+    labels = [p for p, no in zip(sample.polygons, sample.ignored, strict=True) if not no]
+    height, width = sample.image.shape[1:]
+    factors = np.array([width, height]) / sample.shape[[1, 0]]
+    found, truth = ([p * factors for p in polygons] for polygons in (boxes["points"], labels))
+    return Marked(picture_of(sample), found, truth)
+
+
+def picture_of(sample: EvalSample) -> Picture:
+    """Return what the network saw, (h, w, 3): each channel stretched to 0..255, since an image that
+    has passed KeepKeys knows neither its file nor how it was normalised."""
+    pixels = sample.image.transpose(1, 2, 0)
+    low, high = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
+    stretched = (pixels - low) * (255 / np.maximum(high - low, 1e-6))
+    return np.ascontiguousarray(np.round(stretched).astype(np.uint8))
+
+
+def save_findings(folder: Path, findings: Findings, step: int, hmean: float) -> None:
+    """Write the pictures and boxes of the best evaluation so far, and of that before training.
+
+    Raises:
+        OSError: they can't be written.
+    """
+    if findings.images:
+        about = About.of(step, findings.post_process)
+        for name in [BEFORE] * (step == 0) + [BEST]:
+            write_evaluation(folder / EVALUATIONS / name, about, findings.images)
+    if not findings.previews:
+        return
+    when = "before training" if step == 0 else f"after {step} steps"
+    sheet = as_jpeg(contact_sheet(findings.previews, f"{when}: hmean {hmean:.3f}"))
+    for name in [PICTURE_BEFORE] * (step == 0) + [PICTURE_BEST]:
+        write_whole(folder / name, sheet)
+    _write_both(folder)
+
+
+def copy_start(source: Path, folder: Path) -> bool:
+    """Write into ``folder`` what another run's folder has from before training, as
+    `save_findings` does. Return False where it has no pictures, and write nothing then."""
+    if read_picture(source / PICTURE_BEFORE) is None:
+        return False
+    for name in (PICTURE_BEFORE, PICTURE_BEST):
+        write_whole(folder / name, (source / PICTURE_BEFORE).read_bytes())
+    _write_both(folder)
+    boxes = source / EVALUATIONS / BEFORE
+    if boxes.is_file():
+        (folder / EVALUATIONS).mkdir(exist_ok=True)
+        for name in (BEFORE, BEST):
+            write_whole(folder / EVALUATIONS / name, boxes.read_bytes())
+    return True
+
+
+def _write_both(folder: Path) -> None:
+    """Write the pictures that there are, before training and at its best, beside each other."""
+    sheets = [read_picture(folder / name) for name in (PICTURE_BEFORE, PICTURE_BEST)]
+    known = [sheet for sheet in sheets if sheet is not None]
+    write_whole(folder / PICTURE_BOTH, as_jpeg(side_by_side(known)))

@@ -1,0 +1,121 @@
+"""The evaluation of a run: the weights that are to be judged, on the images of ``Eval``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ppocr_ft.data import FaultLog
+from ppocr_ft.data.images import ImageSet
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.evaluation import RateCounter, eval_records, ratios_tried
+from ppocr_ft.engine.monitor.validation import Validator
+from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.engine.state import TrainState
+from ppocr_ft.engine.stop import StopRequest
+from ppocr_ft.engine.trainer import Callback, Trainer
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.runs.eval_files import SHOWN_IMAGES, Findings, kernels_of, preview_of, save_findings
+from ppocr_ft.utils.progress import progress
+from ppocr_ft.utils.sampling import evenly_spaced
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """How images are evaluated: boxes are found with the config's unclip ratio, that of
+    ``post_process``, and with ``unclip_ratios``."""
+
+    post_process: DBPostProcess
+    unclip_ratios: Sequence[float]
+    batch_size: int = 1
+    threads: int = 1
+
+
+@dataclass
+class EvalRunner:
+    """Evaluates a run's weights, each process on its share of the images.
+
+    Attributes:
+        images: this process's share.
+        stop: is heeded before each image.
+        say: gets what is wrong with the images, once.
+        validator: gives the loss on crops; in process 0 alone.
+        known_start: the result before the first step, if it is known already.
+        findings: what the last evaluation found; None before any and after a known one.
+    """
+
+    state: TrainState
+    images: ImageSet
+    options: EvalOptions
+    stop: StopRequest
+    say: Callable[[str], None]
+    team: Team = ALONE
+    validator: Validator | None = None
+    known_start: EvalResult | None = None
+    findings: Findings | None = None
+    _faults_told: int = 0
+
+    def __call__(self) -> EvalResult:
+        """Return the result on the images of all processes, which come here together.
+
+        Raises:
+            Stopped: somebody asked for it.
+        """
+        self.findings = None
+        known = self.known_start if self.state.progress.step == 0 else None
+        with self.state.eval_weights():
+            result = known or self._evaluate()
+            if self.validator is not None:
+                found = self.validator(self.state.network, self.state.progress.epoch)
+                result = result if found is None else replace(result, **vars(found))
+        return result
+
+    def _evaluate(self) -> EvalResult:
+        start, options = time.perf_counter(), self.options
+        counter = RateCounter(ratios_tried(options.post_process, options.unclip_ratios))
+        samples = progress(self.stop.heeding(self.images.samples()), len(self.images), "evaluate")
+        records = eval_records(
+            self.state.network,
+            samples,
+            options.post_process,
+            options.unclip_ratios,
+            batch_size=options.batch_size,
+            threads=options.threads,
+        )
+        shown = evenly_spaced(len(self.images), SHOWN_IMAGES) if self.team.leads else ()
+        kernels, previews = [], []
+        with closing(records):
+            for index, record in enumerate(records):
+                counter.add(record)
+                kernels.append(kernels_of(record, options.post_process))
+                if index in shown:
+                    previews.append(preview_of(record))
+        result = replace(counter.result(self.team), seconds=time.perf_counter() - start)
+        everything = [image for share in self.team.gather(kernels) for image in share]
+        self.findings = Findings(everything, previews, options.post_process)
+        self._tell_faults()
+        return result
+
+    def _tell_faults(self) -> None:
+        """Say what is wrong with the images of all processes, unless that was said before."""
+        own = FaultLog(self.images.faults).faults
+        faults = FaultLog(fault for each in self.team.gather(own) for fault in each)
+        if len(faults) > self._faults_told:
+            self.say(f"evaluation: {faults.report()}")
+            self._faults_told = len(faults)
+
+
+class BestFindings(Callback):
+    """Keeps in the run's folder what the best evaluation by ``evaluate`` has found."""
+
+    def __init__(self, folder: Path, evaluate: EvalRunner) -> None:
+        self._folder = folder
+        self._evaluate = evaluate
+
+    def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
+        findings = self._evaluate.findings
+        if is_best and findings is not None:
+            save_findings(self._folder, findings, result.step, result.at_config["hmean"])
