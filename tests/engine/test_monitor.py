@@ -143,6 +143,14 @@ def test_the_unclip_ratio_that_the_network_learnt_is_named() -> None:
     assert "PostProcess.unclip_ratio to 0.8" in verdict.remedy
 
 
+@pytest.mark.parametrize("other", [0.3, 0.5, 0.59])
+def test_another_unclip_ratio_that_is_hardly_better_is_not_the_cause(other: float) -> None:
+    rows = [train(1), *evals(0.9, 0.5), judged(50, other, 0.8)]
+    (verdict,) = (each.verdict for each in said(rows, Facts(total_steps=100)))
+    assert "the targets are not what the labels of Eval mean" in verdict.sentence
+    assert "unclip_ratio" not in verdict.remedy
+
+
 def test_the_drawn_ratio_and_its_ceiling_are_named() -> None:
     rows = evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.81])
     (verdict,) = (each.verdict for each in said(rows, Facts(10, polygons=(LINE,))))

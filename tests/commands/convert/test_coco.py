@@ -218,4 +218,5 @@ def test_what_is_written() -> None:
     assert bent["area"] == 26  # 31.5 above the lower edges, less 5.5 above the upper ones
     assert (bent["image_id"], bent["utf8_string"], bent["iscrowd"]) == (1, "bent, 弯", 0)
     assert (ignored["legibility"], ignored["ignore"], ignored["area"]) == ("illegible", 1, 1000)
+    assert ignored["bbox"] == [10, 20, 50, 20]  # x, y, width, height
     assert [category["name"] for category in label["categories"]] == ["text"]

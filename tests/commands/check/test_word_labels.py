@@ -1,0 +1,63 @@
+"""Which texts count as words of a line: neighbours on one row, a space away, of one height."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ppocr_ft.commands.check.data import Source
+from ppocr_ft.commands.check.data.parsed_labels import scan_source
+from ppocr_ft.commands.check.data.word_labels import shares_of_line
+
+WIDTH, HEIGHT = 30, 10
+Box = tuple[float, float, float, float]
+"""Left, top, width, height."""
+
+
+def row(gap: float, drop: float = 0, heights: tuple[float, ...] = (HEIGHT,) * 6) -> list[Box]:
+    """Boxes that follow each other to the right, each lower than the last by ``drop``."""
+    return [(i * (WIDTH + gap), i * drop, WIDTH, height) for i, height in enumerate(heights)]
+
+
+def shares(tmp_path: Path, boxes: list[Box], words: list[str]) -> tuple[float, float] | None:
+    texts = [
+        {"transcription": word, "points": [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]}
+        for (x, y, w, h), word in zip(boxes, words, strict=True)
+    ]
+    (tmp_path / "label.txt").write_text(f"a.jpg\t{json.dumps(texts)}\n", encoding="utf-8")
+    source = Source(tmp_path / "label.txt", tmp_path)
+    return shares_of_line(scan_source(source, lambda items, *_: items), 0)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "close"),
+    [
+        pytest.param(row(5), 1.0, id="half a height apart"),
+        pytest.param(row(-2), 1.0, id="overlapping a little"),
+        pytest.param(row(7), 0.0, id="farther than a space"),
+        pytest.param(row(-4), 0.0, id="overlapping a lot"),
+        pytest.param(row(5, drop=4), 1.0, id="a slanted row"),
+        pytest.param(row(5, drop=6), 0.0, id="a stair"),
+        pytest.param(row(5, drop=HEIGHT), 0.0, id="corner to corner"),
+        pytest.param([(0, i * 15, WIDTH, HEIGHT) for i in range(6)], 0.0, id="a column"),
+        pytest.param(row(5, heights=(10, 14, 10, 14, 10, 14)), 1.0, id="heights alike"),
+        pytest.param(row(5, heights=(10, 16, 10, 16, 10, 16)), 0.0, id="headings beside text"),
+        pytest.param([*row(5)[:3], *((200 * i, 90, 30, 10) for i in range(3))], 0.5, id="half"),
+    ],
+)
+def test_share_of_texts_with_a_close_neighbour(
+    tmp_path: Path, boxes: list[Box], close: float
+) -> None:
+    assert shares(tmp_path, boxes, ["word"] * 6) == (close, 0.0)
+
+
+def test_share_of_texts_with_a_space_inside(tmp_path: Path) -> None:
+    words = ["two words", "one", " outer ", "three of them", "a", "b"]
+    assert shares(tmp_path, row(20), words) == (0.0, 2 / 6)
+
+
+def test_ignored_texts_do_not_count_and_few_say_nothing(tmp_path: Path) -> None:
+    assert shares(tmp_path, row(5), ["word"] * 5 + ["###"]) == (1.0, 0.0)
+    assert shares(tmp_path, row(5), ["word"] * 4 + ["###"] * 2) is None

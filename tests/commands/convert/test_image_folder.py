@@ -1,0 +1,32 @@
+"""The folder of images that labels speak of: sizes as training sees the images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.texts import Unusable
+from ppocr_ft.transforms.image_ops import DecodeImage
+
+EXIF_ORIENTATION = 0x0112
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_size_is_that_of_the_image_as_training_decodes_it(
+    tmp_path: Path, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+    image = DecodeImage()({"image": (tmp_path / "a.jpg").read_bytes()})["image"]
+    assert ImageFolder(tmp_path).size_px("a.jpg") == image.shape[1::-1]
+    assert image.shape[1::-1] == ((20, 40) if orientation >= 5 else (40, 20))
+
+
+def test_a_file_that_is_no_image_is_unusable(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    with pytest.raises(Unusable, match=r"a\.jpg can't be read"):
+        ImageFolder(tmp_path).size_px("a.jpg")
