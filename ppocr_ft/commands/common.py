@@ -38,9 +38,9 @@ Main = Callable[[Sequence[str]], int]
 
 
 def command(main: Main, *, in_team: bool = False) -> Callable[[Sequence[str] | None], int]:
-    """A command's main function: wrong input becomes its message and exit code 2.
+    """Wrap a command's main function: wrong input becomes its message and exit code 2.
 
-    Where ``paddle.distributed.launch`` has started several processes, those of a command that
+    If ``paddle.distributed.launch`` has started several processes, those of a command that
     can't work ``in_team`` leave it to process 0.
     """
 
@@ -65,28 +65,31 @@ def command(main: Main, *, in_team: bool = False) -> Callable[[Sequence[str] | N
 
 
 def one_thread_an_operator() -> None:
-    """Cores work on images side by side (Global.cpu_threads), not on one operator together, unless
-    OMP_NUM_THREADS says so; Paddle reads it when it is imported."""
+    """Give each of Paddle's operators one thread, unless OMP_NUM_THREADS says otherwise.
+
+    Cores work on different images instead (Global.cpu_threads). Paddle reads the variable when
+    it is imported.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def parser(
     description: str, examples: str, *, config_required: bool = True
 ) -> argparse.ArgumentParser:
-    """A parser with ``-c`` and ``-o``."""
-    made = argparse.ArgumentParser(
+    """Return a parser with ``-c`` and ``-o``."""
+    arguments = argparse.ArgumentParser(
         description=description,
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
+    arguments.add_argument(
         "-c",
         "--config",
         required=config_required,
         metavar="FILE",
         help="a config, PaddleOCR's YAML",
     )
-    made.add_argument(
+    arguments.add_argument(
         "-o",
         "--override",
         nargs="+",
@@ -95,11 +98,11 @@ def parser(
         metavar="SECTION.KEY=VALUE",
         help="values that go before the config's",
     )
-    return made
+    return arguments
 
 
 def config_of(options: argparse.Namespace) -> Config:
-    """The config, its warnings printed to stderr."""
+    """Load the config and print its warnings to stderr."""
     config = load_config(options.config, options.override)
     for warning in config.warnings:
         print(f"warning: {warning.describe()}", file=sys.stderr)
@@ -130,8 +133,11 @@ def only_first_speaks() -> Iterator[None]:
 
 
 def together(act: Callable[[Team], int]) -> int:
-    """What ``act`` returns in process 0. Whatever goes wrong in one process ends all of them, with
-    the same exit code, and process 0 tells."""
+    """Run ``act`` in every process and return what it returns in process 0.
+
+    Whatever goes wrong in one process ends all of them, with the same exit code; process 0
+    prints the message.
+    """
     os.environ.setdefault("GLOG_minloglevel", "1")  # Paddle tells of its sockets
     import_paddle()
     from ppocr_ft.engine.meeting import PeerLost

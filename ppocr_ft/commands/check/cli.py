@@ -39,66 +39,71 @@ def main(argv: Sequence[str]) -> int:
             import_paddle()
         from ppocr_ft.commands.check.run import Wanted, check
 
-        wanted = Wanted(
+        options_to_check = Wanted(
             images=options.images,
             weights=options.weights,
             samples=options.samples,
             fix=options.fix,
         )
-        made = check(options.config, options.override, wanted)
-    print(json.dumps(made.as_dict(), ensure_ascii=False) if options.json else text_of(made))
-    return WRONG_INPUT if made.has_errors else 0
+        result = check(options.config, options.override, options_to_check)
+    print(json.dumps(result.as_dict(), ensure_ascii=False) if options.json else text_of(result))
+    return WRONG_INPUT if result.has_errors else 0
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
-    made = parser(
+    arguments = parser(
         "Check a config, its data and its weights, before any training.", EXAMPLES + EPILOGUE
     )
-    made.add_argument("--json", action="store_true", help="print one JSON object, nothing else")
-    made.add_argument(
+    arguments.add_argument(
+        "--json", action="store_true", help="print one JSON object, nothing else"
+    )
+    arguments.add_argument(
         "--fix", type=Path, metavar="OUT", help="write cleaned label files into this folder"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--no-images", dest="images", action="store_false", help="labels only: open no image"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--no-weights", dest="weights", action="store_false", help="don't look at the weights"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--samples",
         type=_count,
         default=SAMPLES,
         metavar="N",
         help=f"so many training samples in samples.png ({SAMPLES}); 0: no picture",
     )
-    return made.parse_args(argv)
+    return arguments.parse_args(argv)
 
 
-def text_of(made: Check) -> str:
+def text_of(result: Check) -> str:
     """For people: findings by rule, then tables, then counts."""
     from ppocr_ft.commands.check.geometry_table import geometry_lines
 
-    parts = [grouped(made.findings)]
-    parts.append(_ratios(made))
-    if made.geometry is not None:
-        parts.append(geometry_lines(made.geometry))
-    if made.weights is not None:
-        parts.append([str(made.weights)])
-    parts.append(made.changes)
-    parts.append([f"note: {note}" for note in made.notes])
-    parts.append([f"drawn: {path}" for path in made.files])
-    parts.append([counted(made.findings)])
+    parts = [grouped(result.findings)]
+    parts.append(_ratios(result))
+    if result.geometry is not None:
+        parts.append(geometry_lines(result.geometry))
+    if result.weights is not None:
+        parts.append([str(result.weights)])
+    parts.append(result.changes)
+    parts.append([f"note: {note}" for note in result.notes])
+    parts.append([f"drawn: {path}" for path in result.files])
+    parts.append([counted(result.findings)])
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
-def _ratios(made: Check) -> list[str]:
+def _ratios(result: Check) -> list[str]:
     """Which version shrinks by how much; nothing where a finding says it already."""
-    if made.ratios is None or any(found.rule == "total-epoch" for found in made.findings):
+    if result.ratios is None or any(finding.rule == "total-epoch" for finding in result.findings):
         return []
-    ours = made.ratios.ours
-    if all((each.first, each.last) == (ours.first, ours.last) for each in made.ratios.versions):
+    ours = result.ratios.ours
+    if all(
+        (version.first, version.last) == (ours.first, ours.last)
+        for version in result.ratios.versions
+    ):
         return [f"shrink ratio: constant {ours.first:g}, here and in every PaddleOCR"]
-    versions = [f"  {each.describe()}" for each in made.ratios.versions]
+    versions = [f"  {version.describe()}" for version in result.ratios.versions]
     return ["shrink ratio that this YAML gives, first to last epoch:", *versions]
 
 

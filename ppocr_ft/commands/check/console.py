@@ -13,11 +13,11 @@ SHOWN = 5
 """So many findings of a rule are written out; a count stands for the rest."""
 
 
-def grouped(findings: Sequence[Finding], shown: int = SHOWN) -> list[str]:
+def grouped(findings: Sequence[Finding], at_most: int = SHOWN) -> list[str]:
     """Lines: a headline a rule, its findings with file and line, and what to do."""
     lines: list[str] = []
     for rule, group in groupby(_sorted(findings), key=lambda each: (each.severity, each.rule)):
-        lines += _rule_lines(*rule, list(group), shown)
+        lines += _rule_lines(*rule, list(group), at_most)
     return lines
 
 
@@ -32,13 +32,13 @@ def _sorted(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda each: (each.severity, each.rule))
 
 
-def _rule_lines(severity: str, rule: str, group: list[Finding], shown: int) -> list[str]:
+def _rule_lines(severity: str, rule: str, group: list[Finding], at_most: int) -> list[str]:
     lines = [f"{severity} {rule}" + f" ({len(group)})" * (len(group) > 1)]
-    for finding in group[:shown]:
+    for finding in group[:at_most]:
         lines += _wrapped(f"{_place(finding)}{finding.message}", "  ", "    ")
-    if len(group) > shown:
-        lines.append(f"  ... and {len(group) - shown} more")
-    remedies = dict.fromkeys(finding.remedy for finding in group[:shown])
+    if len(group) > at_most:
+        lines.append(f"  ... and {len(group) - at_most} more")
+    remedies = dict.fromkeys(finding.remedy for finding in group[:at_most])
     for remedy in remedies:
         lines += _wrapped(f"-> {remedy}", "  ", "     ")
     return lines

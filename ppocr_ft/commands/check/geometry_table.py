@@ -25,8 +25,11 @@ BLUE, ORANGE, RED = "tab:blue", "tab:orange", "tab:red"
 
 @dataclass(frozen=True)
 class TextSizes:
-    """Texts at one size of their pages: shorter sides (n,) px, longer over shorter ones (n,), and
-    the share whose extent is under ``min_text_size`` px."""
+    """Sizes of texts at one size of their pages.
+
+    Shorter sides (n,) px, longer over shorter sides (n,), and the share of texts whose extent
+    is under ``min_text_size`` px.
+    """
 
     heights_px: Floats
     aspects: Floats
@@ -102,7 +105,7 @@ class LabelGeometry:
 
 
 def geometry_lines(of: LabelGeometry) -> list[str]:
-    """A short table each of sizes and ceilings."""
+    """Return a short table of sizes and one of ceilings."""
     at = "at evaluation's resize" if of.sizes_known else "as labelled (image sizes unknown)"
     least = f"under {of.min_text_size_px:g} px"
     head = ("text", "number", "height, px: 5 %, median, 95 %", "long/short side", least)
@@ -111,7 +114,7 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
         rows.append(_size_row("in training's crops", of.training))
     lines = [*_aligned(rows), "", f"a perfect network, {of.texts} texts:"]
     rows = [("", "shrink ratio", "unclip_ratio", "mean IoU", "IoU >0.5", "IoU >0.7")]
-    rows += [_ceiling_row(name, each) for name, each in _ceilings(of).items()]
+    rows += [_ceiling_row(name, ceiling) for name, ceiling in _ceilings(of).items()]
     lines += _aligned(rows)
     if of.on_pixels is not None:
         drawn = of.on_pixels
@@ -127,11 +130,11 @@ def geometry_png(of: LabelGeometry) -> bytes:
     figure = Figure(figsize=SIZE_INCHES)
     FigureCanvasAgg(figure)
     heights, aspects = figure.subplots(2, 1)
-    shown = {"at evaluation's resize": of.evaluation}
+    sizes = {"at evaluation's resize": of.evaluation}
     if of.training is not None:
-        shown["in training's crops"] = of.training
-    _bars(heights, {k: each.heights_px for k, each in shown.items()}, HEIGHT_EDGES_PX)
-    _bars(aspects, {k: each.aspects for k, each in shown.items()}, ASPECT_EDGES)
+        sizes["in training's crops"] = of.training
+    _bars(heights, {k: item.heights_px for k, item in sizes.items()}, HEIGHT_EDGES_PX)
+    _bars(aspects, {k: item.aspects for k, item in sizes.items()}, ASPECT_EDGES)
     least = float(np.interp(of.min_text_size_px, HEIGHT_EDGES_PX, range(len(HEIGHT_EDGES_PX))))
     label = f"min_text_size {of.min_text_size_px:g} px"
     heights.axvline(least, color=RED, linestyle="--", label=label)
@@ -140,7 +143,7 @@ def geometry_png(of: LabelGeometry) -> bytes:
     for axes in (heights, aspects):
         axes.set_ylabel("share of texts, %")
         axes.legend()
-    title = "\n".join(_in_words(name, each) for name, each in _ceilings(of).items())
+    title = "\n".join(_in_words(name, item) for name, item in _ceilings(of).items())
     figure.suptitle(title, fontsize=9)
     figure.subplots_adjust(left=0.08, right=0.98, bottom=0.09, top=0.88, hspace=0.32)
     picture = io.BytesIO()
@@ -148,11 +151,13 @@ def geometry_png(of: LabelGeometry) -> bytes:
     return picture.getvalue()
 
 
-def _bars(axes: Axes, shown: Mapping[str, Floats], edges: tuple[float, ...]) -> None:
+def _bars(axes: Axes, distributions: Mapping[str, Floats], edges: tuple[float, ...]) -> None:
     """Percent of the values in each class, whose edges are evenly spaced on the axis."""
-    width = 0.9 / len(shown)
+    width = 0.9 / len(distributions)
     places = np.arange(len(edges) - 1) + 0.05
-    for i, ((name, values), color) in enumerate(zip(shown.items(), (BLUE, ORANGE), strict=False)):
+    for i, ((name, values), color) in enumerate(
+        zip(distributions.items(), (BLUE, ORANGE), strict=False)
+    ):
         counts = np.array(_histogram(values, edges)["counts"])
         shares = 100 * counts / max(counts.sum(), 1)
         axes.bar(places + i * width, shares, width, align="edge", label=name, color=color)
@@ -160,7 +165,7 @@ def _bars(axes: Axes, shown: Mapping[str, Floats], edges: tuple[float, ...]) -> 
 
 
 def _histogram(values: Floats, edges: tuple[float, ...]) -> dict[str, list[float]]:
-    """What lies outside the edges counts in the first and the last class."""
+    """Count values by class; those outside the edges count in the first or the last class."""
     inside = np.clip(values, edges[0], np.nextafter(edges[-1], 0))
     counts, _ = np.histogram(inside, edges)
     return {"edges": list(edges), "counts": counts.tolist()}
@@ -205,7 +210,7 @@ def _ceiling_row(name: str, of: Ceiling) -> tuple[str, ...]:
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """The first column to the left, the others to the right."""
+    """Align the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()

@@ -1,5 +1,7 @@
-"""Config, labels, weights and pictures looked at before any training. Works without paddle but
-for weights and pictures."""
+"""Check config, labels, weights and pictures before any training.
+
+Works without paddle, except for weights and pictures.
+"""
 
 from __future__ import annotations
 
@@ -147,11 +149,12 @@ class Check:
         return any(finding.severity == "error" for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
-        """The object that ``--json`` prints."""
+        """Return the object that ``--json`` prints."""
         return {
             "issues": [asdict(finding) for finding in self.findings],
             "ratios": self.ratios and self.ratios.as_dict(),
-            "data": self.data and {name: asdict(each) for name, each in self.data.counts.items()},
+            "data": self.data
+            and {name: asdict(counts) for name, counts in self.data.counts.items()},
             "geometry": self.geometry and self.geometry.as_dict(),
             "weights": self.weights and _coverage(self.weights),
             "changes": self.changes,
@@ -165,34 +168,34 @@ def check(
     overrides: Sequence[str] = (),
     wanted: Wanted | None = None,
 ) -> Check:
-    """Everything that can be found out about a config file without training. Never raises for
-    what the user gave: it is in ``findings``.
+    """Find out all that can be known of a config file without training.
 
-    ``geometry.png`` and ``samples.png`` go to Global.save_model_dir.
+    Never raises for what the user gave: that is in ``findings``. ``geometry.png`` and
+    ``samples.png`` go to Global.save_model_dir.
     """
     wanted = wanted or Wanted()
     diagnosis = diagnose(path, overrides)
-    made = Check(list(diagnosis.findings), diagnosis.ratios)
-    _look_at_labels(made, diagnosis, wanted)
-    if made.geometry is None and made.ratios and not diagnosis.leaves_out("PostProcess"):
-        told = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, made.ratios.ours.last)
-        made.findings += diagnosis.located(told)
+    result = Check(list(diagnosis.findings), diagnosis.ratios)
+    _look_at_labels(result, diagnosis, wanted)
+    if result.geometry is None and result.ratios and not diagnosis.leaves_out("PostProcess"):
+        faults = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, result.ratios.ours.last)
+        result.findings += diagnosis.located(faults)
     if diagnosis.config is None:
-        made.notes.append("weights and pictures need a config without errors")
+        result.notes.append("weights and pictures need a config without errors")
     elif find_spec("paddle") is None:
-        made.notes.append("weights and pictures need paddle, which isn't installed")
+        result.notes.append("weights and pictures need paddle, which isn't installed")
     else:
         if wanted.weights:
-            _look_at_weights(made, diagnosis.config)
-        if wanted.samples and wanted.images and _has_samples(made.data):
-            _draw_samples(made, diagnosis.config, wanted.samples)
-    return made
+            _look_at_weights(result, diagnosis.config)
+        if wanted.samples and wanted.images and _has_samples(result.data):
+            _draw_samples(result, diagnosis.config, wanted.samples)
+    return result
 
 
 def precheck(config: Config) -> list[Finding]:
-    """What a training can be told in its first seconds: config rules and label lines, no images.
+    """Return what a training can be told in its first seconds: config rules, label lines.
 
-    Beside what ``load_config`` has warned of already.
+    Images are not opened, and what ``load_config`` has warned of is not repeated.
     """
     findings = advice_on(advise(config))
     with _as_finding("labels", findings):
@@ -226,62 +229,62 @@ def _about_the_pair(
 
 def _last_ratio(config: Config) -> float:
     """Shrink ratio of the run's last epoch."""
-    found = shrink_versions(config.model_dump())
-    return found.ours.last if found else 0.0
+    versions = shrink_versions(config.model_dump())
+    return versions.ours.last if versions else 0.0
 
 
-def _look_at_labels(made: Check, diagnosis: Diagnosis, wanted: Wanted) -> None:
+def _look_at_labels(result: Check, diagnosis: Diagnosis, wanted: Wanted) -> None:
     if not diagnosis.labels:
-        made.notes.append("the config names no label files to look at")
+        result.notes.append("the config names no label files to look at")
         return
-    with _as_finding("labels", made.findings):
-        made.data = check_labels(diagnosis.labels, images=wanted.images)
-        made.findings += made.data.findings
-    if made.data is not None and wanted.fix is not None:
-        with _as_finding("fix", made.findings):
-            made.changes = write_fixed(made.data, wanted.fix)
+    with _as_finding("labels", result.findings):
+        result.data = check_labels(diagnosis.labels, images=wanted.images)
+        result.findings += result.data.findings
+    if result.data is not None and wanted.fix is not None:
+        with _as_finding("fix", result.findings):
+            result.changes = write_fixed(result.data, wanted.fix)
     usable = diagnosis.usable
-    if usable is None or made.data is None:
+    if usable is None or result.data is None:
         return
     if "Train" in diagnosis.labels:
         count = images_per_epoch(usable, label_sources(diagnosis.labels["Train"]))
-        made.findings += diagnosis.located(advise_on_length(usable, count))
-    _look_at_geometry(made, diagnosis, usable)
+        result.findings += diagnosis.located(advise_on_length(usable, count))
+    _look_at_geometry(result, diagnosis, usable)
 
 
-def _look_at_geometry(made: Check, diagnosis: Diagnosis, config: Config) -> None:
-    if made.data is None or made.ratios is None or diagnosis.leaves_out("PostProcess"):
-        made.notes.append("labels' geometry needs a DB detector's config")
+def _look_at_geometry(result: Check, diagnosis: Diagnosis, config: Config) -> None:
+    if result.data is None or result.ratios is None or diagnosis.leaves_out("PostProcess"):
+        result.notes.append("labels' geometry needs a DB detector's config")
         return
     try:
-        made.geometry = label_geometry(config, pages_of(made.data), made.ratios.ours.last)
+        result.geometry = label_geometry(config, pages_of(result.data), result.ratios.ours.last)
     except ConfigError as error:
-        made.notes.append(f"labels' geometry: {error}")
+        result.notes.append(f"labels' geometry: {error}")
         return
-    made.findings += diagnosis.located(geometry_faults(made.geometry))
+    result.findings += diagnosis.located(geometry_faults(result.geometry))
     if diagnosis.config is None:
         return
-    with _as_finding("pictures", made.findings):
-        made.files.append(_write(config, GEOMETRY, geometry_png(made.geometry)))
+    with _as_finding("pictures", result.findings):
+        result.files.append(_write(config, GEOMETRY, geometry_png(result.geometry)))
 
 
-def _look_at_weights(made: Check, config: Config) -> None:
+def _look_at_weights(result: Check, config: Config) -> None:
     from ppocr_ft.factory.objects import starting_network
 
-    with _as_finding("weights", made.findings):
-        made.weights = starting_network(config)[1]
-    if made.weights is not None:
+    with _as_finding("weights", result.findings):
+        result.weights = starting_network(config)[1]
+    if result.weights is not None:
         key = "Global.checkpoints" if config.Global.checkpoints else "Global.pretrained_model"
-        told = [warning(key, text) for text in made.weights.warnings]
-        made.findings += advice_on(found_by("weights", told))
+        faults = [warning(key, text) for text in result.weights.warnings]
+        result.findings += advice_on(found_by("weights", faults))
 
 
-def _draw_samples(made: Check, config: Config, count: int) -> None:
+def _draw_samples(result: Check, config: Config, count: int) -> None:
     from ppocr_ft.commands.check.samples import as_png, samples_picture
 
-    with _as_finding("samples", made.findings):
+    with _as_finding("samples", result.findings):
         picture = samples_picture(config, count)
-        made.files.append(_write(config, SAMPLES, as_png(picture)))
+        result.files.append(_write(config, SAMPLES, as_png(picture)))
 
 
 def _has_samples(data: DataReport | None) -> bool:
@@ -292,7 +295,7 @@ def _has_samples(data: DataReport | None) -> bool:
 
 @contextlib.contextmanager
 def _as_finding(rule: str, findings: list[Finding]) -> Iterator[None]:
-    """What is the user's to put right becomes an error of this rule."""
+    """Turn errors that are the user's to mend into findings of this rule."""
     try:
         yield
     except OSError as error:

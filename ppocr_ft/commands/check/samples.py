@@ -24,7 +24,7 @@ KEEP_KEYS = "KeepKeys"
 
 
 def samples_picture(config: Config, count: int) -> Picture:
-    """A sheet of ``count`` samples (fewer where the data set has fewer), a column an epoch.
+    """Draw a sheet of ``count`` samples, or as many as there are, with a column per epoch.
 
     Raises:
         DataError: no sample can be used.
@@ -110,9 +110,9 @@ class DrawnSample:
 
 
 def sample_sheet(columns: Sequence[tuple[str, Sequence[DrawnSample]]]) -> Picture:
-    """A column each, under its heading: the crops, and beside each the same with its targets."""
-    made = [_column(heading, samples) for heading, samples in columns]
-    sheet = side_by_side(made)
+    """Draw a column per heading: the crops, and beside each the same with its targets."""
+    columns_drawn = [_column(heading, samples) for heading, samples in columns]
+    sheet = side_by_side(columns_drawn)
     legend = _heading(LEGEND, sheet.shape[1])
     return np.concatenate([legend, sheet])
 
@@ -122,7 +122,7 @@ def as_png(picture: Picture) -> bytes:
 
 
 def with_targets(sample: DrawnSample) -> Picture:
-    """The picture with shrink map, threshold map and polygons over it, what is masked greyed."""
+    """Draw shrink map, threshold map and polygons over the picture; what is masked is grey."""
     canvas = sample.picture.astype(np.float32)
     layers = (
         (1 - sample.shrink_mask, MASKED_BGR, MASKED_STRENGTH),

@@ -65,28 +65,30 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
     resized = [evaluated(config, page) for page in pages]
     texts = [polygon for page in resized for polygon in page.polygons]
     tried = sample_evenly(texts, CEILING_TEXTS)
-    known = all(page.size_px for page in pages)
-    side = MIN_SIDE_PX if known else 0.0
+    sizes_known = all(page.size_px for page in pages)
+    side = MIN_SIDE_PX if sizes_known else 0.0
     ratios = sorted({round(shrink_ratio, 4), *TRIED_RATIOS})
     fitted = {r: ceiling(tried, r, unclip_ratio_for(tried, r), side) for r in ratios}
-    sound = [each for ratio, each in fitted.items() if ratio <= max(TRIED_RATIOS)]
+    sound = [ceiling for ratio, ceiling in fitted.items() if ratio <= max(TRIED_RATIOS)]
     return LabelGeometry(
         len(tried),
         least,
-        known,
+        sizes_known,
         text_sizes(resized, least),
-        _training_sizes(config, pages, least) if known else None,
+        _training_sizes(config, pages, least) if sizes_known else None,
         ceiling(tried, round(shrink_ratio, 4), config.PostProcess.unclip_ratio, side),
         fitted[round(shrink_ratio, 4)],
-        max(sound, key=lambda each: each.mean_iou),
-        on_pixels(config, sample_evenly(resized, DRAWN_PAGES), shrink_ratio) if known else None,
+        max(sound, key=lambda ceiling: ceiling.mean_iou),
+        on_pixels(config, sample_evenly(resized, DRAWN_PAGES), shrink_ratio)
+        if sizes_known
+        else None,
     )
 
 
 def end_pair(
     config: Config, texts: Sequence[Polygon], shrink_ratio: float
 ) -> tuple[Ceiling, Ceiling]:
-    """The config's unclip ratio and the best one, at the shrink ratio that the run ends at.
+    """Return the ceilings of the config's and of the best unclip ratio, at the last shrink ratio.
 
     Raises:
         ConfigError: the shrink ratio is outside (0, 1), or no text leaves a kernel at it.
@@ -106,7 +108,7 @@ def ceiling(
 
 
 def evaluated(config: Config, page: Page) -> Page:
-    """The page as evaluation resizes it; as it is where its size isn't known."""
+    """Return the page as evaluation resizes it; unchanged if its size isn't known."""
     operators = config.Eval.dataset.transforms
     resize = next((op for op in operators if op.is_a(DetResizeForTest)), None)
     if page.size_px is None or resize is None:
@@ -148,8 +150,8 @@ def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnP
     for width, height, polygons in _sized(pages):
         none = np.zeros(len(polygons), bool)
         texts, size = TextPolygons.of(polygons), (height, width)
-        made = shrink_targets(texts, none, size, shrink_ratio, _min_text_size(config), rounding)
-        candidates = post_process.candidates(made.shrink_map)
+        targets = shrink_targets(texts, none, size, shrink_ratio, _min_text_size(config), rounding)
+        candidates = post_process.candidates(targets.shrink_map)
         points, _ = post_process.boxes_from_candidates(candidates, size)
         metric.update(points, polygons, none)
     rates = metric.summary()
@@ -200,7 +202,7 @@ def _extents(page: Page) -> Floats:
 def _sized(pages: Iterable[Page]) -> Iterable[tuple[int, int, list[Polygon]]]:
     for page in pages:
         if page.size_px is not None and len(page.polygons):
-            yield (*page.size_px, [np.asarray(each, np.float32) for each in page.polygons])
+            yield (*page.size_px, [np.asarray(polygon, np.float32) for polygon in page.polygons])
 
 
 def _shrink_keys(config: Config) -> OperatorSection:
@@ -234,7 +236,7 @@ def geometry_faults(of: LabelGeometry) -> list[Fault]:
 
 
 def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> list[Fault]:
-    """The config's pair gives texts back nearly as well as its shrink ratio can."""
+    """Warn if the config's pair gives texts back clearly worse than its shrink ratio allows."""
     gain, share = better.mean_iou - ours.mean_iou, better.share_70 - ours.share_70
     too_far = ours.unclip_ratio > better.unclip_ratio and gain >= WORTH_IOU
     if not too_far and share < WORTH_SHARE:
@@ -263,11 +265,13 @@ def text_scale(of: LabelGeometry) -> list[Fault]:
     """Training and evaluation see text about as large."""
     if of.training is None or not of.sizes_known:
         return []
-    seen, judged = (float(np.median(each.heights_px)) for each in (of.training, of.evaluation))
-    if 1 / OTHER_SCALE < seen / max(judged, 1e-6) < OTHER_SCALE:
+    train_px, eval_px = (
+        float(np.median(sizes.heights_px)) for sizes in (of.training, of.evaluation)
+    )
+    if 1 / OTHER_SCALE < train_px / max(eval_px, 1e-6) < OTHER_SCALE:
         return []
     message = (
-        f"half of the texts are up to {seen:.0f} px high in training's crops, and up to "
-        f"{judged:.0f} px at evaluation's resize"
+        f"half of the texts are up to {train_px:.0f} px high in training's crops, and up to "
+        f"{eval_px:.0f} px at evaluation's resize"
     )
     return [warning(TRAINING, message, EVALUATION)]

@@ -63,25 +63,25 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
-    made = parser(
+    arguments = parser(
         "Short runs from one start on the same batches, beside each other.", EXAMPLES + EPILOGUE
     )
-    made.add_argument(
+    arguments.add_argument(
         "--arm",
         action="append",
         default=[],
         metavar='"NAME: SECTION.KEY=VALUE ..."',
         help="one of the runs, and what it changes; give it once for each",
     )
-    made.add_argument("--epochs", type=at_least_one, metavar="N", help="length of each run")
-    made.add_argument(
+    arguments.add_argument("--epochs", type=at_least_one, metavar="N", help="length of each run")
+    arguments.add_argument(
         "--seeds",
         type=at_least_one,
         default=1,
         metavar="N",
         help="run each arm with N seeds, Global.seed and those after it, to see the noise (1)",
     )
-    return made.parse_args(argv)
+    return arguments.parse_args(argv)
 
 
 def at_least_one(text: str) -> int:
@@ -96,7 +96,8 @@ def epochs_override(epochs: int | None) -> list[str]:
 
 
 def arms_of(texts: Sequence[str]) -> list[Arm]:
-    """
+    """Parse the variants of the command line.
+
     Raises:
         ConfigError: naming every one that can't be read.
     """

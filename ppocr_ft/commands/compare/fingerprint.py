@@ -103,7 +103,7 @@ def _sources(part: Path) -> Iterable[Path]:
 
 
 def _read_alike(split: SplitSection) -> dict[str, Any]:
-    """The section without how many threads read it."""
+    """Return the section without the number of threads that read it."""
     values = split.model_dump()
     values["loader"].pop("num_workers", None)
     return values
@@ -122,7 +122,7 @@ def _weights(config: Config) -> list[str | None]:
 
 
 def _labels(dataset: Dataset) -> list[str]:
-    """What each label file holds; the sample data set comes with the version."""
+    """Return a digest per label file; the sample data set comes with the version."""
     if dataset.is_sample:
         return list(dataset.label_file_list)
     return [hashlib.sha256(_content(Path(name))).hexdigest() for name in dataset.label_file_list]

@@ -43,18 +43,18 @@ class Curve:
 
 
 def curve(runs: Sequence[ArmRun], points_of: Callable[[ArmRun], Points]) -> Curve:
-    """The curve over the steps that at least one seed has."""
+    """Return the curve over the steps that at least one seed has."""
     by_epoch: dict[float, list[float]] = {}
     for run in runs:
         for epoch, value in points_of(run):
             by_epoch.setdefault(epoch, []).append(value)
-    known = sorted(by_epoch.items())
-    values = [np.asarray(each) for _, each in known]
+    points = sorted(by_epoch.items())
+    values = [np.asarray(seeds) for _, seeds in points]
     return Curve(
-        np.array([epoch for epoch, _ in known]),
-        np.array([each.mean() for each in values]),
-        np.array([each.min() for each in values]),
-        np.array([each.max() for each in values]),
+        np.array([epoch for epoch, _ in points]),
+        np.array([seeds.mean() for seeds in values]),
+        np.array([seeds.min() for seeds in values]),
+        np.array([seeds.max() for seeds in values]),
     )
 
 
@@ -81,7 +81,7 @@ def judged_points(rate: str, indicator: str) -> Callable[[ArmRun], Points]:
 
 
 def compare_picture(runs: Sequence[ArmRun], indicator: str) -> bytes:
-    """A PNG: loss, hmean at IoU 0.5 and 0.7, learning rate; a line for each arm."""
+    """Draw loss, hmean at IoU 0.5 and 0.7 and learning rate, a line per arm; return a PNG."""
     arms = by_arm(runs)
     lines = -(-len(arms) // NAMES_PER_LINE)
     width, height = SIZE_INCHES
@@ -95,7 +95,7 @@ def compare_picture(runs: Sequence[ArmRun], indicator: str) -> bytes:
         "hmean at IoU 0.7, same ratio": (stricter, judged_points("hmean_70", indicator)),
     }
     for title, (axes, points_of) in panels.items():
-        _panel(axes, title, {arm: curve(own, points_of) for arm, own in arms.items()})
+        _panel(axes, title, {arm: curve(arm_runs, points_of) for arm, arm_runs in arms.items()})
     _scale_loss(loss, runs)
     _scale_rate(rate, runs)
     handles, names = loss.get_legend_handles_labels()
@@ -106,14 +106,18 @@ def compare_picture(runs: Sequence[ArmRun], indicator: str) -> bytes:
 
 
 def _panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
-    for number, (arm, each) in enumerate(curves.items()):
+    for number, (arm, arm_curve) in enumerate(curves.items()):
         style = _style(number)
         name = arm if len(arm) <= LONGEST_NAME else f"{arm[: LONGEST_NAME - 3]}..."
         marker = "o" if "hmean" in title else None
-        axes.plot(each.epochs, each.mean, label=name, marker=marker, markersize=4, **style)
-        if np.any(each.low < each.high):
+        axes.plot(
+            arm_curve.epochs, arm_curve.mean, label=name, marker=marker, markersize=4, **style
+        )
+        if np.any(arm_curve.low < arm_curve.high):
             color = style["color"]
-            axes.fill_between(each.epochs, each.low, each.high, color=color, alpha=0.15, lw=0)
+            axes.fill_between(
+                arm_curve.epochs, arm_curve.low, arm_curve.high, color=color, alpha=0.15, lw=0
+            )
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("epochs")
     axes.grid(alpha=0.3)

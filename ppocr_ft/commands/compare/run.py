@@ -66,8 +66,11 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Record:
-    """``arm.json``: what a folder's run is; ``ended`` is None until it has, "" for a run that came
-    to its end, else how it diverged. ``code`` is the digest of the sources that ran it."""
+    """What a folder's run is, as in ``arm.json``.
+
+    ``ended`` is None while the run goes on, "" if it came to its end, else how it diverged.
+    ``code`` is the digest of the sources that ran it.
+    """
 
     arm: str
     overrides: list[str]
@@ -164,7 +167,7 @@ def _naming(arm: Arm) -> Iterator[None]:
 
 
 def result(run: PlannedRun) -> ArmRun:
-    """What a finished run has left."""
+    """Read what a finished run has left."""
     folder = run.folder
     record = read_record(folder)
     if record is None:
@@ -184,7 +187,7 @@ def result(run: PlannedRun) -> ArmRun:
 
 
 def training_minutes(rows: Sequence[Mapping[str, str]], record: Record) -> float:
-    """Reading and steps, without evaluations and checkpoints, from what was logged."""
+    """Return the logged minutes of reading and steps, without evaluations and checkpoints."""
     seconds, images = 0.0, 0
     for row in rows:
         if row["kind"] == TRAIN:
@@ -224,7 +227,7 @@ def _run(run: PlannedRun, code: str, say: Say) -> None:
 
 
 def _record(run: PlannedRun, made: Training, code: str) -> Record:
-    """A run that goes on keeps the digest of what began it."""
+    """Record the run; one that goes on keeps the digest of what began it."""
     trainer, begun = made.trainer, run.record
     return Record(
         run.arm.name,

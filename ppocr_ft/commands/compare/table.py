@@ -89,16 +89,16 @@ class Standing:
 
 
 def standings(runs: Sequence[ArmRun], indicator: str) -> list[Standing]:
-    """The arms that came to their end with every seed, the highest first.
+    """Return the arms that came to their end with every seed, the highest first.
 
-    What counts is ``indicator`` of the last evaluation, with the run's own best unclip ratio.
+    ``indicator`` of the last evaluation counts, with the run's own best unclip ratio.
     """
-    found = []
-    for arm, own in by_arm(runs).items():
-        values = [run.last.at_best(indicator)[indicator] for run in own]
-        if not any(run.diverged for run in own):
-            found.append(Standing(arm, mean(values), max(values) - min(values), len(own)))
-    return sorted(found, key=lambda standing: -standing.value)
+    ranking = []
+    for arm, arm_runs in by_arm(runs).items():
+        values = [run.last.at_best(indicator)[indicator] for run in arm_runs]
+        if not any(run.diverged for run in arm_runs):
+            ranking.append(Standing(arm, mean(values), max(values) - min(values), len(arm_runs)))
+    return sorted(ranking, key=lambda standing: -standing.value)
 
 
 def verdict(runs: Sequence[ArmRun], indicator: str) -> str:
@@ -151,14 +151,14 @@ def _stricter(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str
         return []
     stricter, arms = indicator + STRICTER, by_arm(runs)
     values = {
-        each.arm: mean(run.last.at_best(indicator)[stricter] for run in arms[each.arm])
-        for each in ranked
+        standing.arm: mean(run.last.at_best(indicator)[stricter] for run in arms[standing.arm])
+        for standing in ranked
     }
     leader = max(values, key=lambda arm: values[arm])
     if values[leader] == values[ranked[0].arm]:
         return []
-    own, other = values[ranked[0].arm], values[leader]
-    return [f"At IoU 0.7 {leader} leads: {stricter} {other:.4f}, {ranked[0].arm} {own:.4f}."]
+    runner_up, other = values[ranked[0].arm], values[leader]
+    return [f"At IoU 0.7 {leader} leads: {stricter} {other:.4f}, {ranked[0].arm} {runner_up:.4f}."]
 
 
 def _below_start(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str) -> list[str]:
@@ -181,11 +181,11 @@ ratio. hmean is at IoU 0.5, hmean_70 at 0.7. minutes: of training, without evalu
 def table(runs: Sequence[ArmRun], indicator: str) -> str:
     """One row for each start and each arm; figures are means over seeds."""
     arms = by_arm(runs)
-    seeds = max(len(own) for own in arms.values())
+    seeds = max(len(arm_runs) for arm_runs in arms.values())
     header = [*HEADER, *(["spread"] if seeds > 1 else [])]
     rows = _start_rows(arms, indicator)
-    rows += [_arm_row(arm, own, indicator) for arm, own in arms.items()]
-    spread = {each.arm: f"{each.spread:.4f}" for each in standings(runs, indicator)}
+    rows += [_arm_row(arm, arm_runs, indicator) for arm, arm_runs in arms.items()]
+    spread = {standing.arm: f"{standing.spread:.4f}" for standing in standings(runs, indicator)}
     if seeds > 1:
         rows = [[*row, spread.get(row[0], "")] for row in rows]
     legend = LEGEND.format(indicator=indicator)
@@ -197,10 +197,12 @@ def table(runs: Sequence[ArmRun], indicator: str) -> str:
 
 
 def _start_rows(arms: Mapping[str, Sequence[ArmRun]], indicator: str) -> list[list[str]]:
-    """A row for each different start, with the arms that it is of where there are several."""
+    """Return a row per different start, with the arms that share it if there are several."""
     owners: dict[tuple[str, ...], list[str]] = {}
-    for arm, own in arms.items():
-        owners.setdefault(tuple(_rate_cells([run.start for run in own], indicator)), []).append(arm)
+    for arm, arm_runs in arms.items():
+        owners.setdefault(
+            tuple(_rate_cells([run.start for run in arm_runs], indicator)), []
+        ).append(arm)
     rest = [""] * (len(HEADER) - 7)
     return [
         ["start" if len(owners) == 1 else f"start of {', '.join(names)}", *cells, *rest]
@@ -208,17 +210,17 @@ def _start_rows(arms: Mapping[str, Sequence[ArmRun]], indicator: str) -> list[li
     ]
 
 
-def _arm_row(arm: str, own: Sequence[ArmRun], indicator: str) -> list[str]:
-    kept = [run.best(indicator) for run in own]
-    losses = [run.loss for run in own if run.loss is not None]
-    diverged = [str(run.seed) for run in own if run.diverged]
+def _arm_row(arm: str, arm_runs: Sequence[ArmRun], indicator: str) -> list[str]:
+    kept = [run.best(indicator) for run in arm_runs]
+    losses = [run.loss for run in arm_runs if run.loss is not None]
+    diverged = [str(run.seed) for run in arm_runs if run.diverged]
     return [
         arm,
-        *_rate_cells([run.last for run in own], indicator),
+        *_rate_cells([run.last for run in arm_runs], indicator),
         _each([str(result.step) for result in kept]),
         *_mean_cells(kept, lambda result: result.at_best(indicator)),
         f"{mean(losses):.4f}" if losses else "",
-        f"{mean(run.minutes for run in own):.1f}",
+        f"{mean(run.minutes for run in arm_runs):.1f}",
         f"diverged (seed {', '.join(diverged)})" if diverged else "",
     ]
 
@@ -241,7 +243,7 @@ def _mean_cells(
 
 
 def _each(cells: Sequence[str]) -> str:
-    """What the seeds have in common, or each seed's."""
+    """Return what the seeds have in common, or each seed's value."""
     return ", ".join(dict.fromkeys(cells))
 
 

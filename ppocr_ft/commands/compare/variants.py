@@ -47,14 +47,16 @@ def load_arms(path: str | Path, arms: Sequence[Arm], common: Sequence[str] = ())
         ConfigError: it lists every fault of every arm, what all arms share once.
     """
     _check_names(arms)
-    found = {arm.name: inspect_config(path, [*common, *arm.overrides]) for arm in arms}
+    inspected = {arm.name: inspect_config(path, [*common, *arm.overrides]) for arm in arms}
     faults = {
         name: [fault for fault in inspection.faults if fault.severity == "error"]
-        for name, inspection in found.items()
+        for name, inspection in inspected.items()
     }
     if any(faults.values()):
         raise arms_error(_described(faults), path)
-    configs = [each.config for each in found.values() if each.config is not None]
+    configs = [
+        inspection.config for inspection in inspected.values() if inspection.config is not None
+    ]
     _check_runs(configs)
     return configs
 
@@ -88,10 +90,12 @@ def _check_runs(configs: Sequence[Config]) -> None:
 
 
 def _described(faults: Mapping[str, Sequence[Fault]]) -> list[str]:
-    """A line for each, those of all arms first."""
+    """Return a line per fault, those of all arms first."""
     first, *others = faults.values()
-    shared = [fault for fault in first if others and all(fault in each for each in others)]
+    shared = [fault for fault in first if others and all(fault in listed for listed in others)]
     lines = [f"every arm: {fault.describe()}" for fault in shared]
-    for name, own in faults.items():
-        lines += [f"arm {name!r}: {fault.describe()}" for fault in own if fault not in shared]
+    for name, arm_faults in faults.items():
+        lines += [
+            f"arm {name!r}: {fault.describe()}" for fault in arm_faults if fault not in shared
+        ]
     return lines

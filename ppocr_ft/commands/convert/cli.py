@@ -68,44 +68,46 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+    arguments = argparse.ArgumentParser(
         description=DESCRIPTION.format(
             formats="\n".join(f"{form.name:14}{form.meaning}" for form in FORMATS.values())
         ),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("source", type=Path, metavar="PATH", help="a label file, or a folder of them")
-    made.add_argument("--from", dest="from_format", required=True, choices=tuple(FORMATS))
+    arguments.add_argument(
+        "source", type=Path, metavar="PATH", help="a label file, or a folder of them"
+    )
+    arguments.add_argument("--from", dest="from_format", required=True, choices=tuple(FORMATS))
     writable = [form.name for form in FORMATS.values() if form.writer]
-    made.add_argument(
+    arguments.add_argument(
         "--to", dest="to_format", default="ppocr", choices=writable, help="default: ppocr"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--images", type=Path, metavar="DIR", help="where the images are; default: where PATH is"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
         help="folder for Label.txt, annotations.json or gt_*.txt; default: the images' folder",
     )
-    made.add_argument(
+    arguments.add_argument(
         "--split",
         type=_share,
         metavar="SHARE",
         help="this share of the images into train, the others into val (train.txt and val.txt, "
         "or .json, or folders)",
     )
-    made.add_argument("--seed", type=int, default=0, help="of the split; default: 0")
-    made.add_argument(
+    arguments.add_argument("--seed", type=int, default=0, help="of the split; default: 0")
+    arguments.add_argument(
         "--negatives",
         action="store_true",
         help="images of the folder that no label names are images without text",
     )
-    made.add_argument("--skip-bad", action="store_true", help="write what has no fault")
-    made.add_argument("--force", action="store_true", help="overwrite files that are there")
-    return made
+    arguments.add_argument("--skip-bad", action="store_true", help="write what has no fault")
+    arguments.add_argument("--force", action="store_true", help="overwrite files that are there")
+    return arguments
 
 
 def _share(text: str) -> float:
@@ -128,7 +130,7 @@ def described(finding: Finding) -> str:
 
 
 def summary(done: Conversion, to_format: str, images: Path) -> list[str]:
-    """What was written, and what was not."""
+    """Describe what was written, and what was not."""
     lines = []
     if done.errors:
         lines.append(f"{done.errors} fault{'s' * (done.errors > 1)}, listed above")

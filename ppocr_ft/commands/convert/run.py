@@ -118,7 +118,7 @@ def _look_for_unlabelled(reading: Reading, request: Request) -> None:
 
 
 def _writable(reading: Reading, writer: Writer, bar: ProgressBar) -> list[Entry]:
-    """The entries that the writer can write; the others are reported."""
+    """Return the entries that the writer can write; report the others."""
     writable = []
     entries = reading.entries
     for entry in bar(entries, len(entries), TITLE) if writer.needs_size else entries:

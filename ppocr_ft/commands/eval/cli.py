@@ -21,9 +21,11 @@ RESULT_KEYS = ("precision", "recall", "hmean", "precision_70", "recall_70", "hme
 
 @command
 def main(argv: Sequence[str]) -> int:
-    made = parser("Evaluate a detector: precision, recall, hmean at IoU 0.5 and 0.7.", EXAMPLES)
-    made.add_argument("--json", action="store_true", help="the last line is one JSON object")
-    options = made.parse_args(argv)
+    arguments = parser(
+        "Evaluate a detector: precision, recall, hmean at IoU 0.5 and 0.7.", EXAMPLES
+    )
+    arguments.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    options = arguments.parse_args(argv)
     config = config_of(options)
 
     import_paddle()  # here, so that --help and wrong configs need not wait for it
@@ -45,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def describe(summary: dict[str, float]) -> str:
-    """The rates as a table."""
+    """Format the rates as a table."""
     lines = ["            precision   recall    hmean"]
     for name, suffix in (("IoU 0.5", ""), ("IoU 0.7", "_70")):
         rates = (summary[f"{rate}{suffix}"] for rate in ("precision", "recall", "hmean"))

@@ -61,19 +61,19 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
-    made = parser("Export a detector, proved equal to the trained one.", EXAMPLES + EPILOGUE)
-    made.add_argument(
+    arguments = parser("Export a detector, proved equal to the trained one.", EXAMPLES + EPILOGUE)
+    arguments.add_argument(
         "--legacy", action="store_true", help="the program as inference.pdmodel, for PaddleOCR 2"
     )
-    made.add_argument("--onnx", action="store_true", help="inference.onnx too")
-    made.add_argument(
+    arguments.add_argument("--onnx", action="store_true", help="inference.onnx too")
+    arguments.add_argument(
         "--parity-images",
         type=count_or_all,
         default=PARITY_IMAGES,
         metavar="N",
         help=f"validation images to compare on, or 'all' ({PARITY_IMAGES})",
     )
-    return made.parse_args(argv)
+    return arguments.parse_args(argv)
 
 
 def count_or_all(text: str) -> int | None:

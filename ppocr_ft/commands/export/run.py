@@ -134,7 +134,7 @@ def _released_name(config: Config) -> str:
 
 
 def inference_settings(config: Config) -> InferenceSettings:
-    """What ``inference.yml`` is to say: the config's ``Eval`` and ``PostProcess``.
+    """Return what ``inference.yml`` says: the config's ``Eval`` and ``PostProcess``.
 
     Raises:
         ConfigError: PaddleOCR 3 has no words for it.
@@ -157,9 +157,9 @@ def _check_operators(given: Mapping[str, Mapping[str, object]]) -> None:
     missing = sorted(PIXEL_OPERATORS - given.keys())
     others = sorted(given.keys() - PIXEL_OPERATORS - LABEL_OPERATORS)
     if missing or others:
-        found = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(others)}"
+        difference = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(others)}"
         raise ConfigError(
-            f"{found}; PaddleOCR 3 prepares images by {', '.join(sorted(PIXEL_OPERATORS))}",
+            f"{difference}; PaddleOCR 3 prepares images by {', '.join(sorted(PIXEL_OPERATORS))}",
             key="Eval.dataset.transforms",
         )
     if given["DecodeImage"].get("ignore_orientation"):
@@ -204,9 +204,9 @@ def _make(
         models = {name: open_model(path, cpu_threads(config)) for name, path in written.items()}
     except (WorkerFailed, ConfigError, WeightsError) as error:
         raise ExportRefused(f"the model could not be made: {error}") from None
-    judged = bar(_judged(config, network, images), len(images), "compare")
+    images_with_maps = bar(_judged(config, network, images), len(images), "compare")
     try:
-        parity = compare(judged, post_process(config), models)
+        parity = compare(images_with_maps, post_process(config), models)
     except ValueError as error:
         if isinstance(error, (ConfigError, DataError)):
             raise

@@ -51,11 +51,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
-    made = parser("Find a learning rate by trying many.", EXAMPLES + EPILOGUE)
-    made.add_argument("--start", type=float, default=1e-7, metavar="LR", help="first rate (1e-7)")
-    made.add_argument("--end", type=float, default=1.0, metavar="LR", help="last rate (1)")
-    made.add_argument("--steps", type=int, default=100, metavar="N", help="how many rates (100)")
-    return made.parse_args(argv)
+    arguments = parser("Find a learning rate by trying many.", EXAMPLES + EPILOGUE)
+    arguments.add_argument(
+        "--start", type=float, default=1e-7, metavar="LR", help="first rate (1e-7)"
+    )
+    arguments.add_argument("--end", type=float, default=1.0, metavar="LR", help="last rate (1)")
+    arguments.add_argument(
+        "--steps", type=int, default=100, metavar="N", help="how many rates (100)"
+    )
+    return arguments.parse_args(argv)
 
 
 def say(text: str) -> None:
@@ -66,13 +70,13 @@ def report(config: Config, search: LrSearch) -> int:
     """Print the rates and how to use them, or why there are none."""
     from ppocr_ft.commands.find_lr.run import LrSuggestion, lr_override
 
-    found = search.suggestion
-    if not isinstance(found, LrSuggestion):
-        print(f"no learning rate found: {found.reason}")
+    suggestion = search.suggestion
+    if not isinstance(suggestion, LrSuggestion):
+        print(f"no learning rate found: {suggestion.reason}")
         return NOT_FOUND
     print(
-        f"valley:   {found.valley:.1e}, two thirds through {found.begin:.1e} ... "
-        f"{found.bottom:.1e}\nsteepest: {found.steepest:.1e}\n\n"
-        f"  -o {lr_override(config, found.valley)}"
+        f"valley:   {suggestion.valley:.1e}, two thirds through {suggestion.begin:.1e} ... "
+        f"{suggestion.bottom:.1e}\nsteepest: {suggestion.steepest:.1e}\n\n"
+        f"  -o {lr_override(config, suggestion.valley)}"
     )
     return 0

@@ -26,8 +26,11 @@ HEADROOM = 1.15
 
 
 def lr_range_csv(test: LrRange) -> str:
-    """One line a step: the base rate, the loss before the update, the same batch's loss with the
-    weights of the start, their smoothed quotient with its standard error, the smoothed loss."""
+    """Return a CSV line per step.
+
+    Its columns: the base rate, the loss before the update, the same batch's loss with the weights
+    of the start, their smoothed quotient with its standard error, the smoothed loss.
+    """
     curve = test.curve
     relative, errors = relative_loss(curve)
     text = io.StringIO()
@@ -41,7 +44,7 @@ def lr_range_csv(test: LrRange) -> str:
 
 
 def lr_range_picture(test: LrRange, suggestion: LrSuggestion | NoLrSuggestion) -> bytes:
-    """A PNG: the loss over the rate, raw and smoothed, with the suggested rates."""
+    """Draw the loss over the rate, raw and smoothed, with the suggested rates; return a PNG."""
     curve = test.curve
     figure = Figure(figsize=SIZE_INCHES, layout="constrained")
     FigureCanvasAgg(figure)

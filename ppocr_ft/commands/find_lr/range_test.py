@@ -71,7 +71,7 @@ class LrSweep:
             raise ConfigError(message, key="--steps")
 
     def __call__(self, step: int) -> float:
-        """The base rate of step 0, 1, ..., steps - 1."""
+        """Return the base rate of step 0, 1, ..., steps - 1."""
         share = step / (self.steps - 1)
         return float(self.start ** (1 - share) * self.end**share)
 
@@ -143,7 +143,7 @@ def lr_range_test(
 
 
 def _steps(feed: Feed) -> Generator[Iterator[TrainBatch], None, None]:
-    """The batches of each step, epoch after epoch."""
+    """Yield the batches of each step, epoch after epoch."""
     for epoch in count(1):
         with closing(feed.epoch(epoch)) as batches:
             for first in batches:
@@ -167,11 +167,11 @@ class _StartingWeights:
         self.loss = 0.0
 
     def watching(self, batches: Iterator[TrainBatch]) -> Iterator[TrainBatch]:
-        """A step's batches, on their way to it; then ``loss`` is their mean loss."""
+        """Pass on a step's batches; then ``loss`` is their mean loss with the start's weights."""
         self._network.train()
         self.loss = 0.0
-        for each in batches:
+        for batch in batches:
             with paddle.no_grad(), self._precision.auto_cast():
-                losses = self._loss(self._forward(each.batch.images).maps, each.batch.targets)
-            self.loss += each.share * float(losses["loss"])
-            yield each
+                losses = self._loss(self._forward(batch.batch.images).maps, batch.batch.targets)
+            self.loss += batch.share * float(losses["loss"])
+            yield batch

@@ -74,7 +74,7 @@ def find_lr(config: Config, sweep: LrSweep, say: Callable[[str], None] = print) 
 
 
 def lr_override(config: Config, rate: float) -> str:
-    """What sets the base rate's highest value: ``Optimizer.lr.learning_rate=5.0e-04``.
+    """Return the override that sets the base rate: ``Optimizer.lr.learning_rate=5.0e-04``.
 
     With ``scale_lr`` it is the value that becomes ``rate`` once it is multiplied.
     """
@@ -84,4 +84,4 @@ def lr_override(config: Config, rate: float) -> str:
     if key != "values":
         return f"Optimizer.lr.{key}={value:.1e}"
     factor = value / highest
-    return f"Optimizer.lr.values=[{','.join(f'{each * factor:.1e}' for each in lr.values or ())}]"
+    return f"Optimizer.lr.values=[{','.join(f'{value * factor:.1e}' for value in lr.values or ())}]"

@@ -70,8 +70,11 @@ class LrCurve:
 
 @dataclass(frozen=True)
 class LrSuggestion:
-    """Base rates. ``valley`` is the one to take; the valley lies between ``begin`` and
-    ``bottom``, where the loss is lowest."""
+    """Suggested base rates.
+
+    ``valley`` is the one to take. The valley lies between ``begin`` and ``bottom``, where the
+    loss is lowest.
+    """
 
     steepest: float
     valley: float
@@ -105,15 +108,15 @@ def relative_loss(curve: LrCurve) -> tuple[Floats, Floats]:
 
 
 def smoothed_loss(curve: LrCurve) -> Floats:
-    """The relative loss (n,) in the losses' own unit: as if all batches were equally hard."""
+    """Return the relative loss (n,) in the losses' unit, as if all batches were equally hard."""
     relative, _ = relative_loss(curve)
     return relative * curve.start_losses.mean() if len(curve) else relative
 
 
 def suggest_lr(curve: LrCurve, ending: Ending) -> LrSuggestion | NoLrSuggestion:
-    """The rates that the curve speaks for, or why it speaks for none.
+    """Suggest the rates that the curve supports, or say why it supports none.
 
-    ``ending`` is what the test was ended by.
+    ``ending`` says what ended the test.
     """
     reason = _unclear(curve, ending)
     if reason:
@@ -168,11 +171,11 @@ def _suggestion(curve: LrCurve) -> LrSuggestion:
 
 
 class DivergenceWatch:
-    """Tells when a range test has seen enough: the relative loss, smoothed over the steps so far,
-    has risen again.
+    """Tell when a range test has seen enough.
 
-    A multiple of the lowest loss, the usual sign, may never come: DBLoss is bounded (its Dice
-    terms by their weights), and fine-tuning starts low. So it is the share of the fall that counts.
+    That is when the relative loss, smoothed over the steps so far, has risen again. A multiple of
+    the lowest loss, the usual sign, may never come: DBLoss is bounded (its Dice terms by their
+    weights), and fine-tuning starts low. So the share of the fall counts.
     """
 
     def __init__(self, steps_per_decade: float) -> None:

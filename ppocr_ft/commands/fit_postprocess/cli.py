@@ -57,44 +57,48 @@ def main(argv: Sequence[str]) -> int:
     print(device(config), flush=True)
     detector, coverage = objects.network(config)
     print(coverage, flush=True)
-    found = fit_postprocess(config, detector, what_to_try(config, options), progress)
-    print(f"{found.cost_text()}\n\n{fit_report(found.fitted)}\n")
-    verified = found.verify(detector, progress)
+    fit = fit_postprocess(config, detector, what_to_try(config, options), progress)
+    print(f"{fit.cost_text()}\n\n{fit_report(fit.fitted)}\n")
+    verified = fit.verify(detector, progress)
     print(describe(verified))
-    found.save(out)
+    fit.save(out)
     print(f"{out}: a config to go on with; beside it heatmap.png, fit_postprocess.csv")
-    for fault in found.faults.faults:
+    for fault in fit.faults.faults:
         print(fault, file=sys.stderr)
     if options.json:
-        print(json.dumps(as_json(found.fitted)))
-    return WRONG_INPUT if found.faults.faults else 0
+        print(json.dumps(as_json(fit.fitted)))
+    return WRONG_INPUT if fit.faults.faults else 0
 
 
 def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None:
-    """Fit to the best weights of a run that is over. Where that fails the run is none the worse:
-    why is said, and what does it later."""
+    """Fit to the best weights of a run that is over.
+
+    If that fails, the run stays as it is, and the user is told why and which command does it later.
+    """
     from ppocr_ft.commands.fit_postprocess.console import fit_summary
     from ppocr_ft.commands.fit_postprocess.run import after_training
     from ppocr_ft.runs.folder import FITTED_CONFIG
 
     try:
-        found = after_training(config, folder, progress)
-        found.save(folder / FITTED_CONFIG)
+        fit = after_training(config, folder, progress)
+        fit.save(folder / FITTED_CONFIG)
     except (OSError, UserInputError) as error:
         say(f"\npost-processing was not fitted: {error}\ntools/fit_postprocess.py does it alone")
         return
-    say(f"\n{fit_summary(found.fitted)}\na config to go on with: {folder / FITTED_CONFIG}")
+    say(f"\n{fit_summary(fit.fitted)}\na config to go on with: {folder / FITTED_CONFIG}")
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
-    made = parser("Fit thresholds, unclip ratio and resize to Eval's images.", EXAMPLES + EPILOGUE)
-    made.add_argument(
+    arguments = parser(
+        "Fit thresholds, unclip ratio and resize to Eval's images.", EXAMPLES + EPILOGUE
+    )
+    arguments.add_argument(
         "--objective",
         choices=OBJECTIVES,
         default="mean",
         help="what is maximised: hmean at IoU 0.5, at 0.7, or their mean (mean)",
     )
-    made.add_argument(
+    arguments.add_argument(
         "--resizes",
         nargs="+",
         type=resize,
@@ -108,18 +112,18 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "--threshs": "0.15 to 0.4 by 0.05, 0.5",
     }
     for name, default in values.items():
-        made.add_argument(
+        arguments.add_argument(
             name, nargs="+", type=float, metavar="X", help=f"values to try ({default})"
         )
-    made.add_argument(
+    arguments.add_argument(
         "--score-modes", nargs="+", choices=("fast", "slow"), help="modes to try (both)"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--folds", type=folds, default=5, metavar="N", help="parts that are held out in turn (5)"
     )
-    made.add_argument("--out", metavar="FILE", help="config to write")
-    made.add_argument("--json", action="store_true", help="the last line is one JSON object")
-    return made.parse_args(argv)
+    arguments.add_argument("--out", metavar="FILE", help="config to write")
+    arguments.add_argument("--json", action="store_true", help="the last line is one JSON object")
+    return arguments.parse_args(argv)
 
 
 def resize(text: str) -> tuple[int, str] | None:
@@ -144,7 +148,7 @@ def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
     from ppocr_ft.commands.fit_postprocess.grid import LimitedResize, nearby_resizes
     from ppocr_ft.commands.fit_postprocess.run import FitOptions
 
-    wanted = options.resizes
+    resizes = options.resizes
     given = {
         name: value
         for name in ("unclip_ratios", "box_threshs", "threshs", "score_modes")
@@ -153,15 +157,17 @@ def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
     return FitOptions(
         objective=options.objective,
         resizes=nearby_resizes(config)
-        if wanted is None
-        else [LimitedResize(*each) for each in wanted if each is not None],
+        if resizes is None
+        else [
+            LimitedResize(*side_and_type) for side_and_type in resizes if side_and_type is not None
+        ],
         folds=options.folds,
         **given,
     )
 
 
 def describe(verified: Verified) -> str:
-    """What an evaluation of the choice found beside what the search had said."""
+    """Describe the evaluation of the choice beside what the search had found."""
     rates = ", ".join(
         f"{name} {verified.evaluated[name]:.4f} ({verified.searched[name]:.4f})"
         for name in ("hmean", "hmean_70")

@@ -31,12 +31,12 @@ def fit_report(fitted: Fitted) -> str:
 
 
 def fit_notes(fitted: Fitted) -> str:
-    """The report without the heat map."""
+    """Return the report without the heat map."""
     return "\n\n".join((fit_table(fitted), plateau_text(fitted), verdict_text(fitted)))
 
 
 def fit_summary(fitted: Fitted) -> str:
-    """The chosen values, their rates beside the config's, and what the choice was judged by."""
+    """Describe the chosen values, their rates, the config's, and how the choice was judged."""
     tally = fitted.tally
     chosen = tally.setting(fitted.chosen)
     rates, before = tally.rates(fitted.chosen), tally.rates(fitted.own)
@@ -51,7 +51,7 @@ def fit_summary(fitted: Fitted) -> str:
 
 
 def fit_table(fitted: Fitted) -> str:
-    """The config's values, those with the labels' unclip ratio, the fitted, each resize's."""
+    """Tabulate the config's values, the labels' unclip ratio, the fitted, each resize's."""
     values = fitted.tally.values(fitted.objective)
     rows = {"config": fitted.own, "labels' unclip_ratio": fitted.start, "fitted": fitted.best}
     if len(fitted.tally.resizes) > 1:
@@ -60,9 +60,9 @@ def fit_table(fitted: Fitted) -> str:
             here[r] = values[r]
             rows[f"best at {resize}"] = best_cell(here, fitted.own)
     table = [_row(fitted, name, cell) for name, cell in rows.items()]
-    judged = fitted.held_out
-    if judged is not None:
-        rates = (f"{judged.hmean:.4f}", f"{judged.hmean_70:.4f}")
+    held = fitted.held_out
+    if held is not None:
+        rates = (f"{held.hmean:.4f}", f"{held.hmean_70:.4f}")
         table.append(["fitted, held out", *[""] * 5, *rates])
     return markdown_table(HEADER, table)
 
@@ -82,7 +82,7 @@ def _row(fitted: Fitted, name: str, cell: Cell) -> list[str]:
 
 
 def plane(fitted: Fitted) -> NDArray[np.float64]:
-    """The objective (unclip_ratio, box_thresh) with the fitted resize, thresh and score mode."""
+    """Return the objective (unclip_ratio, box_thresh) with the other values as fitted."""
     return np.asarray(fitted.tally.values(fitted.objective)[fitted.best[:3]])
 
 
@@ -95,8 +95,10 @@ def plane_title(fitted: Fitted) -> str:
 
 
 def heat_map_text(fitted: Fitted) -> str:
-    """One row for each unclip ratio, one column for each box_thresh, thousandths; the fitted one
-    in brackets, + where it is as good."""
+    """Draw the objective as text, in thousandths: a row per unclip ratio, a column per box_thresh.
+
+    The fitted cell is in brackets; + marks those that are as good.
+    """
     values, grid, best = plane(fitted), fitted.tally.grid, fitted.best
     stride = -(-len(grid.box_threshs) // MAX_MAP_COLUMNS)
     columns = [b for b in range(len(grid.box_threshs)) if b % stride == best.box_thresh % stride]
@@ -135,7 +137,7 @@ def plateau_text(fitted: Fitted) -> str:
 
 
 def edges(fitted: Fitted) -> list[str]:
-    """A line for each fitted value that is the last one that was tried."""
+    """Return a line per fitted value that is the last one that was tried."""
     grid, best = fitted.tally.grid, fitted.best
     axes = {
         "thresh": (grid.threshs, best.thresh),
@@ -151,38 +153,38 @@ def edges(fitted: Fitted) -> list[str]:
 
 
 def verdict_text(fitted: Fitted) -> str:
-    """What the choice gains on the images it was made on and on others, and what follows."""
-    judged, what = fitted.held_out, OBJECTIVES[fitted.objective]
+    """Say what the choice gains on the images it was made on and on others, and what follows."""
+    held, what = fitted.held_out, OBJECTIVES[fitted.objective]
     if not fitted.tally.values(fitted.objective)[fitted.best]:
         return f"{what}: 0 with all values that were tried; the config's own stay"
     if fitted.best == fitted.own:
         return f"no other values are better than the config's own by more than {FLAT:g} ({what})"
     fit = f"{what}: {fitted.gain:+.4f} on the images that the choice was made on"
-    if judged is None:
+    if held is None:
         return f"{fit}; with one image there is none to test it on: the config's own values stay"
     tested = (
-        f"{fit}, {judged.gain:+.4f} +- {judged.gain_error:.4f} on images held out "
-        f"({len(judged.choices)} folds)"
+        f"{fit}, {held.gain:+.4f} +- {held.gain_error:.4f} on images held out "
+        f"({len(held.choices)} folds)"
     )
-    if judged.is_sure:
+    if held.is_sure:
         return f"{tested}: the fitted values are taken"
     return (
-        f"{tested}, which may be chance (lower bound {judged.gain_low:+.4f}): the config's own "
+        f"{tested}, which may be chance (lower bound {held.gain_low:+.4f}): the config's own "
         "values stay"
     )
 
 
 def as_json(fitted: Fitted) -> dict[str, object]:
-    """The choice, its rates, and what it was judged by."""
-    tally, judged = fitted.tally, fitted.held_out
-    held: dict[str, object] | None = None
-    if judged is not None:
-        held = {
-            "hmean": judged.hmean,
-            "hmean_70": judged.hmean_70,
-            "gain": judged.gain,
-            "gain_error": judged.gain_error,
-            "folds": len(judged.choices),
+    """Return the choice, its rates, and how it was judged."""
+    tally, held_out = fitted.tally, fitted.held_out
+    held_values: dict[str, object] | None = None
+    if held_out is not None:
+        held_values = {
+            "hmean": held_out.hmean,
+            "hmean_70": held_out.hmean_70,
+            "gain": held_out.gain,
+            "gain_error": held_out.gain_error,
+            "folds": len(held_out.choices),
         }
     cells = {
         "config": fitted.own,
@@ -196,12 +198,12 @@ def as_json(fitted: Fitted) -> dict[str, object]:
             name: {**vars(tally.setting(cell)), **tally.rates(cell)} for name, cell in cells.items()
         },
         "gain": fitted.gain,
-        "held_out": held,
+        "held_out": held_values,
     }
 
 
 def fit_csv(fitted: Fitted) -> str:
-    """A line for each combination that was tried."""
+    """Return a CSV line per combination that was tried."""
     tally, text = fitted.tally, io.StringIO()
     hmean, hmean_70 = tally.values("hmean"), tally.values("hmean_70")
     writer = csv.writer(text, lineterminator="\n")

@@ -87,7 +87,7 @@ class Grid:
         )
 
     def with_ratios(self, ratios: Iterable[float]) -> Grid:
-        """The same with other unclip ratios."""
+        """Return the grid with other unclip ratios."""
         return replace(self, unclip_ratios=tuple(sorted(ratios)))
 
 
@@ -97,7 +97,7 @@ def rising(values: Iterable[float], digits: int = RATIO_DIGITS) -> tuple[float, 
 
 
 def ratio_step(start: float) -> float:
-    """The step between two unclip ratios about ``start``."""
+    """Return the step between two unclip ratios near ``start``."""
     return max(STEP_UNIT, round(start * STEP_SHARE / STEP_UNIT) * STEP_UNIT)
 
 
@@ -113,9 +113,12 @@ def ratios_about(start: float) -> tuple[float, ...]:
 def more_ratios(
     tried: Sequence[float], best: int, flat: tuple[float, float], step: float
 ) -> tuple[float, ...]:
-    """What to try next where ``tried[best]`` is the best, and those in ``flat``, from the lowest
-    to the highest, are as good: further ones where these reach the end of what was tried,
-    otherwise those half a step to the best one's sides; none where those are tried already."""
+    """Return the unclip ratios to try next, if ``tried[best]`` is the best so far.
+
+    ``flat`` are the lowest and the highest ratio that are as good. If they reach the end of what
+    was tried, these are ratios beyond it; otherwise those half a step on either side of the best;
+    none if these are tried already.
+    """
     low, high = flat
     numbers = range(1, GROWN_STEPS + 1)
     if high == tried[-1]:
@@ -151,7 +154,7 @@ class LimitedResize:
 
 
 def by_resize(config: Config, resizes: Sequence[LimitedResize]) -> dict[str, Config]:
-    """The config itself, then with each other resize, by their names.
+    """Return the config itself, then with each other resize, by the names of the resizes.
 
     Raises:
         ConfigError: there are others, and the config has no DetResizeForTest.
@@ -175,13 +178,14 @@ def resize_name(config: Config) -> str:
 
 
 def resizer_of(config: Config) -> OperatorSection | None:
-    """The last one of ``Eval``."""
-    found = [op for op in config.Eval.dataset.transforms if op.is_a(DetResizeForTest)]
-    return found[-1] if found else None
+    """Return the last DetResizeForTest of ``Eval``."""
+    resizers = [op for op in config.Eval.dataset.transforms if op.is_a(DetResizeForTest)]
+    return resizers[-1] if resizers else None
 
 
 def with_resize(config: Config, resize: LimitedResize) -> Config:
-    """
+    """Return the config with another resize.
+
     Raises:
         ConfigError: the config has no DetResizeForTest.
     """
@@ -193,24 +197,26 @@ def with_resize(config: Config, resize: LimitedResize) -> Config:
             key="Eval.dataset.transforms",
         )
     keys = {"limit_side_len": resize.limit_side_len, "limit_type": resize.limit_type}
-    made = OPERATORS["DetResizeForTest"].model_validate(keys)
+    resizer = OPERATORS["DetResizeForTest"].model_validate(keys)
     dataset = config.Eval.dataset
-    changed = tuple(made if op is replaced else op for op in dataset.transforms)
+    changed = tuple(resizer if op is replaced else op for op in dataset.transforms)
     dataset = dataset.model_copy(update={"transforms": changed})
     return config.model_copy(update={"Eval": config.Eval.model_copy(update={"dataset": dataset})})
 
 
 def nearby_resizes(config: Config) -> list[LimitedResize]:
-    """A smaller and a larger one of the config's kind; none where it fixes the shape."""
+    """Return a smaller and a larger resize of the config's kind; none if it fixes the shape."""
     resizer = resizer_of(config)
     if resizer is None or resizer.image_shape is not None:
         return []
-    own = _limits(resizer)
+    limits = _limits(resizer)
     sides = [
-        max(round(own.limit_side_len * factor / STRIDE_PX) * STRIDE_PX, STRIDE_PX)
+        max(round(limits.limit_side_len * factor / STRIDE_PX) * STRIDE_PX, STRIDE_PX)
         for factor in NEARBY_FACTORS
     ]
-    return [LimitedResize(side, own.limit_type) for side in sides if side != own.limit_side_len]
+    return [
+        LimitedResize(side, limits.limit_type) for side in sides if side != limits.limit_side_len
+    ]
 
 
 def _limits(resizer: OperatorSection) -> LimitedResize:

@@ -26,9 +26,11 @@ MARKS = {"fitted": "*", "config": "o", "labels' unclip_ratio": "D"}
 
 
 def heat_map(fitted: Fitted) -> bytes:
-    """A PNG: the objective over unclip_ratio and box_thresh, with the fitted resize, thresh
-    and score mode; framed what is as good as the fitted values; marks on these, the config's and
-    the labels'."""
+    """Draw the objective over unclip_ratio and box_thresh; return a PNG.
+
+    Resize, thresh and score mode are the fitted ones. A frame holds what is as good as the fitted
+    values; marks are on these, the config's and the labels'.
+    """
     values, grid = plane(fitted), fitted.tally.grid
     size = np.maximum(np.multiply(values.shape[::-1], CELL_INCHES) + MARGIN_INCHES, LEAST_INCHES)
     figure = Figure(figsize=tuple(size.tolist()), layout="constrained")
@@ -42,12 +44,12 @@ def heat_map(fitted: Fitted) -> bytes:
     _numbers(axes, values, best)
     _frame(axes, values >= values[fitted.best.unclip_ratio, fitted.best.box_thresh] - FLAT)
     _marks(axes, fitted)
-    for ticks, labels, shown in (
+    for ticks, labels, tick_values in (
         (axes.set_xticks, axes.set_xticklabels, grid.box_threshs),
         (axes.set_yticks, axes.set_yticklabels, grid.unclip_ratios),
     ):
-        ticks(range(len(shown)))
-        labels([f"{value:g}" for value in shown])
+        ticks(range(len(tick_values)))
+        labels([f"{value:g}" for value in tick_values])
     axes.set_xlabel("box_thresh")
     axes.set_ylabel("unclip_ratio")
     axes.set_title(plane_title(fitted).replace(", with ", "\n"), fontsize=10)

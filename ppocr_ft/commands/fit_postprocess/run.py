@@ -92,8 +92,11 @@ class Verified:
 
 @dataclass(frozen=True)
 class PostProcessFit:
-    """``exact`` is DetMetric's summary with the config's own values on maps as the network gave
-    them, ``chosen`` the config with the values that were chosen."""
+    """A fit and what it was made from.
+
+    ``exact`` is DetMetric's summary with the config's own values on maps as the network gave
+    them, ``chosen`` the config with the values that were chosen.
+    """
 
     config: Config
     chosen: Config
@@ -103,7 +106,7 @@ class PostProcessFit:
     faults: FaultLog
 
     def cost_text(self) -> str:
-        """What keeping maps as whole numbers costs, on these images."""
+        """Say what keeping maps as whole numbers costs on these images."""
         kept = self.fitted.tally.rates(self.fitted.own)
         pairs = (f"{kept[rate]:.4f} ({self.exact[rate]:.4f})" for rate in ("hmean", "hmean_70"))
         return (
@@ -132,9 +135,10 @@ class PostProcessFit:
 
 
 def check_room(out: Path, key: str) -> None:
-    """
+    """Check that ``PostProcessFit.save`` can write.
+
     Raises:
-        ConfigError: naming ``key``, where ``PostProcessFit.save`` couldn't write.
+        ConfigError: naming ``key``, if it can't.
     """
     if out.is_dir():
         raise ConfigError(f"{out} is a folder; expected the config's file", key=key)
@@ -147,11 +151,10 @@ def fit_postprocess(
     options: FitOptions | None = None,
     bar: ProgressBar = no_progress,
 ) -> PostProcessFit:
-    """Search for the values of ``PostProcess``, and of ``Eval``'s DetResizeForTest, that suit the
-    labelled images of ``Eval`` best.
+    """Search for the values of ``PostProcess`` and of the resize that suit ``Eval``'s images best.
 
     Raises:
-        ConfigError: a value to try is out of range, or a resize where the config has none.
+        ConfigError: a value to try is out of range, or a resize if the config has none.
         DataError: no image can be used, no text counts, or the disk has no room for the maps.
     """
     options = options or FitOptions()
@@ -171,18 +174,18 @@ def _gather_all(
     configs: Mapping[str, Config], detector: Detector, store: MapStore, bar: ProgressBar
 ) -> tuple[list[Gathered], FaultLog]:
     passes, faults = [], FaultLog()
-    for name, own in configs.items():
-        data = eval_data(own)
+    for name, resized in configs.items():
+        data = eval_data(resized)
         images = bar(data.samples(), len(data), f"evaluate {name}")
         passes.append(
             gather(
                 detector,
                 images,
-                post_process(own),
+                post_process(resized),
                 store,
                 name,
-                batch_size=own.Eval.loader.batch_size_per_card,
-                threads=cpu_threads(own),
+                batch_size=resized.Eval.loader.batch_size_per_card,
+                threads=cpu_threads(resized),
             )
         )
         faults = FaultLog(data.faults)
@@ -197,7 +200,7 @@ def _gather_all(
 
 def _plan(config: Config, resize: str, truths: Sequence[Truth], options: FitOptions) -> Plan:
     section = config.PostProcess
-    own = Setting(
+    current = Setting(
         resize, section.thresh, section.score_mode, section.unclip_ratio, section.box_thresh
     )
     start = labels_ratio(config, truths)
@@ -205,13 +208,13 @@ def _plan(config: Config, resize: str, truths: Sequence[Truth], options: FitOpti
     tried = ratios_about(start) if ratios is None else ratios
     modes = [section.score_mode] if section.box_type == "poly" else options.score_modes
     grid = Grid(
-        _with_own(options.threshs, own.thresh),
-        tuple(sorted({*modes, own.score_mode})),
-        _with_own(tried, own.unclip_ratio, start),
-        _with_own(options.box_threshs, own.box_thresh),
+        _with_own(options.threshs, current.thresh),
+        tuple(sorted({*modes, current.score_mode})),
+        _with_own(tried, current.unclip_ratio, start),
+        _with_own(options.box_threshs, current.box_thresh),
     )
     step = ratio_step(start) if ratios is None else None
-    return Plan(grid, own, start, step, options.objective, options.folds, config.Global.seed)
+    return Plan(grid, current, start, step, options.objective, options.folds, config.Global.seed)
 
 
 def _with_own(values: Iterable[float], *own: float) -> tuple[float, ...]:
@@ -219,8 +222,10 @@ def _with_own(values: Iterable[float], *own: float) -> tuple[float, ...]:
 
 
 def labels_ratio(config: Config, truths: Sequence[Truth]) -> float:
-    """The unclip ratio that gives the labels back best at the shrink ratio that training ends
-    with; the config's where it shrinks nothing or no label leaves a kernel."""
+    """Return the unclip ratio that gives the labels back best at training's last shrink ratio.
+
+    It is the config's if training shrinks nothing or no label leaves a kernel.
+    """
     shrinks = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [text for truth in truths for text in _counted(truth)]
     chosen = texts[:: max(1, len(texts) // MAX_LABELS)]
@@ -231,9 +236,9 @@ def labels_ratio(config: Config, truths: Sequence[Truth]) -> float:
 
 
 def _counted(truth: Truth) -> list[np.ndarray[Any, Any]]:
-    """The texts that DetMetric counts."""
-    found = overlaps([], truth.polygons, truth.ignored)
-    left_out = found.invalid_gt | found.ignored_gt
+    """Return the texts that DetMetric counts."""
+    overlap = overlaps([], truth.polygons, truth.ignored)
+    left_out = overlap.invalid_gt | overlap.ignored_gt
     return [text for text, out in zip(truth.polygons, left_out, strict=True) if not out]
 
 
@@ -249,8 +254,10 @@ def _with_setting(config: Config, setting: Setting) -> Config:
 
 
 def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress) -> PostProcessFit:
-    """Fit to the best weights of the run in ``folder`` at the config's own resize, over fewer
-    thresholds: one pass over the images. What an earlier fit left there goes first.
+    """Fit to the best weights of the run in ``folder``, at the config's own resize.
+
+    Fewer thresholds are tried, in one pass over the images. Files of an earlier fit are removed
+    first.
 
     Raises:
         UserInputError: as ``fit_postprocess`` and ``network``.

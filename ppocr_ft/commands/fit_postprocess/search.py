@@ -94,7 +94,7 @@ class MapStore:
         self.bytes_used += len(data)
 
     def maps(self, resize: str) -> Iterator[FloatMap]:
-        """The resize's maps (h, w), one at a time."""
+        """Yield the resize's maps (h, w), one at a time."""
         for index, size in enumerate(self._sizes.get(resize, [])):
             data = zlib.decompress(self._path(resize, index).read_bytes())
             yield restored(np.frombuffer(data, dtype=np.uint16).reshape(size))
@@ -117,17 +117,20 @@ def blocks_of(images: int, seed: int) -> NDArray[np.intp]:
 
 
 def folds_of(blocks: int, folds: int) -> list[NDArray[np.intp]]:
-    """The blocks of each fold: every block in one of them."""
+    """Return the blocks of each fold: every block in one of them."""
     count = min(folds, blocks)
     return [np.arange(first, blocks, count) for first in range(count)]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """``choices``: of each fold, what is best on the other folds. ``hmean`` and ``hmean_70``:
-    each image judged with its fold's choice. ``gain``: of the objective, over the config's own
-    values; ``gain_error`` its standard error and ``gain_low`` the bound that it is above in 95 of
-    100 resamplings of the images (bootstrap, Efron 1979)."""
+    """How the choice does on images that it was not made on.
+
+    ``choices`` has what is best on the other folds, per fold. ``hmean`` and ``hmean_70`` judge each
+    image with its fold's choice. ``gain`` is that of the objective over the config's own values,
+    ``gain_error`` its standard error, ``gain_low`` the bound that 95 of 100 resamplings of the
+    images exceed (bootstrap, Efron 1979).
+    """
 
     choices: tuple[Cell, ...]
     hmean: float
@@ -142,33 +145,34 @@ class HeldOut:
 
 
 def held_out(
-    tally: Tally, own: Cell, objective: Objective, *, folds: int, seed: int
+    tally: Tally, current: Cell, objective: Objective, *, folds: int, seed: int
 ) -> HeldOut | None:
     """Judge the choice by cross-validation; None where there are no two images to tell apart."""
     blocks = len(tally.gts)
     if blocks < 2:
         return None
     everything = np.arange(blocks)
-    judged = np.zeros((blocks, tally.counts.shape[-1]), dtype=np.int64)
+    chosen_counts = np.zeros((blocks, tally.counts.shape[-1]), dtype=np.int64)
     choices = []
     for fold in folds_of(blocks, folds):
         others = np.setdiff1d(everything, fold)
-        choice = best_cell(tally.values(objective, others), own)
-        judged[fold] = tally.at(choice)[fold]
+        choice = best_cell(tally.values(objective, others), current)
+        chosen_counts[fold] = tally.at(choice)[fold]
         choices.append(choice)
-    before = tally.at(own)
+    before = tally.at(current)
     rng = np.random.default_rng((seed, RESAMPLING))
     weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLINGS)
-    gains = _gain(weights, judged, before, tally.gts, objective)
+    gains = _gain(weights, chosen_counts, before, tally.gts, objective)
     whole = np.ones((1, blocks), dtype=np.int64)
     hmean, hmean_70 = (
-        float(score(judged.sum(axis=0), tally.gts.sum(), rate)) for rate in ("hmean", "hmean_70")
+        float(score(chosen_counts.sum(axis=0), tally.gts.sum(), rate))
+        for rate in ("hmean", "hmean_70")
     )
     return HeldOut(
         tuple(choices),
         hmean,
         hmean_70,
-        float(_gain(whole, judged, before, tally.gts, objective)[0]),
+        float(_gain(whole, chosen_counts, before, tally.gts, objective)[0]),
         float(gains.std()),
         float(np.percentile(gains, 100 - SURE_PERCENT)),
     )
@@ -181,7 +185,7 @@ def _gain(
     gts: NDArray[np.int64],
     objective: Objective,
 ) -> NDArray[np.float64]:
-    """The gain (r,) where each block counts as often as ``weights`` (r, blocks) says."""
+    """Return the gain (r,) if each block counts as often as ``weights`` (r, blocks) says."""
     texts = weights @ gts
     return score(weights @ after, texts, objective) - score(weights @ before, texts, objective)
 
@@ -191,8 +195,11 @@ MAX_GROWTHS = 6
 
 @dataclass(frozen=True)
 class Gathered:
-    """What one pass over the images left beside the maps: their labels, and DetMetric's summary
-    with the config's own values on the maps as the network gave them."""
+    """What one pass over the images left beside the maps.
+
+    ``truths`` are their labels, ``summary`` is DetMetric's with the config's own values on the maps
+    as the network gave them.
+    """
 
     truths: list[Truth]
     summary: Mapping[str, float]
@@ -233,8 +240,11 @@ def gather(
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched how. ``start`` is the unclip ratio that the labels ask for, ``step`` the
-    one between two ratios, None: no other ratios than the grid's."""
+    """What is searched, and how.
+
+    ``start`` is the unclip ratio that the labels ask for, ``step`` the distance of two ratios; None
+    means no other ratios than the grid's.
+    """
 
     grid: Grid
     own: Setting
@@ -247,8 +257,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Fitted:
-    """``best`` is ``best_cell`` of all images; ``chosen`` is that, unless held-out images deny its
-    gain."""
+    """The outcome of a search.
+
+    ``best`` is ``best_cell`` of all images; ``chosen`` is that, unless held-out images deny its
+    gain.
+    """
 
     tally: Tally
     objective: Objective
@@ -281,8 +294,11 @@ def search(
     plan: Plan,
     bar: ProgressBar = no_progress,
 ) -> Fitted:
-    """Count everything and choose. Where the best unclip ratios reach the end of what was
-    tried, further ones are tried, then those half a step to the best one's sides."""
+    """Count everything and choose.
+
+    If the best unclip ratios reach the end of what was tried, ratios beyond it are tried, then
+    those half a step on either side of the best.
+    """
     tally = count_all(store, resizes, truths, post_process, plan.grid, plan.seed, bar)
     for _ in range(MAX_GROWTHS):
         new = _wanted(tally, plan)
@@ -291,20 +307,20 @@ def search(
         grid = plan.grid.with_ratios(new)
         more = count_all(store, resizes, truths, post_process, grid, plan.seed, bar)
         tally = tally.joined(more)
-    own = tally.cell(plan.own)
-    judged = held_out(tally, own, plan.objective, folds=plan.folds, seed=plan.seed)
-    start = own._replace(unclip_ratio=tally.grid.unclip_ratios.index(plan.start))
-    return Fitted(tally, plan.objective, own, start, _best(tally, plan), judged)
+    current = tally.cell(plan.own)
+    held = held_out(tally, current, plan.objective, folds=plan.folds, seed=plan.seed)
+    start = current._replace(unclip_ratio=tally.grid.unclip_ratios.index(plan.start))
+    return Fitted(tally, plan.objective, current, start, _best(tally, plan), held)
 
 
 def _wanted(tally: Tally, plan: Plan) -> list[float]:
-    """The unclip ratios to try next."""
+    """Return the unclip ratios to try next."""
     best, values = _best(tally, plan), tally.values(plan.objective)
     if plan.step is None or not values[best]:
         return []
     tried, flat = tally.grid.unclip_ratios, plateau(tally, values, best).unclip_ratios
-    wanted = more_ratios(tried, best.unclip_ratio, flat, plan.step)
-    return [ratio for ratio in wanted if ratio not in tried]
+    ratios = more_ratios(tried, best.unclip_ratio, flat, plan.step)
+    return [ratio for ratio in ratios if ratio not in tried]
 
 
 def _best(tally: Tally, plan: Plan) -> Cell:
@@ -320,7 +336,7 @@ def count_all(
     seed: int,
     bar: ProgressBar,
 ) -> Tally:
-    """The counts of all maps of all resizes."""
+    """Count all maps of all resizes."""
     block_of = blocks_of(len(truths), seed)
     blocks = int(block_of.max()) + 1
     gts = np.zeros(blocks, dtype=np.int64)

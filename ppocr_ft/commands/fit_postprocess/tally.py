@@ -56,32 +56,32 @@ def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, g
     counts = np.zeros((*grid.shape, len(COUNTED)), dtype=np.int64)
     for t, thresh in enumerate(grid.threshs):
         ways = [replace(post_process, thresh=thresh, score_mode=mode) for mode in grid.score_modes]
-        found = [way.candidates(prob_map) for way in ways]  # the same polygons, other scores
-        scores = np.stack([each.scores for each in found])  # (mode, n)
+        candidates = [way.candidates(prob_map) for way in ways]  # the same polygons, other scores
+        scores = np.stack([candidate_set.scores for candidate_set in candidates])  # (mode, n)
         hopeful = np.flatnonzero((scores >= grid.box_threshs[0]).any(axis=0))
         for u, ratio in enumerate(grid.unclip_ratios):
             unclip = replace(post_process, unclip_ratio=ratio).unclipped
-            kept, polygons = unclip(found[0], hopeful, truth.source_size)
+            kept, polygons = unclip(candidates[0], hopeful, truth.source_size)
             shared = overlaps(polygons, truth.polygons, truth.ignored)
             for m, by_mode in enumerate(scores):
                 counts[t, m, u] = counts_by_score(shared, by_mode[kept], grid.box_threshs)
     return counts
 
 
-def counts_by_score(found: Overlaps, scores: Floats, box_threshs: Sequence[float]) -> Ints:
-    """``COUNTED`` (b, 3) where only the detections count whose score (m,) is at least so high."""
+def counts_by_score(overlap: Overlaps, scores: Floats, box_threshs: Sequence[float]) -> Ints:
+    """Return ``COUNTED`` (b, 3) of the detections whose score (m,) reaches each threshold (b,)."""
     counts = np.zeros((len(box_threshs), len(COUNTED)), dtype=np.int64)
-    counts[:, 0] = _at_least(scores[found.det_counts], box_threshs)
+    counts[:, 0] = _at_least(scores[overlap.det_counts], box_threshs)
     for column, iou_threshold in enumerate((IOU_THRESHOLD, STRICT_IOU_THRESHOLD), start=1):
-        over = found.iou > iou_threshold
-        counts[:, column] = _matched(found.gt[over], found.det[over], scores, box_threshs)
+        over = overlap.iou > iou_threshold
+        counts[:, column] = _matched(overlap.gt[over], overlap.det[over], scores, box_threshs)
     return counts
 
 
 def _matched(
     gt: NDArray[np.intp], det: NDArray[np.intp], scores: Floats, box_threshs: Sequence[float]
 ) -> Ints:
-    """Matches (b,). A pair whose sides meet nobody else needs no matching."""
+    """Count the matches (b,); a pair whose sides overlap nobody else needs no matching."""
     if len(gt) == 0:
         return np.zeros(len(box_threshs), dtype=np.int64)
     alone = (np.bincount(gt)[gt] == 1) & (np.bincount(det)[det] == 1)
@@ -107,8 +107,11 @@ FLAT = 0.002
 
 @dataclass(frozen=True)
 class Tally:
-    """counts: (block, resize, thresh, mode, unclip, box_thresh, 3), see ``count.COUNTED``; gts:
-    (block,) texts that count. A block is some of the images: memory doesn't grow with them."""
+    """Counts of every combination of values.
+
+    ``counts`` is (block, resize, thresh, mode, unclip, box_thresh, 3), see ``COUNTED``; ``gts`` is
+    (block,), the texts that count. A block is some of the images, so memory doesn't grow with them.
+    """
 
     resizes: tuple[str, ...]
     grid: Grid
@@ -124,25 +127,25 @@ class Tally:
         return Tally(self.resizes, grid, counts.take(order, axis=UNCLIP_AXIS), self.gts)
 
     def values(self, objective: Objective, blocks: NDArray[np.intp] | None = None) -> Floats:
-        """The objective (resize, thresh, mode, unclip, box_thresh) on those blocks, or on all."""
+        """Return the objective (resize, thresh, mode, unclip, box_thresh) on some blocks or all."""
         counts = self.counts if blocks is None else self.counts[blocks]
         gts = self.gts if blocks is None else self.gts[blocks]
         return score(counts.sum(axis=0), gts.sum(), objective)
 
     def at(self, cell: Cell) -> Ints:
-        """The counts (block, 3) of one combination."""
+        """Return the counts (block, 3) of one combination."""
         index = (slice(None), *cell)
         return self.counts[index]
 
     def rates(self, cell: Cell) -> dict[str, float]:
         """DetMetric's six rates with one combination."""
         counts, gt = self.at(cell).sum(axis=0), self.gts.sum()
-        found: dict[str, float] = {}
+        by_name: dict[str, float] = {}
         for column, suffix in ((1, ""), (2, "_70")):
             rates = _rates(counts[..., column], gt, counts[..., 0])
             names = (f"{name}{suffix}" for name in ("precision", "recall", "hmean"))
-            found |= {name: float(rate) for name, rate in zip(names, rates, strict=True)}
-        return found
+            by_name |= {name: float(rate) for name, rate in zip(names, rates, strict=True)}
+        return by_name
 
     def setting(self, cell: Cell) -> Setting:
         grid = self.grid
@@ -174,7 +177,7 @@ UNCLIP_AXIS = 1 + Cell._fields.index("unclip_ratio")
 
 
 def score(counts: NDArray[np.generic], gts: NDArray[np.generic], objective: Objective) -> Floats:
-    """The objective of counts (..., 3), ``gts`` (...) or one for all."""
+    """Return the objective of counts (..., 3), with ``gts`` (...) or one number for all."""
     det = counts[..., 0]
     hmean, hmean_70 = (_rates(counts[..., column], gts, det)[2] for column in (1, 2))
     if objective == "mean":
@@ -193,28 +196,29 @@ def _rates(
 
 def _quotient(top: NDArray[np.generic], bottom: NDArray[np.generic]) -> Floats:
     """0 where it would be divided by 0."""
-    found: Floats = np.zeros(np.shape(top))
-    np.divide(top, bottom, out=found, where=np.asarray(bottom) > 0)
-    return found
+    quotient: Floats = np.zeros(np.shape(top))
+    np.divide(top, bottom, out=quotient, where=np.asarray(bottom) > 0)
+    return quotient
 
 
-def best_cell(values: Floats, own: Cell) -> Cell:
-    """The best combination that changes no more than it has to.
+def best_cell(values: Floats, current: Cell) -> Cell:
+    """Return the best combination that changes no more than it has to.
 
-    Of those within ``FLAT`` of the highest value it is ``own``, if that is one of them; else one
-    that shares most of resize, thresh and score mode with ``own``, which hardly move the objective
-    and are best at other values with each few images. Of these it is the best one; among equals
-    that with the best neighbours in unclip ratio and box_thresh, then the one nearest to ``own``.
+    If ``current`` is within ``FLAT`` of the highest value, it stays. Else the candidates are the
+    combinations within ``FLAT`` that keep most of its resize, thresh and score mode: these three
+    hardly move the objective, and a few other images would prefer other values. The best candidate
+    wins; among equals the one with the best neighbours in unclip ratio and box_thresh, then the one
+    nearest to ``current``.
     """
-    if values[own] >= values.max() - FLAT:
-        return own
+    if values[current] >= values.max() - FLAT:
+        return current
     good = np.argwhere(values >= values.max() - FLAT)  # (n, 5)
-    far = np.abs(good - np.array(own))
+    far = np.abs(good - np.array(current))
     changed = (far[:, :3] > 0).sum(axis=1)
     good, far = good[changed == changed.min()], far[changed == changed.min()]
     reached = values[tuple(good.T)]
     good, far = good[reached == reached.max()], far[reached == reached.max()]
-    around = np.array([_around(values, Cell(*each)) for each in good.tolist()])
+    around = np.array([_around(values, Cell(*indices)) for indices in good.tolist()])
     return Cell(*good[np.lexsort((far.sum(axis=1), -around))[0]].tolist())
 
 
@@ -227,9 +231,12 @@ def _around(values: Floats, cell: Cell) -> float:
 
 @dataclass(frozen=True)
 class Plateau:
-    """How far one can go from the best without losing more than ``FLAT``: lowest and highest
-    unclip ratio with its box_thresh, the other way round, and how many of the ``tried``
-    combinations of the two, with its resize, thresh and score mode."""
+    """How far one can go from the best without losing more than ``FLAT``.
+
+    Lowest and highest unclip ratio with its box_thresh, lowest and highest box_thresh with its
+    unclip ratio, and how many of the ``tried`` combinations of the two are within that, at its
+    resize, thresh and score mode.
+    """
 
     unclip_ratios: tuple[float, float]
     box_threshs: tuple[float, float]
@@ -249,7 +256,7 @@ def plateau(tally: Tally, values: Floats, best: Cell) -> Plateau:
 
 
 def _run(flat: NDArray[np.bool_], at: int, values: Sequence[float]) -> tuple[float, float]:
-    """The ends of the unbroken run round ``at``."""
+    """Return the ends of the unbroken run around ``at``."""
     broken = np.flatnonzero(~flat)
     below, above = broken[broken < at], broken[broken > at]
     first = int(below[-1]) + 1 if len(below) else 0

@@ -36,8 +36,8 @@ def main(argv: Sequence[str]) -> int:
 
     print(about, file=sys.stderr)
     with prediction_folder(options.out) as write, label_writer(options.save_label) as label:
-        shown = progress(images.samples(), len(images), "predict", leave=True)
-        for path, boxes in predict(shown):
+        watched = progress(images.samples(), len(images), "predict", leave=True)
+        for path, boxes in predict(watched):
             write(path, boxes)
             label(path, boxes)
             print(json.dumps(prediction(path, boxes), ensure_ascii=False))
@@ -47,39 +47,41 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
-    made = parser(
+    arguments = parser(
         "Find text in images: boxes as JSON lines, and pictures of them.",
         EXAMPLES,
         config_required=False,
     )
-    made.add_argument(
+    arguments.add_argument(
         "--model",
         type=Path,
         metavar="PATH",
         help="an exported folder or a .onnx file, in place of -c and -o",
     )
-    made.add_argument(
+    arguments.add_argument(
         "--images", required=True, nargs="+", metavar="PATH", help="files, folders or patterns"
     )
-    made.add_argument("--out", type=Path, metavar="DIR", help="folder for boxes.jsonl and pictures")
-    made.add_argument(
+    arguments.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder for boxes.jsonl and pictures"
+    )
+    arguments.add_argument(
         "--save-label",
         type=Path,
         metavar="FILE",
         help="write PPOCRLabel's Label.txt; best beside the images, since it names them from the "
         "folder that it lies in",
     )
-    made.add_argument(
+    arguments.add_argument(
         "--batch",
         type=at_least_one,
         metavar="N",
         help="images through the network together; only neighbours that get the same size are",
     )
-    options = made.parse_args(argv)
+    options = arguments.parse_args(argv)
     if (options.config is None) == (options.model is None):
-        made.error("give either -c FILE or --model PATH")
+        arguments.error("give either -c FILE or --model PATH")
     if options.model is not None and options.override:
-        made.error("-o changes a config; an exported model has its values in inference.yml")
+        arguments.error("-o changes a config; an exported model has its values in inference.yml")
     return options
 
 

@@ -25,18 +25,18 @@ class Write(Protocol):
 
 def prediction(path: str, boxes: ImageBoxes) -> dict[str, Any]:
     """``{"image": path, "boxes": [{"points": [[x, y], ...], "score": s}, ...]}``, source pixels."""
-    found = [
+    boxes_found = [
         {"points": np.asarray(points).tolist(), "score": round(float(score), 4)}
         for points, score in zip(boxes["points"], boxes["scores"], strict=True)
     ]
-    return {"image": path, "boxes": found}
+    return {"image": path, "boxes": boxes_found}
 
 
 @contextmanager
 def prediction_folder(out: Path | None) -> Iterator[Write]:
-    """Writes into ``out``: a picture of each image, and ``boxes.jsonl``, in place when whole.
+    """Write a picture per image and ``boxes.jsonl`` into ``out``, in place when whole.
 
-    Without a folder it writes nothing.
+    Without a folder nothing is written.
 
     Raises:
         DataError: the folder can't be made or written to.
@@ -71,7 +71,7 @@ class _Writer:
         (self._out / self._name(Path(path).stem)).write_bytes(encoded.tobytes())
 
     def _name(self, stem: str) -> str:
-        """A free file name; images of one name may come from several folders."""
+        """Return a free file name; images of one name may come from several folders."""
         self._names[stem] = count = self._names.get(stem, 0) + 1
         return f"{stem}.jpg" if count == 1 else f"{stem}_{count}.jpg"
 
@@ -95,7 +95,7 @@ def label_line(image: str, boxes: ImageBoxes) -> str:
 
 
 def image_name(path: str, label_file: Path) -> str:
-    """An image as PPOCRLabel names it: from the name of the folder that the label file lies in.
+    """Name an image as PPOCRLabel does: from the name of the folder of the label file.
 
     That is relative to the folder above, which is the ``data_dir`` to train with. An image that
     lies elsewhere has its whole path.
@@ -107,9 +107,9 @@ def image_name(path: str, label_file: Path) -> str:
 
 @contextmanager
 def label_writer(label_file: Path | None) -> Iterator[Write]:
-    """Writes a line for each image; the file is there when all of them are in it.
+    """Write a label line per image; the file appears when all of them are in it.
 
-    Without a file it writes nothing.
+    Without a file nothing is written.
 
     Raises:
         DataError: the file is there already, or can't be written.

@@ -46,7 +46,7 @@ def config_predictor(
 def model_predictor(
     where: str | Path, patterns: Sequence[str], batch_size: int | None = None
 ) -> Predictor:
-    """The same through an exported folder or ONNX file, by its own ``inference.yml``.
+    """Predict with an exported folder or ONNX file, by its own ``inference.yml``.
 
     Raises:
         WeightsError, ConfigError: as ``ppocr_ft.export.open_model``.

@@ -16,22 +16,22 @@ EXAMPLES = """\
 
 @command
 def main(argv: Sequence[str]) -> int:
-    made = argparse.ArgumentParser(
+    arguments = argparse.ArgumentParser(
         description="Make the page of a run again: report.html and results.png in its folder.",
         epilog=f"examples:\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
+    arguments.add_argument(
         "folder", type=Path, metavar="FOLDER", help="a run's folder, its Global.save_model_dir"
     )
-    made.add_argument(
+    arguments.add_argument(
         "--language",
         choices=("auto", "en", "zh"),
         default="auto",
         help="the language that the page opens in (default: auto, the browser's); it can be "
         "switched there",
     )
-    options = made.parse_args(argv)
+    options = arguments.parse_args(argv)
 
     import_paddle()
     from ppocr_ft.commands.report.run import report

@@ -25,9 +25,9 @@ from ppocr_ft.utils.files import write_whole
 NOT_COMPARED = frozenset({"Global.save_model_dir"})
 
 
-def config_differences(default: Any, own: Any) -> list[Difference]:
+def config_differences(default: Any, config: Any) -> list[Difference]:
     """Of two configs as plain data. Operators of a pipeline are compared by their names."""
-    theirs, ours = dict(_flat(default, "")), dict(_flat(own, ""))
+    theirs, ours = dict(_flat(default, "")), dict(_flat(config, ""))
     keys = [*ours, *(key for key in theirs if key not in ours)]
     return [
         Difference(key, theirs.get(key), ours.get(key))
@@ -48,19 +48,19 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_pipeline(value: Any) -> bool:
-    """A list of one-key mappings, as PaddleOCR writes operators."""
+    """Return whether this is a list of one-key mappings, as PaddleOCR writes operators."""
     if not isinstance(value, list) or not value:
         return False
-    return all(isinstance(each, Mapping) and len(each) == 1 for each in value)
+    return all(isinstance(item, Mapping) and len(item) == 1 for item in value)
 
 
 def _named(operators: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """A second operator of one name is ``NAME#2``."""
-    seen: dict[str, int] = {}
+    """Yield operators with their names; a second one of a name is ``NAME#2``."""
+    counts: dict[str, int] = {}
     for operator in operators:
         ((name, arguments),) = operator.items()
-        seen[name] = seen.get(name, 0) + 1
-        yield name if seen[name] == 1 else f"{name}#{seen[name]}", arguments
+        counts[name] = counts.get(name, 0) + 1
+        yield name if counts[name] == 1 else f"{name}#{counts[name]}", arguments
 
 
 DEFAULT_CONFIG = "det_v4_ft.yml"
@@ -89,7 +89,8 @@ def report(folder: Path, language: Language = "auto") -> Path:
 
 
 def read_run(folder: Path) -> Run:
-    """
+    """Read a run from the files of its folder.
+
     Raises:
         DataError: there is no metrics.csv with a row.
     """
@@ -137,8 +138,8 @@ def _metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 def _config(path: Path, notes: list[str]) -> tuple[str, dict[str, Any]]:
     """As plain data, so that a run of an earlier version can be shown too."""
     text = _tried(lambda file: file.read_text(encoding="utf-8"), path, notes) or ""
-    found = _tried(lambda _: yaml.safe_load(text), path, notes)
-    return text, found if isinstance(found, dict) else {}
+    parsed = _tried(lambda _: yaml.safe_load(text), path, notes)
+    return text, parsed if isinstance(parsed, dict) else {}
 
 
 def _differences(config: Mapping[str, Any]) -> list[Difference] | None:

@@ -56,8 +56,8 @@ wrong; 1 the losses turned NaN or infinite, or anything else;
 
 @partial(command, in_team=True)
 def main(argv: Sequence[str]) -> int:
-    made = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
-    how = made.add_mutually_exclusive_group()
+    arguments = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
+    how = arguments.add_mutually_exclusive_group()
     how.add_argument(
         "--dry-run",
         action="store_true",
@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
         "Global.save_model_dir",
     )
     with only_first_speaks():
-        options = made.parse_args(argv)
+        options = arguments.parse_args(argv)
         if processes() > 1:
             return together(lambda team: begin(config_of(options), options, team))
         config = config_of(options)
@@ -107,7 +107,7 @@ def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
 
 
 def make_page(run: Training) -> None:
-    """The page of a run that is over or broken off; the run is none the worse without it."""
+    """Write the page of a run that is over or broken off; if that fails the run stays as it is."""
     from ppocr_ft.commands.report.run import report
 
     try:
@@ -117,7 +117,7 @@ def make_page(run: Training) -> None:
 
 
 def tell(findings: Sequence[Finding]) -> None:
-    """What a quick look at config and labels found; training goes on without what is bad."""
+    """Print what a quick look at config and labels found; training goes on without what is bad."""
     if findings:
         lines = grouped(findings, SHOWN_FINDINGS)
         lines.append("(tools/check.py says all, looks at the images, and draws samples)\n")
@@ -179,7 +179,7 @@ def stopped_early(run: Training, early: StoppedEarly) -> str:
 
 
 def resume_command(options: argparse.Namespace) -> str:
-    """The command line of this run, with ``--resume``."""
+    """Return the command line of this run, with ``--resume``."""
     words = [*sys.argv[:1], "-c", options.config]
     words += ["-o", *options.override] if options.override else []
     launcher = "-m paddle.distributed.launch [as before] " * (processes() > 1)
@@ -192,19 +192,22 @@ def summary(run: Training, metrics: MetricsFile) -> str:
 
     results = {result.step: result for result in results_of(metrics.rows())}
     progress = run.trainer.progress
-    shown = {
+    evaluations_shown = {
         "before training": results[0],
         "best": results[progress.best_step],
         "at the end": results[progress.evaluated_step],
     }
-    table = summary_table(shown, run.config.Metric.main_indicator)
+    table = summary_table(evaluations_shown, run.config.Metric.main_indicator)
     files = f"{run.folder / 'best_accuracy.pdparams'}; pictures: {run.folder / 'before_after.jpg'}"
     return f"\n{table}\n\nbest weights: {files}"
 
 
 def summary_table(results: Mapping[str, EvalResult], indicator: str) -> str:
-    """Return hmean of named evaluations at both IoUs, each with the config's unclip ratio and,
-    where ``indicator`` is higher with another one, with that."""
+    """Return a table of hmean of named evaluations at both IoUs.
+
+    Each is given with the config's unclip ratio and, if ``indicator`` is higher with another one,
+    with that.
+    """
     lines = [f"{'':48}unclip_ratio   hmean at IoU 0.5   at IoU 0.7"]
     for name, result in results.items():
         ratios = dict.fromkeys((result.unclip_ratio, result.best_ratio(indicator)))

@@ -81,7 +81,7 @@ def run_schedule(config: Config, parts: Parts) -> RunSchedule:
 
 
 def _group_lrs(parts: Parts, total_steps: int) -> Array:
-    """(steps, groups)"""
+    """Return the learning rate of each group at each step: (steps, groups)."""
     steps = range(total_steps)
     bases = np.array([[parts.rate(step), parts.rate.bias(step)] for step in steps])
     epochs_done = np.arange(total_steps) // parts.state.progress.steps_per_epoch
@@ -95,8 +95,8 @@ def _group_lrs(parts: Parts, total_steps: int) -> Array:
 
 def _shrink_schedule(parts: Parts) -> ShrinkSchedule:
     operators = parts.feed.data.pipeline.operators
-    (operator,) = [each for each in operators if isinstance(each, MakeShrinkMap)]
-    return operator.schedule
+    (shrink_map,) = [op for op in operators if isinstance(op, MakeShrinkMap)]
+    return shrink_map.schedule
 
 
 def _key_steps(config: Config, parts: Parts) -> Iterator[KeyStep]:
@@ -155,10 +155,13 @@ def _lines(config: Config, parts: Parts, run: RunSchedule) -> Iterator[str]:
         yield parts.rate.remark
     yield f"shrink ratio: {_shrink_words(_shrink_schedule(parts), run)}"
     yield "key steps:"
-    shown = run.key_steps[:SHOWN_CHANGES]
-    yield from (f"  step {key.step} (epoch {run.epoch_of(key.step)}): {key.words}" for key in shown)
-    if len(run.key_steps) > len(shown):
-        yield f"  and {len(run.key_steps) - len(shown)} more, as the table and the picture show"
+    first_steps = run.key_steps[:SHOWN_CHANGES]
+    yield from (
+        f"  step {key.step} (epoch {run.epoch_of(key.step)}): {key.words}" for key in first_steps
+    )
+    if len(run.key_steps) > len(first_steps):
+        more = len(run.key_steps) - len(first_steps)
+        yield f"  and {more} more, as the table and the picture show"
     last = parts.rate(run.total_steps - 1)
     yield f"  step {run.total_steps} (epoch {epochs}): the last one: rate {last:.4g}"
     yield from _notes(config, run)

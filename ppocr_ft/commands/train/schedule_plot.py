@@ -56,12 +56,12 @@ class RunSchedule:
         return len(self.lrs)
 
     def epoch_of(self, step: int) -> int:
-        """The true epoch of step 1, 2, ..."""
+        """Return the true epoch of step 1, 2, ..."""
         return -(-step // self.steps_per_epoch)
 
 
 def schedule_csv(run: RunSchedule) -> str:
-    """A row for each step 1, 2, ..., counted and with columns named as in ``metrics.csv``."""
+    """Return a row per step 1, 2, ..., counted and with columns named as in ``metrics.csv``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["step", "epoch", "shrink_ratio", *(f"lr/{name}" for name in run.names)])
@@ -109,7 +109,7 @@ def schedule_png(run: RunSchedule, title: str = "") -> bytes:
 
 
 def _different_curves(run: RunSchedule) -> list[tuple[str, Array]]:
-    """Groups whose rates are the same all along are one line of the picture."""
+    """Return the rates that differ; groups with the same rates all along share a line."""
     members: dict[bytes, list[int]] = {}
     for index in range(len(run.names)):
         members.setdefault(run.lrs[:, index].tobytes(), []).append(index)

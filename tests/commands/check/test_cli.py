@@ -250,7 +250,7 @@ def test_what_a_training_is_told_goes_to_stderr(capsys: pytest.CaptureFixture[st
 
 def test_many_findings_of_a_rule_are_cut_short() -> None:
     many = [Finding("r", "error", f"no {i}", "mend it", "f", i) for i in range(1, 8)]
-    lines = grouped([*many, Finding("a", "warning", "w", "look")], shown=2)
+    lines = grouped([*many, Finding("a", "warning", "w", "look")], at_most=2)
     assert lines == [
         "error r (7)", "  f:1: no 1", "  f:2: no 2", "  ... and 5 more", "  -> mend it",
         "warning a", "  w", "  -> look",

@@ -36,7 +36,7 @@ def advise(config: Config) -> list[Fault]:
 
 
 def advise_on_length(config: Config, train_images: int) -> list[Fault]:
-    """What can be said once it is known how many images an epoch draws."""
+    """Return the faults that need the number of training images of an epoch."""
     rules = (batch_size, evaluation_interval, warmup_length)
     return [
         fault for rule in rules for fault in found_by(rule.__name__, rule(config, train_images))
@@ -44,11 +44,11 @@ def advise_on_length(config: Config, train_images: int) -> list[Fault]:
 
 
 def eval_resize(config: Config) -> list[Fault]:
-    """Evaluation sees pages as large as inference does."""
-    found = _first(config, "Eval", DetResizeForTest)
-    if found is None:
+    """Warn if evaluation sees pages at another scale than inference does."""
+    placed = _first(config, "Eval", DetResizeForTest)
+    if placed is None:
         return []
-    key, operator = found
+    key, operator = placed
     if _limit(operator) == INFERENCE_LIMIT:
         return []
     message = (
@@ -93,15 +93,15 @@ def preprocessing(config: Config) -> list[Fault]:
 
 def color_order(config: Config) -> list[Fault]:
     """PaddleOCR's detectors, and so all released weights, take BGR."""
-    found = _first(config, "Train", DecodeImage)
-    if found is None or found[1].img_mode == "BGR" or not _has_weights(config):
+    placed = _first(config, "Train", DecodeImage)
+    if placed is None or placed[1].img_mode == "BGR" or not _has_weights(config):
         return []
     message = "is RGB (DecodeImage's default); PaddleOCR's detectors were trained on BGR"
-    return [warning(f"{found[0]}.img_mode", message, "Global.pretrained_model")]
+    return [warning(f"{placed[0]}.img_mode", message, "Global.pretrained_model")]
 
 
 def save_interval(config: Config) -> list[Fault]:
-    """A kept checkpoint comes before the run ends."""
+    """Warn if no checkpoint is kept before the run ends."""
     every, epochs = config.Global.save_epoch_step, config.Global.epoch_num
     if every <= epochs:
         return []
@@ -110,7 +110,7 @@ def save_interval(config: Config) -> list[Fault]:
 
 
 def evaluation_epochs(config: Config) -> list[Fault]:
-    """An evaluation comes before the run ends."""
+    """Warn if the first evaluation, in epochs, comes after the end of the run."""
     every, epochs = config.Global.eval_batch_epoch, config.Global.epoch_num
     if every is None or every <= epochs:
         return []
@@ -133,7 +133,7 @@ def batch_statistics(config: Config) -> list[Fault]:
 
 
 def schedule_length(config: Config) -> list[Fault]:
-    """A schedule's first change comes before the run ends."""
+    """Warn if the schedule's first change comes after the end of the run."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
     faults = []
     if lr.name == "Step" and lr.step_size is not None and lr.step_size >= epochs:
@@ -158,19 +158,19 @@ ADVICE: tuple[Callable[[Config], list[Fault]], ...] = (
 
 
 def batch_size(config: Config, train_images: int) -> list[Fault]:
-    """An epoch has a whole batch where smaller ones are dropped."""
+    """Warn if an epoch has no whole batch and smaller ones are dropped."""
     loader, key = config.Train.loader, "Train.loader.batch_size_per_card"
     size = loader.batch_size_per_card
     if train_images >= size or train_images == 0:
         return []
-    found = f"found {size}, but an epoch has {train_images} image(s)"
+    fact = f"found {size}, but an epoch has {train_images} image(s)"
     if loader.drop_last:
-        return [error(key, f"{found} and drop_last leaves none", "Train.loader.drop_last")]
-    return [warning(key, f"{found}: no batch is ever whole")]
+        return [error(key, f"{fact} and drop_last leaves none", "Train.loader.drop_last")]
+    return [warning(key, f"{fact}: no batch is ever whole")]
 
 
 def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
-    """An evaluation comes before the run ends."""
+    """Warn if the first evaluation, in steps, comes after the end of the run."""
     first, every = config.Global.eval_batch_step
     total = _steps_per_epoch(config, train_images) * config.Global.epoch_num
     if config.Global.eval_batch_epoch is not None or first + every <= total or not total:
@@ -183,7 +183,7 @@ def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
 
 
 def warmup_length(config: Config, train_images: int) -> list[Fault]:
-    """The warm-up ends, and leaves most of the run to training."""
+    """Warn if the warm-up does not end, or takes most of the run."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
     per_epoch = _steps_per_epoch(config, train_images)
     total, steps = per_epoch * epochs, lr.warmup_steps
@@ -194,7 +194,7 @@ def warmup_length(config: Config, train_images: int) -> list[Fault]:
 
 
 def _steps_per_epoch(config: Config, train_images: int) -> int:
-    """Updates of the weights, on one card."""
+    """Count the updates of the weights in an epoch, on one card."""
     loader = config.Train.loader
     whole, rest = divmod(train_images, loader.batch_size_per_card)
     batches = whole + (0 if loader.drop_last or not rest else 1)

@@ -131,8 +131,11 @@ class LabelFiles:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """``config`` is None where training can't use the file; ``usable`` is what could be read of it
-    all the same, with spare values for the rest. ``not_checked`` names unknown parts."""
+    """What is known of a config file.
+
+    ``config`` is None if training can't use the file. ``usable`` is what could be read of it
+    all the same, with spare values for the rest. ``not_checked`` names unknown parts.
+    """
 
     tree: Tree
     config: Config | None
@@ -158,17 +161,17 @@ def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> Diagnosis:
     inspection = inspect_tree(tree)
     versions, unknown = shrink_versions(given), unknown_parts(given)
     ramp = total_epoch_fault(versions) if versions else None
-    usable, known = _look_at_known_parts(given, tree.unreadable)
-    found = [
+    usable, known_faults = _look_at_known_parts(given, tree.unreadable)
+    faults = [
         *inspection.faults,
-        *map(tree.locate, [*([ramp] if ramp else []), *known, *_not_checked(unknown)]),
+        *map(tree.locate, [*([ramp] if ramp else []), *known_faults, *_not_checked(unknown)]),
     ]
-    told = [fault for fault in found if not (ramp and fault.rule == TOLD_BY_TOTAL_EPOCH)]
+    reported = [fault for fault in faults if not (ramp and fault.rule == TOLD_BY_TOTAL_EPOCH)]
     return Diagnosis(
         tree,
         inspection.config,
         inspection.config or usable,
-        tuple(map(finding, in_order(told))),
+        tuple(map(finding, in_order(reported))),
         versions,
         _labels(given),
         tuple(unknown),
@@ -186,7 +189,7 @@ def labels_of(config: Config) -> dict[Mode, LabelFiles]:
 
 
 def finding(fault: Fault) -> Finding:
-    """The fault with its key in the message; what an override did has no file."""
+    """Return the fault as a finding with its key in the message; an override's has no file."""
     rule, file = fault.rule or "yaml", fault.path or None
     message = f"{fault.key}: {fault.message}" if fault.key else fault.message
     if file is not None and file.startswith(OVERRIDE_MARK):
@@ -198,22 +201,22 @@ def finding(fault: Fault) -> Finding:
 
 def unknown_parts(data: object) -> list[str]:
     """Keys, with their names, of what another project than this one knows."""
-    found = []
+    parts = []
     for section, name in KNOWN_NAMES.items():
         given = _section(data, section).get("name", name)
         if given != name:
-            found.append(f"{section}.name {given}")
+            parts.append(f"{section}.name {given}")
     algorithm = _section(data, "Architecture").get("algorithm", "DB")
     if algorithm != "DB":
-        found.insert(0, f"Architecture.algorithm {algorithm}")
+        parts.insert(0, f"Architecture.algorithm {algorithm}")
     for mode in MODES:
         items = _operators(data, mode)
-        found += [
+        parts += [
             f"{mode}.dataset.transforms.{index} {name}"
             for index, name in enumerate(map(_name_of, items))
             if name not in OPERATORS
         ]
-    return found
+    return parts
 
 
 def _not_checked(unknown: Sequence[str]) -> list[Fault]:
@@ -226,26 +229,26 @@ def _not_checked(unknown: Sequence[str]) -> list[Fault]:
 def _look_at_known_parts(
     data: object, unreadable: Sequence[str]
 ) -> tuple[Config | None, list[Fault]]:
-    """What the rules find when operators that are unknown here are left out."""
+    """Return what the rules find when operators that are unknown here are left out."""
     if not isinstance(data, dict):
         return None, []
-    known, places = _without_unknown_operators(data)
-    checked = check(known, unreadable)
+    known_data, places = _without_unknown_operators(data)
+    checked = check(known_data, unreadable)
     if checked.usable is None:
         return None, []
-    whole = known == data
+    whole = known_data == data
     faults = [*check_rules(checked.usable), *advise(checked.usable)]
-    told = [
+    reported = [
         fault
         for fault in filter(checked.is_sure, faults)
         if whole or fault.rule not in NEEDS_EVERY_OPERATOR
     ]
     usable = None if checked.unsure & set(MODES) else checked.usable
-    return usable, [_moved(fault, places) for fault in told]
+    return usable, [_moved(fault, places) for fault in reported]
 
 
 def _without_unknown_operators(data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The data, and for each operator's new key its old one."""
+    """Return the data without unknown operators, and the old key of each operator's new key."""
     rest = copy.deepcopy(data)
     places: dict[str, str] = {}
     for mode in MODES:
@@ -264,19 +267,19 @@ def _moved(fault: Fault, places: Mapping[str, str]) -> Fault:
 
 
 def _labels(data: object) -> dict[Mode, LabelFiles]:
-    """The label files of the splits that name some."""
-    found: dict[Mode, LabelFiles] = {}
+    """Return the label files of the splits that name some."""
+    by_mode: dict[Mode, LabelFiles] = {}
     for mode in MODES:
         dataset = _section(_section(data, mode), "dataset")
         folder, files = dataset.get("data_dir"), dataset.get("label_file_list")
         listed = files if isinstance(files, (list, tuple)) else [files]
-        names = [each for each in listed if isinstance(each, str)]
+        names = [name for name in listed if isinstance(name, str)]
         delimiter = dataset.get("delimiter", "\t")
         if isinstance(folder, str) and names:
-            found[mode] = LabelFiles(
+            by_mode[mode] = LabelFiles(
                 folder, tuple(names), delimiter if isinstance(delimiter, str) else "\t"
             )
-    return found
+    return by_mode
 
 
 def _operators(data: object, mode: Mode) -> list[Any]:

@@ -64,7 +64,7 @@ class ShrinkVersions:
         return self.versions[-1]
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self.keys), "versions": [asdict(each) for each in self.versions]}
+        return {**asdict(self.keys), "versions": [asdict(version) for version in self.versions]}
 
 
 def shrink_versions(data: object) -> ShrinkVersions | None:
@@ -79,7 +79,7 @@ def shrink_versions(data: object) -> ShrinkVersions | None:
 
 
 def total_epoch_fault(of: ShrinkVersions) -> Fault | None:
-    """The published conflict: ``total_epoch`` is a ramp that no PaddleOCR release gives."""
+    """Report the published conflict: ``total_epoch`` is a ramp that no PaddleOCR release gives."""
     keys = of.keys
     if keys.total_epoch is None:
         return None
@@ -87,10 +87,10 @@ def total_epoch_fault(of: ShrinkVersions) -> Fault | None:
     message = (
         f"{keys.total_epoch:g} {relation} Global.epoch_num {keys.epoch_num}; it is to ramp the "
         f"shrink ratio. With this YAML the ratio is in "
-        f"{'; '.join(each.describe() for each in of.versions)}"
+        f"{'; '.join(version.describe() for version in of.versions)}"
     )
-    found = warning(f"{keys.key}.total_epoch", message, "Global.epoch_num", "Global.seed")
-    return replace(found, rule="total_epoch")
+    fault = warning(f"{keys.key}.total_epoch", message, "Global.epoch_num", "Global.seed")
+    return replace(fault, rule="total_epoch")
 
 
 def _of_26(keys: ShrinkKeys) -> VersionRatio:
@@ -151,10 +151,10 @@ def _effect(ratio: float) -> str:
 
 
 def _keys(data: object) -> ShrinkKeys | None:
-    found = _operator(data, "MakeShrinkMap")
-    if found is None:
+    placed = _operator(data, "MakeShrinkMap")
+    if placed is None:
         return None
-    index, given = found
+    index, given = placed
     arguments = given if isinstance(given, dict) else {}
     run = _section(data, "Global")
     ratio = arguments.get("shrink_ratio", DEFAULT_RATIO)
@@ -173,8 +173,8 @@ def _is_number(value: object) -> bool:
 
 def _is_given_an_epoch(data: object) -> bool:
     """2.7 and 2.8 do so where both map operators are there with keys of their own."""
-    found = [_operator(data, name) for name in ("MakeBorderMap", "MakeShrinkMap")]
-    return all(each is not None and isinstance(each[1], dict) for each in found)
+    operators = [_operator(data, name) for name in ("MakeBorderMap", "MakeShrinkMap")]
+    return all(placed is not None and isinstance(placed[1], dict) for placed in operators)
 
 
 def _is_rebuilt(data: object) -> bool:

@@ -50,15 +50,15 @@ def write_fixed(report: DataReport, out: Path) -> list[str]:
     fixed = {path: _fix_file(part, report) for path, part in parts.items()}
     Path(out).mkdir(parents=True, exist_ok=True)
     changes = []
-    for path, (lines, said) in fixed.items():
-        changes += said
+    for path, (lines, file_changes) in fixed.items():
+        changes += file_changes
         if lines is not None:
             targets[path].write_bytes(b"".join(line + b"\n" for line in lines))
     return changes
 
 
 def _targets(paths: list[str], out: Path) -> dict[str, Path]:
-    """A name of its own in ``out`` for each label file."""
+    """Give each label file a name of its own in ``out``."""
     targets: dict[str, Path] = {}
     for path in paths:
         name, count = Path(path).name, 1
@@ -72,16 +72,16 @@ def _targets(paths: list[str], out: Path) -> dict[str, Path]:
 
 
 def _fix_file(measured: Outlines, report: DataReport) -> tuple[list[bytes] | None, list[str]]:
-    """The file's lines, None if there is no file, and the changes."""
+    """Return the file's mended lines, None if there is no file, and the changes."""
     scan = measured.scan
     try:
         content = read_content(scan.source.label_file)
     except OSError as error:
         return None, [f"{scan.path}: not written, it can't be read: {error.strerror}"]
-    said = [f"{scan.path}: byte order mark removed"] if content.has_bom else []
+    file_changes = [f"{scan.path}: byte order mark removed"] if content.has_bom else []
     if content.wide:
-        said.append(f"{scan.path}: {content.wide.upper()} turned into UTF-8")
-    faulty = {found.line for found in report.findings if found.file == scan.path}
+        file_changes.append(f"{scan.path}: {content.wide.upper()} turned into UTF-8")
+    faulty = {finding.line for finding in report.findings if finding.file == scan.path}
     index_of = {line.number: index for index, line in enumerate(scan.lines)}
     fixer = _Fixer(measured, report, _left_out(scan.path, report), repeated(scan))
     lines = []
@@ -89,10 +89,10 @@ def _fix_file(measured: Outlines, report: DataReport) -> tuple[list[bytes] | Non
         kept: bytes | None = raw
         if number in index_of and (number in faulty or number in fixer.left_out):
             kept, changes = fixer.line(raw, index_of[number])
-            said += [f"{scan.path}:{number}: {change}" for change in changes]
+            file_changes += [f"{scan.path}:{number}: {change}" for change in changes]
         if kept is not None:
             lines.append(kept)
-    return lines[:-1] if lines and not lines[-1] else lines, said
+    return lines[:-1] if lines and not lines[-1] else lines, file_changes
 
 
 def _left_out(path: str, report: DataReport) -> dict[int, str]:
@@ -123,20 +123,20 @@ class _Fixer:
         self.doubtful = doubtful(self.measured)
 
     def line(self, raw: bytes, index: int) -> tuple[bytes | None, list[str]]:
-        """The line, None where it is left out, and what was done to it."""
+        """Return the mended line, None if it is left out, and what was done to it."""
         scan = self.measured.scan
         parsed = parse_line(raw, scan.source.delimiter)
         reason = self._reason_to_leave(parsed, index)
         if reason:
             return None, [f"line left out: {reason}"]
         changes = [_REPAIRED_IN_LINE[f.rule] for f in parsed.faults if f.rule in _REPAIRED_IN_LINE]
-        items, said = self._items(parsed, index)
-        if not changes and not said:
+        items, text_changes = self._items(parsed, index)
+        if not changes and not text_changes:
             return raw, []
-        if changes == [_REPAIRED_IN_LINE["label-bom"]] and not said:
+        if changes == [_REPAIRED_IN_LINE["label-bom"]] and not text_changes:
             return decode_line(raw).lstrip(BOM).encode(), changes
         label = json.dumps(items, ensure_ascii=False)
-        return f"{parsed.name}{scan.source.delimiter}{label}".encode(), [*changes, *said]
+        return f"{parsed.name}{scan.source.delimiter}{label}".encode(), [*changes, *text_changes]
 
     def _reason_to_leave(self, parsed: ParsedLine, index: int) -> str | None:
         line = self.measured.scan.lines[index]
@@ -151,20 +151,20 @@ class _Fixer:
         return self.left_out.get(line.number)
 
     def _items(self, parsed: ParsedLine, index: int) -> tuple[list[Any], list[str]]:
-        """The label's elements, repaired, and what was done to them."""
+        """Return the mended elements of the label, and what was done to them."""
         items: list[Any] = list(parsed.items or [])
-        said = []
+        text_changes = []
         for number in sorted(set(range(1, len(items) + 1)) - set(parsed.numbers.tolist())):
             items[number - 1] = None
-            said.append(f"text {number} left out: it can't be read")
+            text_changes.append(f"text {number} left out: it can't be read")
         for i in self._texts_of(index):
             number = int(self.measured.scan.numbers[i])
             items[number - 1], changes = self._text(i, items[number - 1])
-            said += [f"text {number} {change}" for change in changes]
-        return [item for item in items if item is not None], said
+            text_changes += [f"text {number} {change}" for change in changes]
+        return [item for item in items if item is not None], text_changes
 
     def _texts_of(self, index: int) -> Iterator[int]:
-        """The line's texts that something is wrong with."""
+        """Yield the line's texts that have a fault."""
         start, end = np.searchsorted(self.measured.scan.owners, [index, index + 1]).tolist()
         yield from (i for i in range(start, end) if self.doubtful[i] or i in self.repeats)
 
@@ -190,7 +190,7 @@ class _Fixer:
 
 
 def _uncross(points: Floats) -> tuple[Floats, bool, str]:
-    """An outline without crossings, whether to ignore the text, and what was done."""
+    """Return an outline without crossings, whether to ignore the text, and what was done."""
     ordered = uncrossed(points)
     if ordered is not None:
         return ordered, False, "put into an order in which its edges don't cross"

@@ -58,8 +58,8 @@ class Outlines:
 
 def outlines(scan: Scan, pictures: Mapping[str, Picture]) -> Outlines:
     """Measure the polygons against the pictures; those not in ``pictures`` are endless."""
-    seen, stored = _line_sizes(scan, pictures)
-    sizes = seen[scan.owners]
+    upright, stored = _line_sizes(scan, pictures)
+    sizes = upright[scan.owners]
     columns = [_measure(polys, sizes[part]) for part, polys in _blocks(scan.polygons)]
     areas, clipped, crossing, beyond = (
         np.concatenate(c) for c in zip(_NONE, *columns, strict=True)
@@ -100,14 +100,14 @@ def _measure(polygons: TextPolygons, sizes: Floats) -> tuple[Floats, Floats, Fla
 
 def _line_sizes(scan: Scan, pictures: Mapping[str, Picture]) -> tuple[Floats, Floats]:
     """(lines, 2) each: the smallest width and height of a line's images, as seen and as stored."""
-    seen, stored = (np.full((len(scan.lines), 2), np.inf) for _ in range(2))
+    upright, stored = (np.full((len(scan.lines), 2), np.inf) for _ in range(2))
     for index, line in enumerate(scan.lines):
         for path in line.images:
             picture = pictures.get(path)
             if picture is not None and picture.size_px and picture.stored_px:
-                seen[index] = np.minimum(seen[index], picture.size_px)
+                upright[index] = np.minimum(upright[index], picture.size_px)
                 stored[index] = np.minimum(stored[index], picture.stored_px)
-    return seen, stored
+    return upright, stored
 
 
 def _beyond(polygons: TextPolygons, sizes: Floats) -> Floats:
@@ -131,13 +131,13 @@ def doubtful(measured: Outlines) -> Flags:
 def outline_findings(measured: Outlines) -> Iterator[Finding]:
     """One finding for each rule on each line; its message names every text concerned."""
     scan = measured.scan
-    said: dict[tuple[int, str, Severity], list[str]] = {}
+    messages: dict[tuple[int, str, Severity], list[str]] = {}
     for i in np.flatnonzero(doubtful(measured)).tolist():
         for rule, what in _complaints(measured, i):
             severity: Severity = "error" if measured.unusable[i] else "warning"
             key = int(scan.owners[i]), rule, severity
-            said.setdefault(key, []).append(f"{describe_text(scan, i)} {what}")
-    for (owner, rule, severity), texts in said.items():
+            messages.setdefault(key, []).append(f"{describe_text(scan, i)} {what}")
+    for (owner, rule, severity), texts in messages.items():
         number = scan.lines[owner].number
         yield finding(rule, "; ".join(texts), scan.path, number, severity)
 
@@ -238,10 +238,10 @@ def _hashes(polygons: TextPolygons) -> NDArray[np.uint64]:
 
 def repeat_findings(scan: Scan) -> Iterator[Finding]:
     """One finding for each line with texts that repeat another."""
-    said: dict[int, list[str]] = {}
+    messages: dict[int, list[str]] = {}
     for i, stays in sorted(repeated(scan).items()):
         same = f"{describe_text(scan, i)} has the points of text {scan.numbers[stays]}"
-        said.setdefault(int(scan.owners[i]), []).append(same)
-    for owner, texts in said.items():
+        messages.setdefault(int(scan.owners[i]), []).append(same)
+    for owner, texts in messages.items():
         number = scan.lines[owner].number
         yield finding("polygon-duplicate", "; ".join(texts), scan.path, number)

@@ -64,7 +64,7 @@ class ParsedLine:
 
 
 def parse_line(raw: bytes, delimiter: str) -> ParsedLine:
-    """The line without its end; never raises."""
+    """Parse a label line without its end; never raise."""
     faults: list[Fault] = []
     line = _text(raw, faults)
     name, label = _halves(line, delimiter, faults)
@@ -72,13 +72,13 @@ def parse_line(raw: bytes, delimiter: str) -> ParsedLine:
     items = _items(label, faults)
     texts, numbers, bad = usable_texts(items or [])
     for rule in dict.fromkeys(RULE_OF[fault.kind] for fault in bad):
-        said = [f"text {f.number} {f.message}" for f in bad if RULE_OF[f.kind] == rule]
-        faults.append(Fault(rule, "; ".join(said)))
+        messages = [f"text {f.number} {f.message}" for f in bad if RULE_OF[f.kind] == rule]
+        faults.append(Fault(rule, "; ".join(messages)))
     return ParsedLine(name, images, items, texts, numbers, tuple(faults))
 
 
 def usable_texts(items: list[Any]) -> tuple[Texts, NDArray[np.int64], list[TextFault]]:
-    """The texts that training could use, their places from 1, and what is wrong with the rest."""
+    """Return the texts that training can use, their places from 1, and the faults of the rest."""
     every = np.arange(1, len(items) + 1)
     try:
         return read_texts(items), every, []
@@ -293,11 +293,11 @@ class _Collected:
 
     def _findings(self) -> list[Finding]:
         """With one finding for a missing ``data_dir`` in place of one for each of its images."""
-        missing = sum(found.rule == "image-missing" for found in self.findings)
+        missing = sum(finding.rule == "image-missing" for finding in self.findings)
         folder = Path(self.source.data_dir)
         if not missing or folder.is_dir() or any(line.images for line in self.lines):
             return self.findings
-        rest = [found for found in self.findings if found.rule != "image-missing"]
+        rest = [finding for finding in self.findings if finding.rule != "image-missing"]
         message = f"the folder {folder} is not there, and none of {missing} images"
         return [finding("data-dir-missing", message, self.path), *rest]
 

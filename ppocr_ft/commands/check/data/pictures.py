@@ -91,7 +91,7 @@ def show_the_same(one: Grey, other: Grey) -> bool:
 
 
 def local_likeness(one: Grey, other: Grey) -> float:
-    """The smallest correlation of two pictures around any place, 1 where they are the same.
+    """Return the smallest correlation of two pictures around any place; 1 if they are the same.
 
     Both are brought to the smaller one's size, at most COMPARED_PX, and compared within windows
     of a sixteenth of that; noise of 10 grey levels counts for nothing.
@@ -153,9 +153,9 @@ def look_at_all(
 
 
 def look_at(path: str, look: bool = False) -> Picture:
-    """The file at ``path``; ``look`` adds what near duplicates are found by.
+    """Look at the image file ``path``; ``look`` adds what near duplicates are found by.
 
-    Pixels are decoded at an eighth of the size where that suffices; the size is the header's.
+    Pixels are decoded at an eighth of the size if that suffices; the size is the header's.
     """
     try:
         content = Path(path).read_bytes()
@@ -199,7 +199,7 @@ def reduced(content: bytes, stored: Size, side_px: int) -> NDArray[np.uint8]:
 
 
 def _as_seen(stored: Size, orientation: int, shape: tuple[int, ...]) -> Size:
-    """The size after EXIF's turn, if the reduced picture's shape (h, w) shows that OpenCV did it.
+    """Return the size after EXIF's turn, if the reduced shape (h, w) shows that OpenCV did it.
 
     Which formats' EXIF OpenCV reads depends on its version.
     """
@@ -217,7 +217,7 @@ def _is_truncated(content: bytes) -> bool:
 
 
 def picture_findings(scan: Scan, pictures: Mapping[str, Picture]) -> Iterator[Finding]:
-    """What is wrong with the images of each line; EXIF is judged beside the labels."""
+    """Yield the faults of each line's images; EXIF is judged beside the labels."""
     for line in scan.lines:
         for path in line.images:
             for rule, message in _complaints(path, pictures[path]):

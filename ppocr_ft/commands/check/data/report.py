@@ -77,10 +77,10 @@ class DataReport:
     @cached_property
     def errors(self) -> tuple[Finding, ...]:
         """The findings that training can't use."""
-        return tuple(found for found in self.findings if found.severity == "error")
+        return tuple(finding for finding in self.findings if finding.severity == "error")
 
     def polygons(self, split: Split | None = None) -> UsablePolygons:
-        """The usable texts of one split or of both, each image's in the order of its line."""
+        """Return the usable texts of one split or of both, in the order of the lines."""
         chosen = {"train": self.train, "eval": self.evaluation}
         parts = [*self.train, *self.evaluation] if split is None else chosen[split]
         return _joined([self._usable(part) for part in parts])
@@ -138,11 +138,11 @@ def check_dataset(
         paths = list(dict.fromkeys(path for s in scans for line in s.lines for path in line.images))
         looks = bool(train_scans and eval_scans)
         pictures = look_at_all(paths, looks=looks, workers=workers, bar=bar)
-    own = [scan for scan in eval_scans if not in_both(scan, train_scans)]
-    leaked = leaks(train_scans, own, pictures)
+    eval_only = [scan for scan in eval_scans if not in_both(scan, train_scans)]
+    leaked = leaks(train_scans, eval_only, pictures)
     doubled = duplicates(train_scans, pictures) + duplicates(eval_scans, pictures)
     measured = [outlines(scan, pictures) for scan in scans]
-    findings = [found for part in measured for found in _of_file(part, pictures)]
+    findings = [finding for part in measured for finding in _of_file(part, pictures)]
     findings += same_image_findings(train_scans, eval_scans, leaked, doubled)
     findings += mixed_findings(scans)
     return DataReport(
@@ -158,10 +158,10 @@ def check_dataset(
 
 def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Finding]:
     scan = measured.scan
-    found = [*scan.findings, *outline_findings(measured), *repeat_findings(scan)]
+    findings = [*scan.findings, *outline_findings(measured), *repeat_findings(scan)]
     if pictures:
-        found += [*picture_findings(scan, pictures), *exif_findings(measured, pictures)]
-    return found
+        findings += [*picture_findings(scan, pictures), *exif_findings(measured, pictures)]
+    return findings
 
 
 def _ordered(findings: Iterable[Finding], scans: Sequence[Scan]) -> tuple[Finding, ...]:

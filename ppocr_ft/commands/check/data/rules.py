@@ -154,12 +154,12 @@ def finding(
     line: int | None = None,
     severity: Severity | None = None,
 ) -> Finding:
-    """A finding of the rule's severity, or of another."""
+    """Return a finding of the rule's severity, or of the given one."""
     about = RULES[rule]
     return Finding(rule, severity or about.severity, message, about.remedy, file, line)
 
 
 def listed(words: Iterable[object]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Join words: ``a``, ``a and b``, ``a, b and c``."""
     *first, last = map(str, words)
     return f"{', '.join(first)} and {last}" if first else last

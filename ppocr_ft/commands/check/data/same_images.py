@@ -45,32 +45,34 @@ class Same:
 
 def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
     """Images of one split that an earlier line has too."""
-    known: dict[str | bytes, tuple[Place, str]] = {}
-    found = []
+    first_places: dict[str | bytes, tuple[Place, str]] = {}
+    same = []
     for place, path in _images(scans):
         keys = _keys(path, pictures)
-        before = next((known[key] for key in keys if key in known), None)
+        before = next((first_places[key] for key in keys if key in first_places), None)
         if before is not None:
-            found.append(Same(place, path, *before, _how(path, before[1], "the same content")))
+            same.append(Same(place, path, *before, _how(path, before[1], "the same content")))
         for key in keys:
-            known.setdefault(key, (place, path))
-    return found
+            first_places.setdefault(key, (place, path))
+    return same
 
 
 def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures) -> list[Same]:
     """Images of the evaluation that training has too, re-encoded and resized ones included."""
-    known: dict[str | bytes, tuple[Place, str]] = {}
+    first_places: dict[str | bytes, tuple[Place, str]] = {}
     for place, path in _images(train):
         for key in _keys(path, pictures):
-            known.setdefault(key, (place, path))
-    found, rest = [], []
+            first_places.setdefault(key, (place, path))
+    same, rest = [], []
     for place, path in _images(evaluation):
-        before = next((known[key] for key in _keys(path, pictures) if key in known), None)
+        before = next(
+            (first_places[key] for key in _keys(path, pictures) if key in first_places), None
+        )
         if before is not None:
-            found.append(Same(place, path, *before, _how(path, before[1], "the same content")))
+            same.append(Same(place, path, *before, _how(path, before[1], "the same content")))
         else:
             rest.append((place, path))
-    return found + list(_near(list(_images(train)), rest, pictures))
+    return same + list(_near(list(_images(train)), rest, pictures))
 
 
 def _near(
@@ -131,7 +133,7 @@ def same_image_findings(
     leaked: Sequence[Same],
     doubled: Sequence[Same],
 ) -> Iterator[Finding]:
-    """A finding for each, and one for a label file that is in both splits."""
+    """Yield a finding per image, and one for a label file that is in both splits."""
     for scan in evaluation:
         if in_both(scan, train):
             yield finding("leak", "the label file is that of the training too", scan.path)
@@ -143,5 +145,5 @@ def same_image_findings(
 
 def in_both(scan: Scan, train: Sequence[Scan]) -> bool:
     """Whether the label file is one of the training's."""
-    own = Path(scan.path).resolve()
-    return any(own == Path(other.path).resolve() for other in train)
+    label_file = Path(scan.path).resolve()
+    return any(label_file == Path(other.path).resolve() for other in train)

@@ -60,9 +60,9 @@ def _kind(scan: Scan, index: int) -> str | None:
 
 
 def shares_of_line(scan: Scan, index: int) -> tuple[float, float] | None:
-    """The shares of texts with a neighbour a space away, and of those with a space inside.
+    """Return the shares of texts with a neighbour a space away, and of those with a space inside.
 
-    None where the line has too few texts to learn, or too many.
+    None if the line has too few texts to learn from, or too many.
     """
     start, end = np.searchsorted(scan.owners, [index, index + 1])
     chosen = ~scan.ignored[start:end]

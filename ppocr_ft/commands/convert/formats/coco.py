@@ -121,8 +121,8 @@ def _no_image(annotation: Any) -> Unusable:
 
 
 def _categories(label: dict[str, Any]) -> dict[str, str]:
-    found = label.get("categories")
-    records = [r for r in found if isinstance(r, dict)] if isinstance(found, list) else []
+    categories = label.get("categories")
+    records = [r for r in categories if isinstance(r, dict)] if isinstance(categories, list) else []
     return {str(record.get("id")): str(record.get("name")) for record in records}
 
 
@@ -168,10 +168,10 @@ def _text(annotation: dict[str, Any]) -> LabelText:
         or _is_set(annotation.get("iscrowd"))
         or _is_set(annotation.get("ignore"))
     )
-    points, said = _outline(annotation), _transcription(annotation)
-    if legibility == _LEGIBLE and said == "#" and not ignored:  # no mark: the text is this
-        return LabelText(points, said)
-    return make_text(points, said, ignored=ignored)
+    points, transcription = _outline(annotation), _transcription(annotation)
+    if legibility == _LEGIBLE and transcription == "#" and not ignored:  # no mark: the text is this
+        return LabelText(points, transcription)
+    return make_text(points, transcription, ignored=ignored)
 
 
 def _is_set(flag: object) -> bool:
@@ -234,7 +234,7 @@ class Writer:
             yield Unusable("bad-name", "its name is not UTF-8", "rename the image")
 
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
-        """The one file's content by its name."""
+        """Return the content of the one file, by its name."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
         for image_id, entry in enumerate(entries, start=1):

@@ -58,7 +58,7 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, where none begins so)."""
     files = named(source_files(source, ".txt"), PREFIX, reading)
     parsed = [_parse(path, source, reading) for path in bar(files, len(files), TITLE, "file")]
-    lines = [line for _, own in parsed for line in own]
+    lines = [line for _, file_lines in parsed for line in file_lines]
     scripts = _have_scripts(lines)
     if scripts:
         reading.warn(
@@ -69,10 +69,10 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
             source,
         )
     are_polygons = _have_more_corners(lines, source, reading)
-    for draft, own in parsed:
-        for line in own:
-            said = line.said.partition(",")[2] if scripts and line.said else line.said
-            draft.add(_text(line.points, said), f"{draft.file}:{line.number}")
+    for draft, file_lines in parsed:
+        for line in file_lines:
+            transcription = line.said.partition(",")[2] if scripts and line.said else line.said
+            draft.add(_text(line.points, transcription), f"{draft.file}:{line.number}")
         draft.faulty |= are_polygons
         reading.finish(draft)
 
@@ -96,28 +96,29 @@ def parse_line(line: str) -> tuple[Polygon, str | None, bool]:
     Raises:
         Unusable: it is a line of neither kind.
     """
-    found = _QUAD.fullmatch(line)
-    if found:
-        said = found[2]
-        if said and re.search(r",\s", found[1]):  # blanks after the commas: one before the text
-            said = said.removeprefix(" ")
-        return flat_polygon([float(value) for value in found[1].split(",")]), said, True
-    found = _RECTANGLE.fullmatch(line)
-    if not found or _NUMBER_FIRST.match(found[2] or ""):
+    match = _QUAD.fullmatch(line)
+    if match:
+        transcription = match[2]
+        blanks_after_commas = re.search(r",\s", match[1])
+        if transcription and blanks_after_commas:  # then one stands before the text too
+            transcription = transcription.removeprefix(" ")
+        return flat_polygon([float(value) for value in match[1].split(",")]), transcription, True
+    match = _RECTANGLE.fullmatch(line)
+    if not match or _NUMBER_FIRST.match(match[2] or ""):
         raise _bad_line(line)
-    edges = [float(value) for value in re.split(_BETWEEN, found[1])]
-    return rectangle(*edges), _unquoted(found[2]), False
+    edges = [float(value) for value in re.split(_BETWEEN, match[1])]
+    return rectangle(*edges), _unquoted(match[2]), False
 
 
-def _unquoted(said: str | None) -> str | None:
-    if said is None or not said.startswith('"'):
-        return said
-    said = said.rstrip()
-    if len(said) < 2 or not said.endswith('"'):
+def _unquoted(transcription: str | None) -> str | None:
+    if transcription is None or not transcription.startswith('"'):
+        return transcription
+    transcription = transcription.rstrip()
+    if len(transcription) < 2 or not transcription.endswith('"'):
         raise Unusable(
-            "bad-line", f"the quotes of {said:.60} are not closed", 'write "transcription"'
+            "bad-line", f"the quotes of {transcription:.60} are not closed", 'write "transcription"'
         )
-    return _ESCAPED.sub(r"\1", said[1:-1])
+    return _ESCAPED.sub(r"\1", transcription[1:-1])
 
 
 def _bad_line(line: str) -> Unusable:
@@ -160,9 +161,9 @@ def _have_more_corners(lines: Sequence[_Line], source: Path, reading: Reading) -
     return False
 
 
-def _text(points: Polygon, said: str | None) -> LabelText:
-    ignored = said is not None and said.strip().strip('"') in IGNORE_MARKS
-    return make_text(points, said, ignored=ignored)
+def _text(points: Polygon, transcription: str | None) -> LabelText:
+    ignored = transcription is not None and transcription.strip().strip('"') in IGNORE_MARKS
+    return make_text(points, transcription, ignored=ignored)
 
 
 class Writer:
@@ -224,8 +225,8 @@ def _text_faults(number: int, text: LabelText) -> Iterator[Unusable]:
         return
     line = _line(text)
     broken = "\n" in line or line.endswith("\r")
-    points, said, _ = parse_line(line)
-    back = _text(points, said)
+    points, transcription, _ = parse_line(line)
+    back = _text(points, transcription)
     if broken or (back.points, back.transcription) != (text.points, text.transcription):
         yield Unusable(
             "unwritable-text",

@@ -39,7 +39,7 @@ class ImageFolder:
         self._by_file_name = {PurePosixPath(name).name.lower(): name for name in self.names}
 
     def by_path(self, paths: Sequence[str]) -> str:
-        """The image that the first fitting one of ``paths`` leads to.
+        """Return the image that the first fitting one of ``paths`` leads to.
 
         Raises:
             Unusable: there is none, or there are several.
@@ -53,7 +53,7 @@ class ImageFolder:
         raise _missing(f"the image {posix[0]} is not in {self.root}{self._hint(posix)}")
 
     def by_label(self, path: str) -> str:
-        """The image of a label file: of the same path without suffix, or with the image's.
+        """Return the image of a label file: of the same path without suffix, or with the image's.
 
         Raises:
             Unusable: there is none, or there are several.
@@ -107,12 +107,12 @@ class ImageFolder:
             )
 
     def _at(self, path: str) -> str | None:
-        """The image that a path from the root leads to, below it or not."""
+        """Return the image that a path from the root leads to, below it or not."""
         full = os.path.join(self.root, path)  # noqa: PTH118 - a Path keeps no ".." apart
         return self.name_of(full) if os.path.isfile(full) else None  # noqa: PTH113
 
     def name_of(self, path: str | Path) -> str:
-        """The name of a file by its path: the way to it from the root."""
+        """Return the name of a file: its path from the root."""
         try:
             name = os.path.relpath(path, self.root)
         except ValueError:  # on another drive
@@ -143,7 +143,8 @@ class _Ends:
             self._by_last.setdefault(PurePosixPath(key).name, []).append(key)
 
     def find(self, path: str) -> str | None:
-        """
+        """Return the image that a path means.
+
         Raises:
             Unusable: several names fit equally well.
         """
@@ -152,27 +153,27 @@ class _Ends:
         longer = [k for k in self._by_last.get(parts[-1], ()) if k.endswith(f"/{whole}")]
         shorter = ("/".join(parts[i:]) for i in range(1, len(parts)))
         for keys in ([whole], longer, *([key] for key in shorter)):
-            found = sorted({name for key in keys for name in self._names.get(key, ())})
-            if len(found) > 1:
+            matching = sorted({name for key in keys for name in self._names.get(key, ())})
+            if len(matching) > 1:
                 raise Unusable(
                     "image-ambiguous",
-                    f"{path} can be {found[0]} or {found[1]}",
+                    f"{path} can be {matching[0]} or {matching[1]}",
                     "give the folder of the right one with --images, or rename one of them",
                 )
-            if found:
-                return found[0]
+            if matching:
+                return matching[0]
         return None
 
 
 def _images_below(root: Path) -> Iterator[str]:
     """Paths below ``root`` with ``/`` between the parts; links are followed, once each."""
-    seen = set()
+    visited = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in visited:
             folders.clear()
             continue
-        seen.add(real)
+        visited.add(real)
         below = Path(folder).relative_to(root)
         yield from ((below / file).as_posix() for file in _images(files))
 

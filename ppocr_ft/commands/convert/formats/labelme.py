@@ -66,8 +66,8 @@ def _text(shape: Any) -> LabelText:
     expect(shape, dict, "a shape", _REMEDY)
     label = shape.get("label")
     expect(label, str, "'label'", _REMEDY)
-    said = shape.get("description") or label
-    return make_text(_points(shape), said, ignored=label in IGNORE_MARKS)
+    transcription = shape.get("description") or label
+    return make_text(_points(shape), transcription, ignored=label in IGNORE_MARKS)
 
 
 def _points(shape: dict[str, Any]) -> Polygon:

@@ -102,7 +102,7 @@ def _annotations(task: Any) -> list[Any]:
 
 
 def _only(annotations: list[Any]) -> list[Any]:
-    """The results of the one annotation, or of the one that is marked as the truth."""
+    """Return the results of the one annotation, or of the one that is marked as the truth."""
     truths = [annotation for annotation in annotations if annotation.get("ground_truth")]
     chosen = truths if len(truths) == 1 else annotations
     if len(chosen) > 1:
@@ -126,7 +126,7 @@ def _leave_unannotated(called: str, draft: Draft) -> None:
 
 
 def _image_paths(data: dict[str, Any]) -> list[str]:
-    """What the image may be called, best first."""
+    """Return the names that the image may have, the likeliest first."""
     urls = {
         key: url
         for key, url in data.items()
@@ -149,9 +149,9 @@ def _image_paths(data: dict[str, Any]) -> list[str]:
 
 
 def _path_of(url: str) -> str:
-    """The path in a URL, still quoted; that in ``?d=`` for a file from a folder."""
-    _, found, path = url.partition("/local-files/?d=")
-    if found:
+    """Return the path in a URL, still quoted; for a file from a folder that in ``?d=``."""
+    _, marker, path = url.partition("/local-files/?d=")
+    if marker:
         return path
     if "://" not in url:
         return url
@@ -167,7 +167,9 @@ def _regions(results: list[Any], draft: Draft, called: str) -> dict[str, list[An
     for result in results:
         expect(result, dict, "a result", _REMEDY)
         regions.setdefault(str(result.get("id")), []).append(result)
-    for region in [key for key, own in regions.items() if not any(map(_has_shape, own))]:
+    for region in [
+        key for key, region_results in regions.items() if not any(map(_has_shape, region_results))
+    ]:
         for result in regions.pop(region):
             draft.reading.tally(
                 "other-result",
@@ -196,8 +198,8 @@ def _check_sizes(regions: dict[str, list[Any]], draft: Draft) -> None:
 
 def _text(results: list[Any], draft: Draft) -> LabelText:
     shape = next(result for result in results if _has_shape(result))
-    said = [line for result in results for line in _said(result)]
-    return make_text(_outline(shape, draft), " ".join(said) if said else None)
+    words = [line for result in results for line in _said(result)]
+    return make_text(_outline(shape, draft), " ".join(words) if words else None)
 
 
 def _said(result: dict[str, Any]) -> Iterator[str]:
@@ -209,7 +211,7 @@ def _said(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _labels(results: list[Any]) -> set[str]:
-    """The labels of a region, each once."""
+    """Return the labels of a region, each once."""
     values = [result["value"] for result in results if _has_shape(result)]
     lists = [value[key] for value in values for key in _LABELS if isinstance(value.get(key), list)]
     return {str(label) for labels in lists for label in labels}
@@ -231,7 +233,7 @@ def _outline(shape: dict[str, Any], draft: Draft) -> Polygon:
 
 
 def _corners(shape: dict[str, Any], width_px: float, height_px: float) -> Polygon:
-    """The shape's points in px."""
+    """Return the shape's points in px."""
     value = shape["value"]
     if "points" in value:
         points = polygon(value["points"])
@@ -253,7 +255,7 @@ def _corners(shape: dict[str, Any], width_px: float, height_px: float) -> Polygo
 
 
 def _turned(x: float, y: float, width: float, height: float, turn: float) -> Polygon:
-    """A rectangle turned clockwise (y points down) around its left top corner."""
+    """Turn a rectangle clockwise (y points down) around its left top corner."""
     if width <= 0 or height <= 0:
         raise Unusable(
             "empty-box", f"the box is {width:g} x {height:g} px", "remove it, or draw it again"

@@ -71,10 +71,10 @@ def _draft(image: str, entry: LabelEntry, reading: Reading) -> Draft:
 
 
 def _texts(texts: Texts) -> Iterator[LabelText]:
-    for i, said in enumerate(texts.transcriptions):
+    for i, transcription in enumerate(texts.transcriptions):
         # float32 as read: its shortest decimal, not the nearest float64's
         points = tuple((float(str(x)), float(str(y))) for x, y in texts.polygons[i])
-        yield LabelText(points, IGNORED if texts.ignored[i] else as_transcription(said))
+        yield LabelText(points, IGNORED if texts.ignored[i] else as_transcription(transcription))
 
 
 def _warn_of_other_keys(path: Path, label: LabelFile, reading: Reading) -> None:
@@ -113,7 +113,7 @@ class Writer:
             )
 
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
-        """The one file's content by its name."""
+        """Return the content of the one file, by its name."""
         lines = (f"{entry.name}\t{_label(entry.texts)}\n" for entry in entries)
         return {f"{part}.txt" if part else FILE_NAME: "".join(lines).encode("utf-8")}
 

@@ -70,7 +70,7 @@ class Reading:
     def report(
         self, fault: Unusable, file: str | Path, line: int | None = None, part: str = ""
     ) -> None:
-        """An error at a place: a line of a file, or a part of it that has a name."""
+        """Record an error at a place: a line of a file, or a named part of it."""
         message = f"{part}: {fault.message}" if part else fault.message
         line = fault.line if line is None else line
         self._findings.append(Finding(fault.rule, "error", message, fault.remedy, str(file), line))
@@ -80,11 +80,11 @@ class Reading:
         self._findings.append(Finding(rule, "warning", message, remedy, where))
 
     def tally(self, rule: str, what: str, remedy: str, where: str) -> None:
-        """A warning that is given once for all places, with their number."""
+        """Record a warning that is given once for all places, with their number."""
         self._tallies.setdefault((rule, what), _Tally(what, remedy, where)).count += 1
 
     def warn_of_kinds(self, used: Counter[str], file: Path) -> None:
-        """A warning where texts are of several kinds, all of which became texts alike."""
+        """Warn if texts of several kinds all became texts alike."""
         if len(used) > 1:
             counts = ", ".join(f"{kind} ({count})" for kind, count in used.most_common())
             self.warn(
@@ -95,11 +95,11 @@ class Reading:
             )
 
     def draft(self, file: Path, line: int | None = None, what: str = "") -> Draft:
-        """The label of one more image begins; ``what`` it is called where its image isn't found."""
+        """Begin the label of one more image; ``what`` names it if its image isn't found."""
         return Draft(self, file, line, what or str(file))
 
     def finish(self, draft: Draft) -> None:
-        """The label of an image is read: take it, or leave it out where a part was faulty."""
+        """Take the label of an image that is read, or leave it out if a part was faulty."""
         if draft.name is None:
             self.left_out.append(draft.what)
             return
@@ -178,8 +178,11 @@ Reader = Callable[[Path, Reading, ProgressBar], None]
 
 @dataclass(frozen=True)
 class Format:
-    """A label format: its name on the command line, one line for ``--help``, how to read it and,
-    where that is possible, how to write it."""
+    """A label format.
+
+    ``name`` is that of the command line, ``meaning`` its line in ``--help``; ``writer`` is None
+    if the format can only be read.
+    """
 
     name: str
     meaning: str

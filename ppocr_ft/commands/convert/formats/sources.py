@@ -15,7 +15,7 @@ from ppocr_ft.errors import DataError
 
 
 def source_files(source: Path, suffix: str) -> list[Path]:
-    """The file itself, or a folder's files of a suffix, searched to the bottom, in order.
+    """Return the file itself, or a folder's files of a suffix at any depth, in order.
 
     Raises:
         DataError: there is none.
@@ -31,7 +31,7 @@ def source_files(source: Path, suffix: str) -> list[Path]:
 
 
 def named(files: Sequence[Path], prefix: str, reading: Reading) -> list[Path]:
-    """The files whose names begin with ``prefix``, where there are such; the others are said."""
+    """Return the files whose names begin with ``prefix``, if there are any; report the others."""
     chosen = [path for path in files if path.name.startswith(prefix)]
     if not chosen:
         return list(files)
@@ -47,7 +47,7 @@ def named(files: Sequence[Path], prefix: str, reading: Reading) -> list[Path]:
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file without its byte order mark.
+    """Read a UTF-8 file without its byte order mark.
 
     Raises:
         Unusable: it can't be read, or is in another encoding.
@@ -70,7 +70,8 @@ def read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """
+    """Read a JSON file.
+
     Raises:
         Unusable: it is no JSON file.
     """
@@ -89,7 +90,8 @@ def read_json(path: Path) -> Any:
 
 
 def expect(value: object, kind: type | tuple[type, ...], what: str, remedy: str) -> None:
-    """
+    """Check the type of a value.
+
     Raises:
         Unusable: ``value`` is of another kind.
     """
@@ -98,7 +100,7 @@ def expect(value: object, kind: type | tuple[type, ...], what: str, remedy: str)
 
 
 def below(path: Path, source: Path, prefix: str) -> str:
-    """The path of a label file below its source, without suffix and ``prefix``, as posix."""
+    """Return the path of a label file below its source, without suffix and ``prefix``, as posix."""
     folder = source if source.is_dir() else source.parent
     stem = path.stem.removeprefix(prefix)
     return (path.parent.relative_to(folder) / stem).as_posix()

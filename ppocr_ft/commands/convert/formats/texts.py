@@ -48,7 +48,7 @@ class LabelText:
 
 
 def make_text(points: Polygon, transcription: object = None, *, ignored: bool = False) -> LabelText:
-    """A text as PaddleOCR wants it; ``None`` stands for a transcription that is not given.
+    """Make a text as PaddleOCR wants it; ``None`` stands for a transcription that is not given.
 
     Raises:
         Unusable: the transcription is no text.
@@ -57,12 +57,13 @@ def make_text(points: Polygon, transcription: object = None, *, ignored: bool = 
         return LabelText(points, IGNORED)
     if transcription is None:
         return LabelText(points, PLACEHOLDER, placeholder=True)
-    said = as_transcription(transcription)
-    return LabelText(points, IGNORED if said in IGNORE_MARKS else said)
+    checked = as_transcription(transcription)
+    return LabelText(points, IGNORED if checked in IGNORE_MARKS else checked)
 
 
 def as_transcription(value: object) -> str:
-    """
+    """Return a value as a transcription.
+
     Raises:
         Unusable: it is no string, or one that can't be written as UTF-8.
     """
@@ -148,7 +149,7 @@ def bounds(points: Polygon) -> tuple[float, float, float, float]:
 
 
 def plain(values: Iterable[float]) -> list[float]:
-    """The numbers as they are to be written: whole ones without a point."""
+    """Return the numbers as they are written: whole ones without a point."""
     return [int(value) if value.is_integer() else value for value in map(float, values)]
 
 

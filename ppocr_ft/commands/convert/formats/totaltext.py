@@ -57,18 +57,18 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
 
 def _refuse_matlab(source: Path) -> None:
     is_folder = source.is_dir()
-    found = sorted(source.rglob("*.mat")) if is_folder else [source] * (source.suffix == ".mat")
-    if found and not (is_folder and any(source.rglob("*.txt"))):
+    mat_files = sorted(source.rglob("*.mat")) if is_folder else [source] * (source.suffix == ".mat")
+    if mat_files and not (is_folder and any(source.rglob("*.txt"))):
         raise DataError(
             "Total-Text's .mat files are not read; take its text files, txt_format.zip of the "
             "same page",
-            path=found[0],
+            path=mat_files[0],
         )
 
 
 def _records(text: str) -> Iterator[tuple[int, str]]:
     """Each record with its 1-based line; what stands before the first one, as it is."""
-    starts = [found.end() - len(found[0].lstrip()) for found in _START.finditer(text)]
+    starts = [start.end() - len(start[0].lstrip()) for start in _START.finditer(text)]
     bounds = [*starts, len(text)]
     if text[: bounds[0]].strip():
         yield 1, text[: bounds[0]]
@@ -77,10 +77,10 @@ def _records(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _text(record: str) -> LabelText:
-    found = _RECORD.fullmatch(record)
-    if not found:
+    match = _RECORD.fullmatch(record)
+    if not match:
         raise Unusable("bad-record", f"found {record.strip()!r:.80}", f"expected {_FORM}")
-    xs, ys, orientation, said = found.groups()
+    xs, ys, orientation, transcription = match.groups()
     columns, rows = _numbers(xs), _numbers(ys)
     if len(columns) != len(rows):
         raise Unusable(
@@ -90,7 +90,9 @@ def _text(record: str) -> LabelText:
         )
     points = polygon(list(zip(columns, rows, strict=True)))
     ignored = orientation is not None and _string(orientation) == "#"
-    return make_text(points, None if said is None else _string(said), ignored=ignored)
+    return make_text(
+        points, None if transcription is None else _string(transcription), ignored=ignored
+    )
 
 
 def _numbers(text: str) -> list[float]:
@@ -104,18 +106,18 @@ def _numbers(text: str) -> list[float]:
 
 
 def _string(literal: str) -> str:
-    """What a string literal of Python means; nothing of it is evaluated."""
+    """Return the value of a Python string literal; nothing of it is evaluated."""
     inner = literal.removeprefix("u")[1:-1]
     return _ESCAPE.sub(_unescaped, inner)
 
 
-def _unescaped(found: re.Match[str]) -> str:
-    code = found[1] or found[2] or found[3]
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2] or match[3]
     if not code:
-        return _LETTERS[found[4]]
+        return _LETTERS[match[4]]
     number = int(code, 16)
     if number > 0x10FFFF:
-        raise Unusable("bad-transcription", f"{found[0]} is no character", "write it itself")
+        raise Unusable("bad-transcription", f"{match[0]} is no character", "write it itself")
     return chr(number)
 
 
