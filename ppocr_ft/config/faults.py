@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ppocr_ft.errors import ConfigError
 
 Severity = Literal["error", "warning"]
 
 OVERRIDE_MARK = "-o "
+
+
+REMEDIES = {
+    "yaml": "correct the file; an editor with YAML support shows the place",
+    "override": "write -o Section.key=value with a key that the file can hold",
+    "unknown_key": "correct the name, or take the key out",
+    "unknown_name": "take one of the known names; others can't be trained here",
+    "no_effect": "nothing has to be done; take the key out if it is not needed elsewhere",
+    "value": "give a value of the kind that is expected",
+    "other_task": "train it with the project that it is for, or start from configs/det_v4_ft.yml",
+    "draft_name": "write the name that PaddleOCR's releases have",
+}
+"""What to do about a finding, by the name of what found it. Rules enter theirs, see ``remedy``."""
+
+AnyRule = TypeVar("AnyRule", bound=Callable[..., object])
+
+
+def remedy(text: str) -> Callable[[AnyRule], AnyRule]:
+    """Enter what to do about the findings of a rule."""
+
+    def enter(rule: AnyRule) -> AnyRule:
+        REMEDIES[rule.__name__] = text
+        return rule
+
+    return enter
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from ppocr_ft.config.faults import Fault, error, found_by, warning
+from ppocr_ft.config.faults import Fault, error, found_by, remedy, warning
 from ppocr_ft.config.schema import Config, Dataset
 from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.errors import ConfigError
@@ -67,6 +67,7 @@ def check_rules(config: Config) -> list[Fault]:
     return [fault for rule in RULES for fault in found_by(rule.__name__, rule(config))]
 
 
+@remedy("add or remove the operator that the message names")
 def required_operators(config: Config) -> list[Fault]:
     """Each pipeline has what training or evaluation can't do without, once."""
     faults = []
@@ -82,6 +83,7 @@ def required_operators(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("add EastRandomCropData or ScaledCrop before MakeBorderMap")
 def fixed_size(config: Config) -> list[Fault]:
     """Training's images have one size, whose sides the network's stride divides."""
     if any(_makes_one_size(operator) for _, operator in placed_operators(config, "Train")):
@@ -99,6 +101,10 @@ def _makes_one_size(operator: OperatorSection) -> bool:
     return operator.is_a(EastRandomCropData, ScaledCrop)
 
 
+@remedy(
+    "put the operators in the order DecodeImage, DetLabelEncode, geometry, MakeBorderMap, "
+    "MakeShrinkMap, NormalizeImage, ToCHWImage, KeepKeys"
+)
 def operator_order(config: Config) -> list[Fault]:
     """Nothing before DecodeImage, nothing after KeepKeys, no geometry after the maps."""
     faults = []
@@ -127,6 +133,7 @@ def _geometry_after_maps(placed: list[Placed]) -> list[Fault]:
     return faults
 
 
+@remedy("put MakeBorderMap before MakeShrinkMap")
 def map_order(config: Config) -> list[Fault]:
     """MakeBorderMap comes first, as in all of PaddleOCR's PP-OCR YAMLs."""
     border, shrink = _pair(config)
@@ -142,6 +149,7 @@ def map_order(config: Config) -> list[Fault]:
     return [warning(border[0], message, shrink[0])]
 
 
+@remedy("set NormalizeImage's order: hwc before ToCHWImage, chw after it")
 def normalize_layout(config: Config) -> list[Fault]:
     """NormalizeImage's ``order`` is the layout that it meets."""
     faults = []
@@ -157,6 +165,9 @@ def normalize_layout(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy(
+    "give MakeBorderMap and MakeShrinkMap the same shrink_ratio, shrink_ratio_end and total_epoch"
+)
 def shrink_pair(config: Config) -> list[Fault]:
     """MakeBorderMap and MakeShrinkMap follow one schedule."""
     border, shrink = _pair(config)
@@ -183,6 +194,7 @@ def shrink_pair(config: Config) -> list[Fault]:
     return [error(f"{shrink[0]}.{differing[0]}", message, border[0], shrink[0], *horizon)]
 
 
+@remedy("lower shrink_ratio, or set shrink_ratio_end")
 def shrink_end(config: Config) -> list[Fault]:
     """A ramp stays below 1, where texts would not shrink at all."""
     faults = []
@@ -195,6 +207,7 @@ def shrink_end(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("set total_epoch to Global.epoch_num, or leave it out and set shrink_ratio_end")
 def ramp_length(config: Config) -> list[Fault]:
     """A ramp as long as the run; otherwise it ends early, or is cut off before its end."""
     _, shrink = _pair(config)
@@ -218,6 +231,7 @@ def ramp_length(config: Config) -> list[Fault]:
     return [warning(f"{shrink[0]}.total_epoch", message, "Global.epoch_num")]
 
 
+@remedy("add the missing names to keep_keys")
 def kept_keys(config: Config) -> list[Fault]:
     """KeepKeys keeps what the loss or the metric needs."""
     faults = []
@@ -233,6 +247,7 @@ def kept_keys(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("give ratio_list one share for each label file, or one number for all")
 def ratio_list_length(config: Config) -> list[Fault]:
     """A list of ratios has one for each label file."""
     faults = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ppocr_ft.config.faults import Fault, error, warning
+from ppocr_ft.config.faults import Fault, error, remedy, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
 from ppocr_ft.optim.group_rules import ParamGroupKeys
@@ -31,6 +31,7 @@ def total_batch_size(config: Config, world_size: int = 1) -> int:
     return world_size * per_card * config.Optimizer.gradient_accumulation_steps
 
 
+@remedy("take the key out, or choose the optimizer or schedule that it belongs to")
 def optimizer_keys(config: Config) -> list[Fault]:
     """Keys that belong to another optimizer or schedule are named; missing ones too."""
     optimizer = config.Optimizer
@@ -58,6 +59,7 @@ def _unused_or_missing(
     return faults
 
 
+@remedy("keep one of the keys")
 def optimizer_conflicts(config: Config) -> list[Fault]:
     """Two keys that would each set the same thing."""
     optimizer = config.Optimizer
@@ -80,6 +82,7 @@ def _only_one(
     return [error(first, message, *rest)]
 
 
+@remedy("correct the values")
 def schedule_values(config: Config) -> list[Fault]:
     """Piecewise's rates fit its epochs; no rate falls to more than it falls from."""
     lr = config.Optimizer.lr
@@ -99,6 +102,7 @@ def schedule_values(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("give milestones in epochs of the run, ascending")
 def milestones(config: Config) -> list[Fault]:
     """Milestones are epochs of the run, each later than the one before."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
@@ -112,6 +116,7 @@ def milestones(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("shorten the warm-up, or take its keys out")
 def warmup_keys(config: Config) -> list[Fault]:
     """A warm-up ends before the run does, and its rates need one."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
@@ -125,6 +130,7 @@ def warmup_keys(config: Config) -> list[Fault]:
     return [warning(f"{LR}.{name}", advice) for name, value in given.items() if value]
 
 
+@remedy("give scale_lr and base_batch_size together, or neither")
 def batch_scaling(config: Config) -> list[Fault]:
     """scale_lr and base_batch_size come together."""
     lr = config.Optimizer.lr
@@ -137,6 +143,7 @@ def batch_scaling(config: Config) -> list[Fault]:
     return []
 
 
+@remedy("write freeze: true, or fewer freeze_epochs")
 def param_groups(config: Config) -> list[Fault]:
     """No group is frozen for longer than the run lasts."""
     epochs = config.Global.epoch_num
@@ -151,6 +158,10 @@ def param_groups(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy(
+    "measure: python tools/find_lr.py -c FILE. A rate for 8 cards of 8 images is too high for "
+    "one card of a few"
+)
 def usual_rates(config: Config) -> list[Fault]:
     """Rate and weight decay are what the optimizer usually takes; else a word about it."""
     section = config.Optimizer

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import copy
 from itertools import product
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import paddle
 import pytest
 import yaml
 
+from ppocr_ft.commands.export.run import released_name
+from ppocr_ft.config import load_config
+from ppocr_ft.declaration import PositiveInt
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.models.architecture import build_architecture, build_detector
-from ppocr_ft.models.configs import BACKBONES, DETECTORS, HEADS, NECKS, DBHeadConfig
+from ppocr_ft.models.architecture import LAYERS, build_architecture, build_detector
+from ppocr_ft.models.configs import BACKBONES, DETECTORS, HEADS, NECKS, Backbone, DBHeadConfig
 from ppocr_ft.models.db_head import DBHead
 from ppocr_ft.models.layers import round_channels
+from tests.support.config_files import SMALL
 from tests.support.nets_reference import FILES, run, shapes
 
 MOBILE = """
@@ -274,3 +279,41 @@ def test_fix_nan_keeps_training_maps_finite(fix_nan: bool, monkeypatch: pytest.M
     x = np.full((1, 16, 4, 4), np.nan, np.float32)
     assert np.isfinite(run(head, x, training=True)["maps"]).all() == fix_nan
     assert np.isnan(run(head, x, training=False)["maps"]).all()
+
+
+class TinyNetConfig(Backbone):
+    """A backbone of one's own."""
+
+    name: Literal["TinyNet"] = "TinyNet"
+    width: PositiveInt = 8
+    """Channels of all maps."""
+
+
+class TinyNet(paddle.nn.Layer):  # type: ignore[misc]
+    """(n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32."""
+
+    def __init__(self, config: TinyNetConfig) -> None:
+        super().__init__()
+        self.out_channels = [config.width] * 4
+        self.conv = paddle.nn.Conv2D(3, config.width, 1)
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        x = self.conv(x)
+        return [paddle.nn.functional.avg_pool2d(x, 2**level, 2**level) for level in (2, 3, 4, 5)]
+
+
+def test_a_registered_backbone_is_one_of_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its declaration and its layer are all that it needs."""
+    monkeypatch.setitem(BACKBONES, "TinyNet", TinyNetConfig)
+    monkeypatch.setitem(LAYERS, TinyNetConfig, TinyNet)
+    config = load_config(SMALL, ["Architecture.Backbone={name: TinyNet, width: 16}"])
+    network = build_architecture(config.Architecture)
+    assert shapes_of(network)["backbone.conv.weight"] == (16, 3, 1, 1)
+    with pytest.raises(ConfigError, match="unknown key of TinyNet; did you mean 'width'"):
+        load_config(SMALL, ["Architecture.Backbone={name: TinyNet, widht: 16}"])
+    with pytest.raises(ConfigError, match="found 0, must be 1 or more"):
+        load_config(SMALL, ["Architecture.Backbone={name: TinyNet, width: 0}"])
+    with pytest.raises(ConfigError, match="no released detector has the backbone TinyNet"):
+        released_name(config)

@@ -16,7 +16,6 @@ import numpy as np
 
 from ppocr_ft.commands.check.config.advice import advise, advise_on_length
 from ppocr_ft.commands.check.config.diagnosis import (
-    REMEDIES,
     Diagnosis,
     LabelFiles,
     advice_on,
@@ -37,7 +36,7 @@ from ppocr_ft.commands.check.text_geometry import (
     label_geometry,
     pair_faults,
 )
-from ppocr_ft.config.faults import Fault, found_by, warning
+from ppocr_ft.config.faults import REMEDIES, Fault, found_by, warning
 from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
 from ppocr_ft.data.sample_set import SAMPLE

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.geometry_table import Ceiling, LabelGeometry, OnPixels, TextSizes
-from ppocr_ft.config.faults import Fault, found_by, warning
+from ppocr_ft.config.faults import Fault, found_by, remedy, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import areas, iou_ceiling, perimeters, unclip_ratio_for
@@ -250,6 +250,7 @@ def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> 
     return found_by("unclip_ratio", [warning(UNCLIP, message)])
 
 
+@remedy("evaluate and crop larger, or lower MakeShrinkMap's min_text_size")
 def small_texts(of: LabelGeometry) -> list[Fault]:
     """Most texts are learnt."""
     if of.training is None or of.training.too_small < MANY_SMALL:
@@ -261,6 +262,7 @@ def small_texts(of: LabelGeometry) -> list[Fault]:
     return [warning(TRAINING, message)]
 
 
+@remedy("crop with ScaledCrop, which has text as large as evaluation sees it")
 def text_scale(of: LabelGeometry) -> list[Fault]:
     """Training and evaluation see text about as large."""
     if of.training is None or not of.sizes_known:

@@ -120,7 +120,7 @@ def _trained(config: Config) -> tuple[Detector, CoverageReport]:
     return network, coverage
 
 
-def _released_name(config: Config) -> str:
+def released_name(config: Config) -> str:
     """Return the name of the first released detector that has the config's backbone."""
     backbone = type(config.Architecture.Backbone)
     for name, detector in DETECTORS.items():
@@ -143,7 +143,7 @@ def inference_settings(config: Config) -> InferenceSettings:
     _check_operators(given)
     decode, normalize = given["DecodeImage"], given["NormalizeImage"]
     return InferenceSettings(
-        check_model_name(config.Global.model_name or _released_name(config)),
+        check_model_name(config.Global.model_name or released_name(config)),
         decode["img_mode"],
         resize_rule(given["DetResizeForTest"]),
         normalize.get("scale", 1 / 255),

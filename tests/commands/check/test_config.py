@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from ppocr_ft.commands.check.config.advice import ADVICE, advise, advise_on_length
-from ppocr_ft.commands.check.config.diagnosis import REMEDIES, Diagnosis, diagnose
+from ppocr_ft.commands.check.config.diagnosis import Diagnosis, diagnose
 from ppocr_ft.commands.check.config.shrink_versions import shrink_versions
 from ppocr_ft.config import load_config
+from ppocr_ft.config.faults import REMEDIES
 from ppocr_ft.config.rules import RULES
 from tests.support.config_files import CONFIGS, SHIPPED, SMALL, written
 from tests.support.pictures import paddleocr_class
@@ -263,7 +264,7 @@ def test_nothing_is_said_of_sound_configs(path: Path) -> None:
 
 def test_every_rule_has_a_remedy() -> None:
     names = {rule.__name__ for rule in (*RULES, *ADVICE)}
-    assert names <= set(REMEDIES)
+    assert names <= set(REMEDIES), "give it the decorator remedy"
     assert all(REMEDIES.values())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ppocr_ft.config.faults import Fault, error, found_by, warning
+from ppocr_ft.config.faults import Fault, error, found_by, remedy, warning
 from ppocr_ft.config.rules import Mode, Placed, placed_operators
 from ppocr_ft.config.schema import Config
 from ppocr_ft.transforms.crops import ScaledCrop
@@ -43,6 +43,10 @@ def advise_on_length(config: Config, train_images: int) -> list[Fault]:
     ]
 
 
+@remedy(
+    "evaluate as you will deploy: limit_side_len: 960, limit_type: max in Eval, or "
+    "--det_limit_side_len and --det_limit_type at inference as in Eval"
+)
 def eval_resize(config: Config) -> list[Fault]:
     """Warn if evaluation sees pages at another scale than inference does."""
     placed = _first(config, "Eval", DetResizeForTest)
@@ -58,6 +62,7 @@ def eval_resize(config: Config) -> list[Fault]:
     return [warning(key, message)]
 
 
+@remedy("give ScaledCrop Eval's limit_side_len and limit_type")
 def crop_scale(config: Config) -> list[Fault]:
     """ScaledCrop has text as large as evaluation has it."""
     crop, resize = (
@@ -76,6 +81,7 @@ def crop_scale(config: Config) -> list[Fault]:
     return [warning(crop[0], message, resize[0])]
 
 
+@remedy("give both pipelines the same values")
 def preprocessing(config: Config) -> list[Fault]:
     """Training and evaluation hand the network the same channels and values."""
     faults = []
@@ -91,6 +97,7 @@ def preprocessing(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("set img_mode: BGR in Train and in Eval")
 def color_order(config: Config) -> list[Fault]:
     """PaddleOCR's detectors, and so all released weights, take BGR."""
     placed = _first(config, "Train", DecodeImage)
@@ -100,6 +107,7 @@ def color_order(config: Config) -> list[Fault]:
     return [warning(f"{placed[0]}.img_mode", message, "Global.pretrained_model")]
 
 
+@remedy("lower Global.save_epoch_step")
 def save_interval(config: Config) -> list[Fault]:
     """Warn if no checkpoint is kept before the run ends."""
     every, epochs = config.Global.save_epoch_step, config.Global.epoch_num
@@ -109,6 +117,7 @@ def save_interval(config: Config) -> list[Fault]:
     return [warning("Global.save_epoch_step", message, "Global.epoch_num")]
 
 
+@remedy("choose a number of epochs within Global.epoch_num")
 def evaluation_epochs(config: Config) -> list[Fault]:
     """Warn if the first evaluation, in epochs, comes after the end of the run."""
     every, epochs = config.Global.eval_batch_epoch, config.Global.epoch_num
@@ -118,6 +127,7 @@ def evaluation_epochs(config: Config) -> list[Fault]:
     return [warning("Global.eval_batch_epoch", message, "Global.epoch_num")]
 
 
+@remedy("set Global.freeze_bn_stats: true, or raise the batch")
 def batch_statistics(config: Config) -> list[Fault]:
     """Batch norms that go on learning statistics need enough images in a batch."""
     size = config.Train.loader.batch_size_per_card
@@ -132,6 +142,7 @@ def batch_statistics(config: Config) -> list[Fault]:
     ]
 
 
+@remedy("choose a number of epochs within Global.epoch_num")
 def schedule_length(config: Config) -> list[Fault]:
     """Warn if the schedule's first change comes after the end of the run."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
@@ -157,6 +168,7 @@ ADVICE: tuple[Callable[[Config], list[Fault]], ...] = (
 )
 
 
+@remedy("lower Train.loader.batch_size_per_card, or set drop_last: false")
 def batch_size(config: Config, train_images: int) -> list[Fault]:
     """Warn if an epoch has no whole batch and smaller ones are dropped."""
     loader, key = config.Train.loader, "Train.loader.batch_size_per_card"
@@ -169,6 +181,7 @@ def batch_size(config: Config, train_images: int) -> list[Fault]:
     return [warning(key, f"{fact}: no batch is ever whole")]
 
 
+@remedy("set Global.eval_batch_epoch: 1, or a smaller eval_batch_step")
 def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
     """Warn if the first evaluation, in steps, comes after the end of the run."""
     first, every = config.Global.eval_batch_step
@@ -182,6 +195,7 @@ def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
     return [warning(EVAL_STEPS, message, "Train.loader", _EPOCHS)]
 
 
+@remedy("give fewer warmup_steps, or warmup_epoch")
 def warmup_length(config: Config, train_images: int) -> list[Fault]:
     """Warn if the warm-up does not end, or takes most of the run."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
