@@ -34,6 +34,7 @@ def onnx_map(folder: Path, image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Run ``inference.onnx`` on one thread; the map is (1, 1, H, W)."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # errors only; warnings bear the time
     session = onnxruntime.InferenceSession(
         folder / "inference.onnx", options, providers=["CPUExecutionProvider"]
     )
