@@ -14,70 +14,55 @@ from typing import Any
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.weights.programs import operator_types
 
-PIR_OPERATORS = frozenset(
-    {
-        "p",
-        "0.combine",
-        "1.add",
-        "1.add_",
-        "1.batch_norm",
-        "1.batch_norm_",
-        "1.clip",
-        "1.concat",
-        "1.conv2d",
-        "1.conv2d_transpose",
-        "1.data",
-        "1.depthwise_conv2d",
-        "1.fetch",
-        "1.full",
-        "1.full_int_array",
-        "1.hardsigmoid",
-        "1.hardswish",
-        "1.multiply",
-        "1.multiply_",
-        "1.nearest_interp",
-        "1.pool2d",
-        "1.relu",
-        "1.relu_",
-        "1.reshape",
-        "1.scale",
-        "1.scale_",
-        "1.sigmoid",
-        "1.sigmoid_",
-        "1.bilinear_interp",
-    }
-)
-"""Of an ``inference.json``; the number is the dialect's."""
-PROTOBUF_OPERATORS = frozenset(
-    {
-        "assign",
-        "batch_norm",
-        "bilinear_interp_v2",
-        "clip",
-        "concat",
-        "conv2d",
-        "conv2d_transpose",
-        "depthwise_conv2d",
-        "elementwise_add",
-        "elementwise_mul",
-        "feed",
-        "fetch",
-        "fill_constant",
-        "hard_sigmoid",
-        "hard_swish",
-        "nearest_interp_v2",
-        "pool2d",
-        "relu",
-        "reshape2",
-        "scale",
-        "sigmoid",
-    }
-)
+COMPUTING = {
+    "add": "elementwise_add",
+    "batch_norm": "batch_norm",
+    "bilinear_interp": "bilinear_interp_v2",
+    "clip": "clip",
+    "concat": "concat",
+    "conv2d": "conv2d",
+    "conv2d_transpose": "conv2d_transpose",
+    "data": "feed",
+    "depthwise_conv2d": "depthwise_conv2d",
+    "divide": "elementwise_div",
+    "fetch": "fetch",
+    "flatten": "flatten_contiguous_range",
+    "full": "fill_constant",
+    "gelu": "gelu",
+    "hardsigmoid": "hard_sigmoid",
+    "hardswish": "hard_swish",
+    "layer_norm": "layer_norm",
+    "leaky_relu": "leaky_relu",
+    "matmul": "matmul_v2",
+    "maximum": "elementwise_max",
+    "mean": "reduce_mean",
+    "multiply": "elementwise_mul",
+    "nearest_interp": "nearest_interp_v2",
+    "pool2d": "pool2d",
+    "relu": "relu",
+    "relu6": "relu6",
+    "reshape": "reshape2",
+    "scale": "scale",
+    "sigmoid": "sigmoid",
+    "silu": "silu",
+    "softmax": "softmax",
+    "split": "split",
+    "subtract": "elementwise_sub",
+    "swish": "swish",
+    "tanh": "tanh",
+    "transpose": "transpose2",
+}
+"""What networks are made of, by its names in ``inference.json`` and in ``inference.pdmodel``. None
+of it does anything but arithmetic; a backbone that needs more of that kind has its line here."""
+PIR_OPERATORS = {"p", "0.combine", "1.full_int_array", *(f"1.{name}" for name in COMPUTING)}
+"""Of an ``inference.json``; the number is the dialect's. One that works in place ends in ``_``."""
+PROTOBUF_OPERATORS = {"assign", *COMPUTING.values()}
 """Of an ``inference.pdmodel``."""
 
 
 def check_operators(program: Path) -> None:
-    """
+    """Check that a program consists of operators that only compute.
+
     Raises:
         WeightsError: the program can't be read, or has an operator that no detector needs.
     """
@@ -106,5 +91,5 @@ def _operators_in(regions: list[Any]) -> Iterator[str]:
     for region in regions:
         for block in region["blocks"]:
             for operator in block["ops"]:
-                yield str(operator["#"])
+                yield str(operator["#"]).removesuffix("_")
                 yield from _operators_in(operator.get("regions", []))

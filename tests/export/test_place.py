@@ -88,6 +88,12 @@ def test_a_program_with_other_operators_is_not_run(text: str, part: str, tmp_pat
     assert part in str(caught.value)
 
 
+def test_a_program_that_only_computes_may_be_run(tmp_path: Path) -> None:
+    program = tmp_path / "inference.json"
+    program.write_text(pir({"#": "p"}, {"#": "1.conv2d"}, {"#": "1.relu_"}, {"#": "1.gelu"}))
+    check_operators(program)
+
+
 @pytest.mark.parametrize(
     ("operator", "message"), [(b"py_func", "py_func"), (b"sigmoi\xff", "isn't text")]
 )
