@@ -90,7 +90,7 @@ def _fill_padded(
     reaches = distances.tolist()
     nothing = [[-1, -1]]  # a ring beyond the image
     padded = [offset_rings(paths[i], reaches[i]) for i in chosen]
-    points, starts = rings_flat([each[0] if each else nothing for each in padded])
+    points, starts = rings_flat([rings[0] if rings else nothing for rings in padded])
     boxes, inside = np.empty((len(padded), 4), np.int64), np.empty(len(padded), bool)
     h, w = mask.shape
     kernels.bound(points, starts, h, w, boxes, inside)

@@ -14,7 +14,7 @@ from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.transforms.matrices import Matrix, perspective, rotation, transform, translation
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.sample import Layer, Sample, Window, reach_into
+from ppocr_ft.transforms.sample import ImageLayer, Sample, Window, reach_into
 
 Quad = NDArray[np.float64]
 
@@ -54,11 +54,11 @@ class CopyPaste(GeometricOperator[tuple[Pasted, ...]]):
         donor = sample.donor
         if donor is None:
             return ()
-        wanted = min(int(self.objects_paste_ratio * len(donor.texts)), MOST_PASTED)
+        most = min(int(self.objects_paste_ratio * len(donor.texts)), MOST_PASTED)
         usable = rng.permutation(np.flatnonzero(~donor.texts.ignored))
         taken = sample.boxes()
         pasted = []
-        for text in usable[: max(wanted, 1)].tolist():
+        for text in usable[: max(most, 1)].tolist():
             matrix, box = _turned(_quad(donor, text), float(rng.integers(360)))
             place = self._place(rng, box, taken, sample)
             if place is None:
@@ -90,7 +90,8 @@ class CopyPaste(GeometricOperator[tuple[Pasted, ...]]):
         outlines = [transform(one.matrix, quad) for one, quad in zip(drawn, quads, strict=True)]
         page = donor.layers[0].image
         layers = tuple(
-            Layer(page, one.matrix, outline) for one, outline in zip(drawn, outlines, strict=True)
+            ImageLayer(page, one.matrix, outline)
+            for one, outline in zip(drawn, outlines, strict=True)
         )
         texts = _with(sample.texts, donor.texts, [one.text for one in drawn], outlines)
         return replace(sample, layers=sample.layers + layers, texts=texts)
@@ -117,14 +118,14 @@ def _turned(quad: Quad, degrees: float) -> tuple[Matrix, Quad]:
     return translation(*-offset) @ matrix, box
 
 
-def _with(own: Texts, other: Texts, chosen: list[int], outlines: list[Quad]) -> Texts:
-    """``own``, and after it the chosen ones of ``other`` where they now lie."""
-    polygons = [own.polygons[i] for i in range(len(own))] + [
+def _with(texts: Texts, donor: Texts, chosen: list[int], outlines: list[Quad]) -> Texts:
+    """Return ``texts``, and after them the chosen ones of ``donor`` where they now lie."""
+    polygons = [texts.polygons[i] for i in range(len(texts))] + [
         outline.astype(np.float32) for outline in outlines
     ]
-    transcriptions = own.transcriptions + tuple(other.transcriptions[i] for i in chosen)
+    transcriptions = texts.transcriptions + tuple(donor.transcriptions[i] for i in chosen)
     return Texts(
         TextPolygons.of(polygons),
         transcriptions,
-        np.concatenate([own.ignored, other.ignored[chosen]]),
+        np.concatenate([texts.ignored, donor.ignored[chosen]]),
     )

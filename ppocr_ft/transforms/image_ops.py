@@ -80,9 +80,9 @@ def decode(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
 
 
 def _describe(content: bytes) -> str:
-    known = [what for magic, what in _MAGIC.items() if magic and content.startswith(magic)]
-    if known or not content:
-        return known[0] if known else _MAGIC[b""]
+    kinds = [kind for magic, kind in _MAGIC.items() if magic and content.startswith(magic)]
+    if kinds or not content:
+        return kinds[0] if kinds else _MAGIC[b""]
     if content[4:8] == b"ftyp":
         return "a HEIC, AVIF or video file"
     return f"no image that OpenCV knows (it begins with {content[:8]!r})"
@@ -194,8 +194,8 @@ class KeepKeys:
         """
         missing = [key for key in self.keep_keys if key not in data]
         if missing:
-            made = ", ".join(sorted(data))
+            present = ", ".join(sorted(data))
             raise ConfigError(
-                f"no operator makes {', '.join(missing)}; there are {made}", key="keep_keys"
+                f"no operator makes {', '.join(missing)}; there are {present}", key="keep_keys"
             )
         return {key: data[key] for key in self.keep_keys}

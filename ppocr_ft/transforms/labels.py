@@ -119,9 +119,9 @@ def parse_items(label: str) -> list[Any]:
     """
     start = label.lstrip()[:1]
     if start not in ("[", "{"):
-        found = repr(f"{label.strip():.40}") if label.strip() else "nothing"
+        start_of_label = repr(f"{label.strip():.40}") if label.strip() else "nothing"
         raise DataError(
-            f"found {found} where the texts should be; expected a JSON list "
+            f"found {start_of_label} where the texts should be; expected a JSON list "
             '[{"transcription": "...", "points": [[x, y], ...]}, ...], [] for none'
         )
     try:
@@ -141,8 +141,8 @@ def parse_items(label: str) -> list[Any]:
 def _what_is_wrong(items: list[Any]) -> str:
     faults = [f"text {fault.number} {fault.message}" for fault in text_faults(items)]
     more = len(faults) - _SHOWN_FAULTS
-    shown = "; ".join(faults[:_SHOWN_FAULTS])
-    return f"{shown}; and {more} more" if more > 0 else shown
+    first = "; ".join(faults[:_SHOWN_FAULTS])
+    return f"{first}; and {more} more" if more > 0 else first
 
 
 def text_faults(items: list[Any]) -> list[TextFault]:

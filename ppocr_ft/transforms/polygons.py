@@ -157,7 +157,4 @@ def count_unusable(data: dict[str, Any], operator: str, flags: NDArray[np.bool_]
     tags = {name: old for name, old in tags.items() if len(old) == len(flags)}
     tags[operator] = flags
     data["unusable_tags"] = tags
-    union = flags
-    for own in tags.values():
-        union = union | own
-    data["unusable_texts"] = int(np.count_nonzero(union))
+    data["unusable_texts"] = int(np.logical_or.reduce(list(tags.values())).sum())

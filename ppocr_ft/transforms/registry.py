@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -15,6 +15,7 @@ from pydantic import (
 
 from ppocr_ft.declaration import (
     Choice,
+    ConstructorSection,
     Section,
     checked_by,
     empty_as_defaults,
@@ -26,16 +27,11 @@ Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Kind = TypeVar("Kind", bound=type)
 
 
-class OperatorSection(Section):
+class OperatorSection(ConstructorSection):
     """One operator of a YAML: ``- Name: {arguments}``, or ``- Name:`` for the defaults."""
 
     OPERATOR: ClassVar[Any]
     """The operator's class."""
-
-    if TYPE_CHECKING:
-
-        def __getattr__(self, key: str) -> Any:
-            """Return the value of one of the operator's keys."""
 
     @property
     def name(self) -> str:

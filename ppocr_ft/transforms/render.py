@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.transforms.matrices import Matrix, is_affine, translation
-from ppocr_ft.transforms.sample import Layer, Sample, Size
+from ppocr_ft.transforms.sample import ImageLayer, Sample, Size
 
 Image = NDArray[np.uint8]
 
@@ -55,7 +55,7 @@ def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
     return np.asarray(warped, np.uint8)
 
 
-def _paste(layer: Layer, canvas: Image) -> None:
+def _paste(layer: ImageLayer, canvas: Image) -> None:
     """Paste a layer's part inside its outline onto ``canvas`` (h, w, 3), edges blended."""
     outline = layer.outline
     if outline is None:

@@ -54,7 +54,7 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Layer:
+class ImageLayer:
     """An image (h, w, 3) uint8 and the 3x3 matrix from its px to the canvas's.
 
     ``outline`` (k, 2), in canvas px, is the part that is seen; None: all.
@@ -64,9 +64,9 @@ class Layer:
     matrix: Matrix
     outline: NDArray[np.float64] | None = None
 
-    def moved(self, matrix: Matrix) -> Layer:
+    def moved(self, matrix: Matrix) -> ImageLayer:
         outline = None if self.outline is None else transform(matrix, self.outline)
-        return Layer(self.image, matrix @ self.matrix, outline)
+        return ImageLayer(self.image, matrix @ self.matrix, outline)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Sample:
     from the upper left that shows them; the rest is black. ``donor``: an image to paste from.
     """
 
-    layers: tuple[Layer, ...]
+    layers: tuple[ImageLayer, ...]
     size_px: Size
     filled_px: Size
     texts: Texts
@@ -92,7 +92,7 @@ class Sample:
         size = image.shape[1], image.shape[0]
         others = data.get("ext_data", ())
         return cls(
-            layers=(Layer(image, identity()),),
+            layers=(ImageLayer(image, identity()),),
             size_px=size,
             filled_px=size,
             texts=Texts(TextPolygons.of(polys), transcriptions, flags),

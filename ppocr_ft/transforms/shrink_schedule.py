@@ -93,8 +93,8 @@ class ShrinkSchedule:
     def equals(self, other: ShrinkSchedule) -> bool:
         """Tell whether both give the same ratios, but for the last digits of a float."""
         ours, theirs = (
-            (each.start, each.end, 0.0 if each.is_constant else each.total_epoch)
-            for each in (self, other)
+            (schedule.start, schedule.end, 0.0 if schedule.is_constant else schedule.total_epoch)
+            for schedule in (self, other)
         )
         return all(math.isclose(a, b, abs_tol=1e-9) for a, b in zip(ours, theirs, strict=True))
 

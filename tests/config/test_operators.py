@@ -13,7 +13,7 @@ from ppocr_ft.config import load_config
 from ppocr_ft.declaration import Range, Share
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.key_table import Key, keys_of
-from ppocr_ft.transforms.geometric import AUGMENTERS, IaaAugment
+from ppocr_ft.transforms.geometric import IaaAugment
 from ppocr_ft.transforms.photometric import Image, PixelOperator
 from ppocr_ft.transforms.registry import OPERATORS, register
 from tests.support.config_files import SMALL, changed
@@ -115,17 +115,6 @@ def test_a_sections_keys_defaults_and_meanings_are_the_constructors(section: Any
     assert all(key.meaning.endswith(".") for key in keys_of(section))
     if inspect.Parameter.empty not in parameters.values():
         assert {name: getattr(section(), name) for name in parameters} == parameters
-
-
-def test_augmenters_have_a_table_of_keys_too() -> None:
-    tables = {name: keys_of(type(item().args)) for name, item in AUGMENTERS.items()}
-    names = {name: [key.name for key in keys] for name, keys in tables.items()}
-    assert names == {
-        "Fliplr": ["p"],
-        "Affine": ["rotate", "p"],
-        "Resize": ["size"],
-        "Perspective": ["scale", "p"],
-    }
 
 
 @pytest.mark.parametrize(("text", "name", "wanted"), PIXELS)

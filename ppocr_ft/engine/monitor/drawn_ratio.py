@@ -41,7 +41,7 @@ def drawn_ratio(
     ``operator`` says how kernels ought to be drawn; the ``expected`` ratio is returned where it
     gives the area. 0: none were drawn though it would. None: its kernels are too small to tell.
     """
-    area = sum(kernel_area(each["shrink_map"], each["shrink_mask"]) for each in drawn)
+    area = sum(kernel_area(maps["shrink_map"], maps["shrink_mask"]) for maps in drawn)
     expected_area = _area_at(expected, labels, operator)
     if expected_area < LEAST_AREA_PX:
         return None
@@ -60,11 +60,11 @@ def kernel_area(shrink_map: NDArray[Any], shrink_mask: NDArray[Any]) -> float:
 
 def _area_at(ratio: float, labels: Sequence[Labels], operator: MakeShrinkMap) -> float:
     total = 0.0
-    for each in labels:
-        polygons = TextPolygons.of(each.polys)
-        ignored = ignore_flags(each.ignored, len(polygons))
-        made = shrink_targets(
-            polygons, ignored, each.shape, ratio, operator.min_text_size, operator.rounding
+    for image in labels:
+        polygons = TextPolygons.of(image.polys)
+        ignored = ignore_flags(image.ignored, len(polygons))
+        targets = shrink_targets(
+            polygons, ignored, image.shape, ratio, operator.min_text_size, operator.rounding
         )
-        total += kernel_area(made.shrink_map, made.shrink_mask)
+        total += kernel_area(targets.shrink_map, targets.shrink_mask)
     return total
