@@ -15,7 +15,7 @@ THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-upstream test-runtime test-wheel receipts \
-	regression recipe lr-check small-data bench docs keys rounding released same-record same clean
+	regression recipe lr-check small-data bench docs keys rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -120,6 +120,9 @@ same-record: $(READY)  ## before a refactoring: record what every command does
 
 same: $(READY)  ## after each step of it: whether they do the same, to the last bit
 	$(PY) -m experiments.same_as_before compare $(ARGS)
+
+house: $(READY)  ## the tables of docs/architecture.md: sizes, files to touch, files of one step
+	OMP_NUM_THREADS=1 $(PY) -m experiments.house
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .venv-wheel .cache build dist *.egg-info output

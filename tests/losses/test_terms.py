@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppocr_ft.losses.ohem import hard_negative_count, hardest
 from ppocr_ft.losses.terms import (
     balanced_bce,
     balanced_dice,
     cross_entropy,
     dice,
+    hard_negative_count,
+    hardest,
     masked_bce,
     masked_l1,
 )
