@@ -23,7 +23,7 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from ppocr_ft.declaration import part_section
+from ppocr_ft.constructor_keys import part_section
 from ppocr_ft.geometry import as_shapely
 
 IOU_THRESHOLD = 0.5

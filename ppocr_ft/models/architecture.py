@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import paddle
 
-from ppocr_ft.declaration import read_section
+from ppocr_ft.constructor_keys import read_section
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.messages import suggest
 from ppocr_ft.models.configs import (

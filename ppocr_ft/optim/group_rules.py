@@ -25,15 +25,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from annotated_types import Gt, Le
 from pydantic import AfterValidator
 
-from ppocr_ft.declaration import (
-    Choice,
-    ConstructorSection,
-    NonNegativeFloat,
-    NonNegativeInt,
-    Section,
-    checked_by,
-    schema_of,
-)
+from ppocr_ft.constructor_keys import ConstructorSection, checked_by, schema_of
+from ppocr_ft.declaration import Choice, NonNegativeFloat, NonNegativeInt, Section
 from ppocr_ft.errors import ConfigError
 
 if TYPE_CHECKING:

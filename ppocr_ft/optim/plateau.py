@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from ppocr_ft.declaration import NonNegativeInt, OpenShare, PositiveInt, Share, checked
+from ppocr_ft.constructor_keys import checked
+from ppocr_ft.declaration import NonNegativeInt, OpenShare, PositiveInt, Share
 
 Evaluated = tuple[int, float]
 """After which step, and the metric, of which more is better."""

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge
 
+from ppocr_ft.constructor_keys import checked
 from ppocr_ft.declaration import (
     Listed,
     NonNegativeFloat,
@@ -28,7 +29,6 @@ from ppocr_ft.declaration import (
     PositiveFloat,
     PositiveInt,
     Share,
-    checked,
 )
 from ppocr_ft.errors import ConfigError
 

@@ -19,7 +19,8 @@ import numpy as np
 import shapely
 from numpy.typing import ArrayLike, NDArray
 
-from ppocr_ft.declaration import PositiveFloat, PositiveInt, Share, part_section
+from ppocr_ft.constructor_keys import part_section
+from ppocr_ft.declaration import PositiveFloat, PositiveInt, Share
 from ppocr_ft.geometry import as_shapely, offset
 
 ScoreMode = Literal["fast", "slow"]

@@ -13,15 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from ppocr_ft.declaration import (
-    Choice,
-    ConstructorSection,
-    Section,
-    checked_by,
-    empty_as_defaults,
-    schema_of,
-    without_nulls,
-)
+from ppocr_ft.constructor_keys import ConstructorSection, checked_by, schema_of
+from ppocr_ft.declaration import Choice, Section, empty_as_defaults, without_nulls
 
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Kind = TypeVar("Kind", bound=type)
@@ -68,7 +61,7 @@ OperatorItem = Annotated[OperatorSection, Choice("operator", OPERATORS, by="")]
 def register(kind: Kind) -> Kind:
     """Let YAMLs name an operator by its class name from now on.
 
-    Its keys are its constructor's parameters (see ``ppocr_ft.declaration``), by which calls of
+    Its keys are its constructor's parameters (see ``constructor_keys``), by which calls of
     the constructor are checked too. A method ``check_keys(section)`` may refuse values that
     don't go together.
 
