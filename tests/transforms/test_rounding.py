@@ -74,6 +74,6 @@ def test_truncate_is_the_default() -> None:
 
 
 def test_another_rounding_is_refused() -> None:
-    with pytest.raises(ConfigError, match="expected truncate or nearest") as caught:
+    with pytest.raises(ConfigError, match="expected one of truncate, nearest") as caught:
         MakeShrinkMap(rounding="up")
     assert caught.value.key == "rounding"
