@@ -41,7 +41,7 @@ setup(
         "jinja2>=3.1",
         "bokeh>=3.9,<4",
         "safetensors>=0.4",
-        "pillow>=9",
+        "pillow>=9.4",
         "rapidocr-paddle==1.4.5",
     ],
     entry_points={"console_scripts": ["ppocr-ft = ppocr_ft.commands.main:main"]},

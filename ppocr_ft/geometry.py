@@ -53,6 +53,16 @@ def perimeters(polygons: Sequence[Polygon]) -> Floats:
     return np.asarray(shapely.length(as_shapely(polygons)), dtype=np.float64)
 
 
+def rectangle_sides(area: Floats, perimeter: Floats) -> tuple[Floats, Floats]:
+    """Return the shorter and the longer sides (n,), px, of rectangles (n,) by area and perimeter.
+
+    They are the roots of ``s**2 - perimeter / 2 * s + area``.
+    """
+    half = perimeter / 2
+    root = np.sqrt(np.maximum(half**2 - 4 * area, 0))
+    return np.asarray((half - root) / 2), np.asarray((half + root) / 2)
+
+
 def signed_areas(coords: Polygon, starts: NDArray[np.int64]) -> Floats:
     """Shoelace areas ``(n,)`` in square pixels of polygons laid out as for ``shapely_rings``.
 
@@ -254,7 +264,9 @@ def iou_ceiling(
     labels = as_shapely(polygons)
     boxes = kernel_boxes(labels, ratio)
     ious = _ious(labels, unclip_boxes(boxes, unclip_ratio))
-    return np.where(_shorter_sides(boxes) >= min_side_px, ious, 0.0)
+    return np.where(
+        rectangle_sides(shapely.area(boxes), shapely.length(boxes))[0] >= min_side_px, ious, 0.0
+    )
 
 
 def unclip_ratio_for(polygons: Sequence[Polygon], shrink_ratio: float) -> float:
@@ -302,12 +314,6 @@ def _largest_pieces(shapes: Shapes) -> Shapes:
     largest = np.full(len(shapes), shapely.Polygon(), dtype=object)
     largest[owners[order]] = pieces[order]
     return largest
-
-
-def _shorter_sides(boxes: Shapes) -> Floats:
-    """From area and perimeter of rectangles (n,): the smaller root of ``s**2 - L/2 s + A``."""
-    half = shapely.length(boxes) / 2
-    return np.asarray((half - np.sqrt(np.maximum(half**2 - 4 * shapely.area(boxes), 0))) / 2)
 
 
 def _ious(labels: Shapes, boxes: Shapes) -> Floats:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from ppocr_ft.engine.metrics_file import LR, Row
+from ppocr_ft.report.figures import as_png, new_figure
 from ppocr_ft.report.page.run import Run
 
 SIZE_INCHES = (10.0, 10.0)
-DPI = 110
 
 
 def results_png(run: Run) -> bytes:
     """hmean at both IoUs, losses, learning rates, shrink ratio."""
-    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(*SIZE_INCHES)
     hmean, losses, rates, shrink = figure.subplots(4, 1, sharex=True, height_ratios=[2, 2, 1.3, 1])
     _draw_hmean(hmean, run)
     _draw(losses, run.trained, [c for c in run.columns if c.startswith("loss")], "loss")
@@ -29,9 +25,7 @@ def results_png(run: Run) -> bytes:
     _draw(shrink, run.trained, ["shrink_ratio"], "shrink ratio")
     shrink.set_xlabel("step")
     figure.suptitle(run.name)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return picture.getvalue()
+    return as_png(figure)
 
 
 def _draw_hmean(axes: Axes, run: Run) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.geometry import areas, perimeters
+from ppocr_ft.geometry import areas, perimeters, rectangle_sides
 
 HEIGHT_EDGES_PX = (0, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 ASPECT_EDGES = (1, 2, 3, 5, 8, 12, 20, 30)
@@ -22,7 +22,7 @@ def text_statistics(images: int, polygons: Polygons, texts: int, ignored: int) -
     shorter side, and the longer over the shorter one, of the rectangle with the polygon's area and
     perimeter. ``height_px`` is [5 %, 50 %, 95 %] of the heights.
     """
-    short, long = _sides(polygons)
+    short, long = rectangle_sides(areas(polygons), perimeters(polygons))
     return {
         "images": images,
         "texts": texts,
@@ -32,13 +32,6 @@ def text_statistics(images: int, polygons: Polygons, texts: int, ignored: int) -
         "heights": _counts(short, HEIGHT_EDGES_PX),
         "aspects": _counts(long / np.maximum(short, 1e-6), ASPECT_EDGES),
     }
-
-
-def _sides(polygons: Polygons) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shorter and longer sides (n,), px: of w + h = perimeter / 2 and w * h = area."""
-    half, area = perimeters(polygons) / 2, areas(polygons)
-    root = np.sqrt(np.maximum(half**2 - 4 * area, 0))
-    return (half - root) / 2, (half + root) / 2
 
 
 def _counts(values: NDArray[np.float64], edges: Sequence[float]) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.models.configs import Form
+from ppocr_ft.utils.tables import aligned
 
 PARTS = ("backbone", "neck", "head")
 Status = Literal["matched", "missing", "wrong shape", "unexpected", "not in this source"]
@@ -93,7 +94,7 @@ class CoverageReport:
             *[self._row(part, [part]) for part in PARTS],
             *([self._row("elsewhere", others)] if others else []),
         ]
-        lines = [f"weights: {self.source}{form}", *_aligned(rows)]
+        lines = [f"weights: {self.source}{form}", *aligned(rows)]
         lines += [f"{status}: {self._examples(status)}" for status in _FAULTS if self.keys(status)]
         lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
@@ -121,15 +122,3 @@ def _parameters(matches: Sequence[TensorMatch]) -> int:
 
 def _ratio(some: int, whole: int) -> float:
     return some / whole if whole else 0.0
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width: the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if index == 0 else cell.rjust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]

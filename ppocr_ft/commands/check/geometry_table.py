@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+from ppocr_ft.report.figures import as_png, new_figure
+from ppocr_ft.utils.tables import aligned
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +19,6 @@ PERCENTILES = (5, 50, 95)
 HEIGHT_EDGES_PX = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 ASPECT_EDGES = (1, 1.5, 2, 3, 5, 8, 12, 20, 30)
 SIZE_INCHES = (9.0, 6.0)
-DPI = 110
 BLUE, ORANGE, RED = "tab:blue", "tab:orange", "tab:red"
 
 
@@ -112,10 +111,10 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
     rows: list[tuple[str, ...]] = [head, _size_row(at, of.evaluation)]
     if of.training is not None:
         rows.append(_size_row("in training's crops", of.training))
-    lines = [*_aligned(rows), "", f"a perfect network, {of.texts} texts:"]
+    lines = [*aligned(rows), "", f"a perfect network, {of.texts} texts:"]
     rows = [("", "shrink ratio", "unclip_ratio", "mean IoU", "IoU >0.5", "IoU >0.7")]
     rows += [_ceiling_row(name, ceiling) for name, ceiling in _ceilings(of).items()]
-    lines += _aligned(rows)
+    lines += aligned(rows)
     if of.on_pixels is not None:
         drawn = of.on_pixels
         lines.append(
@@ -127,8 +126,7 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
 
 def geometry_png(of: LabelGeometry) -> bytes:
     """Histograms of heights and aspects, with min_text_size and the ceilings."""
-    figure = Figure(figsize=SIZE_INCHES)
-    FigureCanvasAgg(figure)
+    figure = new_figure(*SIZE_INCHES)
     heights, aspects = figure.subplots(2, 1)
     sizes = {"at evaluation's resize": of.evaluation}
     if of.training is not None:
@@ -145,10 +143,7 @@ def geometry_png(of: LabelGeometry) -> bytes:
         axes.legend()
     title = "\n".join(_in_words(name, item) for name, item in _ceilings(of).items())
     figure.suptitle(title, fontsize=9)
-    figure.subplots_adjust(left=0.08, right=0.98, bottom=0.09, top=0.88, hspace=0.32)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=DPI)
-    return picture.getvalue()
+    return as_png(figure)
 
 
 def _bars(axes: Axes, distributions: Mapping[str, Floats], edges: tuple[float, ...]) -> None:
@@ -207,15 +202,6 @@ def _ceiling_row(name: str, of: Ceiling) -> tuple[str, ...]:
         f"{of.share_50:.1%}",
         f"{of.share_70:.1%}",
     )
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Align the first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-        for row in rows
-    ]
 
 
 def _percentiles(values: Floats) -> list[float]:

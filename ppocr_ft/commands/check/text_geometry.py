@@ -13,7 +13,7 @@ from ppocr_ft.commands.check.geometry_table import Ceiling, LabelGeometry, OnPix
 from ppocr_ft.config.faults import Fault, found_by, remedy, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.geometry import areas, iou_ceiling, perimeters, unclip_ratio_for
+from ppocr_ft.geometry import areas, iou_ceiling, perimeters, rectangle_sides, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.transforms import MakeShrinkMap
@@ -132,11 +132,9 @@ def training_crops(config: Config, pages: Sequence[Page]) -> list[Page]:
 
 
 def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
-    """Of all their texts, which lie as they lie on the pages."""
+    """Measure all texts of the pages."""
     polygons = [polygon for page in pages for polygon in page.polygons]
-    half, area = perimeters(polygons) / 2, areas(polygons)
-    root = np.sqrt(np.maximum(half**2 - 4 * area, 0))
-    short, long = (half - root) / 2, (half + root) / 2
+    short, long = rectangle_sides(areas(polygons), perimeters(polygons))
     extents = np.concatenate([_extents(page) for page in pages] or [np.empty(0)])
     share = float((extents < min_text_size_px).mean()) if len(extents) else 0.0
     return TextSizes(short, long / np.maximum(short, 1e-6), share)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +9,14 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.compare.table import ArmRun, by_arm
+from ppocr_ft.report.figures import as_png, new_figure
 
 SIZE_INCHES = (11.0, 7.5)
 LEGEND_INCHES = 0.22
 """Height of one line of the legend."""
-DPI = 110
 LONGEST_NAME = 40
 NAMES_PER_LINE = 3
 LOG_FROM_RATIO = 10.0
@@ -85,8 +82,7 @@ def compare_picture(runs: Sequence[ArmRun], indicator: str) -> bytes:
     arms = by_arm(runs)
     lines = -(-len(arms) // NAMES_PER_LINE)
     width, height = SIZE_INCHES
-    figure = Figure(figsize=(width, height + lines * LEGEND_INCHES), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height + lines * LEGEND_INCHES)
     (loss, rate), (hmean, stricter) = figure.subplots(2, 2)
     panels: dict[str, tuple[Axes, Callable[[ArmRun], Points]]] = {
         "loss": (loss, trained_points("loss")),
@@ -100,9 +96,7 @@ def compare_picture(runs: Sequence[ArmRun], indicator: str) -> bytes:
     _scale_rate(rate, runs)
     handles, names = loss.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(NAMES_PER_LINE, len(arms)))
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=DPI)
-    return picture.getvalue()
+    return as_png(figure)
 
 
 def _panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:

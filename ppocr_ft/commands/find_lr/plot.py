@@ -6,8 +6,6 @@ import csv
 import io
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from ppocr_ft.commands.find_lr.range_test import LrRange
 from ppocr_ft.commands.find_lr.suggestion import (
@@ -16,10 +14,10 @@ from ppocr_ft.commands.find_lr.suggestion import (
     relative_loss,
     smoothed_loss,
 )
+from ppocr_ft.report.figures import as_png, new_figure
 
 COLUMNS = ("step", "lr", "loss", "start_loss", "relative_loss", "standard_error", "smoothed_loss")
 SIZE_INCHES = (9.0, 5.0)
-DPI = 110
 BLUE, GREEN, ORANGE = "tab:blue", "tab:green", "tab:orange"
 HEADROOM = 1.15
 """A loss that exploded may be cut off; the curve and what it began at may not."""
@@ -46,8 +44,7 @@ def lr_range_csv(test: LrRange) -> str:
 def lr_range_picture(test: LrRange, suggestion: LrSuggestion | NoLrSuggestion) -> bytes:
     """Draw the loss over the rate, raw and smoothed, with the suggested rates; return a PNG."""
     curve = test.curve
-    figure = Figure(figsize=SIZE_INCHES, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(*SIZE_INCHES)
     axes = figure.subplots()
     axes.plot(curve.rates, curve.losses, ".", color=BLUE, alpha=0.4, label="loss of each step")
     smoothed = smoothed_loss(curve)
@@ -65,9 +62,7 @@ def lr_range_picture(test: LrRange, suggestion: LrSuggestion | NoLrSuggestion) -
     axes.set_ylabel("loss")
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=DPI)
-    return picture.getvalue()
+    return as_png(figure)
 
 
 def _mark(axes: Axes, rate: float, label: str, color: str, style: str) -> None:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ppocr_ft.commands.fit_postprocess.console import plane, plane_title
 from ppocr_ft.commands.fit_postprocess.grid import Cell
 from ppocr_ft.commands.fit_postprocess.search import Fitted
 from ppocr_ft.commands.fit_postprocess.tally import FLAT
+from ppocr_ft.report.figures import as_png, new_figure
 
 CELL_INCHES = (0.5, 0.32)
 MARGIN_INCHES = (2.4, 2.0)
 LEAST_INCHES = (7.5, 4.0)
-DPI = 110
 SHOWN_FALL = 0.15
 """What lies further below the best has the lowest color."""
 MARKS = {"fitted": "*", "config": "o", "labels' unclip_ratio": "D"}
@@ -33,8 +30,7 @@ def heat_map(fitted: Fitted) -> bytes:
     """
     values, grid = plane(fitted), fitted.tally.grid
     size = np.maximum(np.multiply(values.shape[::-1], CELL_INCHES) + MARGIN_INCHES, LEAST_INCHES)
-    figure = Figure(figsize=tuple(size.tolist()), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(*size.tolist())
     axes = figure.subplots()
     best = float(values.max())
     image = axes.imshow(
@@ -53,9 +49,7 @@ def heat_map(fitted: Fitted) -> bytes:
     axes.set_xlabel("box_thresh")
     axes.set_ylabel("unclip_ratio")
     axes.set_title(plane_title(fitted).replace(", with ", "\n"), fontsize=10)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=DPI)
-    return picture.getvalue()
+    return as_png(figure)
 
 
 def _numbers(

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
+
+from ppocr_ft.report.figures import as_png, new_figure
 
 Array = NDArray[np.float64]
 SIZE_INCHES = (12.0, 7.5)
 LEGEND_INCHES = 0.22
 """Height of one line of the legend."""
-DPI = 110
 ZOOM_BELOW_SHARE = 0.25
 """A warm-up shorter than this share of the run is drawn once more, enlarged."""
 ZOOM_WARMUPS = 2.0
@@ -80,10 +79,7 @@ def schedule_png(run: RunSchedule, title: str = "") -> bytes:
     """Rates above, shrink ratio below; a short warm-up once more, enlarged, at the left."""
     curves = _different_curves(run)
     legend_inches = LEGEND_INCHES * -(-len(curves) // 2)
-    figure = Figure(
-        figsize=(SIZE_INCHES[0], SIZE_INCHES[1] + legend_inches), dpi=DPI, layout="constrained"
-    )
-    FigureCanvasAgg(figure)
+    figure = new_figure(SIZE_INCHES[0], SIZE_INCHES[1] + legend_inches)
     zoomed = 0 < run.warmup_steps < ZOOM_BELOW_SHARE * run.total_steps
     ranges = [(1, run.total_steps)]
     if zoomed:
@@ -105,7 +101,7 @@ def schedule_png(run: RunSchedule, title: str = "") -> bytes:
         figure.suptitle(title)
     handles, labels = axes[0, -1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
-    return _png(figure)
+    return as_png(figure)
 
 
 def _different_curves(run: RunSchedule) -> list[tuple[str, Array]]:
@@ -166,9 +162,3 @@ def _name_axes(axes: NDArray[np.object_], run: RunSchedule, zoomed: bool) -> Non
     )
     epochs.set_xlabel("epochs done")
     epochs.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

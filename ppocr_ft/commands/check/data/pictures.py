@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import Base
 
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
@@ -113,7 +114,6 @@ def local_likeness(one: Grey, other: Grey) -> float:
 
 Size = tuple[int, int]
 """Width and height, px."""
-_ORIENTATION_TAG = 0x0112
 _FIRST_QUARTER_TURN = 5
 _REDUCED = {
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
@@ -181,7 +181,7 @@ def _header(content: bytes) -> tuple[Size, int]:
     """Size as stored, and EXIF orientation, 1 to 8."""
     try:
         with Image.open(io.BytesIO(content)) as image:
-            orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+            orientation = image.getexif().get(Base.Orientation, 1)
             return image.size, orientation if orientation in range(1, 9) else 1
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pixels = decode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION, None)

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from PIL import Image as PilImage
+from PIL.ExifTags import Base
 
 from ppocr_ft.commands.convert.formats.texts import Unusable
 from ppocr_ft.data.images import IMAGE_SUFFIXES
 from ppocr_ft.errors import DataError
 
-_EXIF_ORIENTATION = 0x0112
 _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 
 
@@ -79,7 +79,7 @@ class ImageFolder:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 with PilImage.open(self.path(name)) as image:
-                    turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED_BY_A_QUARTER
+                    turned = image.getexif().get(Base.Orientation) in _TURNED_BY_A_QUARTER
                     width, height = image.size
         except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError) as error:
             raise Unusable(
