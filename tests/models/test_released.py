@@ -17,6 +17,7 @@ from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.models.fold import fold_state, unfold_state
 from ppocr_ft.weights.tensor_order import tensor_order
 from tests.support import RELEASED_MODELS
+from tests.support.nets_reference import assert_same_maps
 
 SIZES_PX = {"small": (96, 160), "real": (736, 512)}
 
@@ -121,7 +122,7 @@ def test_folded_network_gives_the_programs_maps(
     expected = released[f"maps_{size}"]
     assert expected.max() > 0.5, "no text found: the comparison would say little"
     assert expected.shape == (1, 1, *SIZES_PX[size])
-    np.testing.assert_allclose(maps_of(network, released[size]), expected, rtol=0, atol=1e-6)
+    assert_same_maps(maps_of(network, released[size]), expected)
 
 
 def test_released_weights_in_the_branches_form_give_the_same_maps(
@@ -133,7 +134,6 @@ def test_released_weights_in_the_branches_form_give_the_same_maps(
     unfolded = unfold_state(folded, shapes)
     load(branches, unfolded)
     branches.eval()
-    expected = released["maps_real"]
-    np.testing.assert_allclose(maps_of(branches, released["real"]), expected, rtol=0, atol=1e-5)
+    assert_same_maps(maps_of(branches, released["real"]), released["maps_real"])
     for key, value in fold_state(unfolded).items():
         np.testing.assert_allclose(value, folded[key], rtol=1e-6, atol=0, err_msg=key)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-import numpy as np
 import paddle
 import pytest
 
 from ppocr_ft.config import load_config
 from ppocr_ft.factory import objects
+from tests.support.nets_reference import assert_same_maps
 from tests.support.postprocess_reference import compute_maps, load_maps, network_input
 from tests.support.samples import shared_data
 
@@ -25,6 +25,4 @@ def test_maps_equal_the_programs(name: str, tmp_path: Path) -> None:
     network.eval()
     with paddle.no_grad():
         maps = network(paddle.to_tensor(network_input(cv2.imread(str(path)))))["maps"]
-    difference = np.abs(maps.numpy()[0, 0] - wanted).max()
-    print(f"{name}: maximal difference {difference}")
-    assert difference <= 1e-6
+    assert_same_maps(maps.numpy()[0, 0], wanted)

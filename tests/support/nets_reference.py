@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import paddle
 
+from ppocr_ft.export.parity import MAP_LIMIT, ROUNDED_LIMIT, ROUNDED_SHARE
+
 FOLDER = Path(__file__).parent / "reference"
 FILES = {
     "PP-OCRv4_mobile_det": "ppocrv4_mobile_det",
@@ -83,3 +85,31 @@ def run(network: paddle.nn.Layer, x: np.ndarray, *, training: bool) -> dict[str,
     network.train() if training else network.eval()
     with paddle.no_grad():
         return {key: value.numpy() for key, value in network(paddle.to_tensor(x)).items()}
+
+
+def logits_of(network: paddle.nn.Layer, x: np.ndarray) -> np.ndarray:
+    """The shrink map before its sigmoid, in eval mode; of a DBHead."""
+    seen: list[np.ndarray] = []
+    layer = network.head.binarize.conv3
+    handle = layer.register_forward_post_hook(lambda _, __, output: seen.append(output.numpy()))
+    run(network, x, training=False)
+    handle.remove()
+    return seen[0]
+
+
+def assert_same_logits(found: paddle.nn.Layer, expected: paddle.nn.Layer, x: np.ndarray) -> None:
+    """Relative to the largest: hashed weights make logits of 1e8, whose maps are all 0 and 1."""
+    wanted = logits_of(expected, x)
+    scale = np.abs(wanted).max()
+    np.testing.assert_allclose(logits_of(found, x) / scale, wanted / scale, rtol=0, atol=2e-5)
+
+
+def assert_same_maps(found: np.ndarray, expected: np.ndarray) -> None:
+    """Equal but for float32's rounding, which depends on the CPU and its number of threads.
+
+    Where the network's sigmoid is steep it reaches 8e-5; hence the limits of an exported model.
+    """
+    assert found.shape == expected.shape
+    differences = np.abs(found - expected)
+    assert differences.max() <= ROUNDED_LIMIT
+    assert (differences > MAP_LIMIT).mean() <= ROUNDED_SHARE

@@ -24,7 +24,15 @@ from ppocr_ft.weights import (
 from ppocr_ft.weights.load import BACKBONE_ONLY_WARNING, UNFOLDED_WARNING
 from ppocr_ft.weights.matching import state_of
 from ppocr_ft.weights.tensor_order import tensor_order
-from tests.support.nets_reference import hashed_state, load, run, shapes
+from tests.models.test_released import picture
+from tests.support.nets_reference import (
+    assert_same_logits,
+    assert_same_maps,
+    hashed_state,
+    load,
+    run,
+    shapes,
+)
 from tests.support.weights_reference import assert_same
 
 V4, V3, SERVER = "PP-OCRv4_mobile_det", "PP-OCRv3_mobile_det", "PP-OCRv4_server_det"
@@ -301,9 +309,10 @@ def test_released_weights_give_the_same_maps_in_both_forms(
     reports: list[CoverageReport] = [load_into(net, "released") for net in (folded, branches)]
     assert reports[1].warnings == (UNFOLDED_WARNING,)
     assert "warning: the weights are folded and the network has branches" in str(reports[1])
-    x = np.random.default_rng(0).normal(size=(1, 3, 64, 96)).astype(np.float32)
-    maps = [run(network, x, training=False)["maps"] for network in (folded, branches)]
-    np.testing.assert_allclose(maps[1], maps[0], rtol=0, atol=1e-5)
+    image = picture(96, 160)
+    maps = [run(network, image, training=False)["maps"] for network in (folded, branches)]
+    assert maps[0].max() > 0.5, "no text found: the comparison would say little"
+    assert_same_maps(maps[1], maps[0])
 
 
 @pytest.mark.parametrize(
@@ -331,7 +340,7 @@ def test_a_recognition_model_is_no_detector(folded: Detector) -> None:
 
 @pytest.mark.parametrize("form", ["branches", "folded"])
 def test_saved_networks_are_paddleocrs(tmp_path: Path, form: Form) -> None:
-    """Its keys and shapes, loaded by Paddle into the train form: the same maps."""
+    """Its keys and shapes, loaded by Paddle into the train form: the same logits."""
     network = build_detector(V4, form)
     load(network, BRANCHES if form == "branches" else FOLDED)
     save_trained(network, tmp_path / "trained.pdparams", DETECTORS[V4])
@@ -340,8 +349,7 @@ def test_saved_networks_are_paddleocrs(tmp_path: Path, form: Form) -> None:
     trained = build_detector(V4, "branches")
     trained.set_state_dict(paddle.load(str(tmp_path / "trained.pdparams")))
     x = np.random.default_rng(0).normal(size=(1, 3, 64, 96)).astype(np.float32)
-    maps = [run(net, x, training=False)["maps"] for net in (network, trained)]
-    np.testing.assert_allclose(maps[1], maps[0], rtol=0, atol=1e-5)
+    assert_same_logits(trained, network, x)
 
 
 @pytest.mark.parametrize("detector", [V3, SERVER])
