@@ -38,7 +38,7 @@ def document() -> str:
     parts = [HEAD, *_described(Config, "", set())]
     rows = [[f"`{rule.name}`", first_line(rule.judge.__doc__)] for rule in RULES]
     parts.append("## Verdicts of the monitor\n\nFor `Global.stop_on`; [monitor.md](monitor.md).\n")
-    parts.append(Table("verdicts", ["verdict", "given where"], rows).markdown() + "\n")
+    parts.append(Table("verdicts", ["verdict", "rule"], rows).markdown() + "\n")
     return "\n".join(parts)
 
 

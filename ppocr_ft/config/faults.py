@@ -88,7 +88,7 @@ def warning(key: str, message: str, *related: str) -> Fault:
 
 
 def found_by(rule: str, faults: Iterable[Fault]) -> list[Fault]:
-    """The faults with the name of what found them, where they have none yet."""
+    """Return the faults with the name of what found them, where they have none yet."""
     return [fault if fault.rule else replace(fault, rule=rule) for fault in faults]
 
 
@@ -103,7 +103,7 @@ def config_error(path: str | Path, faults: Sequence[Fault]) -> ConfigError:
 
 
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """The file's faults by line, then those of the command line; each once."""
+    """Return the file's faults by line, then those of the command line; each once."""
     unique = dict.fromkeys(faults)
     return tuple(sorted(unique, key=lambda fault: (fault.line is None, fault.line or 0)))
 

@@ -46,7 +46,7 @@ def inspect_config(path: str | Path, overrides: Sequence[str] = ()) -> Inspectio
 
 
 def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
-    """The file and the overrides as plain data, not held against the schema; never raises."""
+    """Return the file and the overrides as plain data, not checked by the schema; never raise."""
     parsed, override_faults = parse_overrides(overrides)
     override_faults = found_by("override", override_faults)
     text = read_text(Path(path))

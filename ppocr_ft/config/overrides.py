@@ -28,7 +28,7 @@ class _DeadEndError(Exception):
 
 
 def parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[Fault]]:
-    """The overrides that can be read, and what is wrong with the others."""
+    """Return the overrides that can be read, and what is wrong with the others."""
     overrides, faults = [], []
     for text in texts:
         parsed = _parse(text)
@@ -87,7 +87,7 @@ def _write(tree: Tree, override: Override) -> None:
 
 
 def _entered(holder: Any, slot: Any, key: str) -> dict[str, Any] | list[Any]:
-    """The section or list in ``holder[slot]``; a new section where there is nothing."""
+    """Return the section or list in ``holder[slot]``; a new section where there is nothing."""
     if holder[slot] is None:
         holder[slot] = {}
     node = holder[slot]
@@ -97,17 +97,17 @@ def _entered(holder: Any, slot: Any, key: str) -> dict[str, Any] | list[Any]:
 
 
 def _item_parts(items: list[Any], part: str, key: str) -> list[str]:
-    """An index stays; an operator's name becomes its index and name, an augmenter's its index."""
+    """Turn an operator's name into its index and name, an augmenter's into its index."""
     if part.isascii() and part.isdigit():
         if int(part) < len(items):
             return [part]
         raise _DeadEndError(f"{key} has {len(items)} items, 0 to {len(items) - 1}")
-    found = [path for name, path in _item_names(items) if name == part]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        indices = " or ".join(path[0] for path in found)
-        raise _DeadEndError(f"{key} holds {part} {len(found)} times; name it by index, {indices}")
+    paths = [path for name, path in _item_names(items) if name == part]
+    if len(paths) == 1:
+        return paths[0]
+    if paths:
+        indices = " or ".join(path[0] for path in paths)
+        raise _DeadEndError(f"{key} holds {part} {len(paths)} times; name it by index, {indices}")
     names = {name for name, _ in _item_names(items)}
     raise _DeadEndError(f"{key} holds no {part!r}{suggest(part, names)}")
 

@@ -157,10 +157,10 @@ def normalize_layout(config: Config) -> list[Fault]:
         after = False
         for key, operator in placed_operators(config, mode):
             after = after or operator.is_a(ToCHWImage)
-            wanted = "chw" if after else "hwc"
-            if operator.is_a(NormalizeImage) and operator.order != wanted:
+            layout = "chw" if after else "hwc"
+            if operator.is_a(NormalizeImage) and operator.order != layout:
                 place = "after" if after else "before"
-                message = f"found {operator.order!r}, but {place} ToCHWImage it is {wanted!r}"
+                message = f"found {operator.order!r}, but {place} ToCHWImage it is {layout!r}"
                 faults.append(error(f"{key}.order", message))
     return faults
 
@@ -196,7 +196,7 @@ def shrink_pair(config: Config) -> list[Fault]:
 
 @remedy("lower shrink_ratio, or set shrink_ratio_end")
 def shrink_end(config: Config) -> list[Fault]:
-    """A ramp stays below 1, where texts would not shrink at all."""
+    """Check that a ramp stays below 1, where texts would not shrink at all."""
     faults = []
     for key, operator in placed_operators(config, "Train"):
         if operator.is_a(ShrinkScheduled):
@@ -209,7 +209,7 @@ def shrink_end(config: Config) -> list[Fault]:
 
 @remedy("set total_epoch to Global.epoch_num, or leave it out and set shrink_ratio_end")
 def ramp_length(config: Config) -> list[Fault]:
-    """A ramp as long as the run; otherwise it ends early, or is cut off before its end."""
+    """Check that a ramp is as long as the run, neither ending early nor cut off."""
     _, shrink = _pair(config)
     if shrink is None or shrink[1].total_epoch is None:
         return []
@@ -249,7 +249,7 @@ def kept_keys(config: Config) -> list[Fault]:
 
 @remedy("give ratio_list one share for each label file, or one number for all")
 def ratio_list_length(config: Config) -> list[Fault]:
-    """A list of ratios has one for each label file."""
+    """Check that a list of ratios has one for each label file."""
     faults = []
     for mode in REQUIRED_OPERATORS:
         dataset = _dataset(config, mode)
@@ -288,7 +288,7 @@ def _pipeline(mode: Mode) -> str:
 
 
 def placed_operators(config: Config, mode: Mode) -> list[Placed]:
-    """A pipeline's operators with their keys."""
+    """Return a pipeline's operators with their keys."""
     operators = _dataset(config, mode).transforms
     return [(f"{_pipeline(mode)}.{i}.{op.name}", op) for i, op in enumerate(operators)]
 

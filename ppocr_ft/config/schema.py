@@ -273,7 +273,7 @@ class Config(Section):
         return copy
 
     def to_yaml(self) -> str:
-        """The resolved config, every default written out; it loads to an equal Config."""
+        """Return the resolved config, every default written out; it loads to an equal Config."""
         return dump_yaml(self.model_dump())
 
     def __eq__(self, other: object) -> bool:

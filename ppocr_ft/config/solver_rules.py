@@ -46,9 +46,9 @@ def _unused_or_missing(
 ) -> list[Fault]:
     used = section.USED[name]
     faults = [
-        error(f"{key}.{wanted}", f"missing; {name} needs it")
-        for wanted in used
-        if wanted in section.REQUIRED and getattr(section, wanted) is None
+        error(f"{key}.{required}", f"missing; {name} needs it")
+        for required in used
+        if required in section.REQUIRED and getattr(section, required) is None
     ]
     others = {other for names in section.USED.values() for other in names} - set(used)
     for other in sorted(others):
@@ -118,7 +118,7 @@ def milestones(config: Config) -> list[Fault]:
 
 @remedy("shorten the warm-up, or take its keys out")
 def warmup_keys(config: Config) -> list[Fault]:
-    """A warm-up ends before the run does, and its rates need one."""
+    """Check that a warm-up ends before the run does, and that its rates have one."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
     if lr.warmup_epoch is not None and lr.warmup_epoch >= epochs:
         message = f"found {lr.warmup_epoch:g}: the run of {epochs} epoch(s) never reaches its rate"
@@ -190,13 +190,13 @@ def _unusual_decay(section: OptimizerSection) -> list[Fault]:
     key, decay = "weight_decay", section.weight_decay
     if decay is None and section.regularizer is not None:
         key, decay = "regularizer.factor", section.regularizer.factor
-    found = f"found {decay:g}" if decay is not None else "not given, so that Paddle's"
+    finding = f"found {decay:g}" if decay is not None else "not given, so that Paddle's"
     if decay is None:
         decay = OPTIMIZERS[section.name].weight_decay
-        found = f"{found} {decay:g} applies"
+        finding = f"{finding} {decay:g} applies"
     if decay <= HIGHEST_DECAY[section.name] * (1 + TOLERANCE):
         return []
-    message = f"{found}; detectors are usually trained with 1e-4, with SGD up to 5e-4"
+    message = f"{finding}; detectors are usually trained with 1e-4, with SGD up to 5e-4"
     return [warning(f"Optimizer.{key}", message, "Optimizer.name")]
 
 

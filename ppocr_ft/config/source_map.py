@@ -56,12 +56,12 @@ class Tree:
 
     def put_place(self, key: str, place: Place) -> None:
         """``key`` and all below it was written at ``place``."""
-        for below in [known for known in self.places if is_under(known, key)]:
+        for below in [other for other in self.places if is_under(other, key)]:
             del self.places[below]
         self.places[key] = place
 
     def locate(self, fault: Fault) -> Fault:
-        """The fault with its file and line filled in."""
+        """Return the fault with its file and line filled in."""
         place = self.place_of(fault.key)
         return replace(fault, path=place.path, line=place.line)
 
@@ -105,7 +105,7 @@ def dump_yaml(data: Mapping[str, object]) -> str:
 
 
 def read_text(path: Path) -> str | Fault:
-    """A config file's text, or why there is none."""
+    """Return a config file's text, or why there is none."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -124,8 +124,8 @@ def read_text(path: Path) -> str | Fault:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as reason:
         line = raw.count(b"\n", 0, reason.start) + 1
-        found = raw[reason.start]
-        return _file_fault(path, f"not UTF-8 text (byte 0x{found:02x}); save it as UTF-8", line)
+        byte = raw[reason.start]
+        return _file_fault(path, f"not UTF-8 text (byte 0x{byte:02x}); save it as UTF-8", line)
 
 
 def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
@@ -159,8 +159,8 @@ def _syntax_message(text: str, reason: yaml.YAMLError) -> tuple[int | None, str]
     mark = getattr(reason, "problem_mark", None) or getattr(reason, "context_mark", None)
     if isinstance(reason, yaml.reader.ReaderError):
         line = text.count("\n", 0, reason.position) + 1
-        found = reason.character if isinstance(reason.character, str) else chr(reason.character)
-        return line, f"holds the control character {found!r}, which YAML forbids"
+        character = reason.character if isinstance(reason.character, str) else chr(reason.character)
+        return line, f"holds the control character {character!r}, which YAML forbids"
     problem = getattr(reason, "problem", None) or str(reason)
     if mark is None:
         return None, f"not valid YAML: {problem}"
@@ -225,8 +225,8 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, key: str) -> dict[str, object]:
         result: dict[str, object] = {}
-        own = [pair for pair in node.value if pair[0].tag != f"{_TAG}merge"]
-        for name_node, value_node in own:
+        pairs = [pair for pair in node.value if pair[0].tag != f"{_TAG}merge"]
+        for name_node, value_node in pairs:
             if not isinstance(name_node, yaml.ScalarNode):
                 self._fault(name_node, key, "a key must be a plain name")
                 continue

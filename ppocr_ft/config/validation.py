@@ -64,14 +64,14 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
     pruner = Pruner()
     pruned = pruner.section(Config, data, "")
     config, messages = _read(pruned)
-    told = {
+    unexplained = {
         key: message
         for key, message in messages.items()
         if not any(is_under(key, other) for other in pruner.explained)
         and key not in pruner.unsure
         and not any(is_under(key, other) or is_under(other, key) for other in unreadable)
     }
-    value_faults = found_by("value", [error(key, message) for key, message in told.items()])
+    value_faults = found_by("value", [error(key, message) for key, message in unexplained.items()])
     faults = [*pruner.faults, *value_faults]
     wrong = [*messages, *(fault.key for fault in faults if fault.severity == "error"), *unreadable]
     unsure = frozenset(map(_section_of, wrong))
@@ -92,15 +92,17 @@ def _read(data: dict[str, Any]) -> tuple[Config | None, dict[str, str]]:
     try:
         return Config.model_validate(data), {}
     except ValidationError as reason:
-        found = reason.errors(include_url=False)
-    return None, {_key_of(each, data): describe(each) for each in found if is_telling(each)}
+        errors = reason.errors(include_url=False)
+    return None, {
+        _key_of(details, data): describe(details) for details in errors if is_telling(details)
+    }
 
 
 def _not_a_config(data: object) -> str:
-    wanted = "sections such as Global: and Train:"
+    sections = "sections such as Global: and Train:"
     if data is None:
-        return f"the file is empty, expected {wanted}"
-    return f"found {show(data)}, expected {wanted}"
+        return f"the file is empty, expected {sections}"
+    return f"found {show(data)}, expected {sections}"
 
 
 def _key_of(details: ErrorDetails, data: Any) -> str:
@@ -129,22 +131,22 @@ class Pruner:
     def section(
         self, kind: type[Section], data: dict[str, Any], key: str, name_of_kind: str = ""
     ) -> dict[str, Any]:
-        known = _hints(kind)
+        fields = _hints(kind)
         kept = {}
         for name, value in data.items():
             below = join_key(key, name)
-            if name in known:
-                kept[name] = self.value(known[name], value, below)
+            if name in fields:
+                kept[name] = self.value(fields[name], value, below)
             elif name in kind.NO_EFFECT:
                 reason = kind.NO_EFFECT[name]
-                told = warning(below, f"has no effect here: {reason}")
-                self.faults += found_by("no_effect", [told])
+                fault = warning(below, f"has no effect here: {reason}")
+                self.faults += found_by("no_effect", [fault])
             else:
-                hint = suggest(name, known, kind.NO_EFFECT)
+                hint = suggest(name, fields, kind.NO_EFFECT)
                 owner = f" of {name_of_kind}" if name_of_kind else ""
-                told = error(below, f"unknown key{owner}{hint}")
-                self.faults += found_by("unknown_key", [told])
-                self.explained.append(join_key(key, nearest(name, known) or name))
+                fault = error(below, f"unknown key{owner}{hint}")
+                self.faults += found_by("unknown_key", [fault])
+                self.explained.append(join_key(key, nearest(name, fields) or name))
                 self.unsure += [key] if key else []
         return kept
 
@@ -167,8 +169,8 @@ class Pruner:
         if name is None or name not in choice.table:
             named = choice.by and isinstance(data, dict)
             where = join_key(key, choice.by) if named else key
-            told = error(where, choice.refusal(data))
-            self.faults += found_by("unknown_name", [told])
+            fault = error(where, choice.refusal(data))
+            self.faults += found_by("unknown_name", [fault])
             self.explained.append(key)
             return data
         kind = choice.table[name]
@@ -193,7 +195,7 @@ def _stands_alone(item: object, data: object) -> bool:
 
 @cache
 def _hints(kind: type[Section]) -> Mapping[str, object]:
-    """The types of a section's keys, with their metadata."""
+    """Return the types of a section's keys, with their metadata."""
     hints = get_type_hints(kind, include_extras=True)
     return {name: hints[name] for name in kind.model_fields}
 

@@ -53,7 +53,7 @@ class DBLoss:
     def __call__(
         self, predictions: Mapping[str, paddle.Tensor], targets: DBTargets
     ) -> dict[str, paddle.Tensor]:
-        """The losses of a batch.
+        """Return the losses of a batch.
 
         ``predictions`` is a detector's output while it trains: ``maps`` (n, 3, h, w) of shrink,
         threshold and binary map; PFHeadLocal's ``cbn_maps`` (n, 1, h, w) adds a term of weight 1,
@@ -99,7 +99,7 @@ class DBLoss:
     def _channels(
         predictions: Mapping[str, paddle.Tensor], key: str, count: int, targets: DBTargets
     ) -> list[paddle.Tensor]:
-        """The ``count`` channels of a prediction, (n, h, w) each, in at least float32."""
+        """Return the ``count`` channels of a prediction, (n, h, w) each, in at least float32."""
         maps = predictions[key]
         n, h, w = targets.shrink_map.shape
         if tuple(maps.shape) != (n, count, h, w):

@@ -52,7 +52,7 @@ def cross_entropy(pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
 
 
 def masked_bce(pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor) -> paddle.Tensor:
-    """The mean cross entropy under the mask; 0 under an empty one.
+    """Return the mean cross entropy under the mask; 0 under an empty one.
 
     Not PaddleOCR's: without ``balance_loss`` its BCELoss is a map, masked nowhere, not a scalar.
     """
@@ -62,7 +62,7 @@ def masked_bce(pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor) 
 def balanced_bce(
     pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor, ohem_ratio: float
 ) -> paddle.Tensor:
-    """The mean cross entropy of all P positive and the K hardest negative pixels.
+    """Return the mean cross entropy of all P positive and the K hardest negative pixels.
 
     K = min(negatives, floor(P * ohem_ratio)); the mean divides by P + K + 1e-6. No positives: K is
     0, so the loss is 0 however wrong the negatives are.

@@ -85,7 +85,7 @@ class DetMetric:
         self._counts.add(count_image(pred_polygons, gt_polygons, ignore_flags))
 
     def summary(self) -> dict[str, float | int]:
-        """The six rates, then the counts over all images since the last ``reset``."""
+        """Return the six rates, then the counts over all images since the last ``reset``."""
         counts = self._counts
         rates = (
             *_rates(counts.matched, counts.gt, counts.det),
@@ -97,7 +97,7 @@ class DetMetric:
         self._counts = Counts()
 
     def state(self) -> dict[str, int]:
-        """The counts, to be gathered from several processes and merged into one metric."""
+        """Return the counts, to be gathered from several processes and merged into one metric."""
         return asdict(self._counts)
 
     def merge(self, state: Mapping[str, int]) -> None:
@@ -167,7 +167,7 @@ def overlaps(
     gt_polygons: Sequence[ArrayLike],
     ignore_flags: Sequence[bool] | Bools,
 ) -> Overlaps:
-    """Flags and IoUs of one image; the arguments are ``DetMetric.update``'s."""
+    """Return flags and IoUs of one image; the arguments are ``DetMetric.update``'s."""
     flags = np.asarray(ignore_flags, dtype=bool)
     if flags.shape != (len(gt_polygons),):
         raise ValueError(f"{len(gt_polygons)} ground truths, ignore_flags {flags.shape}")
@@ -188,7 +188,7 @@ def overlaps(
 
 
 def _valid_shapes(polygons: Sequence[ArrayLike]) -> tuple[Shapes, Bools]:
-    """The valid ones as shapely polygons, and which of ``polygons`` they are."""
+    """Return the valid ones as shapely polygons, and which of ``polygons`` they are."""
     points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
     valid = np.array([len(p) >= 3 and bool(np.isfinite(p).all()) for p in points], dtype=bool)
     shapes = as_shapely([p for p, ok in zip(points, valid, strict=True) if ok])
@@ -214,7 +214,7 @@ def _counted_pairs(
 
 
 def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Areas]:
-    """Indices of the pairs that overlap, by ground truth, then by detection; areas shared."""
+    """Return the overlapping pairs, by ground truth, then detection, and the areas they share."""
     gt, det = shapely.STRtree(dets).query(gts)
     order = np.lexsort((det, gt))
     gt, det = gt[order], det[order]

@@ -148,7 +148,7 @@ class _Sorting:
         return errors
 
     def _ill_sized(self) -> list[DetError]:
-        """The closest pairs first."""
+        """Return the closest pairs first."""
         table = self.table
         errors = []
         for pair in np.argsort(-table.iou, kind="stable").tolist():

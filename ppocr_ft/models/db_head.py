@@ -88,7 +88,7 @@ class DBHead(Layer):
         return self.together(shrink, self.thresh(x))
 
     def together(self, shrink: paddle.Tensor, threshold: paddle.Tensor) -> dict[str, paddle.Tensor]:
-        """What training gets of the two branches' maps."""
+        """Return what training gets of the two branches' maps."""
         binary = self.step(shrink, threshold)
         return {"maps": paddle.concat([shrink, threshold, binary], axis=1)}  # (n, 3, h, w)
 

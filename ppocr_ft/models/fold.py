@@ -35,7 +35,7 @@ _UNUSED = (".act.lab.scale", ".act.lab.bias")
 
 
 def detect_form(keys: Iterable[str]) -> Form | None:
-    """The form that a state dict (or its keys) is in; None where no layer is re-parameterised."""
+    """Return the form of a state dict or its keys; None where no layer is re-parameterised."""
     names = list(keys)
     if any(name.endswith(_FIRST_KERNEL) for name in names):
         return "branches"
@@ -107,7 +107,7 @@ def _get(state: State, key: str, shape: tuple[int, ...] | None = None) -> Array:
 
 
 def _kernel(state: State, key: str) -> Array:
-    """A convolution's kernel, (out, in / groups, k, k) with odd k."""
+    """Return a convolution's kernel, (out, in / groups, k, k) with odd k."""
     kernel = _get(state, key)
     if kernel.ndim != 4 or kernel.shape[2] != kernel.shape[3] or kernel.shape[2] % 2 == 0:
         raise WeightsError(f"has shape {kernel.shape}, not (out, in, k, k) with odd k", key=key)
@@ -115,7 +115,7 @@ def _kernel(state: State, key: str) -> Array:
 
 
 def _fold_layer(state: State, layer: str) -> tuple[Array, Array]:
-    """A layer's kernel (out, in / groups, k, k) and bias (out,)."""
+    """Return a layer's kernel (out, in / groups, k, k) and bias (out,)."""
     first = _kernel(state, layer + _FIRST_KERNEL)
     kernel = np.zeros(first.shape, np.float64)
     bias = np.zeros(len(first), np.float64)
@@ -133,7 +133,7 @@ def _branches(state: State, layer: str) -> list[str]:
 
 
 def _taps(state: State, layer: str, branch: str, shape: tuple[int, ...]) -> tuple[Array, str]:
-    """A branch's convolution as a kernel of ``shape``, and the prefix of its batch norm's keys."""
+    """Return a branch's convolution as a kernel of ``shape``, and its batch norm's prefix."""
     prefix = f"{layer}.{branch}"
     if branch == "identity":
         return _padded(_identity_taps(*shape[:2]), shape), prefix
@@ -176,7 +176,7 @@ def _is_strided(state: State, layer: str) -> bool:
 
 
 def _unfold_tensor(folded: State, key: str, layers: list[str]) -> Array:
-    """The value of one key of the branches form."""
+    """Return the value of one key of the branches form."""
     if key in folded:
         return folded[key]
     match = _BRANCH_KEY.fullmatch(key)

@@ -23,7 +23,7 @@ class Layer(nn.Layer):  # type: ignore[misc]  # paddle is untyped for the checke
 
 
 def round_channels(channels: float, divisor: int) -> int:
-    """The multiple of ``divisor`` nearest to ``channels``, never under 90 % of it.
+    """Return the multiple of ``divisor`` nearest to ``channels``, never under 90 % of it.
 
     Source: MobileNet's ``make_divisible``, as PaddleOCR uses it.
     """
@@ -34,7 +34,7 @@ def round_channels(channels: float, divisor: int) -> int:
 def param_attr(
     lr_mult: float = 1.0, l2: float | None = None, init: object | None = None
 ) -> paddle.ParamAttr:
-    """A parameter's learning rate multiplier, own L2 coefficient (None: the run's), initializer."""
+    """Return a parameter's rate multiplier, own L2 coefficient (None: the run's), initializer."""
     regularizer = None if l2 is None else paddle.regularizer.L2Decay(l2)
     return paddle.ParamAttr(initializer=init, learning_rate=lr_mult, regularizer=regularizer)
 

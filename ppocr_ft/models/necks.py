@@ -83,10 +83,10 @@ class IntraCLBlock(Layer):
 
 
 class DepthwiseSeparable(Layer):
-    """A large depthwise convolution, then two pointwise ones; a third one past them if the number
-    of channels changes.
+    """A large depthwise convolution, then two pointwise ones.
 
-    Source: PaddleOCR's ``DSConv``, which LKPAN's mode lite is made of.
+    A third one goes past them if the number of channels changes. Source: PaddleOCR's ``DSConv``,
+    which LKPAN's mode lite is made of.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:

@@ -97,11 +97,11 @@ class DBPostProcess:
             raise ValueError(f"maps must be (n, 1, h, w), found {batch.shape}")
         if shapes.shape != (len(batch), 4):
             raise ValueError(f"shape_list must be ({len(batch)}, 4), found {shapes.shape}")
-        found = (
+        boxes = (
             self.boxes_from_map(prob_map, (src_h, src_w))
             for prob_map, (src_h, src_w, _, _) in zip(batch[:, 0], shapes, strict=True)
         )
-        return [{"points": points, "scores": scores} for points, scores in found]
+        return [{"points": points, "scores": scores} for points, scores in boxes]
 
     def boxes_from_map(
         self, prob_map: FloatMap, source_size: tuple[float, float]
@@ -115,7 +115,7 @@ class DBPostProcess:
         return self.boxes_from_candidates(self.candidates(prob_map), source_size)
 
     def candidates(self, prob_map: FloatMap) -> Candidates:
-        """The map's blobs; doesn't depend on ``box_thresh`` and ``unclip_ratio``."""
+        """Return the map's blobs; doesn't depend on ``box_thresh`` and ``unclip_ratio``."""
         prob_map = np.ascontiguousarray(prob_map, dtype=np.float32)
         contours = _contours(_binarize(prob_map, float(self.thresh), self.use_dilation))
         contours = contours[: self.max_candidates]
@@ -126,7 +126,7 @@ class DBPostProcess:
     def boxes_from_candidates(
         self, candidates: Candidates, source_size: tuple[float, float]
     ) -> tuple[list[Points], Floats]:
-        """What ``boxes_from_map`` returns, from candidates of the same ``box_type``."""
+        """Return what ``boxes_from_map`` returns, from candidates of the same ``box_type``."""
         sure = np.flatnonzero(candidates.scores >= self.box_thresh)
         kept, polygons = self.unclipped(candidates, sure, source_size)
         return polygons, candidates.scores[kept]
@@ -134,8 +134,10 @@ class DBPostProcess:
     def unclipped(
         self, candidates: Candidates, chosen: NDArray[np.intp], source_size: tuple[float, float]
     ) -> tuple[NDArray[np.intp], list[Points]]:
-        """The polygons of the candidates with the indices ``chosen``, whatever their scores: the
-        indices of those that are large enough, and their polygons in source pixels."""
+        """Return the polygons of the candidates ``chosen``, whatever their scores.
+
+        They are the indices of those that are large enough, and their polygons in source pixels.
+        """
         grown = _unclip([candidates.polygons[i] for i in chosen], self.unclip_ratio)
         finish = _finish_polys if self.box_type == "poly" else _finish_quads
         kept, polygons = finish(grown, candidates.map_size, source_size)
@@ -226,7 +228,7 @@ def _unclip(polygons: Sequence[NDArray[np.generic]], unclip_ratio: float) -> lis
 def _finish_quads(
     grown: Sequence[Points | None], map_size: tuple[int, int], source_size: tuple[float, float]
 ) -> tuple[NDArray[np.intp], list[Points]]:
-    """Indices of the polygons that are large enough, and their quads in source pixels."""
+    """Return indices of the polygons that are large enough, and their quads in source pixels."""
     whole = np.array([i for i, ring in enumerate(grown) if ring is not None], dtype=np.intp)
     quads, short_side_px = _min_area_quads([ring for ring in grown if ring is not None])
     large = short_side_px >= MIN_UNCLIPPED_SIDE_PX

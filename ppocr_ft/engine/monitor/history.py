@@ -101,14 +101,14 @@ class History:
         self._silent: dict[str, int] = {}
 
     def take(self, row: Row) -> None:
-        """The file's next row, to be judged by the next `settle`."""
+        """Take the file's next row, to be judged by the next `settle`."""
         self._rows.append(row)
 
     def settle(self) -> list[Said]:
-        """What is new since the last time. An evaluation's rows must all have come."""
-        said = [each for moment in moments_of(self._rows) for each in self._judge(moment)]
+        """Return what is new since the last time. An evaluation's rows must all have come."""
+        alerts = [alert for moment in moments_of(self._rows) for alert in self._judge(moment)]
         self._rows.clear()
-        return said
+        return alerts
 
     @property
     def present(self) -> set[str]:
@@ -134,7 +134,7 @@ class History:
             if rule.name in self._silent:
                 self._silent[rule.name] += 1
             return
-        known = self._silent.get(rule.name)
+        silent_for = self._silent.get(rule.name)
         self._silent[rule.name] = 0
-        if known is None or known >= rule.patience:
+        if silent_for is None or silent_for >= rule.patience:
             yield Said(self.series.step, NamedVerdict(rule.name, *diagnosis))

@@ -17,7 +17,7 @@ MEMORY_LEAST_MB = 100.0
 
 
 def loader_bound(series: Series) -> Diagnosis | None:
-    """Over the last 5 rows, the run's first left out, steps waited for images above 30 %."""
+    """Find steps that waited for images above 30 % of the last 5 rows, the run's first left out."""
     rows = series.train[-READER_ROWS:] if len(series.train) > READER_ROWS else series.train[1:]
     shares = [row.reader_share for row in rows if row.reader_share is not None]
     if len(shares) < READER_LEAST_ROWS or mean(shares) <= READER_SHARE:
@@ -48,7 +48,7 @@ def workers_needed(share: float, workers: int) -> int:
 
 
 def memory_growing(series: Series) -> Diagnosis | None:
-    """Over the last 40 rows each quarter held 3 % more memory than the one before.
+    """Find memory that grew by 3 % in each quarter of the last 40 rows.
 
     Its first rows and each evaluation may raise a healthy process's memory, once.
     """

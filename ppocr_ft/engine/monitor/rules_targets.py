@@ -26,7 +26,7 @@ OPERATORS_REMEDY = (
 
 
 def targets_wrong(series: Series) -> Diagnosis | None:
-    """The shrink maps aren't drawn at the config's ratio, or hmean falls while the loss falls.
+    """Find maps that aren't drawn at the config's shrink ratio, or hmean that falls with the loss.
 
     The first is known at the first evaluation, before any step.
     """
@@ -52,21 +52,24 @@ def targets_wrong(series: Series) -> Diagnosis | None:
 
 
 def _drawn_otherwise(now: EvalResult) -> bool:
-    drawn, wanted = now.drawn_shrink_ratio, now.shrink_ratio
-    return drawn is not None and wanted is not None and abs(drawn - wanted) > RATIO_TOLERANCE
+    drawn, configured = now.drawn_shrink_ratio, now.shrink_ratio
+    return (
+        drawn is not None and configured is not None and abs(drawn - configured) > RATIO_TOLERANCE
+    )
 
 
 def _drawn_sentence(series: Series, now: EvalResult) -> str:
-    drawn, wanted = now.drawn_shrink_ratio or 0.0, now.shrink_ratio
+    drawn, configured = now.drawn_shrink_ratio or 0.0, now.shrink_ratio
     if drawn == 0:
         return (
-            f"The shrink maps of training are empty, though the config's shrink ratio {wanted:.2f} "
-            "leaves a kernel of the texts; PaddleOCR 2.7 and 2.8 mask every text where "
-            "shrink_ratio + 0.2 * seed / total_epoch passes 1."
+            "The shrink maps of training are empty, though the config's shrink ratio "
+            f"{configured:.2f} leaves a kernel of the texts; PaddleOCR 2.7 and 2.8 mask every "
+            "text where shrink_ratio + 0.2 * seed / total_epoch passes 1."
         )
     return (
         f"The shrink maps of training are drawn with a shrink ratio of about {drawn:.2f} instead "
-        f"of the config's {wanted:.2f} (PaddleOCR 2.7 and 2.8 take the random seed for the epoch); "
+        f"of the config's {configured:.2f} (PaddleOCR 2.7 and 2.8 take the random seed for the "
+        "epoch); "
         f"{NOT_TRAINED}{_ceiling_note(series, drawn, now.unclip_ratio)}."
     )
 

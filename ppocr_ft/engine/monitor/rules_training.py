@@ -29,7 +29,7 @@ BELOW_START_EVALS = 3
 
 
 def nan(series: Series) -> Diagnosis | None:
-    """Steps were skipped since the row before, for a NaN or infinite loss or gradient.
+    """Find steps skipped since the row before, for a NaN or infinite loss or gradient.
 
     Silent under dynamic loss scaling, which finds its scale by such steps.
     """
@@ -53,12 +53,12 @@ def nan_steps(which: str) -> Diagnosis:
 
 
 def grad_exploding(series: Series) -> Diagnosis | None:
-    """The median gradient norm of the last 3 rows is above 10 times that of up to 20 before."""
+    """Find a median gradient norm of the last 3 rows above 10 times that of up to 20 before."""
     norms = [row.grad_norm for row in series.train[-GRAD_ROWS - GRAD_EARLIER_ROWS :]]
-    known = [norm for norm in norms if norm is not None]
-    if len(known) < GRAD_LEAST_ROWS:
+    norms_given = [norm for norm in norms if norm is not None]
+    if len(norms_given) < GRAD_LEAST_ROWS:
         return None
-    now, before = median(known[-GRAD_ROWS:]), median(known[:-GRAD_ROWS])
+    now, before = median(norms_given[-GRAD_ROWS:]), median(norms_given[:-GRAD_ROWS])
     if not now > GRAD_FACTOR * before:
         return None
     return Diagnosis(
@@ -69,7 +69,7 @@ def grad_exploding(series: Series) -> Diagnosis | None:
 
 
 def lr_zero(series: Series) -> Diagnosis | None:
-    """Three rows in a row at a negligible learning rate, with more than 5 % of the run left."""
+    """Find three rows in a row at a negligible learning rate, with over 5 % of the run left."""
     last = [row.lr for row in series.train[-LR_ROWS:] if row.lr is not None]
     highest, total = series.highest_lr, series.facts.total_steps
     if len(last) < LR_ROWS or series.step > (1 - LR_LEFT_RATIO) * total:
@@ -90,7 +90,7 @@ def is_warming_up(series: Series) -> bool:
 
 
 def warming_up(series: Series) -> Diagnosis | None:
-    """A third of the run is over, and the learning rate has done nothing but rise."""
+    """Find a learning rate that has done nothing but rise for a third of the run."""
     total = series.facts.total_steps
     if series.step <= WARMUP_RATIO * total or not is_warming_up(series):
         return None
@@ -103,7 +103,7 @@ def warming_up(series: Series) -> Diagnosis | None:
 
 
 def loss_not_falling(series: Series) -> Diagnosis | None:
-    """After 20 rows the median loss of the last 5 is no lower than 98 % of that of the first 3.
+    """Find, from 20 rows on, a median loss of the last 5 at 98 % of that of the first 3 or more.
 
     Silent while the learning rate still rises, and where the main indicator has improved.
     """
@@ -131,21 +131,27 @@ def _improved(series: Series) -> bool:
 
 
 def overfitting(series: Series) -> Diagnosis | None:
-    """Two evaluations in a row with a validation loss 5 % above its lowest, at a lower train loss.
+    """Find two evaluations with a validation loss 5 % above its lowest, at a lower train loss.
 
     Silent where the last evaluation is the best one: then the higher loss costs nothing.
     """
-    known = [(each, each.val_loss) for each in series.evals if each.val_loss is not None]
-    if not known:
+    with_loss = [
+        (evaluation, evaluation.val_loss)
+        for evaluation in series.evals
+        if evaluation.val_loss is not None
+    ]
+    if not with_loss:
         return None
-    losses = [loss for _, loss in known]
+    losses = [loss for _, loss in with_loss]
     lowest = min(range(len(losses)), key=losses.__getitem__)
     after = losses[lowest + 1 :][-OVERFITTING_EVALS:]
     if len(after) < OVERFITTING_EVALS or min(after) <= VAL_LOSS_RISEN * losses[lowest]:
         return None
-    evals = [each for each, _ in known]
+    evals = [evaluation for evaluation, _ in with_loss]
     last, kept = evals[-1], best(evals, series.facts.main_indicator)
-    train_then, train_now = (train_loss(series, each.step) for each in (evals[lowest], last))
+    train_then, train_now = (
+        train_loss(series, evaluation.step) for evaluation in (evals[lowest], last)
+    )
     if kept is last or train_then is None or train_now is None or train_now >= train_then:
         return None
     return Diagnosis(
@@ -158,19 +164,19 @@ def overfitting(series: Series) -> Diagnosis | None:
 
 
 def train_loss(series: Series, step: int) -> float | None:
-    """The loss of the last training row up to ``step``; of the first, if all come after it."""
-    known = [(row.step, row.loss) for row in series.train if row.loss is not None]
-    before = [loss for at, loss in known if at <= step]
-    return before[-1] if before else known[0][1] if known else None
+    """Return the loss of the last training row up to ``step``, else that of the first one."""
+    losses = [(row.step, row.loss) for row in series.train if row.loss is not None]
+    before = [loss for at, loss in losses if at <= step]
+    return before[-1] if before else losses[0][1] if losses else None
 
 
 def below_start(series: Series) -> Diagnosis | None:
-    """The last 3 evaluations, each at its own best unclip ratio, all 0.01 below the start's."""
+    """Find 3 last evaluations, each at its own best unclip ratio, all 0.01 below the start's."""
     start = starting_evaluation(series)
-    last = [each for each in series.evals if each.step > 0][-BELOW_START_EVALS:]
+    last = [evaluation for evaluation in series.evals if evaluation.step > 0][-BELOW_START_EVALS:]
     if start is None or len(last) < BELOW_START_EVALS:
         return None
-    if any(series.value(each) > series.value(start) - BELOW_START for each in last):
+    if any(series.value(evaluation) > series.value(start) - BELOW_START for evaluation in last):
         return None
     name = series.facts.main_indicator
     return Diagnosis(
@@ -182,5 +188,5 @@ def below_start(series: Series) -> Diagnosis | None:
 
 
 def starting_evaluation(series: Series) -> EvalResult | None:
-    """That before the first step; None where it isn't recorded."""
+    """Return that before the first step; None where it isn't recorded."""
     return series.evals[0] if series.evals and series.evals[0].step == 0 else None

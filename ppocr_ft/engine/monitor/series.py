@@ -66,7 +66,7 @@ class Series:
     lr_only_rose: bool = True
 
     def add(self, moment: TrainRow | EvalResult) -> None:
-        """What comes next."""
+        """Add what comes next."""
         if isinstance(moment, EvalResult):
             self.evals.append(moment)
             return
@@ -76,7 +76,7 @@ class Series:
         self.train.append(moment)
 
     def value(self, result: EvalResult) -> float:
-        """The main indicator of an evaluation, with its own best unclip ratio."""
+        """Return the main indicator of an evaluation, with its own best unclip ratio."""
         return result.value(self.facts.main_indicator)
 
     @property

@@ -53,7 +53,7 @@ class Crop:
 
 
 def cut_crops(images: Iterable[EvalSample], size: Size, seed: int) -> list[Crop]:
-    """A window of ``size`` px out of each image, around one of its texts."""
+    """Cut a window of ``size`` px out of each image, around one of its texts."""
     return [_cut(image, size, np.random.default_rng([_SEED, seed, i]))
             for i, image in enumerate(images)]  # fmt: skip
 

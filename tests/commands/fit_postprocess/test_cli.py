@@ -238,8 +238,8 @@ def test_refuses_values_and_labels_that_cannot_be_used(
     renamed = [line.replace('"a"', '"###"').replace('"b"', '"###"') for line in lines]
     ignored.write_text("\n".join(renamed) + "\n", encoding="utf-8")
     for more, part in (
-        (["--threshs", "1.5"], "thresh: must be a number from 0 to 1, found 1.5"),
-        (["--unclip-ratios", "0"], "unclip_ratio: must be above 0"),
+        (["--threshs", "1.5"], "thresh: found 1.5, must be 1 or less"),
+        (["--unclip-ratios", "0"], "unclip_ratio: found 0.0, must be above 0"),
         (["-o", f"Eval.dataset.label_file_list=[{ignored}]"], "Eval.dataset: none of the texts"),
     ):
         assert main([*given, *more, "-o", f"Global.checkpoints={best}"]) == 2
