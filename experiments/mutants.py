@@ -1,0 +1,378 @@
+"""How many small faults the tests notice: a seeded sample of mutants of the modules with numbers.
+
+Usage: make mutants (python -m experiments.mutants [--count N] [--seed N] [--module PART ...]).
+Each mutant changes one operator, constant, condition or returned value in a copy of the repository,
+then its topic's fast tests run; a mutant that they pass has survived.
+
+    python -m experiments.mutants --count 30 --module geometry
+        thirty mutants of ppocr_ft/geometry.py
+    python -m experiments.mutants --count 80 --seed 3 --jobs 2
+        another sample of all modules, two at a time
+    python -m experiments.mutants --list --module postprocess
+        every mutant that could be drawn; nothing is run
+
+Mutants that change nothing that can be seen stand in experiments/equivalent_mutants.txt, each with
+its reason; they are not drawn. The exit code is 1 where fewer than --at-least are killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from tqdm import tqdm
+
+ROOT = Path(__file__).parents[1]
+EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
+COPIED = ("ppocr_ft", "tests", "configs", "experiments", "docs", "pyproject.toml")
+TOPICS: dict[str, tuple[str, ...]] = {
+    "geometry.py": ("tests/test_geometry.py", "tests/metrics", "tests/transforms/test_rounding.py"),
+    "transforms/copy_paste.py": ("tests/transforms/test_copy_paste.py",),
+    "transforms/crops.py": ("tests/transforms/test_crops.py",),
+    "transforms/photometric.py": ("tests/transforms/test_pixels.py",),
+    "transforms/image_ops.py": ("tests/transforms/test_eval.py", "tests/transforms/test_pixels.py"),
+    "transforms/resize.py": ("tests/transforms/test_eval.py",),
+    "transforms/shrink_schedule.py": ("tests/transforms/test_schedule.py",),
+    "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
+    "transforms/matrices.py": (
+        "tests/transforms/test_geometry.py",
+        "tests/transforms/test_crops.py",
+    ),
+    "transforms/render.py": ("tests/transforms/test_geometry.py", "tests/transforms/test_crops.py"),
+    "transforms/labels.py": ("tests/transforms/test_geometry.py", "tests/data/test_labels.py"),
+    "transforms/": (
+        "tests/transforms/test_operators.py",
+        "tests/transforms/test_any_label.py",
+        "tests/transforms/test_parity_261.py",
+        "-k=not hypothesis and not real_images",
+    ),
+    "data/labels.py": ("tests/data/test_labels.py",),
+    "data/order.py": ("tests/data/test_order.py",),
+    "losses/": ("tests/losses",),
+    "postprocess/": ("tests/postprocess/test_db.py",),
+    "metrics/": ("tests/metrics",),
+    "optim/schedules.py": ("tests/optim/test_schedules.py", "tests/factory/test_optimizers.py"),
+    "optim/plateau.py": ("tests/optim/test_plateau.py",),
+    "optim/": (
+        "tests/optim/test_groups.py",
+        "tests/optim/test_optimizers.py",
+        "tests/factory/test_optimizers.py",
+    ),
+    "engine/eval_result.py": ("tests/engine/test_eval_result.py", "tests/report/test_run.py"),
+    "engine/metrics_file.py": (
+        "tests/engine/test_eval_result.py",
+        "tests/engine/test_group_log.py",
+    ),
+    "engine/evaluation.py": ("tests/engine/test_eval_result.py", "tests/commands/eval"),
+    "engine/train_step.py": ("tests/engine/test_train_step.py", "tests/engine/test_team.py"),
+    "engine/side_by_side.py": ("tests/engine/test_side_by_side.py",),
+    "engine/monitor/": ("tests/engine/test_monitor.py", "tests/engine/test_monitor_targets.py"),
+    "weights/": ("tests/weights/test_load.py", "tests/weights/test_sources.py"),
+    "commands/fit_postprocess/": ("tests/commands/fit_postprocess/test_search.py",),
+    "commands/convert/formats/": ("tests/commands/convert",),
+    "commands/check/data/": (
+        "tests/commands/check/test_data_rules.py",
+        "tests/commands/check/test_data_fix.py",
+        "tests/commands/check/test_word_labels.py",
+    ),
+    "commands/find_lr/suggestion.py": (
+        "tests/commands/find_lr/test_find_lr.py",
+        "-k=suggest or curve or rate",
+    ),
+}
+"""Modules that decide numbers, below ``ppocr_ft``, and the tests that must notice a fault in them.
+The first that fits counts."""
+LEFT_OUT = ("configs.py", "plot.py", "console.py", "cli.py", "run.py", "report.py", "__init__.py")
+"""Files of declarations, of printing and of command lines."""
+
+SWAPS: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Div, ast.Mod: ast.Mult, ast.Pow: ast.Mult,
+    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """``old`` at ``start`` (offset in the file's bytes) becomes ``new``."""
+
+    path: str
+    line: int
+    start: int
+    old: str
+    new: str
+    source_line: str
+
+    @property
+    def key(self) -> str:
+        """What names it in the file of equivalent mutants, whatever stands above it."""
+        return f"{self.path} | {self.source_line} | {self.old} -> {self.new}"
+
+
+# --- which mutants there are
+
+
+def mutants_of(path: Path) -> list[Mutant]:
+    """Every mutant of a module, in its order."""
+    source = path.read_bytes()
+    lines = source.splitlines(keepends=True)
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    name = path.relative_to(ROOT).as_posix()
+    found = []
+    for node, changed in _changes(ast.parse(source)):
+        start = offsets[node.lineno - 1] + node.col_offset
+        end = offsets[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
+        old = source[start:end].decode()
+        line = lines[node.lineno - 1].decode().strip()
+        found.append(Mutant(name, node.lineno, start, old, changed, line))
+    return found
+
+
+def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
+    """Expressions and what takes their place."""
+    for node in _decisions(tree):
+        if isinstance(node, ast.BinOp) and type(node.op) in SWAPS and not _is_text(node):
+            yield node, _unparsed(ast.BinOp(node.left, SWAPS[type(node.op)](), node.right))
+        elif isinstance(node, ast.Compare):
+            for k, op in enumerate(node.ops):
+                ops = [*node.ops[:k], SWAPS[type(op)](), *node.ops[k + 1 :]]
+                yield node, _unparsed(ast.Compare(node.left, ops, node.comparators))
+        elif isinstance(node, ast.BoolOp):
+            yield node, _unparsed(ast.BoolOp(SWAPS[type(node.op)](), node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
+            yield node, str(not node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            yield node, repr(node.value + 1 if isinstance(node.value, int) else node.value * 2 + 1)
+        if isinstance(node, ast.If | ast.While | ast.IfExp):
+            yield node.test, _unparsed(ast.UnaryOp(ast.Not(), node.test))
+        elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
+            yield node.value, "None"
+
+
+def _decisions(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but annotations, decorators, texts, and code for the type checker alone."""
+    skipped = ("annotation", "returns", "decorator_list", "type_params")
+    for name, value in ast.iter_fields(node):
+        if name in skipped:
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if not isinstance(child, ast.AST) or _is_left_out(child):
+                continue
+            yield child
+            yield from _decisions(child)
+
+
+def _is_left_out(node: ast.AST) -> bool:
+    """Whether nothing below it decides a number: messages, errors, imports for types."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name):
+        return node.test.id == "TYPE_CHECKING"
+    return isinstance(node, ast.JoinedStr | ast.Raise | ast.Assert | ast.Import | ast.ImportFrom)
+
+
+def _is_text(node: ast.BinOp) -> bool:
+    sides = (node.left, node.right)
+    if isinstance(node.op, ast.BitOr) and any(_is_none(side) for side in sides):
+        return True  # a type
+    return any(
+        isinstance(side, ast.JoinedStr)
+        or (isinstance(side, ast.Constant) and isinstance(side.value, str))
+        for side in sides
+    )
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _unparsed(node: ast.expr) -> str:
+    return f"({ast.unparse(ast.fix_missing_locations(node))})"
+
+
+def modules(parts: Sequence[str]) -> list[Path]:
+    """The modules of the topics; with ``parts``, those whose path holds one of them."""
+    paths = sorted((ROOT / "ppocr_ft").rglob("*.py"))
+    named = [path for path in paths if _topic(path) and path.name not in LEFT_OUT]
+    if not parts:
+        return named
+    return [path for path in named if any(part in path.as_posix() for part in parts)]
+
+
+def _topic(path: Path) -> str | None:
+    name = path.relative_to(ROOT / "ppocr_ft").as_posix()
+    return next((topic for topic in TOPICS if name.startswith(topic)), None)
+
+
+def equivalent() -> set[str]:
+    """The keys of mutants that can't be noticed. A line: key, `` # ``, reason."""
+    lines = EQUIVALENT.read_text(encoding="utf-8").splitlines()
+    return {line.partition(" # ")[0].strip() for line in lines if line and line[0] != "#"}
+
+
+# --- the tests on one mutant
+
+
+class Workshop:
+    """A copy of the repository in which one mutant at a time is tried."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy2(source, folder / name)
+
+    def run(self, topic: str, timeout_s: float) -> str:
+        """``killed``, ``timeout`` or ``survived``."""
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *TOPICS[topic]]
+        cache = os.environ.get("PPOCR_FT_CACHE", str(ROOT / ".cache"))
+        variables = {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(self.folder),
+            "PPOCR_FT_CACHE": cache,
+        }
+        with subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            try:
+                code = process.wait(timeout_s)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                return "timeout"
+        return "killed" if code else "survived"
+
+    def try_out(self, mutant: Mutant, timeout_s: float) -> str:
+        path = self.folder / mutant.path
+        source, times = path.read_bytes(), path.stat()
+        old = mutant.old.encode()
+        end = mutant.start + len(old)
+        assert source[mutant.start : end] == old
+        path.write_bytes(source[: mutant.start] + mutant.new.encode() + source[end:])
+        try:
+            return self.run(_topic(ROOT / mutant.path) or "", timeout_s)
+        finally:
+            path.write_bytes(source)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # compiled kernels stay valid
+
+
+def time_limits(workshop: Workshop, topics: Sequence[str]) -> dict[str, float]:
+    """Seconds for each topic's tests: a few times what they take, once all is compiled.
+
+    Raises:
+        SystemExit: they fail without any mutant.
+    """
+    limits = {}
+    for topic in tqdm(topics, desc="tests without a mutant", leave=False):
+        start = time.monotonic()
+        if workshop.run(topic, 1800) != "survived":
+            sys.exit(f"the tests of {topic} fail without any mutant: {' '.join(TOPICS[topic])}")
+        limits[topic] = 60 + 3 * (time.monotonic() - start)
+    return limits
+
+
+def try_all(mutants: Sequence[Mutant], jobs: int) -> list[str]:
+    """How each ended."""
+    topics = sorted({_topic(ROOT / mutant.path) or "" for mutant in mutants})
+    with tempfile.TemporaryDirectory(prefix="mutants") as folder:
+        workshops: SimpleQueue[Workshop] = SimpleQueue()
+        for k in range(jobs):
+            workshops.put(Workshop(Path(folder) / str(k)))
+        first = workshops.get()
+        limits = time_limits(first, topics)
+        workshops.put(first)
+
+        def outcome(mutant: Mutant) -> str:
+            workshop = workshops.get()
+            try:
+                return workshop.try_out(mutant, limits[_topic(ROOT / mutant.path) or ""])
+            finally:
+                workshops.put(workshop)
+
+        with ThreadPoolExecutor(jobs) as pool:
+            return list(tqdm(pool.map(outcome, mutants), total=len(mutants), desc="mutants"))
+
+
+# --- the command
+
+
+def report(mutants: Sequence[Mutant], outcomes: Sequence[str], seed: int) -> float:
+    """Print the table and the survivors; the share that was killed."""
+    counts: dict[str, Counter[str]] = {}
+    for mutant, outcome in zip(mutants, outcomes, strict=True):
+        counts.setdefault(_topic(ROOT / mutant.path) or "", Counter())[outcome] += 1
+    print("| modules | mutants | killed | timed out | survived |\n|---|---|---|---|---|")
+    for topic, count in sorted(counts.items()):
+        cells = (count[name] for name in ("killed", "timeout", "survived"))
+        print(f"| `{topic}` | {count.total()} | {' | '.join(map(str, cells))} |")
+    survivors = outcomes.count("survived")
+    share = 1 - survivors / len(outcomes)
+    print(f"\n{len(outcomes)} mutants, seed {seed}: {share:.0%} killed or timed out", flush=True)
+    for mutant, outcome in zip(mutants, outcomes, strict=True):
+        if outcome == "survived":
+            print(f"survived: {mutant.path}:{mutant.line}\n    {mutant.key}")
+    return share
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    known = equivalent()
+    paths = modules(options.module)
+    candidates = [m for path in paths for m in mutants_of(path) if m.key not in known]
+    if not candidates:
+        print(f"no module of the topics is named by {options.module}", file=sys.stderr)
+        return 2
+    if options.list:
+        print("\n".join(f"{m.path}:{m.line}: {m.old} -> {m.new}" for m in candidates))
+        return 0
+    chosen = random.Random(options.seed).sample(candidates, min(options.count, len(candidates)))
+    chosen.sort(key=lambda mutant: (mutant.path, mutant.start))
+    print(f"{len(chosen)} of {len(candidates)} mutants of {len(paths)} modules", flush=True)
+    share = report(chosen, try_all(chosen, options.jobs), options.seed)
+    return 0 if share >= options.at_least else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--count", type=int, default=60, help="how many mutants (60)")
+    parser.add_argument("--seed", type=int, default=0, help="which ones (0)")
+    parser.add_argument(
+        "--module", nargs="+", default=[], metavar="PART", help="only modules whose path holds it"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="at a time (1)")
+    parser.add_argument(
+        "--at-least", type=float, default=0.9, metavar="SHARE", help="exit code 1 below it (0.9)"
+    )
+    parser.add_argument("--list", action="store_true", help="list them, run nothing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
