@@ -12,9 +12,11 @@ RUNTIME_READY := $(RUNTIME_VENV)/.ready
 IN_RUNTIMES := PPOCR_FT_RUNTIME_PY=$(RUNTIME_PY) PPOCR_FT_UPSTREAM_PY=$(UPSTREAM_PY)
 
 THREADS ?= 1
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quality style types test test-upstream test-runtime test-wheel receipts \
+.PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts \
 	regression recipe lr-check small-data bench docs keys rounding released same-record same house clean
 
 help:  ## this list
@@ -45,8 +47,14 @@ quality: $(READY)  ## ruff; import-linter: each room imports only what it may
 types: $(READY)  ## mypy
 	$(PY) -m mypy
 
-test: quality types  ## ruff, mypy and pytest
-	OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest $(ARGS)
+test: quality types  ## ruff, import-linter, mypy and all tests, two processes at a time (JOBS=2)
+	$(PYTEST) $(ARGS)
+
+test-fast: $(READY)  ## the tests that don't train, export, or start processes or a browser
+	$(PYTEST) -m "not slow" $(ARGS)
+
+mutants: $(READY)  ## how many small faults in the modules with numbers the tests notice
+	$(PY) -m experiments.mutants $(ARGS)
 
 test-upstream:  ## the pair inside the real PaddleOCR 2.10.0, in an environment of its own
 	@if $(MAKE) --no-print-directory $(UPSTREAM_READY); then \

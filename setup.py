@@ -53,6 +53,7 @@ setup(
         "visualdl": ["visualdl>=2.5"],
         "dev": [
             "pytest>=8",
+            "pytest-xdist>=3.5",
             "playwright>=1.50",
             "hypothesis>=6.100",
             "ruff>=0.9",

@@ -38,7 +38,6 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
-COPIED = ("ppocr_ft", "tests", "configs", "experiments", "docs", "pyproject.toml")
 TOPICS: dict[str, tuple[str, ...]] = {
     "geometry.py": ("tests/test_geometry.py", "tests/metrics", "tests/transforms/test_rounding.py"),
     "transforms/copy_paste.py": ("tests/transforms/test_copy_paste.py",),
@@ -235,13 +234,8 @@ class Workshop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-                shutil.copytree(source, folder / name, ignore=ignored)
-            else:
-                shutil.copy2(source, folder / name)
+        ignored = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "output")
+        shutil.copytree(ROOT, folder, ignore=ignored)
 
     def run(self, topic: str, timeout_s: float) -> str:
         """``killed``, ``timeout`` or ``survived``."""

@@ -6,12 +6,16 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # Paddle reads it when it is imported
 
 HAS_PADDLE = find_spec("paddle") is not None
 WITHOUT_PADDLE = {"config", "data", "metrics", "sample_data", "support", "transforms"}
 """Folders whose tests need no Paddle, as the files beside this one; all others are left out where
 it isn't installed."""
+TRAINS = {"averaged_run", "exported", "plain_run", "result", "whole_run"}
+"""Fixtures that train or export; a test with one of them is slow."""
 HERE = Path(__file__).parent
 
 
@@ -25,3 +29,9 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     room = collection_path.relative_to(HERE).parts[:1]
     is_room = collection_path.is_dir() or collection_path.parent != HERE
     return True if not HAS_PADDLE and is_room and not WITHOUT_PADDLE.issuperset(room) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if TRAINS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from ppocr_ft.losses.db import DBLoss, DBTargets
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import Optimizer, build_optimizer
 from ppocr_ft.runs import assemble
-from tests.support.processes import KILLED_TRAIN, python
 from tests.support.small_run import IMAGES, small_config
 
 LR = 0.1
@@ -214,17 +212,3 @@ def test_a_logged_loss_is_the_mean_over_the_steps_images(whole_run: Path) -> Non
     assert first == pytest.approx(np.mean(losses[:2]), rel=1e-5)
     last = losses[2] * 2 / 3 + losses[3] / 3
     assert second == pytest.approx((first + last) / 2, rel=1e-5), "the log's window holds both"
-
-
-def test_killed_within_an_epoch_and_resumed_is_the_run_that_was_not_killed(
-    whole_run: Path, tmp_path: Path
-) -> None:
-    script = str(KILLED_TRAIN)
-    run = ["-c", str(small_config(tmp_path)), "-o", ACCUMULATED, "Global.eval_batch_step=[0,3]"]
-    done = python(script, "step", "4", *run)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    done = python(script, "step", "100", *run, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert "goes on after step 3" in done.stdout
-    for name in ("latest.pdstate", "latest.pdparams", "best_accuracy.pdparams"):
-        assert (tmp_path / "run" / name).read_bytes() == (whole_run / name).read_bytes(), name

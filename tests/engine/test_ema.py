@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,6 @@ from ppocr_ft.optim.optimizers import build_optimizer
 from ppocr_ft.runs import assemble
 from ppocr_ft.runs.eval_runner import EvalRunner
 from ppocr_ft.weights import read_weights
-from tests.commands.train.test_cli import assert_same_run
-from tests.support.processes import KILLED_TRAIN, python
 from tests.support.small_run import STEPS, small_config
 
 Weights = Mapping[str, np.ndarray]
@@ -267,26 +264,6 @@ def test_leaves_the_averages_beside_the_weights(averaged_run: Path, plain_run: P
     assert names[0] - names[1] == {"latest_ema.pdparams", "iter_epoch_2_ema.pdparams"}
     assert names[1] <= names[0]
     assert "EMA, decay 0.4" in (averaged_run / "train.log").read_text(encoding="utf-8")
-
-
-def test_killed_and_resumed_is_the_run_that_was_not_killed(
-    averaged_run: Path, tmp_path: Path
-) -> None:
-    """Killed between the writing of latest and latest_ema, then in the middle of an epoch."""
-    arguments = ["-c", str(small_config(tmp_path)), "-o", *EMA_RUN]
-    script = str(KILLED_TRAIN)
-    for event, count, resume in (
-        ("move:latest_ema.pdparams", 4, []),
-        ("step", 4, ["--resume"]),
-    ):
-        done = python(script, event, str(count), *arguments, *resume)
-        assert done.returncode == -signal.SIGKILL, done.stderr
-    done = python(script, "step", str(STEPS + 1), *arguments, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert "goes on after step 5" in done.stdout
-    assert_same_run(tmp_path / "run", averaged_run)
-    for name in ("latest_ema.pdparams", "iter_epoch_2_ema.pdparams"):
-        assert (tmp_path / "run" / name).read_bytes() == (averaged_run / name).read_bytes(), name
 
 
 def test_a_resume_without_the_average_is_refused_and_a_new_run_sets_it_aside(

@@ -31,6 +31,8 @@ from ppocr_ft.runs import assemble
 from ppocr_ft.utils.progress import progress
 from tests.support.small_run import STEPS, small_config
 
+pytestmark = pytest.mark.slow
+
 THRESH = ("head.thresh.conv1.weight", "head.thresh.conv2.bias")
 ALL = ("backbone.conv.weight", "neck.conv.weight", "head.binarize.bias")
 

@@ -13,6 +13,8 @@ from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.engine.state_file import read_state
 from tests.support.small_run import assert_refused, small_config
 
+pytestmark = pytest.mark.slow
+
 STANDING = "Optimizer={name: AdamW, weight_decay: 0, lr: {name: Const, learning_rate: 1.0e-12}}"
 WARMING = "Optimizer.lr={name: Cosine, learning_rate: 0.001, warmup_steps: 100}"
 WILD = "Optimizer={name: Momentum, momentum: 0, lr: {name: Const, learning_rate: 1.0e+30}}"

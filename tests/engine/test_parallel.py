@@ -15,12 +15,14 @@ import pytest
 
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.engine.state_file import read_state
-from tests.commands.train.test_cli import assert_same_run, figures
 from tests.support import ROOT
 from tests.support.pictures import text
 from tests.support.processes import TEAM_WORKER, TIMEOUT_S, environment, team
+from tests.support.same_run import assert_same_run, figures
 from tests.support.small_run import IMAGES, small_config
 from tests.support.team_worker import Outcome, Scenario
+
+pytestmark = pytest.mark.slow
 
 needs_gloo = pytest.mark.skipif(
     not hasattr(paddle.base.core, "ProcessGroupGloo"), reason="this Paddle has no gloo"

@@ -12,6 +12,8 @@ import pytest
 from experiments import same_as_before as script
 from experiments.recording import facts
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("before", "now", "difference"),

@@ -14,6 +14,8 @@ from tests.support.nets_reference import assert_same_maps
 from tests.support.postprocess_reference import compute_maps, load_maps, network_input
 from tests.support.samples import shared_data
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parents[2] / "configs" / "det_v4_ft.yml"
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import math
 import random
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import paddle
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.optim import plateau, rates
 from ppocr_ft.optim.plateau import Evaluated, Plateau, plateau_drops
 from ppocr_ft.optim.schedules import scaled, with_warmup
 
@@ -123,10 +120,3 @@ def test_wrong_numbers_are_named(make: Callable[[], object], key: str) -> None:
 def test_a_step_below_zero_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="-1"):
         over([])(-1)
-
-
-@pytest.mark.parametrize("module", [plateau, rates], ids=["plateau", "rates"])
-def test_no_paddle_in_here(module: object) -> None:
-    nodes = ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))  # type: ignore[attr-defined]
-    imported = [alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names]
-    assert "paddle" not in imported

@@ -18,6 +18,8 @@ from ppocr_ft.runs import assemble
 from ppocr_ft.runs.assemble import Training
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
 
+pytestmark = pytest.mark.slow
+
 RARELY = "Global.eval_batch_step=[0,100]"
 FREEZING = [
     RARELY,

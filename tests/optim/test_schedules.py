@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.optim import schedules
 from ppocr_ft.optim.schedules import (
     Constant,
     Cosine,
@@ -201,15 +198,3 @@ def test_wrong_numbers_are_named(make: Callable[[], object], key: str, part: str
 
 def test_a_milestone_at_the_last_epochs_end_is_let_pass() -> None:
     assert MultiStep((10,), 0.1, 100, 10)(999) == 1
-
-
-def test_schedules_need_no_paddle() -> None:
-    source = Path(schedules.__file__).read_text(encoding="utf-8")
-    nodes = list(ast.walk(ast.parse(source)))
-    modules = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    modules |= {
-        alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names
-    }
-    assert not [module for module in modules if module.split(".")[0] == "paddle"]
-    ours = {module for module in modules if module.startswith("ppocr_ft")}
-    assert ours == {"ppocr_ft.declaration", "ppocr_ft.errors"}

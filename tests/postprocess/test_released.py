@@ -26,6 +26,8 @@ from tests.support.postprocess_reference import (
     reference_class,
 )
 
+pytestmark = pytest.mark.slow
+
 EVERY = 1 if IN_CI or os.environ.get("PPOCR_FT_ALL_IMAGES") == "1" else 7
 SHIPPED = {"box_thresh": 0.6, "unclip_ratio": 1.5}
 KEYS = [

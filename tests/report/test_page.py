@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from ppocr_ft.commands.report.run import report
 from tests.support.report_run import run_folder
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support import ROOT
 
 TIMEOUT_S = 300
-KILLED_TRAIN = Path(__file__).with_name("killed_train.py")
+KILLED_RUN = Path(__file__).with_name("killed_run.py")
 TEAM_WORKER = Path(__file__).with_name("team_worker.py")
 Done = subprocess.CompletedProcess[str]
 

@@ -18,6 +18,8 @@ from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.reference_maps import Reference, reference, run_pair
 from tests.support.samples import random_sample, read_labels, sample, shared_data
 
+pytestmark = pytest.mark.slow
+
 VERSION = "2.6.1.3"
 MAP_TOLERANCE = 1e-6
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,9 +20,10 @@ from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.runs.eval_runner import EvalRunner
-from tests.commands.train.test_cli import assert_same_run, calling
-from tests.support.processes import environment
+from tests.support.same_run import assert_same_run, calling
 from tests.support.small_run import STEPS_PER_EPOCH, small_config
+
+pytestmark = pytest.mark.slow
 
 AS_IT_IS = "as it is:"
 SGD = "SGD: Optimizer.name=Momentum Optimizer.lr.learning_rate=1e-2"
@@ -189,31 +188,6 @@ def test_seeds_are_runs_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixtu
         for path in (tmp_path / "out").glob("*-seed*")
     }
     assert len(set(losses.values())) == 2
-
-
-def test_killed_half_way_an_arm_goes_on_exactly(alone: Path, tmp_path: Path) -> None:
-    small_config(tmp_path)
-    killed = (
-        "import sys; from ppocr_ft.engine import trainer;"
-        "from tests.support.killed_train import kill_at;"
-        "from ppocr_ft.commands.compare.cli import main; kill_at(trainer, 'train_step', 7);"
-        "sys.exit(main(sys.argv[1:]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", killed, *arguments(tmp_path, AS_IT_IS)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    arm = run_folder(tmp_path, "as_it_is")
-    assert json.loads((arm / "arm.json").read_text())["ended"] is None
-    assert not (tmp_path / "out" / "compare.md").exists()
-    assert main(arguments(tmp_path, AS_IT_IS)) == 0
-    assert_same_run(arm, alone)
-    assert json.loads((arm / "arm.json").read_text())["ended"] == ""
-    assert "goes on after step 5" in (arm / "train.log").read_text()
 
 
 def test_a_signal_saves_and_the_same_command_goes_on(

@@ -11,6 +11,8 @@ from ppocr_ft.commands.eval.cli import main
 from ppocr_ft.data.sample_set import copy_sample
 from tests.support.samples import SHARED
 
+pytestmark = pytest.mark.slow
+
 CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 
 

@@ -15,6 +15,8 @@ from ppocr_ft.commands.export.cli import main
 from ppocr_ft.commands.predict.cli import main as predict
 from ppocr_ft.data.sample_set import copy_sample
 
+pytestmark = pytest.mark.slow
+
 CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 OWN_FILES = {"inference.json", "inference.pdiparams", "inference.yml", "parity.json"}
 

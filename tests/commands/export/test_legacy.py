@@ -11,6 +11,8 @@ import pytest
 from ppocr_ft.commands.export.cli import main
 from tests.support.small_run import small_config
 
+pytestmark = pytest.mark.slow
+
 BACKBONE = "Architecture.Backbone={name: PPLCNetV3, scale: 0.35, det: true}"
 
 

@@ -39,6 +39,8 @@ from ppocr_ft.optim.optimizers import Optimizer
 from ppocr_ft.runs.assemble import prepare
 from tests.support.small_run import assert_refused, small_config
 
+pytestmark = pytest.mark.slow
+
 RATES = np.logspace(-7, 0, 100)
 
 

@@ -26,6 +26,8 @@ from ppocr_ft.errors import ConfigError
 from tests.support.config_files import SHIPPED
 from tests.support.small_run import assert_refused, small_config
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("alpha 12", "Bread 4.50", "TOTAL", "invoice", "number 7", "thank you")
 
 

@@ -17,6 +17,8 @@ from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.errors import DataError
 
+pytestmark = pytest.mark.slow
+
 CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 
 

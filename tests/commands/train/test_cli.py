@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import errno
 import os
-import random
-import re
 import signal
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,11 +14,10 @@ from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.weights import read_weights
-from tests.support.processes import KILLED_TRAIN, python
+from tests.support.same_run import assert_same_run, calling, figures
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, assert_refused, small_config
 
-TIMES = {"images_per_second", "reader_share", "memory_mb"}
-KILLS = 5
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -31,28 +26,6 @@ def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     assert main(["-c", str(small_config(folder))]) == 0
     return folder / "run"
-
-
-def figures(run: Path) -> list[dict[str, str]]:
-    """metrics.csv without what a clock wrote."""
-    with (run / "metrics.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{key: row[key] for key in row if key not in TIMES} for row in rows]
-
-
-def assert_same_run(run: Path, wanted: Path) -> None:
-    """Weights, optimizer, progress, best weights and every figure, bit for bit."""
-    assert figures(run) == figures(wanted)
-    for name in ("latest.pdstate", "latest.pdparams", "best_accuracy.pdparams"):
-        assert (run / name).read_bytes() == (wanted / name).read_bytes(), name
-    for name in ("before.jsonl", "best.jsonl"):
-        assert kept_boxes(run, name) == kept_boxes(wanted, name), name
-
-
-def kept_boxes(run: Path, name: str) -> str:
-    """What an evaluation found, without where the images lie."""
-    text = (run / "evaluations" / name).read_text()
-    return re.sub(r'"image": "[^"]*/', '"image": "', text)
 
 
 def test_leaves_its_files(whole_run: Path) -> None:
@@ -82,37 +55,6 @@ def test_metrics_hold_every_step_and_evaluation(whole_run: Path) -> None:
     rates = [float(row["lr"]) for row in trained]
     assert rates[:3] == pytest.approx([0, 0.001, 0.002])
     assert float(trained[-1]["loss"]) < float(trained[0]["loss"])
-
-
-def test_killed_at_random_and_resumed_is_the_run_that_was_not_killed(
-    whole_run: Path, tmp_path: Path
-) -> None:
-    config = str(small_config(tmp_path))
-    script = str(KILLED_TRAIN)
-    rng = random.Random(4)
-    kills = [("flush", rng.randint(1, 8)), ("step", rng.randint(2, 4))]
-    kills += [(rng.choice(["step", "flush", "move"]), rng.randint(3, 9)) for _ in kills[2:KILLS]]
-    kills += [("move", rng.randint(3, 8)), ("flush", rng.randint(9, 14)), ("step", 3)]
-    for event, count in kills:
-        resume = ["--resume"] if (tmp_path / "run" / "latest.pdstate").exists() else []
-        done = python(script, event, str(count), "-c", config, *resume)
-        assert done.returncode == -signal.SIGKILL, f"{event} {count}: {done.stderr}"
-    done = python(script, "step", str(STEPS + 1), "-c", config, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert_same_run(tmp_path / "run", whole_run)
-    assert not list((tmp_path / "run").glob(".*"))
-
-
-def calling(after_calls: int, action: Callable[[], object]) -> Callable[..., object]:
-    """train_step, with something beside it in its n-th call."""
-    original, calls = trainer_module.train_step, iter(range(1, 1000))
-
-    def wrapped(*args: object) -> object:
-        if next(calls) == after_calls:
-            action()
-        return original(*args)  # type: ignore[arg-type]
-
-    return wrapped
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

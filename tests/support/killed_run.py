@@ -1,6 +1,6 @@
-"""``train`` that kills itself, as ``kill -9`` would, when something happens for the n-th time.
+"""A command that kills itself, as ``kill -9`` would, when something happens for the n-th time.
 
-usage: killed_train.py EVENT N TRAIN-ARGUMENTS
+usage: killed_run.py COMMAND EVENT N ARGUMENTS
 
 EVENT is step, flush, move, or move:NAME for moves to a file of that name.
 """
@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.train.cli import main
+from ppocr_ft.commands.main import main
 
 
 def kill_at(owner: Any, name: str, count: int, target: str = "") -> None:
@@ -29,7 +29,7 @@ def kill_at(owner: Any, name: str, count: int, target: str = "") -> None:
 
 
 if __name__ == "__main__":
-    what, count, *arguments = sys.argv[1:]
+    command, what, count, *arguments = sys.argv[1:]
     event, _, target = what.partition(":")
     if event == "step":
         from ppocr_ft.engine import trainer
@@ -39,4 +39,4 @@ if __name__ == "__main__":
         kill_at(os, "fsync", int(count))
     elif event == "move":
         kill_at(Path, "replace", int(count), target)
-    sys.exit(main(arguments))
+    sys.exit(main([command, *arguments]))
