@@ -16,11 +16,12 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ could be compared with
 EQUAL, DIFFERS, TEXT_DIFFERS, NOT_RUN = "equal", "differs", "text differs", "not compared"
 ABSENT = "(absent)"
 """Stands for a value that only one of the two has."""
-SHOWN_CHARACTERS = 160
+SHOWN_CHARACTERS, SHOWN_KINDS = 100, 4
 
 
 class Refused(Exception):  # noqa: N818  an outcome
@@ -172,7 +173,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise Refused(f"{path} is not there; make it at the commit to compare with, by: record")
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    other = first_difference(record["machine"], machine())
+    other = describe_differences(record["machine"], machine())
     if other:
         raise Refused(
             f"{path} was made elsewhere: {other}. Float results belong to one machine and its "
@@ -192,36 +193,45 @@ def rows_of(part: str, before: Facts | None, now: Facts) -> list[Row]:
     ):
         for name in dict.fromkeys([*before_facts, *now_facts]):
             pair = before_facts.get(name, ABSENT), now_facts.get(name, ABSENT)
-            if difference := first_difference(*pair):
+            if difference := describe_differences(*pair):
                 rows.append(Row(part, name, result, difference))
             else:
                 equal += 1
     return [Row(part, f"{equal} things", EQUAL), *rows]
 
 
-def first_difference(before: Any, now: Any, place: str = "") -> str:
-    """Return where two values of JSON first differ, and how; empty where they are equal."""
+def describe_differences(before: Any, now: Any) -> str:
+    """Return the first difference of each kind; empty where two values of JSON are equal.
+
+    Two differences are of one kind if only indices of lists tell their places apart.
+    """
+    kinds: dict[str, list[str]] = {}
+    for place, difference in _differences(before, now, ""):
+        kinds.setdefault(re.sub(r"\[\d+\]", "[]", place), []).append(f"{place}: {difference}")
+    shown = [
+        first.removeprefix(": ") + (f" (and {len(others)} more like it)" if others else "")
+        for first, *others in list(kinds.values())[:SHOWN_KINDS]
+    ]
+    if len(kinds) > SHOWN_KINDS:
+        shown.append(f"{len(kinds) - SHOWN_KINDS} other kinds")
+    return "; ".join(shown)
+
+
+def _differences(before: Any, now: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Yield each place where the two differ, and how."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = dict.fromkeys([*before, *now])
-        return _first(
-            first_difference(
-                before.get(key, ABSENT), now.get(key, ABSENT), f"{place}.{key}".lstrip(".")
-            )
-            for key in keys
-        )
-    if isinstance(before, list) and isinstance(now, list):
-        pairs = enumerate(zip(before, now, strict=False))
-        inside = _first(first_difference(a, b, f"{place}[{i}]") for i, (a, b) in pairs)
-        longer = f"{place}: {len(before)} -> {len(now)} items".lstrip(": ")
-        return inside or (longer if len(before) != len(now) else "")
-    if isinstance(before, str) and isinstance(now, str) and "\n" in before + now:
-        return first_difference(before.splitlines(), now.splitlines(), "line ")
-    same = before == now or (before != before and now != now)
-    return "" if same else f"{place}: {_short(before)} -> {_short(now)}".lstrip(": ")
-
-
-def _first(differences: Any) -> str:
-    return next((difference for difference in differences if difference), "")
+        for key in dict.fromkeys([*before, *now]):
+            inside = f"{place}.{key}" if place else str(key)
+            yield from _differences(before.get(key, ABSENT), now.get(key, ABSENT), inside)
+    elif isinstance(before, list) and isinstance(now, list):
+        for index, pair in enumerate(zip(before, now, strict=False)):
+            yield from _differences(*pair, f"{place}[{index}]")
+        if len(before) != len(now):
+            yield place, f"{len(before)} -> {len(now)} items"
+    elif isinstance(before, str) and isinstance(now, str) and "\n" in before + now:
+        yield from _differences(before.splitlines(), now.splitlines(), f"{place}line")
+    elif before != now and (before == before or now == now):  # NaN equals NaN here
+        yield place, f"{_short(before)} -> {_short(now)}"
 
 
 def _short(value: Any) -> str:

@@ -33,7 +33,7 @@ CODE_KEYS = frozenset({"code"})
 """Keys whose values stand for the program's own files."""
 ENVIRONMENT = "environment.json"
 """Says what the record's own head says; only the names in it are kept."""
-_FINGERPRINT = re.compile(r"(?<=[-/])[0-9a-f]{12}(?=[./]|$)")
+_FINGERPRINT = re.compile(r"(?<=[-/])[0-9a-f]{12}(?=[./\s]|$)")
 _CLOCK_TEXT = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"), "TIME"),
     (re.compile(r"\d+:\d\d:\d\d"), "DURATION"),
@@ -157,9 +157,13 @@ def _weights(path: Path) -> dict[str, str]:
     return {name: array_digest(array) for name, array in arrays.items()}
 
 
-def _state(path: Path) -> dict[str, str]:
-    """Return a digest of each tensor of a ``.pdstate`` file, which is a safetensors file."""
-    return {name: array_digest(array) for name, array in _safetensors(path.read_bytes())}
+def _state(path: Path) -> dict[str, Any]:
+    """Return a digest of each tensor of a ``.pdstate`` file, a safetensors file, and its JSON."""
+    tensors = dict(_safetensors(path.read_bytes()))
+    return {
+        name: json.loads(array.tobytes()) if array.dtype == np.uint8 else array_digest(array)
+        for name, array in tensors.items()
+    }
 
 
 def _safetensors(data: bytes) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -198,9 +202,9 @@ READERS: Mapping[str, Callable[[Path], Any]] = {
     ".pdparams": _weights,
     ".pdstate": _state,
     ".pdiparams": _file_digest,
-    ".pdmodel": _file_digest,
     ".onnx": _file_digest,
 }
-"""By suffix: what is kept of a file, to be equal."""
+"""By suffix: what is kept of a file, to be equal. Not of ``.pdmodel``: it names the line of source
+that made each operator."""
 TEXTS: Sequence[str] = (".log", ".md")
 """Suffixes of files that are text."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from experiments.recording.facts import Facts, split_json_lines, without_times
+from experiments.recording.facts import Facts, split_json_lines, without_fingerprint, without_times
 
 TIMEOUT_S = 1800
 
@@ -82,7 +82,7 @@ class Part:
         names = {"PART": self.folder, "VENV": sys.prefix, "ROOT": self.root, "HOME": Path.home()}
         for name, folder in names.items():
             text = text.replace(str(folder), name)
-        return without_times(text)
+        return without_fingerprint(without_times(text))
 
 
 def _begins(key: str, names: Sequence[str]) -> bool:

@@ -111,7 +111,8 @@ def export(part: Part) -> None:
     common = ["-c", "../fit_postprocess/run/fitted.yml", "--parity-images", "2", "-o", *ONE_THREAD]
     part.run("pir", "export", *common, "Global.save_inference_dir=inference", "--onnx")
     part.run("legacy", "export", *common, "Global.save_inference_dir=legacy", "--legacy")
-    part.run_python("maps", "-m", "experiments.recording.exported_maps", "inference")
+    programs = ["inference/inference.json", "inference/inference.onnx", "legacy/inference.pdmodel"]
+    part.run_python("maps", "-m", "experiments.recording.exported_maps", *programs)
     part.keep("inference")
     part.keep("legacy")
 

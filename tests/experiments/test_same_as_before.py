@@ -20,17 +20,27 @@ pytestmark = pytest.mark.slow
     [
         ({"a": [1, 2.5]}, {"a": [1, 2.5]}, ""),
         ({"a": [1, 2.5]}, {"a": [1, 2.6]}, "a[1]: 2.5 -> 2.6"),
-        ({"a": 1}, {"b": 1}, "a: 1 -> (absent)"),
+        ({"a": 1}, {"b": 1}, "a: 1 -> (absent); b: (absent) -> 1"),
         ([1], [1, 2], "1 -> 2 items"),
         ({"a": [1, 9]}, {"a": [1]}, "a: 2 -> 1 items"),
-        ("one\ntwo", "one\n2", 'line [1]: "two" -> "2"'),
+        ("one\ntwo", "one\n2", 'line[1]: "two" -> "2"'),
         (float("nan"), float("nan"), ""),
         (0.1, np.nextafter(0.1, 1).item(), "0.1 -> 0.10000000000000002"),
         ({"a": None}, {}, "a: null -> (absent)"),
+        (
+            [{"lr": 1, "loss": 2}, {"lr": 1, "loss": 2}],
+            [{"lr": 1, "loss": 3}, {"lr": 4, "loss": 5}],
+            "[0].loss: 2 -> 3 (and 1 more like it); [1].lr: 1 -> 4",
+        ),
+        (
+            dict.fromkeys("abcdef", 0),
+            dict.fromkeys("abcdef", 1),
+            "a: 0 -> 1; b: 0 -> 1; c: 0 -> 1; d: 0 -> 1; 2 other kinds",
+        ),
     ],
 )
-def test_first_difference(before: Any, now: Any, difference: str) -> None:
-    assert script.first_difference(before, now) == difference
+def test_differences_are_described(before: Any, now: Any, difference: str) -> None:
+    assert script.describe_differences(before, now) == difference
 
 
 def test_a_value_that_differs_fails_and_a_text_does_not(
