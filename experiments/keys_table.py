@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from experiments.key_table import Key, keys_of
 from experiments.marked_tables import Table
 from ppocr_ft.config.faults import join_key
 from ppocr_ft.config.schema import Config
@@ -17,7 +18,6 @@ from ppocr_ft.config.source_map import parse_yaml
 from ppocr_ft.config.validation import Pruner, bare_type, choice_of
 from ppocr_ft.declaration import Section
 from ppocr_ft.engine.monitor import RULES
-from ppocr_ft.key_table import Key, keys_of
 from ppocr_ft.optim.configs import OPTIMIZERS, OptimizerSection
 
 ROOT = Path(__file__).parents[1]

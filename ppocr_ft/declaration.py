@@ -1,6 +1,6 @@
 """What keys are declared with: types with their limits, sections, and a choice by name.
 
-``constructor_keys`` makes a section of a constructor; ``key_table`` has the documentation's tables.
+``constructor_keys`` makes a section of a constructor.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import pytest
 
+from experiments.key_table import Key, keys_of
 from ppocr_ft.config.schema import GlobalSection
 from ppocr_ft.constructor_keys import checked_by, schema_of
 from ppocr_ft.declaration import PositiveFloat, PositiveInt, Range, Section, Share
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.key_table import Key, keys_of
 from ppocr_ft.optim.configs import OptimizerSection
 
 

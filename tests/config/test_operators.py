@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from experiments.key_table import Key, keys_of
 from ppocr_ft.config import load_config
 from ppocr_ft.declaration import Range, Share
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.key_table import Key, keys_of
 from ppocr_ft.transforms.geometric import IaaAugment
 from ppocr_ft.transforms.photometric import Image, PixelOperator
 from ppocr_ft.transforms.registry import OPERATORS, register
