@@ -109,10 +109,13 @@ def _key_of(details: ErrorDetails, data: Any) -> str:
     """Return the key of a finding in the data, where a text may stand for a list of one."""
     parts: list[str | int] = []
     for part in details["loc"]:
-        if isinstance(part, int) and not (isinstance(data, list) and part < len(data)):
-            break
+        if isinstance(part, int):
+            if not isinstance(data, list) or part >= len(data):
+                break
+            data = data[part]
+        else:
+            data = data.get(part) if isinstance(data, dict) else None
         parts.append(part)
-        data = data[part] if isinstance(data, list) or part in (data or ()) else None
     return join_key(*parts)
 
 
