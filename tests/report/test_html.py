@@ -1,5 +1,7 @@
 """The page's HTML, without a browser: texts in both languages, charts, nothing from outside."""
 
+# ruff: noqa: RUF001  Chinese texts and ranges have punctuation of their own
+
 from __future__ import annotations
 
 import csv
@@ -12,18 +14,29 @@ from pathlib import Path
 from string import Formatter
 from typing import get_args
 
+import numpy as np
 import pytest
 
 from ppocr_ft.commands.report.run import read_run, report
 from ppocr_ft.metrics.errors import KINDS
 from ppocr_ft.report import page as page_package
+from ppocr_ft.report.evaluations import write_evaluation
 from ppocr_ft.report.page.charts import Chart, Points, Series, curves
 from ppocr_ft.report.page.comparison import Outcome
 from ppocr_ft.report.page.figures import MAX_POINTS, embed, thinned
 from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import Run
+from ppocr_ft.report.page.run_details import histograms
 from ppocr_ft.report.page.translation import LANGUAGES, Translated, name_of, texts
-from tests.support.report_run import CONFIG, GROUPS, columns_of, rows_of, run_folder
+from ppocr_ft.report.text_statistics import text_statistics
+from tests.support.report_run import (
+    CONFIG,
+    GROUPS,
+    columns_of,
+    evaluation,
+    rows_of,
+    run_folder,
+)
 
 LARGEST_BYTES = 6e6
 
@@ -95,6 +108,50 @@ def test_every_text_of_the_page_stands_in_both_languages(folder: Path) -> None:
     pairs = re.findall(r'<span lang="en">(.*?)</span><span lang="zh">(.*?)</span>', page)
     assert len(pairs) == page.count('<span lang="en">') == page.count('<span lang="zh">') > 100
     assert all(english and chinese for english, chinese in pairs)
+
+
+def test_weights_that_are_random_and_records_that_are_missing(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", boxes=False)
+    (folder / "weights.json").write_text('{"source": null}')
+    assert ">Random.<" in render(read_run(folder))
+    for name in ("weights.json", "data.json", "environment.json"):
+        (folder / name).unlink()
+    assert render(read_run(folder)).count(">Not recorded.<") == 3
+
+
+def test_bars_show_the_classes_that_occur_and_the_highest_is_the_longest() -> None:
+    text = np.array([[0, 0], [40, 0], [40, 10], [0, 10]], np.float64)
+    small, large = (text_statistics(1, [text * scale] * 4, 4, 0) for scale in (1, 3))
+    sets = [(Translated("data.train"), small), (Translated("data.eval"), large)]
+    heights, aspects = histograms(sets)
+    assert heights.rows == [
+        ("8–12", (1, 0)),
+        ("12–16", (0, 0)),
+        ("16–24", (0, 0)),
+        ("24–32", (0, 1)),
+    ]
+    assert aspects.rows == [("3–5", (1, 1))]
+    assert heights.top == 1
+
+
+def test_arrows_point_up_for_gains(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run")
+    before = evaluation(tmp_path, 0, shift_px=14)
+    write_evaluation(folder / "evaluations" / "before.jsonl", before.about, before.images)
+    page = render(read_run(folder))
+    changes = re.findall(r"<small>(.) ([+-][\d.]+)</small></h3>", page)
+    assert len(changes) == 6
+    assert {(arrow, change[0]) for arrow, change in changes} == {("▲", "+")}
+
+
+def test_the_highest_bar_is_the_longest(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", boxes=False)
+    text = np.array([[0, 0], [40, 0], [40, 10], [0, 10]], np.float64)
+    data = json.loads((folder / "data.json").read_text())
+    data["train"] = text_statistics(1, [text, text, 3 * text], 3, 0)
+    (folder / "data.json").write_text(json.dumps(data))
+    widths = re.findall(r"background:#\w+;width:([\d.]+)%", render(read_run(folder)))
+    assert widths == ["80.0", "0.0", "0.0", "40.0", "80.0"]
 
 
 # One file
@@ -227,7 +284,7 @@ def test_values_are_the_last_ones_at_or_before_a_step() -> None:
     line = Series("a", [(2, 0.5), (4, 0.25)], "#000000")
     assert [line.at(x) for x in (1, 2, 3, 4, 9)] == [None, 0.5, 0.5, 0.25, 0.25]
     chart = Chart("name", "title", [line], value_format=".4f")
-    assert chart.values_at(1) == ["–"]  # noqa: RUF001
+    assert chart.values_at(1) == ["–"]
     assert chart.legend() == [(line, "0.2500")]
     assert Chart("name", "title", [line], legend_x=3).legend() == [(line, "0.5")]
 

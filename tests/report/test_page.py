@@ -11,9 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from ppocr_ft.commands.report.run import report

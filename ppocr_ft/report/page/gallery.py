@@ -156,10 +156,14 @@ def _crop(error: ImageError) -> ErrorCrop | None:
     picture = read_picture(image.path, image.size_px)
     if picture is None:
         return None
-    labels, boxes = error.labels, error.boxes
-    outlines = [Outline(label, LABEL if boxes else MISSED, not boxes) for label in labels]
-    outlines += [Outline(box, LOOSE if labels else FALSE) for box in boxes]
-    drawing = draw_crop(picture, [*labels, *boxes], outlines)
+    drawing = draw_crop(picture, [*error.labels, *error.boxes], error_outlines(error))
     is_false = error.error.kind == "false"
     score = float(error.matches.scores[error.error.boxes[0]]) if is_false else None
     return ErrorCrop(Path(image.path).name, drawing, error.error.iou, score)
+
+
+def error_outlines(error: ImageError) -> list[Outline]:
+    """Return labels and boxes; one without the other has a color of its own."""
+    labels, boxes = error.labels, error.boxes
+    outlines = [Outline(label, LABEL if boxes else MISSED, not boxes) for label in labels]
+    return outlines + [Outline(box, LOOSE if labels else FALSE) for box in boxes]

@@ -1,0 +1,208 @@
+"""What follows from the kept boxes of two evaluations: matches, intervals, curves, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import EvalRecord
+from ppocr_ft.metrics.errors import Kind
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import BoxType
+from ppocr_ft.report.evaluations import read_evaluation, write_evaluation
+from ppocr_ft.report.page.drawing import (
+    FALSE,
+    FITTING,
+    LABEL,
+    LOOSE,
+    MISSED,
+    Color,
+    Outline,
+    box_outlines,
+    draw_whole,
+    label_outlines,
+)
+from ppocr_ft.report.page.gallery import (
+    changed_images,
+    error_counts,
+    error_crops,
+    error_outlines,
+    worst_errors,
+)
+from ppocr_ft.report.page.matches import (
+    EvaluationMatches,
+    chance_interval,
+    most_changed,
+    rates,
+    threshold_curve,
+)
+from ppocr_ft.report.page.translation import Translated
+from ppocr_ft.runs.eval_files import Findings, kernels_of, save_findings
+from tests.support.pictures import gradient
+from tests.support.report_run import SIZE_PX, evaluation
+
+
+def test_a_kept_evaluation_is_read_as_it_was_written(tmp_path: Path) -> None:
+    kept = evaluation(tmp_path, step=4, shift_px=1.37)
+    write_evaluation(tmp_path / "evaluations" / "best.jsonl", kept.about, kept.images)
+    found = read_evaluation(tmp_path / "evaluations" / "best.jsonl")
+    assert found.about == kept.about
+    for ours, theirs in zip(kept.images, found.images, strict=True):
+        assert (ours.path, ours.size_px) == (theirs.path, theirs.size_px)
+        assert ours.kernels.map_size == theirs.kernels.map_size
+        for one, other in zip(ours.kernels.polygons, theirs.kernels.polygons, strict=True):
+            assert one.dtype == other.dtype
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(ours.kernels.scores, theirs.kernels.scores)
+        np.testing.assert_array_equal(ours.ignored, theirs.ignored)
+
+
+def test_resampled_images_give_an_interval_around_the_difference(tmp_path: Path) -> None:
+    before = EvaluationMatches(evaluation(tmp_path, 0, shift_px=9, found=range(0, 9, 2)), 1.5)
+    best = EvaluationMatches(evaluation(tmp_path, 4, shift_px=0), 1.5)
+    known = chance_interval(before, best, 0.5)
+    assert known is not None
+    low, high = known
+    gain = hmean(best, 0.5) - hmean(before, 0.5)
+    assert 0 < low < gain < high
+    assert chance_interval(best, best, 0.5) == (0, 0)
+    assert chance_interval(before, best, 0.5) == known
+
+
+def test_the_thresholds_row_of_the_config_is_its_evaluation(tmp_path: Path) -> None:
+    judged = EvaluationMatches(evaluation(tmp_path, 4, shift_px=2), 1.5)
+    curve = {row[0]: row for row in threshold_curve(judged)}
+    assert min(curve) == judged.about.lowest_score
+    assert curve[0.6][3] == pytest.approx(hmean(judged, 0.5))
+    assert curve[0.6][6] == pytest.approx(hmean(judged, 0.7))
+    recalls = [curve[thresh][2] for thresh in sorted(curve)]
+    assert recalls == sorted(recalls, reverse=True)
+    assert recalls[0] > recalls[-1]
+
+
+@pytest.mark.parametrize("box_type", ["quad", "poly"])
+@pytest.mark.parametrize("unclip_ratio", [1.5, 1.0, 2.2])
+def test_kept_kernels_give_the_boxes_that_were_judged(
+    box_type: BoxType, unclip_ratio: float, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    prob_map = cv2.GaussianBlur(rng.random((90, 120), np.float32), (0, 0), 2)
+    prob_map = (prob_map - prob_map.min()) / np.ptp(prob_map)
+    sure = {"quad": 0.6, "poly": 0.68}[box_type]  # some blobs score less, some more
+    made_by = DBPostProcess(thresh=0.6, box_thresh=sure, unclip_ratio=1.5, box_type=box_type)
+    label = np.array([[0, 0], [40.25, 0], [40, 10], [0, 10]], np.float32)
+    source = np.array([180.0, 240.0, 0.5, 0.5])
+    image = np.zeros((3, 90, 120), "f4")
+    sample = EvalSample(image, source, "a", (label,), np.array([False]))
+    record = EvalRecord(sample, made_by.candidates(prob_map), {})
+    save_findings(tmp_path, Findings([kernels_of(record, made_by)], [], made_by), 3, 0.5)
+    assert not (tmp_path / "evaluations" / "before.jsonl").exists()
+    found = read_evaluation(tmp_path / "evaluations" / "best.jsonl")
+    (judged,) = EvaluationMatches(found, unclip_ratio).images
+    way = replace(made_by, unclip_ratio=unclip_ratio)
+    points, scores = way.boxes_from_map(prob_map, (180.0, 240.0))
+    assert len(points) > 2
+    np.testing.assert_array_equal(judged.scores[judged.accepted], scores)
+    boxes = [box for box, ok in zip(judged.boxes, judged.accepted, strict=True) if ok]
+    for ours, theirs in zip(boxes, points, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert len(judged.boxes) > len(boxes), "boxes below box_thresh are kept too"
+
+
+def test_images_that_changed_most_come_first(tmp_path: Path) -> None:
+    before, best = evaluation(tmp_path, 0, shift_px=0), evaluation(tmp_path, 4, shift_px=0, lost=2)
+    (first, by), (_, other) = most_changed(
+        EvaluationMatches(before, 1.5), EvaluationMatches(best, 1.5), 2
+    )
+    assert first == before.images[2].path
+    assert by < 0 == other
+
+
+def test_worst_errors_are_few_of_one_image(tmp_path: Path) -> None:
+    judged = EvaluationMatches(evaluation(tmp_path, 4, shift_px=0, lost=0), 1.5)
+    worst = worst_errors("missed", judged)
+    images = [judged.images.index(shown.matches) for shown in worst]
+    assert sorted(images) == [0, 0, 1]  # image 1 has a label whose box scores too little
+
+
+@pytest.mark.parametrize(
+    ("shift_px", "color", "unmatched"), [(0, FITTING, 1), (14, LOOSE, 1), (60, FALSE, 3)]
+)
+def test_boxes_and_labels_have_the_color_of_how_they_fit(
+    shift_px: float, color: Color, unmatched: int, tmp_path: Path
+) -> None:
+    """Of the three boxes of image 0 one scores too little."""
+    matches = EvaluationMatches(evaluation(tmp_path, 4, shift_px=shift_px), 1.5).images[0]
+    assert looks(box_outlines(matches)) == [(color, False)] * 2 + [(MISSED, True)] * unmatched
+    assert looks(label_outlines(matches)) == [(LABEL, False)] * 3
+
+
+def looks(outlines: Sequence[Outline]) -> list[tuple[Color, bool]]:
+    return [(outline.color, outline.dashed) for outline in outlines]
+
+
+def test_an_outline_is_drawn_where_it_lies() -> None:
+    box = np.array([[20, 20], [60, 20], [60, 40], [20, 40]], np.float64)
+    drawn = draw_whole(np.full((90, 120, 3), 255, np.uint8), [Outline(box, FALSE)])
+    assert drawn.size_px == (120, 90)
+    picture = cv2.imdecode(np.frombuffer(drawn.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert np.abs(picture[20, 40].astype(int) - FALSE[::-1]).max() < 60
+    assert picture[30, 40].min() > 240
+    assert drawn.url.startswith("data:image/jpeg;base64,")
+
+
+def test_changed_images_show_labels_then_start_then_fine_tuned(tmp_path: Path) -> None:
+    before = EvaluationMatches(evaluation(tmp_path, 0, shift_px=0, found=[]), 1.5)
+    best = EvaluationMatches(evaluation(tmp_path, 4, shift_px=0), 1.5)
+    (_, (there, change)) = most_changed(before, best, 2)
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(there, gradient(*SIZE_PX))
+    gone, shown, *_ = changed_images(before, best)
+    assert gone.panels == []
+    assert (shown.path, shown.change) == (there, change)
+    assert change > 0.5
+    assert [panel.content.key for panel in shown.panels] == [
+        "pictures.labels", "pictures.start", "pictures.fine_tuned"
+    ]  # fmt: skip
+    labels, start, fine_tuned = (panel.hmeans for panel in shown.panels)
+    assert (labels, start) == ((), [0, 0])
+    assert min(fine_tuned) > 0.5
+
+
+def test_errors_are_counted_for_both_models(tmp_path: Path) -> None:
+    before = EvaluationMatches(evaluation(tmp_path, 0, shift_px=60), 1.5)
+    best = EvaluationMatches(evaluation(tmp_path, 4, shift_px=14), 1.5)
+    header, rows = error_counts(before, best)
+    assert [cell.text("en") for cell in header if isinstance(cell, Translated)] == [
+        "kind", "start @ 0.5", "fine-tuned @ 0.5", "start @ 0.7", "fine-tuned @ 0.7"
+    ]  # fmt: skip
+    counts = {row[0].key: row[1:] for row in rows if isinstance(row[0], Translated)}
+    assert counts["kind.too large"] == ["0", "0", "0", "25"]
+    assert counts["kind.false"][1] == counts["kind.false"][3] == "0"
+    assert int(str(counts["kind.false"][0])) > 0
+    assert len(error_counts(None, best)[0]) == 3
+
+
+ERRORS: dict[Kind, list[tuple[Color, bool]]] = {
+    "missed": [(MISSED, True)],
+    "false": [(FALSE, False)],
+    "too large": [(LABEL, False), (LOOSE, False)],
+}
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_an_error_has_the_colors_of_what_it_lacks(kind: Kind, tmp_path: Path) -> None:
+    shift_px = 14 if kind == "too large" else 60
+    evaluated = EvaluationMatches(evaluation(tmp_path, 4, shift_px=shift_px), 1.5)
+    assert looks(error_outlines(worst_errors(kind, evaluated)[0])) == ERRORS[kind]
+    assert list(error_crops(evaluated)) == [], "the images aren't there"
+
+
+def hmean(judged: EvaluationMatches, iou: float) -> float:
+    return rates(np.array([each.counts(iou) for each in judged.images]).sum(axis=0))[2]

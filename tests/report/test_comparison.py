@@ -1,0 +1,171 @@
+"""What the page says of the best weights against the start: outcome, sentences, cards, table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ppocr_ft.commands.report.run import read_run
+from ppocr_ft.report.evaluations import write_evaluation
+from ppocr_ft.report.page.comparison import (
+    Comparison,
+    compare_with_start,
+    evaluation_rows,
+    fitted_rows,
+    outcome_of,
+    sentences,
+)
+from ppocr_ft.report.page.render import render
+from ppocr_ft.report.page.run import BestRate, Run
+from tests.support.report_run import Hmeans, evaluation, rows_of, run_folder
+
+UNBEATEN = "No evaluation beat the starting weights"
+AGAINST_START = "hmean of the best weights (step 4) against the start"
+NOTHING = "nothing can be compared"
+OUTCOMES = {
+    "both rates rise": ({0: (0.5, 0.4), 4: (0.6, 0.5)}, "better", AGAINST_START),
+    "one rises, the other stays": ({0: (0.5, 0.4), 4: (0.6, 0.4)}, "better", AGAINST_START),
+    "one rises, the other falls": ({0: (0.5, 0.4), 4: (0.6, 0.3)}, "mixed", AGAINST_START),
+    "the start was never beaten": ({0: (0.5, 0.4), 4: (0.4, 0.5)}, "same", UNBEATEN),
+    "a tie is no gain": ({0: (0.5, 0.4), 4: (0.5, 0.4)}, "same", AGAINST_START),
+    "a tie, but tighter": ({0: (0.5, 0.4), 4: (0.5, 0.45)}, "better", AGAINST_START),
+    "no evaluation before training": ({4: (0.5, 0.4)}, "unknown", NOTHING),
+    "two of them": ({2: (0.4, 0.3), 4: (0.5, 0.4)}, "unknown", NOTHING),
+    "no evaluation but the first": ({0: (0.5, 0.4)}, "unknown", NOTHING),
+}
+HEADLINES = {
+    "better": "Better than the start",
+    "mixed": "Better at one IoU, worse at the other",
+    "same": "No better than the start",
+    "unknown": "Not judged yet",
+}
+
+
+def run_of(tmp_path: Path, hmeans: Hmeans, *, boxes: bool = False) -> Run:
+    return read_run(run_folder(tmp_path / "run", rows=rows_of(hmeans), boxes=boxes))
+
+
+def said(run: Run) -> list[tuple[str, dict[str, object]]]:
+    """Keys and values of the sentences."""
+    return [(s.key, s.values) for s in sentences(run, compare_with_start(run))]
+
+
+@pytest.mark.parametrize(("hmeans", "wanted", "sentence"), OUTCOMES.values(), ids=OUTCOMES.keys())
+def test_each_outcome_has_its_headline_and_sentence_and_no_other(
+    hmeans: dict[int, tuple[float, float]], wanted: str, sentence: str, tmp_path: Path
+) -> None:
+    run = run_of(tmp_path, {step: {1.5: pair} for step, pair in hmeans.items()})
+    assert outcome_of(run, compare_with_start(run)) == wanted
+    page = render(run)
+    assert [name for name, words in HEADLINES.items() if f">{words}<" in page] == [wanted]
+    assert [words for words in (UNBEATEN, AGAINST_START, NOTHING) if words in page] == [sentence]
+    after_training = {UNBEATEN: ["at the end"], AGAINST_START: ["fine-tuned"], NOTHING: []}
+    cards = re.findall(r'<span lang="en">(at the end|fine-tuned)</span>', page)
+    assert sorted(set(cards)) == after_training[sentence]
+
+
+def test_worse_weights_that_were_kept_are_called_worse(tmp_path: Path) -> None:
+    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.4, 0.3)}}, boxes=True)
+    assert run.best_step == 4
+    page = render(run)
+    assert ">Worse than the start<" in page
+    assert page.count("▼ -0.1000") == 2
+    assert "▲" not in page[: page.index('id="curves"')]
+
+
+def test_the_last_evaluation_is_shown_where_none_beat_the_start(tmp_path: Path) -> None:
+    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 2: {1.5: (0.1, 0.1)}, 4: {1.5: (0.4, 0.5)}})
+    at_50, at_70 = compare_with_start(run)
+    assert (at_50.start.step, at_50.after.step) == (0, 4)
+    assert (at_50.sign, at_70.sign) == (-1, 1)
+    ((key, values), extent) = said(run)
+    assert (key, values["step"]) == ("verdict.unbeaten", 4)
+    assert values["gain"] == pytest.approx(-0.1)
+    assert values["strict_gain"] == pytest.approx(0.1)
+    assert extent == ("verdict.broken_off", {"step": 4, "total": 8})
+
+
+def test_a_run_that_reached_its_end_was_not_broken_off(tmp_path: Path) -> None:
+    rows = rows_of({0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.5)}})
+    rows.append({"kind": "train", "step": 8, "loss": 1})
+    run = read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))
+    assert [key for key, _ in said(run)] == ["verdict.gains"]
+
+
+@pytest.mark.parametrize(("after", "advised"), [((0.6, 0.5), True), ((0.4, 0.3), False)])
+def test_an_unclip_ratio_is_advised_for_weights_that_beat_the_start(
+    after: tuple[float, float], advised: bool, tmp_path: Path
+) -> None:
+    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.1, 0.1), 1.0: after}})
+    advice = ("verdict.set_ratio", {"ratio": "1.0", "config_ratio": "1.5"})
+    assert (advice in said(run)) == advised
+
+
+def test_no_unclip_ratio_is_advised_where_the_ious_want_two(tmp_path: Path) -> None:
+    after = {1.5: (0.6, 0.1), 1.0: (0.1, 0.5)}
+    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: after})
+    assert "verdict.set_ratio" not in dict(said(run))
+
+
+def test_each_evaluation_is_judged_by_its_own_best_unclip_ratio(tmp_path: Path) -> None:
+    before, after = {1.5: (0.5, 0.4), 1.0: (0.6, 0.3)}, {1.5: (0.7, 0.2), 1.0: (0.55, 0.45)}
+    run = run_of(tmp_path, {0: before, 4: after})
+    half, strict = compare_with_start(run)
+    assert (half.start, half.after) == (BestRate(0, 0.6, 1.0), BestRate(4, 0.7, 1.5))
+    assert (strict.start, strict.after) == (BestRate(0, 0.4, 1.5), BestRate(4, 0.45, 1.0))
+    assert half.gain == pytest.approx(0.1)
+    assert run.unclip_ratio(4) == 1.0
+
+
+CERTAIN = {(0.01, 0.02): True, (-0.02, -0.01): True, (-0.01, 0.02): False, (0.0, 0.02): False}
+
+
+@pytest.mark.parametrize(("interval", "certain"), CERTAIN.items())
+def test_an_interval_that_leaves_out_0_is_certain(
+    interval: tuple[float, float], certain: bool
+) -> None:
+    comparison = Comparison(0.5, BestRate(0, 0.5, 1.5), BestRate(4, 0.6, 1.5), interval)
+    assert comparison.certain == certain
+
+
+@pytest.mark.parametrize(
+    ("shift_px", "certain", "doubt"), [(14, [False, True], None), (2, [False] * 2, {"images": 9})]
+)
+def test_differences_that_may_be_chance_are_said_to_be(
+    shift_px: float, certain: list[bool], doubt: object, tmp_path: Path
+) -> None:
+    """The made-up boxes of the start fit at IoU 0.5, but not at 0.7 where they lie 14 px aside."""
+    folder = run_folder(tmp_path / "run")
+    before = evaluation(tmp_path, 0, shift_px)
+    write_evaluation(folder / "evaluations" / "before.jsonl", before.about, before.images)
+    run = read_run(folder)
+    pairs = compare_with_start(run)
+    assert [pair.certain for pair in pairs] == certain
+    assert pairs[0].interval == (0, 0)
+    assert dict(said(run)).get("verdict.doubt") == doubt
+    page = render(run)
+    assert page.count("beyond chance.") == certain.count(True)
+    assert page.count("may be chance.") == certain.count(False)
+
+
+def test_no_interval_where_the_kept_boxes_are_of_other_steps(tmp_path: Path) -> None:
+    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.5)}})
+    assert [pair.interval for pair in compare_with_start(run)] == [None, None]
+
+
+def test_the_table_has_every_evaluation_and_names_the_best(tmp_path: Path) -> None:
+    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.3), 1.0: (0.55, 0.45)}})
+    first, best = evaluation_rows(run)
+    assert first[0].text("en") == "step 0"  # type: ignore[union-attr]
+    assert best[0].text("en") == "step 4 · best"  # type: ignore[union-attr]
+    assert best[1:] == ["1.5", "0.6000", "0.3000", "0.6000 (1.5)", "0.4500 (1.0)"]
+
+
+def test_the_fitted_post_processing_is_set_beside_the_configs(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", boxes=False)
+    (folder / "fit_postprocess.json").write_text(
+        '{"config": {"thresh": 0.3}, "chosen": {"thresh": 0.25, "box_type": "quad", "own": {}}}'
+    )
+    assert fitted_rows(read_run(folder)) == [["thresh", "0.3", "0.25"], ["box_type", "", "quad"]]
