@@ -22,7 +22,7 @@ from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.photometric import Noise
 from ppocr_ft.transforms.shrink_map import MakeShrinkMap
 from tests.support.pictures import text, write_set
-from tests.support.samples import shared_data
+from tests.support.samples import pictures_of
 
 LOADING = (DecodeImage("BGR"), DetLabelEncode())
 KEPT = ["image", "threshold_map", "threshold_mask", "shrink_map", "shrink_mask"]
@@ -343,11 +343,12 @@ def test_images_of_different_sizes_make_no_batch() -> None:
         collate(items)
 
 
-def test_receipts_train() -> None:
-    label_file = shared_data("receipts", "train.txt")
+@pytest.mark.parametrize("folder", ["sample", "receipts"])
+def test_pictures_train(folder: str) -> None:
+    label_file = pictures_of(folder) / "train.txt"
     dataset = make(label_file, training(ScaledCrop((384, 384), 960)))
     dataset.set_epoch(1)
-    batch = collate([dataset[i] for i in range(0, len(dataset), 10)])
+    batch = collate([dataset[i] for i in range(0, 100, 10)])
     assert batch["image"].shape == (10, 3, 384, 384)
     assert (batch["shrink_map"].reshape(10, -1).max(axis=1) == 1).sum() >= 8
     assert batch[FAULTS] == []

@@ -14,7 +14,7 @@ from ppocr_ft.data.labels import LabelFile, read_label_file, read_label_files
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.labels import parse_texts
 from tests.support.pictures import text, write_set
-from tests.support.samples import shared_data
+from tests.support.samples import pictures_of
 
 ONE = json.dumps([text("one", 1, 2)])
 
@@ -262,13 +262,16 @@ def test_any_text_is_read_or_a_data_error(label: str) -> None:
 @pytest.mark.parametrize(
     ("parts", "lines", "texts"),
     [
+        pytest.param(("sample", "train.txt"), 120, 1601, id="sample, train"),
+        pytest.param(("sample", "val.txt"), 40, 545, id="sample, val"),
         pytest.param(("receipts", "train.txt"), 100, 5620, id="receipts, train"),
         pytest.param(("receipts", "val.txt"), 30, 1512, id="receipts, val"),
         pytest.param(("icdar2015_mini", "label.txt"), 10, 82, id="icdar2015_mini"),
     ],
 )
-def test_real_label_files(parts: tuple[str, ...], lines: int, texts: int) -> None:
-    path = shared_data(*parts)
+def test_real_label_files(parts: tuple[str, str], lines: int, texts: int) -> None:
+    folder, name = parts
+    path = pictures_of(folder) / name
     file = read_label_file(path, path.parent)
     assert file.faults == ()
     assert len(file.entries) == lines

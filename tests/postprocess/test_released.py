@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.postprocess import DBPostProcess
 from tests.support.paddleocr_wheels import IN_CI
 from tests.support.postprocess_reference import (
-    DATA,
     compute_maps,
     image_paths,
     load_maps,
@@ -41,9 +41,7 @@ KEYS += [{}, {"thresh": 0.2, "box_thresh": 0.3, "unclip_ratio": 1.0, "max_candid
 
 @pytest.fixture(scope="module")
 def map_files() -> Iterator[list[Path]]:
-    images = image_paths()[::EVERY]
-    if not images:
-        pytest.skip(f"no real images: {DATA} is absent")
+    images = [*sorted((SAMPLE.data_dir / "images").glob("val_*.jpg"))[::4], *image_paths()[::EVERY]]
     reference_class()
     with tempfile.TemporaryDirectory() as folder:
         files = compute_maps(images, Path(folder))
@@ -60,4 +58,4 @@ def test_boxes_and_scores_equal_paddleocr(map_files: list[Path], keys: dict[str,
         assert [p.tolist() for p in polygons] == [p.tolist() for p in expected_polygons], name
         np.testing.assert_array_equal(scores, expected_scores, err_msg=name)
         boxes += len(polygons)
-    assert boxes > 10 * len(map_files)  # real pages: an empty result would prove nothing
+    assert boxes > 5 * len(map_files)  # some pictures have few texts; none would prove nothing

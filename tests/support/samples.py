@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
+from ppocr_ft.data.sample_set import SAMPLE
+
 SHARED = Path(__file__).parents[3] / "shared"
 
 
@@ -22,6 +24,11 @@ def shared_data(*parts: str) -> Path:
     if not path.exists():
         pytest.skip(f"no shared data here: {'/'.join(('data', *parts))}")
     return path
+
+
+def pictures_of(name: str) -> Path:
+    """A folder of labelled pictures: ``sample``, which comes with the package, or shared data."""
+    return SAMPLE.data_dir if name == "sample" else shared_data(name)
 
 
 def sample(polys: Any, shape: tuple[int, int], ignored: Any = None) -> dict[str, Any]:

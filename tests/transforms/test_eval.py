@@ -16,7 +16,7 @@ from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.resize import DetResizeForTest
 from tests.support.paddleocr_wheels import operator_module
 from tests.support.pictures import gradient, paddleocr_class, text
-from tests.support.samples import shared_data
+from tests.support.samples import pictures_of
 
 REAL = "2.10.0"
 
@@ -91,9 +91,10 @@ def test_an_unknown_mode_is_refused() -> None:
         DecodeImage("GRAY")  # type: ignore[arg-type]
 
 
-def test_jpegs_with_bad_huffman_codes_decode() -> None:
-    """Receipts hold some; libjpeg warns of them and goes on."""
-    paths = sorted(shared_data("receipts", "images").glob("*.jpg"))
+@pytest.mark.parametrize("folder", ["sample", "receipts"])
+def test_whole_pictures_decode_as_paddleocrs(folder: str) -> None:
+    """Some receipts have bad Huffman codes; libjpeg warns of them and goes on."""
+    paths = sorted((pictures_of(folder) / "images").glob("*.jpg"))
     theirs, ours = real("DecodeImage"), DecodeImage()
     for path in paths[:40]:
         content = path.read_bytes()
@@ -252,7 +253,8 @@ def test_a_bad_label_names_the_image() -> None:
         DetLabelEncode()({"label": "[{", "img_path": "a.jpg"})
 
 
-def test_the_whole_chain_equals_paddleocrs_on_receipts() -> None:
+@pytest.mark.parametrize("folder", ["sample", "receipts"])
+def test_the_whole_chain_equals_paddleocrs(folder: str) -> None:
     limits = {"limit_side_len": 960, "limit_type": "max"}
     theirs = [
         real("DecodeImage", img_mode="BGR"),
@@ -266,7 +268,7 @@ def test_the_whole_chain_equals_paddleocrs_on_receipts() -> None:
         NormalizeImage(order="hwc"),
         ToCHWImage(),
     ]
-    for path in sorted(shared_data("receipts", "images").glob("*.jpg"))[:8]:
+    for path in sorted((pictures_of(folder) / "images").glob("*.jpg"))[:8]:
         results = []
         for chain in (theirs, ours):
             data: dict[str, Any] = {"image": copy.copy(path.read_bytes())}

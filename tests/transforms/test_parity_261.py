@@ -16,7 +16,7 @@ from ppocr_ft import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.geometry import areas, offset, perimeters, shrink_distance
 from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.reference_maps import Reference, reference, run_pair
-from tests.support.samples import random_sample, read_labels, sample, shared_data
+from tests.support.samples import pictures_of, random_sample, read_labels, sample
 
 pytestmark = pytest.mark.slow
 
@@ -84,17 +84,22 @@ def test_on_random_images(block: int) -> None:
     assert tally.nan_pixels < tally.pixels / 1000
 
 
-@pytest.mark.parametrize(
-    ("folder", "name"),
-    [("receipts", "train.txt"), ("receipts", "val.txt"), ("icdar2015_mini", "label.txt")],
-)
+REAL_IMAGES = {
+    ("sample", "val.txt"): 40,
+    ("receipts", "train.txt"): 100,
+    ("receipts", "val.txt"): 30,
+    ("icdar2015_mini", "label.txt"): 10,
+}
+
+
+@pytest.mark.parametrize(("folder", "name"), REAL_IMAGES)
 def test_on_real_images(folder: str, name: str) -> None:
     tally = Tally()
-    for shape, polys, ignored in read_labels(shared_data(folder), name):
+    for shape, polys, ignored in read_labels(pictures_of(folder), name):
         data = sample(np.stack(polys), shape, ignored)
         tally.add(data, assert_equal_to_261(data, 0.4))
     print(tally)
-    assert tally.images == {"train.txt": 100, "val.txt": 30, "label.txt": 10}[name]
+    assert tally.images == REAL_IMAGES[folder, name]
 
 
 coordinates = st.one_of(

@@ -16,7 +16,7 @@ from ppocr_ft.commands.convert.formats.texts import LabelText
 from ppocr_ft.data import LabelEntry, read_label_file
 from ppocr_ft.errors import DataError
 from tests.support.convert_samples import SQUARE, put_images, put_json, put_text
-from tests.support.samples import shared_data
+from tests.support.samples import pictures_of
 
 LINE = "10,20,60,20,60,40,10,40"
 CURVE = [[0.5, 1], [5.25, 0.1], [9, 1], [9, 4], [5, 3.125], [0, 4]]
@@ -327,11 +327,12 @@ def test_an_image_that_a_label_line_can_not_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "file"), [("receipts", "val.txt"), ("icdar2015_mini", "label.txt")]
+    ("folder", "file"),
+    [("sample", "val.txt"), ("receipts", "val.txt"), ("icdar2015_mini", "label.txt")],
 )
 @pytest.mark.parametrize("through", ["coco", "icdar"])
 def test_real_labels_there_and_back(tmp_path: Path, folder: str, file: str, through: str) -> None:
-    images = shared_data(folder)
+    images = pictures_of(folder)
     arguments = ("--images", images, "--out")
     there = tmp_path / "there"
     assert run("--from", "ppocr", images / file, "--to", through, *arguments, there) == 0

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.commands.eval.cli import main
+from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample_set import copy_sample
+from ppocr_ft.metrics import DetMetric
+from tests.support.postprocess_reference import compute_maps, load_maps, reference_boxes
 from tests.support.samples import SHARED
 
 pytestmark = pytest.mark.slow
@@ -46,6 +49,22 @@ def test_prints_rates_and_ends_with_json(
     assert result["hmean_70"] <= result["hmean"]
     assert "images/s" in out
     assert "backbone" in out
+
+
+def test_as_the_inference_program_through_paddleocrs_post_processing(
+    small_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys, metric = {"box_thresh": 0.6, "unclip_ratio": 1.5}, DetMetric()
+    entries = read_label_file(small_set / "val.txt", small_set).entries
+    files = compute_maps([Path(entry.images[0]) for entry in entries], tmp_path)
+    for entry, (_, prob_map, size) in zip(entries, load_maps(files), strict=True):
+        texts = entry.texts
+        boxes, _ = reference_boxes(keys, prob_map, size)
+        metric.update(boxes, [texts.polygons[i] for i in range(len(texts))], texts.ignored)
+    assert main([*arguments(small_set, "val.txt", "PostProcess.unclip_ratio=1.5"), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for rate in ("hmean", "hmean_70"):
+        assert result[rate] == pytest.approx(metric.summary()[rate], abs=0.002)
 
 
 def test_on_receipts_as_the_inference_program(capsys: pytest.CaptureFixture[str]) -> None:
