@@ -1,6 +1,6 @@
-"""Polygons as they lie in a label: areas, offsets, and the shrink/unclip pair.
+"""Polygons of labels: areas, offsets, and the shrink/unclip pair.
 
-A polygon is ``(k, 2)``, x before y, in pixels. Nothing here knows of images or networks.
+A polygon is ``(k, 2)``, x before y, in pixels. This file knows nothing of images or networks.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _Clipper, _ROUND, _CLOSED = (
 
 
 def as_shapely(polygons: Sequence[Polygon]) -> Shapes:
-    """Shapely polygons ``(n,)`` of ``n`` rings of at least 3 points each, in one call."""
+    """Return shapely polygons ``(n,)`` of ``n`` rings of at least 3 points each, in one call."""
     counts = np.array([len(p) for p in polygons], dtype=np.int64)
     if len(counts) == 0:
         return np.empty(0, dtype=object)
@@ -36,7 +36,7 @@ def as_shapely(polygons: Sequence[Polygon]) -> Shapes:
 
 
 def shapely_rings(coords: NDArray[np.generic], starts: NDArray[np.int64]) -> Shapes:
-    """Shapely polygons from points ``(m, 2)``: the i-th is ``coords[starts[i]:starts[i + 1]]``."""
+    """Return shapely polygons of points ``(m, 2)``; i has ``coords[starts[i]:starts[i + 1]]``."""
     counts = np.diff(starts)
     index = np.repeat(np.arange(len(counts)), counts)
     rings = shapely.linearrings(np.asarray(coords, dtype=np.float64), indices=index)
@@ -44,12 +44,12 @@ def shapely_rings(coords: NDArray[np.generic], starts: NDArray[np.int64]) -> Sha
 
 
 def areas(polygons: Sequence[Polygon]) -> Floats:
-    """Areas ``(n,)`` in square pixels, always >= 0."""
+    """Return areas ``(n,)`` in square pixels, always >= 0."""
     return np.asarray(shapely.area(as_shapely(polygons)), dtype=np.float64)
 
 
 def perimeters(polygons: Sequence[Polygon]) -> Floats:
-    """Perimeters ``(n,)`` in pixels."""
+    """Return perimeters ``(n,)`` in pixels."""
     return np.asarray(shapely.length(as_shapely(polygons)), dtype=np.float64)
 
 
@@ -64,9 +64,9 @@ def rectangle_sides(area: Floats, perimeter: Floats) -> tuple[Floats, Floats]:
 
 
 def signed_areas(coords: Polygon, starts: NDArray[np.int64]) -> Floats:
-    """Shoelace areas ``(n,)`` in square pixels of polygons laid out as for ``shapely_rings``.
+    """Return shoelace areas ``(n,)`` in px^2 of polygons in the form of ``shapely_rings``.
 
-    Above 0 where the points run clockwise as one sees the image, whose y points down.
+    An area is above 0 if the points run clockwise in the image, whose y axis points down.
     """
     if len(starts) < 2:
         return np.empty(0)
@@ -80,7 +80,7 @@ def signed_areas(coords: Polygon, starts: NDArray[np.int64]) -> Floats:
 
 
 def self_crossing(coords: Polygon, starts: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether edges of a polygon cross or touch ``(n,)``; also where all points lie in a line."""
+    """Return ``(n,)`` whether a polygon's edges cross or touch, or its points are on one line."""
     crossing = np.ones(len(starts) - 1, dtype=bool)
     crossing[_convex_quads(coords, starts)] = False
     doubtful, counts = np.flatnonzero(crossing), np.diff(starts)
@@ -92,7 +92,7 @@ def self_crossing(coords: Polygon, starts: NDArray[np.int64]) -> NDArray[np.bool
 
 
 def _convex_quads(coords: Polygon, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Which polygons have four corners that turn the same way; fast, most labels are such."""
+    """Return which polygons have four corners that turn the same way; fast, as most labels do."""
     quads = np.flatnonzero(np.diff(starts) == 4)
     corners = coords[starts[quads][:, np.newaxis] + np.arange(4)].astype(np.float64)  # (q, 4, 2)
     edges = np.roll(corners, -1, axis=1) - corners
@@ -103,16 +103,16 @@ def _convex_quads(coords: Polygon, starts: NDArray[np.int64]) -> NDArray[np.int6
 
 
 def clockwise(polygon: Floats) -> Floats:
-    """The polygon from the same first point, clockwise as one sees the image."""
+    """Return the polygon from the same first point on, clockwise in the image."""
     turned = signed_areas(polygon, np.array([0, len(polygon)]))[0] < 0
     return np.concatenate([polygon[:1], polygon[:0:-1]]) if turned else polygon
 
 
 def uncrossed(polygon: Floats) -> Floats | None:
-    """The points of a self-crossing polygon in an order in which its edges don't cross, if any.
+    """Reorder the points of a self-crossing polygon so that its edges don't cross, if possible.
 
-    Tried are the second half the other way round (a label that lists a text's lower edge from
-    left to right, like the upper one) and the points' order around their convex hull.
+    Two orders are tried: the second half reversed (for a label that lists a text's lower edge from
+    left to right, like the upper one), and the points' order around their convex hull.
     """
     half = len(polygon) // 2
     for points in (np.concatenate([polygon[:half], polygon[half:][::-1]]), _around(polygon)):
@@ -122,7 +122,7 @@ def uncrossed(polygon: Floats) -> Floats | None:
 
 
 def _around(polygon: Floats) -> Floats | None:
-    """The points by their place on the convex hull from the first one on, if all lie on it."""
+    """Return the points in their order on the convex hull, if all are on it."""
     hull = convex_hull(polygon)
     if len(hull) != len(polygon):
         return None
@@ -131,16 +131,16 @@ def _around(polygon: Floats) -> Floats | None:
 
 
 def convex_hull(polygon: Polygon) -> Floats:
-    """The smallest convex polygon around the points; none of them where they span no area."""
+    """Return the smallest convex polygon around the points; no points if they span no area."""
     hull = shapely.convex_hull(shapely.MultiPoint(np.asarray(polygon, dtype=np.float64)))
     corners = shapely.get_coordinates(hull)[:-1]
     return np.asarray(corners if len(corners) > 2 else np.empty((0, 2)))
 
 
 def largest_piece(polygon: Polygon) -> tuple[Floats, float]:
-    """The largest piece of a self-crossing polygon, without crossings, and its share of the area.
+    """Return the largest piece of a self-crossing polygon, without crossings, and its area share.
 
-    No points and 0 where it has no area.
+    No points and 0 if it has no area.
     """
     pieces = shapely.get_parts(shapely.make_valid(as_shapely([polygon])))
     pieces = pieces[shapely.get_type_id(pieces) == shapely.GeometryType.POLYGON]
@@ -152,11 +152,11 @@ def largest_piece(polygon: Polygon) -> tuple[Floats, float]:
 
 
 def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int32]]:
-    """Move a polygon's edges outwards (inwards if negative) by ``distance_px``, round corners.
+    """Move a polygon's edges outwards (inwards if negative) by ``distance_px``, with round corners.
 
-    Returns the resulting rings, each ``(m, 2)`` of whole pixels: none where nothing is left,
-    several where the polygon falls apart. Vatti clipping as DB's label making uses it
-    (Liao et al. 2020, "Real-time Scene Text Detection with Differentiable Binarization").
+    Returns the resulting rings, each ``(m, 2)`` of whole pixels: none if nothing is left, several
+    if the polygon falls apart. Vatti clipping as DB's label making uses it (Liao et al. 2020,
+    "Real-time Scene Text Detection with Differentiable Binarization").
     """
     return ring_arrays(offset_rings(polygon.tolist(), distance_px))
 
@@ -165,7 +165,7 @@ Ring = list[list[int]]
 
 
 def offset_rings(path: list[list[float]], distance_px: float) -> list[Ring]:
-    """``offset`` of one polygon, a list of [x, y], as lists."""
+    """Do the same as ``offset`` for one polygon, a list of [x, y], and return lists."""
     clipper = _Clipper()
     clipper.AddPath(path, _ROUND, _CLOSED)
     rings: list[Ring] = clipper.Execute(distance_px)
@@ -173,7 +173,7 @@ def offset_rings(path: list[list[float]], distance_px: float) -> list[Ring]:
 
 
 def rings_flat(rings: Sequence[Ring]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """All points (m, 2), and where each ring starts (n + 1,).
+    """Return all points (m, 2), and the index (n + 1,) at which each ring starts.
 
     Faster than numpy's own reading of nested lists.
     """
@@ -184,13 +184,13 @@ def rings_flat(rings: Sequence[Ring]) -> tuple[NDArray[np.int32], NDArray[np.int
 
 
 def ring_arrays(rings: Sequence[Ring]) -> list[NDArray[np.int32]]:
-    """Each ring as ``(m, 2)``."""
+    """Return each ring as ``(m, 2)``."""
     points, starts = rings_flat(rings)
     return [points[a:b] for a, b in pairwise(starts.tolist())]
 
 
 def shrink_distance(area: Floats, perimeter: Floats, shrink_ratio: float | Floats) -> Floats:
-    """How far a text's edges move inwards, in pixels: ``D = A * (1 - r ** 2) / L`` (DB, eq. 10).
+    """Return how far a text's edges move inwards, in px: ``D = A * (1 - r ** 2) / L`` (DB, eq. 10).
 
     The arguments broadcast against each other; ``perimeter`` is above 0.
     """
@@ -199,10 +199,10 @@ def shrink_distance(area: Floats, perimeter: Floats, shrink_ratio: float | Float
 
 
 def check_ratio(value: float, key: str) -> float:
-    """The ratio as a float.
+    """Return the ratio as a float.
 
     Raises:
-        ConfigError: naming ``key``, where it isn't a number inside (0, 1).
+        ConfigError: naming ``key``, if it isn't a number inside (0, 1).
     """
     try:
         ratio = float(value)
@@ -214,19 +214,19 @@ def check_ratio(value: float, key: str) -> float:
 
 
 def tried_ratios(shrink_ratio: float) -> Floats:
-    """The ratios by which a text is shrunk, one after the other, until one piece is left of it.
+    """Return the ratios by which a text is shrunk, one after the other, until it is one piece.
 
-    PaddleOCR 2.6.1 takes the multiples of the shrink ratio below 1, and keeps what the last one
-    leaves where none leaves a single piece.
+    PaddleOCR 2.6.1 takes the multiples of the shrink ratio below 1, and keeps the result of the
+    last one if none gives a single piece.
     """
     return np.arange(shrink_ratio, 1, shrink_ratio)
 
 
 def kernel_boxes(labels: Shapes, shrink_ratio: float) -> Shapes:
-    """The box (n,) that post-processing fits to each text's perfectly learnt kernel.
+    """Return the box (n,) that post-processing fits to each text's perfectly learnt kernel.
 
-    The smallest rotated rectangle around the largest piece of the shrunk text; empty where
-    nothing is left.
+    The smallest rotated rectangle around the largest piece of the shrunk text; empty if nothing is
+    left.
     """
     area, length = shapely.area(labels), shapely.length(labels)
     kernels = np.full(len(labels), shapely.Polygon(), dtype=object)
@@ -239,7 +239,7 @@ def kernel_boxes(labels: Shapes, shrink_ratio: float) -> Shapes:
 
 
 def unclip_boxes(boxes: Shapes, unclip_ratio: float) -> Shapes:
-    """The boxes (n,) grown by ``A * unclip_ratio / L`` pixels to each side (DBPostProcess)."""
+    """Grow boxes (n,) by ``A * unclip_ratio / L`` pixels to each side, as DBPostProcess does."""
     length = shapely.length(boxes)
     distances = shapely.area(boxes) * unclip_ratio / np.where(length > 0, length, 1.0)
     return np.asarray(shapely.buffer(boxes, distances, join_style="mitre"), dtype=object)
@@ -248,11 +248,11 @@ def unclip_boxes(boxes: Shapes, unclip_ratio: float) -> Shapes:
 def iou_ceiling(
     polygons: Sequence[Polygon], shrink_ratio: float, unclip_ratio: float, min_side_px: float = 0
 ) -> Floats:
-    """The IoU (n,) with its label that the box of a perfectly learnt text reaches.
+    """Return the IoU (n,) of each label with the box of its perfectly learnt text.
 
     Each label is shrunk as MakeShrinkMap shrinks it, then boxed and unclipped as DBPostProcess
-    does it (``box_type: quad``), without rounding to pixels, so that scale plays no part. To
-    count what post-processing drops, pass the polygons at the size at which the network sees
+    does it (``box_type: quad``), without rounding to pixels, so the result doesn't depend on scale.
+    To count what post-processing drops, pass the polygons at the size at which the network sees
     them and ``min_side_px=3``: a text whose kernel's box is thinner counts 0.
 
     Raises:
@@ -270,7 +270,7 @@ def iou_ceiling(
 
 
 def unclip_ratio_for(polygons: Sequence[Polygon], shrink_ratio: float) -> float:
-    """The unclip ratio that gives these labels back best at this shrink ratio.
+    """Return the unclip ratio that restores these labels best at this shrink ratio.
 
     It maximises the mean of ``iou_ceiling`` to the nearest 0.01.
 
@@ -290,15 +290,15 @@ def unclip_ratio_for(polygons: Sequence[Polygon], shrink_ratio: float) -> float:
     def mean_iou(ratio: float) -> float:
         return float(_ious(labels, unclip_boxes(boxes, ratio)).mean())
 
-    each = _own_unclip_ratios(labels, boxes)
-    coarse = max(np.linspace(max(each.min(), 0.01), max(each.max(), 0.02), 25), key=mean_iou)
-    step = max((each.max() - each.min()) / 24, 0.01)
+    ratios = _own_unclip_ratios(labels, boxes)
+    coarse = max(np.linspace(max(ratios.min(), 0.01), max(ratios.max(), 0.02), 25), key=mean_iou)
+    step = max((ratios.max() - ratios.min()) / 24, 0.01)
     fine = np.round(np.arange(max(coarse - step, 0.01), coarse + step, 0.01), 2)
     return float(max(fine, key=mean_iou))
 
 
 def _own_unclip_ratios(labels: Shapes, boxes: Shapes) -> Floats:
-    """For each text the ratio (n,) at which its unclipped box has the label's area.
+    """Return for each text the ratio (n,) at which its unclipped box has the label's area.
 
     A box of perimeter L that grows by d to each side gains ``L * d + 4 * d ** 2`` in area.
     """

@@ -1,4 +1,4 @@
-"""Items to batches, for any loader."""
+"""Batches made of items, for any loader."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ PER_IMAGE_KEYS = frozenset({"polys", "texts", "ignore_tags", "img_path"})
 
 @dataclass(frozen=True)
 class PerImage:
-    """One value an image. Opaque to loaders, which would take lists of arrays apart."""
+    """One value per image, in an object that loaders don't take apart as they would a list."""
 
     values: tuple[Any, ...]
 
 
 def collate(items: Sequence[Item]) -> dict[str, Any]:
-    """Fields by name: arrays ``(n, ...)``, PerImage for polygons and texts; and ``faults``.
+    """Return a batch: arrays ``(n, ...)`` by field, PerImage for polygons and texts, ``faults``.
 
-    Items without a sample are left out; a batch of none has ``faults`` alone.
+    Items without a sample are left out; a batch without any sample has only ``faults``.
 
     Raises:
         DataError: images of different sizes.

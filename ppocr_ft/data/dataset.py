@@ -28,9 +28,9 @@ _SUBSET, _AUGMENT, _REPLACE = range(3)
 class Item:
     """What the data set gives for one index.
 
-    ``sample`` holds the pipeline's fields; None where the line is bad and not to be replaced.
-    ``faults`` are the bad lines met on the way to it. ``path`` is the image's file, "" without a
-    sample.
+    ``sample`` holds the pipeline's fields; None if the line is bad and isn't replaced.
+    ``faults`` are the bad lines that were met while the sample was made. ``path`` is the image's
+    file, "" without a sample.
     """
 
     sample: dict[str, Any] | None
@@ -88,22 +88,22 @@ class SimpleDataSet:
         self._check_usable(files)
 
     def set_epoch(self, epoch: int) -> None:
-        """Epoch 1, 2, ... begins; workers that run already see it too."""
+        """Begin epoch 1, 2, ...; workers that already run see it too."""
         self.clock.set(epoch)
 
     def __len__(self) -> int:
-        """Samples an epoch."""
+        """Return the number of samples in an epoch."""
         return sum(self._counts())
 
     def __iter__(self) -> Iterator[Item]:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> Item:
-        """Sample ``index`` of this epoch.
+        """Return sample ``index`` of this epoch.
 
         Raises:
             IndexError: ``index`` outside ``[0, len)``.
-            DataError: with ``strict``, the sample is bad; else, all are.
+            DataError: with ``strict``, the sample is bad; otherwise, all samples are.
         """
         if not 0 <= index < len(self):
             raise IndexError(f"index {index} of {len(self)} samples")
@@ -122,7 +122,7 @@ class SimpleDataSet:
         raise DataError(f"no sample can be used:\n{describe_faults(faults)}")
 
     def _candidates(self, epoch: int, index: int) -> Iterator[LabelEntry]:
-        """The index's own line, then all of the epoch's in an order drawn for this index."""
+        """Yield the index's own line, then all of the epoch's in an order drawn for this index."""
         subset = self._entries_of(epoch)
         yield self.entries[subset[index]]
         rng = np.random.default_rng([_REPLACE, self.seed, epoch, index])
@@ -139,7 +139,7 @@ class SimpleDataSet:
         return self.pipeline(data), path
 
     def _donors(self, rng: np.random.Generator) -> list[dict[str, Any]]:
-        """Another image for CopyPaste, decoded; none where the drawn one is bad."""
+        """Return another image for CopyPaste, decoded; an empty list if the drawn one is bad."""
         entry = self.entries[int(rng.integers(len(self.entries)))]
         try:
             return [self.pipeline.load(_read(entry, rng))]
@@ -147,16 +147,16 @@ class SimpleDataSet:
             return []  # it is counted when it is drawn as a sample
 
     def _counts(self) -> list[int]:
-        """How many lines of each file an epoch draws."""
+        """Return how many lines of each file an epoch draws."""
         sizes = (end - start for start, end in pairwise(self._bounds))
         return [round(size * ratio) for size, ratio in zip(sizes, self._ratios, strict=True)]
 
     def _entries_of(self, epoch: int) -> Indices:
-        """Which lines (n,) the epoch draws, ascending."""
-        known = self._subset  # another thread may replace it
-        if known is None or known[0] != epoch:
-            known = self._subset = epoch, self._draw_subset(epoch)
-        return known[1]
+        """Return the indices (n,) of the lines that the epoch draws, ascending."""
+        subset = self._subset  # another thread may replace it
+        if subset is None or subset[0] != epoch:
+            subset = self._subset = epoch, self._draw_subset(epoch)
+        return subset[1]
 
     def _draw_subset(self, epoch: int) -> Indices:
         drawn = []
@@ -167,7 +167,7 @@ class SimpleDataSet:
         return np.concatenate(drawn).astype(np.int64)
 
     def _check_usable(self, files: Sequence[LabelFile]) -> None:
-        """Raises DataError where training would find out later."""
+        """Raise DataError now for label files that would fail later in training."""
         if self.strict and self.label_faults:
             count = len(self.label_faults)
             raise DataError(f"{count} bad label line(s):\n{describe_faults(self.label_faults)}")
@@ -188,7 +188,7 @@ class SimpleDataSet:
 
 
 def _read(entry: LabelEntry, rng: np.random.Generator) -> dict[str, Any]:
-    """What the first operator gets."""
+    """Return what the first operator gets."""
     images = entry.images
     path = images[0] if len(images) == 1 else images[int(rng.integers(len(images)))]
     try:

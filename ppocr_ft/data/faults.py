@@ -11,7 +11,7 @@ LISTED = 20
 
 
 def describe_faults(faults: Sequence[DataError], listed: int = LISTED) -> str:
-    """One line each, in their order, the first ``listed`` of them."""
+    """Return one line per fault, in their order, for the first ``listed`` of them."""
     lines = [str(fault) for fault in faults[:listed]]
     if len(faults) > listed:
         lines.append(f"... and {len(faults) - listed} more")
@@ -35,11 +35,11 @@ class FaultLog:
 
     @property
     def faults(self) -> list[DataError]:
-        """In the order of file and line."""
+        """The faults in the order of file and line."""
         return sorted(self._faults.values(), key=lambda f: (f.path or "", f.line or 0))
 
     def report(self, listed: int = LISTED) -> str:
-        """A headline and a line each; empty where nothing was bad."""
+        """Return a headline and one line per fault; an empty text if nothing was bad."""
         if not self._faults:
             return ""
         count = len(self._faults)

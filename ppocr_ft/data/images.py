@@ -40,14 +40,14 @@ class EvalSample:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], path: str) -> EvalSample:
-        """Make one of what the operators left of an image."""
+        """Make a sample of the fields that the operators left of an image."""
         ignored = np.asarray(fields.get("ignore_tags", ()), dtype=bool)
         return cls(fields["image"], fields["shape"], path, tuple(fields.get("polys", ())), ignored)
 
 
 @dataclass
 class ImageSet:
-    """``count`` images that ``read`` gives by index, ``threads`` of them ahead of the caller.
+    """The ``count`` images that ``read`` gives by index, ``threads`` of them read ahead of use.
 
     ``faults`` starts with what was wrong with the label lines; images that can't be used are
     added while they are read. None of them is among ``samples()``.
@@ -62,7 +62,7 @@ class ImageSet:
         return self.count
 
     def share(self, rank: int, world_size: int) -> ImageSet:
-        """Every ``world_size``-th image from ``rank`` on: one process's part of the work."""
+        """Return every ``world_size``-th image, starting with ``rank``: one process's part."""
         indices = range(rank, self.count, world_size)
         return replace(
             self,
@@ -81,7 +81,7 @@ class ImageSet:
 
 
 def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[[int], Item]:
-    """``read`` for an ImageSet of image files: what the operators make of each."""
+    """Return the ``read`` of an ImageSet: what the operators make of each image file."""
 
     def read(index: int) -> Item:
         path = paths[index]
@@ -97,16 +97,18 @@ def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[
 
 
 def find_images(patterns: Sequence[str]) -> list[str]:
-    """Image files by files, folders (searched to the bottom) and patterns, each once, in order.
+    """Find image files by file names, folders (with their subfolders) and patterns.
+
+    Each file comes once, in the order in which it was named.
 
     Raises:
-        DataError: naming every pattern that no image file fits.
+        DataError: naming every pattern that no image file matches.
     """
-    found: dict[str, None] = {}
+    images: dict[str, None] = {}
     empty = []
     for pattern in patterns:
         names = _images_of(pattern)
-        found.update(dict.fromkeys(names))
+        images.update(dict.fromkeys(names))
         if not names:
             empty.append(pattern)
     if empty:
@@ -114,7 +116,7 @@ def find_images(patterns: Sequence[str]) -> list[str]:
             f"no image found by {', '.join(map(repr, empty))}; give a file, a folder or a pattern "
             f"of images ({' '.join(sorted(IMAGE_SUFFIXES))})"
         )
-    return list(found)
+    return list(images)
 
 
 def _images_of(pattern: str) -> list[str]:

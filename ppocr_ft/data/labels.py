@@ -1,4 +1,4 @@
-"""PaddleOCR's label files: image path, delimiter, JSON list of texts; one image a line."""
+"""PaddleOCR's label files: image path, delimiter, JSON list of texts; one image per line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _WIDE_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 
 @dataclass(frozen=True)
 class LabelEntry:
-    """One line: its image, the texts on it, and where the line stands.
+    """One line of a label file: its image, the texts on it, and its place in the file.
 
-    ``images`` holds several paths where the line gives PaddleOCR's list
-    ``["a.jpg", "b.jpg"]``: pictures of which any one fits the texts.
+    ``images`` holds several paths if the line gives PaddleOCR's list ``["a.jpg", "b.jpg"]``:
+    pictures that all fit the texts, of which one is drawn.
     """
 
     images: tuple[str, ...]
@@ -40,10 +40,10 @@ class LabelFile:
 def read_label_file(
     path: str | Path, data_dir: str | Path, delimiter: str = "\t", *, check_images: bool = True
 ) -> LabelFile:
-    """Read every line; blank ones, a byte order mark and Windows line ends are let pass.
+    """Read every line; skip blank lines and accept a byte order mark and Windows line ends.
 
-    A relative image path starts from ``data_dir``. ``check_images`` makes a missing image a
-    fault here rather than when it is to be decoded.
+    A relative image path starts from ``data_dir``. With ``check_images`` a missing image is a
+    fault now, not only when it is decoded.
 
     Raises:
         DataError: the file itself can't be read.
@@ -55,11 +55,11 @@ def read_label_file(
             continue
         try:
             images, texts = _parse_line(raw, delimiter)
-            found = tuple(locate_image(image, data_dir, check_images) for image in images)
+            paths = tuple(locate_image(image, data_dir, check_images) for image in images)
         except DataError as fault:
             faults.append(DataError(fault.message, path=path, line=number))
         else:
-            entries.append(LabelEntry(found, texts, os.fspath(path), number))
+            entries.append(LabelEntry(paths, texts, os.fspath(path), number))
     return LabelFile(os.fspath(path), tuple(entries), tuple(faults))
 
 
@@ -80,7 +80,7 @@ def _parse_line(raw: bytes, delimiter: str) -> tuple[tuple[str, ...], Texts]:
 
 
 def decode_line(raw: bytes) -> str:
-    """The line's text.
+    """Decode the line's text.
 
     Raises:
         DataError: it is not UTF-8.
@@ -93,13 +93,13 @@ def decode_line(raw: bytes) -> str:
 
 
 def split_line(line: str, delimiter: str) -> tuple[str, str]:
-    """What stands before the delimiter, and the label after it without further columns.
+    """Split a line at the delimiter into image path and label, without further columns.
 
     Raises:
         DataError: there is no delimiter, or nothing before it.
     """
-    name, found, label = line.partition(delimiter)
-    if not found:
+    name, separator, label = line.partition(delimiter)
+    if not separator:
         raise DataError(_no_delimiter(line, delimiter))
     if not name.strip():
         raise DataError(f"there is no image path before the delimiter {delimiter!r}")
@@ -107,9 +107,9 @@ def split_line(line: str, delimiter: str) -> tuple[str, str]:
 
 
 def _first_column(label: str, delimiter: str) -> str:
-    """The label without further columns, which PaddleOCR leaves unread."""
-    first, found, _ = label.partition(delimiter)
-    return first if found and first.rstrip().endswith("]") and _is_json(first) else label
+    """Return the label without further columns, which PaddleOCR ignores."""
+    first, separator, _ = label.partition(delimiter)
+    return first if separator and first.rstrip().endswith("]") and _is_json(first) else label
 
 
 def _is_json(text: str) -> bool:
@@ -129,7 +129,7 @@ def _no_delimiter(line: str, delimiter: str) -> str:
 
 
 def image_names(name: str) -> tuple[str, ...]:
-    """The path, or the paths of PaddleOCR's list ``["a.jpg", "b.jpg"]``.
+    """Return the path, or the paths of PaddleOCR's list ``["a.jpg", "b.jpg"]``.
 
     Raises:
         DataError: a list of something else.
@@ -146,10 +146,10 @@ def image_names(name: str) -> tuple[str, ...]:
 
 
 def locate_image(image: str, data_dir: str | Path, check: bool = True) -> str:
-    """Its path from ``data_dir`` on, with forward slashes where only they lead to it.
+    """Return the image's path below ``data_dir``, with forward slashes if only they lead to it.
 
     Raises:
-        DataError: with ``check``, it is not there.
+        DataError: with ``check``, the file is missing.
     """
     path = os.path.join(data_dir, image)  # noqa: PTH118 - a Path an image costs memory
     if not check or os.path.isfile(path):  # noqa: PTH113
@@ -162,7 +162,10 @@ def locate_image(image: str, data_dir: str | Path, check: bool = True) -> str:
 
 
 def _moved_hint(image: str, data_dir: str | Path) -> str:
-    """PPOCRLabel's paths begin with the folder's own name, a common reason for a wrong data_dir."""
+    """Return a hint if the image exists relative to another folder than data_dir.
+
+    PPOCRLabel's paths begin with the folder's own name, a common reason for a wrong data_dir.
+    """
     parent = Path(data_dir).absolute().parent
     if (parent / image).is_file():
         return f"; with data_dir {parent} it would be"
@@ -178,7 +181,7 @@ def read_label_files(
     *,
     check_images: bool = True,
 ) -> list[LabelFile]:
-    """Each file; one that can't be read at all has no entries and its error as a fault."""
+    """Read each file; one that can't be read at all has no entries and its error as a fault."""
     files = []
     for path in paths:
         try:

@@ -1,7 +1,7 @@
-"""Which sample is read when: pure functions of seed, epoch and the number of processes.
+"""The order in which samples are read: pure functions of seed, epoch and number of processes.
 
-A global batch is cut out of one order and dealt to the processes, so that two processes with
-half the batch size each see, step by step, the samples that one process sees.
+A global batch is cut from one order and distributed over the processes, so that two processes
+with half the batch size each see, step by step, the samples that one process sees.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Indices = NDArray[np.int64]
 
 
 def epoch_order(count: int, *, seed: int, epoch: int, shuffle: bool = True) -> Indices:
-    """(count,): every sample's index once."""
+    """Return every sample's index once, (count,)."""
     if not shuffle:
         return np.arange(count, dtype=np.int64)
     return np.random.default_rng([seed, epoch]).permutation(count).astype(np.int64)
@@ -28,11 +28,11 @@ def rank_batches(
     drop_last: bool = False,
     first_step: int = 0,
 ) -> list[list[int]]:
-    """The batches of one process from step ``first_step`` of the epoch on.
+    """Return the batches of one process from step ``first_step`` of the epoch on.
 
-    All processes get equally many samples in each step. ``batch_size`` is a process's. A last,
-    smaller global batch is dropped or, where it does not divide by ``world_size``, filled up
-    with samples from the order's beginning.
+    All processes get the same number of samples in each step. ``batch_size`` is the batch size of
+    one process. A last, smaller global batch is dropped or, if it can't be divided by
+    ``world_size``, filled with samples from the beginning of the order.
 
     Raises:
         ValueError: ``batch_size`` or ``world_size`` below 1, or ``rank`` outside the world.
@@ -56,6 +56,6 @@ def _share(global_batch: Indices, rank: int, world_size: int) -> Indices:
 def steps_per_epoch(
     count: int, batch_size: int, *, world_size: int = 1, drop_last: bool = False
 ) -> int:
-    """How many batches each process gets in an epoch."""
+    """Return the number of batches that each process gets in an epoch."""
     step = batch_size * world_size
     return count // step if drop_last else -(-count // step)

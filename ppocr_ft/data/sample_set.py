@@ -1,7 +1,7 @@
-"""The sample data set that comes with the package: instrument panels, packages and name plates.
+"""The sample data set of the package: instrument panels, packages and name plates.
 
 The pictures are drawn, not photographed: ``sample_data/`` of the repository has the program. One
-quad stands for each text *field*, gaps between its characters included. Scales, keys, codes, icons
+quad marks one text *field*, with the gaps between its characters. Scales, keys, codes, icons
 and displays that are off are no text.
 """
 
@@ -24,7 +24,7 @@ MANIFEST = "sample.json"
 
 @dataclass(frozen=True)
 class SampleSet:
-    """Where a sample data set lies; the label files' paths are relative to ``data_dir``."""
+    """The files of a sample data set; the label files' paths are relative to ``data_dir``."""
 
     data_dir: Path
     train_label: Path
@@ -32,7 +32,7 @@ class SampleSet:
 
     @classmethod
     def at(cls, data_dir: Path) -> SampleSet:
-        """Return the places inside a folder with ``images/``, ``train.txt`` and ``val.txt``."""
+        """Return the files of a folder with ``images/``, ``train.txt`` and ``val.txt``."""
         return cls(data_dir, data_dir / "train.txt", data_dir / "val.txt")
 
 
@@ -46,7 +46,7 @@ def copy_sample(
     """Copy the first pictures of both splits with their labels into the folder ``out``.
 
     Raises:
-        DataError: a number is out of range, or as ``new_sample_set``.
+        DataError: a number is out of range, or for the reasons of ``new_sample_set``.
     """
     for key, count, most in (("train", train, TRAIN_IMAGES), ("val", val, VAL_IMAGES)):
         if not 1 <= count <= most:
@@ -71,11 +71,11 @@ def copy_sample(
 def new_sample_set(out: Path, drawn: Mapping[str, int], *, force: bool) -> Iterator[SampleSet]:
     """Yield a folder to fill, with an empty ``images/``; afterwards it is moved to ``out``.
 
-    ``out`` appears complete or not at all. ``drawn``: the manifest. ``force`` replaces a sample
+    ``out`` appears complete or not at all. ``drawn`` is the manifest. ``force`` replaces a sample
     data set, and nothing else.
 
     Raises:
-        DataError: ``out`` holds something, or can't be written to.
+        DataError: ``out`` holds something else, or can't be written to.
     """
     out = Path(out)
     try:
@@ -95,7 +95,7 @@ def new_sample_set(out: Path, drawn: Mapping[str, int], *, force: bool) -> Itera
 
 
 def _is_to_be_replaced(out: Path, force: bool) -> bool:
-    """Return whether ``out`` is a sample data set that ``force`` gives up; False for no folder.
+    """Return whether ``out`` is a sample data set that ``force`` may replace; False for no folder.
 
     Raises:
         DataError: it holds something else, or ``force`` is not set.
@@ -112,7 +112,7 @@ def _is_to_be_replaced(out: Path, force: bool) -> bool:
 
 
 def _move(new: Path, out: Path, old: Path | None) -> None:
-    """Put ``new`` in the place of ``out``, which goes to ``old``, or comes back if that fails."""
+    """Move ``new`` to ``out``, and ``out`` to ``old``, which comes back if the move fails."""
     if old is not None:
         out.rename(old)
     try:

@@ -18,27 +18,27 @@ ONNX_PACKAGES = ("paddle2onnx", "onnxruntime")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a model comes from: what it was judged on, and how it was trained; texts by name."""
+    """The data a model was evaluated on, and how it was trained; texts by name."""
 
     data: Mapping[str, str]
     recipe: Mapping[str, str]
 
 
 def versions(formats: Formats) -> dict[str, str]:
-    """Of this project, of Python and of the packages that the figures depend on."""
-    found = {"ppocr_ft": __version__, "Python": platform.python_version()}
+    """Return the versions of this project, Python and the packages that the figures depend on."""
+    by_name = {"ppocr_ft": __version__, "Python": platform.python_version()}
     for name in PACKAGES + ONNX_PACKAGES * formats.onnx:
         try:
-            found[name] = importlib.metadata.version(name)
+            by_name[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return by_name
 
 
 def model_card(
     settings: InferenceSettings, origin: Origin, parity: Parity, formats: Formats
 ) -> str:
-    """The card as Markdown."""
+    """Return the card as Markdown."""
     parts = [
         f"# {settings.model_name}, fine-tuned\n\nA text detector of the DB family, exported by "
         f"ppocr_ft {__version__}.",
@@ -61,8 +61,8 @@ def _table(rows: Mapping[str, str]) -> str:
 def _figures(parity: Parity) -> str:
     rows = [("trained network", parity.rates, parity.boxes, "")]
     rows += [
-        (name, trial.rates, trial.boxes, f"{trial.map_difference:.1e}")
-        for name, trial in parity.trials.items()
+        (name, result.rates, result.boxes, f"{result.map_difference:.1e}")
+        for name, result in parity.trials.items()
     ]
     lines = (
         f"| {name} | {rates['hmean']:.4f} | {rates['hmean_70']:.4f} | {boxes} | {difference} |"
@@ -97,10 +97,10 @@ def _settings(settings: InferenceSettings) -> dict[str, str]:
 def _running(settings: InferenceSettings, formats: Formats) -> str:
     parts = [_older_paddleocr(settings)] if formats.legacy else [_paddleocr(settings)]
     parts += [_rapidocr(settings)] if formats.onnx else []
-    own = "`inference.onnx` likewise: it has `inference.yml` inside. " if formats.onnx else ""
+    onnx_note = "`inference.onnx` likewise: it has `inference.yml` inside. " if formats.onnx else ""
     parts.append(
         f"Boxes as JSON lines, without PaddleOCR:\n\n    ppocr-ft predict --model THIS_FOLDER "
-        f"--images photo.jpg\n\n{own}A model that somebody else gave you is a program: "
+        f"--images photo.jpg\n\n{onnx_note}A model that somebody else gave you is a program: "
         "`predict` runs none with operators that no detector needs, other runtimes may."
     )
     return "\n\n".join(parts)

@@ -1,4 +1,4 @@
-"""The network that is exported: folded, without the threshold head, in eval mode."""
+"""The network that is exported: reparameterized, without the threshold head, in eval mode."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import paddle
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector, build_architecture
-from ppocr_ft.models.fold import fold_state
 from ppocr_ft.models.layers import Layer
+from ppocr_ft.models.reparameterize import reparameterize
 from ppocr_ft.weights.arrays import State
 
 INPUT_NAME = "x"
@@ -20,7 +20,7 @@ THRESHOLD_HEAD = "head.thresh."
 
 
 class ShrinkMaps(Layer):
-    """(n, 3, h, w) -> (n, 1, h, w), for tracing with any n, h and w."""
+    """The shrink map alone: (n, 3, h, w) -> (n, 1, h, w), for tracing with any n, h and w."""
 
     def __init__(self, network: Detector) -> None:
         super().__init__()
@@ -35,13 +35,13 @@ class ShrinkMaps(Layer):
 
 
 def inference_state(state: State) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
-    """A trained network's tensors as the exported one has them."""
-    folded = fold_state(state)
+    """Convert a trained network's tensors to those of the exported network."""
+    folded = reparameterize(state)
     return {key: value for key, value in folded.items() if not key.startswith(THRESHOLD_HEAD)}
 
 
 def inference_network(state: State, architecture: Mapping[str, object]) -> ShrinkMaps:
-    """The network to trace, from ``inference_state`` and the YAML section.
+    """Build the network to trace, from ``inference_state`` and the ``Architecture`` section.
 
     Raises:
         WeightsError: the tensors are not the architecture's.
@@ -60,7 +60,7 @@ def inference_network(state: State, architecture: Mapping[str, object]) -> Shrin
 
 
 def save_program(layer: ShrinkMaps, stem: Path) -> None:
-    """``stem`` with .json (or .pdmodel under Paddle's old programs) and .pdiparams."""
+    """Write ``stem`` with .json (or .pdmodel under Paddle's old programs) and .pdiparams."""
     spec = paddle.static.InputSpec([None, 3, None, None], "float32", name=INPUT_NAME)
     traced = paddle.jit.to_static(layer, input_spec=[spec], full_graph=True)
     paddle.jit.save(traced, str(stem))

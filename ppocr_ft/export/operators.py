@@ -1,7 +1,7 @@
-"""Which operators a program may have before Paddle runs it.
+"""The operators that a program may have; they are checked before Paddle runs it.
 
-A program is data, but data that says what Paddle is to do: there are operators that write files.
-A detector needs none of them, so a program with any operator but these is refused unrun.
+A program can make Paddle do more than arithmetic: some operators write files. A detector needs
+none of those, so a program with an operator outside this list is refused and never run.
 """
 
 from __future__ import annotations
@@ -72,13 +72,13 @@ def check_operators(program: Path) -> None:
         raise WeightsError(f"can't be read: {error.strerror}", path=program) from None
     is_pir = program.suffix == ".json"
     try:
-        found = set(_pir_operators(content)) if is_pir else operator_types(content)
+        operators = set(_pir_operators(content)) if is_pir else operator_types(content)
     except WeightsError as error:
         raise WeightsError(error.message, path=program) from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise WeightsError("is no program of Paddle 3", path=program) from None
-    foreign = sorted(found - (PIR_OPERATORS if is_pir else PROTOBUF_OPERATORS))
-    if foreign or not found:
+    foreign = sorted(operators - (PIR_OPERATORS if is_pir else PROTOBUF_OPERATORS))
+    if foreign or not operators:
         what = f"has the operator {', '.join(foreign)}" if foreign else "has no operators"
         raise WeightsError(f"{what}; it isn't run, since no detector needs that", path=program)
 

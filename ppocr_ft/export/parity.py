@@ -1,4 +1,4 @@
-"""Whether exported models do what the trained network does."""
+"""The comparison of exported models with the trained network."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ RATES = ("hmean", "hmean_70")
 
 Points = NDArray[Any]
 Map = NDArray[np.float32]
-Judged = tuple[EvalSample, Map]
+TrainedMap = tuple[EvalSample, Map]
 """An image as Eval prepared it, its file and labels, and the trained network's map (h, w)."""
 
 
 @dataclass
-class Trial:
-    """One exported model, through its own pre- and post-processing, against the network.
+class ParityResult:
+    """How one exported model, with its own pre- and post-processing, differs from the network.
 
     The differences are the largest over all pixels; ``beyond_limit`` is the share of probabilities
     that differ by more than ``MAP_LIMIT``, on the worst image. ``other_sizes`` counts images that
-    it brings to another size than ``Eval`` does, ``other_boxes`` boxes of either that the other
-    lacks.
+    the model resizes to another size than ``Eval`` does, ``other_boxes`` boxes that only one of the
+    two has.
     """
 
     input_difference: float = 0.0
@@ -60,9 +60,9 @@ class Trial:
     rates: dict[str, float] = field(default_factory=dict)
 
     def faults(self, trained: Mapping[str, float], boxes: int) -> list[str]:
-        """What is not as it must be; ``trained`` and ``boxes`` are the network's."""
+        """Return a text per limit that is exceeded; ``trained`` and ``boxes`` are the network's."""
         allowed = max(1, boxes // BOXES_PER_EXCEPTION)
-        found = {
+        exceeded = {
             f"{self.other_sizes} images get another size than in the evaluation": self.other_sizes,
             f"prepared pixels differ by {self.input_difference:.2g}; {INPUT_LIMIT:g} is the most": (
                 not self.input_difference <= INPUT_LIMIT
@@ -78,27 +78,29 @@ class Trial:
             ),
         }
         for name in RATES:
-            own, wanted = self.rates[name], trained[name]
-            text = f"{name} is {own:.4f} and was {wanted:.4f}; {HMEAN_LIMIT} apart is the most"
-            found[text] = abs(own - wanted) > HMEAN_LIMIT
-        return [text for text, holds in found.items() if holds]
+            rate, trained_rate = self.rates[name], trained[name]
+            text = (
+                f"{name} is {rate:.4f} and was {trained_rate:.4f}; {HMEAN_LIMIT} apart is the most"
+            )
+            exceeded[text] = abs(rate - trained_rate) > HMEAN_LIMIT
+        return [text for text, holds in exceeded.items() if holds]
 
 
 @dataclass(frozen=True)
 class Parity:
-    """The network's rates and number of boxes on ``images`` images, and each model's trial."""
+    """The network's rates and number of boxes on ``images`` images, and each model's result."""
 
     images: int
     boxes: int
     rates: dict[str, float]
-    trials: dict[str, Trial]
+    trials: dict[str, ParityResult]
 
     def faults(self) -> list[str]:
-        """Empty where every exported model is equal to the network."""
+        """Return the faults of all models; an empty list if every model is equal to the network."""
         return [
             f"{name}: {fault}"
-            for name, trial in self.trials.items()
-            for fault in trial.faults(self.rates, self.boxes)
+            for name, result in self.trials.items()
+            for fault in result.faults(self.rates, self.boxes)
         ]
 
     def as_dict(self) -> dict[str, Any]:
@@ -106,47 +108,49 @@ class Parity:
         return {"equal": not self.faults(), "limits": limits, **asdict(self)}
 
     def describe(self) -> str:
-        """As a table."""
+        """Return the rates and differences as a table."""
         lines = [
             f"{'':14}{'hmean':>9}{'hmean_70':>10}{'boxes':>8}{'others':>8}{'maps differ by':>16}",
             f"{'trained':14}{self.rates['hmean']:9.4f}{self.rates['hmean_70']:10.4f}{self.boxes:8}",
         ]
         lines += [
-            f"{name:14}{trial.rates['hmean']:9.4f}{trial.rates['hmean_70']:10.4f}{trial.boxes:8}"
-            f"{trial.other_boxes:8}{trial.map_difference:16.1e}"
-            for name, trial in self.trials.items()
+            f"{name:14}{result.rates['hmean']:9.4f}{result.rates['hmean_70']:10.4f}{result.boxes:8}"
+            f"{result.other_boxes:8}{result.map_difference:16.1e}"
+            for name, result in self.trials.items()
         ]
         return "\n".join([*lines, f"{self.images} validation images"])
 
 
 def compare(
-    judged: Iterable[Judged], post_process: DBPostProcess, models: Mapping[str, RuntimeModel]
+    trained_maps: Iterable[TrainedMap],
+    post_process: DBPostProcess,
+    models: Mapping[str, RuntimeModel],
 ) -> Parity:
-    """Run each model on the files of ``judged`` and hold it against the network.
+    """Run each model on the image files and compare it with the network.
 
     The network's maps go through ``post_process``; a model reads the file, prepares it and finds
     boxes by its own ``inference.yml``.
 
     Raises:
-        ValueError: ``judged`` is empty.
+        ValueError: there is no image.
     """
     trained = _Tally()
     tallies = {name: _Tally() for name in models}
-    trials = {
-        name: Trial(same_post_process=model.settings.post_process == post_process)
+    results = {
+        name: ParityResult(same_post_process=model.settings.post_process == post_process)
         for name, model in models.items()
     }
-    for image, prob_map in judged:
+    for image, prob_map in trained_maps:
         boxes = _boxes(post_process, prob_map, image)
         trained.add(boxes, image)
         for name, model in models.items():
-            found = _try(model, image, prob_map, boxes, trials[name])
-            tallies[name].add(found, image)
+            model_boxes = _run_model(model, image, prob_map, boxes, results[name])
+            tallies[name].add(model_boxes, image)
     if not trained.images:
         raise ValueError("no image to compare on")
     for name, tally in tallies.items():
-        trials[name].boxes, trials[name].rates = tally.boxes, tally.rates()
-    return Parity(trained.images, trained.boxes, trained.rates(), trials)
+        results[name].boxes, results[name].rates = tally.boxes, tally.rates()
+    return Parity(trained.images, trained.boxes, trained.rates(), results)
 
 
 class _Tally:
@@ -172,35 +176,37 @@ def _boxes(post_process: DBPostProcess, prob_map: Map, image: EvalSample) -> lis
     return list(post_process.boxes_from_map(prob_map, (height, width))[0])
 
 
-def _try(
-    model: RuntimeModel, image: EvalSample, prob_map: Map, boxes: list[Points], trial: Trial
+def _run_model(
+    model: RuntimeModel, image: EvalSample, prob_map: Map, boxes: list[Points], result: ParityResult
 ) -> list[Points]:
-    """The model's boxes on the image's file; what differs goes into ``trial``."""
-    own = model.read(image.path)
-    own_map = model.run(own.image[np.newaxis])[0, 0]
-    if own_map.shape == prob_map.shape and own.image.shape == image.image.shape:
-        trial.input_difference = max(trial.input_difference, _largest(own.image, image.image))
-        trial.map_difference = max(trial.map_difference, _largest(own_map, prob_map))
-        beyond = float((np.abs(own_map - prob_map) > MAP_LIMIT).mean())
-        trial.beyond_limit = max(trial.beyond_limit, beyond)
+    """Return the model's boxes on the image's file, and add the differences to ``result``."""
+    prepared = model.read(image.path)
+    model_map = model.run(prepared.image[np.newaxis])[0, 0]
+    if model_map.shape == prob_map.shape and prepared.image.shape == image.image.shape:
+        result.input_difference = max(
+            result.input_difference, _largest(prepared.image, image.image)
+        )
+        result.map_difference = max(result.map_difference, _largest(model_map, prob_map))
+        beyond = float((np.abs(model_map - prob_map) > MAP_LIMIT).mean())
+        result.beyond_limit = max(result.beyond_limit, beyond)
     else:
-        trial.other_sizes += 1
-        trial.input_difference = trial.map_difference = math.inf
-        trial.beyond_limit = 1.0
-    found = _boxes(model.settings.post_process, own_map, own)
+        result.other_sizes += 1
+        result.input_difference = result.map_difference = math.inf
+        result.beyond_limit = 1.0
+    model_boxes = _boxes(model.settings.post_process, model_map, prepared)
     px = SAME_BOX_PX * max(image.shape[:2] / prob_map.shape)
-    trial.other_boxes += _without_counterpart(boxes, found, px)
-    return found
+    result.other_boxes += _without_counterpart(boxes, model_boxes, px)
+    return model_boxes
 
 
 def _largest(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """The largest difference; infinite where one is NaN."""
+    """Return the largest difference; infinite if one is NaN."""
     largest = float(np.abs(a - b).max())
     return math.inf if math.isnan(largest) else largest
 
 
 def _without_counterpart(some: list[Points], others: list[Points], limit_px: float) -> int:
-    """How many of either have no outline of the other within ``limit_px``."""
+    """Count the boxes of both lists without an outline in the other list within ``limit_px``."""
     if not some or not others:
         return len(some) + len(others)
     a, b = as_shapely(some), as_shapely(others)

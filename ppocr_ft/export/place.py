@@ -1,4 +1,4 @@
-"""An export is made aside and moved into place: it is whole, or not there."""
+"""The folder of an export, which is complete or not there."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ KEY = "Global.save_inference_dir"
 
 
 def earlier_export(folder: Path) -> bool:
-    """Whether the folder holds an export, which a new one may take the place of.
+    """Return whether the folder holds an export, which a new one may replace.
 
     Raises:
-        ConfigError: it holds other things, which are not to be lost.
+        ConfigError: it holds other things, which must not be lost.
     """
     if not folder.exists():
         return False
@@ -43,10 +43,10 @@ def earlier_export(folder: Path) -> bool:
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """An empty folder to fill; when all went well it becomes ``folder``, else it is removed.
+def atomic_dir(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes ``folder`` at the end; an error removes it.
 
-    What lay at ``folder`` before stays until then.
+    An earlier export in ``folder`` stays until then.
 
     Raises:
         ConfigError: ``folder`` has other things, or can't be made or written to.

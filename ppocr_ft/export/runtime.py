@@ -1,4 +1,4 @@
-"""An exported model, opened and run as a runtime would: by its own files alone."""
+"""An exported model, opened and run as a runtime would do it: with its own files alone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class RuntimeModel:
     run: Run
 
     def read(self, path: str | Path) -> EvalSample:
-        """An image file, prepared as ``inference.yml`` says.
+        """Read an image file and prepare it as ``inference.yml`` says.
 
         Raises:
             DataError: it can't be read or decoded.
@@ -56,18 +56,19 @@ class RuntimeModel:
     def detect(
         self, images: Iterable[EvalSample], batch_size: int = 1
     ) -> Iterator[tuple[EvalSample, ImageBoxes]]:
-        """Each image with its boxes, polygons (k, 2) in source pixels and scores, in order."""
+        """Yield each image with its polygons (k, 2), in source pixels, and their scores."""
         for batch in batches(images, batch_size):
-            maps = self.run(np.stack([each.image for each in batch]))
-            found = self.settings.post_process(maps, np.stack([each.shape for each in batch]))
-            yield from zip(batch, found, strict=True)
+            maps = self.run(np.stack([image.image for image in batch]))
+            boxes = self.settings.post_process(maps, np.stack([image.shape for image in batch]))
+            yield from zip(batch, boxes, strict=True)
 
 
 def open_model(where: str | Path, threads: int = 1) -> RuntimeModel:
-    """An exported folder, one of its two Paddle files, or an ONNX file.
+    """Open an exported folder, one of its two Paddle files, or an ONNX file.
 
-    A folder's Paddle program goes before its ONNX file. An ONNX file brings its ``inference.yml``
-    along; one that lies beside it goes before. Runs on ``threads`` CPU threads.
+    In a folder the Paddle program is preferred to the ONNX file. An ONNX file contains its
+    ``inference.yml``; a file of that name beside it is preferred. The model runs on ``threads``
+    CPU threads.
 
     Raises:
         WeightsError: there is no model, or none that may be run (see ``check_operators``).
@@ -79,11 +80,11 @@ def open_model(where: str | Path, threads: int = 1) -> RuntimeModel:
     folder = path if path.is_dir() else path.parent
     if path.suffix == ".onnx":
         return _open_onnx(path, threads)
-    found = find_inference_model(folder, None if path.is_dir() else path.stem)
-    if found is not None:
+    program = find_inference_model(folder, None if path.is_dir() else path.stem)
+    if program is not None:
         settings = _beside(folder)
         return RuntimeModel(
-            found.program, settings, settings.operators(), paddle_program(found, threads)
+            program.program, settings, settings.operators(), paddle_program(program, threads)
         )
     if path.is_dir() and (path / ONNX_FILE).is_file():
         return _open_onnx(path / ONNX_FILE, threads)
@@ -106,10 +107,10 @@ def _beside(folder: Path) -> InferenceSettings:
 
 
 def paddle_program(model: InferenceModel, threads: int = 1) -> Run:
-    """Paddle's inference engine on the CPU, in float32, without oneDNN.
+    """Open a program with Paddle's inference engine on the CPU, in float32, without oneDNN.
 
     Raises:
-        WeightsError: the program isn't to be run, or the files are damaged.
+        WeightsError: the program must not be run, or the files are damaged.
     """
     check_operators(model.program)
     config = paddle.inference.Config(str(model.program), str(model.tensors))

@@ -1,10 +1,10 @@
-"""``inference.yml``: what a runtime knows of a model besides its program.
+"""``inference.yml``: what a runtime needs to know of a model besides its program.
 
-Written in the form of PaddleOCR 3's released models and read by the rules of its runtime (PaddleX
-3.0 to 3.4, text detection), which are not those of PaddleOCR's operators: of ``DetResizeForTest``
-it takes ``image_shape``, or else ``resize_long``, and makes that the most that the longest side may
-have (``limit_type: max``, sides rounded to multiples of 32). It ignores the ``limit_side_len`` and
-``limit_type`` that stand there.
+It is written in the form of PaddleOCR 3's released models and read by the rules of its runtime
+(PaddleX 3.0 to 3.4, text detection), which differ from those of PaddleOCR's operators: of
+``DetResizeForTest`` the runtime takes ``image_shape``, or else ``resize_long``, and uses the
+latter as the upper limit of the longest side (``limit_type: max``, sides rounded to multiples of
+32). It ignores ``limit_side_len`` and ``limit_type`` of that operator.
 """
 
 from __future__ import annotations
@@ -54,8 +54,11 @@ RESIZE_KEY = "Eval.dataset.transforms.DetResizeForTest"
 
 @dataclass(frozen=True)
 class ResizeRule:
-    """How an image gets its size: ``image_shape`` (h, w) px, where ``keep_ratio`` lets the width
-    follow the height, or else the longest side at most ``longest_px``."""
+    """How an image is resized.
+
+    To ``image_shape`` (h, w) px, with a width that follows the height if ``keep_ratio``; or,
+    without ``image_shape``, so that the longest side is at most ``longest_px``.
+    """
 
     longest_px: int | None = None
     image_shape: Size | None = None
@@ -67,7 +70,7 @@ class ResizeRule:
         return DetResizeForTest(limit_side_len=self.longest_px, limit_type="max")
 
     def entry(self) -> dict[str, Any]:
-        """The arguments in ``inference.yml`` by which the runtime does the same."""
+        """Return the arguments in ``inference.yml`` for a runtime that resizes the same way."""
         if self.image_shape is None:
             return {"resize_long": self.longest_px}
         keep = {"keep_ratio": True} if self.keep_ratio else {}
@@ -75,11 +78,11 @@ class ResizeRule:
 
 
 def resize_rule(arguments: Mapping[str, Any]) -> ResizeRule:
-    """The rule of ``Eval``'s DetResizeForTest, with PaddleOCR's meaning of its arguments.
+    """Return the rule of ``Eval``'s DetResizeForTest, with PaddleOCR's meaning of its arguments.
 
     Raises:
-        ConfigError: ``inference.yml`` has no words for it, and so the runtime would resize
-            otherwise than the evaluation did.
+        ConfigError: ``inference.yml`` can't express it, so the runtime would resize in another way
+            than the evaluation did.
     """
     shape = arguments.get("image_shape")
     if shape is not None:
@@ -90,11 +93,11 @@ def resize_rule(arguments: Mapping[str, Any]) -> ResizeRule:
     kind = arguments.get("limit_type") or "min"
     if long_px is None and kind == "max" and side_px <= LONGEST_MOST_PX:
         return ResizeRule(side_px)
-    said = (
+    resize = (
         f"resize_long: {long_px}" if long_px else f"limit_side_len: {side_px}, limit_type: {kind}"
     )
     raise ConfigError(
-        f"{{{said}}} can't be exported: PaddleOCR 3 would not resize so, whatever inference.yml "
+        f"{{{resize}}} can't be exported: PaddleOCR 3 would not resize so, whatever inference.yml "
         f"says. It knows an image_shape, or the longest side at most N px, N up to "
         f"{LONGEST_MOST_PX}. Write {{limit_side_len: 960, limit_type: max}} there (or another "
         "number), and evaluate and fit the post-processing with it",
@@ -118,7 +121,7 @@ class InferenceSettings:
     post_process: DBPostProcess
 
     def operators(self) -> list[Operator]:
-        """From a file's bytes to the network's input (3, h, w) and ``shape``."""
+        """Return the operators that make the network's input (3, h, w) from a file's bytes."""
         return [
             DecodeImage(img_mode=self.img_mode),
             self.resize.operator(),
@@ -127,7 +130,7 @@ class InferenceSettings:
         ]
 
     def to_yaml(self) -> str:
-        """The text of ``inference.yml``."""
+        """Return the text of ``inference.yml``."""
         scale = BYTE_SCALE if self.scale == 1 / 255 else self.scale
         normalize = {"scale": scale, "mean": [*self.mean], "std": [*self.std], "order": "hwc"}
         operators = [
@@ -147,7 +150,8 @@ class InferenceSettings:
 
 
 def check_model_name(name: str, path: Path | None = None) -> str:
-    """
+    """Return the name if PaddleOCR 3 can open a detector under it.
+
     Raises:
         ConfigError: PaddleOCR 3 knows no detector of that name, so it couldn't open the model.
     """
@@ -162,10 +166,10 @@ def check_model_name(name: str, path: Path | None = None) -> str:
 
 
 def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
-    """What a runtime makes of an ``inference.yml``.
+    """Parse an ``inference.yml`` as a runtime does.
 
     Raises:
-        ConfigError: the text, found at ``path``, isn't one of a detector; it names the key.
+        ConfigError: the text, read from ``path``, isn't one of a detector; it names the key.
     """
     try:
         document = yaml.safe_load(text)
@@ -184,22 +188,22 @@ def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
     except ConfigError as error:
         raise ConfigError(error.message, path=path, key=error.key) from None
     except _WRONG as error:
-        said = " ".join(str(error).split())
+        reason = " ".join(str(error).split())
         raise ConfigError(
-            f"is no inference.yml of a text detector: {type(error).__name__}: {said}", path=path
+            f"is no inference.yml of a text detector: {type(error).__name__}: {reason}", path=path
         ) from None
     return settings
 
 
 def _operators(listed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    known = {"DecodeImage", "DetLabelEncode", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
-    found: dict[str, dict[str, Any]] = {}
+    readable = {"DecodeImage", "DetLabelEncode", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
+    by_name: dict[str, dict[str, Any]] = {}
     for item in listed:
         ((name, arguments),) = item.items()
-        if name not in known | {"KeepKeys"}:
+        if name not in readable | {"KeepKeys"}:
             raise ConfigError(f"has an operator {name!r}", key="PreProcess.transform_ops")
-        found[name] = arguments or {}
-    return found
+        by_name[name] = arguments or {}
+    return by_name
 
 
 def _runtime_resize(arguments: Mapping[str, Any]) -> ResizeRule:
@@ -210,15 +214,15 @@ def _runtime_resize(arguments: Mapping[str, Any]) -> ResizeRule:
 
 
 def _post_process(section: Mapping[str, Any]) -> DBPostProcess:
-    """With the runtime's defaults, of which ``box_thresh`` is not DBPostProcess's own."""
+    """Return the post-processing with the runtime's defaults: its ``box_thresh`` is 0.6."""
     if section.get("name") != "DBPostProcess":
         raise ConfigError(f"found {section.get('name')!r}", key="PostProcess.name")
-    known = {field.name for field in fields(DBPostProcess)}
-    return DBPostProcess(**{"box_thresh": 0.6, **{k: v for k, v in section.items() if k in known}})
+    keys = {field.name for field in fields(DBPostProcess)}
+    return DBPostProcess(**{"box_thresh": 0.6, **{k: v for k, v in section.items() if k in keys}})
 
 
 def _number(value: Any) -> float:
-    """A number, or a quotient such as ``1./255.``; nothing is evaluated."""
+    """Return a number, also from a quotient such as ``1./255.``; nothing is evaluated."""
     if not isinstance(value, str):
         return float(value)
     numerator, *denominators = value.split("/")

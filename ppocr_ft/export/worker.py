@@ -1,7 +1,7 @@
 """Parts of an export that need a process of their own: ``python -m ppocr_ft.export.worker``.
 
 ``legacy``: Paddle 3 writes the older program only under a flag that it reads when it is imported.
-``onnx``: paddle2onnx is compiled code that may end the process, and prints what it likes.
+``onnx``: paddle2onnx is compiled code that may end the process, and prints to the console.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ TENSORS, ARCHITECTURE = ".tensors.npz", ".architecture.json"
 
 
 class WorkerFailed(Exception):  # noqa: N818  an outcome
-    """The process ended without a result; the message has the last it said."""
+    """The process ended without a result; the message has its last lines."""
 
 
 def save_legacy_program(state: State, architecture: Mapping[str, object], folder: Path) -> None:
-    """``inference.pdmodel`` and ``inference.pdiparams``, traced in a process of its own.
+    """Write ``inference.pdmodel`` and ``inference.pdiparams``, traced in a process of its own.
 
     Raises:
-        WorkerFailed: with its last lines.
+        WorkerFailed: the process failed.
     """
     np.savez(folder / TENSORS, **dict(state))  # type: ignore[arg-type]
     (folder / ARCHITECTURE).write_text(json.dumps(architecture), encoding="utf-8")
@@ -41,10 +41,10 @@ def save_legacy_program(state: State, architecture: Mapping[str, object], folder
 
 
 def save_onnx(folder: Path) -> None:
-    """``inference.onnx`` from the folder's Paddle program, with ``inference.yml`` inside.
+    """Write ``inference.onnx`` from the folder's Paddle program, with ``inference.yml`` inside.
 
     Raises:
-        WorkerFailed: with its last lines.
+        WorkerFailed: the process failed.
     """
     _run("onnx", folder)
 
@@ -60,8 +60,8 @@ def _run(task: str, folder: Path, **environment: str) -> None:
         check=False,
     )
     if done.returncode:
-        said = "\n".join(done.stdout.strip().splitlines()[-5:])
-        raise WorkerFailed(f"{task}: exit code {done.returncode}\n{said}")
+        last_lines = "\n".join(done.stdout.strip().splitlines()[-5:])
+        raise WorkerFailed(f"{task}: exit code {done.returncode}\n{last_lines}")
 
 
 def _legacy(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""An exported model's files."""
+"""The files of an exported model."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
 
 
 class Formats(NamedTuple):
-    """``legacy``: inference.pdmodel in place of inference.json; ``onnx``: inference.onnx too."""
+    """``legacy``: inference.pdmodel instead of inference.json; ``onnx``: inference.onnx too."""
 
     legacy: bool = False
     onnx: bool = False
 
     def check(self) -> None:
-        """
+        """Check that the packages of the formats are installed.
+
         Raises:
-            ConfigError: a package that is needed isn't installed.
+            ConfigError: one is missing.
         """
         missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
         if self.onnx and missing:
@@ -42,10 +43,11 @@ def write_model(
 ) -> dict[str, Path]:
     """Write a trained network's tensors as an inference model into an empty folder.
 
-    Returns what to open, by the name of the runtime.
+    Returns:
+        The file to open, by the name of the runtime.
 
     Raises:
-        WorkerFailed: a program that does part of it did not.
+        WorkerFailed: the process that does part of it failed.
     """
     (folder / SETTINGS_FILE).write_text(settings.to_yaml(), encoding="utf-8")
     state = inference_state(trained)

@@ -1,1 +1,1 @@
-"""From probability maps and targets to the number that training lowers."""
+"""Loss functions: from probability maps and targets to the number that training lowers."""

@@ -1,4 +1,4 @@
-"""The keys of ``Loss``. The config and the loss both read them, so there is no paddle in here."""
+"""The keys of ``Loss``. The config and the loss both read them, so this file needs no Paddle."""
 
 from __future__ import annotations
 

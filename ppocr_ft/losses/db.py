@@ -1,10 +1,10 @@
-"""DBLoss: what a DB detector's maps cost against their targets.
+"""DBLoss: the loss of a DB detector's maps against their targets.
 
 Sources: Liao et al., Real-time Scene Text Detection with Differentiable Binarization, 2020,
 "Optimization"; PaddleOCR 2.7, ``det_db_loss.py`` (``DBLoss``). The paper's shrink and binary terms
 are both balanced cross entropies, with weights of 1, and 10 for the threshold term. PaddleOCR's
-binary term is Dice, its shrink term Dice by default; its ``alpha`` weighs the shrink term, where
-the paper's weighs the binary one.
+binary term is Dice, its shrink term Dice by default; its ``alpha`` weighs the shrink term, the
+paper's the binary one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,12 @@ _HALF = (paddle.float16, paddle.bfloat16)
 
 @dataclass(frozen=True)
 class DBTargets:
-    """What a batch's maps are compared with, (n, h, w) float32 each.
+    """The targets of a batch's maps, (n, h, w) float32 each.
 
     shrink_map, shrink_mask, threshold_mask: 0 or 1. threshold_map: any number.
-    Raises ValueError for shapes that differ.
+
+    Raises:
+        ValueError: shapes that differ.
     """
 
     shrink_map: paddle.Tensor
@@ -44,8 +46,8 @@ class DBLoss:
     """``alpha`` * shrink map + ``beta`` * threshold map + binary map (+ CBN) loss.
 
     With ``main_loss_type`` DiceLoss the shrink and CBN losses are one number for all pixels, so
-    that mining hard ones changes nothing: ``balance_loss`` then only makes the loss 0 where a batch
-    has no text. The balanced losses have an ``eps`` of 1e-6 of their own, as in PaddleOCR.
+    hard example mining changes nothing: ``balance_loss`` then only makes the loss 0 if a batch has
+    no text. The balanced losses have an ``eps`` of 1e-6 of their own, as in PaddleOCR.
     """
 
     config: DBLossConfig = field(default_factory=DBLossConfig)
@@ -53,20 +55,22 @@ class DBLoss:
     def __call__(
         self, predictions: Mapping[str, paddle.Tensor], targets: DBTargets
     ) -> dict[str, paddle.Tensor]:
-        """Return the losses of a batch.
+        """Compute the losses of a batch, without waiting for the device.
 
         ``predictions`` is a detector's output while it trains: ``maps`` (n, 3, h, w) of shrink,
         threshold and binary map; PFHeadLocal's ``cbn_maps`` (n, 1, h, w) adds a term of weight 1,
-        its ``distance_maps`` none. All are probabilities in any floating type; the arithmetic is
-        float32 (float64 for float64), whatever ``paddle.amp.auto_cast`` says around it.
+        its ``distance_maps`` adds none. All are probabilities in any floating type; the arithmetic
+        is float32 (float64 for float64), also inside ``paddle.amp.auto_cast``.
 
-        Returns scalars, weights applied: ``loss`` (the sum of the others), ``loss_shrink_maps``,
-        ``loss_threshold_maps``, ``loss_binary_maps``, ``loss_cbn`` (0 without ``cbn_maps``). All
-        are finite for finite predictions. A batch in which the mask leaves no text has a binary
-        loss of 1 and, with ``balance_loss``, shrink and CBN losses of 0, all without a gradient:
-        as in PaddleOCR, negatives count only beside positives.
+        Returns:
+            Scalars, with weights applied: ``loss`` (the sum of the others), ``loss_shrink_maps``,
+            ``loss_threshold_maps``, ``loss_binary_maps``, ``loss_cbn`` (0 without ``cbn_maps``).
+            All are finite for finite predictions. If the mask leaves no text in a batch, the binary
+            loss is 1 and, with ``balance_loss``, the shrink and CBN losses are 0, all without a
+            gradient: as in PaddleOCR, negatives count only together with positives.
 
-        Nothing waits for the device. Raises ValueError for maps that don't fit the targets.
+        Raises:
+            ValueError: maps that don't fit the targets.
         """
         with paddle.amp.auto_cast(enable=False):
             shrink, threshold, binary = self._channels(predictions, "maps", 3, targets)

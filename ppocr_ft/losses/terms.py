@@ -1,8 +1,8 @@
 """The terms of DBLoss.
 
-Each maps a prediction (n, h, w) of probabilities, a target and a mask (n, h, w) of 0 and 1, to a
-scalar. Sums run over the batch, image by image nothing is averaged: the pixels of an image
-without text count as negatives beside an image with text.
+Each takes a prediction (n, h, w) of probabilities, a target and a mask (n, h, w) of 0 and 1, and
+returns a scalar. Sums run over the whole batch, nothing is averaged per image: the pixels of an
+image without text count as negatives together with an image with text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TINY = 1.2e-38
 def dice(
     pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor, eps: float = EPS
 ) -> paddle.Tensor:
-    """1 - 2 * sum(p * t * m) / (sum(p * m) + sum(t * m) + eps); 1 where nothing is text.
+    """Return 1 - 2 * sum(p * t * m) / (sum(p * m) + sum(t * m) + eps); 1 if nothing is text.
 
     Source: PaddleOCR 2.7, ``det_basic_loss.py`` (``DiceLoss``).
     """
@@ -31,18 +31,18 @@ def dice(
 def masked_l1(
     pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor, eps: float = EPS
 ) -> paddle.Tensor:
-    """sum(abs(p - t) * m) / (sum(m) + eps); 0 under an empty mask.
+    """Return sum(abs(p - t) * m) / (sum(m) + eps); 0 for an empty mask.
 
-    Sources: Liao et al. 2020, where it is a sum; PaddleOCR 2.7, ``det_basic_loss.py``
+    Sources: Liao et al. 2020, with a sum instead of the mean; PaddleOCR 2.7, ``det_basic_loss.py``
     (``MaskL1Loss``).
     """
     return ((pred - target).abs() * mask).sum() / (mask.sum() + eps)
 
 
 def cross_entropy(pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
-    """-log(p) where the target is 1, -log(1 - p) where it is 0, at most 100: (n, h, w).
+    """Return -log(p) if the target is 1, -log(1 - p) if it is 0, at most 100: (n, h, w).
 
-    Gradients are finite for every p in [0, 1]. A NaN stays NaN, where Paddle's own
+    Gradients are finite for every p in [0, 1]. A NaN stays NaN; Paddle's own
     binary_cross_entropy raises on the CPU.
     """
     right = paddle.where(target > 0.5, pred, 1 - pred)
@@ -52,9 +52,10 @@ def cross_entropy(pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
 
 
 def masked_bce(pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor) -> paddle.Tensor:
-    """Return the mean cross entropy under the mask; 0 under an empty one.
+    """Return the mean cross entropy inside the mask; 0 for an empty mask.
 
-    Not PaddleOCR's: without ``balance_loss`` its BCELoss is a map, masked nowhere, not a scalar.
+    This differs from PaddleOCR: without ``balance_loss`` its BCELoss is a map without a mask, not a
+    scalar.
     """
     return (cross_entropy(pred, target) * mask).sum() / (mask.sum() + EPS)
 
@@ -64,8 +65,8 @@ def balanced_bce(
 ) -> paddle.Tensor:
     """Return the mean cross entropy of all P positive and the K hardest negative pixels.
 
-    K = min(negatives, floor(P * ohem_ratio)); the mean divides by P + K + 1e-6. No positives: K is
-    0, so the loss is 0 however wrong the negatives are.
+    K = min(negatives, floor(P * ohem_ratio)); the mean divides by P + K + 1e-6. Without positives K
+    is 0, so the loss is 0 even if the negatives are wrong.
 
     Sources: Liao et al. 2020, with a ratio of 3; PaddleOCR 2.7, ``det_basic_loss.py``
     (``BalanceLoss``), whose counts are Python ints and so wait for the device.
@@ -81,10 +82,10 @@ def balanced_bce(
 def balanced_dice(
     pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor, ohem_ratio: float
 ) -> paddle.Tensor:
-    """Dice loss * (P + K) / (P + K + 1e-6), P and K as in ``balanced_bce``.
+    """Return Dice loss * (P + K) / (P + K + 1e-6), P and K as in ``balanced_bce``.
 
-    That is what PaddleOCR 2.7's BalanceLoss comes to with ``DiceLoss``: it gives every pixel the
-    same loss, sorts, and takes the mean. No positives: 0, where plain Dice is 1.
+    This is the result of PaddleOCR 2.7's BalanceLoss with ``DiceLoss``: it gives every pixel the
+    same loss, sorts, and takes the mean. Without positives: 0; plain Dice would be 1.
     """
     positive = target * mask
     count = hard_negative_count(positive, mask - positive, ohem_ratio)
@@ -98,15 +99,18 @@ _VALUE_BITS = 31  # of a float32 that isn't negative: such floats are ordered as
 def hard_negative_count(
     positive: paddle.Tensor, negative: paddle.Tensor, ohem_ratio: float
 ) -> paddle.Tensor:
-    """min(negatives, floor(positives * ohem_ratio)), an int64 scalar; (n, h, w) of 0 and 1 each."""
+    """Return min(negatives, floor(positives * ohem_ratio)), an int64 scalar.
+
+    The arguments are maps (n, h, w) of 0 and 1.
+    """
     return paddle.minimum(negative.sum(), positive.sum() * ohem_ratio).astype("int64")
 
 
 def hardest(losses: paddle.Tensor, count: paddle.Tensor) -> paddle.Tensor:
-    """Weights that add up to ``count``, an int64 scalar: 1 where ``losses`` are the largest.
+    """Return weights that add up to ``count``, an int64 scalar: 1 for the largest ``losses``.
 
-    ``losses`` are not negative, and compared as float32. Those equal to the last one chosen share
-    evenly what is left for them, where a sort would choose some by their place. No gradient.
+    ``losses`` are not negative, and compared as float32. Pixels equal to the last chosen one share
+    the remaining weight evenly; a sort would choose some of them by position. No gradient.
     """
     bits = losses.detach().astype("float32").view("int32")
     threshold = _kth_largest(bits, count)
@@ -118,9 +122,9 @@ def hardest(losses: paddle.Tensor, count: paddle.Tensor) -> paddle.Tensor:
 
 
 def _kth_largest(bits: paddle.Tensor, k: paddle.Tensor) -> paddle.Tensor:
-    """The k-th largest of int32 numbers that aren't negative; the largest int32 for k = 0."""
-    found = paddle.zeros([], "int32")
+    """Return the k-th largest of non-negative int32 numbers; the largest int32 for k = 0."""
+    largest = paddle.zeros([], "int32")
     for bit in reversed(range(_VALUE_BITS)):
-        higher = found + (1 << bit)
-        found = paddle.where((bits >= higher).sum() >= k, higher, found)
-    return found
+        higher = largest + (1 << bit)
+        largest = paddle.where((bits >= higher).sum() >= k, higher, largest)
+    return largest

@@ -1,4 +1,4 @@
-"""From text polygons to numbers."""
+"""Detection metrics: from text polygons to numbers."""
 
 from ppocr_ft.metrics.det import DetMetric
 

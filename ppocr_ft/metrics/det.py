@@ -4,13 +4,13 @@ The protocol is ICDAR 2015's (PaddleOCR's ``eval_det_iou``):
 
 - A polygon that is invalid (crosses or touches itself, has no area, under three points, a
   coordinate that isn't finite) is left out before anything is matched, ignored or not, and counts
-  as ``invalid_gt`` or ``invalid_det``. PaddleOCR leaves it out too, uncounted, and stops with
-  shapely's error where the points make no ring at all.
-- A detection is ignored where more than half of *its own* area lies in one ignored ground truth.
+  as ``invalid_gt`` or ``invalid_det``. PaddleOCR leaves it out too, without counting it, and stops
+  with shapely's error if the points make no ring at all.
+- A detection is ignored if more than half of *its own* area is inside one ignored ground truth.
 - In the order of the ground truths that count, each takes the first free detection, in the
   detections' order, whose IoU is over the threshold. Nothing is optimised.
 - precision = matched / detections that count, recall = matched / ground truths that count, both
-  over all images at once, 0 where nothing counts; hmean = 2 * p * r / (p + r).
+  over all images together, 0 if nothing counts; hmean = 2 * p * r / (p + r).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ Areas = NDArray[np.float64]
 
 
 @dataclass
-class Counts:
-    """What is summed over images; ``gt`` and ``det`` are those that count."""
+class DetCounts:
+    """Sums over images; ``gt`` and ``det`` are the polygons that count."""
 
     images: int = 0
     gt: int = 0
@@ -52,7 +52,7 @@ class Counts:
     invalid_gt: int = 0
     invalid_det: int = 0
 
-    def add(self, other: Counts) -> None:
+    def add(self, other: DetCounts) -> None:
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
@@ -69,7 +69,7 @@ class DetMetric:
 
     def __init__(self, main_indicator: MainIndicator = "hmean") -> None:
         self.main_indicator = main_indicator
-        self._counts = Counts()
+        self._counts = DetCounts()
 
     def update(
         self,
@@ -77,10 +77,10 @@ class DetMetric:
         gt_polygons: Sequence[ArrayLike],
         ignore_flags: Sequence[bool] | Bools,
     ) -> None:
-        """Count one image.
+        """Add one image to the counts.
 
         Polygons are ``(k, 2)`` pixels with any k, in an order that matters (see the module);
-        ``ignore_flags`` holds one flag a ground truth.
+        ``ignore_flags`` holds one flag per ground truth.
         """
         self._counts.add(count_image(pred_polygons, gt_polygons, ignore_flags))
 
@@ -94,7 +94,7 @@ class DetMetric:
         return {**dict(zip(RATES, rates, strict=True)), **asdict(counts)}
 
     def reset(self) -> None:
-        self._counts = Counts()
+        self._counts = DetCounts()
 
     def state(self) -> dict[str, int]:
         """Return the counts, to be gathered from several processes and merged into one metric."""
@@ -102,7 +102,7 @@ class DetMetric:
 
     def merge(self, state: Mapping[str, int]) -> None:
         """Add another metric's ``state()``, as if its images had been counted here."""
-        self._counts.add(Counts(**state))
+        self._counts.add(DetCounts(**state))
 
 
 SECTION = part_section(DetMetric)
@@ -111,12 +111,12 @@ SECTION = part_section(DetMetric)
 
 @dataclass(frozen=True)
 class Overlaps:
-    """What one image's polygons have in common, before any detection is matched.
+    """The overlaps of one image's polygons, before any detection is matched.
 
-    The flags belong to the n ground truths and m detections as they were given; what is invalid
-    is not ignored too. ``gt``, ``det`` (p,) are the pairs that overlap and count, as indices into
-    them, by ground truth, then by detection, and ``iou`` their IoUs. No pair depends on other
-    detections: without some of them, the rest of the pairs and flags stays what it is.
+    The flags belong to the n ground truths and m detections in their given order; an invalid
+    polygon is not ignored too. ``gt``, ``det`` (p,) are the pairs that overlap and count, as
+    indices into them, by ground truth, then by detection, and ``iou`` their IoUs. No pair depends
+    on other detections: if some are removed, the other pairs and flags stay the same.
     """
 
     invalid_gt: Bools
@@ -133,11 +133,11 @@ class Overlaps:
 
     @property
     def det_counts(self) -> Bools:
-        """Which detections count (m,)."""
+        """Flags (m,) of the detections that count."""
         return ~self.invalid_det & ~self.ignored_det
 
     def matched(self, iou_threshold: float) -> int:
-        """How many detections have a ground truth of their own over the threshold."""
+        """Return the number of detections with a ground truth of their own over the threshold."""
         over = self.iou > iou_threshold
         return greedy_matches(self.gt[over], self.det[over])
 
@@ -146,19 +146,19 @@ def count_image(
     pred_polygons: Sequence[ArrayLike],
     gt_polygons: Sequence[ArrayLike],
     ignore_flags: Sequence[bool] | Bools,
-) -> Counts:
-    """One image's counts; the arguments are ``DetMetric.update``'s."""
-    found = overlaps(pred_polygons, gt_polygons, ignore_flags)
-    return Counts(
+) -> DetCounts:
+    """Return one image's counts; the arguments are ``DetMetric.update``'s."""
+    shared = overlaps(pred_polygons, gt_polygons, ignore_flags)
+    return DetCounts(
         images=1,
-        gt=found.counted_gts,
-        det=int(np.sum(found.det_counts)),
-        matched=found.matched(IOU_THRESHOLD),
-        matched_70=found.matched(STRICT_IOU_THRESHOLD),
-        ignored_gt=int(np.sum(found.ignored_gt)),
-        ignored_det=int(np.sum(found.ignored_det)),
-        invalid_gt=int(np.sum(found.invalid_gt)),
-        invalid_det=int(np.sum(found.invalid_det)),
+        gt=shared.counted_gts,
+        det=int(np.sum(shared.det_counts)),
+        matched=shared.matched(IOU_THRESHOLD),
+        matched_70=shared.matched(STRICT_IOU_THRESHOLD),
+        ignored_gt=int(np.sum(shared.ignored_gt)),
+        ignored_det=int(np.sum(shared.ignored_det)),
+        invalid_gt=int(np.sum(shared.invalid_gt)),
+        invalid_det=int(np.sum(shared.invalid_det)),
     )
 
 
@@ -188,7 +188,7 @@ def overlaps(
 
 
 def _valid_shapes(polygons: Sequence[ArrayLike]) -> tuple[Shapes, Bools]:
-    """Return the valid ones as shapely polygons, and which of ``polygons`` they are."""
+    """Return the valid polygons as shapely polygons, and a flag for each of ``polygons``."""
     points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
     valid = np.array([len(p) >= 3 and bool(np.isfinite(p).all()) for p in points], dtype=bool)
     shapes = as_shapely([p for p, ok in zip(points, valid, strict=True) if ok])
@@ -200,7 +200,7 @@ def _valid_shapes(polygons: Sequence[ArrayLike]) -> tuple[Shapes, Bools]:
 def _counted_pairs(
     gts: Shapes, dets: Shapes, ignored_gt: Bools
 ) -> tuple[Bools, tuple[Indices, Indices, Areas]]:
-    """Which detections are ignored ``(m,)``; of the pairs that count both indices and the IoU."""
+    """Return flags ``(m,)`` of ignored detections, and indices and IoU of the pairs that count."""
     gt, det, overlap = _overlapping_pairs(gts, dets)
     covered = ignored_gt[gt] & (overlap / shapely.area(dets[det]) > IGNORED_AREA_RATIO)
     ignored_det = np.zeros(len(dets), dtype=bool)
@@ -214,7 +214,7 @@ def _counted_pairs(
 
 
 def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Areas]:
-    """Return the overlapping pairs, by ground truth, then detection, and the areas they share."""
+    """Return the pairs that overlap, by ground truth, then detection, and their areas."""
     gt, det = shapely.STRtree(dets).query(gts)
     order = np.lexsort((det, gt))
     gt, det = gt[order], det[order]
@@ -224,7 +224,7 @@ def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Are
 
 
 def greedy_matches(gt: Indices, det: Indices) -> int:
-    """One-to-one matches when each pair, in turn, is taken where both sides are still free."""
+    """Count one-to-one matches: each pair, in turn, is taken if both sides are still free."""
     taken_gt: set[int] = set()
     taken_det: set[int] = set()
     for g, d in zip(gt.tolist(), det.tolist(), strict=True):

@@ -1,13 +1,13 @@
-"""What a detector got wrong on an image, text by text, and by which kind of error.
+"""The errors of a detector on an image, text by text, and the kind of each error.
 
 An error is a label without a box or a box without a label, by `det`'s matching at one IoU
-threshold. Of what is left over:
+threshold. Among the unmatched ones:
 
-- **split**: most of the area of two boxes or more lies in one label.
-- **merged**: one box covers most of the area of two labels or more.
+- **split**: most of the area of two or more boxes is inside one label.
+- **merged**: one box covers most of the area of two or more labels.
 - **too small**, **too large**: one box overlaps one label, by an IoU of `NEAR_IOU` or more, and
   has less, or not less, area.
-- **missed**: a label that is none of these. **false**: a box that is none of these.
+- **missed**: a label with none of these errors. **false**: a box with none of these errors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DetError:
-    """Indices of the labels and boxes that it is about; ``iou`` is the best among them."""
+    """One error: the indices of its labels and boxes; ``iou`` is the best among them."""
 
     kind: Kind
     labels: tuple[int, ...] = ()
@@ -43,11 +43,11 @@ class DetError:
 
 @dataclass(frozen=True)
 class Table:
-    """Which boxes lie on which labels, of those that count: valid and not ignored.
+    """The overlaps of the boxes and labels that count: valid and not ignored.
 
     ``labels`` and ``boxes`` are their indices. A pair that overlaps is ``pair_label[i]``,
-    ``pair_box[i]``, by label, then by box: their IoU, and the share of the area of either that
-    lies in the other.
+    ``pair_box[i]``, by label, then by box: with their IoU, and the share of the area of either that
+    is inside the other.
     """
 
     labels: Indices
@@ -61,7 +61,7 @@ class Table:
     def matches(
         self, iou_threshold: float = IOU_THRESHOLD, chosen: Bools | None = None
     ) -> dict[int, int]:
-        """Label to box, as ``DetMetric`` matches the ``chosen`` boxes (a flag each; None: all)."""
+        """Return box by label, as DetMetric matches the ``chosen`` boxes (a flag each)."""
         close = self.iou > iou_threshold
         if chosen is not None:
             close &= chosen[self.pair_box]
@@ -76,12 +76,12 @@ class Table:
         return taken
 
     def errors(self, iou_threshold: float = IOU_THRESHOLD) -> list[DetError]:
-        """Each label and box that counts and is not matched stands in one error or more."""
+        """Return the errors; each unmatched label and box that counts is in one or more."""
         return _Sorting(self, iou_threshold).errors()
 
     @cached_property
     def by_pair(self) -> dict[tuple[int, int], float]:
-        """IoU of each (label, box)."""
+        """Return the IoU of each (label, box)."""
         pairs = zip(self.pair_label.tolist(), self.pair_box.tolist(), strict=True)
         return dict(zip(pairs, self.iou.tolist(), strict=True))
 
@@ -89,24 +89,24 @@ class Table:
 def table_of(
     boxes: Sequence[ArrayLike], labels: Sequence[ArrayLike], ignored: Sequence[bool] | Bools
 ) -> Table:
-    """Of one image; the arguments are ``DetMetric.update``'s, polygons (k, 2) px."""
-    found = det.overlaps(boxes, labels, ignored)
-    label_area = areas([np.asarray(labels[i], np.float64) for i in found.gt])
-    box_area = areas([np.asarray(boxes[i], np.float64) for i in found.det])
-    shared = found.iou * (label_area + box_area) / (1 + found.iou)
+    """Make the table of one image; the arguments are those of ``DetMetric.update``."""
+    pairs = det.overlaps(boxes, labels, ignored)
+    label_area = areas([np.asarray(labels[i], np.float64) for i in pairs.gt])
+    box_area = areas([np.asarray(boxes[i], np.float64) for i in pairs.det])
+    shared = pairs.iou * (label_area + box_area) / (1 + pairs.iou)
     return Table(
-        np.flatnonzero(~found.invalid_gt & ~found.ignored_gt),
-        np.flatnonzero(found.det_counts),
-        found.gt,
-        found.det,
-        found.iou,
+        np.flatnonzero(~pairs.invalid_gt & ~pairs.ignored_gt),
+        np.flatnonzero(pairs.det_counts),
+        pairs.gt,
+        pairs.det,
+        pairs.iou,
         shared / label_area,
         shared / box_area,
     )
 
 
 class _Sorting:
-    """Takes what is not matched apart; what is left stands in no error yet."""
+    """Sorts unmatched labels and boxes into errors; those ``left`` are in none yet."""
 
     def __init__(self, table: Table, iou_threshold: float) -> None:
         self.table = table
@@ -117,10 +117,10 @@ class _Sorting:
         self.boxes_left = {int(box) for box in table.boxes} - set(matched.values())
 
     def errors(self) -> list[DetError]:
-        found = [*self._split(), *self._merged(), *self._ill_sized()]
-        found += [DetError("missed", (label,)) for label in sorted(self.labels_left)]
-        found += [DetError("false", boxes=(box,)) for box in sorted(self.boxes_left)]
-        return found
+        errors = [*self._split(), *self._merged(), *self._ill_sized()]
+        errors += [DetError("missed", (label,)) for label in sorted(self.labels_left)]
+        errors += [DetError("false", boxes=(box,)) for box in sorted(self.boxes_left)]
+        return errors
 
     def _error(self, kind: Kind, labels: Sequence[int], boxes: Sequence[int]) -> DetError:
         self.labels_left -= set(labels)
@@ -148,7 +148,7 @@ class _Sorting:
         return errors
 
     def _ill_sized(self) -> list[DetError]:
-        """Return the closest pairs first."""
+        """Return boxes of the wrong size, the closest pairs first."""
         table = self.table
         errors = []
         for pair in np.argsort(-table.iou, kind="stable").tolist():

@@ -1,4 +1,4 @@
-"""Detectors from PaddleOCR's ``Architecture`` section, or from a released model's name."""
+"""Detectors built from PaddleOCR's ``Architecture`` section, or from a released model's name."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class Detector(Layer):
 
 
 def build_detector(name: str, form: Form = "branches") -> Detector:
-    """Build a released detector's network (``DETECTORS``), freshly initialised.
+    """Build a released detector's network (``DETECTORS``) with new weights.
 
-    ``form`` is PPLCNetV3's; the other backbones have one form only and take either value.
+    ``form`` is PPLCNetV3's; the other backbones have one form only and accept either value.
 
     Raises:
         ConfigError: the name is unknown.
@@ -78,11 +78,11 @@ def build_detector(name: str, form: Form = "branches") -> Detector:
 def build_architecture(
     architecture: ArchitectureConfig | Mapping[str, object], form: Form = "branches"
 ) -> Detector:
-    """Build the network of an ``Architecture`` section, freshly initialised.
+    """Build the network of an ``Architecture`` section with new weights.
 
     Raises:
-        ConfigError: naming the key, for an unknown part or argument, a wrong type or value, and
-            whatever isn't a detector of the DB family.
+        ConfigError: naming the key, for an unknown part or argument, a wrong type or value, and for
+            anything that isn't a detector of the DB family.
     """
     if form not in get_args(Form):
         raise ConfigError(f"unknown form {form!r}{suggest(form, get_args(Form))}")

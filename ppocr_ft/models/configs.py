@@ -1,7 +1,7 @@
 """The keys of ``Architecture``: of each backbone, neck and head; the released detectors.
 
-Names and defaults are PaddleOCR's. The config and the networks both read these classes, so there
-is no paddle in here. A new part is a class here, entered in its table, its layer in a module of
+Names and defaults are PaddleOCR's. The config and the networks both read these classes, so this
+file needs no Paddle. A new part is a class here, an entry in its table, its layer in a module of
 its own, and a line in ``architecture.LAYERS``.
 """
 
@@ -29,7 +29,7 @@ class Part(Section):
 
 
 class Backbone(Part):
-    """What all backbones have in common."""
+    """The keys of all backbones."""
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {
         "pretrained": _BACKBONE_WEIGHTS,
@@ -96,7 +96,7 @@ class MobileNetV3Config(Backbone):
 
 
 class Neck(Part):
-    """What all necks have in common."""
+    """The keys of all necks."""
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {"in_channels": "the backbone says it"}
 
@@ -129,7 +129,7 @@ def _check_kernels(kernels: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 class Head(Part):
-    """What all heads have in common."""
+    """The keys of all heads."""
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {"in_channels": "the neck says it"}
 

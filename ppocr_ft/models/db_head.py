@@ -19,7 +19,7 @@ BN_INITIAL_BIAS = 1e-4
 
 
 class MapHead(Layer):
-    """(n, c, h, w) -> a probability map (n, 1, 4 * h, 4 * w)."""
+    """One branch of the head: (n, c, h, w) -> a probability map (n, 1, 4 * h, 4 * w)."""
 
     def __init__(self, in_channels: int, config: Head) -> None:
         super().__init__()
@@ -66,10 +66,10 @@ class MapHead(Layer):
 
 
 class DBHead(Layer):
-    """(n, c, h / 4, w / 4) -> ``maps``: the shrink map (n, 1, h, w); while training (n, 3, h, w).
+    """DB's head: (n, c, h / 4, w / 4) -> ``maps``, the shrink map (n, 1, h, w).
 
-    The three channels are shrink map, threshold map and binary map, the differentiable step
-    1 / (1 + exp(-k * (shrink - threshold))).
+    While training ``maps`` is (n, 3, h, w): shrink map, threshold map and binary map, the
+    differentiable step 1 / (1 + exp(-k * (shrink - threshold))).
     """
 
     def __init__(self, in_channels: int, config: Head) -> None:
@@ -88,13 +88,13 @@ class DBHead(Layer):
         return self.together(shrink, self.thresh(x))
 
     def together(self, shrink: paddle.Tensor, threshold: paddle.Tensor) -> dict[str, paddle.Tensor]:
-        """Return what training gets of the two branches' maps."""
+        """Return the output for training, made of the two branches' maps."""
         binary = self.step(shrink, threshold)
         return {"maps": paddle.concat([shrink, threshold, binary], axis=1)}  # (n, 3, h, w)
 
 
 class LocalModule(Layer):
-    """A map refined by the features it came from: (n, c, h, w), (n, 1, h, w) -> (n, 1, h, w)."""
+    """Refines a map by the features it came from: (n, c, h, w), (n, 1, h, w) -> (n, 1, h, w)."""
 
     def __init__(self, in_channels: int, mid_channels: int) -> None:
         super().__init__()

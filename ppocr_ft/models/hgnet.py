@@ -16,7 +16,7 @@ from ppocr_ft.models.layers import Activation, ConvBN, Layer
 
 
 class StageSpec(NamedTuple):
-    """A stage of dense blocks; all but the first stage halve the size before them."""
+    """A stage of dense blocks; all but the first stage first halve the size."""
 
     in_channels: int
     mid_channels: int
@@ -57,7 +57,7 @@ def _conv(
 
 
 class EffectiveSE(Layer):
-    """x * sigmoid(conv(mean of x)): channel attention with one convolution."""
+    """Channel attention with one convolution: x * sigmoid(conv(mean of x))."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class EffectiveSE(Layer):
 
 
 class HGBlock(Layer):
-    """A chain of 3 x 3 convolutions; the input and every output of it aggregated by a 1 x 1."""
+    """A chain of 3 x 3 convolutions; a 1 x 1 joins the input and every output of the chain."""
 
     def __init__(self, in_channels: int, spec: StageSpec, *, residual: bool) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class HGBlock(Layer):
 
 
 class HGStage(Layer):
-    """Blocks of one size, behind a depthwise convolution that halves it."""
+    """Blocks of one size, after a depthwise convolution that halves it."""
 
     def __init__(self, spec: StageSpec) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class HGStage(Layer):
 
 
 class PPHGNetSmall(Layer):
-    """(n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32, with ``out_channels``."""
+    """The backbone: (n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32, with ``out_channels``."""
 
     def __init__(self, config: PPHGNetSmallConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Layers that more than one part of the detector is made of.
+"""Layers that are used by more than one part of the detector.
 
 Every layer maps (n, c, h, w) float32 tensors; the names of the sublayers are PaddleOCR's, because
 they are the keys of its checkpoints.
@@ -19,7 +19,7 @@ _ACTIVATIONS = {"relu": F.relu, "hardswish": F.hardswish}
 
 
 class Layer(nn.Layer):  # type: ignore[misc]  # paddle is untyped for the checker
-    """``paddle.nn.Layer``, declared once for the type checker."""
+    """The class ``paddle.nn.Layer``, declared once for the type checker."""
 
 
 def round_channels(channels: float, divisor: int) -> int:
@@ -34,7 +34,7 @@ def round_channels(channels: float, divisor: int) -> int:
 def param_attr(
     lr_mult: float = 1.0, l2: float | None = None, init: object | None = None
 ) -> paddle.ParamAttr:
-    """Return a parameter's rate multiplier, own L2 coefficient (None: the run's), initializer."""
+    """Return a parameter's attributes; ``l2`` None: the run's L2 coefficient."""
     regularizer = None if l2 is None else paddle.regularizer.L2Decay(l2)
     return paddle.ParamAttr(initializer=init, learning_rate=lr_mult, regularizer=regularizer)
 
@@ -104,12 +104,12 @@ class SqueezeExcite(Layer):
 
 
 def upsample(x: paddle.Tensor, factor: int) -> paddle.Tensor:
-    """(n, c, h, w) -> (n, c, factor * h, factor * w), nearest neighbour."""
+    """Resize (n, c, h, w) -> (n, c, factor * h, factor * w), nearest neighbour."""
     return F.interpolate(x, scale_factor=factor, mode="nearest")
 
 
 def add_top_down(laterals: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
-    """Feature pyramid sums: each level plus twice the next coarser sum; finest level first."""
+    """Return feature pyramid sums: each level plus twice the next coarser sum; finest first."""
     sums = [laterals[-1]]
     for lateral in reversed(laterals[:-1]):
         sums.append(lateral + upsample(sums[-1], 2))
@@ -117,6 +117,6 @@ def add_top_down(laterals: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
 
 
 def concat_at_finest(levels: Sequence[paddle.Tensor]) -> paddle.Tensor:
-    """Levels of (n, c, h / 2**i, w / 2**i), i = 0, 1, ... -> (n, len * c, h, w), coarsest first."""
+    """Join levels (n, c, h / 2**i, w / 2**i) to (n, sum of c, h, w), coarsest first."""
     scaled = [x if i == 0 else upsample(x, 2**i) for i, x in enumerate(levels)]
     return paddle.concat(scaled[::-1], axis=1)

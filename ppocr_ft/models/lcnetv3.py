@@ -1,7 +1,7 @@
 """PPLCNetV3, the backbone of the PP-OCRv4 and PP-OCRv5 mobile detectors, in two forms.
 
 *branches*: every convolution is the sum of parallel convolutions with batch norm, as PaddleOCR
-trains it. *folded*: the same function as one convolution (``ppocr_ft.models.fold`` converts).
+trains it. *folded*: the same function as one convolution (``models.reparameterize`` converts).
 Source: PaddleOCR 2.7 to 3.x, ``PPLCNetV3(det=True)``.
 """
 
@@ -53,7 +53,7 @@ FEATURE_CHANNELS = {"blocks3": 16, "blocks4": 24, "blocks5": 56, "blocks6": 480}
 
 
 class ConvSpec(NamedTuple):
-    """The convolution that a re-parameterised layer stands for."""
+    """The shape of a convolution that has two forms."""
 
     in_channels: int
     out_channels: int
@@ -66,7 +66,7 @@ class ConvSpec(NamedTuple):
         return self.in_channels == self.out_channels and self.stride == 1
 
 
-class Rates(NamedTuple):
+class LrFactors(NamedTuple):
     """Learning rate factors: of a layer, and of its learnable affine blocks."""
 
     lr_mult: float
@@ -74,7 +74,7 @@ class Rates(NamedTuple):
 
 
 class LearnableAffine(Layer):
-    """scale * x + bias with one learned number each (PaddleOCR's LAB)."""
+    """One learned scale and one learned bias (PaddleOCR's LAB): scale * x + bias."""
 
     def __init__(self, lr_mult: float) -> None:
         super().__init__()
@@ -90,7 +90,7 @@ class LearnableAffine(Layer):
 
 
 class AffineHardswish(Layer):
-    """hardswish, then a learnable affine block."""
+    """Applies hardswish, then a learnable affine block."""
 
     def __init__(self, lr_mult: float) -> None:
         super().__init__()
@@ -103,10 +103,10 @@ class AffineHardswish(Layer):
 class RepLayer(Layer):
     """Convolution, learnable affine block and, unless the stride is 2, activation."""
 
-    def __init__(self, spec: ConvSpec, rates: Rates) -> None:
+    def __init__(self, spec: ConvSpec, factors: LrFactors) -> None:
         super().__init__()
         self._spec = spec
-        self.lab = LearnableAffine(rates.lab_lr_mult)
+        self.lab = LearnableAffine(factors.lab_lr_mult)
         self._activates = spec.stride != 2
 
     def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -118,12 +118,12 @@ class RepLayer(Layer):
 
 
 class BranchesLayer(RepLayer):
-    """The convolution as a sum: k x k ones, a 1 x 1 one and an identity, each with batch norm."""
+    """The form *branches*: a sum of k x k, 1 x 1 and identity branches, each with batch norm."""
 
-    def __init__(self, spec: ConvSpec, rates: Rates, conv_kxk_num: int) -> None:
-        super().__init__(spec, rates)
-        self.act = AffineHardswish(rates.lab_lr_mult)  # a key of PaddleOCR's at stride 2, too
-        lr_mult = rates.lr_mult
+    def __init__(self, spec: ConvSpec, factors: LrFactors, conv_kxk_num: int) -> None:
+        super().__init__(spec, factors)
+        self.act = AffineHardswish(factors.lab_lr_mult)  # a key of PaddleOCR's at stride 2, too
+        lr_mult = factors.lr_mult
         self.identity = batch_norm(spec.in_channels, lr_mult) if spec.keeps_shape else None
         self.conv_1x1 = self._branch(1, lr_mult) if spec.kernel_size > 1 else None
         self.conv_kxk = nn.LayerList(
@@ -149,12 +149,12 @@ class BranchesLayer(RepLayer):
 
 
 class FoldedLayer(RepLayer):
-    """The convolution as one, with bias."""
+    """The form *folded*: one convolution with bias."""
 
-    def __init__(self, spec: ConvSpec, rates: Rates) -> None:
-        super().__init__(spec, rates)
+    def __init__(self, spec: ConvSpec, factors: LrFactors) -> None:
+        super().__init__(spec, factors)
         if self._activates:
-            self.act = AffineHardswish(rates.lab_lr_mult)
+            self.act = AffineHardswish(factors.lab_lr_mult)
         self.reparam_conv = nn.Conv2D(
             spec.in_channels,
             spec.out_channels,
@@ -162,8 +162,8 @@ class FoldedLayer(RepLayer):
             stride=spec.stride,
             padding=(spec.kernel_size - 1) // 2,
             groups=spec.groups,
-            weight_attr=param_attr(rates.lr_mult, init=nn.initializer.KaimingNormal()),
-            bias_attr=param_attr(rates.lr_mult),
+            weight_attr=param_attr(factors.lr_mult, init=nn.initializer.KaimingNormal()),
+            bias_attr=param_attr(factors.lr_mult),
         )
 
     def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -171,21 +171,23 @@ class FoldedLayer(RepLayer):
 
 
 class LCNetV3Block(Layer):
-    """Depthwise convolution, squeeze and excitation where the table says so, pointwise one."""
+    """Depthwise convolution, squeeze and excitation if the table says so, pointwise convolution."""
 
-    def __init__(self, spec: BlockSpec, rates: Rates, config: PPLCNetV3Config, form: Form) -> None:
+    def __init__(
+        self, spec: BlockSpec, factors: LrFactors, config: PPLCNetV3Config, form: Form
+    ) -> None:
         super().__init__()
 
         def rep_layer(conv: ConvSpec) -> RepLayer:
             if form == "folded":
-                return FoldedLayer(conv, rates)
-            return BranchesLayer(conv, rates, config.conv_kxk_num)
+                return FoldedLayer(conv, factors)
+            return BranchesLayer(conv, factors, config.conv_kxk_num)
 
         inner = round_channels(spec.in_channels * config.scale, 16)
         outer = round_channels(spec.out_channels * config.scale, 16)
         self.dw_conv = rep_layer(ConvSpec(inner, inner, spec.kernel_size, spec.stride, inner))
         self.se = (
-            SqueezeExcite(inner, gate_slope=_SE_GATE_SLOPE, lr_mult=rates.lr_mult)
+            SqueezeExcite(inner, gate_slope=_SE_GATE_SLOPE, lr_mult=factors.lr_mult)
             if spec.use_se
             else None
         )
@@ -199,7 +201,7 @@ class LCNetV3Block(Layer):
 
 
 class PPLCNetV3(Layer):
-    """(n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32, with ``out_channels``."""
+    """The backbone: (n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32, with ``out_channels``."""
 
     def __init__(self, config: PPLCNetV3Config, form: Form = "branches") -> None:
         super().__init__()
@@ -215,8 +217,8 @@ class PPLCNetV3(Layer):
             init=nn.initializer.KaimingNormal(),
         )
         for (name, specs), lr_mult in zip(STAGES.items(), stage_lr_mults, strict=True):
-            rates = Rates(lr_mult, lr_mult * config.lab_lr)
-            blocks = [LCNetV3Block(spec, rates, config, form) for spec in specs]
+            factors = LrFactors(lr_mult, lr_mult * config.lab_lr)
+            blocks = [LCNetV3Block(spec, factors, config, form) for spec in specs]
             self.add_sublayer(name, nn.Sequential(*blocks))
         self.out_channels = [int(c * scale) for c in FEATURE_CHANNELS.values()]
         stage_channels = [

@@ -91,7 +91,7 @@ VARIANTS = {
 
 
 class ResidualUnit(Layer):
-    """1 x 1 expansion, depthwise convolution, [squeeze and excitation], 1 x 1 projection."""
+    """Expansion (1 x 1), depthwise convolution, [squeeze and excitation], projection (1 x 1)."""
 
     def __init__(self, in_channels: int, spec: UnitSpec, config: MobileNetV3Config) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ResidualUnit(Layer):
 
 
 class MobileNetV3(Layer):
-    """(n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32, with ``out_channels``."""
+    """The backbone: (n, 3, h, w) -> features at 1/4, 1/8, 1/16 and 1/32, with ``out_channels``."""
 
     def __init__(self, config: MobileNetV3Config) -> None:
         super().__init__()

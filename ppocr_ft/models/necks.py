@@ -1,4 +1,4 @@
-"""RSEFPN and LKPAN: four features -> one map at 1/4 of the input's size.
+"""The necks RSEFPN and LKPAN: four features -> one map at 1/4 of the input's size.
 
 Source: PaddleOCR 2.5 to 3.x, ``RSEFPN`` (PP-OCRv3, v4 mobile) and ``LKPAN`` (PP-OCRv4 server).
 """
@@ -31,7 +31,7 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
 
 
 class RSELayer(Layer):
-    """A convolution and its squeeze and excitation, added where ``shortcut``."""
+    """A convolution and its squeeze and excitation, added to each other if ``shortcut``."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: int, *, shortcut: bool
@@ -48,7 +48,7 @@ class RSELayer(Layer):
 
 
 class IntraCLBlock(Layer):
-    """x plus relations inside a text line: square, tall and wide kernels of 7, then 5, then 3.
+    """Adds relations inside a text line to x: square, tall and wide kernels of 7, then 5, then 3.
 
     Source: Du et al., I3CL: Intra- and Inter-Instance Collaborative Learning, 2022; PaddleOCR's
     reduction to half of the channels.
@@ -85,8 +85,8 @@ class IntraCLBlock(Layer):
 class DepthwiseSeparable(Layer):
     """A large depthwise convolution, then two pointwise ones.
 
-    A third one goes past them if the number of channels changes. Source: PaddleOCR's ``DSConv``,
-    which LKPAN's mode lite is made of.
+    A third pointwise convolution bypasses them if the number of channels changes. Source:
+    PaddleOCR's ``DSConv``, which is used in LKPAN's mode lite.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int) -> None:
@@ -115,7 +115,7 @@ class DepthwiseSeparable(Layer):
 
 
 class _Neck(Layer):
-    """What the two necks share: reading the levels and joining them."""
+    """The common part of the two necks: reading the levels and joining them."""
 
     def __init__(self, config: Neck) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class _Neck(Layer):
 
 
 def _per_level(layers: nn.LayerList, levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
-    """Each level through its layer, finest first; run from the coarsest, as PaddleOCR does."""
+    """Run each level through its layer, from the coarsest on, as PaddleOCR does; finest first."""
     pairs = list(zip(layers, levels, strict=True))
     return [layer(x) for layer, x in reversed(pairs)][::-1]
 

@@ -1,4 +1,4 @@
-"""From probability maps to text polygons."""
+"""Post-processing: from probability maps to text polygons."""
 
 from ppocr_ft.postprocess.db import Candidates, DBPostProcess
 

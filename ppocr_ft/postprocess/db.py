@@ -1,10 +1,10 @@
 """DB's post-processing: a probability map's blobs, scored and unclipped into text polygons.
 
 Results equal those of PaddleOCR 2.10.0's ``DBPostProcess`` (Liao et al. 2020, "Real-time Scene
-Text Detection with Differentiable Binarization", section 3.5) bit for bit. Two steps: finding
-the candidates needs ``thresh``, ``use_dilation``, ``score_mode`` and ``max_candidates``; turning
-them into polygons needs ``box_thresh`` and ``unclip_ratio``. A search over the latter two finds
-the candidates once.
+Text Detection with Differentiable Binarization", section 3.5) bit for bit. There are two steps: to
+find the candidates needs ``thresh``, ``use_dilation``, ``score_mode`` and ``max_candidates``; to
+turn them into polygons needs ``box_thresh`` and ``unclip_ratio``. A search over the latter two
+finds the candidates once.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class DBPostProcess:
     box_type: BoxType = "quad"
 
     def __call__(self, maps: ArrayLike, shape_list: ArrayLike) -> list[ImageBoxes]:
-        """Polygons of a batch.
+        """Return the polygons of a batch.
 
         ``maps`` is ``(n, 1, h, w)``; ``shape_list`` ``(n, 4)`` holds source height and width in
         pixels and the two resize ratios, which aren't used.
@@ -106,16 +106,16 @@ class DBPostProcess:
     def boxes_from_map(
         self, prob_map: FloatMap, source_size: tuple[float, float]
     ) -> tuple[list[Points], Floats]:
-        """Polygons of one map ``(h, w)``.
+        """Return the polygons of one map ``(h, w)`` and their scores ``(n,)``.
 
-        Returns n polygons ``(k, 2)`` in whole pixels of the source image, whose size
-        ``(src_h, src_w)`` is given, and their scores ``(n,)``. Quads start at the top left and
-        run clockwise. Coordinates lie in [0, src_w] and [0, src_h].
+        The n polygons ``(k, 2)`` are in whole pixels of the source image, whose size
+        ``(src_h, src_w)`` is given. Quads start at the top left and run clockwise. Coordinates are
+        in [0, src_w] and [0, src_h].
         """
         return self.boxes_from_candidates(self.candidates(prob_map), source_size)
 
     def candidates(self, prob_map: FloatMap) -> Candidates:
-        """Return the map's blobs; doesn't depend on ``box_thresh`` and ``unclip_ratio``."""
+        """Find the map's blobs; independent of ``box_thresh`` and ``unclip_ratio``."""
         prob_map = np.ascontiguousarray(prob_map, dtype=np.float32)
         contours = _contours(_binarize(prob_map, float(self.thresh), self.use_dilation))
         contours = contours[: self.max_candidates]
@@ -134,9 +134,9 @@ class DBPostProcess:
     def unclipped(
         self, candidates: Candidates, chosen: NDArray[np.intp], source_size: tuple[float, float]
     ) -> tuple[NDArray[np.intp], list[Points]]:
-        """Return the polygons of the candidates ``chosen``, whatever their scores.
+        """Unclip the candidates with the indices ``chosen``, without looking at their scores.
 
-        They are the indices of those that are large enough, and their polygons in source pixels.
+        Returns the indices of those that are large enough, and their polygons in source pixels.
         """
         grown = _unclip([candidates.polygons[i] for i in chosen], self.unclip_ratio)
         finish = _finish_polys if self.box_type == "poly" else _finish_quads
@@ -149,13 +149,13 @@ SECTION = part_section(DBPostProcess)
 
 
 def _binarize(prob_map: FloatMap, thresh: float, use_dilation: bool) -> Mask:
-    """Text pixels ``(h, w)``: 1 where the probability is over ``thresh``, else 0."""
+    """Return the text pixels ``(h, w)``: 1 if the probability is over ``thresh``, else 0."""
     mask = (prob_map > thresh).view(np.uint8)
     return np.asarray(cv2.dilate(mask, DILATION_KERNEL)) if use_dilation else mask
 
 
 def _contours(mask: Mask) -> Sequence[Points]:
-    """Outlines ``(k, 1, 2)`` of the mask's blobs and of their holes."""
+    """Return the outlines ``(k, 1, 2)`` of the mask's blobs and of their holes."""
     return cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[-2]
 
 
@@ -181,7 +181,7 @@ def _poly_candidates(prob_map: FloatMap, contours: Sequence[Points]) -> Candidat
 
 
 def _min_area_quads(outlines: Sequence[Points]) -> tuple[NDArray[np.float32], Floats]:
-    """Smallest rotated rectangles ``(n, 4, 2)`` round ``n`` point sets, and their short sides."""
+    """Return the smallest rotated rectangles ``(n, 4, 2)`` and their short sides."""
     rects = [cv2.minAreaRect(outline) for outline in outlines]
     corners = np.array([cv2.boxPoints(rect) for rect in rects], dtype=np.float32)
     short_side_px = np.array([min(rect[1]) for rect in rects], dtype=np.float64)
@@ -189,7 +189,7 @@ def _min_area_quads(outlines: Sequence[Points]) -> tuple[NDArray[np.float32], Fl
 
 
 def _clockwise(corners: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Corners ``(n, 4, 2)`` reordered: top left, top right, bottom right, bottom left.
+    """Reorder corners ``(n, 4, 2)``: top left, top right, bottom right, bottom left.
 
     The two leftmost corners make the left side and the two others the right one; of each
     side the upper corner comes first.
@@ -205,7 +205,7 @@ def _clockwise(corners: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _mean_inside(prob_map: FloatMap, outlines: Sequence[Points]) -> Floats:
-    """Mean of the map inside each outline; what lies over the map's edge is left out."""
+    """Return the mean of the map inside each outline; parts outside the map are left out."""
     scores = np.empty(len(outlines))
     for i, outline in enumerate(outlines):
         x, y, w, h = cv2.boundingRect(outline)
@@ -218,7 +218,7 @@ def _mean_inside(prob_map: FloatMap, outlines: Sequence[Points]) -> Floats:
 
 
 def _unclip(polygons: Sequence[NDArray[np.generic]], unclip_ratio: float) -> list[Points | None]:
-    """Each polygon grown by area * ratio / perimeter; None where it isn't one ring any more."""
+    """Grow each polygon by area * ratio / perimeter; None if it isn't one ring any more."""
     shapes = as_shapely(polygons)
     distances_px = shapely.area(shapes) * unclip_ratio / shapely.length(shapes)
     grown = (offset(p, d) for p, d in zip(polygons, distances_px.tolist(), strict=True))
@@ -228,7 +228,7 @@ def _unclip(polygons: Sequence[NDArray[np.generic]], unclip_ratio: float) -> lis
 def _finish_quads(
     grown: Sequence[Points | None], map_size: tuple[int, int], source_size: tuple[float, float]
 ) -> tuple[NDArray[np.intp], list[Points]]:
-    """Return indices of the polygons that are large enough, and their quads in source pixels."""
+    """Return the indices of polygons that are large enough, and their quads in source px."""
     whole = np.array([i for i, ring in enumerate(grown) if ring is not None], dtype=np.intp)
     quads, short_side_px = _min_area_quads([ring for ring in grown if ring is not None])
     large = short_side_px >= MIN_UNCLIPPED_SIDE_PX
@@ -238,7 +238,7 @@ def _finish_quads(
 def _finish_polys(
     grown: Sequence[Points | None], map_size: tuple[int, int], source_size: tuple[float, float]
 ) -> tuple[NDArray[np.intp], list[Points]]:
-    """As ``_finish_quads``, but keeping the polygons' own points."""
+    """Do the same as ``_finish_quads``, but keep the polygons' own points."""
     kept = {
         i: _to_source(ring, map_size, source_size)
         for i, ring in enumerate(grown)
@@ -252,7 +252,7 @@ def _to_source(
     map_size: tuple[int, int],
     source_size: tuple[float, float],
 ) -> Points:
-    """Points ``(..., 2)`` of the map in whole source pixels, clipped to the source.
+    """Scale points ``(..., 2)`` of the map to whole source pixels, clipped to the source.
 
     The source size is two float64 scalars, as in PaddleOCR's ``shape_list``: quads are then
     multiplied in float64 by numpy 2 and in float32 by numpy 1, which decides how halves round.

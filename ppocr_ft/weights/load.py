@@ -13,7 +13,7 @@ import paddle
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
-from ppocr_ft.models.fold import detect_form, unfold_state
+from ppocr_ft.models.reparameterize import detect_form, to_branches
 from ppocr_ft.weights.arrays import Array, State, at_path
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.files import write_weights
@@ -114,11 +114,11 @@ def _in_form(matched: State, weights: NamedWeights, network: Detector) -> State:
     if own.keys() == weights.own.keys():
         return matched
     shapes = {key: value.shape for key, value in own.items()}
-    unfolded = unfold_state({**weights.own, **matched}, shapes)
+    branches = to_branches({**weights.own, **matched}, shapes)
     layers = tuple(f"{layer}." for layer in rep_layers(matched))
     return {
         key: value
-        for key, value in unfolded.items()
+        for key, value in branches.items()
         if key in matched or (key not in weights.own and key.startswith(layers))
     }
 
@@ -140,7 +140,7 @@ def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object])
         return dict(state)
     with paddle.LazyGuard():  # shapes only: no initial values, no random numbers
         branches = build_architecture(architecture, form="branches").state_dict()
-    return unfold_state(state, {key: tuple(value.shape) for key, value in branches.items()})
+    return to_branches(state, {key: tuple(value.shape) for key, value in branches.items()})
 
 
 def save_trained(network: Detector, path: str | Path, architecture: Mapping[str, object]) -> None:

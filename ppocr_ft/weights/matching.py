@@ -10,7 +10,7 @@ import numpy as np
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import Form
-from ppocr_ft.models.fold import detect_form, fold_state
+from ppocr_ft.models.reparameterize import detect_form, reparameterize
 from ppocr_ft.weights.arrays import Array, State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource
@@ -95,7 +95,7 @@ def name_state(state: State, own: State) -> NamedWeights:
     if (form, own_form) == ("branches", "folded"):
         state = _folded(state)
     elif (form, own_form) == ("folded", "branches"):
-        own = fold_state(own)
+        own = reparameterize(own)
     if all(key.startswith("backbone.") for key in state):
         return NamedWeights(state, own, form, _not_in_a_backbone(state, own), PARTS[:1])
     return NamedWeights(state, own, form)
@@ -113,7 +113,7 @@ def _not_in_a_backbone(state: State, own: State) -> frozenset[str]:
 
 def _folded(state: State) -> State:
     try:
-        return fold_state(state)
+        return reparameterize(state)
     except WeightsError as error:
         raise WeightsError(
             f"{error.message}, so the branches can't be folded; form: branches takes what is there",
@@ -125,7 +125,7 @@ def _name_program(tensors: State, network: Detector, own: State) -> NamedWeights
     order = tensor_order(network)
     layouts: list[tuple[list[str], State]] = [(order, own)]
     if detect_form(own) == "branches":
-        folded = fold_state(own)
+        folded = reparameterize(own)
         layouts.insert(0, (folded_order(order, folded), folded))
     for keys, layout in layouts:
         if has_shapes(tensors, [layout[key] for key in keys]):

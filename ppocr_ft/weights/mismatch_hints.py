@@ -11,7 +11,7 @@ import paddle
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.models.configs import DETECTORS, Form
-from ppocr_ft.models.fold import detect_form
+from ppocr_ft.models.reparameterize import detect_form
 from ppocr_ft.weights.arrays import State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.matching import (

@@ -13,7 +13,7 @@ from ppocr_ft.data.images import EvalSample
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.export.operators import check_operators
 from ppocr_ft.export.parity import compare
-from ppocr_ft.export.place import staged
+from ppocr_ft.export.place import atomic_dir
 from ppocr_ft.export.runtime import open_model
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.weights.sources import released_model_folder
@@ -29,7 +29,7 @@ def filled(folder: Path, *names: str) -> Path:
 def test_a_new_export_takes_an_earlier_ones_place(tmp_path: Path) -> None:
     folder = filled(tmp_path / "model", "inference.pdmodel", "inference.onnx")
     filled(folder / ".cache", "x")
-    with staged(folder) as aside:
+    with atomic_dir(folder) as aside:
         (aside / "inference.json").write_text("new", encoding="utf-8")
         assert (folder / "inference.onnx").read_text(encoding="utf-8") == "old"
     assert [path.name for path in folder.iterdir()] == ["inference.json"]
@@ -41,7 +41,7 @@ def test_what_fails_leaves_nothing(error: type[BaseException], tmp_path: Path) -
     folder = tmp_path / "a" / "b" / "model"
 
     def fail() -> None:
-        with staged(folder) as aside:
+        with atomic_dir(folder) as aside:
             (aside / "inference.json").write_text("half", encoding="utf-8")
             raise error
 
@@ -52,7 +52,7 @@ def test_what_fails_leaves_nothing(error: type[BaseException], tmp_path: Path) -
 
 def test_other_peoples_files_are_not_replaced(tmp_path: Path) -> None:
     folder = filled(tmp_path / "model", "inference.json", "notes.txt")
-    with pytest.raises(ConfigError, match=r"notes\.txt"), staged(folder):
+    with pytest.raises(ConfigError, match=r"notes\.txt"), atomic_dir(folder):
         pytest.fail("it must be known before anything is made")
     assert len(list(folder.iterdir())) == 2
 
@@ -60,7 +60,7 @@ def test_other_peoples_files_are_not_replaced(tmp_path: Path) -> None:
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     place = tmp_path / "model"
     place.write_text("mine", encoding="utf-8")
-    with pytest.raises(ConfigError, match="other things"), staged(place):
+    with pytest.raises(ConfigError, match="other things"), atomic_dir(place):
         pytest.fail("it must be known before anything is made")
 
 

@@ -12,7 +12,7 @@ from ppocr_ft.config import load_config
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory import objects
 from ppocr_ft.models.architecture import build_architecture
-from ppocr_ft.models.fold import detect_form
+from ppocr_ft.models.reparameterize import detect_form
 from ppocr_ft.weights import save_trained
 from tests.support.config_files import CONFIGS
 

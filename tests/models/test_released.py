@@ -14,7 +14,7 @@ import paddle
 import pytest
 
 from ppocr_ft.models.architecture import build_detector
-from ppocr_ft.models.fold import fold_state, unfold_state
+from ppocr_ft.models.reparameterize import reparameterize, to_branches
 from ppocr_ft.weights.tensor_order import tensor_order
 from tests.support import RELEASED_MODELS
 from tests.support.nets_reference import assert_same_maps
@@ -131,9 +131,9 @@ def test_released_weights_in_the_branches_form_give_the_same_maps(
     folded = {key: value.numpy() for key, value in network.state_dict().items()}
     branches = build_detector("PP-OCRv4_mobile_det", form="branches")
     shapes = {key: tuple(value.shape) for key, value in branches.state_dict().items()}
-    unfolded = unfold_state(folded, shapes)
+    unfolded = to_branches(folded, shapes)
     load(branches, unfolded)
     branches.eval()
     assert_same_maps(maps_of(branches, released["real"]), released["maps_real"])
-    for key, value in fold_state(unfolded).items():
+    for key, value in reparameterize(unfolded).items():
         np.testing.assert_allclose(value, folded[key], rtol=1e-6, atol=0, err_msg=key)

@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.models.configs import DETECTORS, Form
-from ppocr_ft.models.fold import fold_state
+from ppocr_ft.models.reparameterize import reparameterize
 from ppocr_ft.weights import (
     CoverageReport,
     load_into,
@@ -39,7 +39,7 @@ V4, V3, SERVER = "PP-OCRv4_mobile_det", "PP-OCRv3_mobile_det", "PP-OCRv4_server_
 State = dict[str, np.ndarray]
 
 BRANCHES = hashed_state(shapes(V4))
-FOLDED = fold_state(BRANCHES)
+FOLDED = reparameterize(BRANCHES)
 LAYER = "backbone.blocks6.1.dw_conv"
 
 
@@ -157,7 +157,7 @@ def test_folded_weights_in_a_branches_network(tmp_path: Path, branches: Detector
     assert report.warnings == (UNFOLDED_WARNING,)
     assert report.form == "folded"
     after = state_of(branches)
-    again = fold_state(after)
+    again = reparameterize(after)
     for key in state.keys() - {f"{LAYER}.reparam_conv.weight"}:
         np.testing.assert_allclose(again[key], FOLDED[key], rtol=1e-6, atol=0, err_msg=key)
     untouched = {k for k in after if "thresh" in k or k.startswith(f"{LAYER}.conv_kxk")}

@@ -18,14 +18,14 @@ from ppocr_ft.export import (
     Formats,
     InferenceSettings,
     Parity,
+    atomic_dir,
     compare,
     open_model,
     resize_rule,
-    staged,
     write_model,
 )
 from ppocr_ft.export.card import Origin, model_card
-from ppocr_ft.export.parity import Judged
+from ppocr_ft.export.parity import TrainedMap
 from ppocr_ft.export.settings import MODEL_NAMES, check_model_name
 from ppocr_ft.export.worker import WorkerFailed
 from ppocr_ft.factory.device import cpu_threads
@@ -93,7 +93,7 @@ def export(
     paddle.set_device("cpu")
     network, coverage = _trained(config)
     images = parity_set(config, parity_images)
-    with staged(folder) as aside:
+    with atomic_dir(folder) as aside:
         parity = _make(config, network, settings, formats, images, aside, bar)
         origin = _origin(config, coverage, aside / TENSORS_FILE)
         _write_json(aside / PARITY_FILE, parity)
@@ -204,7 +204,7 @@ def _make(
         models = {name: open_model(path, cpu_threads(config)) for name, path in written.items()}
     except (WorkerFailed, ConfigError, WeightsError) as error:
         raise ExportRefused(f"the model could not be made: {error}") from None
-    images_with_maps = bar(_judged(config, network, images), len(images), "compare")
+    images_with_maps = bar(_trained_maps(config, network, images), len(images), "compare")
     try:
         parity = compare(images_with_maps, post_process(config), models)
     except ValueError as error:
@@ -220,7 +220,7 @@ def _make(
     return parity
 
 
-def _judged(config: Config, network: Detector, images: ImageSet) -> Iterator[Judged]:
+def _trained_maps(config: Config, network: Detector, images: ImageSet) -> Iterator[TrainedMap]:
     return probability_maps(network, images.samples(), threads=cpu_threads(config))
 
 

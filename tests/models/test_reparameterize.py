@@ -10,7 +10,7 @@ import pytest
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import build_architecture, build_detector
-from ppocr_ft.models.fold import detect_form, fold_state, unfold_state
+from ppocr_ft.models.reparameterize import detect_form, reparameterize, to_branches
 from ppocr_ft.weights.tensor_order import tensor_order
 from tests.support.nets_reference import (
     assert_same_logits,
@@ -51,7 +51,7 @@ def float64() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def folded(hashed: dict[str, np.ndarray]) -> paddle.nn.Layer:
     network = build_detector(DETECTOR, form="folded")
-    load(network, fold_state(hashed))
+    load(network, reparameterize(hashed))
     return network
 
 
@@ -77,7 +77,7 @@ def test_folded_equals_branches_on_hashed_weights(
 @pytest.mark.usefixtures("float64")
 def test_folding_is_exact(hashed: dict[str, np.ndarray], x: np.ndarray) -> None:
     branches, folded = settled(hashed, x.astype(float)), build_detector(DETECTOR, form="folded")
-    state = fold_state(state_of(branches))
+    state = reparameterize(state_of(branches))
     assert {value.dtype for value in state.values()} == {np.dtype("float64")}
     load(folded, state)
     expected = run(branches, x.astype(float), training=False)["maps"]
@@ -89,9 +89,9 @@ def test_folding_is_exact(hashed: dict[str, np.ndarray], x: np.ndarray) -> None:
 @pytest.mark.usefixtures("float64")
 def test_unfolding_is_exact(hashed: dict[str, np.ndarray], x: np.ndarray) -> None:
     branches, folded = build_detector(DETECTOR), build_detector(DETECTOR, form="folded")
-    state = fold_state(state_of(settled(hashed, x.astype(float))))
+    state = reparameterize(state_of(settled(hashed, x.astype(float))))
     load(folded, state)
-    load(branches, unfold_state(state, shapes(DETECTOR)))
+    load(branches, to_branches(state, shapes(DETECTOR)))
     expected = run(folded, x.astype(float), training=False)["maps"]
     found = run(branches, x.astype(float), training=False)["maps"]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
@@ -99,13 +99,13 @@ def test_unfolding_is_exact(hashed: dict[str, np.ndarray], x: np.ndarray) -> Non
 
 def test_unfolded_equals_folded(folded: paddle.nn.Layer, x: np.ndarray) -> None:
     network = build_detector(DETECTOR)
-    load(network, unfold_state(state_of(folded), shapes(DETECTOR)))
+    load(network, to_branches(state_of(folded), shapes(DETECTOR)))
     assert_same_logits(network, folded, x)
 
 
 def test_folding_undoes_unfolding(folded: paddle.nn.Layer) -> None:
     state = state_of(folded)
-    again = fold_state(unfold_state(state, shapes(DETECTOR)))
+    again = reparameterize(to_branches(state, shapes(DETECTOR)))
     assert again.keys() == state.keys()
     for key, value in state.items():
         np.testing.assert_allclose(again[key], value, rtol=1e-6, atol=0, err_msg=key)
@@ -113,7 +113,7 @@ def test_folding_undoes_unfolding(folded: paddle.nn.Layer) -> None:
 
 def test_unfolded_branches_can_learn(folded: paddle.nn.Layer, x: np.ndarray) -> None:
     network = build_detector(DETECTOR)
-    load(network, unfold_state(state_of(folded), shapes(DETECTOR)))
+    load(network, to_branches(state_of(folded), shapes(DETECTOR)))
     network.train()
     network(paddle.to_tensor(x))["maps"].square().sum().backward()
     for branch in ("conv_kxk.0.bn", "conv_kxk.3.bn", "conv_1x1.bn", "identity"):
@@ -129,7 +129,7 @@ def test_other_shapes_of_branches(x: np.ndarray) -> None:
         "Head": {"name": "DBHead"},
     }
     branches, folded = (build_architecture(architecture, form) for form in ("branches", "folded"))
-    load(folded, fold_state(state_of(branches)))
+    load(folded, reparameterize(state_of(branches)))
     assert_same_logits(folded, branches, x)
 
 
@@ -142,7 +142,7 @@ def test_identity_branch_alone_is_a_unit_kernel(hashed: dict[str, np.ndarray], l
     scale = hashed[f"{layer}.identity.weight"] / np.sqrt(
         hashed[f"{layer}.identity._variance"] + 1e-5
     )
-    kernel = fold_state(state)[f"{layer}.reparam_conv.weight"]
+    kernel = reparameterize(state)[f"{layer}.reparam_conv.weight"]
     centre = kernel[:, :, kernel.shape[2] // 2, kernel.shape[3] // 2]
     expected = scale[:, None] if layer == DEPTHWISE else np.diag(scale)
     np.testing.assert_allclose(centre, expected, rtol=1e-6, atol=0)
@@ -151,13 +151,13 @@ def test_identity_branch_alone_is_a_unit_kernel(hashed: dict[str, np.ndarray], l
 
 def test_folding_leaves_its_input_alone(hashed: dict[str, np.ndarray]) -> None:
     before = {key: value.copy() for key, value in hashed.items()}
-    fold_state(hashed)
+    reparameterize(hashed)
     assert before.keys() == hashed.keys()
     assert all(np.array_equal(before[key], hashed[key]) for key in before)
 
 
 def test_stride_2_loses_the_affine_block_it_never_used(hashed: dict[str, np.ndarray]) -> None:
-    folded = fold_state(hashed)
+    folded = reparameterize(hashed)
     assert f"{STRIDED}.act.lab.scale" in hashed
     assert f"{STRIDED}.act.lab.scale" not in folded
     assert f"{DEPTHWISE}.act.lab.scale" in folded
@@ -188,7 +188,7 @@ def test_detect_form(keys: list[str], form: str | None) -> None:
 def test_folding_names_a_missing_tensor(hashed: dict[str, np.ndarray], key: str) -> None:
     state = {name: value for name, value in hashed.items() if name != key}
     with pytest.raises(WeightsError, match="is missing") as caught:
-        fold_state(state)
+        reparameterize(state)
     assert caught.value.key == key
 
 
@@ -206,7 +206,7 @@ def test_folding_names_a_wrong_shape(
 ) -> None:
     state = {**hashed, key: np.zeros(shape, np.float32)}
     with pytest.raises(WeightsError, match="has shape") as caught:
-        fold_state(state)
+        reparameterize(state)
     assert caught.value.key == key
 
 
@@ -227,7 +227,7 @@ def test_unfolding_names_the_faulty_tensor(
     if value is not None:
         state[key] = value
     with pytest.raises(WeightsError, match=message) as caught:
-        unfold_state(state, shapes(DETECTOR))
+        to_branches(state, shapes(DETECTOR))
     assert caught.value.key == key
 
 

@@ -1,12 +1,12 @@
-"""PPLCNetV3's two forms, converted as state dicts of numpy arrays.
+"""Conversion of PPLCNetV3 between its two forms, as state dicts of numpy arrays.
 
-A re-parameterised layer L (``backbone.blocks2.0.dw_conv``) has these keys:
+A layer L with two forms (``backbone.blocks2.0.dw_conv``) has these keys:
 
 - branches: ``L.conv_kxk.<i>.{conv,bn}.*``, ``L.conv_1x1.{conv,bn}.*``, ``L.identity.*``;
-- folded: ``L.reparam_conv.{weight,bias}``.
+- folded (reparameterized): ``L.reparam_conv.{weight,bias}``.
 
-All else is the same in both, but that the affine block which layers of stride 2 never use,
-``L.act.lab.*``, is in the branches form only.
+All other keys are the same in both, except ``L.act.lab.*``, the affine block that layers of stride
+2 have but never use: it is in the branches form only.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _UNUSED = (".act.lab.scale", ".act.lab.bias")
 
 
 def detect_form(keys: Iterable[str]) -> Form | None:
-    """Return the form of a state dict or its keys; None where no layer is re-parameterised."""
+    """Return the form of a state dict (or its keys); None if no layer has two forms."""
     names = list(keys)
     if any(name.endswith(_FIRST_KERNEL) for name in names):
         return "branches"
@@ -44,19 +44,20 @@ def detect_form(keys: Iterable[str]) -> Form | None:
     return None
 
 
-def fold_state(state: State) -> dict[str, Array]:
-    """Branches form -> folded form: the same function in eval mode.
+def reparameterize(state: State) -> dict[str, Array]:
+    """Convert the branches form to the folded form: the same function in eval mode.
 
     A batch norm after a convolution is a scale and an offset, so each branch is one convolution;
     kernels of one size and place add up. Summed in float64, returned in the kernels' dtype. Keys
-    outside of re-parameterised layers pass unchanged. Source: Ding et al., RepVGG, 2021.
+    of other layers stay unchanged. Source: Ding et al., RepVGG, 2021.
 
-    Raises WeightsError, naming the key, where a layer's tensor is missing.
+    Raises:
+        WeightsError: a layer's tensor is missing; it names the key.
     """
     layers = _layers(state)
     folded = {key: value for key, value in state.items() if _layer_of(key) not in layers}
     for layer in layers:
-        kernel, bias = _fold_layer(state, layer)
+        kernel, bias = _reparameterize_layer(state, layer)
         folded[f"{layer}.reparam_conv.weight"] = kernel
         folded[f"{layer}.reparam_conv.bias"] = bias
         if _is_strided(state, layer):
@@ -65,27 +66,28 @@ def fold_state(state: State) -> dict[str, Array]:
     return folded
 
 
-def unfold_state(folded: State, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-    """Folded form -> branches form, with the keys and shapes of a branches network.
+def to_branches(folded: State, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Convert the folded form to the branches form, with the keys and shapes of a branches network.
 
-    The first k x k branch holds the kernel under a batch norm that is the identity; the others
-    are switched off by a scale of 0 but keep live kernels, so that training can switch them on.
+    The first k x k branch holds the kernel under a batch norm that is the identity; the others are
+    switched off by a scale of 0 but keep kernels other than 0, so that training can switch them on.
     The result equals the folded network in eval mode. While training, batch norm uses the batch's
-    own statistics, to which these values don't belong: the folded form is the one to train on.
+    own statistics, to which these values don't belong: train the folded form instead.
 
-    Raises WeightsError, naming the key, for a tensor that ``folded`` lacks or that ``shapes``
-    has no place for, and for a wrong shape.
+    Raises:
+        WeightsError: ``folded`` lacks a tensor, has one that ``shapes`` has no place for, or one of
+            a wrong shape; it names the key.
     """
     layers = _layers(shapes)
-    unfolded = {key: _unfold_tensor(folded, key, layers) for key in shapes}
-    for key, value in unfolded.items():
+    branches = {key: _tensor_of_branches(folded, key, layers) for key in shapes}
+    for key, value in branches.items():
         if value.shape != tuple(shapes[key]):
             raise WeightsError(f"has shape {value.shape}, not {tuple(shapes[key])}", key=key)
     used = {f"{layer}.reparam_conv.{leaf}" for layer in layers for leaf in ("weight", "bias")}
     for key in folded:
         if key not in shapes and key not in used:
             raise WeightsError("has no place in the branches form", key=key)
-    return unfolded
+    return branches
 
 
 def _layers(keys: Iterable[str]) -> list[str]:
@@ -114,7 +116,7 @@ def _kernel(state: State, key: str) -> Array:
     return kernel
 
 
-def _fold_layer(state: State, layer: str) -> tuple[Array, Array]:
+def _reparameterize_layer(state: State, layer: str) -> tuple[Array, Array]:
     """Return a layer's kernel (out, in / groups, k, k) and bias (out,)."""
     first = _kernel(state, layer + _FIRST_KERNEL)
     kernel = np.zeros(first.shape, np.float64)
@@ -133,7 +135,7 @@ def _branches(state: State, layer: str) -> list[str]:
 
 
 def _taps(state: State, layer: str, branch: str, shape: tuple[int, ...]) -> tuple[Array, str]:
-    """Return a branch's convolution as a kernel of ``shape``, and its batch norm's prefix."""
+    """Return a branch's kernel in ``shape``, and the prefix of its batch norm's keys."""
     prefix = f"{layer}.{branch}"
     if branch == "identity":
         return _padded(_identity_taps(*shape[:2]), shape), prefix
@@ -144,14 +146,14 @@ def _taps(state: State, layer: str, branch: str, shape: tuple[int, ...]) -> tupl
 
 
 def _padded(point: Array, shape: tuple[int, ...]) -> Array:
-    """(out, in / groups) taps at the centre of a k x k kernel of zeros."""
+    """Put (out, in / groups) taps at the centre of a k x k kernel of zeros."""
     kernel = np.zeros(shape, np.float64)
     kernel[:, :, shape[2] // 2, shape[3] // 2] = point
     return kernel
 
 
 def _scale_and_offset(state: State, norm: str, channels: int) -> tuple[Array, Array]:
-    """Batch norm in eval mode as y = scale * x + offset, float64."""
+    """Return batch norm in eval mode as y = scale * x + offset, float64."""
     weight, bias, mean, variance = (
         _get(state, f"{norm}.{leaf}", (channels,)).astype(np.float64)
         for leaf in ("weight", "bias", "_mean", "_variance")
@@ -161,7 +163,7 @@ def _scale_and_offset(state: State, norm: str, channels: int) -> tuple[Array, Ar
 
 
 def _identity_taps(channels: int, channels_per_group: int) -> Array:
-    """(channels, channels_per_group): 1 where output channel and input channel are the same."""
+    """Return (channels, channels_per_group): 1 if output channel and input channel are the same."""
     taps = np.zeros((channels, channels_per_group))
     rows = np.arange(channels)
     taps[rows, rows % channels_per_group] = 1
@@ -169,14 +171,18 @@ def _identity_taps(channels: int, channels_per_group: int) -> Array:
 
 
 def _is_strided(state: State, layer: str) -> bool:
-    """PPLCNetV3 has an identity branch wherever channels and size stay; else the size does not."""
+    """Return whether the layer has a stride of 2.
+
+    PPLCNetV3 has an identity branch in every layer that keeps channels and size; a layer with equal
+    channels and no identity changes the size.
+    """
     out_channels, in_per_group = _get(state, layer + _FIRST_KERNEL).shape[:2]
     in_channels = out_channels if in_per_group == 1 else in_per_group  # depthwise or dense
     return in_channels == out_channels and f"{layer}.identity.weight" not in state
 
 
-def _unfold_tensor(folded: State, key: str, layers: list[str]) -> Array:
-    """Return the value of one key of the branches form."""
+def _tensor_of_branches(folded: State, key: str, layers: list[str]) -> Array:
+    """Return the tensor of one key of the branches form."""
     if key in folded:
         return folded[key]
     match = _BRANCH_KEY.fullmatch(key)
