@@ -1,4 +1,4 @@
-"""What the documentation says of a section's keys, read from their declaration."""
+"""The documentation of a section's keys, read from their declaration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PLAIN = {bool: "true or false", int: "whole number", float: "number", str: "tex
 
 @dataclass(frozen=True)
 class Key:
-    """One row: ``values`` are type and limits in words, ``default`` is empty where one is needed.
+    """One row: ``values`` are type and limits in words; ``default`` is empty if a value is needed.
 
     ``meaning`` is one line with the unit.
     """
@@ -52,7 +52,7 @@ def _plain(value: object) -> object:
 
 
 def _attribute_docstrings(section: type[Section]) -> dict[str, str]:
-    """Return the texts that stand below a class's fields, each as one line."""
+    """Return the docstrings below a class's fields, each as one line."""
     texts: dict[str, str] = {}
     for kind in reversed(section.__mro__):
         if not issubclass(kind, Section) or kind is Section:
@@ -75,7 +75,7 @@ def _below_fields(body: list[ast.stmt]) -> Iterable[tuple[str, str]]:
 
 
 def values_in_words(hint: Any, limits: tuple[object, ...] = ()) -> str:
-    """Return which values a key of this type takes: ``number, 0 to 1``."""
+    """Return which values a key of this type accepts: ``number, 0 to 1``."""
     origin, members = get_origin(hint), get_args(hint)
     if origin is Annotated:
         choice = next((meta for meta in hint.__metadata__ if isinstance(meta, Choice)), None)

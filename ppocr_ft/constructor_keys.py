@@ -1,4 +1,4 @@
-"""How a part that a YAML names declares its keys: once, at its constructor.
+"""The keys of a part that a YAML names, declared once: at its constructor.
 
 The constructor's signature gives names, types, limits and defaults, the ``Args:`` of its
 docstring the meanings. ``schema_of`` makes the config's section of it, ``checked_by`` checks what
@@ -35,9 +35,9 @@ def schema_of(
     """Return the section whose keys are a constructor's parameters.
 
     ``*args`` and ``**kwargs`` are no keys, nor are the names in ``leave_out``, which code gives.
-    ``check`` is called with a section whose values are right each by itself, and raises
-    ValueError where they don't go together, or ConfigError to name the key. ``documented``: whether
-    each key needs a meaning.
+    ``check`` is called with a section whose values are each right alone, and raises ValueError if
+    they don't fit together, or ConfigError to name the key. ``documented``: whether each key needs
+    a meaning.
 
     Raises:
         TypeError: a parameter has no type, or no line under ``Args:`` in the docstring.
@@ -88,7 +88,7 @@ def _after(check: Callable[[Any], None]) -> Callable[[SectionKind], SectionKind]
 
 
 def _meanings(docstring: str | None) -> dict[str, str] | None:
-    """Return the entries under ``Args:``, each as one line; None where there is no docstring."""
+    """Return the entries under ``Args:``, each as one line; None without a docstring."""
     if docstring is None:
         return None
     block = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)*)", docstring, re.MULTILINE)
@@ -136,7 +136,7 @@ def _dotted(place: tuple[str | int, ...]) -> str:
 def checked_by(kind: Constructor, section: type[Section]) -> Constructor:
     """Make a class check its constructor's arguments by ``section``, which is made from it.
 
-    The constructor gets each value as the section has read it: a list as a tuple, say.
+    The constructor gets each value as the section has read it: for example a list as a tuple.
     """
     if not section.model_fields:
         return kind
@@ -160,7 +160,7 @@ def checked_by(kind: Constructor, section: type[Section]) -> Constructor:
 def checked(kind: Constructor) -> Constructor:
     """Make a class check its constructor's arguments by their annotated types.
 
-    A method ``check_keys(section)`` may refuse values that don't go together.
+    A method ``check_keys(section)`` may refuse values that don't fit together.
     """
     check = getattr(kind, "check_keys", None)
     return checked_by(kind, schema_of(kind, Section, check, documented=False))

@@ -1,4 +1,4 @@
-"""What keys are declared with: types with their limits, sections, and a choice by name.
+"""The means to declare keys: types with their limits, sections, and a choice by name.
 
 ``constructor_keys`` makes a section of a constructor.
 """
@@ -90,7 +90,7 @@ Range = Annotated[Rising[Item], BeforeValidator(_same_twice)]
 
 @dataclass(frozen=True)
 class OneOf:
-    """One of ``names``: a ``Literal`` whose choices stand in a table elsewhere."""
+    """One of ``names``: a ``Literal`` whose choices are in a table elsewhere."""
 
     names: tuple[str, ...]
 
@@ -101,19 +101,19 @@ class OneOf:
 
 
 def one_as_list(value: object) -> object:
-    """Return a single text as a list of one; PaddleOCR takes either."""
+    """Return a single text as a list of one; PaddleOCR accepts either."""
     return (value,) if isinstance(value, str) else value
 
 
 def empty_as_defaults(value: object) -> object:
-    """Read ``args:`` with nothing behind it as ``args: {}``."""
+    """Read ``args:`` without a value as ``args: {}``."""
     return {} if value is None else value
 
 
 class Section(BaseModel):
     """A part of a config: unknown keys and values of another type are faults, values don't change.
 
-    ``NO_EFFECT`` are PaddleOCR's keys that are let pass with a warning; each says why.
+    ``NO_EFFECT`` are PaddleOCR's keys that are accepted with a warning, with the reason for each.
     """
 
     model_config = ConfigDict(
@@ -152,11 +152,11 @@ def without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """One of several sections; which, says the value of ``by``.
+    """One of several sections, chosen by the value of the key ``by``.
 
     With ``by`` empty the value is a mapping of one name to its arguments, as PaddleOCR writes
     operators: ``MakeShrinkMap: {shrink_ratio: 0.4}``. ``what`` is the word for messages.
-    ``table`` may grow later. ``may_stand_alone``: in the place of a list of them.
+    ``table`` may grow later. ``may_stand_alone``: one value may replace a list of them.
     """
 
     what: str
@@ -166,15 +166,15 @@ class Choice:
 
     @property
     def names(self) -> list[str]:
-        """Those to choose from."""
+        """The names to choose from."""
         return list(self.table)
 
     def spelled_out(self, value: object) -> object:
-        """Return a value in full, where it may be written in short."""
+        """Return the full form of a value that may be written in short."""
         return value
 
     def name_of(self, value: object) -> str | None:
-        """Return the name that ``value`` gives, whether it is known or not; None: it gives none."""
+        """Return the name that ``value`` gives, known or not; None if it gives none."""
         if isinstance(value, Section):
             return next((name for name, kind in self.table.items() if type(value) is kind), None)
         if not isinstance(value, dict):
@@ -183,18 +183,18 @@ class Choice:
         return name if isinstance(name, str) and (self.by or len(value) == 1) else None
 
     def refusal(self, value: object) -> str:
-        """Return what to say of a value that gives no known name."""
+        """Return the message for a value that gives no known name."""
         name = self.name_of(value)
         if name is not None:
             return f"unknown {self.what} {name!r}{suggest(name, self.names)}"
         if not self.by:
             return self._no_single_name(value)
-        known = ", ".join(sorted(self.names))
+        names = ", ".join(sorted(self.names))
         if not isinstance(value, dict):
-            return f"found {show(value)}, expected keys, first of all {self.by}: one of {known}"
+            return f"found {show(value)}, expected keys, first of all {self.by}: one of {names}"
         if self.by not in value:
-            return f"missing; expected one of {known}"
-        return f"found {show(value[self.by])}, expected one of {known}"
+            return f"missing; expected one of {names}"
+        return f"found {show(value[self.by])}, expected one of {names}"
 
     def _no_single_name(self, value: object) -> str:
         if isinstance(value, dict) and len(value) > 1:
@@ -210,7 +210,7 @@ class Choice:
     def _read(self, value: object) -> Section:
         """Read ``value`` as the section of its name.
 
-        Faults are placed as in the data: below the name where that is a key itself.
+        Faults have their place in the data: below the name if that is a key itself.
         """
         name = self.name_of(value)
         if name is None or name not in self.table:

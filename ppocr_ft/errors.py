@@ -8,7 +8,7 @@ from typing import Literal
 
 
 class UserInputError(ValueError):
-    """Wrong input: a message, and where it stands.
+    """Wrong input: a message, and its place.
 
     ``path`` is the file, ``key`` the config key (``Train.dataset.data_dir``), ``line`` the
     1-based line; each may be None. ``str(error)`` reads ``path:line: key: message``.
@@ -58,10 +58,10 @@ class WeightsError(UserInputError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found, an ``issue`` of ``tools/check.py --json``.
+    """One result of a check, an ``issue`` of ``tools/check.py --json``.
 
-    ``rule`` is its name, as ``image-missing``; an ``error`` is what training can't use. ``file``
-    and the 1-based ``line`` say where, None where there is no such place; ``remedy`` what to do.
+    ``rule`` is its name, such as ``image-missing``; with an ``error`` training is impossible.
+    ``file`` and the 1-based ``line`` are None if there is no such place; ``remedy`` is what to do.
     """
 
     rule: str

@@ -1,4 +1,4 @@
-"""Words for users: the nearest known name, values as YAML writes them, and pydantic's findings.
+"""Texts for users: the nearest known name, values as YAML writes them, and pydantic's findings.
 
 Each finding says what was found and what would be right.
 """
@@ -15,24 +15,24 @@ MAX_SHOWN_CHARS = 60
 MAX_LISTED_NAMES = 16
 
 
-def suggest(word: str, known: Collection[str], unlisted: Collection[str] = ()) -> str:
-    """Return ``; did you mean 'shrink_ratio'?``, or all ``known`` names where none is near.
+def suggest(word: str, names: Collection[str], unlisted: Collection[str] = ()) -> str:
+    """Return ``; did you mean 'shrink_ratio'?``, or all ``names`` if none is near.
 
     ``unlisted`` names are guessed too, but not listed.
     """
-    near = nearest(word, (*known, *unlisted))
+    near = nearest(word, (*names, *unlisted))
     if near is not None:
         return f"; did you mean {near!r}?"
-    if not known:
+    if not names:
         return "; none is known here"
-    if len(known) <= MAX_LISTED_NAMES:
-        return f"; known: {', '.join(sorted(known))}"
+    if len(names) <= MAX_LISTED_NAMES:
+        return f"; known: {', '.join(sorted(names))}"
     return ""
 
 
-def nearest(word: str, known: Collection[str]) -> str | None:
-    """Return the known name that ``suggest`` would name."""
-    by_folded = {name.casefold(): name for name in known}
+def nearest(word: str, names: Collection[str]) -> str | None:
+    """Return the one of ``names`` that ``suggest`` would name."""
+    by_folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
     return by_folded[near[0]] if near else None
 
@@ -60,9 +60,9 @@ def describe(details: ErrorDetails) -> str:
 
 
 def is_telling(details: ErrorDetails) -> bool:
-    """Tell whether a finding says anything.
+    """Return whether a finding says anything.
 
-    Pydantic also finds a list too short whose items are wrong.
+    Pydantic also reports a list as too short if only its items are wrong.
     """
     context = details.get("ctx", {})
     if details["type"] != "too_short":
@@ -72,23 +72,23 @@ def is_telling(details: ErrorDetails) -> bool:
 
 def _expected(words: str) -> Callable[[ErrorDetails], str]:
     def describe(details: ErrorDetails) -> str:
-        found = details["input"]
-        if found is None:
+        value = details["input"]
+        if value is None:
             return f"is empty, expected {words}"
-        return f"found {show(found)}, expected {words}{_quote_hint(found, words)}"
+        return f"found {show(value)}, expected {words}{_quote_hint(value, words)}"
 
     return describe
 
 
-def _quote_hint(found: object, words: str) -> str:
-    if not isinstance(found, str):
+def _quote_hint(value: object, words: str) -> str:
+    if not isinstance(value, str):
         return ""
     patterns = {
         "a whole number": r"[-+]?\d+",
         "a number": r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?",
         "true or false": r"(?i:true|false)",
     }
-    quoted = words in patterns and re.fullmatch(patterns[words], found)
+    quoted = words in patterns and re.fullmatch(patterns[words], value)
     return "; take the quotes away" if quoted else ""
 
 
@@ -102,13 +102,13 @@ def _bound(template: str, name: str) -> Callable[[ErrorDetails], str]:
 
 def _one_of(details: ErrorDetails) -> str:
     expected = str(details.get("ctx", {})["expected"])
-    found = details["input"]
+    value = details["input"]
     choices = expected.replace(" or ", ", ").replace("'", "").split(", ")
-    near = nearest(found, choices) if isinstance(found, str) else None
+    near = nearest(value, choices) if isinstance(value, str) else None
     hint = f"; did you mean {near!r}?" if near else ""
     words = f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
     words = words.replace("True", "true").replace("False", "false")
-    return f"found {show(found)}, expected {words}{hint}"
+    return f"found {show(value)}, expected {words}{hint}"
 
 
 def _length(details: ErrorDetails) -> str:

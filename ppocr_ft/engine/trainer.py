@@ -27,7 +27,7 @@ from ppocr_ft.engine.train_step import (
     train_step,
 )
 from ppocr_ft.errors import DataError
-from ppocr_ft.optim.rates import Rates
+from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.utils.timing import Stopwatch
 
 MAX_SKIPPED_IN_ROW = 3
@@ -68,7 +68,7 @@ class Trainer:
     state: TrainState
     feed: Feed
     loss: LossFunction
-    rate: Rates
+    rate: LrSchedules
     epochs: int
     callbacks: Sequence[Callback] = ()
     precision: Precision = field(default_factory=Precision)

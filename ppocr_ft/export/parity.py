@@ -134,8 +134,8 @@ def compare(
     Raises:
         ValueError: there is no image.
     """
-    trained = _Tally()
-    tallies = {name: _Tally() for name in models}
+    trained = _BoxTally()
+    tallies = {name: _BoxTally() for name in models}
     results = {
         name: ParityResult(same_post_process=model.settings.post_process == post_process)
         for name, model in models.items()
@@ -153,7 +153,7 @@ def compare(
     return Parity(trained.images, trained.boxes, trained.rates(), results)
 
 
-class _Tally:
+class _BoxTally:
     """Boxes and rates over images."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Which device a run is on, and in what precision."""
+"""The device and the precision of a run."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ppocr_ft.utils.system import cores
 
 
 def device(config: Config, team: Team = ALONE) -> str:
-    """Choose the device; in a ``team`` the launcher has.
+    """Choose the device; in a ``team`` the launcher's.
 
-    Returns a line that says which, and what it makes of the config.
+    Returns a line that names it and says how it changes the meaning of the config.
 
     Raises:
         ConfigError: the launcher started the processes for cards, Global.use_gpu is false.
     """
     section = config.Global
-    each = f" for each of {team.size} processes" if team.size > 1 else ""
+    per_process = f" for each of {team.size} processes" if team.size > 1 else ""
     if _has_card(team):
         if section.use_gpu:
             paddle.set_device("gpu")
-            return f"device: {paddle.device.cuda.get_device_name()}{each}"
+            return f"device: {paddle.device.cuda.get_device_name()}{per_process}"
         if team.size > 1:
             raise ConfigError(
                 "is false, but the processes were started for cards; start them with "
@@ -45,7 +45,7 @@ def device(config: Config, team: Team = ALONE) -> str:
         remarks.append(f"Global.use_gpu is true, but {why}")
     if section.use_amp:
         remarks.append("Global.use_amp has no effect: Paddle's mixed precision needs a card")
-    return f"device: CPU{each}" + (f" ({'; '.join(remarks)})" if remarks else "")
+    return f"device: CPU{per_process}" + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
 def _has_card(team: Team) -> bool:
@@ -55,20 +55,20 @@ def _has_card(team: Team) -> bool:
 
 
 def cpu_threads(config: Config) -> int:
-    """How many threads take images through the network; 1 on a card."""
+    """Return the number of threads that take images through the network; 1 on a card."""
     if paddle.get_device() != "cpu":
         return 1
     return config.Global.cpu_threads or cores()
 
 
 def passes(config: Config) -> Callable[[Detector], Forward]:
-    """How training takes images through a network: in one piece, or in threads side by side."""
+    """Return how training takes images through a network: in one piece, or in several threads."""
     threads = min(cpu_threads(config), config.Train.loader.batch_size_per_card)
     return partial(SideBySide, threads=threads) if threads > 1 else whole
 
 
 def precision(config: Config) -> Precision:
-    """Mixed precision where the chosen device has it; float16 scales its loss."""
+    """Return mixed precision if the chosen device supports it; float16 scales its loss."""
     section = config.Global
     if not section.use_amp or paddle.get_device() == "cpu":
         return Precision()

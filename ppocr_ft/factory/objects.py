@@ -33,9 +33,10 @@ LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
 
 
 def network(config: Config) -> tuple[Detector, CoverageReport]:
-    """The detector to run, with its weights: ``Global.checkpoints``, else ``pretrained_model``.
+    """Build the detector to run, with its weights.
 
-    With ``Global.form: auto`` it is folded, the faster of two forms that give the same maps.
+    They are those of ``Global.checkpoints``, else of ``pretrained_model``. With
+    ``Global.form: auto`` it is folded, the faster of two forms that give the same maps.
 
     Raises:
         WeightsError: they can't be read, or fill too little of the network.
@@ -53,18 +54,18 @@ def network(config: Config) -> tuple[Detector, CoverageReport]:
 
 def _loaded(config: Config, source: WeightsSource, form: Form) -> tuple[Detector, CoverageReport]:
     paddle.seed(config.Global.seed)
-    made = build_architecture(config.Architecture.arguments(), form=form)
+    detector = build_architecture(config.Architecture.arguments(), form=form)
     least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
-    return made, load_into(made, source, min_coverage=least)
+    return detector, load_into(detector, source, min_coverage=least)
 
 
 def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
-    """What a training starts from: the weights that ``network`` takes, or random ones if none.
+    """Build the network at the start of training: the weights of ``network``, or random ones.
 
-    With ``Global.form: auto`` it has the form that the weights come in.
+    With ``Global.form: auto`` it has the form of the weights.
 
     Raises:
-        WeightsError: as ``network``.
+        WeightsError: for the reasons of ``network``.
     """
     where = config.Global.checkpoints or config.Global.pretrained_model
     if where is not None:
@@ -78,23 +79,25 @@ def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
 def operators(
     dataset: Dataset, leave_out: Iterable[str] = (), epoch_num: int | None = None
 ) -> list[Operator]:
-    """The data set's operators, in their order; ``epoch_num`` is how long a shrink ramp is that
-    has no length of its own."""
+    """Return the data set's operators, in their order.
+
+    ``epoch_num`` is the length of a shrink ramp without a length of its own.
+    """
     chosen = [item for item in dataset.transforms if item.name not in set(leave_out)]
-    made = []
+    operators = []
     for item in chosen:
         run = {"epoch_num": epoch_num} if item.is_a(ShrinkScheduled) else {}
-        made.append(item.build(**run))
-    return made
+        operators.append(item.build(**run))
+    return operators
 
 
 def data_set(
     dataset: Dataset, seed: int, *, replace_bad: bool, epoch_num: int | None = None
 ) -> SimpleDataSet:
-    """The data set of a config; ``sample`` names the one that comes with the package.
+    """Return the data set of a config; ``sample`` names the one that comes with the package.
 
     Raises:
-        DataError: no label line can be used; it lists what is wrong with each.
+        DataError: no label line can be used; it says of each what is wrong.
     """
     names, folder = [Path(name) for name in dataset.label_file_list], Path(dataset.data_dir)
     if dataset.is_sample:
@@ -113,7 +116,7 @@ def data_set(
 
 
 def eval_data(config: Config) -> ImageSet:
-    """The labelled images of ``Eval``.
+    """Return the labelled images of ``Eval``.
 
     Raises:
         DataError: none of them can be used.
@@ -124,10 +127,10 @@ def eval_data(config: Config) -> ImageSet:
 
 
 def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:
-    """Images by files, folders or patterns, prepared as ``Eval`` prepares its own.
+    """Return images by files, folders or patterns, prepared as ``Eval`` prepares its own.
 
     Raises:
-        DataError: naming every pattern that no image fits.
+        DataError: naming every pattern that no image matches.
     """
     paths = find_images(patterns)
     chain = operators(config.Eval.dataset, leave_out=LABEL_OPERATORS)
@@ -141,7 +144,7 @@ def post_process(config: Config) -> DBPostProcess:
 def evaluate(
     config: Config, detector: Detector, samples: Iterable[EvalSample]
 ) -> evaluation.EvalReport:
-    """Evaluate on ``eval_data(config).samples()``, with a progress bar around it if you like."""
+    """Evaluate on samples of ``eval_data(config)``, which a progress bar may wrap."""
     return evaluation.evaluate(
         detector,
         samples,
@@ -157,7 +160,7 @@ def predict(
     samples: Iterable[EvalSample],
     batch_size: int | None = None,
 ) -> Iterator[tuple[str, ImageBoxes]]:
-    """Yield each image's path and boxes; ``batch_size`` goes before the config's for Eval."""
+    """Yield each image's path and boxes; ``batch_size`` overrides the config's for Eval."""
     records = evaluation.eval_records(
         detector,
         samples,

@@ -10,8 +10,8 @@ from ppocr_ft.factory.param_groups import fresh_layers, param_groups
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
 from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
-from ppocr_ft.optim.plateau import Evaluated, Plateau
-from ppocr_ft.optim.rates import Rates
+from ppocr_ft.optim.plateau import Evaluated, ReduceOnPlateau
+from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.optim.schedules import (
     Constant,
     Cosine,
@@ -49,12 +49,11 @@ def learning_rate(
     *,
     world_size: int = 1,
     evaluations: Callable[[], Sequence[Evaluated]] = tuple,
-) -> Rates:
-    """Step 0, 1, ... to the learning rates.
+) -> LrSchedules:
+    """Return the learning rates of step 0, 1, ...
 
-    Args:
-        world_size: cards, for ``scale_lr``.
-        evaluations: those of the run so far, for ReduceLROnPlateau.
+    ``world_size`` is the number of cards, for ``scale_lr``; ``evaluations`` are those of the run
+    so far, for ReduceLROnPlateau.
 
     Raises:
         ConfigError: milestones beyond the run, naming the key.
@@ -68,7 +67,7 @@ def learning_rate(
     biases = None
     if warms_biases_apart(config.Optimizer):
         biases = with_warmup(main, warmup, delay, _bias_start(lr) * scale)
-    return Rates(weights, biases, _remark(config, world_size))
+    return LrSchedules(weights, biases, _remark(config, world_size))
 
 
 def warmup_steps(config: Config, steps_per_epoch: int) -> int:
@@ -79,19 +78,19 @@ def warmup_steps(config: Config, steps_per_epoch: int) -> int:
 
 
 def warms_biases_apart(section: OptimizerSection) -> bool:
-    """Whether biases have a warm-up of their own: by default with Momentum alone (see Rates)."""
+    """Return whether biases have their own warm-up: by default only with Momentum."""
     lr = section.lr
-    wanted = section.name == "Momentum" if lr.warmup_bias_lr is None else True
-    return wanted and lr.has_warmup and _bias_start(lr) != lr.warmup_start_lr
+    warms_biases = section.name == "Momentum" if lr.warmup_bias_lr is None else True
+    return warms_biases and lr.has_warmup and _bias_start(lr) != lr.warmup_start_lr
 
 
 def _bias_start(lr: LearningRate) -> float:
-    own = lr.warmup_bias_lr
-    return BIAS_WARMUP_FACTOR * lr.highest()[1] if own is None else own
+    start = lr.warmup_bias_lr
+    return BIAS_WARMUP_FACTOR * lr.highest()[1] if start is None else start
 
 
 def _delay(name: str, warmup: int, steps_per_epoch: int) -> int | None:
-    """By how many steps the warm-up moves the schedule back; None: by its own."""
+    """Return the number of steps that the warm-up delays the schedule; None: its own length."""
     if name in BY_EPOCH:
         return whole_epochs(warmup, steps_per_epoch)
     return 0 if name == PLATEAU else None  # whose epochs are those of the evaluations
@@ -120,7 +119,7 @@ def _main_schedule(
 
 
 def _factors(lr: LearningRate, total: int, steps_per_epoch: int, epochs: int) -> Schedule:
-    """Of a schedule that starts at learning_rate."""
+    """Return a schedule that starts at factor 1, by its name."""
     base = lr.learning_rate or 0.0
     min_ratio, end_ratio = (lr.min_lr or 0.0) / base, (lr.end_lr or 0.0) / base
     power = lr.power or lr.factor or (0.9 if lr.name == "DecayLearningRate" else 1.0)
@@ -153,8 +152,8 @@ def _plateau(
     evaluations: Callable[[], Sequence[Evaluated]],
     steps_per_epoch: int,
     first_step: int,
-) -> Plateau:
-    return Plateau(
+) -> ReduceOnPlateau:
+    return ReduceOnPlateau(
         evaluations,
         steps_per_epoch,
         factor=0.1 if lr.factor is None else lr.factor,
@@ -184,16 +183,16 @@ def _remark(config: Config, world_size: int) -> str:
 def optimizer(
     section: OptimizerSection, detector: Detector, fresh: Sequence[str], first_rate: float = 0.0
 ) -> Optimizer:
-    """The optimizer over the detector's parameters; ``fresh_lr_mult`` is for those in ``fresh``.
+    """Build the detector's optimizer; ``fresh_lr_mult`` is for the parameters in ``fresh``.
 
     Raises:
         ConfigError: arguments or groups that don't fit, naming the key.
     """
-    given, own = section.arguments(), OPTIMIZERS[section.name].defaults
+    given, defaults = section.arguments(), OPTIMIZERS[section.name].defaults
     return build_optimizer(
         section.name,
         param_groups(section, detector, fresh, split_biases=warms_biases_apart(section)),
-        {key: given[key] for key in own if key in given},
+        {key: given[key] for key in defaults if key in given},
         learning_rate=first_rate,
         penalty=section.regularizer.name if section.regularizer else "L2",
         clip=_clip(section),

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, OptimizerSection
 from ppocr_ft.optim.group_rules import (
-    Fresh,
+    GroupRule,
     HeadFirstKeys,
     LayerDecayKeys,
+    NewLayers,
     NoDecay,
     NoDecayKeys,
     ParamGroupKeys,
-    Rule,
     head_first,
     layer_decay,
 )
@@ -29,19 +29,19 @@ def param_groups(
     *,
     split_biases: bool = False,
 ) -> ParamGroups:
-    """The groups that the config asks for; one with everything where it asks for none.
+    """Return the groups of the config; one group with everything if it has none.
 
-    Presets stand for their rules, in their place. ``no_decay`` takes part in no matching: it sets
-    the decay of what it is about to 0 wherever that falls. ``fresh`` are beginnings of the names
-    that no weights filled; ``fresh_lr_mult`` multiplies into the rate of their group, whether
-    that comes from a preset, a pattern or neither.
+    Presets are replaced by their rules. ``no_decay`` is not matched like the others: it sets the
+    decay of its parameters to 0 in all groups. ``fresh`` are beginnings of the names that no
+    weights filled; ``fresh_lr_mult`` multiplies the rate of their group, whether that rate comes
+    from a preset, a pattern or neither.
 
     Raises:
         ConfigError: a parameter without a group, or an entry that gets none, naming the key.
     """
     entries = section.param_groups or ()
     presets_without_rules = [isinstance(entry, NoDecayKeys) for entry in entries]
-    rules = [Rule("")] if all(presets_without_rules) else list(_rules(entries, detector))
+    rules = [GroupRule("")] if all(presets_without_rules) else list(_rules(entries, detector))
     one_dim = section.one_dim_param_no_weight_decay or any(presets_without_rules)
     name_parts = tuple((section.no_weight_decay_name or "").split())
     return build_groups(
@@ -49,12 +49,12 @@ def param_groups(
         rules,
         weight_decay=_weight_decay(section),
         no_decay=NoDecay(one_dim, name_parts),
-        fresh=Fresh(tuple(fresh), section.fresh_lr_mult),
+        fresh=NewLayers(tuple(fresh), section.fresh_lr_mult),
         split_biases=split_biases,
     )
 
 
-def _rules(entries: Sequence[object], detector: Detector) -> Iterator[Rule]:
+def _rules(entries: Sequence[object], detector: Detector) -> Iterator[GroupRule]:
     for index, entry in enumerate(entries):
         key = f"{KEY}[{index}]"
         if isinstance(entry, HeadFirstKeys):
@@ -63,7 +63,7 @@ def _rules(entries: Sequence[object], detector: Detector) -> Iterator[Rule]:
         elif isinstance(entry, LayerDecayKeys):
             yield from layer_decay(detector, entry, key=f"{key}.preset")
         elif isinstance(entry, ParamGroupKeys):
-            yield Rule(**entry.arguments(), key=f"{key}.match")
+            yield GroupRule(**entry.arguments(), key=f"{key}.match")
 
 
 def _weight_decay(section: OptimizerSection) -> float:
@@ -74,14 +74,14 @@ def _weight_decay(section: OptimizerSection) -> float:
 
 
 def fresh_layers(detector: Detector, loaded: Iterable[str]) -> list[str]:
-    """Beginnings of parameter names, as short as can be, under which no weights were loaded."""
+    """Return the shortest beginnings of parameter names under which no weights were loaded."""
     filled = {start for key in loaded for start in _starts(key)}
     starts = (_starts(name) for name, _ in detector.named_parameters())
-    fresh = (next((s for s in own if s not in filled), None) for own in starts)
+    fresh = (next((s for s in candidates if s not in filled), None) for candidates in starts)
     return list(dict.fromkeys(start for start in fresh if start is not None))
 
 
 def _starts(key: str) -> list[str]:
-    """``a.b`` to ``a.``, ``a.b``."""
+    """Return the beginnings of a key: ``a.``, ``a.b`` for ``a.b``."""
     parts = key.split(".")
     return [".".join(parts[:end]) + "." for end in range(1, len(parts))] + [key]

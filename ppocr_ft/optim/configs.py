@@ -169,7 +169,7 @@ class LearningRate(Section):
         return bool(self.warmup_epoch or self.warmup_steps or self.warmup_percent)
 
     def highest(self) -> tuple[str, float]:
-        """The key that says how high the rate gets, and its value before ``scale``; 0: missing."""
+        """Return the key of the highest rate, and its value before ``scale``; 0: missing."""
         if self.name == "OneCycle":
             return "max_lr", self.max_lr or 0.0
         if self.name == "Piecewise":
@@ -177,11 +177,11 @@ class LearningRate(Section):
         return "learning_rate", self.learning_rate or 0.0
 
     def scale(self, total_batch_size: int) -> float:
-        """What ``scale_lr`` multiplies all rates by.
+        """Return the factor of ``scale_lr`` on all rates.
 
         Linear: Goyal et al., Accurate, Large Minibatch SGD, 2017. Square root: Krizhevsky, One
-        weird trick for parallelizing convolutional neural networks, 2014; the one that Adam's
-        kind is said to want.
+        weird trick for parallelizing convolutional neural networks, 2014; often
+        recommended for Adam and similar optimizers.
         """
         if self.scale_lr == "none" or self.base_batch_size is None:
             return 1.0

@@ -55,10 +55,10 @@ def _differences(group: ParamGroup, others: Sequence[ParamGroup]) -> list[str]:
 
 
 def _numbered(names: Sequence[str]) -> list[str]:
-    """Number the second and further ones of equal names."""
-    seen: Counter[str] = Counter()
+    """Return the names, with a number after each repeated one."""
+    counts: Counter[str] = Counter()
     numbered = []
     for name in names:
-        seen[name] += 1
-        numbered.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+        counts[name] += 1
+        numbered.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
     return numbered

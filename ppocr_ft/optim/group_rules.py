@@ -1,4 +1,4 @@
-"""Which parameters of a network are meant, and what they get: ordered rules and presets of them.
+r"""Rules and presets that give the parameters of a network their settings, in order.
 
 Parameters are told apart by the names of ``network.named_parameters()``
 (``backbone.conv1.conv.weight``), which are the keys of a ``.pdparams`` file.
@@ -9,7 +9,7 @@ Three ways to write them, the last one for all together::
     param_groups: {preset: layer_decay, decay: 0.7}
     param_groups:
     - no_decay
-    - {match: ^head\\.thresh, lr_mult: 5}
+    - {match: ^head\.thresh, lr_mult: 5}
     - {match: ^backbone, lr_mult: 0.1, freeze_epochs: 2}
     - {match: ''}
 
@@ -42,7 +42,7 @@ def _check_pattern(pattern: str) -> str:
 
 
 @dataclass(frozen=True)
-class Rule:
+class GroupRule:
     """What the parameters get whose name contains a pattern, unless an earlier rule has them.
 
     Args:
@@ -82,11 +82,13 @@ class Rule:
         return self.label or self.match or "all"
 
 
-ParamGroupKeys = schema_of(Rule, ConstructorSection, Rule.check_keys, leave_out=("key", "label"))
+ParamGroupKeys = schema_of(
+    GroupRule, ConstructorSection, GroupRule.check_keys, leave_out=("key", "label")
+)
 """An entry of ``Optimizer.param_groups`` that is no preset."""
-checked_by(Rule, ParamGroupKeys)
+checked_by(GroupRule, ParamGroupKeys)
 
-ALL = (Rule(r""),)
+ALL = (GroupRule(r""),)
 
 
 PATTERN = "pattern entry"
@@ -110,7 +112,7 @@ class NoDecay:
 
 
 @dataclass(frozen=True)
-class Fresh:
+class NewLayers:
     """Parameters that no weights filled: ``lr_mult`` multiplies into that of their rule.
 
     ``names`` are beginnings of their names.
@@ -178,17 +180,17 @@ GroupItem = Annotated[
 ]
 
 
-def head_first(preset: HeadFirstKeys, *, key: str = "") -> tuple[Rule, ...]:
+def head_first(preset: HeadFirstKeys, *, key: str = "") -> tuple[GroupRule, ...]:
     """Return the rules by which a new head learns faster than the pretrained body."""
     factors = {"backbone": preset.backbone, "neck": preset.neck, "head": preset.head}
     return tuple(
-        Rule(rf"^{part}\.", lr_mult, key=key, label=part) for part, lr_mult in factors.items()
+        GroupRule(rf"^{part}\.", lr_mult, key=key, label=part) for part, lr_mult in factors.items()
     )
 
 
 def layer_decay(
     network: paddle.nn.Layer, preset: LayerDecayKeys, *, key: str = ""
-) -> tuple[Rule, ...]:
+) -> tuple[GroupRule, ...]:
     """Return rules: neck and head at 1, the backbone's stages at decay, decay ** 2, ... downwards.
 
     The stages are the backbone's children in their order (``conv1``, ``blocks2``, ...); those
@@ -198,16 +200,18 @@ def layer_decay(
         ConfigError: a network without a backbone.
     """
     names = (name for name, _ in trainable_parameters(network))
-    found = (re.match(r"backbone\.(stages\.\d+|[^.]+)\.", name) for name in names)
-    stages = list(dict.fromkeys(match[0] for match in found if match))
+    matches = (re.match(r"backbone\.(stages\.\d+|[^.]+)\.", name) for name in names)
+    stages = list(dict.fromkeys(match[0] for match in matches if match))
     if not stages:
         message = "the network has no parameter below backbone"
         raise ConfigError(message, key=key or "layer_decay")
     body = [
-        Rule(f"^{re.escape(stage)}", preset.decay**depth, key=key, label=stage.removesuffix("."))
+        GroupRule(
+            f"^{re.escape(stage)}", preset.decay**depth, key=key, label=stage.removesuffix(".")
+        )
         for depth, stage in enumerate(reversed(stages), start=1)
     ]
-    return (*reversed(body), Rule(r"^(?!backbone\.)", key=key, label="all but the backbone"))
+    return (*reversed(body), GroupRule(r"^(?!backbone\.)", key=key, label="all but the backbone"))
 
 
 def trainable_parameters(network: paddle.nn.Layer) -> list[tuple[str, paddle.Tensor]]:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import paddle
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.optim.group_rules import ALL, Fresh, NoDecay, Rule, trainable_parameters
+from ppocr_ft.optim.group_rules import ALL, GroupRule, NewLayers, NoDecay, trainable_parameters
 
 KEY = "Optimizer.param_groups"
 SHOWN_NAMES = 5
@@ -54,9 +54,9 @@ class ParamGroup:
     @property
     def label(self) -> str:
         """No two groups of a network have the same."""
-        lr_mult, decay, own, freeze, freeze_epochs, biases = self.settings
+        lr_mult, decay, own_penalty, freeze, freeze_epochs, biases = self.settings
         parts = [" | ".join(self.matches), f"lr x {lr_mult:g}", f"decay {decay:g}"]
-        parts += [f"own {own.kind} {own.factor:g}"] if own else []
+        parts += [f"own {own_penalty.kind} {own_penalty.factor:g}"] if own_penalty else []
         parts += ["biases"] * biases + ["frozen"] * freeze
         parts += [f"frozen for {freeze_epochs} epoch(s)"] if freeze_epochs else []
         return ", ".join(parts)
@@ -74,7 +74,7 @@ class ParamGroup:
 class RuleMatches(NamedTuple):
     """How much a rule won."""
 
-    rule: Rule
+    rule: GroupRule
     number_of_parameters: int
     number_of_values: int
 
@@ -115,28 +115,28 @@ class ParamGroups:
 class _Member(NamedTuple):
     name: str
     parameter: paddle.Tensor
-    rule: Rule
+    rule: GroupRule
 
 
 def build_groups(
     network: paddle.nn.Layer,
-    rules: Sequence[Rule] = ALL,
+    rules: Sequence[GroupRule] = ALL,
     *,
     weight_decay: float = 0.0,
     no_decay: NoDecay | None = None,
-    fresh: Fresh | None = None,
+    fresh: NewLayers | None = None,
     split_biases: bool = False,
 ) -> ParamGroups:
     """Sort the trainable parameters into groups; the first rule that matches wins.
 
     All factors on the rate multiply: the rule's, the network's own (``ParamAttr.learning_rate``;
     what an earlier optimizer wrote over it doesn't count), and ``fresh``'s. Parameters whose
-    settings are equal are one group, whatever their rules. Call it before anything is frozen.
+    settings are equal are one group, also if their rules differ. Call it before anything is
+    frozen.
 
-    Args:
-        weight_decay: of parameters whose rule has none, per step at rate 1.
-        fresh: those that no weights filled.
-        split_biases: whether biases (names that end in ``bias``) are groups of their own.
+    ``weight_decay`` is for parameters whose rule has none, per step at rate 1; ``fresh`` are the
+    parameters that no weights filled; with ``split_biases`` biases (names that end in ``bias``)
+    are groups of their own.
 
     Raises:
         ConfigError: naming every parameter that no rule matches, or every rule and name part
@@ -153,7 +153,7 @@ def build_groups(
     for (name, parameter), won in zip(named, winners, strict=True):
         member = _Member(name, parameter, rules[won or 0])
         decay = _decay(member, weight_decay, exempt)
-        factor = (fresh or Fresh()).factor(name)
+        factor = (fresh or NewLayers()).factor(name)
         biases = split_biases and name.endswith("bias")
         members.setdefault(_settings(member, decay, factor, biases), []).append(member)
     groups = tuple(_group(settings, items) for settings, items in members.items())
@@ -161,15 +161,15 @@ def build_groups(
     return ParamGroups(groups, _count(rules, winners, [parameter for _, parameter in named]))
 
 
-def _winner(name: str, rules: Sequence[Rule]) -> int | None:
+def _winner(name: str, rules: Sequence[GroupRule]) -> int | None:
     return next((index for index, rule in enumerate(rules) if rule.covers(name)), None)
 
 
 def _decay(member: _Member, usual: float, exempt: NoDecay) -> float:
     if exempt.covers(member.name, member.parameter):
         return 0.0
-    own = member.rule.weight_decay
-    return usual if own is None else own
+    own_decay = member.rule.weight_decay
+    return usual if own_decay is None else own_decay
 
 
 def _settings(member: _Member, decay: float, factor: float, biases: bool) -> GroupSettings:
@@ -184,8 +184,8 @@ def _own_settings(parameter: paddle.Tensor) -> tuple[float, Penalty | None]:
     attributes = parameter.optimize_attr
     if _OWN not in attributes:
         attributes[_OWN] = (float(attributes["learning_rate"]), _penalty(parameter.regularizer))
-    own: tuple[float, Penalty | None] = attributes[_OWN]
-    return own
+    attribute: tuple[float, Penalty | None] = attributes[_OWN]
+    return attribute
 
 
 def _penalty(regularizer: object) -> Penalty | None:
@@ -204,7 +204,7 @@ def _group(settings: GroupSettings, items: Sequence[_Member]) -> ParamGroup:
 
 
 def _count(
-    rules: Sequence[Rule], winners: Sequence[int | None], parameters: Sequence[paddle.Tensor]
+    rules: Sequence[GroupRule], winners: Sequence[int | None], parameters: Sequence[paddle.Tensor]
 ) -> tuple[RuleMatches, ...]:
     counts = []
     for index, rule in enumerate(rules):
@@ -216,26 +216,26 @@ def _count(
 def _check_all_matched(unmatched: Iterable[str]) -> None:
     names = list(unmatched)
     if names:
-        shown = ", ".join(names[:SHOWN_NAMES])
+        listed = ", ".join(names[:SHOWN_NAMES])
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         raise ConfigError(
-            f"{len(names)} parameter(s) are matched by no group: {shown}{more}; add a last group "
+            f"{len(names)} parameter(s) are matched by no group: {listed}{more}; add a last group "
             "with match: '' for the rest",
             key=KEY,
         )
 
 
 def _check_all_used(
-    rules: Sequence[Rule], winners: Sequence[int | None], names: Sequence[str]
+    rules: Sequence[GroupRule], winners: Sequence[int | None], names: Sequence[str]
 ) -> None:
     keys = [rule.key or f"{KEY}[{index}].match" for index, rule in enumerate(rules)]
     used = {keys[winner] for winner in winners if winner is not None}
     faults = []
     for key in dict.fromkeys(key for key in keys if key not in used):
-        own = [rule for rule, other in zip(rules, keys, strict=True) if other == key]
-        hits = sum(any(rule.covers(name) for rule in own) for name in names)
+        matching = [rule for rule, other in zip(rules, keys, strict=True) if other == key]
+        hits = sum(any(rule.covers(name) for rule in matching) for name in names)
         why = f"all its {hits} parameter(s) go to earlier groups" if hits else "matches nothing"
-        what = "" if own[0].label else f"{own[0].match!r}: "
+        what = "" if matching[0].label else f"{matching[0].match!r}: "
         faults.append((key, f"{what}{why}"))
     if faults:
         first, rest = faults[0], [f"{key}: {message}" for key, message in faults[1:]]

@@ -43,13 +43,11 @@ def build_optimizer(
     """Build an optimizer over ``groups``, which it freezes as they say.
 
     AdamW and Lamb decay decoupled from the gradient, the others by a penalty in the gradient.
-    A regularizer that the network gave a parameter stands in the gradient of every optimizer and
-    replaces the penalty there, as in Paddle; AdamW and Lamb decay besides.
+    A regularizer that the network gave a parameter is added to the gradient by every optimizer and
+    replaces the penalty there, as in Paddle; AdamW and Lamb decay too.
 
-    Args:
-        name: one of ``OPTIMIZERS``.
-        arguments: PaddleOCR's keys for it (``beta1``, ``momentum``, ...).
-        learning_rate: of the first step, for groups with ``lr_mult`` 1.
+    ``name`` is one of ``OPTIMIZERS``, ``arguments`` are PaddleOCR's keys for it (``beta1``,
+    ``momentum``, ...), ``learning_rate`` is that of the first step for groups with ``lr_mult`` 1.
 
     Raises:
         ConfigError: unknown name or argument, L1 for decoupled decay, or parameters that aren't
@@ -73,9 +71,9 @@ def build_optimizer(
         parameters=[_paddle_group(decay_key, group, penalty) for group in groups.groups],
         **{**defaults, **given},
     )
-    made = Optimizer(inner, groups, clip)
-    made.set_lr(learning_rate)
-    return made
+    optimizer = Optimizer(inner, groups, clip)
+    optimizer.set_lr(learning_rate)
+    return optimizer
 
 
 @dataclass(frozen=True)
@@ -227,12 +225,12 @@ def _paddle_group(
     settings = group.settings
     common = {"params": list(group.parameters), "learning_rate": settings.lr_mult}
     if decay_key is None:
-        wanted = settings.own_penalty or Penalty(penalty, settings.weight_decay)
-        return {**common, "weight_decay": _regularizer(wanted)}
-    own = _regularizer(settings.own_penalty)
+        effective = settings.own_penalty or Penalty(penalty, settings.weight_decay)
+        return {**common, "weight_decay": _regularizer(effective)}
+    own_regularizer = _regularizer(settings.own_penalty)
     for parameter in group.parameters:  # AdamW reads it there, where others may have written
-        parameter.regularizer = own
-    return {**common, "weight_decay": own, decay_key: settings.weight_decay}
+        parameter.regularizer = own_regularizer
+    return {**common, "weight_decay": own_regularizer, decay_key: settings.weight_decay}
 
 
 def _regularizer(penalty: Penalty | None) -> Any:
@@ -253,9 +251,9 @@ def _check_float32(groups: ParamGroups) -> None:
 def _check_state(slots: Mapping[str, paddle.Tensor], state: Mapping[str, paddle.Tensor]) -> None:
     unknown, missing = sorted(set(state) - set(slots)), sorted(set(slots) - set(state))
     if unknown or missing:
-        found = f"{unknown[0]!r} is not known" if unknown else f"{missing[0]!r} is missing"
+        problem = f"{unknown[0]!r} is not known" if unknown else f"{missing[0]!r} is missing"
         raise WeightsError(
-            f"not a state of this optimizer and network: {found} ({len(unknown)} unknown, "
+            f"not a state of this optimizer and network: {problem} ({len(unknown)} unknown, "
             f"{len(missing)} missing)"
         )
     for key, slot in slots.items():

@@ -32,7 +32,7 @@ def plateau_drops(values: Iterable[float], patience: int, cooldown: int) -> int:
 
 @checked
 @dataclass(frozen=True)
-class Plateau:
+class ReduceOnPlateau:
     """``factor ** n``, never below ``min_ratio``, after n falls; constant within an epoch.
 
     A schedule as the others: what it gives for a step depends on the step and on the evaluations

@@ -8,7 +8,7 @@ from ppocr_ft.optim.schedules import Schedule
 
 
 @dataclass(frozen=True)
-class Rates:
+class LrSchedules:
     """The base rate of step 0, 1, ...; a group's own is its ``lr_mult`` times that.
 
     With SGD, biases may warm up by a schedule of their own: from a high rate down while the

@@ -1,1 +1,1 @@
-"""What people look at."""
+"""Pictures and pages that people look at."""

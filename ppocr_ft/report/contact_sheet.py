@@ -21,7 +21,7 @@ _WHITE = 255
 
 @dataclass(frozen=True)
 class Marked:
-    """A picture (h, w, 3) BGR, what was found on it and its labels: polygons (k, 2) in its px."""
+    """A picture (h, w, 3) BGR, its boxes and its labels: polygons (k, 2) in its px."""
 
     picture: Picture
     found: Sequence[NDArray[Any]]
@@ -29,7 +29,7 @@ class Marked:
 
 
 def contact_sheet(images: Sequence[Marked], heading: str) -> Picture:
-    """One image below the other, labels blue and what was found green, under a heading."""
+    """Draw one image below the other, labels blue and boxes green, under a heading."""
     tiles = [_tile(image) for image in images]
     width = max([tile.shape[1] for tile in tiles], default=TILE_PX)
     head = np.full((HEADING_PX, width, 3), _WHITE, np.uint8)
@@ -38,15 +38,15 @@ def contact_sheet(images: Sequence[Marked], heading: str) -> Picture:
 
 
 def side_by_side(sheets: Sequence[Picture]) -> Picture:
-    """Sheets of one row, their tops level."""
+    """Join sheets in one row, aligned at the top."""
     turned = [np.ascontiguousarray(sheet.transpose(1, 0, 2)) for sheet in sheets]
     return np.ascontiguousarray(_stacked(turned).transpose(1, 0, 2))
 
 
 def read_picture(path: Path) -> Picture | None:
-    """BGR; None where there is no readable picture."""
-    found = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    return None if found is None else np.asarray(found, np.uint8)
+    """Read a picture as BGR; None if there is no readable one."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    return None if picture is None else np.asarray(picture, np.uint8)
 
 
 def as_jpeg(picture: Picture) -> bytes:
@@ -62,7 +62,7 @@ def _tile(image: Marked) -> Picture:
 
 
 def _stacked(pictures: Sequence[Picture]) -> Picture:
-    """Below each other with gaps, each padded to the widest by white."""
+    """Join pictures below each other with gaps, each padded with white to the widest."""
     width = max(picture.shape[1] for picture in pictures)
     rows: list[Picture] = []
     for picture in pictures:

@@ -1,4 +1,4 @@
-"""What an evaluation found on each image, kept as JSON lines for the report.
+"""The boxes of an evaluation on each image, kept as JSON lines for the report.
 
 The first line is about the evaluation, each other one about an image:
 
@@ -37,7 +37,7 @@ Polygon = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class About:
-    """Which evaluation it was; ``unclip_ratio`` and ``box_thresh`` are the config's."""
+    """The identity of an evaluation; ``unclip_ratio`` and ``box_thresh`` are the config's."""
 
     step: int
     unclip_ratio: float
@@ -54,7 +54,10 @@ class About:
 
 @dataclass(frozen=True)
 class JudgedImage:
-    """``size_px`` is (width, height) of the file; ``labels`` are polygons (k, 2), px of it."""
+    """The kernels and labels of an image.
+
+    ``size_px`` is (width, height) of the file; ``labels`` are polygons (k, 2), px of it.
+    """
 
     path: str
     size_px: tuple[int, int]
@@ -83,7 +86,11 @@ def judged_image(image: EvalSample, kernels: Candidates, lowest_score: float) ->
 
 
 def write_evaluation(path: Path, about: About, images: Sequence[JudgedImage]) -> None:
-    """Write the file whole, and its folder where there is none. Raises OSError."""
+    """Write the complete file, and make its folder if needed.
+
+    Raises:
+        OSError: it can't be written.
+    """
     path.parent.mkdir(exist_ok=True)
     lines = [asdict(about), *map(_as_json, images)]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -91,7 +98,12 @@ def write_evaluation(path: Path, about: About, images: Sequence[JudgedImage]) ->
 
 
 def read_evaluation(path: Path) -> KeptEvaluation:
-    """Raises OSError, or ValueError, KeyError or TypeError where it isn't such a file."""
+    """Read the file of an evaluation.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError, KeyError, TypeError: it isn't such a file.
+    """
     first, *rest = path.read_text(encoding="utf-8").splitlines()
     about = About(**json.loads(first))
     point = np.float32 if about.box_type == "quad" else np.int32
@@ -117,7 +129,7 @@ def _as_json(image: JudgedImage) -> dict[str, Any]:
 
 
 def _exact(points: NDArray[Any]) -> list[list[float]]:
-    """Whole numbers as they are; float32 with nine digits, which give it back."""
+    """Return whole numbers as they are; float32 with nine digits, which restore it exactly."""
     return [[float(f"{value:.9g}") for value in point] for point in points.tolist()]
 
 

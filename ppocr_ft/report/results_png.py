@@ -15,7 +15,7 @@ SIZE_INCHES = (10.0, 10.0)
 
 
 def results_png(run: Run) -> bytes:
-    """hmean at both IoUs, losses, learning rates, shrink ratio."""
+    """Draw hmean at both IoUs, losses, learning rates and shrink ratio; return a PNG."""
     figure = new_figure(*SIZE_INCHES)
     hmean, losses, rates, shrink = figure.subplots(4, 1, sharex=True, height_ratios=[2, 2, 1.3, 1])
     _draw_hmean(hmean, run)
@@ -34,9 +34,9 @@ def _draw_hmean(axes: Axes, run: Run) -> None:
         ("tab:blue", "tab:orange"), (("hmean", 0.5), ("hmean_70", 0.7)), strict=True
     ):
         best = [run.at_best(step, column).value for step in steps]
-        own = [run.evaluations[step].at_config[column] for step in steps]
+        at_config = [run.evaluations[step].at_config[column] for step in steps]
         axes.plot(steps, best, "o-", color=color, label=f"IoU {iou}, best unclip_ratio")
-        axes.plot(steps, own, "--", color=color, label=f"IoU {iou}, config's unclip_ratio")
+        axes.plot(steps, at_config, "--", color=color, label=f"IoU {iou}, config's unclip_ratio")
     _finish(axes, "hmean")
 
 

@@ -1,4 +1,4 @@
-"""How many texts a data set has, and how large they are."""
+"""The number and the sizes of a data set's texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Polygons = Sequence[NDArray[Any]]
 
 
 def text_statistics(images: int, polygons: Polygons, texts: int, ignored: int) -> dict[str, Any]:
-    """Counts, and of ``polygons`` (k, 2) px, all texts or some of them, sizes.
+    """Return counts, and the sizes of ``polygons`` (k, 2) px, which are all texts or some of them.
 
     ``heights`` and ``aspects`` count by the edges above, with one more class beyond the last: the
     shorter side, and the longer over the shorter one, of the rectangle with the polygon's area and

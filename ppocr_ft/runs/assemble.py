@@ -32,7 +32,7 @@ from ppocr_ft.factory.device import cpu_threads, passes, precision
 from ppocr_ft.factory.objects import data_set, eval_data, post_process, starting_network
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate, optimizer
 from ppocr_ft.losses.db import DBLoss
-from ppocr_ft.optim.rates import Rates
+from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import take_folder
 from ppocr_ft.runs.metadata import write_facts
@@ -159,7 +159,7 @@ class Parts:
     feed: Feed
     eval_images: ImageSet
     all_eval_images: ImageSet
-    rate: Rates
+    rate: LrSchedules
     precision: Precision
     weights: CoverageReport | None
     frozen_norms: int

@@ -1,4 +1,4 @@
-"""What happens around PaddleOCR's own functions so that the clock shows the true epoch."""
+"""Wrappers around PaddleOCR's own functions, so that the clock shows the true epoch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Function = Callable[..., Any]
 
 
 class TrainingHooks:
-    """Wrappers for three of PaddleOCR's functions; while not ``active`` they only pass on.
+    """Wrappers for three of PaddleOCR's functions; while not ``active`` they change nothing.
 
-    So a wrapper that some module has kept beyond ``uninstall()`` does no harm.
+    So a wrapper that some module has kept after ``uninstall()`` does no harm.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class TrainingHooks:
         self._announced: ShrinkSchedule | None = None
 
     def create_operators(self, original: Function) -> Function:
-        """After it, the two map operators must follow one schedule."""
+        """Wrap ``create_operators`` to check that the two map operators follow one schedule."""
 
         @functools.wraps(original)
         def create_operators(*args: Any, **kwargs: Any) -> Any:
@@ -38,7 +38,7 @@ class TrainingHooks:
         return create_operators
 
     def build_dataloader(self, original: Function) -> Function:
-        """A training loader that it builds moves the clock."""
+        """Wrap ``build_dataloader`` so that a training loader that it builds moves the clock."""
 
         @functools.wraps(original)
         def build_dataloader(*args: Any, **kwargs: Any) -> Any:
@@ -52,24 +52,24 @@ class TrainingHooks:
         return build_dataloader
 
     def load_model(self, original: Function) -> Function:
-        """It begins a run, a new one or one resumed at its ``start_epoch``.
+        """Wrap ``load_model``, which begins a run, new or resumed at its ``start_epoch``.
 
-        Trainers pass an optimizer. Without one it is a look at some weights (evaluation,
-        export), which must not disturb a run that is under way.
+        Trainers pass an optimizer. A call without one only reads weights (evaluation, export)
+        and must not disturb a run in progress.
         """
 
         @functools.wraps(original)
         def load_model(*args: Any, **kwargs: Any) -> Any:
-            found = original(*args, **kwargs)
+            result = original(*args, **kwargs)
             training = _arguments(original, args, kwargs).get("optimizer") is not None
             if self.active and (training or not EPOCH_CLOCK.is_set):
-                begin_at(found.get("start_epoch", 1))
-            return found
+                begin_at(result.get("start_epoch", 1))
+            return result
 
         return load_model
 
     def release(self) -> None:
-        """Let go of the loaders, and of the clock."""
+        """Release the loaders and the clock."""
         for loader, kind in list(self._loaders.items()):
             loader.__class__ = kind
         self._loaders.clear()
@@ -89,7 +89,7 @@ class TrainingHooks:
 
 
 def begin_at(epoch: int) -> None:
-    """The next training epoch is ``epoch``."""
+    """Set ``epoch`` as the next training epoch."""
     if epoch > 1:
         EPOCH_CLOCK.set(epoch - 1)
     else:
@@ -98,7 +98,7 @@ def begin_at(epoch: int) -> None:
 
 @functools.cache
 def _clocked(kind: Any) -> Any:
-    """A subclass of a loader's class: every new iteration is the next epoch."""
+    """Return a subclass of a loader's class: every new iteration is the next epoch."""
 
     def next_epoch(loader: Any) -> Any:
         EPOCH_CLOCK.advance()

@@ -1,4 +1,4 @@
-"""Which PaddleOCR this process has: found, or imported if there is none yet."""
+"""The PaddleOCR of this process: found, or imported if there is none yet."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _WHAT_WORKS = (
 
 
 def find_packages() -> list[str]:
-    """Names of the ppocr packages that are imported; where none is, one gets imported.
+    """Return the names of the imported ppocr packages; import one if there is none.
 
     Importing the wheel loads its files as ``ppocr``, and user code may load them once more as
     ``paddleocr.ppocr``, so both names count then.
 
     Raises:
-        ImportError: there is no PaddleOCR, or one without ppocr, as the 3.x wheels.
+        ImportError: there is no PaddleOCR, or one without ppocr, such as the 3.x wheels.
     """
     if not _loaded():
         import_module(_importable())
@@ -33,7 +33,7 @@ def find_packages() -> list[str]:
 
 
 def module_of(package: str, name: str) -> ModuleType:
-    """``package.name``, imported.
+    """Import ``package.name``.
 
     Raises:
         ImportError: the package lacks it, or one of PaddleOCR's own requirements is missing.

@@ -65,5 +65,5 @@ def uninstall() -> None:
 
 
 def _hear_our_warnings() -> None:
-    """PaddleOCR silences all warnings of the process when it is imported; not so ours."""
+    """Show this package's warnings, although PaddleOCR silences all of them when it is imported."""
     warnings.filterwarnings("default", category=UserWarning, module=_OUR_WARNINGS)

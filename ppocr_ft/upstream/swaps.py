@@ -1,4 +1,4 @@
-"""Replacing an object under every name by which loaded modules know it, and putting it back."""
+"""Replacing an object under every name that loaded modules have for it, and putting it back."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class _Place:
 
 
 class Swaps:
-    """The replacements that are in force."""
+    """The active replacements."""
 
     def __init__(self) -> None:
         self._places: list[_Place] = []
 
     def replace(self, original: Any, make: Callable[[Any], Any]) -> None:
-        """Put ``make(original)`` wherever a module holds ``original``, also under another name.
+        """Put ``make(original)`` in place of ``original`` in every module, also under another name.
 
-        What is itself a replacement is left alone.
+        An object that is itself a replacement is left alone.
         """
         if any(place.replacement is original for place in self._places):
             return
@@ -38,7 +38,7 @@ class Swaps:
             self._places.append(_Place(namespace, name, original, replacement))
 
     def undo(self) -> None:
-        """Put the originals back, but for names that somebody else has rebound since."""
+        """Put the originals back, except for names that other code has rebound since."""
         for place in self._places:
             if place.namespace.get(place.name) is place.replacement:
                 place.namespace[place.name] = place.original

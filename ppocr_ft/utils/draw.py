@@ -1,4 +1,4 @@
-"""Boxes on a picture."""
+"""Drawing boxes on a picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def draw_polygons(
     color_bgr: tuple[int, int, int] = FOUND_BGR,
     scores: Sequence[float] | None = None,
 ) -> Picture:
-    """A copy of ``picture`` (h, w, 3) BGR with polygons (k, 2) outlined, scores beside them."""
+    """Return a copy of ``picture`` (h, w, 3) BGR with polygons (k, 2) and their scores."""
     canvas: Picture = picture.copy()
     width = max(1, round(max(canvas.shape[:2]) / 600))
     for i, polygon in enumerate(polygons):

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Writing files so that they are complete or not there."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from ppocr_ft.errors import ConfigError
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Write a file aside, flush it to the disk, move it into place, and flush the folder.
+    """Write a temporary file, flush it to the disk, rename it to ``path``, and flush the folder.
 
-    Raises OSError; what lay at ``path`` before is then still there.
+    Raises:
+        OSError: the file can't be written; an earlier file at ``path`` is still there.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -29,7 +30,7 @@ def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """See to it that moves inside the folder outlive a power cut, where the system can."""
+    """Flush the folder: renames in it then survive a power cut, if the system can do that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -39,7 +40,8 @@ def flush_folder(folder: Path) -> None:
 
 
 def check_writable(folder: Path, needed_bytes: int, key: str) -> None:
-    """
+    """Check that the folder can be written to and has room.
+
     Raises:
         ConfigError: the folder can't be made or written to, or its disk lacks room.
     """
@@ -61,7 +63,7 @@ def check_writable(folder: Path, needed_bytes: int, key: str) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what a killed run was writing."""
+    """Remove the temporary files of a killed run."""
     for part in folder.glob(".*.part"):
         with suppress(OSError):
             part.unlink()

@@ -1,4 +1,4 @@
-"""Reading the next items while the present one is worked on."""
+"""Reading the next items while the present one is used."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Result = TypeVar("Result")
 def read_ahead(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> Generator[Result, None, None]:
-    """``function`` of each item, in order; ``threads`` of them at work ahead of the caller.
+    """Yield ``function`` of each item, in order; ``threads`` of them work ahead of the caller.
 
-    At most twice as many results as threads wait in memory. An exception surfaces where its
-    result would have. 0 threads: nothing runs ahead.
+    At most twice as many results as threads wait in memory. An exception is raised at the place of
+    its result. With 0 threads nothing runs ahead.
     """
     if threads == 0:
         yield from map(function, items)

@@ -32,11 +32,7 @@ def no_progress(
 def progress(
     items: Iterable[Item], total: int, title: str, unit: str = "image", *, leave: bool = False
 ) -> Iterable[Item]:
-    """Pass items on with a bar on stderr, if that is a terminal.
-
-    Args:
-        leave: keep the bar on the screen when it is full.
-    """
+    """Pass items on with a bar on stderr, if that is a terminal; ``leave`` keeps the full bar."""
     bar: Iterable[Item] = tqdm(
         items,
         desc=title,

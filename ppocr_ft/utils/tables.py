@@ -1,4 +1,4 @@
-"""Tables as text that is read as it is, and as Markdown."""
+"""Tables as text that people can read as it is, and as Markdown."""
 
 from __future__ import annotations
 

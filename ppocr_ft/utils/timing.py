@@ -1,4 +1,4 @@
-"""Where the time goes."""
+"""Time per stage of the work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _END: Any = object()
 class Stopwatch:
     """Seconds by stage, in the order in which the stages first ended.
 
-    A stage may lie within another one; its time is then not the outer one's.
+    A stage may be inside another one; its time then doesn't count for the outer one.
     """
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time what is done while this lasts."""
+        """Add the time of the block to the stage."""
         start = time.perf_counter()
         self._inner.append(0.0)
         try:
@@ -45,7 +45,7 @@ class Stopwatch:
             yield item
 
     def shares(self) -> dict[str, float]:
-        """Each stage's part of the whole, 0 to 1."""
+        """Return each stage's part of the whole, 0 to 1."""
         total = sum(self.seconds.values()) or 1.0
         return {name: seconds / total for name, seconds in self.seconds.items()}
 

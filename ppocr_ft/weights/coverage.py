@@ -74,8 +74,10 @@ class CoverageReport:
     @property
     def coverage(self) -> float:
         """Matched parameters / all but those not in this source, over the counted parts."""
-        matched, own = map(_parameters, self._counts(self.counted))
-        return _ratio(matched, own - _parameters(self.select("not in this source", self.counted)))
+        matched, in_network = map(_parameters, self._counts(self.counted))
+        return _ratio(
+            matched, in_network - _parameters(self.select("not in this source", self.counted))
+        )
 
     def share(self, parts: Sequence[str]) -> float:
         """Return matched / all parameters of the network in ``parts``; 0 where it has none."""
@@ -83,8 +85,8 @@ class CoverageReport:
 
     def _counts(self, parts: Sequence[str]) -> tuple[list[TensorMatch], list[TensorMatch]]:
         matched = self.select("matched", parts)
-        own = [match for match in self.select(None, parts) if match.status != "unexpected"]
-        return matched, own
+        in_network = [match for match in self.select(None, parts) if match.status != "unexpected"]
+        return matched, in_network
 
     def __str__(self) -> str:
         form = f", {self.form} form" if self.form else ""
@@ -100,20 +102,20 @@ class CoverageReport:
         return "\n".join(lines)
 
     def _row(self, name: str, parts: Sequence[str]) -> list[str]:
-        matched, own = self._counts(parts)
+        matched, in_network = self._counts(parts)
         return [
             name,
-            f"{len(matched)} of {len(own)}",
-            f"{_parameters(matched):,} of {_parameters(own):,}",
+            f"{len(matched)} of {len(in_network)}",
+            f"{_parameters(matched):,} of {_parameters(in_network):,}",
             f"{self.share(parts):.1%}",
             *[str(len(self.select(status, parts))) for status in _FAULTS],
         ]
 
     def _examples(self, status: Status) -> str:
         matches = self.select(status)
-        shown = ", ".join(str(match) for match in matches[:_KEYS_SHOWN])
+        examples = ", ".join(str(match) for match in matches[:_KEYS_SHOWN])
         more = len(matches) - _KEYS_SHOWN
-        return f"{shown} and {more} more" if more > 0 else shown
+        return f"{examples} and {more} more" if more > 0 else examples
 
 
 def _parameters(matches: Sequence[TensorMatch]) -> int:

@@ -68,8 +68,8 @@ def find_inference_model(folder: Path, stem: str | None = None) -> InferenceMode
 def _refuse_half(tensors: Mapping[str, Path], programs: Mapping[str, Path]) -> None:
     """Raise for tensors without a program or a ``.pdmodel`` without tensors."""
     for name, path in tensors.items():
-        wanted = " or ".join(name + suffix for suffix in PROGRAMS)
-        raise WeightsError(f"needs {wanted} beside it", path=path)
+        missing = " or ".join(name + suffix for suffix in PROGRAMS)
+        raise WeightsError(f"needs {missing} beside it", path=path)
     for name, path in programs.items():
         if path.suffix == ".pdmodel":
             raise WeightsError(f"needs {name + TENSORS} beside it", path=path)

@@ -43,14 +43,14 @@ BACKBONE_ONLY_WARNING = (
 )
 
 
-def choose_form(source: WeightsSource, wanted: Form | Literal["auto"] = "auto") -> Form:
+def choose_form(source: WeightsSource, form: Form | Literal["auto"] = "auto") -> Form:
     """``Global.form`` resolved: ``auto`` is the form that the weights come in.
 
     An inference model is folded. Weights without re-parameterised layers fit either form:
     ``branches``. Raises WeightsError where the source lacks the member that it asks for.
     """
-    if wanted != "auto":
-        return wanted
+    if form != "auto":
+        return form
     if source.is_program:
         return "folded"
     return detect_form(chosen_state(source)) or "branches"
@@ -110,10 +110,10 @@ def _check_finite(state: Mapping[str, Array]) -> None:
 
 def _in_form(matched: State, weights: NamedWeights, network: Detector) -> State:
     """Return the matched tensors under the network's own keys."""
-    own = state_of(network)
-    if own.keys() == weights.own.keys():
+    network_state = state_of(network)
+    if network_state.keys() == weights.own.keys():
         return matched
-    shapes = {key: value.shape for key, value in own.items()}
+    shapes = {key: value.shape for key, value in network_state.items()}
     branches = to_branches({**weights.own, **matched}, shapes)
     layers = tuple(f"{layer}." for layer in rep_layers(matched))
     return {

@@ -78,35 +78,37 @@ def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | Non
     a folded file the network's own values are, to compare. Raises WeightsError where branches are
     incomplete.
     """
-    own = state_of(network)
+    network_state = state_of(network)
     if source.is_program:
-        return _name_program(source.tensors, network, own)
-    return name_state(chosen_state(source), own)
+        return _name_program(source.tensors, network, network_state)
+    return name_state(chosen_state(source), network_state)
 
 
-def name_state(state: State, own: State) -> NamedWeights:
+def name_state(state: State, network_state: State) -> NamedWeights:
     """Return a checkpoint's tensors beside those of a network in the same form."""
     is_backbone_only = not any(key.split(".")[0] in PARTS for key in state) and any(
-        f"backbone.{key}" in own for key in state
+        f"backbone.{key}" in network_state for key in state
     )
     if is_backbone_only:
         state = {f"backbone.{key}": value for key, value in state.items()}
-    form, own_form = detect_form(state), detect_form(own)
+    form, own_form = detect_form(state), detect_form(network_state)
     if (form, own_form) == ("branches", "folded"):
         state = _folded(state)
     elif (form, own_form) == ("folded", "branches"):
-        own = reparameterize(own)
+        network_state = reparameterize(network_state)
     if all(key.startswith("backbone.") for key in state):
-        return NamedWeights(state, own, form, _not_in_a_backbone(state, own), PARTS[:1])
-    return NamedWeights(state, own, form)
+        return NamedWeights(
+            state, network_state, form, _not_in_a_backbone(state, network_state), PARTS[:1]
+        )
+    return NamedWeights(state, network_state, form)
 
 
-def _not_in_a_backbone(state: State, own: State) -> frozenset[str]:
+def _not_in_a_backbone(state: State, network_state: State) -> frozenset[str]:
     """Return the keys that a classifier lacks: neck, head, PPLCNetV3's outputs to the neck."""
     has_outputs = any(key.startswith(_OUTPUTS) for key in state)
     return frozenset(
         key
-        for key in own
+        for key in network_state
         if not key.startswith("backbone.") or (key.startswith(_OUTPUTS) and not has_outputs)
     )
 
@@ -121,11 +123,11 @@ def _folded(state: State) -> State:
         ) from None
 
 
-def _name_program(tensors: State, network: Detector, own: State) -> NamedWeights | None:
+def _name_program(tensors: State, network: Detector, network_state: State) -> NamedWeights | None:
     order = tensor_order(network)
-    layouts: list[tuple[list[str], State]] = [(order, own)]
-    if detect_form(own) == "branches":
-        folded = reparameterize(own)
+    layouts: list[tuple[list[str], State]] = [(order, network_state)]
+    if detect_form(network_state) == "branches":
+        folded = reparameterize(network_state)
         layouts.insert(0, (folded_order(order, folded), folded))
     for keys, layout in layouts:
         if has_shapes(tensors, [layout[key] for key in keys]):
@@ -138,22 +140,29 @@ def compare(
     weights: NamedWeights, source: str = "", warnings: tuple[str, ...] = ()
 ) -> CoverageReport:
     """Report what of the network the weights fill; ``source`` and ``warnings`` are passed on."""
-    own, state = weights.own, weights.state
-    matches = [_match(key, own[key], state.get(key), key in weights.absent) for key in own]
+    network_state, state = weights.own, weights.state
+    matches = [
+        _match(key, network_state[key], state.get(key), key in weights.absent)
+        for key in network_state
+    ]
     unexpected = [
         TensorMatch(key, "unexpected", value.shape)
         for key, value in state.items()
-        if key not in own
+        if key not in network_state
     ]
     return CoverageReport(source, (*matches, *unexpected), weights.counted, weights.form, warnings)
 
 
-def _match(key: str, own: Array, found: Array | None, is_absent: bool) -> TensorMatch:
-    if found is None:
-        return TensorMatch(key, "not in this source" if is_absent else "missing", own.shape)
-    if found.shape != own.shape:
-        return TensorMatch(key, "wrong shape", own.shape, found.shape)
-    return TensorMatch(key, "matched", own.shape)
+def _match(
+    key: str, network_value: Array, source_value: Array | None, is_absent: bool
+) -> TensorMatch:
+    if source_value is None:
+        return TensorMatch(
+            key, "not in this source" if is_absent else "missing", network_value.shape
+        )
+    if source_value.shape != network_value.shape:
+        return TensorMatch(key, "wrong shape", network_value.shape, source_value.shape)
+    return TensorMatch(key, "matched", network_value.shape)
 
 
 def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:

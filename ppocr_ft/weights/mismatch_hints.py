@@ -87,11 +87,11 @@ def _state_fits(weights: NamedWeights) -> Iterator[Fit]:
         with paddle.LazyGuard():  # shapes only: no initial values, no random numbers
             tensors = _build(names, form or "branches").state_dict()
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
-        own = {key: t.size for key, t in tensors.items() if key.split(".")[0] in counted}
+        sizes = {key: t.size for key, t in tensors.items() if key.split(".")[0] in counted}
         matched = [
-            size for key, size in own.items() if key in state and state[key].shape == shapes[key]
+            size for key, size in sizes.items() if key in state and state[key].shape == shapes[key]
         ]
-        yield Fit(names, sum(matched) / sum(own.values()), form, shapes)
+        yield Fit(names, sum(matched) / sum(sizes.values()), form, shapes)
 
 
 def other_program(source: WeightsSource, network: Detector) -> str:
@@ -116,10 +116,10 @@ def _program_fits(tensors: State) -> Iterator[Fit]:
     for names in _names():
         for form in get_args(Form):
             network = _build(names, form)
-            own = state_of(network)
-            if has_shapes(tensors, [own[key] for key in tensor_order(network)]):
-                shapes = {key: value.shape for key, value in own.items()}
-                yield Fit(names, 1.0, detect_form(own), shapes)
+            network_state = state_of(network)
+            if has_shapes(tensors, [network_state[key] for key in tensor_order(network)]):
+                shapes = {key: value.shape for key, value in network_state.items()}
+                yield Fit(names, 1.0, detect_form(network_state), shapes)
 
 
 def _names() -> list[str]:

@@ -31,10 +31,7 @@ class Program(NamedTuple):
 
 
 def parse_message(kind: Any, data: bytes | memoryview) -> Any:
-    """Read a message of Paddle's framework.proto.
-
-    Args:
-        kind: its class in ``framework_pb2``.
+    """Read a message of Paddle's framework.proto; ``kind`` is its class in ``framework_pb2``.
 
     Raises:
         WeightsError: the bytes are no such message.

@@ -56,18 +56,22 @@ def open_source(where: str | Path, *, cache: Path | None = None) -> WeightsSourc
     match = _MEMBER_SUFFIX.fullmatch(text)
     place, member = (match["where"], match["member"]) if match else (text, None)
     try:
-        found = _find(place, cache)
+        location = _find(place, cache)
     except OSError as error:
         raise WeightsError(f"can't be read: {error.strerror}", path=place) from error
-    is_program = isinstance(found, InferenceModel)
+    is_program = isinstance(location, InferenceModel)
     if is_program and member:
         raise WeightsError(f"is an inference model, which has no {member}", path=text)
-    path = found.program if isinstance(found, InferenceModel) else found
-    return WeightsSource(text, path, _read(found), is_program, member)
+    path = location.program if isinstance(location, InferenceModel) else location
+    return WeightsSource(text, path, _read(location), is_program, member)
 
 
-def _read(found: Path | InferenceModel) -> State:
-    return read_inference_model(found) if isinstance(found, InferenceModel) else read_weights(found)
+def _read(location: Path | InferenceModel) -> State:
+    return (
+        read_inference_model(location)
+        if isinstance(location, InferenceModel)
+        else read_weights(location)
+    )
 
 
 def _find(place: str, cache: Path | None) -> Path | InferenceModel:
@@ -79,9 +83,9 @@ def _find(place: str, cache: Path | None) -> Path | InferenceModel:
     if path.is_dir():
         return _in_folder(path)
     for attempt in (_as_model_file, _as_file, _as_stem):
-        found = attempt(path)
-        if found is not None:
-            return found
+        result = attempt(path)
+        if result is not None:
+            return result
     raise WeightsError(f"does not exist{_neighbours(path)}", path=path)
 
 

@@ -19,7 +19,7 @@ from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile
 from ppocr_ft.engine.trainer import Callback
 from ppocr_ft.engine.update_ratio import UpdateRatios
 from ppocr_ft.optim.group_names import group_names
-from ppocr_ft.optim.group_rules import Rule
+from ppocr_ft.optim.group_rules import GroupRule
 from ppocr_ft.optim.groups import (
     GroupSettings,
     ParamGroup,
@@ -93,8 +93,8 @@ class Parts(paddle.nn.Layer):
             self.add_sublayer(name, layer)
 
 
-def sgd(network: Any, learning_rate: float, *rules: Rule) -> Any:
-    groups = build_groups(network, [*rules, Rule("")])
+def sgd(network: Any, learning_rate: float, *rules: GroupRule) -> Any:
+    groups = build_groups(network, [*rules, GroupRule("")])
     plain = {"momentum": 0.0}
     return build_optimizer("Momentum", groups, plain, learning_rate=learning_rate)
 
@@ -102,7 +102,7 @@ def sgd(network: Any, learning_rate: float, *rules: Rule) -> Any:
 def test_rates_and_ratios_of_one_step_by_hand() -> None:
     """Gradients are 1, so that SGD moves each of two values by the rate: by rate * sqrt(2)."""
     network = Parts()
-    rules = Rule("body", 0.1), Rule("zeros", 0.5)
+    rules = GroupRule("body", 0.1), GroupRule("zeros", 0.5)
     optimizer = sgd(network, 0.25, *rules)
     figures = GroupFigures(optimizer)
     assert figures.columns == (
@@ -124,7 +124,7 @@ def test_rates_and_ratios_of_one_step_by_hand() -> None:
 
 def test_a_frozen_group_has_rate_and_ratio_0() -> None:
     network = Parts()
-    optimizer = sgd(network, 0.25, Rule("head", freeze=True))
+    optimizer = sgd(network, 0.25, GroupRule("head", freeze=True))
     figures = GroupFigures(optimizer)
     figures.begin()
     sum(p.sum() for p in network.parameters() if not p.stop_gradient).backward()

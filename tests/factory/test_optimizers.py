@@ -17,14 +17,16 @@ from ppocr_ft.factory.param_groups import param_groups
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.optim.configs import OPTIMIZERS
 from ppocr_ft.optim.groups import ParamGroups
-from ppocr_ft.optim.rates import Rates
+from ppocr_ft.optim.rates import LrSchedules
 from tests.support.config_files import SHIPPED, SMALL
 from tests.support.small_run import small_config
 
 EPOCHS, PER_EPOCH = 5, 4
 
 
-def rates(lr: str, name: str = "Adam", *more: str, world_size: int = 1, **options: Any) -> Rates:
+def rates(
+    lr: str, name: str = "Adam", *more: str, world_size: int = 1, **options: Any
+) -> LrSchedules:
     """Of 5 epochs of 4 steps."""
     section = f"Optimizer={{name: {name}, lr: {lr}}}"
     config = load_config(SMALL, [f"Global.epoch_num={EPOCHS}", section, *more])

@@ -11,11 +11,11 @@ from paddle import nn
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.optim.group_rules import (
-    Fresh,
+    GroupRule,
     HeadFirstKeys,
     LayerDecayKeys,
+    NewLayers,
     NoDecay,
-    Rule,
     head_first,
     layer_decay,
 )
@@ -55,7 +55,7 @@ def test_no_rules_keep_what_the_network_set() -> None:
 
 
 def test_the_first_match_wins_and_factors_multiply() -> None:
-    rules = [Rule("weight$", 2.0, 0.3), Rule("^head", 4.0), Rule("", freeze=True)]
+    rules = [GroupRule("weight$", 2.0, 0.3), GroupRule("^head", 4.0), GroupRule("", freeze=True)]
     assert settings_of(build_groups(Tiny(), rules, weight_decay=0.01)) == {
         "body.0.weight": (2.0, 0.3, None, False),
         "body.0.bias": (1.0, 0.01, None, True),
@@ -67,15 +67,17 @@ def test_the_first_match_wins_and_factors_multiply() -> None:
 
 
 def test_equal_groups_of_two_rules_merge() -> None:
-    groups = build_groups(Tiny(), [Rule("^body", 0.5), Rule("^head.weight", 0.5), Rule("")])
+    groups = build_groups(
+        Tiny(), [GroupRule("^body", 0.5), GroupRule("^head.weight", 0.5), GroupRule("")]
+    )
     assert [group.matches for group in groups.groups] == [("^body", "^head.weight"), ("all",)]
     assert len({group.label for group in groups.groups}) == 2
 
 
 def test_parameters_without_weights_multiply_their_own_factor_in() -> None:
     """Whatever rule they fall under, and beside the network's own 0.1 for head.bias."""
-    rules = [Rule("^head", 0.5), Rule("")]
-    groups = build_groups(Tiny(), rules, fresh=Fresh(("head.", "body.1"), 6.0))
+    rules = [GroupRule("^head", 0.5), GroupRule("")]
+    groups = build_groups(Tiny(), rules, fresh=NewLayers(("head.", "body.1"), 6.0))
     found = {name: settings[0] for name, settings in settings_of(groups).items()}
     assert found == pytest.approx(
         {
@@ -101,7 +103,7 @@ def test_biases_are_apart_only_where_they_are_asked_for() -> None:
 
 
 def test_matches_are_counted() -> None:
-    groups = build_groups(Tiny(), [Rule("^body"), Rule("")])
+    groups = build_groups(Tiny(), [GroupRule("^body"), GroupRule("")])
     assert [tuple(matches)[1:] for matches in groups.matched] == [(4, 15), (2, 4)]
     assert groups.describe()[0] == "^body: 4 parameter(s), 15 value(s)"
     assert groups.describe()[-1].endswith("own L2 0.5: 1 parameter(s), 1 value(s)")
@@ -113,7 +115,7 @@ def test_batch_norm_statistics_are_in_no_group() -> None:
 
 def test_a_group_is_frozen_for_its_epochs_and_learns_then() -> None:
     network = Tiny()
-    rules = [Rule("^body.0", freeze_epochs=2), Rule("^body", freeze=True), Rule("")]
+    rules = [GroupRule("^body.0", freeze_epochs=2), GroupRule("^body", freeze=True), GroupRule("")]
     groups = build_groups(network, rules)
     learning = []
     for epochs_done in range(4):
@@ -126,7 +128,7 @@ def test_a_group_is_frozen_for_its_epochs_and_learns_then() -> None:
 
 def test_freezing_stops_the_gradient_of_its_groups_only() -> None:
     network = Tiny()
-    build_groups(network, [Rule("^body", freeze=True), Rule("")]).freeze()
+    build_groups(network, [GroupRule("^body", freeze=True), GroupRule("")]).freeze()
     stopped = [name for name, p in network.named_parameters() if p.stop_gradient]
     assert {name.split(".")[0] for name in stopped} == {"body"}
     assert len(stopped) == 6  # 4 and the two statistics
@@ -152,7 +154,7 @@ def test_no_decay(exempt: NoDecay | None, decayed: set[str]) -> None:
 
 
 def test_no_decay_goes_before_a_rules_own() -> None:
-    groups = build_groups(Tiny(), [Rule("", weight_decay=0.3)], no_decay=NoDecay())
+    groups = build_groups(Tiny(), [GroupRule("", weight_decay=0.3)], no_decay=NoDecay())
     assert settings_of(groups)["body.0.bias"][1] == 0
     assert settings_of(groups)["body.0.weight"][1] == 0.3
 
@@ -191,7 +193,7 @@ def test_layer_decay(detector: nn.Layer) -> None:
 
 def test_a_preset_may_leave_a_part_to_rules_before_it(detector: nn.Layer) -> None:
     groups = build_groups(
-        detector, [Rule("^head", 5.0), *head_first(HeadFirstKeys(), key="x.preset")]
+        detector, [GroupRule("^head", 5.0), *head_first(HeadFirstKeys(), key="x.preset")]
     )
     assert settings_of(groups)["head.thresh.conv1.weight"][0] == 5
     assert [rule.shown for rule, count, _ in groups.matched if not count] == ["head"]
@@ -208,50 +210,74 @@ def test_layer_decay_counts_a_list_of_stages_one_by_one() -> None:
 
 KEY = "Optimizer.param_groups"
 WRONG: list[tuple[str, Callable[[], object], str, str]] = [
-    ("uncovered", lambda: build_groups(Tiny(), [Rule("^body")]), KEY, "head.weight, head.bias"),
-    ("unused", lambda: build_groups(Tiny(), [Rule("nek"), Rule("")]), f"{KEY}[0].match", "'nek'"),
+    (
+        "uncovered",
+        lambda: build_groups(Tiny(), [GroupRule("^body")]),
+        KEY,
+        "head.weight, head.bias",
+    ),
+    (
+        "unused",
+        lambda: build_groups(Tiny(), [GroupRule("nek"), GroupRule("")]),
+        f"{KEY}[0].match",
+        "'nek'",
+    ),
     (
         "shadowed",
-        lambda: build_groups(Tiny(), [Rule(""), Rule("^head")]),
+        lambda: build_groups(Tiny(), [GroupRule(""), GroupRule("^head")]),
         f"{KEY}[1].match",
         "all its 2",
     ),
     (
         "both named",
-        lambda: build_groups(Tiny(), [Rule("nek"), Rule("hed"), Rule("")]),
+        lambda: build_groups(Tiny(), [GroupRule("nek"), GroupRule("hed"), GroupRule("")]),
         f"{KEY}[0].match",
         f"{KEY}[1]",
     ),
     (
         "statistics only",
-        lambda: build_groups(Tiny(), [Rule("_mean"), Rule("")]),
+        lambda: build_groups(Tiny(), [GroupRule("_mean"), GroupRule("")]),
         f"{KEY}[0].match",
         "nothing",
     ),
-    ("all frozen", lambda: build_groups(Tiny(), [Rule("", freeze=True)]), KEY, "nothing is left"),
+    (
+        "all frozen",
+        lambda: build_groups(Tiny(), [GroupRule("", freeze=True)]),
+        KEY,
+        "nothing is left",
+    ),
     (
         "all frozen at first",
-        lambda: build_groups(Tiny(), [Rule("^body", freeze=True), Rule("", freeze_epochs=1)]),
+        lambda: build_groups(
+            Tiny(), [GroupRule("^body", freeze=True), GroupRule("", freeze_epochs=1)]
+        ),
         KEY,
         "nothing is left to train in the first epoch",
     ),
     (
         "a preset that gets nothing",
-        lambda: build_groups(Tiny(), [Rule(""), *head_first(HeadFirstKeys(), key="x[1].preset")]),
+        lambda: build_groups(
+            Tiny(), [GroupRule(""), *head_first(HeadFirstKeys(), key="x[1].preset")]
+        ),
         "x[1].preset",
         "all its 2 parameter(s) go to earlier groups",
     ),
-    ("frozen twice", lambda: Rule("", freeze=True, freeze_epochs=2), "freeze_epochs", "keep one"),
-    ("negative epochs", lambda: Rule("", freeze_epochs=-1), "freeze_epochs", "-1"),
+    (
+        "frozen twice",
+        lambda: GroupRule("", freeze=True, freeze_epochs=2),
+        "freeze_epochs",
+        "keep one",
+    ),
+    ("negative epochs", lambda: GroupRule("", freeze_epochs=-1), "freeze_epochs", "-1"),
     (
         "name part",
         lambda: build_groups(Tiny(), no_decay=NoDecay(name_parts=("norm",))),
         "Optimizer.no_weight_decay_name",
         "'norm'",
     ),
-    ("bad expression", lambda: Rule("(body"), "match", "'(body'"),
-    ("negative factor", lambda: Rule("", -1.0), "lr_mult", "-1.0"),
-    ("decay NaN", lambda: Rule("", 1.0, float("nan")), "weight_decay", "nan"),
+    ("bad expression", lambda: GroupRule("(body"), "match", "'(body'"),
+    ("negative factor", lambda: GroupRule("", -1.0), "lr_mult", "-1.0"),
+    ("decay NaN", lambda: GroupRule("", 1.0, float("nan")), "weight_decay", "nan"),
     (
         "no backbone",
         lambda: layer_decay(Tiny(), LayerDecayKeys(decay=0.5)),

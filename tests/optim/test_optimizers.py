@@ -13,7 +13,7 @@ from paddle import nn
 
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.optim.configs import OPTIMIZERS
-from ppocr_ft.optim.group_rules import Rule
+from ppocr_ft.optim.group_rules import GroupRule
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
 from ppocr_ft.optim.schedules import OneCycle, scaled
@@ -112,7 +112,7 @@ def test_one_step(
 def test_a_groups_factor_and_the_rate_of_the_step() -> None:
     net = network()
     before = values(net)
-    rules = [Rule("^body", lr_mult=0.5), Rule("")]
+    rules = [GroupRule("^body", lr_mult=0.5), GroupRule("")]
     optimizer = build_optimizer(
         "Momentum", build_groups(net, rules), {"momentum": 0.0}, learning_rate=1.0
     )
@@ -149,7 +149,7 @@ def test_a_second_optimizer_of_the_network_steps_as_the_first(name: str) -> None
     for wrong in ("Momentum", "AdamW", "Lamb", "Adam"):
         build_optimizer(wrong, build_groups(twice, weight_decay=9.0), learning_rate=1.0)
     for net in (twice, once):
-        groups = build_groups(net, [Rule("", 0.5)], weight_decay=0.01)
+        groups = build_groups(net, [GroupRule("", 0.5)], weight_decay=0.01)
         learn(net, build_optimizer(name, groups, learning_rate=0.01), 2)
     assert same(values(twice), values(once))
 
@@ -157,7 +157,7 @@ def test_a_second_optimizer_of_the_network_steps_as_the_first(name: str) -> None
 def test_frozen_parameters_stay() -> None:
     net = network()
     before = values(net)
-    groups = build_groups(net, [Rule("^body", freeze=True), Rule("")], weight_decay=0.1)
+    groups = build_groups(net, [GroupRule("^body", freeze=True), GroupRule("")], weight_decay=0.1)
     optimizer = build_optimizer("AdamW", groups, learning_rate=0.1)
     learn(net, optimizer, 2)
     changed = {
@@ -174,7 +174,7 @@ def test_the_state_goes_to_another_network_of_the_process_exactly(name: str) -> 
     straight, broken = network(), network()
     make = lambda net: build_optimizer(  # noqa: E731
         name,
-        build_groups(net, [Rule("^body", 0.5), Rule("")], weight_decay=0.01),
+        build_groups(net, [GroupRule("^body", 0.5), GroupRule("")], weight_decay=0.01),
         learning_rate=0.01,
     )
     learn(straight, make(straight), 6)
@@ -317,7 +317,7 @@ def test_gradients_are_clipped_over_all_groups(
 ) -> None:
     """Gradients (3, 0) and (4) in two groups: norm 5."""
     net = nn.Linear(2, 1)
-    groups = build_groups(net, [Rule("weight", 0.5), Rule("bias")])
+    groups = build_groups(net, [GroupRule("weight", 0.5), GroupRule("bias")])
     optimizer = build_optimizer("Momentum", groups, {"momentum": 0.0}, learning_rate=1.0, clip=clip)
     before = values(net)
     (net(paddle.to_tensor([[0.75, 0.0]])) * 4).sum().backward()

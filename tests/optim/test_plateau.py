@@ -49,9 +49,11 @@ def test_without_a_cooldown_it_falls_when_paddles_does(patience: int) -> None:
         assert paddles() == 0.5 ** plateau_drops(values[:count], patience, 0), count
 
 
-def over(history: Sequence[Evaluated], first_step: int = 0, min_ratio: float = 0.0) -> Plateau:
+def over(
+    history: Sequence[Evaluated], first_step: int = 0, min_ratio: float = 0.0
+) -> ReduceOnPlateau:
     """Epochs of 4 steps, half the rate after each evaluation without a new best."""
-    return Plateau(lambda: history, 4, 0.5, 0, min_ratio=min_ratio, first_step=first_step)
+    return ReduceOnPlateau(lambda: history, 4, 0.5, 0, min_ratio=min_ratio, first_step=first_step)
 
 
 # what is evaluated when | history | first step | factors by step
@@ -101,12 +103,12 @@ def test_what_comes_later_changes_no_earlier_rate() -> None:
 
 
 WRONG: list[tuple[str, Callable[[], object], str]] = [
-    ("factor 1", lambda: Plateau(tuple, 4, 1.0, 0), "factor"),
-    ("factor NaN", lambda: Plateau(tuple, 4, math.nan, 0), "factor"),
-    ("patience", lambda: Plateau(tuple, 4, 0.5, -1), "patience"),
-    ("cooldown", lambda: Plateau(tuple, 4, 0.5, 0, -1), "cooldown"),
-    ("lowest above the start", lambda: Plateau(tuple, 4, 0.5, 0, 0, 1.5), "min_ratio"),
-    ("no steps", lambda: Plateau(tuple, 0, 0.5, 0), "steps_per_epoch"),
+    ("factor 1", lambda: ReduceOnPlateau(tuple, 4, 1.0, 0), "factor"),
+    ("factor NaN", lambda: ReduceOnPlateau(tuple, 4, math.nan, 0), "factor"),
+    ("patience", lambda: ReduceOnPlateau(tuple, 4, 0.5, -1), "patience"),
+    ("cooldown", lambda: ReduceOnPlateau(tuple, 4, 0.5, 0, -1), "cooldown"),
+    ("lowest above the start", lambda: ReduceOnPlateau(tuple, 4, 0.5, 0, 0, 1.5), "min_ratio"),
+    ("no steps", lambda: ReduceOnPlateau(tuple, 0, 0.5, 0), "steps_per_epoch"),
 ]
 
 

@@ -21,7 +21,7 @@ from ppocr_ft.commands.report.run import read_run, report
 from ppocr_ft.metrics.errors import KINDS
 from ppocr_ft.report import page as page_package
 from ppocr_ft.report.evaluations import write_evaluation
-from ppocr_ft.report.page.charts import Chart, Points, Series, curves
+from ppocr_ft.report.page.charts import Chart, ChartLine, Points, curves
 from ppocr_ft.report.page.comparison import Outcome
 from ppocr_ft.report.page.figures import MAX_POINTS, embed, thinned
 from ppocr_ft.report.page.render import render
@@ -221,7 +221,7 @@ def points(run: Run) -> dict[str, dict[str, Points]]:
     }
 
 
-def name(line: Series) -> str:
+def name(line: ChartLine) -> str:
     return line.name if isinstance(line.name, str) else line.name.text("en")
 
 
@@ -281,7 +281,7 @@ def test_marks_of_the_best_weights_and_of_alerts(tmp_path: Path) -> None:
 
 
 def test_values_are_the_last_ones_at_or_before_a_step() -> None:
-    line = Series("a", [(2, 0.5), (4, 0.25)], "#000000")
+    line = ChartLine("a", [(2, 0.5), (4, 0.25)], "#000000")
     assert [line.at(x) for x in (1, 2, 3, 4, 9)] == [None, 0.5, 0.5, 0.25, 0.25]
     chart = Chart("name", "title", [line], value_format=".4f")
     assert chart.values_at(1) == ["–"]
@@ -301,7 +301,7 @@ def test_very_many_points_are_thinned_and_the_page_says_so(tmp_path: Path) -> No
 
 
 def test_a_chart_of_one_point_and_no_chart_at_all() -> None:
-    chart = Chart("one", "title", [Series("a", [(3, 1.0)], "#000000")])
+    chart = Chart("one", "title", [ChartLine("a", [(3, 1.0)], "#000000")])
     script, divs = embed([[chart]], lambda _: "tooltip")
     assert list(divs) == ["one"]
     assert "Scatter" in script

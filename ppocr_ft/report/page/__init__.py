@@ -1,4 +1,4 @@
-"""``report.html``: a run as one page that needs nothing but itself."""
+"""``report.html``: a run as one page that works without other files."""
 
 PAGE, CURVES = "report.html", "results.png"
 """The page; its curves as a picture."""

@@ -1,4 +1,4 @@
-"""What the charts show of which column, before any of it is drawn."""
+"""The data of the charts: which columns they show, before anything is drawn."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Series:
+class ChartLine:
     """A line through ``points``, (x, y) by rising x."""
 
     name: Label
@@ -42,13 +42,13 @@ class Series:
 class Chart:
     """Lines over one axis.
 
-    ``mark`` is an upright line and its name, None where the axis names it; ``alerts`` are the
+    ``mark`` is a vertical line and its name, None if the axis names it; ``alerts`` are the
     monitor's, (step, name). The legend has the values at ``legend_x``; None: the last ones.
     """
 
     name: str
     title: Label
-    series: Sequence[Series]
+    series: Sequence[ChartLine]
     axis: Translated = STEP
     mark: tuple[float, Label | None] | None = None
     alerts: Sequence[tuple[float, str]] = ()
@@ -62,22 +62,22 @@ class Chart:
         values = [series.at(x) for series in self.series]
         return ["–" if value is None else format(value, self.value_format) for value in values]  # noqa: RUF001
 
-    def legend(self) -> list[tuple[Series, str]]:
+    def legend(self) -> list[tuple[ChartLine, str]]:
         """Return the lines and their values."""
         x = math.inf if self.legend_x is None else self.legend_x
         return list(zip(self.series, self.values_at(x), strict=True))
 
 
 def curves(run: Run) -> list[Chart]:
-    """Return the charts over the run's steps that have a line."""
+    """Return the charts over the run's steps that have at least one line."""
     charts = (_hmean(run), _losses(run), _learning_rates(run), _shrink(run))
     return [chart for chart in charts if chart.series]
 
 
 def points_of(run: Run, column: str, kind: str, *, best: bool = False) -> Points:
-    """Return (step, value) of a column where it is a finite number.
+    """Return (step, value) of a column for each finite number.
 
-    Of an evaluation's rows, one per unclip ratio, the first or the best one counts.
+    An evaluation has one row per unclip ratio; the first or the best of them counts.
     """
     points: dict[float, float] = {}
     for row in run.rows:
@@ -92,10 +92,10 @@ def points_of(run: Run, column: str, kind: str, *, best: bool = False) -> Points
     return sorted(points.items())
 
 
-def _line(number: int, name: Label, points: Points, *, of_evaluations: bool = False) -> Series:
+def _line(number: int, name: Label, points: Points, *, of_evaluations: bool = False) -> ChartLine:
     """Return a line of the ``number``-th color; those of evaluations are dashed, with dots."""
     color = COLORS[number % len(COLORS)]
-    return Series(name, points, color, dashed=of_evaluations, dots=of_evaluations)
+    return ChartLine(name, points, color, dashed=of_evaluations, dots=of_evaluations)
 
 
 def _alerts(run: Run) -> list[tuple[float, str]]:
@@ -111,8 +111,8 @@ def _hmean(run: Run) -> Chart:
     for color, column, iou in zip(COLORS, HMEANS, IOUS, strict=False):
         best = Translated("curves.best_ratio", iou=iou)
         configured = Translated("curves.config_ratio", iou=iou)
-        series.append(Series(best, points_of(run, column, EVAL, best=True), color, dots=True))
-        series.append(Series(configured, points_of(run, column, EVAL), color, dashed=True))
+        series.append(ChartLine(best, points_of(run, column, EVAL, best=True), color, dots=True))
+        series.append(ChartLine(configured, points_of(run, column, EVAL), color, dashed=True))
     return Chart(
         "hmean",
         Translated("curves.hmean"),
@@ -124,9 +124,8 @@ def _hmean(run: Run) -> Chart:
 
 
 def _losses(run: Run) -> Chart:
-    """Show the training losses; of validation's, columns of evaluations with ``loss`` in their
-    name."""
-    series: list[Series] = []
+    """Chart the training losses, and the columns of evaluations with ``loss`` in their name."""
+    series: list[ChartLine] = []
     losses = [column for column in run.columns if "loss" in column]
     for column in losses:
         points = points_of(run, column, TRAIN)
@@ -142,7 +141,7 @@ def _losses(run: Run) -> Chart:
 
 
 def _learning_rates(run: Run) -> Chart:
-    """Show a line per group; groups whose rates are the same all along share one."""
+    """Chart one line per group; groups with the same rates in the whole run share one."""
     columns = [column for column in run.columns if column.startswith(LR)] or ["lr"]
     groups: dict[tuple[tuple[float, float], ...], list[str]] = {}
     for column in columns:
@@ -157,7 +156,7 @@ def _learning_rates(run: Run) -> Chart:
 
 
 def _shrink(run: Run) -> Chart:
-    """Show the operators' ratio, and the one that the monitor measured on drawn maps."""
+    """Chart the operators' ratio, and the one that the monitor measured on drawn maps."""
     title, drawn = Translated("curves.shrink"), Translated("curves.drawn_shrink")
     measured = points_of(run, "drawn_shrink_ratio", EVAL)
     series = [

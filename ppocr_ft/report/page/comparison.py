@@ -1,4 +1,4 @@
-"""The first thing on the page: better or worse than the start, by how much, and what to set."""
+"""The headline of the page: better or worse than the start, by how much, and what to set."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Outcome = Literal["better", "worse", "mixed", "same", "unknown"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """hmean before and after training, each with the unclip ratio that is best for it.
+    """The hmean before and after training, each with the unclip ratio that is best for it.
 
-    ``interval`` is what chance makes of the difference; None where the boxes of either evaluation
-    were not kept.
+    ``interval`` is the 95 % interval of the difference by chance; None if the boxes of one of the
+    evaluations were not kept.
     """
 
     iou: float
@@ -38,15 +38,15 @@ class Comparison:
 
     @property
     def certain(self) -> bool:
-        """Whether the interval leaves out 0."""
+        """Whether the interval excludes 0."""
         return self.interval is not None and (self.interval[0] > 0 or self.interval[1] < 0)
 
 
 def compare_with_start(run: Run) -> list[Comparison]:
     """Return the comparisons at IoU 0.5 and 0.7.
 
-    They are of the start and the best weights or, where these are the start itself, the last
-    evaluation; none without an evaluation before training and one after.
+    They compare the start with the best weights or, if these are the start itself, with the last
+    evaluation. The list is empty without an evaluation before training and one after.
     """
     best_step = run.best_step
     if best_step is None or 0 not in run.evaluations or len(run.evaluations) < 2:
@@ -69,7 +69,7 @@ def _interval(run: Run, start: BestRate, after: BestRate, iou: float) -> tuple[f
 
 
 def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
-    """Return the verdict on the run."""
+    """Return the outcome of the run."""
     if not comparisons:
         return "unknown"
     signs = {comparison.sign for comparison in comparisons}
@@ -81,7 +81,7 @@ def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
 
 
 def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
-    """Return what stands below the headline."""
+    """Return the sentences below the headline."""
     candidates = (
         _gains(run, comparisons),
         _doubt(run, comparisons),
@@ -100,15 +100,19 @@ def _gains(run: Run, comparisons: Sequence[Comparison]) -> Translated:
 
 
 def _doubt(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:
-    """Say where neither difference is beyond chance."""
-    known = [comparison for comparison in comparisons if comparison.interval is not None]
-    if run.best is None or not known or any(comparison.certain for comparison in known):
+    """Say so if neither difference is beyond chance."""
+    with_interval = [comparison for comparison in comparisons if comparison.interval is not None]
+    if (
+        run.best is None
+        or not with_interval
+        or any(comparison.certain for comparison in with_interval)
+    ):
         return None
     return Translated("verdict.doubt", images=len(run.best.images))
 
 
 def _extent(run: Run) -> Translated | None:
-    """Say where the run was broken off."""
+    """Say so if the run was broken off."""
     total = run.total_steps
     if total is None or run.last_step >= total:
         return None
@@ -116,7 +120,7 @@ def _extent(run: Run) -> Translated | None:
 
 
 def _unclip_ratio(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:
-    """Name the unclip ratio to set, where another one than the config's was best at both IoUs."""
+    """Name the unclip ratio to set, if another one than the config's was best at both IoUs."""
     configured = run.setting("PostProcess.unclip_ratio")
     ratios = {comparison.after.unclip_ratio for comparison in comparisons}
     if len(ratios) != 1 or configured is None or run.best_step == 0:

@@ -1,4 +1,4 @@
-"""Pictures for the page: whole images and crops, with labels and boxes that say what they are."""
+"""Pictures for the page: whole images and crops, with labels and boxes in colors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FITTING, LOOSE, FALSE = Color(0, 140, 60), Color(225, 130, 0), Color(205, 30, 40
 
 
 class Outline(NamedTuple):
-    """A polygon (k, 2), px, and how it is drawn."""
+    """A polygon (k, 2), px, and the style of its line."""
 
     polygon: NDArray[Any]
     color: Color
@@ -46,7 +46,7 @@ class Outline(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """``jpeg`` of ``size_px`` (width, height)."""
+    """A picture as JPEG; ``size_px`` is (width, height)."""
 
     jpeg: bytes
     size_px: tuple[int, int]
@@ -58,7 +58,7 @@ class Drawing(NamedTuple):
 
 @lru_cache(maxsize=8)
 def read_picture(path: str, size_px: tuple[int, int]) -> Picture | None:
-    """Return the image file, upright; None where it is gone or has another size than it had."""
+    """Read the image file, upright; None if it is missing or has another size than before."""
     try:
         content = np.frombuffer(Path(path).read_bytes(), np.uint8)
     except OSError:
@@ -76,7 +76,7 @@ def label_outlines(matches: ImageMatches) -> list[Outline]:
 
 
 def box_outlines(matches: ImageMatches) -> list[Outline]:
-    """Return boxes by how well they fit their label, and the labels that have none."""
+    """Return the boxes, colored by how well they fit their label, and the labels without a box."""
     table = matches.accepted_table
     loose, strict = (table.matches(iou) for iou in IOUS)
     fitting, matched = set(strict.values()), set(loose.values())
@@ -89,7 +89,7 @@ def box_outlines(matches: ImageMatches) -> list[Outline]:
 
 
 def draw_whole(picture: Picture, outlines: Sequence[Outline]) -> Drawing:
-    """Draw the image, made smaller where it is large."""
+    """Draw the whole image, smaller if it is large."""
     scale = min(LONGEST_PX / max(picture.shape[:2]), 1.0)
     return _draw(picture, outlines, (0, 0), scale)
 
@@ -97,7 +97,7 @@ def draw_whole(picture: Picture, outlines: Sequence[Outline]) -> Drawing:
 def draw_crop(
     picture: Picture, polygons: Sequence[NDArray[Any]], outlines: Sequence[Outline]
 ) -> Drawing:
-    """Draw what lies around ``polygons``."""
+    """Draw the part of the image around ``polygons``."""
     height, width = picture.shape[:2]
     points = np.concatenate(list(polygons))
     low, high = points.min(axis=0), points.max(axis=0)

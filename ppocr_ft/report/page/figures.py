@@ -1,4 +1,4 @@
-"""The charts as Bokeh draws them; nothing else of the package imports Bokeh."""
+"""The charts as Bokeh draws them; no other file of the package imports Bokeh."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 
-from ppocr_ft.report.page.charts import ALERT_COLOR, MARK_COLOR, STEP, Chart, Points, Series
+from ppocr_ft.report.page.charts import ALERT_COLOR, MARK_COLOR, STEP, Chart, ChartLine, Points
 from ppocr_ft.utils.sampling import sample_evenly
 
 MAX_POINTS = 3000
@@ -34,10 +34,10 @@ def bokeh_script() -> str:
 def embed(
     groups: Sequence[Sequence[Chart]], tooltip: Callable[[Chart], str]
 ) -> tuple[str, dict[str, str]]:
-    """Return a ``<script>`` that draws the charts and, by chart, the ``<div>`` that takes it.
+    """Return a ``<script>`` that draws the charts and, by chart, the ``<div>`` for it.
 
     The charts of a group share their range and the cursor. ``tooltip`` makes the HTML that a
-    chart shows beside the cursor; ``@{value_0}`` and so on stand for the lines' values there.
+    chart shows beside the cursor; ``@{value_0}`` and so on are replaced by the lines' values there.
     """
     figures: dict[str, Model] = {}
     for charts in groups:
@@ -95,7 +95,7 @@ def _figure(chart: Chart, x_range: Range1d, cursor: Span, tooltip: str) -> figur
     return plot
 
 
-def _draw(plot: figure, series: Series) -> None:
+def _draw(plot: figure, series: ChartLine) -> None:
     xs, ys = zip(*thinned(series.points), strict=True)
     source = ColumnDataSource({"x": xs, "y": ys})
     dash = "dashed" if series.dashed else "solid"
@@ -110,7 +110,7 @@ def _upright(x: float, color: str) -> Span:
 
 
 def _values(chart: Chart) -> ColumnDataSource:
-    """Return the lines' values as texts at each place of any of them, and the alerts near it."""
+    """Return all lines' values as texts at each x of any line, and the alerts near it."""
     places = {x for series in chart.series for x, _ in thinned(series.points)}
     xs = sorted(places | {x for x, _ in chart.alerts})
     first = chart.series[0]
@@ -126,5 +126,5 @@ def _values(chart: Chart) -> ColumnDataSource:
 
 
 def thinned(points: Points) -> Points:
-    """Return `MAX_POINTS` of the points at most, with the last one."""
+    """Return at most `MAX_POINTS` of the points, including the last one."""
     return [*sample_evenly(points[:-1], MAX_POINTS - 1), points[-1]]

@@ -1,4 +1,4 @@
-"""Which pictures the page shows: the images that changed most, the worst errors of each kind."""
+"""The pictures of the page: the images that changed most, the worst errors of each kind."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_IMAGES, MAX_ERRORS, MAX_ERRORS_PER_IMAGE = 6, 6, 2
 
 @dataclass(frozen=True)
 class Panel:
-    """One drawing of an image; ``hmeans`` at both IoUs are of the boxes in it."""
+    """One drawing of an image; ``hmeans`` are those of its boxes at both IoUs."""
 
     content: Translated
     drawing: Drawing
@@ -42,7 +42,10 @@ class Panel:
 
 @dataclass(frozen=True)
 class ChangedImage:
-    """``change`` of hmean, the mean over both IoUs; no panels where the file is gone."""
+    """An image that changed; ``change`` is that of hmean, the mean over both IoUs.
+
+    It has no panels if the file is missing.
+    """
 
     path: str
     change: float
@@ -55,7 +58,7 @@ class ChangedImage:
 
 @dataclass(frozen=True)
 class ErrorCrop:
-    """A drawn error; ``score`` is of a false box, ``iou`` 0 where nothing overlaps."""
+    """A drawn error; ``score`` is a false box's, ``iou`` is 0 if nothing overlaps."""
 
     file: str
     drawing: Drawing
@@ -79,7 +82,7 @@ class ImageError(NamedTuple):
 
 
 def changed_images(before: EvaluationMatches, best: EvaluationMatches) -> list[ChangedImage]:
-    """Return those that changed most, up or down."""
+    """Return the images that changed most, up or down."""
     return [
         ChangedImage(path, change, _panels(before.by_path[path], best.by_path[path]))
         for path, change in most_changed(before, best, MAX_IMAGES)
@@ -87,7 +90,7 @@ def changed_images(before: EvaluationMatches, best: EvaluationMatches) -> list[C
 
 
 def _panels(before: ImageMatches, best: ImageMatches) -> list[Panel]:
-    """Draw labels, start and fine-tuned model."""
+    """Draw the labels, the boxes of the start and those of the fine-tuned model."""
     picture = read_picture(best.image.path, best.image.size_px)
     if picture is None:
         return []
@@ -102,7 +105,7 @@ def _panels(before: ImageMatches, best: ImageMatches) -> list[Panel]:
 def error_counts(
     before: EvaluationMatches | None, best: EvaluationMatches
 ) -> tuple[list[Label], list[list[Label]]]:
-    """Return the header and a row per kind, at both IoUs, of the start and the best weights."""
+    """Return the header and one row per kind, at both IoUs, of the start and the best weights."""
     models = [(Translated("pictures.fine_tuned"), best)]
     if before is not None:
         models.insert(0, (Translated("pictures.start"), before))
@@ -118,7 +121,7 @@ def error_counts(
 
 
 def error_crops(best: EvaluationMatches) -> Iterator[tuple[Kind, list[ErrorCrop]]]:
-    """Yield the kinds that occur, with the worst errors of each whose images are there."""
+    """Yield the kinds that occur, with the worst errors of each whose images exist."""
     for kind in KINDS:
         crops = [crop for error in worst_errors(kind, best) if (crop := _crop(error))]
         if crops:
@@ -126,7 +129,7 @@ def error_crops(best: EvaluationMatches) -> Iterator[tuple[Kind, list[ErrorCrop]
 
 
 def worst_errors(kind: Kind, best: EvaluationMatches) -> list[ImageError]:
-    """Return the first `MAX_ERRORS`, the worst first, a few of one image at most."""
+    """Return the first `MAX_ERRORS`, the worst first, only a few from one image."""
     errors = [ImageError(error, image) for image in best.images for error in image.errors(IOUS[1])]
     chosen: list[ImageError] = []
     for error in sorted((e for e in errors if e.error.kind == kind), key=_mildness):
@@ -139,8 +142,10 @@ def worst_errors(kind: Kind, best: EvaluationMatches) -> list[ImageError]:
 
 
 def _mildness(error: ImageError) -> tuple[float, float]:
-    """Return what is low for a bad error: many parts, a sure false box, a poor overlap, a large
-    text."""
+    """Return a sort key that is low for a bad error.
+
+    Bad are many parts, a false box with a high score, a poor overlap and a large text.
+    """
     what, scores = error.error, error.matches.scores
     size = -float(areas(error.labels or error.boxes).max())
     if what.kind in ("split", "merged"):
@@ -151,7 +156,7 @@ def _mildness(error: ImageError) -> tuple[float, float]:
 
 
 def _crop(error: ImageError) -> ErrorCrop | None:
-    """Draw an error; None where the image is gone."""
+    """Draw an error; None if the image is missing."""
     image = error.matches.image
     picture = read_picture(image.path, image.size_px)
     if picture is None:

@@ -1,4 +1,4 @@
-"""The kept boxes of two evaluations beside their labels: matches, errors, what may be chance."""
+"""The kept boxes of two evaluations and their labels: matches, errors, and the part of chance."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ImageMatches:
-    """An image and its boxes, (k, 2) px of the file, with their scores; ``accepted`` are those
-    over the config's box_thresh."""
+    """An image and its boxes, (k, 2) px of the file, with their scores.
+
+    ``accepted`` are those over the config's box_thresh.
+    """
 
     image: JudgedImage
     boxes: Sequence[NDArray[np.int32]]
@@ -36,14 +38,14 @@ class ImageMatches:
         return table_of(self.boxes, self.image.labels, self.image.ignored)
 
     def counts(self, iou: float, chosen: NDArray[np.bool_] | None = None) -> tuple[int, int, int]:
-        """Return how many match, the labels and the boxes, of those ``chosen``; else accepted."""
+        """Return how many matches, labels and boxes there are, of the ``chosen`` or accepted."""
         flags = self.accepted if chosen is None else chosen
         matched = len(self.table.matches(iou, flags))
         return matched, len(self.table.labels), int(flags[self.table.boxes].sum())
 
     @cached_property
     def accepted_table(self) -> Table:
-        """As ``table``, of the accepted boxes: for errors; indices are the same."""
+        """The overlaps of the accepted boxes, for errors; indices are those of ``table``."""
         if self.accepted.all():
             return self.table
         nothing = np.zeros((0, 2))
@@ -80,7 +82,7 @@ class EvaluationMatches:
         return {matches.image.path: matches for matches in self.images}
 
     def error_counts(self, iou: float) -> dict[Kind, int]:
-        """Return how many errors there are of each kind."""
+        """Return the number of errors of each kind."""
         kinds = [error.kind for matches in self.images for error in matches.errors(iou)]
         return {kind: kinds.count(kind) for kind in KINDS}
 
@@ -98,13 +100,15 @@ def chance_interval(
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of hmean's difference over resampled images.
 
-    As many images as were evaluated are drawn from them with repetition, `RESAMPLES` times
-    (percentile bootstrap). None for less than two images.
+    Images are drawn with repetition, as many as were evaluated, `RESAMPLES` times (percentile
+    bootstrap). None for less than two images.
     """
     paths = _common_paths(before, best)
     if len(paths) < 2:
         return None
-    pair = [[each.by_path[path].counts(iou) for path in paths] for each in (before, best)]
+    pair = [
+        [evaluation.by_path[path].counts(iou) for path in paths] for evaluation in (before, best)
+    ]
     counts = np.array(pair, dtype=np.float64)  # (2, n, 3)
     rng = np.random.default_rng(0)
     drawn = rng.multinomial(len(paths), np.full(len(paths), 1 / len(paths)), RESAMPLES)
@@ -117,7 +121,7 @@ def chance_interval(
 def most_changed(
     before: EvaluationMatches, best: EvaluationMatches, count: int
 ) -> list[tuple[str, float]]:
-    """Return paths and changes of the images whose hmean, the mean over both IoUs, changed most."""
+    """Return path and change of the images whose hmean, the mean over both IoUs, changed most."""
     changes = []
     for path in _common_paths(before, best):
         one, two = before.by_path[path], best.by_path[path]

@@ -1,4 +1,4 @@
-"""The page, put together."""
+"""The page, made of its parts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Language = Literal["auto", "en", "zh"]
 def render(run: Run, language: Language = "auto", curves_png: bytes = b"") -> str:
     """Return the page as HTML; ``auto`` follows the reader's browser.
 
-    Without JavaScript the page shows ``curves_png`` in place of the charts.
+    Without JavaScript the page shows ``curves_png`` instead of the charts.
     """
     drawing.read_picture.cache_clear()
     before, best = (_matches(run, evaluation) for evaluation in (run.before, run.best))
@@ -60,7 +60,7 @@ def _environment() -> Environment:
 
 
 def _matches(run: Run, evaluation: KeptEvaluation | None) -> EvaluationMatches | None:
-    """Return the evaluation with the unclip ratio that suits these weights best."""
+    """Return the evaluation with the unclip ratio that is best for these weights."""
     if evaluation is None:
         return None
     ratio = run.unclip_ratio(evaluation.about.step)

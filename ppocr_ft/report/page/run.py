@@ -1,4 +1,4 @@
-"""What a run has left, as the page takes it."""
+"""The files of a run, as the page reads them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BestRate:
 
 @dataclass(frozen=True)
 class Difference:
-    """One key of the config; None: it isn't there."""
+    """One key of the config; None: the key is missing."""
 
     key: str
     default: str | None
@@ -36,10 +36,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Run:
-    """The files of a run's folder, read; None or empty for those that it doesn't have.
+    """The files of a run's folder; None or empty for those that it doesn't have.
 
     ``rows`` are those of metrics.csv, ``columns`` its header; ``alerts`` are the monitor's;
-    ``fitted`` is fit_postprocess.json. ``differences`` from the default config are None where that
+    ``fitted`` is fit_postprocess.json. ``differences`` from the default config are None if that
     is not installed. ``notes`` say what was wrong with a file.
     """
 
@@ -87,8 +87,7 @@ class Run:
 
     @property
     def best_step(self) -> int | None:
-        """After which the best weights were saved: as the kept evaluation says, else by the run's
-        own rule."""
+        """The step of the best weights: the kept evaluation's, else by the run's own rule."""
         if self.best is not None:
             return self.best.about.step
         indicator = self.setting("Metric.main_indicator", "hmean")
@@ -100,12 +99,12 @@ class Run:
         return None if result is None else result.best_ratio(*HMEANS)
 
     def at_best(self, step: int, column: str) -> BestRate:
-        """Return a rate with the unclip ratio that is best for it; the config's among equals."""
+        """Return a rate with the unclip ratio that is best for it; if equal, the config's."""
         result = self.evaluations[step]
         return BestRate(step, result.value(column), result.best_ratio(column))
 
 
 def ratio_text(ratio: float) -> str:
-    """Return 1.0, 0.8, 1.25."""
+    """Return a ratio as text: 1.0, 0.8, 1.25."""
     text = f"{ratio:.4g}"
     return text if "." in text else f"{text}.0"

@@ -1,4 +1,4 @@
-"""What a run was made of: config, data, weights, environment, as rows of tables and bars."""
+"""The inputs of a run: config, data, weights, environment, as rows of tables and bars."""
 
 from __future__ import annotations
 
@@ -27,14 +27,12 @@ class Histogram:
 
 def config_rows(run: Run) -> list[list[str]]:
     """Return key, default and value of what differs from the default config."""
-    return [
-        [each.key, *("–" if value is None else value for value in (each.default, each.own))]  # noqa: RUF001
-        for each in run.differences or ()
-    ]
+    rows = ((change.key, change.default, change.own) for change in run.differences or ())
+    return [["–" if cell is None else cell for cell in row] for row in rows]  # noqa: RUF001
 
 
 def data_sets(run: Run, evaluated: EvaluationMatches | None) -> DataSets:
-    """Return the statistics of training and validation, where they are known."""
+    """Return the statistics of training and validation, if they are known."""
     sets: list[tuple[Translated, Record]] = []
     if run.data:
         sets.append((Translated("data.train"), run.data["train"]))
@@ -52,7 +50,7 @@ def _validation(evaluated: EvaluationMatches) -> Record:
 
 
 def steps_sentence(run: Run) -> Translated | None:
-    """Say how many images a step takes, and how many steps an epoch."""
+    """Say how many images a step takes, and how many steps an epoch has."""
     if not run.data:
         return None
     data = run.data
@@ -98,7 +96,7 @@ def histograms(sets: DataSets) -> list[Histogram]:
 
 
 def _histogram(title: Translated, key: str, edges: Sequence[float], sets: DataSets) -> Histogram:
-    """Leave out empty classes at either end."""
+    """Make a histogram without the empty classes at either end."""
     names = [*(f"{low:g}–{high:g}" for low, high in pairwise(edges)), f"≥ {edges[-1]:g}"]  # noqa: RUF001
     counts = [statistics[key] for _, statistics in sets]
     shares = [[count / max(sum(of_set), 1) for count in of_set] for of_set in counts]

@@ -26,7 +26,7 @@ class Translated:
     """A text in every language; a template writes it as one ``<span>`` per language.
 
     The keywords fill the text's placeholders, which may have a format (``{gain:+.4f}``). They may
-    be translated themselves.
+    be translated texts too.
     """
 
     def __init__(self, key: str, **values: object) -> None:
@@ -52,6 +52,6 @@ def text_of(value: object, language: str) -> object:
 
 
 def name_of(group: str, name: str) -> Label:
-    """Return the text ``GROUP.NAME``, or ``name`` itself where there is none."""
+    """Return the text ``GROUP.NAME``, or ``name`` itself if there is none."""
     key = f"{group}.{name}"
     return Translated(key) if key in texts("en") else name
