@@ -90,8 +90,8 @@ def check_images(name: str, folder: Path) -> None:
     for threads in (0, 1, 2, 0, 1, 2):
         cpu, seconds, report = timed(lambda n=threads: check_dataset([train], [val], workers=n))
         count = len(report.pictures)
-        each = f"CPU {cpu / count * 1e3:.2f} ms, clock {seconds / count * 1e3:.2f} ms each"
-        print(f"{count} images ({name}), {threads} threads: {each}")
+        per_image = f"CPU {cpu / count * 1e3:.2f} ms, clock {seconds / count * 1e3:.2f} ms each"
+        print(f"{count} images ({name}), {threads} threads: {per_image}")
 
 
 def grey(path: Path) -> Any:
@@ -99,7 +99,7 @@ def grey(path: Path) -> Any:
 
 
 def copies(picture: Any) -> Iterator[tuple[str, Any]]:
-    """The picture in other sizes and JPEG qualities."""
+    """Yield the picture in other sizes and JPEG qualities."""
     for scale, quality in ((1, 85), (1, 30), (1.7, 90), (1 / 2, 75), (1 / 3, 60), (1 / 4, 40)):
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
         sized = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how)
@@ -108,7 +108,7 @@ def copies(picture: Any) -> Iterator[tuple[str, Any]]:
 
 
 def likeness(folders: list[Path]) -> None:
-    """The least likeness of a picture with its copies, the greatest with another."""
+    """Print the lowest likeness of a picture with its copies, the highest with another."""
     paths = sorted(path for folder in folders for path in (folder / "images").iterdir())
     pictures = [grey(path) for path in paths]
     least: dict[str, float] = {}
@@ -120,8 +120,10 @@ def likeness(folders: list[Path]) -> None:
     thumbs = [cv2.resize(p, (32, 32), interpolation=cv2.INTER_AREA).ravel() for p in pictures]
     alike = np.triu(np.corrcoef(np.array(thumbs, float)), 1)
     nearest = np.dstack(np.unravel_index(np.argsort(-alike, axis=None)[:ALIKE], alike.shape))[0]
-    found = [(local_likeness(pictures[i], pictures[j]), paths[i], paths[j]) for i, j in nearest]
-    for value, one, other in sorted(found, reverse=True)[:3]:
+    likenesses = [
+        (local_likeness(pictures[i], pictures[j]), paths[i], paths[j]) for i, j in nearest
+    ]
+    for value, one, other in sorted(likenesses, reverse=True)[:3]:
         print(f"  {one.name} and {other.name}: {value:.2f}")
 
 

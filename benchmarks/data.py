@@ -112,7 +112,7 @@ def our_data(entry: LabelEntry, line: str) -> dict[str, Any]:
 
 
 def measure(chains: dict[str, tuple[Step, Any]]) -> dict[str, float]:
-    """The mean over images of the best time, ms."""
+    """Return the mean over images of the best time, ms."""
     label_file = SHARED / "data" / "receipts" / "train.txt"
     lines = [line.split("\t", 1)[1] for line in label_file.read_text(encoding="utf-8").splitlines()]
     entries = read_label_file(label_file, label_file.parent).entries[:IMAGES]

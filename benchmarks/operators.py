@@ -37,7 +37,7 @@ def receipt_crops() -> Iterator[Polygons]:
 
 
 def inside(lines: Polygons) -> Polygons:
-    """The lines (n, 4, 2) that reach into the window."""
+    """Return the lines (n, 4, 2) that reach into the window."""
     reach = (lines.max(axis=1) > 0).all(axis=1) & (lines.min(axis=1) < SIDE_PX).all(axis=1)
     return lines[reach]
 
@@ -101,8 +101,8 @@ def print_scaling() -> None:
     for texts, points in [(1, 4), (10, 4), (100, 4), (1000, 4), (50, 4), (50, 14), (50, 100)]:
         rng = np.random.default_rng(1)
         crop = np.stack([line(rng, 18, points) for _ in range(texts)])
-        peer, own = (times.sum() for times in best_ms([crop]).values())
-        print(f"| {texts} | {points} | {peer:.2f} | {own:.2f} | {peer / own:.1f} |")
+        peer, ours = (times.sum() for times in best_ms([crop]).values())
+        print(f"| {texts} | {points} | {peer:.2f} | {ours:.2f} | {peer / ours:.1f} |")
 
 
 def print_start() -> None:

@@ -75,19 +75,19 @@ def measured_apart(operator_threads: int, threads: int) -> dict[str, float]:
     done = subprocess.run(
         command, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return times
 
 
 def main() -> None:
     if sys.argv[1:]:
         print(json.dumps(measure(int(sys.argv[1]))))
         return
-    found = {name: measured_apart(*way) for name, way in ways().items()}
-    first, *_ = found.values()
+    times = {name: measured_apart(*way) for name, way in ways().items()}
+    first, *_ = times.values()
     for what, alone in first.items():
         print(f"\n{what}, wall time, against one thread")
-        for name, seconds in found.items():
+        for name, seconds in times.items():
             ratio = alone / seconds[what]
             print(f"  {name:24} {seconds[what]:7.3f} s   {ratio:5.2f} times as fast")
 

@@ -42,7 +42,7 @@ INDICATORS = ("hmean", "hmean_70")
 
 
 def find() -> tuple[list[Arm], Table]:
-    """An arm for each of ``FACTORS``, and what the finder said."""
+    """Return an arm for each of ``FACTORS``, and a table of the finder's results."""
     from ppocr_ft.commands.find_lr.run import PICTURE, LrSuggestion, LrSweep, find_lr, lr_override
 
     config = load_config(CONFIG, [f"Global.save_model_dir={RUNS}"])
@@ -50,16 +50,16 @@ def find() -> tuple[list[Arm], Table]:
     search = find_lr(config, LrSweep())
     minutes = (time.perf_counter() - begun) / 60, (time.process_time() - used) / 60
     search.save(RUNS)
-    found = search.suggestion
-    if not isinstance(found, LrSuggestion):
-        sys.exit(f"no learning rate found: {found.reason}")
+    suggestion = search.suggestion
+    if not isinstance(suggestion, LrSuggestion):
+        sys.exit(f"no learning rate found: {suggestion.reason}")
     (IMAGES / PICTURE).write_bytes((RUNS / PICTURE).read_bytes())
-    overrides = {what: lr_override(config, found.valley * by) for what, by in FACTORS.items()}
-    rates = (found.begin, found.bottom, found.steepest, found.valley)
+    overrides = {what: lr_override(config, suggestion.valley * by) for what, by in FACTORS.items()}
+    rates = (suggestion.begin, suggestion.bottom, suggestion.steepest, suggestion.valley)
     cells = [str(len(search.test.points)), search.test.ending, *(f"{rate:.1e}" for rate in rates)]
     header = ["steps", "ended by", "valley from", "to", "steepest", "suggested"]
     header += ["minutes", "CPU minutes"]
-    cells += [f"{each:.1f}" for each in minutes]
+    cells += [f"{duration:.1f}" for duration in minutes]
     arms = [Arm(what, (override,)) for what, override in overrides.items()]
     return arms, Table("finder", header, [cells])
 
@@ -89,9 +89,11 @@ def outcome(arms: Sequence[Arm], runs: dict[str, list[ArmRun]]) -> tuple[Table, 
     single = []
     for arm in arms:
         rate = arm.overrides[0].rpartition("=")[2]
-        own = runs[arm.name]
-        rows.append([arm.name, rate, *(f"{value:.4f}" for value in means([r.last for r in own]))])
-        for run in own:
+        arm_runs = runs[arm.name]
+        rows.append(
+            [arm.name, rate, *(f"{value:.4f}" for value in means([r.last for r in arm_runs]))]
+        )
+        for run in arm_runs:
             figures = [f"{value:.4f}" for value in means([run.last])]
             ratio = f"{run.last.best_ratio(*INDICATORS):g}"
             single.append([arm.name, rate, str(run.seed), *figures, ratio, f"{run.loss or 0:.3f}"])
@@ -118,33 +120,34 @@ def main() -> int:
     runs = train(arms)
     print(f"{(time.process_time() - used) / 60:.1f} CPU minutes of training and evaluation\n")
     document = DOCUMENT.read_text(encoding="utf-8")
-    for each in (finder, *outcome(arms, runs)):
-        print(each.markdown(), end="\n\n")
-        document = replaced(document, each)
+    for table in (finder, *outcome(arms, runs)):
+        print(table.markdown(), end="\n\n")
+        document = replaced(document, table)
     DOCUMENT.write_text(document, encoding="utf-8")
-    said, won = verdict({name: totals(own) for name, own in runs.items()})
-    print(said)
+    sentence, won = verdict({name: totals(arm_runs) for name, arm_runs in runs.items()})
+    print(sentence)
     return 0 if won else 1
 
 
 def totals(runs: Sequence[ArmRun]) -> list[float]:
-    """What each run counts by."""
+    """Return the number by which each run is compared."""
     *_, total = COLUMNS.values()
     return [total(run.last) for run in runs]
 
 
 def verdict(arms: Mapping[str, Sequence[float]]) -> tuple[str, bool]:
     """Whether the suggestion does at least as well as each other rate, or loses within noise."""
-    own = arms["suggested"]
-    noise, suggested = max(own) - min(own), mean(own)
+    totals_suggested = arms["suggested"]
+    noise = max(totals_suggested) - min(totals_suggested)
+    suggested = mean(totals_suggested)
     leads = {name: mean(arms[name]) - suggested for name in arms.keys() - {"suggested"}}
     ahead, lead = max(leads.items(), key=lambda item: item[1])
-    told = f"its own runs lie {noise:.4f} apart"
+    noise_text = f"its own runs lie {noise:.4f} apart"
     if lead <= 0:
-        return f"the suggestion is ahead of both by {-lead:.4f} or more; {told}", True
+        return f"the suggestion is ahead of both by {-lead:.4f} or more; {noise_text}", True
     if lead <= noise:
-        return f"{ahead} is ahead by {lead:.4f}, within noise: {told}", True
-    return f"the suggestion LOST: {ahead} is ahead by {lead:.4f}; {told}", False
+        return f"{ahead} is ahead by {lead:.4f}, within noise: {noise_text}", True
+    return f"the suggestion LOST: {ahead} is ahead by {lead:.4f}; {noise_text}", False
 
 
 if __name__ == "__main__":

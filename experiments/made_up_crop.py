@@ -82,7 +82,7 @@ def made_up_crop() -> Crop:
 
 
 def layout(rng: np.random.Generator) -> list[Text]:
-    """The texts: lines of a tilted receipt, one along its side, a sticker with a bent one."""
+    """Lay out texts: lines of a tilted receipt, one along its side, a sticker with a bent one."""
     cents = rng.integers(120, 980, len(ITEMS))
     rows: list[Row] = [
         ("GREEN LANTERN", (-8, -124), (212, 27)),
@@ -107,7 +107,7 @@ def layout(rng: np.random.Generator) -> list[Text]:
 
 
 def _items(cents: list[int]) -> list[Row]:
-    """A name at the left and a price at the right of each line."""
+    """Return a name at the left and a price at the right for each line."""
     rows: list[Row] = []
     for i, (name, price) in enumerate(zip(ITEMS, cents, strict=True)):
         top = -67.0 + 20 * i
@@ -144,7 +144,7 @@ def _square() -> Points:
 
 
 def _glyphs(words: str) -> list[Points]:
-    """The letters' outlines in the unit square, a little inside it."""
+    """Return the letters' outlines in the unit square, slightly inside it."""
     path = TextPath((0, 0), words, size=100, prop=FontProperties(family="DejaVu Sans"))
     rings = [np.asarray(ring, dtype=np.float64) for ring in path.to_polygons()]
     points = np.concatenate(rings)

@@ -23,7 +23,7 @@ class Table:
 
 
 def replaced(document: str, table: Table) -> str:
-    """The document with the table's text put between its markers.
+    """Return the document with the table's text between its markers.
 
     Raises:
         MarkerMissingError: the document doesn't have its two markers.

@@ -55,9 +55,9 @@ class Targets:
 
 
 def paddleocr_pair(version: str, total_epoch: int | None = RUN_EPOCHS) -> Pair:
-    """The wheel's operators, constructed as its ``SimpleDataSet`` has them constructed.
+    """Return the wheel's operators, constructed in the way of its ``SimpleDataSet``.
 
-    It does so once, before the first epoch. ``total_epoch`` None: deleted from the YAML.
+    That is once, before the first epoch. ``total_epoch`` None: deleted from the YAML.
     """
     keys: dict[str, float] = {"shrink_ratio": 0.4}
     if total_epoch is not None:

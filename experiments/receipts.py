@@ -62,7 +62,7 @@ class Plan:
         return path
 
     def data(self) -> list[str]:
-        """The overrides that name the receipts."""
+        """Return the overrides that name the receipts."""
         return [
             f"{section}.dataset.{key}"
             for section, name in (("Train", "train.txt"), ("Eval", "val.txt"))
@@ -111,22 +111,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument(
+    parser.add_argument(
         "--epochs", type=int, default=EPOCHS, help=f"length of the training ({EPOCHS})"
     )
-    made.add_argument(
+    parser.add_argument(
         "--images", type=int, metavar="N", help="train and judge on the first N of each (all)"
     )
-    made.add_argument(
+    parser.add_argument(
         "--released", action="store_true", help="the released weights, fitted but not trained"
     )
-    made.add_argument(
+    parser.add_argument(
         "--output", type=Path, default=OUTPUT, metavar="DIR", help=f"folder of the run ({OUTPUT})"
     )
-    return made.parse_args(argv)
+    return parser.parse_args(argv)
 
 
 def run(command: Sequence[str], *, quiet: bool = False) -> str:
@@ -148,8 +148,8 @@ def run(command: Sequence[str], *, quiet: bool = False) -> str:
 
 
 def own_rates(plan: Plan) -> dict[str, float]:
-    said = run(["tools/eval.py", "-c", str(plan.folder / "fitted.yml"), "--json"], quiet=True)
-    summary = json.loads(said.splitlines()[-1])
+    output = run(["tools/eval.py", "-c", str(plan.folder / "fitted.yml"), "--json"], quiet=True)
+    summary = json.loads(output.splitlines()[-1])
     return {name: float(summary[name]) for name in RATES}
 
 
@@ -164,8 +164,8 @@ def in_runtime(plan: Plan, runtime: Runtime) -> dict[str, float]:
 def table(results: Mapping[str, Mapping[str, float]]) -> Table:
     ours = results[OURS]
     rows = [
-        [name, *(f"{found[rate]:.4f}" for rate in RATES), f"{difference(found, ours):.4f}"]
-        for name, found in results.items()
+        [name, *(f"{values[rate]:.4f}" for rate in RATES), f"{difference(values, ours):.4f}"]
+        for name, values in results.items()
     ]
     return Table("receipts", ["where", "hmean, IoU 0.5", "IoU 0.7", "differs by"], rows)
 
@@ -173,7 +173,7 @@ def table(results: Mapping[str, Mapping[str, float]]) -> Table:
 def verdict(results: Mapping[str, Mapping[str, float]]) -> int:
     """0 where all are equal enough; otherwise who isn't is said, and 1."""
     apart = [
-        name for name, found in results.items() if difference(found, results[OURS]) > HMEAN_LIMIT
+        name for name, rates in results.items() if difference(rates, results[OURS]) > HMEAN_LIMIT
     ]
     for name in apart:
         print(f"{name}: more than {HMEAN_LIMIT} from the trained network", file=sys.stderr)

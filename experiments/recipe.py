@@ -208,7 +208,7 @@ def make_split(folder: Path, most: int | None = None) -> Split:
 def plan_of(
     settings: Sequence[Setting], split: Split, options: argparse.Namespace
 ) -> list[PlannedRun]:
-    """A factor's arms, checked and not yet run."""
+    """Return a factor's arms, checked and not yet run."""
     from ppocr_ft.commands.compare.run import plan
 
     common = [
@@ -255,29 +255,31 @@ class MeasuredTable(Table):
 
 
 def table_of(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> MeasuredTable:
-    """The start, or each start where the arms begin differently, then the arms."""
+    """Return the table: the start, or each start if the arms begin differently, then the arms."""
     from ppocr_ft.commands.compare.table import by_arm
 
     arms = by_arm(runs)
-    starts = {tuple(cells([run.start for run in own])) for own in arms.values()}
+    starts = {tuple(cells([run.start for run in arm_runs])) for arm_runs in arms.values()}
     rows = [["start", "0", *start, ""] for start in sorted(starts)]
-    for arm, own in arms.items():
-        name = f"{arm} (diverged)" if any(run.diverged for run in own) else arm
-        last = [run.last for run in own]
-        minutes = f"{mean(run.minutes for run in own):.1f}"
+    for arm, arm_runs in arms.items():
+        name = f"{arm} (diverged)" if any(run.diverged for run in arm_runs) else arm
+        last = [run.last for run in arm_runs]
+        minutes = f"{mean(run.minutes for run in arm_runs):.1f}"
         rows.append([name, str(last[0].step), *cells(last), minutes])
     return MeasuredTable(factor, HEADER, rows, facts(factor, runs, split, steps))
 
 
-def cells(judged: Sequence[EvalResult]) -> list[str]:
-    """hmean at both IoUs, at the usual ratio and at the one with the highest mean of the two;
-    means over the seeds, with the largest less the smallest where there are several."""
-    ratios = [each.best_ratio("hmean", "hmean_70") for each in judged]
-    usual = [each.rates[UNCLIP_RATIO] for each in judged]
-    best = [each.rates[ratio] for each, ratio in zip(judged, ratios, strict=True)]
-    shown = [in_short([r[name] for r in rates])
+def cells(evaluations: Sequence[EvalResult]) -> list[str]:
+    """Return hmean at both IoUs, at the usual ratio and at the one with the highest mean.
+
+    They are means over the seeds, with the range (highest minus lowest) if there are several.
+    """
+    ratios = [evaluation.best_ratio("hmean", "hmean_70") for evaluation in evaluations]
+    usual = [evaluation.rates[UNCLIP_RATIO] for evaluation in evaluations]
+    best = [evaluation.rates[ratio] for evaluation, ratio in zip(evaluations, ratios, strict=True)]
+    texts = [in_short([r[name] for r in rates])
              for rates in (usual, best) for name in ("hmean", "hmean_70")]  # fmt: skip
-    return [*shown[:2], ", ".join(dict.fromkeys(f"{ratio:g}" for ratio in ratios)), *shown[2:]]
+    return [*texts[:2], ", ".join(dict.fromkeys(f"{ratio:g}" for ratio in ratios)), *texts[2:]]
 
 
 def in_short(values: Sequence[float]) -> str:
@@ -286,7 +288,7 @@ def in_short(values: Sequence[float]) -> str:
 
 
 def facts(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> str:
-    """What the figures depend on beside the config, and the command."""
+    """Return what the figures depend on besides the config, and the command."""
     seeds = dict.fromkeys(str(run.seed) for run in runs)
     batches = dict.fromkeys(str(run.batch_size) for run in runs)
     more = f" --seeds {len(seeds)}" if len(seeds) > 1 else ""
@@ -308,7 +310,7 @@ two CPU cores.
 
 
 def write(document: Path, table: Table) -> None:
-    """The table between its markers; at the document's end where it has no place yet."""
+    """Write the table between its markers; at the document's end if it has no place yet."""
     text = document.read_text(encoding="utf-8") if document.exists() else INTRODUCTION
     try:
         text = replaced(text, table)

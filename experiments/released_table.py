@@ -48,7 +48,7 @@ def ours(config: Config) -> Any:
 
 
 def program(config: Config) -> dict[str, float]:
-    """The inference program's maps through PaddleOCR 2.10.0's own post-processing."""
+    """Evaluate the inference program's maps with PaddleOCR 2.10.0's own post-processing."""
     dataset = config.Eval.dataset
     labels = read_label_file(dataset.label_file_list[0], dataset.data_dir)
     images = {f"{Path(dataset.data_dir).name}_{Path(e.images[0]).stem}": e for e in labels.entries}

@@ -31,13 +31,13 @@ Pages = list[tuple[tuple[int, int], np.ndarray]]
 
 def pages() -> Pages:
     """Size (h, w) at evaluation's scale, and polygons (n, 4, 2) on it, of each training receipt."""
-    found = []
+    pages = []
     for entry in read_label_file(RECEIPTS / "train.txt", RECEIPTS).entries:
         height, width = cv2.imread(entry.images[0]).shape[:2]
         size = limited_size((height, width), LIMIT_SIDE_LEN_PX, "max")
         polygons = np.array(entry.texts.polygons, np.float32)
-        found.append((size, polygons * (size[1] / width, size[0] / height)))
-    return found
+        pages.append((size, polygons * (size[1] / width, size[0] / height)))
+    return pages
 
 
 def row(of: Pages, ratio: float, unclip_ratio: float, rounding: str) -> list[str]:
@@ -47,8 +47,10 @@ def row(of: Pages, ratio: float, unclip_ratio: float, rounding: str) -> list[str
     for size, polygons in of:
         ignored = np.zeros(len(polygons), bool)
         image = np.zeros((*size, 3), np.uint8)
-        made = operator({"image": image, "polys": polygons.copy(), "ignore_tags": ignored.copy()})
-        candidates = post_process.candidates(made["shrink_map"])
+        targets = operator(
+            {"image": image, "polys": polygons.copy(), "ignore_tags": ignored.copy()}
+        )
+        candidates = post_process.candidates(targets["shrink_map"])
         points, _ = post_process.boxes_from_candidates(candidates, size)
         metric.update(points, list(polygons), ignored)
         off.append(_off(polygons, np.asarray(points, np.float64)))

@@ -133,12 +133,12 @@ def _compare(path: Path, receipts: Path, names: Sequence[str]) -> int:
     """Run the parts, print the table and return the exit code."""
     record = _read(path)
     recorded = {name: Facts(**facts) for name, facts in record["parts"].items()}
-    found = _run(with_needs(names), receipts)
-    rows = [row for name in found for row in rows_of(name, recorded.get(name), found[name])]
+    current = _run(with_needs(names), receipts)
+    rows = [row for name in current for row in rows_of(name, recorded.get(name), current[name])]
     rows += [
         Row(name, "all", NOT_RUN, f"{receipts} is not here")
         for name in with_needs(names)
-        if name not in found
+        if name not in current
     ]
     print(f"\nagainst the record of {record['commit']}:\n{table(rows)}\n")
     return conclude(rows)
@@ -146,22 +146,22 @@ def _compare(path: Path, receipts: Path, names: Sequence[str]) -> int:
 
 def _run(names: Sequence[str], receipts: Path) -> dict[str, Facts]:
     """Run the parts in their order; that of the receipts only where they are."""
-    found = {}
+    parts = {}
     for name in names:
         if name == "receipts" and not receipts.is_dir():
             print(f"receipts: not run, since {receipts} is not here")
             continue
         start = time.monotonic()
         print(f"{name} ...", end="", flush=True)
-        found[name] = run_part(name, ROOT, WORK / "work", receipts)
+        parts[name] = run_part(name, ROOT, WORK / "work", receipts)
         print(f" {time.monotonic() - start:.0f} s")
-    return found
+    return parts
 
 
 def with_needs(names: Sequence[str]) -> list[str]:
     """Return the parts and those that they need, in the order in which they run."""
-    wanted = {needed for name in names for needed in (name, *PARTS[name][1])}
-    return [name for name in PARTS if name in wanted]
+    needed_parts = {needed for name in names for needed in (name, *PARTS[name][1])}
+    return [name for name in PARTS if name in needed_parts]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def draw_all(crop: Crop, folder: Path) -> list[Path]:
 
 
 def targets_figure(crop: Crop) -> Figure:
-    """What the operators make of the crop: PaddleOCR's at the left, ours at the right."""
+    """Draw the operators' maps of the crop: PaddleOCR's at the left, ours at the right."""
     panels = [
         ("PaddleOCR 2.6.1.3", "in every epoch", paddleocr_pair("2.6.1.3")),
         ("ppocr_ft, epoch 1 of 500", "", our_pair(1)),
@@ -104,7 +104,7 @@ def _legend() -> list[Patch | Line2D]:
 
 
 def ratio_figure() -> Figure:
-    """The ratio that the real operators use in each epoch, for three values of total_epoch."""
+    """Draw the ratio of the real operators in each epoch, for three values of total_epoch."""
     figure = Figure(figsize=(11, 4.4), dpi=DPI, layout="constrained")
     shipped, short = figure.subplots(1, 2, sharey=True)
     _ratio_axes(shipped, f"total_epoch: {RUN_EPOCHS}, as shipped")
@@ -152,7 +152,7 @@ def _note(
 
 
 def pair_figure(crop: Crop) -> Figure:
-    """The shrink/unclip pair: the best ratio for one box; what the crop's labels can reach."""
+    """Draw the shrink/unclip pair: the best ratio for one box; the limit for the crop's labels."""
     figure = Figure(figsize=(11, 4.4), dpi=DPI, layout="constrained")
     alone, together = figure.subplots(1, 2)
     for ratio, colour, style in RATIO_STYLES:
@@ -185,7 +185,7 @@ def _name_axes(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def best_unclip(aspect: float, shrink_ratio: float) -> float:
-    """The best unclip ratio for one box, ``aspect`` times as wide as high."""
+    """Return the best unclip ratio for one box, ``aspect`` times as wide as high."""
     box = np.array([[0, 0], [aspect, 0], [aspect, 1], [0, 1]]) * 100
     return unclip_ratio_for([box], shrink_ratio)
 

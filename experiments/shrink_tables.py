@@ -47,7 +47,7 @@ def all_tables(crop: Crop) -> list[Table]:
 
 
 def versions() -> Table:
-    """The ratio in three epochs, by the operators of each version."""
+    """Return the ratio in three epochs, by the operators of each version."""
     given = {
         "2.6.1.3": "knows neither `epoch` nor `total_epoch`",
         "2.7.0.3": f"the random seed, {SEED}",
@@ -65,7 +65,7 @@ def versions() -> Table:
 
 
 def total_epochs(crop: Crop) -> Table:
-    """What 2.7.0.3 does with a YAML's total_epoch, and what ours make of the same YAML."""
+    """Return how 2.7.0.3 reads a YAML's total_epoch, and how our operators read the same YAML."""
     rows = []
     for total_epoch in (500, 300, 150, 10000, None):
         drawn = targets(paddleocr_pair("2.7.0.3", total_epoch), crop)
@@ -108,7 +108,7 @@ def _mean_and_share(ious: NDArray[np.float64]) -> str:
 
 
 def receipt_polygons() -> list[NDArray[np.float64]]:
-    """The first lines of text of the receipts' training labels."""
+    """Return the first lines of text of the receipts' training labels."""
     texts = []
     for line in RECEIPTS.read_text(encoding="utf-8").splitlines():
         texts += json.loads(line.split("\t", 1)[1])
@@ -116,7 +116,7 @@ def receipt_polygons() -> list[NDArray[np.float64]]:
 
 
 def errors() -> Table:
-    """What the operators say to keys that can't be right."""
+    """Return the operators' messages about keys that can't be right."""
 
     def unequal_pair() -> None:
         Pipeline([MakeBorderMap(shrink_ratio=0.4), MakeShrinkMap(shrink_ratio=0.5)])
@@ -175,7 +175,7 @@ def nan_pixels(crop: Crop) -> Table:
 
 
 def outside() -> Table:
-    """A text of 40 x 12 px that an image of 100 x 100 px doesn't show."""
+    """Return a text of 40 x 12 px outside an image of 100 x 100 px."""
     places = [
         ("60 px to the left of the image", (-100, 40)),
         ("20 px to the right of it", (120, 40)),

@@ -95,14 +95,14 @@ def planned(count: int, options: argparse.Namespace) -> list[PlannedRun]:
 
 
 def rows_of(count: int, runs: Sequence[ArmRun], *, first: bool) -> list[list[str]]:
-    """The start, once, and each config."""
+    """Return the rows: the start, once, and each config."""
     from ppocr_ft.commands.compare.table import by_arm
 
     rows = [["", "start", "0", "0", *cells([runs[0].start])]] if first else []
-    for arm, own in by_arm(runs).items():
-        last = [run.last for run in own]
+    for arm, arm_runs in by_arm(runs).items():
+        last = [run.last for run in arm_runs]
         steps = last[0].step
-        epochs = steps // -(-count // own[0].batch_size)
+        epochs = steps // -(-count // arm_runs[0].batch_size)
         rows.append(
             [str(count), f"`{arm.partition(',')[0]}`", str(epochs), str(steps), *cells(last)]
         )

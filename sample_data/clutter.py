@@ -37,7 +37,7 @@ def _key_color(rng: Rng) -> Color:
 
 
 def _dome(patch: Patch, diameter: int, color: Color, at: tuple[int, int]) -> None:
-    """A shaded round body with a highlight."""
+    """Draw a shaded round body with a highlight."""
     patch.paint(disc(diameter), color, at)
     glint = cv2.GaussianBlur(disc(diameter), (0, 0), diameter * 0.12)[: diameter * 2 // 3]
     shine = glint * np.linspace(0.35, 0.0, glint.shape[0], dtype=np.float32)[:, None]
@@ -47,7 +47,7 @@ def _dome(patch: Patch, diameter: int, color: Color, at: tuple[int, int]) -> Non
 
 
 def gauge(rng: Rng) -> Patch:
-    """A dial with ticks and a needle."""
+    """Draw a dial with ticks and a needle."""
     size = scaled_px(rng, 95, 160)
     patch = Patch.clear(size, size)
     _dome(patch, size, (0.18, 0.18, 0.19), (0, 0))
@@ -76,7 +76,7 @@ def _ray(size: int, angle: float, inner: float, outer: float, width: float) -> P
 
 
 def tick_scale(rng: Rng) -> Patch:
-    """A ruler of ticks, with or without a pointer."""
+    """Draw a ruler of ticks, with or without a pointer."""
     count, pitch = int(rng.integers(20, 51)), uniform(rng, 4, 8) * OVERSAMPLE
     length = scaled_px(rng, 7, 14)
     width, height = int(count * pitch), length * 2
@@ -99,7 +99,7 @@ def _mark_color(rng: Rng) -> Color:
 
 
 def _turned(patch: Patch) -> Patch:
-    """A quarter turn, for patches without fields."""
+    """Turn a patch without fields by a quarter."""
     return Patch(
         np.ascontiguousarray(patch.bgr.transpose(1, 0, 2)),
         np.ascontiguousarray(patch.alpha.T),
@@ -107,7 +107,7 @@ def _turned(patch: Patch) -> Patch:
 
 
 def bargraph(rng: Rng) -> Patch:
-    """A row of LED bars, lit up to a level."""
+    """Draw a row of LED bars, lit up to a level."""
     count, lit = int(rng.integers(8, 21)), uniform(rng, 0.2, 0.9)
     bar = rounded_rect(scaled_px(rng, 4, 8), scaled_px(rng, 10, 20), OVERSAMPLE)
     pitch = bar.shape[1] + scaled_px(rng, 2, 5)
@@ -124,7 +124,7 @@ def bargraph(rng: Rng) -> Patch:
 
 
 def screw(rng: Rng) -> Patch:
-    """A slotted or cross-head screw."""
+    """Draw a slotted or cross-head screw."""
     size = scaled_px(rng, 10, 20)
     patch = Patch.clear(size, size)
     level = uniform(rng, 0.35, 0.7)
@@ -138,7 +138,7 @@ def screw(rng: Rng) -> Patch:
 
 
 def push_button(rng: Rng) -> Patch:
-    """A round push button or pilot lamp in its collar."""
+    """Draw a round push button or pilot lamp in its collar."""
     size = scaled_px(rng, 30, 60)
     patch = Patch.clear(size, size)
     _dome(patch, size, (0.45, 0.46, 0.47), (0, 0))
@@ -151,7 +151,7 @@ def push_button(rng: Rng) -> Patch:
 
 
 def knob(rng: Rng) -> Patch:
-    """A rotary switch with its position marks."""
+    """Draw a rotary switch with its position marks."""
     size = scaled_px(rng, 55, 95)
     patch = Patch.clear(size, size)
     marks = [_ray(size, a, 0.4, 0.47, size * 0.02) for a in np.linspace(2.4, 7.0, 9)]
@@ -178,7 +178,7 @@ def vent(rng: Rng) -> Patch:
 
 
 def barcode(rng: Rng) -> Patch:
-    """A linear code without its number."""
+    """Draw a linear code without its number."""
     module = 1.4 * OVERSAMPLE * uniform(rng, 0.8, 1.4)
     widths = rng.integers(1, 5, int(rng.integers(40, 70))) * module
     edges = np.cumsum(widths) + 6 * module
@@ -195,7 +195,7 @@ def barcode(rng: Rng) -> Patch:
 
 
 def matrix_code(rng: Rng) -> Patch:
-    """A square 2-D code with solid and dashed borders."""
+    """Draw a square 2-D code with solid and dashed borders."""
     cells = int(rng.integers(12, 25))
     module = scaled_px(rng, 2.2, 3.6)
     grid = rng.integers(0, 2, (cells, cells)).astype(np.float32)
@@ -209,7 +209,7 @@ def matrix_code(rng: Rng) -> Patch:
 
 
 def icon(rng: Rng) -> Patch:
-    """A pictogram, bare or on a coloured sign."""
+    """Draw a pictogram, bare or on a coloured sign."""
     size = scaled_px(rng, 18, 44)
     patch = Patch.clear(size, size)
     if rng.random() < 0.5:
@@ -224,7 +224,7 @@ def icon(rng: Rng) -> Patch:
 
 
 def terminals(rng: Rng) -> Patch:
-    """A row of screw terminals."""
+    """Draw a row of screw terminals."""
     count, pitch = int(rng.integers(4, 12)), scaled_px(rng, 16, 26)
     patch = Patch.clear(count * pitch, pitch * 2)
     body = _key_color(rng)
@@ -254,7 +254,7 @@ def keypad(rng: Rng) -> Patch:
 
 
 def connector(rng: Rng) -> Patch:
-    """A two-row pin socket."""
+    """Draw a two-row pin socket."""
     pins, pitch = int(rng.integers(4, 13)), scaled_px(rng, 8, 13)
     patch = Patch.clear((pins + 2) * pitch, 3 * pitch)
     patch.paint(rounded_rect(patch.width, patch.height, pitch), (0.62, 0.63, 0.64))

@@ -45,7 +45,7 @@ LCD_COLORS: tuple[Color, ...] = (
 
 
 def housing(rng: Rng, width: int, height: int, face: Image | Color) -> tuple[Patch, int]:
-    """A window filled with ``face`` (a colour or picture) in a bezel; also the bezel's width."""
+    """Draw a window filled with ``face`` (a colour or picture) in a bezel; return its width too."""
     bezel = scaled_px(rng, 4, 12)
     radius = scaled_px(rng, 1, 8)
     patch = Patch.clear(width + 2 * bezel, height + 2 * bezel)
@@ -92,21 +92,21 @@ def _segment_style(rng: Rng, *, fourteen: bool) -> SegmentStyle:
 
 
 def led_reading(rng: Rng) -> Patch:
-    """A seven-segment LED reading."""
+    """Draw a seven-segment LED reading."""
     height = scaled_px(rng, 24, 52)
     ink = segment_ink(texts.reading(rng), height, _segment_style(rng, fourteen=False))
     return _lamp_face(rng, ink, texts.pick(rng, LAMP_COLORS[:4]))
 
 
 def vfd_message(rng: Rng) -> Patch:
-    """A fourteen-segment message."""
+    """Draw a fourteen-segment message."""
     height = scaled_px(rng, 20, 36)
     ink = segment_ink(texts.message(rng), height, _segment_style(rng, fourteen=True))
     return _lamp_face(rng, ink, texts.pick(rng, LAMP_COLORS[1:]))
 
 
 def matrix_sign(rng: Rng) -> Patch:
-    """A 5 x 7 LED matrix with its dark dots showing."""
+    """Draw a 5 x 7 LED matrix with its dark dots visible."""
     style = DotStyle(
         pitch_px=uniform(rng, 3.2, 5.6) * OVERSAMPLE,
         radius_ratio=uniform(rng, 0.3, 0.45),
@@ -208,7 +208,7 @@ def _centered(rng: Rng, character: str, size_px: int, shape: tuple[int, ...]) ->
 
 
 def thumbwheel(rng: Rng) -> Patch:
-    """A bank of code switches: a digit between a plus and a minus key."""
+    """Draw a bank of code switches: a digit between a plus and a minus key."""
     height = scaled_px(rng, 16, 26)
     pitch = round(height * uniform(rng, 1.4, 2.3))
     text = texts.digits(rng, int(rng.integers(3, 6)))
@@ -231,7 +231,7 @@ def thumbwheel(rng: Rng) -> Patch:
 
 
 def blank_display(rng: Rng) -> Patch:
-    """A display that is off: only its unlit segments show, which is no text."""
+    """Draw a display that is off: only its unlit segments are visible, which is no text."""
     height = scaled_px(rng, 22, 44)
     text = " " * int(rng.integers(3, 6))
     style = _segment_style(rng, fourteen=bool(rng.random() < 0.4))

@@ -8,7 +8,7 @@ from sample_data.patch import Image, Rng, clipped, disc, polygon_mask
 
 
 def draw(rng: Rng, size: int) -> Image:
-    """A warning triangle, bolt, arrow, power, earth or cross sign."""
+    """Draw a warning triangle, bolt, arrow, power, earth or cross sign."""
     return _SIGNS[int(rng.integers(len(_SIGNS)))](size)
 
 

@@ -92,7 +92,7 @@ class _SegmentPen:
 
 
 def _hexagon(p: Polygon, q: Polygon, thick: float) -> Polygon:
-    """A segment with pointed ends and a small gap to its neighbours, (6, 2)."""
+    """Return a segment with pointed ends and a small gap to its neighbours, (6, 2)."""
     along = (q - p) / np.hypot(*(q - p))
     across = np.array([-along[1], along[0]]) * thick / 2
     p, q = p + along * thick * 0.12, q - along * thick * 0.12
@@ -142,8 +142,11 @@ def _circles(centers: Polygon, size: tuple[int, int], style: DotStyle) -> Image:
 
 @dataclass(frozen=True)
 class FontStyle:
-    """``tracking_ratio`` is extra space after a character, as a ratio of the font size; half of it
-    after a space, so that words don't drift apart."""
+    """The look of a font.
+
+    ``tracking_ratio`` is extra space after a character, as a ratio of the font size; half of it
+    after a space, so that words don't drift apart.
+    """
 
     face: str = "DejaVuSans"
     tracking_ratio: float = 0.0
@@ -205,7 +208,7 @@ def _stamp(canvas: Image, mask: Image, x: float, y: float) -> None:
 
 
 def trimmed(ink: Ink, margin_px: int = 0) -> Ink:
-    """The ink cut to its extents (lit and unlit), with a margin."""
+    """Return the ink cut to its extents (lit and unlit), with a margin."""
     cover = ink.lit if ink.unlit is None else np.maximum(ink.lit, ink.unlit)
     rows, columns = np.flatnonzero(cover.any(axis=1)), np.flatnonzero(cover.any(axis=0))
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))

@@ -40,7 +40,7 @@ def stacked(first: Patch, second: Patch, gap_px: int, *, centered: bool) -> Patc
 
 
 def captioned_reading(rng: Rng, ink: Color) -> Patch:
-    """A display with what it measures printed above or below, and often its unit."""
+    """Draw a display with its quantity printed above or below, and often its unit."""
     group = texts.pick(rng, READINGS)(rng)
     if rng.random() < 0.6:
         unit = legend(rng, texts.pick(rng, texts.UNITS), ink, size_px=scaled_px(rng, 14, 22))
@@ -53,7 +53,7 @@ def captioned_reading(rng: Rng, ink: Color) -> Patch:
 
 
 def module(rng: Rng) -> Patch:
-    """A rack module: a reading over keys or a bar graph, on its own front plate."""
+    """Draw a rack module: a reading over keys or a bar graph, on its own front plate."""
     ink: Color = (0.9, 0.9, 0.9)
     top = captioned_reading(rng, ink)
     bottom = texts.pick(rng, (clutter.keypad, clutter.bargraph, clutter.tick_scale))(rng)
@@ -68,7 +68,7 @@ def module(rng: Rng) -> Patch:
 
 
 def unit_gauge(rng: Rng) -> Patch:
-    """A dial with its unit printed under the hub."""
+    """Draw a dial with its unit printed under the hub."""
     patch = clutter.gauge(rng)
     unit = legend(rng, texts.pick(rng, texts.UNITS), clutter.INK, size_px=patch.width // 8)
     patch.paste(unit, ((patch.width - unit.width) // 2, round(patch.height * 0.66)))
@@ -76,7 +76,7 @@ def unit_gauge(rng: Rng) -> Patch:
 
 
 def captioned_switch(rng: Rng, ink: Color) -> Patch:
-    """A knob or button over its caption."""
+    """Draw a knob or button over its caption."""
     switch = texts.pick(rng, (clutter.knob, clutter.push_button))(rng)
     caption = legend(rng, texts.pick(rng, texts.CAPTIONS + texts.MESSAGES), ink)
     return stacked(switch, caption, scaled_px(rng, 3, 8), centered=True)

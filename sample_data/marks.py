@@ -50,7 +50,7 @@ def relief(rng: Rng, ink: Ink, *, depth: float, raised: bool = False) -> Patch:
 
 
 def engraving(rng: Rng) -> Patch:
-    """A serial number cut into the surface."""
+    """Draw a serial number cut into the surface."""
     style = FontStyle(texts.pick(rng, SANS_FACES), tracking_ratio=uniform(rng, 0.3, 1.2))
     ink = trimmed(font_ink(rng, texts.serial(rng), scaled_px(rng, 18, 34), style))
     return apart(relief(rng, ink, depth=uniform(rng, 0.45, 0.85)), ink)
@@ -83,7 +83,7 @@ def dot_peen(rng: Rng) -> Patch:
 
 
 def inkjet(rng: Rng) -> Patch:
-    """A printer's code straight on the packaging, on a tilted baseline."""
+    """Draw a printer's code straight on the packaging, on a tilted baseline."""
     lines = _code_lines(rng)
     return rotated(apart(_block(rng, lines), lines[0]), rng.normal(0.0, 2.5))
 
@@ -119,7 +119,7 @@ def _block(rng: Rng, inks: list[Ink]) -> Patch:
 
 
 def code_label(rng: Rng) -> Patch:
-    """An inkjet code in a white or tinted field of the packaging."""
+    """Draw an inkjet code in a white or tinted field of the packaging."""
     code = rotated(_block(rng, _code_lines(rng)), rng.normal(0.0, 2.0))
     border = scaled_px(rng, 5, 14)
     patch = Patch.clear(code.width + 2 * border, code.height + 2 * border)
@@ -131,7 +131,7 @@ def code_label(rng: Rng) -> Patch:
 
 
 def boxed_code(rng: Rng) -> Patch:
-    """A code with one character to each printed box."""
+    """Draw a code with one character per printed box."""
     size = scaled_px(rng, 15, 24)
     pitch = round(size * uniform(rng, 1.3, 2.2))
     text = texts.digits(rng, int(rng.integers(4, 9)))
@@ -154,7 +154,7 @@ def boxed_code(rng: Rng) -> Patch:
 
 
 def label_tape(rng: Rng) -> Patch:
-    """An embossing tape: white, wide-set capitals pressed into coloured plastic."""
+    """Draw an embossing tape: white, wide-set capitals pressed into coloured plastic."""
     size = scaled_px(rng, 15, 24)
     style = FontStyle(
         "DejaVuSans-Bold",
@@ -180,7 +180,7 @@ def label_tape(rng: Rng) -> Patch:
 
 
 def legend(rng: Rng, text: str, color: Color, *, size_px: int | None = None) -> Patch:
-    """A printed caption in an ordinary typeface."""
+    """Draw a printed caption in an ordinary typeface."""
     style = FontStyle(texts.pick(rng, SANS_FACES), tracking_ratio=uniform(rng, 0.0, 0.25))
     ink = trimmed(font_ink(rng, text, size_px or scaled_px(rng, 13, 19), style), OVERSAMPLE)
     patch = Patch.clear(*ink.size)
@@ -189,7 +189,7 @@ def legend(rng: Rng, text: str, color: Color, *, size_px: int | None = None) -> 
 
 
 def name_plate(rng: Rng) -> Patch:
-    """A riveted metal plate: printed keys, and values stamped or peened into ruled boxes."""
+    """Draw a riveted metal plate: printed keys, and values stamped or peened into ruled boxes."""
     rows = [_plate_row(rng) for _ in range(int(rng.integers(2, 5)))]
     border = scaled_px(rng, 10, 18)
     key_width = max(key.width for key, _ in rows) + border

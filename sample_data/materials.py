@@ -65,7 +65,7 @@ def brushed_metal(rng: Rng, height: int, width: int) -> Image:
 
 
 def powder_coat(rng: Rng, height: int, width: int) -> Image:
-    """A painted cabinet: orange-peel grain and faint stains."""
+    """Draw a painted cabinet: orange-peel grain and faint stains."""
     color = CABINET_COLORS[int(rng.integers(len(CABINET_COLORS)))]
     peel = cv2.GaussianBlur(grain(rng, height, width), (0, 0), 0.9) * 0.12
     return _toned(peel * 0.35 + clouds(rng, height, width, 130) * 0.025, color)
@@ -83,7 +83,7 @@ def carton(rng: Rng, height: int, width: int) -> Image:
 
 
 def film(rng: Rng, height: int, width: int) -> Image:
-    """Packaging film with soft wrinkles that catch the light."""
+    """Draw packaging film with soft wrinkles that catch the light."""
     color = FILM_COLORS[int(rng.integers(len(FILM_COLORS)))]
     ridges = np.abs(clouds(rng, height, width, int(rng.integers(45, 110))))
     creases = np.maximum(0.0, 0.12 - ridges) * uniform(rng, 0.6, 1.6)
@@ -91,7 +91,7 @@ def film(rng: Rng, height: int, width: int) -> Image:
 
 
 def anodised(rng: Rng, height: int, width: int) -> Image:
-    """A dark front plate."""
+    """Draw a dark front plate."""
     level = uniform(rng, 0.08, 0.2)
     tint = rng.uniform(0.9, 1.15, 3)
     color = (level * tint[0], level * tint[1], level * tint[2])
@@ -99,7 +99,7 @@ def anodised(rng: Rng, height: int, width: int) -> Image:
 
 
 def _printed(rng: Rng, texture: Image) -> Image:
-    """The texture with large soft-coloured areas of a package design."""
+    """Draw large soft-coloured areas of a package design on the texture."""
     height, width = texture.shape[:2]
     for _ in range(2):
         if rng.random() < 0.5:
@@ -125,7 +125,7 @@ def scratches(rng: Rng, scene: Patch) -> None:
 
 
 def seam(rng: Rng, scene: Patch) -> None:
-    """The groove around a cover plate, close to the edge of what the picture shows."""
+    """Draw the groove around a cover plate, close to the edge of the picture."""
     inset = uniform(rng, 0.03, 0.09) * min(scene.width, scene.height)
     right, bottom = scene.width - inset, scene.height - inset
     corners = [(inset, inset), (right, inset), (right, bottom), (inset, bottom)]

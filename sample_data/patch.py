@@ -92,13 +92,13 @@ class Patch:
             self._over(mine, color[theirs] * cover[..., None], cover)
 
     def shine(self, mask: Image, color: Color, at: tuple[int, int] = (0, 0)) -> None:
-        """Adds light; what is under it stays."""
+        """Add light to the pixels under the mask."""
         mine, theirs = self._overlap(mask.shape, at)
         if self.alpha[mine].size:
             self.bgr[mine] += cv2.merge([mask[theirs] * np.float32(part) for part in color])
 
     def label(self, ink: Ink, at: tuple[int, int]) -> None:
-        """Records the ink's tight box, widened by LABEL_MARGIN_PX, as a field."""
+        """Record the ink's tight box, widened by LABEL_MARGIN_PX, as a field."""
         columns = np.flatnonzero((ink.lit > INK_THRESHOLD).any(axis=0))
         rows = np.flatnonzero((ink.lit > INK_THRESHOLD).any(axis=1))
         left, right = columns[0] - LABEL_MARGIN_PX, columns[-1] + 1 + LABEL_MARGIN_PX
@@ -140,7 +140,7 @@ class Patch:
     def _overlap(
         self, shape: tuple[int, ...], at: tuple[int, int]
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-        """The common part of this patch and a (h, w) one at (x, y): own slices, then its."""
+        """Return the common part of this patch and a (h, w) one at (x, y): own slices, then its."""
         left, top = max(at[0], 0), max(at[1], 0)
         right, bottom = min(at[0] + shape[1], self.width), min(at[1] + shape[0], self.height)
         right, bottom = max(right, left), max(bottom, top)
@@ -160,7 +160,7 @@ def pad(mask: Image, border_px: int) -> Image:
 
 
 def apart(patch: Patch, ink: Ink) -> Patch:
-    """Keeps bare text on one line farther from the next field than its own words are."""
+    """Keep bare text on one line farther from the next field than its own words are apart."""
     border_px = round(1.6 * ink.size[1])
     wide = Patch.clear(patch.width + 2 * border_px, patch.height)
     wide.paste(patch, (border_px, 0))
@@ -168,7 +168,7 @@ def apart(patch: Patch, ink: Ink) -> Patch:
 
 
 def rotated(patch: Patch, angle_deg: float) -> Patch:
-    """The patch turned counter-clockwise about its centre, on a surface that holds all of it."""
+    """Turn the patch counter-clockwise about its centre, on a surface that holds all of it."""
     turn = np.deg2rad(angle_deg)
     cos, sin = abs(np.cos(turn)), abs(np.sin(turn))
     width = int(np.ceil(patch.width * cos + patch.height * sin))
@@ -209,7 +209,7 @@ def polygon_mask(width: int, height: int, polygons: list[Polygon]) -> Image:
 
 
 def capsule(start: tuple[float, float], end: tuple[float, float], width: float) -> Polygon:
-    """A straight stroke as a polygon (4, 2)."""
+    """Return a straight stroke as a polygon (4, 2)."""
     p, q = np.asarray(start, float), np.asarray(end, float)
     along = (q - p) / max(float(np.hypot(*(q - p))), 1e-6)
     across = np.array([-along[1], along[0]]) * width / 2
@@ -221,5 +221,5 @@ def uniform(rng: Rng, low: float, high: float) -> float:
 
 
 def scaled_px(rng: Rng, low: float, high: float) -> int:
-    """A random length in scene pixels, from bounds in pixels of the final image."""
+    """Draw a random length in scene pixels, from bounds in pixels of the final image."""
     return round(uniform(rng, low, high) * OVERSAMPLE)

@@ -19,12 +19,12 @@ from sample_data.scene import Scene
 
 
 def photograph(rng: Rng, scene: Scene) -> tuple[NDArray[np.uint8], list[Field]]:
-    """Takes a picture (h, w, 3) uint8 BGR of the scene, with the fields' places in it."""
+    """Take a picture (h, w, 3) uint8 BGR of the scene; return it with the fields' places in it."""
     width, height = scene.picture_width_px, scene.picture_height_px
     matrix = _view(rng, scene.content, width, height)
     size = (width * OVERSAMPLE, height * OVERSAMPLE)
-    seen = cv2.warpPerspective(scene.surface.bgr, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-    image = cv2.resize(seen, (width, height), interpolation=cv2.INTER_AREA)
+    view = cv2.warpPerspective(scene.surface.bgr, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    image = cv2.resize(view, (width, height), interpolation=cv2.INTER_AREA)
     _light(rng, image)
     _reflections(rng, image)
     picture = _sensor(rng, _blurred(rng, image))
@@ -32,7 +32,7 @@ def photograph(rng: Rng, scene: Scene) -> tuple[NDArray[np.uint8], list[Field]]:
 
 
 def _view(rng: Rng, content: Image, width: int, height: int) -> NDArray[np.float64]:
-    """The homography from scene pixels to pixels of the oversampled picture."""
+    """Return the homography from scene pixels to pixels of the oversampled picture."""
     turn = np.deg2rad(np.clip(rng.normal(0.0, 2.5), -6.0, 6.0))
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     center = np.array([width, height]) / 2
@@ -50,7 +50,7 @@ def _project(points: Image, matrix: NDArray[np.float64]) -> Image:
 
 
 def _light(rng: Rng, image: Image) -> None:
-    """A sloping main light and soft shadows, in place."""
+    """Add a main light from one side and soft shadows, in place."""
     height, width = image.shape[:2]
     angle = uniform(rng, 0.0, 2 * np.pi)
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :] * np.cos(angle)

@@ -36,7 +36,7 @@ class Scene:
 
 
 def compose(rng: Rng) -> Scene:
-    """A random scene with FIELDS_MIN to FIELDS_MAX fields."""
+    """Compose a random scene with FIELDS_MIN to FIELDS_MAX fields."""
     width_px, height_px = _picture_size(rng)
     theme = texts.pick(rng, THEMES)
     shelves = _filled(rng, theme, width_px * OVERSAMPLE, height_px * OVERSAMPLE)
@@ -62,7 +62,7 @@ def _picture_size(rng: Rng) -> tuple[int, int]:
 
 
 def _surface(rng: Rng, material: Material, width: int, height: int) -> Patch:
-    """A material drawn at the picture's resolution and enlarged: it needs no oversampling."""
+    """Draw a material at the picture's resolution and enlarge it: it needs no oversampling."""
     small = material(rng, height // OVERSAMPLE, width // OVERSAMPLE)
     return Patch.opaque(cv2.resize(small, (width, height)))
 
@@ -131,7 +131,7 @@ class Shelves:
         return sum(len(patch.fields) for row in self.rows for patch in row.patches)
 
     def place(self, patch: Patch) -> bool:
-        """Puts the patch at the end of a row, or below all; False where there is no room."""
+        """Put the patch at the end of a row, or below all; return False if there is no room."""
         if patch.width > self.width:
             return False
         for row in self.rows:

@@ -38,7 +38,7 @@ def letters(rng: Rng, count: int) -> str:
 
 
 def reading(rng: Rng) -> str:
-    """A number as a meter shows it: ``23.5``, ``1480``, ``-12.7``, ``08:45``."""
+    """Return a number as a meter shows it: ``23.5``, ``1480``, ``-12.7``, ``08:45``."""
     kind = int(rng.integers(6))
     if kind == 0:
         return f"{int(rng.integers(24)):02d}:{int(rng.integers(60)):02d}"
@@ -51,7 +51,7 @@ def reading(rng: Rng) -> str:
 
 
 def message(rng: Rng) -> str:
-    """What an alphanumeric display says."""
+    """Return a text of an alphanumeric display."""
     word = pick(rng, MESSAGES)
     return word if rng.random() < 0.5 else f"{word} {digits(rng, int(rng.integers(1, 4)))}"
 
@@ -100,13 +100,13 @@ def serial(rng: Rng) -> str:
 
 
 def plate_row(rng: Rng) -> tuple[str, str]:
-    """A name plate's printed key and its stamped value."""
+    """Return a name plate's printed key and its stamped value."""
     value = pick(rng, (serial(rng), date(rng), f"{digits(rng, 3)} {pick(rng, UNITS[:10])}"))
     return pick(rng, PLATE_WORDS), value
 
 
 def tag(rng: Rng) -> str:
-    """A short code on a label tape."""
+    """Return a short code on a label tape."""
     return pick(
         rng,
         (

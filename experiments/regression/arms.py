@@ -21,9 +21,12 @@ PAIR = ("MakeBorderMap", "MakeShrinkMap")
 
 @dataclass(frozen=True)
 class Arm:
-    """``version``: the wheel whose operators draw the maps, None for ours. ``keys``: what both
-    operators are given beside the recipe's. ``repaired``: with true distances in the place of
-    the wheel's NaN (docs/shrink.md, section 6)."""
+    """One training of the comparison.
+
+    ``version``: the wheel whose operators draw the maps, None for ours. ``keys``: the arguments of
+    both operators besides the recipe's. ``repaired``: with true distances instead of the wheel's
+    NaN (docs/shrink.md, section 6).
+    """
 
     name: str
     version: str | None = None
@@ -31,7 +34,7 @@ class Arm:
     repaired: bool = False
 
     def overrides(self) -> list[str]:
-        """What our operators read in the config."""
+        """Return the overrides with which the config gives our operators the same keys."""
         keys = self.keys if self.version is None else ()
         place = "Train.dataset.transforms"
         return [f"{place}.{operator}.{key}={value}" for operator in PAIR for key, value in keys]
@@ -61,10 +64,10 @@ class WheelMaps:
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         given = {key: data[key] for key in ("image", "polys", "ignore_tags")}
-        made = reference(self._version, given, **self._keys)
-        data.update(made.maps)
+        drawn = reference(self._version, given, **self._keys)
+        data.update(drawn.maps)
         if self._repaired:
-            data["threshold_map"] = made.repaired_map
+            data["threshold_map"] = drawn.repaired_map
         return data
 
 

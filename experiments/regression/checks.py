@@ -20,25 +20,25 @@ FALLING = 0.95
 
 
 def failures(result: Result) -> list[str]:
-    """What doesn't hold, a sentence each."""
+    """Return the checks that fail, one sentence each."""
     return [*_unequal_input(result), *_unequal_losses(result), *_outcomes(result)]
 
 
 def _unequal_input(result: Result) -> Iterator[str]:
-    wanted = result.runs[OLD.name].seen
+    expected = result.runs[OLD.name].seen
     for run in result.runs.values():
-        if run.seen != wanted or len(run.losses) != len(wanted) - 1:
+        if run.seen != expected or len(run.losses) != len(expected) - 1:
             yield f"{run.name} had other weights, images or steps than {OLD.name}"
 
 
 def _unequal_losses(result: Result) -> Iterator[str]:
     old = result.runs[OLD.name]
     ours, repaired = old.twins[CONSTANT.name], old.twins[REPAIRED.name]
-    for wanted, what, tolerance in (
+    for expected, what, tolerance in (
         (old.losses, OLD.name, LOSS_TOLERANCE),
         (repaired, REPAIRED.name, REPAIRED_LOSS_TOLERANCE),
     ):
-        for step, (a, b) in enumerate(zip(wanted, ours, strict=True), 1):
+        for step, (a, b) in enumerate(zip(expected, ours, strict=True), 1):
             if abs(a - b) > tolerance * a:
                 yield f"step {step}: our maps make the loss {b:.9g}, those of {what} {a:.9g}"
 

@@ -33,7 +33,7 @@ class DataSet:
         return self.place is None or self.place.is_dir()
 
     def overrides(self, folder: Path) -> list[str]:
-        """What the data set sets in recipe.yml; its shortened label files go into ``folder``."""
+        """Return the overrides of recipe.yml; shortened label files are written into ``folder``."""
         values: dict[str, object] = {
             "Train.dataset.transforms.ScaledCrop.limit_side_len": self.limit_side_px,
             "Eval.dataset.transforms.DetResizeForTest.limit_side_len": self.limit_side_px,
@@ -49,8 +49,11 @@ class DataSet:
 
 
 def first_lines(labels: Path, count: int, to: Path) -> Path:
-    """Label lines written to a file of their own. PaddleOCR's ``ratio_list`` would shorten an
-    epoch too, but makes 2.7 rebuild its data set in each one, with the true epoch as its seed."""
+    """Write the first label lines to a file of their own.
+
+    PaddleOCR's ``ratio_list`` would shorten an epoch too, but makes 2.7 rebuild its data set in
+    each one, with the true epoch as its seed.
+    """
     lines = labels.read_text(encoding="utf-8").split("\n")[:count]
     to.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return to

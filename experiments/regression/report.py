@@ -24,7 +24,7 @@ STYLES = {
 
 
 def table(result: Result) -> Table:
-    """The released weights, then an arm a row."""
+    """Return the table: the released weights, then one arm per row."""
     header = [
         "maps drawn by",
         "shrink ratio",
@@ -86,12 +86,12 @@ def _twins_gap(old: ArmRun) -> float:
 
 
 def digest(result: Result) -> str:
-    """What ``picture`` bears, so that one of other numbers is found."""
+    """Return the digest that ``picture`` contains, to detect a picture of other numbers."""
     return hashlib.sha256(result.to_json().encode()).hexdigest()
 
 
 def picture(result: Result) -> str:
-    """An SVG: loss and hmean over the steps."""
+    """Draw loss and hmean over the steps as an SVG."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
     for run in result.runs.values():

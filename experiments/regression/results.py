@@ -46,11 +46,11 @@ class ArmRun:
         return self.rates[max(self.rates)]
 
     def twin_gap(self, arm: str) -> float:
-        """The largest relative difference that the arm's maps make to the loss of a step."""
+        """Return the largest relative difference that the arm's maps make to the loss of a step."""
         return _largest_gap(self.losses, self.twins[arm])
 
     def gap(self, other: ArmRun) -> float:
-        """The largest relative difference between the losses of two runs."""
+        """Return the largest relative difference between the losses of two runs."""
         return _largest_gap(self.losses, other.losses)
 
 
@@ -93,8 +93,8 @@ def _shortened(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.9g}")
     if isinstance(value, dict):
-        return {key: _shortened(each) for key, each in value.items()}
-    return [_shortened(each) for each in value] if isinstance(value, (list, tuple)) else value
+        return {key: _shortened(item) for key, item in value.items()}
+    return [_shortened(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _rates(steps: dict[str, dict[str, list[float]]]) -> dict[int, Rates]:

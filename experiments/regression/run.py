@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         redraw()
         return 0
     try:
-        results = [measured(each) for each in DATA_SETS if each.name in options.data]
+        results = [measured(data_set) for data_set in DATA_SETS if data_set.name in options.data]
     except WheelMissingError as error:
         print(error, file=sys.stderr)
         return 2
@@ -70,7 +70,7 @@ def measured(data_set: DataSet) -> Result | None:
 
 
 def save(results: Iterable[Result], folder: Path) -> None:
-    """The numbers and the curves."""
+    """Save the numbers and the curves."""
     folder.mkdir(parents=True, exist_ok=True)
     for result in results:
         path = folder / f"regression_{result.data_set}.json"
@@ -81,8 +81,8 @@ def save(results: Iterable[Result], folder: Path) -> None:
 
 
 def committed() -> list[Result]:
-    """The numbers in docs/pictures, in the order of the data sets."""
-    paths = [PICTURES / f"regression_{each.name}.json" for each in DATA_SETS]
+    """Read the numbers in docs/pictures, in the order of the data sets."""
+    paths = [PICTURES / f"regression_{data_set.name}.json" for data_set in DATA_SETS]
     return [Result.from_json(path.read_text(encoding="utf-8")) for path in paths]
 
 
@@ -96,18 +96,19 @@ def redraw() -> None:
     save(committed(), PICTURES)
     for document in [DOCUMENT, *filter(Path.is_file, MAY_SHOW)]:
         text = document.read_text(encoding="utf-8")
-        for each in tables():
-            text = renewed(text, each, needed=document == DOCUMENT)
+        for measured_table in tables():
+            text = renewed(text, measured_table, needed=document == DOCUMENT)
         document.write_text(text, encoding="utf-8")
 
 
-def renewed(text: str, each: Table, needed: bool) -> str:
-    """The document with the table, where it has a place for it.
+def renewed(text: str, table: Table, needed: bool) -> str:
+    """Return the document with the table, if it has a place for it.
 
-    Raises MarkerMissingError where it has none but is ``needed``.
+    Raises:
+        MarkerMissingError: it has none but is ``needed``.
     """
     try:
-        return replaced(text, each)
+        return replaced(text, table)
     except MarkerMissingError:
         if needed:
             raise
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [each.name for each in DATA_SETS]
+    names = [data_set.name for data_set in DATA_SETS]
     parser.add_argument("--data", nargs="+", choices=names, default=names)
     parser.add_argument("--docs", action="store_true")
     parser.add_argument("--redraw", action="store_true")

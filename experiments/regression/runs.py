@@ -82,12 +82,12 @@ class Laboratory:
         return recorder.run
 
     def _targets(self, arm: Arm) -> Iterator[DBTargets]:
-        """The arm's maps of the run's batches, epoch after epoch."""
+        """Yield the arm's maps of the run's batches, epoch after epoch."""
         config = self.config(*arm.overrides())
         feed: Feed = assemble.train_feed(config)
         draw_maps_as(arm, feed.data, map_arguments(config))
         for epoch in count(1):
-            yield from (each.batch.targets for each in feed.epoch(epoch))
+            yield from (item.batch.targets for item in feed.epoch(epoch))
 
     def judge(self, network: paddle.nn.Layer) -> Rates:
         post_process = objects.post_process(self.config())
@@ -99,8 +99,10 @@ class Laboratory:
 
 
 def map_arguments(config: Config) -> dict[str, Any]:
-    """What the config gives to the two map operators, as PaddleOCR's take it: none minds the
-    other's."""
+    """Return the config's arguments of the two map operators, in PaddleOCR's form.
+
+    Each of PaddleOCR's operators ignores the other's keys.
+    """
     given = {op.name: op.arguments() for op in config.Train.dataset.transforms}
     return {key: value for name in PAIR for key, value in given[name].items()}
 
@@ -132,8 +134,10 @@ class Recorder(Callback):
 
 @dataclass(frozen=True)
 class TwinLoss:
-    """``loss``; besides, ``losses`` gets what it would have been with the next ``targets`` of
-    each twin."""
+    """A loss that also computes what other maps would cost.
+
+    ``loss`` is returned; ``losses`` gets the loss with the next ``targets`` of each twin.
+    """
 
     loss: LossFunction
     targets: Mapping[str, Iterator[DBTargets]]
@@ -156,7 +160,7 @@ def run_arms(data_set: DataSet, folder: Path, evaluated_steps: Sequence[int] = (
 
 
 def _digest(tensors: Iterable[paddle.Tensor]) -> str:
-    made = hashlib.sha256()
+    digest = hashlib.sha256()
     for tensor in tensors:
-        made.update(tensor.numpy().tobytes())
-    return made.hexdigest()[:8]
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:8]
