@@ -207,7 +207,7 @@ def _unparsed(node: ast.expr) -> str:
 
 
 def modules(parts: Sequence[str]) -> list[Path]:
-    """The modules of the topics; with ``parts``, those whose path holds one of them."""
+    """Return the modules of the topics; with ``parts``, those whose path has one of them."""
     paths = sorted((ROOT / "ppocr_ft").rglob("*.py"))
     named = [path for path in paths if _topic(path) and path.name not in LEFT_OUT]
     if not parts:
@@ -221,7 +221,7 @@ def _topic(path: Path) -> str | None:
 
 
 def equivalent() -> set[str]:
-    """The keys of mutants that can't be noticed. A line: key, `` # ``, reason."""
+    """Return the keys of mutants that no test can notice. A line: key, `` # ``, reason."""
     lines = EQUIVALENT.read_text(encoding="utf-8").splitlines()
     return {line.partition(" # ")[0].strip() for line in lines if line and line[0] != "#"}
 

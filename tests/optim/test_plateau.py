@@ -10,7 +10,7 @@ import paddle
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.optim.plateau import Evaluated, plateau_drops
+from ppocr_ft.optim.plateau import Evaluated, ReduceOnPlateau, plateau_drops
 from ppocr_ft.optim.schedules import scaled, with_warmup
 
 # what happens | values | patience | cooldown | falls after 1, 2, ... of them
