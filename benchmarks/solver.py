@@ -48,7 +48,7 @@ def backward(parts: Parts, inputs: Any) -> None:
 
 
 def first_batch(parts: Parts) -> Any:
-    batch = next(iter(parts.feed.epoch(1)))
+    batch = next(iter(parts.loader.epoch(1)))
     first = batch[0] if isinstance(batch, (list, tuple)) else batch
     return first.batch
 

@@ -53,7 +53,7 @@ def measure(threads: int) -> dict[str, float]:
     device(config)
     parts = prepare(config)
     state, forward = parts.state, passes(config)(parts.state.network)
-    (batch,) = islice(parts.feed.epoch(1), 1)
+    (batch,) = islice(parts.loader.epoch(1), 1)
     images = list(islice(parts.eval_images.samples(), IMAGES))
     state.optimizer.set_lr(0.0)
 

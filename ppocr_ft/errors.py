@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+FAILED, WRONG_INPUT, SIGNALLED, INTERRUPTED = 1, 2, 128, 130
+"""Exit codes of a command beside 0; a signal that stopped a saved run adds its number to
+SIGNALLED."""
+
 
 class UserInputError(ValueError):
     """Wrong input: a message, and its place.
@@ -54,6 +58,10 @@ class DataError(UserInputError):
 
 class WeightsError(UserInputError):
     """A weights file that can't be read or doesn't fit the network."""
+
+
+class WriteError(WeightsError):
+    """A weights or state file that can't be written, as where the disk is full."""
 
 
 @dataclass(frozen=True)

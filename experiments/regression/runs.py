@@ -27,7 +27,7 @@ from experiments.regression.results import ArmRun, Rates, Result
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import RateCounter, eval_records, ratios_tried
-from ppocr_ft.engine.feed import Feed, TrainBatch
+from ppocr_ft.engine.train_loader import TrainBatch, TrainLoader
 from ppocr_ft.engine.train_step import Losses, LossFunction, StepResult
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.factory import objects
@@ -73,7 +73,7 @@ class Laboratory:
         folder = self.folder / arm.name.replace(" ", "_")
         config = self.config(f"Global.save_model_dir={folder}", *arm.overrides())
         trainer = assemble.training(config).trainer
-        maps = draw_maps_as(arm, trainer.feed.data, map_arguments(config))
+        maps = draw_maps_as(arm, trainer.loader.data, map_arguments(config))
         recorder = Recorder(self, maps, ArmRun(arm.name))
         trainer.callbacks = [recorder]
         twins = {twin.name: self._targets(twin) for twin in TWINS.get(arm, ())}
@@ -84,10 +84,10 @@ class Laboratory:
     def _targets(self, arm: Arm) -> Iterator[DBTargets]:
         """Yield the arm's maps of the run's batches, epoch after epoch."""
         config = self.config(*arm.overrides())
-        feed: Feed = assemble.train_feed(config)
-        draw_maps_as(arm, feed.data, map_arguments(config))
+        loader: TrainLoader = assemble.train_loader(config)
+        draw_maps_as(arm, loader.data, map_arguments(config))
         for epoch in count(1):
-            yield from (item.batch.targets for item in feed.epoch(epoch))
+            yield from (item.batch.targets for item in loader.epoch(epoch))
 
     def judge(self, network: paddle.nn.Layer) -> Rates:
         post_process = objects.post_process(self.config())

@@ -9,22 +9,17 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.errors import UserInputError
-
-if TYPE_CHECKING:
-    from ppocr_ft.engine.parallel import Team
-
-FAILED = 1
-WRONG_INPUT = 2
-SIGNALLED = 128
-INTERRUPTED = 130
-"""Exit codes beside 0; a signal that stopped a saved run adds its number to SIGNALLED."""
+from ppocr_ft.engine.distributed import (
+    PeerFailed,
+    ProcessGroup,
+    is_main_process,
+    join_process_group,
+)
+from ppocr_ft.engine.rendezvous import PeerLost
+from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
 
 
 def import_paddle() -> None:
@@ -37,16 +32,16 @@ def import_paddle() -> None:
 Main = Callable[[Sequence[str]], int]
 
 
-def command(main: Main, *, in_team: bool = False) -> Callable[[Sequence[str] | None], int]:
+def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | None], int]:
     """Wrap a command's main function: wrong input becomes its message and exit code 2.
 
     If ``paddle.distributed.launch`` has started several processes, those of a command that
-    can't work ``in_team`` leave it to process 0.
+    can't work ``in_group`` leave it to process 0.
     """
 
     @functools.wraps(main)
     def run(argv: Sequence[str] | None = None) -> int:
-        if not (in_team or is_first()):
+        if not (in_group or is_main_process()):
             return 0
         one_thread_an_operator()
         try:
@@ -109,46 +104,20 @@ def config_of(options: argparse.Namespace) -> Config:
     return config
 
 
-PROCESSES, RANK = "PADDLE_TRAINERS_NUM", "PADDLE_TRAINER_ID"
-
-
-def processes() -> int:
-    """How many there are; 1 without the launcher."""
-    return int(os.environ.get(PROCESSES, "1"))
-
-
-def is_first() -> bool:
-    """Whether this is process 0, or the only one."""
-    return processes() == 1 or os.environ.get(RANK) == "0"
-
-
-@contextmanager
-def only_first_speaks() -> Iterator[None]:
-    """Nothing that another process prints in here is seen; what it raises is."""
-    if is_first():
-        yield
-        return
-    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
-        yield
-
-
-def together(act: Callable[[Team], int]) -> int:
-    """Run ``act`` in every process and return what it returns in process 0.
+def run_together(action: Callable[[ProcessGroup], int]) -> int:
+    """Return what ``action`` returns in process 0 of those that the launcher has started.
 
     Whatever goes wrong in one process ends all of them, with the same exit code; process 0
     prints the message.
     """
     os.environ.setdefault("GLOG_minloglevel", "1")  # Paddle tells of its sockets
     import_paddle()
-    from ppocr_ft.engine.meeting import PeerLost
-    from ppocr_ft.engine.parallel import PeerFailed, join_team
-
-    team = join_team()
+    group = join_process_group()
     try:
-        with team.united():
-            return team.first(act(team))
+        with group.raise_together():
+            return group.broadcast(action(group))
     except UserInputError:
-        if team.leads:
+        if group.is_main:
             raise
         return WRONG_INPUT
     except (PeerFailed, PeerLost) as error:

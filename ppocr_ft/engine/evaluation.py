@@ -15,8 +15,8 @@ import paddle
 from numpy.typing import NDArray
 
 from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import RATES
 from ppocr_ft.postprocess import DBPostProcess
@@ -99,9 +99,9 @@ class RateCounter:
             points = record.boxes[ratio]["points"]
             metric.update(points, record.sample.polygons, record.sample.ignored)
 
-    def result(self, team: Team = ALONE) -> EvalResult:
+    def result(self, group: ProcessGroup = SINGLE_PROCESS) -> EvalResult:
         """Return the rates on the images of all processes, which come here together."""
-        states = team.gather({ratio: metric.state() for ratio, metric in self._metrics.items()})
+        states = group.gather({ratio: metric.state() for ratio, metric in self._metrics.items()})
         rates, images = {}, 0
         for ratio in self._metrics:
             total = DetMetric()

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ppocr_ft.errors import WeightsError
+from ppocr_ft.errors import WeightsError, WriteError
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.weights.safetensors_file import (
     decode_safetensors,
@@ -25,11 +25,11 @@ LATEST_NAMES = ("latest", "latest.pdparams")
 
 
 def write_state(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Raises WeightsError where it can't be written; an earlier file is then still there."""
+    """Raises WriteError where it can't be written; an earlier file is then still there."""
     try:
         write_whole(path, encode_safetensors(arrays))
     except OSError as error:
-        raise WeightsError(f"can't be written: {error.strerror}", path=path) from error
+        raise WriteError(f"can't be written: {error.strerror}", path=path) from error
 
 
 def read_state(path: Path) -> dict[str, NDArray[Any]]:

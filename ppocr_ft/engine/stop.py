@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
 
-from ppocr_ft.engine.meeting import RaisedInAll
-
 Item = TypeVar("Item")
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(RaisedInAll):
+class Stopped(Exception):  # noqa: N818  nothing need be wrong
     """Somebody asked the run to stop; ``signal_number`` tells how."""
 
     def __init__(self, signal_number: int) -> None:
@@ -25,7 +23,7 @@ class Stopped(RaisedInAll):
         return signal.Signals(self.signal_number).name
 
 
-class StoppedEarly(RaisedInAll):
+class StoppedEarly(Exception):  # noqa: N818
     """The run ends before its last step, since the config asked for it; ``reason`` says why."""
 
     def __init__(self, reason: str) -> None:

@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import paddle
 
-from ppocr_ft.engine.norms import gathered_statistics
-from ppocr_ft.engine.parallel import ALONE, Team
-from ppocr_ft.engine.side_by_side import Forward, whole
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.optim.optimizers import Optimizer
 
 Losses = dict[str, paddle.Tensor]
 LossFunction = Callable[[Mapping[str, paddle.Tensor], DBTargets], Losses]
+
+Maps = dict[str, paddle.Tensor]
+Backward = Callable[[], None]
+
+
+class ForwardPass(NamedTuple):
+    """A network's maps, and what takes the gradients on from them to the weights once the loss's
+    ``backward`` has been called."""
+
+    maps: Maps
+    backward: Backward
+
+
+Forward = Callable[[paddle.Tensor], ForwardPass]
+"""From images (n, 3, h, w) to a training pass."""
+
+
+def plain_forward(network: paddle.nn.Layer) -> Forward:
+    """Return the pass of any network, in one piece: the loss's ``backward`` goes through it all."""
+    return lambda images: ForwardPass(network(images), lambda: None)
 
 
 @dataclass(frozen=True)
@@ -84,7 +102,7 @@ def train_step(
     loss: LossFunction,
     optimizer: Optimizer,
     precision: Precision | None = None,
-    team: Team = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
     forward: Forward | None = None,
 ) -> StepResult:
     """Change the network's weights once, by the mean gradient of some batches and processes.
@@ -109,8 +127,8 @@ def train_step(
     statistics = [(tensor, tensor.clone()) for tensor in gathered_statistics(network)]
     applied = False
     try:
-        done = _backward(forward or whole(network), batches, loss, precision)
-        done = _over_processes(network, done, team)
+        done = _backward(forward or plain_forward(network), batches, loss, precision)
+        done = _over_processes(network, done, group)
         grad_norm, applied = _update(done.losses["loss"], optimizer, precision.scaler)
     finally:
         if not applied:
@@ -156,14 +174,14 @@ def _backward(
     return _Done(sums, images, has_text)
 
 
-def _over_processes(network: paddle.nn.Layer, own: _Done, team: Team) -> _Done:
+def _over_processes(network: paddle.nn.Layer, own: _Done, group: ProcessGroup) -> _Done:
     """The same for all processes, whose gradients and statistics become their means."""
-    if team.size == 1:
+    if group.size == 1:
         return own
-    images, texts = zip(*team.gather((own.images, own.has_text)), strict=True)
+    images, texts = zip(*group.gather((own.images, own.has_text)), strict=True)
     losses = paddle.stack(list(own.losses.values()))
     gradients = [each.grad for each in network.parameters() if each.grad is not None]
-    team.average([losses, *gradients, *gathered_statistics(network)])
+    group.average([losses, *gradients, *gathered_statistics(network)])
     means = dict(zip(own.losses, paddle.unbind(losses), strict=True))
     return _Done(means, sum(images), any(texts))
 
@@ -182,3 +200,9 @@ def _update(total: paddle.Tensor, optimizer: Optimizer, scaler: Any) -> tuple[pa
     if scaler is not None:
         scaler.update()
     return grad_norm, applied
+
+
+def gathered_statistics(network: paddle.nn.Layer) -> list[paddle.Tensor]:
+    """Return the batch norms' means and variances that a forward pass in training changes."""
+    norms = (layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
+    return [t for norm in norms if not norm._use_global_stats for t in (norm._mean, norm._variance)]

@@ -11,15 +11,14 @@ from itertools import chain, islice
 import numpy as np
 import paddle
 
+from ppocr_ft.engine.batch_norms import FrozenNorms
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.feed import Feed
-from ppocr_ft.engine.meeting import RaisedInAll
-from ppocr_ft.engine.norms import FrozenNorms
-from ppocr_ft.engine.parallel import ALONE, Team
-from ppocr_ft.engine.side_by_side import Forward
 from ppocr_ft.engine.state import Progress, TrainState
 from ppocr_ft.engine.stop import StopRequest
+from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.train_step import (
+    Forward,
     LossFunction,
     Precision,
     StepResult,
@@ -34,7 +33,7 @@ MAX_SKIPPED_IN_ROW = 3
 MAX_TEXTLESS_EPOCHS = 2
 
 
-class Diverged(RaisedInAll):
+class Diverged(Exception):  # noqa: N818  all processes find it by themselves
     """The losses or gradients are NaN or infinite, step after step."""
 
 
@@ -61,19 +60,19 @@ class Callback:
 class Trainer:
     """``rate`` gives the learning rates of step 0, 1, ...; callbacks are called in their order.
 
-    In a ``team`` each process has a trainer of its own. They go through the same steps, epochs and
+    In a ``group`` each process has a trainer of its own. They go through the same steps, epochs and
     evaluations together.
     """
 
     state: TrainState
-    feed: Feed
+    loader: TrainLoader
     loss: LossFunction
     rate: LrSchedules
     epochs: int
     callbacks: Sequence[Callback] = ()
     precision: Precision = field(default_factory=Precision)
     stop: StopRequest = field(default_factory=StopRequest)
-    team: Team = ALONE
+    group: ProcessGroup = SINGLE_PROCESS
     forward: Forward | None = None
 
     def __post_init__(self) -> None:
@@ -82,7 +81,7 @@ class Trainer:
     @property
     def stopwatch(self) -> Stopwatch:
         """Stages "read" and "step"; evaluation and checkpoints are in neither."""
-        return self.feed.stopwatch
+        return self.loader.stopwatch
 
     @property
     def progress(self) -> Progress:
@@ -99,11 +98,11 @@ class Trainer:
             Stopped: somebody asked for it; the state is that after the last step.
             Diverged: three steps in a row gave NaN or infinity.
             DataError: two epochs of batches had no text, or no sample can be read.
-            PeerFailed, PeerLost: another process of the team failed otherwise, or has ended.
+            PeerFailed, PeerLost: another process of the group failed otherwise, or has ended.
 
-        What one process of a team raises all raise, with the state after the same step.
+        What one process of a group raises all raise, with the state after the same step.
         """
-        with self.team.united():
+        with self.group.raise_together():
             self._run()
 
     def _run(self) -> None:
@@ -114,10 +113,10 @@ class Trainer:
             self.freeze_groups()
             for callback in self.callbacks:
                 callback.before_epoch(self)
-            with closing(self.feed.epoch(epoch, self.progress.step_in_epoch)) as batches:
+            with closing(self.loader.epoch(epoch, self.progress.step_in_epoch)) as batches:
                 self._steps(batches)
-            for faults in self.team.gather(self.feed.faults.faults):
-                self.feed.faults.add(faults)
+            for faults in self.group.gather(self.loader.faults.faults):
+                self.loader.faults.add(faults)
             for callback in self.callbacks:
                 callback.after_epoch(self)
 
@@ -133,7 +132,7 @@ class Trainer:
     def _steps(self, batches: Iterator[TrainBatch]) -> None:
         for first in batches:
             self.stop.check()
-            rest = islice(batches, self.feed.batches_per_step - 1)
+            rest = islice(batches, self.loader.batches_per_step - 1)
             result = self._step(chain([first], rest))
             self._count(result)
             for callback in self.callbacks:
@@ -152,7 +151,7 @@ class Trainer:
                 self.loss,
                 state.optimizer,
                 self.precision,
-                self.team,
+                self.group,
                 self.forward,
             )
             if result.applied and state.ema is not None:

@@ -8,16 +8,16 @@ from functools import partial
 import paddle
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.parallel import ALONE, Team
-from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole
-from ppocr_ft.engine.train_step import Precision
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
+from ppocr_ft.engine.threaded_forward import ThreadedForward
+from ppocr_ft.engine.train_step import Forward, Precision, plain_forward
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.utils.system import cores
 
 
-def device(config: Config, team: Team = ALONE) -> str:
-    """Choose the device; in a ``team`` the launcher's.
+def device(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> str:
+    """Choose the device; in a ``group`` the launcher's.
 
     Returns a line that names it and says how it changes the meaning of the config.
 
@@ -25,12 +25,12 @@ def device(config: Config, team: Team = ALONE) -> str:
         ConfigError: the launcher started the processes for cards, Global.use_gpu is false.
     """
     section = config.Global
-    per_process = f" for each of {team.size} processes" if team.size > 1 else ""
-    if _has_card(team):
+    per_process = f" for each of {group.size} processes" if group.size > 1 else ""
+    if _has_card(group):
         if section.use_gpu:
             paddle.set_device("gpu")
             return f"device: {paddle.device.cuda.get_device_name()}{per_process}"
-        if team.size > 1:
+        if group.size > 1:
             raise ConfigError(
                 "is false, but the processes were started for cards; start them with "
                 "python -m paddle.distributed.launch --backend gloo, or set it to true",
@@ -41,15 +41,15 @@ def device(config: Config, team: Team = ALONE) -> str:
     remarks = [f"{threads} threads"] if threads > 1 else []
     if section.use_gpu:
         gloo = "the processes were started with gloo, which is for CPUs"
-        why = gloo if team.size > 1 else "this Paddle sees no CUDA card"
+        why = gloo if group.size > 1 else "this Paddle sees no CUDA card"
         remarks.append(f"Global.use_gpu is true, but {why}")
     if section.use_amp:
         remarks.append("Global.use_amp has no effect: Paddle's mixed precision needs a card")
     return f"device: CPU{per_process}" + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
-def _has_card(team: Team) -> bool:
-    if team.size > 1:
+def _has_card(group: ProcessGroup) -> bool:
+    if group.size > 1:
         return str(paddle.get_device()) != "cpu"
     return bool(paddle.is_compiled_with_cuda()) and paddle.device.cuda.device_count() > 0
 
@@ -64,7 +64,7 @@ def cpu_threads(config: Config) -> int:
 def passes(config: Config) -> Callable[[Detector], Forward]:
     """Return how training takes images through a network: in one piece, or in several threads."""
     threads = min(cpu_threads(config), config.Train.loader.batch_size_per_card)
-    return partial(SideBySide, threads=threads) if threads > 1 else whole
+    return partial(ThreadedForward, threads=threads) if threads > 1 else plain_forward
 
 
 def precision(config: Config) -> Precision:

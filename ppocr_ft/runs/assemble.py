@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
+from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.callbacks import (
     LATEST,
     Checkpoints,
@@ -17,14 +18,13 @@ from ppocr_ft.engine.callbacks import (
     ScalarLog,
     Timing,
 )
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.ema import Ema
-from ppocr_ft.engine.feed import Feed
 from ppocr_ft.engine.metrics_file import MetricsFile
-from ppocr_ft.engine.norms import freeze_statistics
-from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, read_state, state_path
 from ppocr_ft.engine.stop import StopRequest
+from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.train_step import Precision
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.errors import DataError
@@ -44,22 +44,22 @@ UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
 """Tried at each evaluation beside the config's."""
 
 
-def train_feed(config: Config, team: Team = ALONE) -> Feed:
+def train_loader(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> TrainLoader:
     """The batches of ``Train``, of one process its share.
 
     Raises:
         DataError: no sample can be used.
     """
     section, seed = config.Train, config.Global.seed
-    return Feed(
+    return TrainLoader(
         data_set(section.dataset, seed, replace_bad=True, epoch_num=config.Global.epoch_num),
         batch_size=section.loader.batch_size_per_card,
         seed=seed,
         shuffle=section.loader.shuffle,
         drop_last=section.loader.drop_last,
         threads=section.loader.num_workers,
-        rank=team.rank,
-        world_size=team.size,
+        rank=group.rank,
+        world_size=group.size,
         batches_per_step=config.Optimizer.gradient_accumulation_steps,
     )
 
@@ -112,7 +112,7 @@ class Training:
             self.writers.log.say(text)
 
     def save_latest(self) -> None:
-        """Write what ``--resume`` goes on from, in process 0. Raises WeightsError."""
+        """Write what ``--resume`` goes on from, in process 0. Raises WriteError."""
         if self.writers is not None:
             self.writers.checkpoints.save_latest(self.trainer.state)
 
@@ -130,11 +130,11 @@ class Training:
 
     def describe(self) -> str:
         """What is about to be trained on what."""
-        trainer, data = self.trainer, self.trainer.feed.data
+        trainer, data = self.trainer, self.trainer.loader.data
         lines = [
             str(self.weights or "random weights (Global.pretrained_model is null)"),
             f"{len(data)} training images, {trainer.progress.steps_per_epoch} steps of "
-            f"{trainer.feed.describe_step()} an epoch, {trainer.epochs} epochs, "
+            f"{trainer.loader.describe_step()} an epoch, {trainer.epochs} epochs, "
             f"{trainer.total_steps} steps",
             f"{self.frozen_norms} batch norms keep the statistics of the weights",
             *([] if trainer.state.ema is None else [trainer.state.ema.describe()]),
@@ -156,7 +156,7 @@ class Parts:
     """
 
     state: TrainState
-    feed: Feed
+    loader: TrainLoader
     eval_images: ImageSet
     all_eval_images: ImageSet
     rate: LrSchedules
@@ -169,12 +169,12 @@ def training(
     config: Config,
     resume_from: Path | None = None,
     unclip_ratios: Sequence[float] = UNCLIP_RATIOS,
-    team: Team = ALONE,
+    group: ProcessGroup = SINGLE_PROCESS,
 ) -> Training:
     """Everything that ``Global``, ``Train`` and ``Eval`` ask for; the folder is made.
 
     Each evaluation tries ``unclip_ratios`` beside the config's.
-    Of a ``team`` process 0 alone reads the state and has the folder; the others begin as it does.
+    Of a ``group`` process 0 alone reads the state and has the folder; the others begin as it does.
 
     Raises:
         UserInputError: config, data or weights are wrong, the folder can't be written, or
@@ -182,26 +182,26 @@ def training(
     """
     folder, earlier = Path(config.Global.save_model_dir), None
     wanted_logs(config)
-    arrays = {} if resume_from is None or not team.leads else read_state(resume_from)
-    parts = prepare(config, team)
-    if team.leads:
+    arrays = {} if resume_from is None or not group.is_main else read_state(resume_from)
+    parts = prepare(config, group)
+    if group.is_main:
         earlier = take_folder(config, parts.state, folder, resume_from, arrays)
-    _begin_alike(parts.state, team)
-    made = _assemble(config, parts, folder, earlier, unclip_ratios, team)
-    if team.leads:
-        write_facts(folder, config, made.trainer, parts.weights, team)
+    _begin_alike(parts.state, group)
+    made = _assemble(config, parts, folder, earlier, unclip_ratios, group)
+    if group.is_main:
+        write_facts(folder, config, made.trainer, parts.weights, group)
     return made
 
 
-def _begin_alike(state: TrainState, team: Team) -> None:
+def _begin_alike(state: TrainState, group: ProcessGroup) -> None:
     """Give all processes the weights and everything else of process 0."""
-    if team.size > 1:
-        arrays = team.first(state.arrays() if team.leads else None)
-        if not team.leads:
+    if group.size > 1:
+        arrays = group.broadcast(state.arrays() if group.is_main else None)
+        if not group.is_main:
             state.restore(arrays)
 
 
-def prepare(config: Config, team: Team = ALONE) -> Parts:
+def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
     """
     Raises:
         UserInputError: config, data or weights are wrong, or the data of the processes differ.
@@ -210,11 +210,11 @@ def prepare(config: Config, team: Team = ALONE) -> Parts:
     detector, weights = starting_network(config)
     loaded = weights.filled if weights else ()
     frozen = freeze_statistics(detector, loaded) if section.freeze_bn_stats else []
-    feed, chosen = train_feed(config, team), precision(config)
+    loader, chosen = train_loader(config, group), precision(config)
     eval_images = eval_data(config)
-    _check_same_data(len(feed.data), len(eval_images), team)
+    _check_same_data(len(loader.data), len(eval_images), group)
     state = TrainState(
-        Progress(section.seed, feed.steps_per_epoch),
+        Progress(section.seed, loader.steps_per_epoch),
         detector,
         optimizer(config.Optimizer, detector, fresh_layers(detector, loaded)),
         LossWindow(section.log_smooth_window),
@@ -223,19 +223,19 @@ def prepare(config: Config, team: Team = ALONE) -> Parts:
     )
     rate = learning_rate(
         config,
-        feed.steps_per_epoch,
-        world_size=team.size,
+        loader.steps_per_epoch,
+        world_size=group.size,
         evaluations=lambda: state.progress.evaluations,
     )
-    own_images = eval_images.share(team.rank, team.size)
-    return Parts(state, feed, own_images, eval_images, rate, chosen, weights, len(frozen))
+    own_images = eval_images.share(group.rank, group.size)
+    return Parts(state, loader, own_images, eval_images, rate, chosen, weights, len(frozen))
 
 
-def _check_same_data(train_images: int, eval_images: int, team: Team) -> None:
-    for rank, (train, evaluation) in enumerate(team.gather((train_images, eval_images))):
+def _check_same_data(train_images: int, eval_images: int, group: ProcessGroup) -> None:
+    for rank, (train, evaluation) in enumerate(group.gather((train_images, eval_images))):
         if (train, evaluation) != (train_images, eval_images):
             raise DataError(
-                f"process {team.rank} sees {train_images} training and {eval_images} evaluation "
+                f"process {group.rank} sees {train_images} training and {eval_images} evaluation "
                 f"images, process {rank} {train} and {evaluation}; all need the same data"
             )
 
@@ -246,10 +246,10 @@ def _assemble(
     folder: Path,
     earlier: Path | None,
     unclip_ratios: Sequence[float],
-    team: Team,
+    group: ProcessGroup,
 ) -> Training:
-    writers = _writers(config, parts, folder) if team.leads else None
-    stop, loss = StopRequest(launched=team.size > 1), DBLoss(config.Loss)
+    writers = _writers(config, parts, folder) if group.is_main else None
+    stop, loss = StopRequest(launched=group.size > 1), DBLoss(config.Loss)
     evaluate = EvalRunner(
         parts.state,
         parts.eval_images,
@@ -261,22 +261,22 @@ def _assemble(
         ),
         stop,
         (lambda text: None) if writers is None else writers.log.say,
-        team,
+        group,
     )
-    if team.leads:
+    if group.is_main:
         evaluate.validator = validator(
-            config, parts.feed, parts.all_eval_images, loss, parts.precision
+            config, parts.loader, parts.all_eval_images, loss, parts.precision
         )
     trainer = Trainer(
         parts.state,
-        parts.feed,
+        parts.loader,
         loss,
         parts.rate,
         config.Global.epoch_num,
         _callbacks(config, parts, folder, evaluate, writers),
         parts.precision,
         stop,
-        team,
+        group,
         passes(config)(parts.state.network),
     )
     return Training(
@@ -303,7 +303,7 @@ def _callbacks(
         writers.checkpoints,
         evaluator,
         # The monitor judges the rows that the log has written, those of evaluations too.
-        monitor(config, parts.feed, total_steps, folder, writers.metrics, writers.log.say),
+        monitor(config, parts.loader, total_steps, folder, writers.metrics, writers.log.say),
     )
 
 
@@ -316,14 +316,14 @@ def _writers(config: Config, parts: Parts, folder: Path) -> Writers:
         section.print_batch_step,
         config.Metric.main_indicator,
         metrics,
-        shrink_ratio(parts.feed),
+        shrink_ratio(parts.loader),
         groups,
     )
     checkpoints = Checkpoints(folder, config.Architecture.arguments(), section.save_epoch_step)
     return Writers(metrics, log, checkpoints, scalar_logs(config, folder, metrics))
 
 
-def shrink_ratio(feed: Feed) -> Callable[[int], float]:
+def shrink_ratio(loader: TrainLoader) -> Callable[[int], float]:
     """Return what MakeShrinkMap shrinks by, by the epoch."""
-    (operator,) = [op for op in feed.data.pipeline.operators if isinstance(op, MakeShrinkMap)]
+    (operator,) = [op for op in loader.data.pipeline.operators if isinstance(op, MakeShrinkMap)]
     return operator.schedule.ratio

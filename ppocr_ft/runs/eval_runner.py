@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ppocr_ft.data import FaultLog
 from ppocr_ft.data.images import ImageSet
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.evaluation import RateCounter, eval_records, ratios_tried
 from ppocr_ft.engine.monitor.validation import Validator
-from ppocr_ft.engine.parallel import ALONE, Team
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.trainer import Callback, Trainer
@@ -52,7 +52,7 @@ class EvalRunner:
     options: EvalOptions
     stop: StopRequest
     say: Callable[[str], None]
-    team: Team = ALONE
+    group: ProcessGroup = SINGLE_PROCESS
     validator: Validator | None = None
     known_start: EvalResult | None = None
     findings: Findings | None = None
@@ -85,7 +85,7 @@ class EvalRunner:
             batch_size=options.batch_size,
             threads=options.threads,
         )
-        shown = evenly_spaced(len(self.images), SHOWN_IMAGES) if self.team.leads else ()
+        shown = evenly_spaced(len(self.images), SHOWN_IMAGES) if self.group.is_main else ()
         kernels, previews = [], []
         with closing(records):
             for index, record in enumerate(records):
@@ -93,8 +93,8 @@ class EvalRunner:
                 kernels.append(kernels_of(record, options.post_process))
                 if index in shown:
                     previews.append(preview_of(record))
-        result = replace(counter.result(self.team), seconds=time.perf_counter() - start)
-        everything = [image for share in self.team.gather(kernels) for image in share]
+        result = replace(counter.result(self.group), seconds=time.perf_counter() - start)
+        everything = [image for share in self.group.gather(kernels) for image in share]
         self.findings = Findings(everything, previews, options.post_process)
         self._tell_faults()
         return result
@@ -102,7 +102,7 @@ class EvalRunner:
     def _tell_faults(self) -> None:
         """Say what is wrong with the images of all processes, unless that was said before."""
         own = FaultLog(self.images.faults).faults
-        faults = FaultLog(fault for each in self.team.gather(own) for fault in each)
+        faults = FaultLog(fault for each in self.group.gather(own) for fault in each)
         if len(faults) > self._faults_told:
             self.say(f"evaluation: {faults.report()}")
             self._faults_told = len(faults)

@@ -13,7 +13,7 @@ import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.data.labels import LabelEntry
-from ppocr_ft.engine.parallel import Team
+from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.engine.trainer import Trainer
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.report.text_statistics import text_statistics
@@ -30,13 +30,17 @@ LIBRARIES = ("numpy", "opencv-python", "shapely", "pyclipper", "numba", "pydanti
 
 
 def write_facts(
-    folder: Path, config: Config, trainer: Trainer, weights: CoverageReport | None, team: Team
+    folder: Path,
+    config: Config,
+    trainer: Trainer,
+    weights: CoverageReport | None,
+    group: ProcessGroup,
 ) -> None:
     """Into the run's folder. Raises OSError."""
     facts = {
         WEIGHTS: _weights(weights),
         DATA: _data(trainer),
-        ENVIRONMENT: _environment(config, team),
+        ENVIRONMENT: _environment(config, group),
     }
     for name, values in facts.items():
         text = json.dumps(values, indent=1, ensure_ascii=False)
@@ -72,9 +76,9 @@ def _part(report: CoverageReport, parts: Sequence[str]) -> dict[str, Any]:
 
 def _data(trainer: Trainer) -> dict[str, Any]:
     return {
-        "train": _statistics(trainer.feed.data.entries),
-        "images_per_epoch": len(trainer.feed.data),
-        "step": trainer.feed.describe_step(),
+        "train": _statistics(trainer.loader.data.entries),
+        "images_per_epoch": len(trainer.loader.data),
+        "step": trainer.loader.describe_step(),
         "steps_per_epoch": trainer.progress.steps_per_epoch,
         "total_steps": trainer.total_steps,
     }
@@ -88,7 +92,7 @@ def _statistics(entries: Sequence[LabelEntry]) -> dict[str, Any]:
     return text_statistics(len(entries), polygons, texts, ignored)
 
 
-def _environment(config: Config, team: Team) -> Mapping[str, object]:
+def _environment(config: Config, group: ProcessGroup) -> Mapping[str, object]:
     return {
         "ppocr_ft": __version__,
         "paddle": paddle.__version__,
@@ -97,7 +101,7 @@ def _environment(config: Config, team: Team) -> Mapping[str, object]:
         **{name: found for name in LIBRARIES if (found := _version(name))},
         "device": paddle.get_device(),
         "cpu_threads": cpu_threads(config),
-        "processes": team.size,
+        "processes": group.size,
     }
 
 

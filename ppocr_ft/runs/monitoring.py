@@ -13,7 +13,6 @@ from ppocr_ft.data.images import EvalSample, ImageSet
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.engine.callbacks import Monitor, ScalarLog
 from ppocr_ft.engine.callbacks.writers import Kind, check_installed
-from ppocr_ft.engine.feed import Feed
 from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.monitor import Facts
 from ppocr_ft.engine.monitor.validation import (
@@ -22,6 +21,7 @@ from ppocr_ft.engine.monitor.validation import (
     crops_wanted,
     cut_crops,
 )
+from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.registry import Operator
@@ -59,7 +59,7 @@ def scalar_logs(config: Config, folder: Path, metrics: MetricsFile) -> list[Scal
 
 def monitor(
     config: Config,
-    feed: Feed,
+    loader: TrainLoader,
     total_steps: int,
     folder: Path,
     metrics: MetricsFile,
@@ -69,11 +69,11 @@ def monitor(
     facts = Facts(
         total_steps,
         config.Metric.main_indicator,
-        feed.threads,
+        loader.threads,
         cores(),
         section.use_amp and section.use_dynamic_loss_scaling,
         machine_mb(),
-        some_polygons(feed.data.entries),
+        some_polygons(loader.data.entries),
     )
     return Monitor(folder, metrics, facts, say, section.stop_on, section.patience)
 
@@ -89,15 +89,15 @@ def some_polygons(entries: tuple[LabelEntry, ...]) -> tuple[NDArray[np.float64],
 
 
 def validator(
-    config: Config, feed: Feed, images: ImageSet, loss: LossFunction, precision: Precision
+    config: Config, loader: TrainLoader, images: ImageSet, loss: LossFunction, precision: Precision
 ) -> Validator:
     """The validation loss on ``images``, prepared as evaluation prepares them."""
     (item,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
-    operators = feed.data.pipeline.operators
+    operators = loader.data.pipeline.operators
     size, seed = crop_size(operators), config.Global.seed
     return Validator(
         lambda: validation_crops(images, size, seed),
-        lambda: feed.data.pipeline.operators,  # as they are by then
+        lambda: loader.data.pipeline.operators,  # as they are by then
         item.build(epoch_num=config.Global.epoch_num),
         loss,
         precision,

@@ -29,7 +29,7 @@ def at_path(path: Path) -> Iterator[None]:
     except WeightsError as error:
         if error.path is not None:
             raise
-        raise WeightsError(error.message, path=path, key=error.key) from error
+        raise type(error)(error.message, path=path, key=error.key) from error
 
 
 def decode(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ppocr_ft.errors import WeightsError
+from ppocr_ft.errors import WeightsError, WriteError
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.weights.arrays import Array, State, at_path
 from ppocr_ft.weights.pdparams import MAGIC, decode_pdparams, encode_pdparams
@@ -76,7 +76,8 @@ def write_weights(path: str | Path, state: Mapping[str, Array]) -> None:
     """Write a ``.pdparams`` file for Paddle and PaddleOCR, or a ``.safetensors`` file.
 
     The file is written beside its place and moved there when it is whole; missing folders are
-    made. Raises WeightsError for another suffix, an array that isn't numbers, or a full disk.
+    made. Raises WeightsError for another suffix or an array that isn't numbers, WriteError where
+    it can't be written.
     """
     path = Path(path)
     with at_path(path):
@@ -88,7 +89,7 @@ def write_weights(path: str | Path, state: Mapping[str, Array]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, data)
         except OSError as error:
-            raise WeightsError(f"can't be written: {error.strerror}") from error
+            raise WriteError(f"can't be written: {error.strerror}") from error
 
 
 def _describe(data: bytes) -> str:

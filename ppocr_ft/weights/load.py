@@ -146,6 +146,6 @@ def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object])
 def save_trained(network: Detector, path: str | Path, architecture: Mapping[str, object]) -> None:
     """Write a trained network for PaddleOCR: ``to_paddleocr`` of its state dict.
 
-    Raises WeightsError where the file can't be written.
+    Raises WriteError where the file can't be written.
     """
     write_weights(path, to_paddleocr(state_of(network), architecture))

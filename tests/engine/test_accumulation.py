@@ -12,7 +12,7 @@ import pytest
 
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.feed import shares_of_steps
+from ppocr_ft.engine.train_loader import shares_of_steps
 from ppocr_ft.engine.train_step import Batch, Losses, TrainBatch, train_step
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory import objects
@@ -151,17 +151,17 @@ def test_each_batch_counts_by_its_images(
 def test_a_feed_reads_the_same_batches_and_counts_steps(tmp_path: Path) -> None:
     """7 images in batches of 2: 4 batches are 2 steps of 3 and 1."""
     path = small_config(tmp_path)
-    plain = assemble.train_feed(load_config(path))
-    feed = assemble.train_feed(load_config(path, ["Optimizer.gradient_accumulation_steps=3"]))
-    assert (plain.steps_per_epoch, feed.steps_per_epoch) == (4, 2)
+    plain = assemble.train_loader(load_config(path))
+    loader = assemble.train_loader(load_config(path, ["Optimizer.gradient_accumulation_steps=3"]))
+    assert (plain.steps_per_epoch, loader.steps_per_epoch) == (4, 2)
     wanted = [each.batch.images.numpy() for each in plain.epoch(2)]
-    read = list(feed.epoch(2))
+    read = list(loader.epoch(2))
     assert [each.share for each in read] == [1 / 3, 1 / 3, 1 / 3, 1]
     for found, images in zip(read, wanted, strict=True):
         np.testing.assert_array_equal(found.batch.images.numpy(), images)
-    (last,) = feed.epoch(2, first_step=1)
+    (last,) = loader.epoch(2, first_step=1)
     np.testing.assert_array_equal(last.batch.images.numpy(), wanted[3])
-    assert feed.describe_step() == "6 images (batches of 2 x 3 accumulated)"
+    assert loader.describe_step() == "6 images (batches of 2 x 3 accumulated)"
     assert plain.describe_step() == "2 images"
 
 
@@ -203,7 +203,7 @@ def test_a_logged_loss_is_the_mean_over_the_steps_images(whole_run: Path) -> Non
     config = load_config(whole_run / "config.resolved.yml")
     network, _ = objects.starting_network(config)
     network.train()
-    batches = list(assemble.train_feed(config).epoch(1))
+    batches = list(assemble.train_loader(config).epoch(1))
     assert [each.images for each in batches] == [2, 2, 2, IMAGES - 6]
     losses = [
         float(DBLoss()(network(each.batch.images), each.batch.targets)["loss"]) for each in batches

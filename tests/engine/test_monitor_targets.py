@@ -96,7 +96,7 @@ def made(config: Config) -> tuple[Any, Validator]:
     parts = prepare(config)
     loss = DBLoss(config.Loss)
     return parts.state.network, validator(
-        config, parts.feed, parts.all_eval_images, loss, parts.precision
+        config, parts.loader, parts.all_eval_images, loss, parts.precision
     )
 
 
@@ -180,7 +180,7 @@ def run_of(arm: Arm, data_set: DataSet, folder: Path) -> tuple[Path, list[dict[s
         ],
     )
     run = assemble.training(config)
-    draw_maps_as(arm, run.trainer.feed.data, map_arguments(config))
+    draw_maps_as(arm, run.trainer.loader.data, map_arguments(config))
     run.trainer.run()
     run.close()
     lines = (folder / "run" / "verdicts.jsonl").read_text().splitlines()

@@ -6,11 +6,12 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.engine.norms import freeze_statistics, gathered_statistics
+from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.train_step import (
     Batch,
     Precision,
     TrainBatch,
+    gathered_statistics,
     train_step,
 )
 from ppocr_ft.losses.db import DBLoss, DBTargets

@@ -14,9 +14,9 @@ import pytest
 from ppocr_ft.config import load_config
 from ppocr_ft.engine.callbacks import Timing
 from ppocr_ft.engine.eval_result import results_of
-from ppocr_ft.engine.feed import Feed
 from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.stop import Stopped, StopRequest
+from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.trainer import Callback, Trainer, seed_step
 from ppocr_ft.errors import DataError
 from ppocr_ft.runs import assemble
@@ -55,21 +55,21 @@ def test_random_numbers_are_functions_of_seed_and_step() -> None:
         assert not set(drawn()) & set(wanted)
 
 
-def images(feed: Feed, epoch: int, first_step: int = 0) -> list[np.ndarray]:
-    return [batch.batch.images.numpy() for batch in feed.epoch(epoch, first_step)]
+def images(loader: TrainLoader, epoch: int, first_step: int = 0) -> list[np.ndarray]:
+    return [batch.batch.images.numpy() for batch in loader.epoch(epoch, first_step)]
 
 
 def test_a_feed_gives_the_same_batches_whatever_was_read_before(tmp_path: Path) -> None:
     config = load_config(small_config(tmp_path))
-    feed = assemble.train_feed(config)
-    assert feed.steps_per_epoch == STEPS_PER_EPOCH
-    second = images(feed, 2)
+    loader = assemble.train_loader(config)
+    assert loader.steps_per_epoch == STEPS_PER_EPOCH
+    second = images(loader, 2)
     assert [len(batch) for batch in second] == [2, 2, 2, 1]
-    images(feed, 1)
-    tail = images(assemble.train_feed(config), 2, first_step=2)
+    images(loader, 1)
+    tail = images(assemble.train_loader(config), 2, first_step=2)
     for batch, wanted in zip(tail, second[2:], strict=True):
         np.testing.assert_array_equal(batch, wanted)
-    assert not np.array_equal(images(feed, 3)[0], second[0])
+    assert not np.array_equal(images(loader, 3)[0], second[0])
 
 
 def test_bad_samples_are_listed_with_file_and_line(

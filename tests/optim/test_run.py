@@ -139,7 +139,7 @@ def test_no_gradients_of_frozen_parameters_and_the_others_as_without_freezing(
         for norm in norms:
             norm._use_global_stats = True
         network.train()
-        (batch, *_) = trainer.feed.epoch(1)
+        (batch, *_) = trainer.loader.epoch(1)
         batch = batch[0] if isinstance(batch, (tuple, list)) else batch
         trainer.loss(network(batch.batch.images), batch.batch.targets)["loss"].backward()
         gradients.append({n: p.grad for n, p in network.named_parameters()})

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.check.console import counted, grouped
-from ppocr_ft.commands.common import WRONG_INPUT, command, import_paddle, parser
+from ppocr_ft.commands.common import command, import_paddle, parser
+from ppocr_ft.errors import WRONG_INPUT
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.check.run import Check

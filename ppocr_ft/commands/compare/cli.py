@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import FAILED, SIGNALLED, command, import_paddle, parser
+from ppocr_ft.commands.common import command, import_paddle, parser
 from ppocr_ft.commands.compare.variants import Arm, arms_error, load_arms, parse_arm
 from ppocr_ft.config import Config
-from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, WeightsError
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.compare.table import ArmRun

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import WRONG_INPUT, command
+from ppocr_ft.commands.common import command
 from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:

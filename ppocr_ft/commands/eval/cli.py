@@ -6,7 +6,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from ppocr_ft.commands.common import WRONG_INPUT, command, config_of, import_paddle, parser
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser
+from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\

@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ppocr_ft.commands.common import FAILED, command, config_of, import_paddle, parser
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser
+from ppocr_ft.errors import FAILED
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\

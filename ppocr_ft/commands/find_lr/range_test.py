@@ -14,10 +14,16 @@ import numpy as np
 import paddle
 
 from ppocr_ft.commands.find_lr.suggestion import DivergenceWatch, Ending, LrCurve
-from ppocr_ft.engine.feed import Feed
-from ppocr_ft.engine.side_by_side import Forward, whole
 from ppocr_ft.engine.state import TrainState
-from ppocr_ft.engine.train_step import LossFunction, Precision, TrainBatch, train_step
+from ppocr_ft.engine.train_loader import TrainLoader
+from ppocr_ft.engine.train_step import (
+    Forward,
+    LossFunction,
+    Precision,
+    TrainBatch,
+    plain_forward,
+    train_step,
+)
 from ppocr_ft.engine.trainer import seed_step
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms.shrink_schedule import SharedEpoch
@@ -106,12 +112,12 @@ class LrRange:
 
 def lr_range_test(
     state: TrainState,
-    feed: Feed,
+    loader: TrainLoader,
     loss: LossFunction,
     sweep: LrSweep,
     precision: Precision | None = None,
     on_point: Callable[[LrPoint], None] = lambda point: None,
-    passes: Callable[[paddle.nn.Layer], Forward] = whole,
+    passes: Callable[[paddle.nn.Layer], Forward] = plain_forward,
 ) -> LrRange:
     """Train by the sweep's rates until they end, the loss rises or is NaN; then put all back.
 
@@ -123,7 +129,7 @@ def lr_range_test(
     points: list[LrPoint] = []
     forward = passes(state.network)
     watch = DivergenceWatch(sweep.steps_per_decade)
-    with unchanged(state, feed.data.clock), closing(_steps(feed)) as steps:
+    with unchanged(state, loader.data.clock), closing(_steps(loader)) as steps:
         start = _StartingWeights(state.network, loss, precision, passes)
         for step, batches in zip(range(sweep.steps), steps, strict=False):
             seed_step(state.progress.seed, step)
@@ -142,12 +148,12 @@ def lr_range_test(
     return LrRange(tuple(points), "the last rate")
 
 
-def _steps(feed: Feed) -> Generator[Iterator[TrainBatch], None, None]:
+def _steps(loader: TrainLoader) -> Generator[Iterator[TrainBatch], None, None]:
     """Yield the batches of each step, epoch after epoch."""
     for epoch in count(1):
-        with closing(feed.epoch(epoch)) as batches:
+        with closing(loader.epoch(epoch)) as batches:
             for first in batches:
-                yield chain([first], islice(batches, feed.batches_per_step - 1))
+                yield chain([first], islice(batches, loader.batches_per_step - 1))
 
 
 class _StartingWeights:

@@ -10,7 +10,7 @@ from ppocr_ft.commands.find_lr.plot import lr_range_csv, lr_range_picture
 from ppocr_ft.commands.find_lr.range_test import LrPoint, LrRange, LrSweep, lr_range_test
 from ppocr_ft.commands.find_lr.suggestion import LrSuggestion, NoLrSuggestion, suggest_lr
 from ppocr_ft.config import Config
-from ppocr_ft.engine.norms import FrozenNorms
+from ppocr_ft.engine.batch_norms import FrozenNorms
 from ppocr_ft.factory.device import passes
 from ppocr_ft.factory.optimizers import total_batch_size
 from ppocr_ft.losses.db import DBLoss
@@ -68,7 +68,7 @@ def find_lr(config: Config, sweep: LrSweep, say: Callable[[str], None] = print) 
 
     loss = DBLoss(config.Loss)
     test = lr_range_test(
-        parts.state, parts.feed, loss, sweep, parts.precision, tell, passes(config)
+        parts.state, parts.loader, loss, sweep, parts.precision, tell, passes(config)
     )
     return LrSearch(test, suggest_lr(test.curve, test.ending))
 

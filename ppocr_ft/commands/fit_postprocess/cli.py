@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import WRONG_INPUT, command, config_of, import_paddle, parser
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.config import Config
-from ppocr_ft.errors import UserInputError
+from ppocr_ft.errors import WRONG_INPUT, UserInputError
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:

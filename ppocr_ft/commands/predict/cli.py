@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import WRONG_INPUT, command, config_of, import_paddle, parser
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser
+from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:

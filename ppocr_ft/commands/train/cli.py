@@ -10,26 +10,21 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.check.console import grouped
-from ppocr_ft.commands.common import (
-    FAILED,
-    SIGNALLED,
-    command,
-    config_of,
-    import_paddle,
-    only_first_speaks,
-    parser,
-    processes,
-    together,
-)
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser, run_together
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
-from ppocr_ft.errors import Finding, UserInputError, WeightsError
+from ppocr_ft.engine.distributed import (
+    SINGLE_PROCESS,
+    ProcessGroup,
+    only_main_prints,
+    process_count,
+)
+from ppocr_ft.errors import FAILED, SIGNALLED, Finding, UserInputError, WriteError
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.train.dry_run import DryRun
     from ppocr_ft.config import Config
     from ppocr_ft.engine.eval_result import EvalResult
     from ppocr_ft.engine.metrics_file import MetricsFile
-    from ppocr_ft.engine.parallel import Team
     from ppocr_ft.engine.stop import StoppedEarly
     from ppocr_ft.runs.assemble import Training
 
@@ -54,7 +49,7 @@ wrong; 1 the losses turned NaN or infinite, or anything else;
 130 and 143 stopped by Ctrl-C or SIGTERM, with the run saved"""
 
 
-@partial(command, in_team=True)
+@partial(command, in_group=True)
 def main(argv: Sequence[str]) -> int:
     arguments = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
     how = arguments.add_mutually_exclusive_group()
@@ -72,19 +67,17 @@ def main(argv: Sequence[str]) -> int:
         help="go on with a run: its folder or its latest.pdstate; without PATH the run in "
         "Global.save_model_dir",
     )
-    with only_first_speaks():
+    with only_main_prints():
         options = arguments.parse_args(argv)
-        if processes() > 1:
-            return together(lambda team: begin(config_of(options), options, team))
+        if process_count() > 1:
+            return run_together(lambda group: begin(config_of(options), options, group))
         config = config_of(options)
 
         import_paddle()
-        from ppocr_ft.engine.parallel import ALONE
-
-        return begin(config, options, ALONE)
+        return begin(config, options, SINGLE_PROCESS)
 
 
-def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
+def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
     """Make everything, then train."""
     from ppocr_ft.commands.check.run import precheck
     from ppocr_ft.commands.train.dry_run import dry_run
@@ -92,16 +85,16 @@ def begin(config: Config, options: argparse.Namespace, team: Team) -> int:
     from ppocr_ft.runs import assemble
 
     if options.dry_run:
-        return show(dry_run(config, team))
-    if team.leads:
+        return show(dry_run(config, group))
+    if group.is_main:
         tell(precheck(config))
-    print(device(config, team), flush=True)
-    run = assemble.training(config, assemble.resume_path(config, options.resume), team=team)
+    print(device(config, group), flush=True)
+    run = assemble.training(config, assemble.resume_path(config, options.resume), group=group)
     run.say(run.describe())
     code = train(run, options)
-    if code == 0 and config.Global.fit_postprocess and team.leads:
+    if code == 0 and config.Global.fit_postprocess and group.is_main:
         fit_at_end(config, run.folder, run.say)
-    if team.leads:
+    if group.is_main:
         make_page(run)
     return code
 
@@ -158,7 +151,7 @@ def train(run: Training, options: argparse.Namespace) -> int:
             return FAILED
         except BrokenPipeError:
             raise
-        except (OSError, WeightsError) as error:  # a full disk: the log can't be written either
+        except (OSError, WriteError) as error:  # a full disk: the log can't be written either
             last_good = run.last_good
             print(f"stopped: {error}; the last good checkpoint is {last_good}", file=sys.stderr)
             return FAILED
@@ -182,7 +175,7 @@ def resume_command(options: argparse.Namespace) -> str:
     """Return the command line of this run, with ``--resume``."""
     words = [*sys.argv[:1], "-c", options.config]
     words += ["-o", *options.override] if options.override else []
-    launcher = "-m paddle.distributed.launch [as before] " * (processes() > 1)
+    launcher = "-m paddle.distributed.launch [as before] " * (process_count() > 1)
     return f"{'python ' * words[0].endswith('.py')}{launcher}{shlex.join(words)} --resume"
 
 

@@ -16,7 +16,7 @@ from ppocr_ft.commands.train.schedule_plot import (
     schedule_png,
 )
 from ppocr_ft.config import Config
-from ppocr_ft.engine.parallel import ALONE, Team
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
 from ppocr_ft.optim.group_names import group_names
 from ppocr_ft.optim.schedules import whole_epochs
@@ -41,19 +41,19 @@ class DryRun:
     files: tuple[Path, ...]
 
 
-def dry_run(config: Config, team: Team = ALONE) -> DryRun:
+def dry_run(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> DryRun:
     """Draw the run that ``training`` would begin; its folder gets a picture and a table.
 
-    Nothing else in the folder is touched, so that a run may be under way there. Of a ``team``
+    Nothing else in the folder is touched, so that a run may be under way there. Of a ``group``
     process 0 alone writes.
 
     Raises:
         UserInputError: as ``training``.
     """
-    parts = prepare(config, team)
+    parts = prepare(config, group)
     schedule = run_schedule(config, parts)
     text = "\n".join(_lines(config, parts, schedule))
-    files = _write(config, schedule) if team.leads else ()
+    files = _write(config, schedule) if group.is_main else ()
     return DryRun(schedule, text, files)
 
 
@@ -94,7 +94,7 @@ def _group_lrs(parts: Parts, total_steps: int) -> Array:
 
 
 def _shrink_schedule(parts: Parts) -> ShrinkSchedule:
-    operators = parts.feed.data.pipeline.operators
+    operators = parts.loader.data.pipeline.operators
     (shrink_map,) = [op for op in operators if isinstance(op, MakeShrinkMap)]
     return shrink_map.schedule
 

@@ -40,7 +40,7 @@ class Checkpoints(Callback):
     def save_latest(self, state: TrainState) -> None:
         """What ``--resume`` goes on from.
 
-        Raises WeightsError where it can't be written; the one before is then still there.
+        Raises WriteError where it can't be written; the one before is then still there.
         """
         self._both_weights(state, LATEST)
         write_state(self.folder / STATE_FILE, state.arrays())

@@ -92,7 +92,7 @@ class Log(Callback):
         self.say(f"step {result.step}: {result.describe(self._indicator)}")
 
     def after_epoch(self, trainer: Trainer) -> None:
-        report = trainer.feed.faults.report()
+        report = trainer.loader.faults.report()
         if report:
             self.say(f"epoch {trainer.progress.epochs_done}: {report}")
 

@@ -17,8 +17,8 @@ import paddle
 from numpy.typing import NDArray
 
 from ppocr_ft.data.images import EvalSample
-from ppocr_ft.engine.feed import TARGETS
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
+from ppocr_ft.engine.train_loader import TARGETS
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.transforms import MakeShrinkMap

@@ -16,7 +16,7 @@ from ppocr_ft.commands.check.samples import (
 )
 from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import data_set
-from ppocr_ft.runs.assemble import train_feed
+from ppocr_ft.runs.assemble import train_loader
 from tests.support.small_run import small_config
 
 
@@ -43,7 +43,7 @@ def test_pixels_come_back(config_file: Path, mode: str) -> None:
     """What KeepKeys lets out, denormalised, is the crop before NormalizeImage."""
     config = load_config(config_file, [f"Train.dataset.transforms.0.DecodeImage.img_mode={mode}"])
     dataset = config.Train.dataset
-    shown = train_feed(config).data
+    shown = train_loader(config).data
     plain = data_set(
         dataset.model_copy(update={"transforms": dataset.transforms[:5]}), config.Global.seed,
         replace_bad=True, epoch_num=config.Global.epoch_num,

@@ -239,10 +239,10 @@ def parts_of(folder: Path, *overrides: str) -> Any:
 
 
 def swept(parts: Any, sweep: LrSweep = SHORT, **options: Any) -> LrRange:
-    return lr_range_test(parts.state, parts.feed, DBLoss(), sweep, **options)
+    return lr_range_test(parts.state, parts.loader, DBLoss(), sweep, **options)
 
 
-def checksums(state: TrainState, feed: Any) -> Mapping[str, str]:
+def checksums(state: TrainState, loader: Any) -> Mapping[str, str]:
     """Of everything that the test must put back. Drawing random numbers is undone."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     generator = paddle.base.core.default_cpu_generator()
@@ -255,7 +255,7 @@ def checksums(state: TrainState, feed: Any) -> Mapping[str, str]:
         "gradients": str([p.name for p in state.network.parameters() if p.grad is not None]),
         "modes": str([layer.training for layer in state.network.sublayers(include_self=True)]),
         "trained": str([p.stop_gradient for p in state.network.parameters()]),
-        "clock": str(feed.data.clock.epoch),
+        "clock": str(loader.data.clock.epoch),
         "python": str(python),
         "numpy": str([np.asarray(each).tolist() for each in numpy]),
         "paddle": drawn,
@@ -266,7 +266,7 @@ def checksums(state: TrainState, feed: Any) -> Mapping[str, str]:
 
 def trained(parts: Any, steps: int) -> None:
     """So that there are moments, a window and a progress to lose."""
-    batches = parts.feed.epoch(1)
+    batches = parts.loader.epoch(1)
     for step in range(steps):
         seed_step(1, step)
         parts.state.optimizer.set_lr(1e-3)
@@ -290,9 +290,9 @@ def test_all_is_put_back(steps_before: int, solver: list[str], tmp_path: Path) -
     parts = parts_of(tmp_path, *solver)
     trained(parts, steps_before)
     parts.state.network.eval()
-    before = checksums(parts.state, parts.feed)
+    before = checksums(parts.state, parts.loader)
     assert len(swept(parts).points) == 10
-    assert checksums(parts.state, parts.feed) == before
+    assert checksums(parts.state, parts.loader) == before
 
 
 def test_training_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
@@ -338,12 +338,12 @@ def test_all_is_put_back_after_an_interruption(
 ) -> None:
     parts = parts_of(tmp_path)
     trained(parts, 1)
-    before = checksums(parts.state, parts.feed)
+    before = checksums(parts.state, parts.loader)
     monkeypatch.setattr(owner, name, nth_call(getattr(owner, name), 4, error))
     with pytest.raises(type(error)):
         swept(parts)
     monkeypatch.undo()
-    assert checksums(parts.state, parts.feed) == before
+    assert checksums(parts.state, parts.loader) == before
 
 
 def test_groups_keep_their_relation_to_the_base_rate(
@@ -382,7 +382,7 @@ def test_losses_are_those_of_training_before_each_update(tmp_path: Path) -> None
     parts, start = parts_of(tmp_path, accumulated), parts_of(tmp_path, accumulated)
     rows = []
     for epoch in (1, 2, 3):
-        batches = list(parts.feed.epoch(epoch))
+        batches = list(parts.loader.epoch(epoch))
         for own in (batches[:2], batches[2:]):
             seed_step(parts.state.progress.seed, len(rows))
             parts.state.optimizer.set_lr(SHORT(len(rows)))
@@ -399,11 +399,11 @@ def test_nan_ends_it_and_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
     weight = parts.state.network.head.thresh.conv1.weight
     calls = iter(range(1, 100))
     weight.register_hook(lambda grad: grad * (float("nan") if next(calls) == 6 else 1.0))
-    before = checksums(parts.state, parts.feed)
+    before = checksums(parts.state, parts.loader)
     test = swept(parts)
     assert test.ending == "NaN or infinity"
     assert [point.step for point in test.points] == [0, 1, 2, 3, 4]
-    assert checksums(parts.state, parts.feed) == before
+    assert checksums(parts.state, parts.loader) == before
 
 
 def test_nan_in_the_first_step_leaves_an_empty_curve(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ TARGETS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 
 
 @dataclass
-class Feed:
+class TrainLoader:
     """A data set's batches by epoch, ``threads`` of them read ahead of the caller.
 
     A step takes ``batches_per_step`` of them, an epoch's last step what is left; as many in each

@@ -32,12 +32,6 @@ def _expect_kept_statistics() -> None:
     warnings.filterwarnings("ignore", message="When training, we now always track")
 
 
-def gathered_statistics(network: paddle.nn.Layer) -> list[paddle.Tensor]:
-    """Means and variances that a forward pass in training changes."""
-    norms = (layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
-    return [t for norm in norms if not norm._use_global_stats for t in (norm._mean, norm._variance)]
-
-
 class FrozenNorms:
     """Batch norms whose scale and offset are frozen stay in eval mode, whatever the network's.
 

@@ -11,37 +11,17 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import paddle
 from paddle import nn
 
-from ppocr_ft.engine.norms import gathered_statistics
+from ppocr_ft.engine.train_step import Backward, ForwardPass, Maps, gathered_statistics
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.db_head import DBHead
 
-Maps = dict[str, paddle.Tensor]
-Backward = Callable[[], None]
 
-
-class Pass(NamedTuple):
-    """A network's maps, and what takes the gradients on from them to the weights once the loss's
-    ``backward`` has been called."""
-
-    maps: Maps
-    backward: Backward
-
-
-Forward = Callable[[paddle.Tensor], Pass]
-"""From images (n, 3, h, w) to a training pass."""
-
-
-def whole(network: nn.Layer) -> Forward:
-    """The pass of any network, in one piece: the loss's ``backward`` goes through all of it."""
-    return lambda images: Pass(network(images), lambda: None)
-
-
-class SideBySide:
+class ThreadedForward:
     """The training pass of a detector, in up to ``threads`` threads.
 
     Where a batch norm of backbone or neck gathers statistics these need all images at once, and
@@ -54,10 +34,10 @@ class SideBySide:
         self._bodies = [network, *(copy.deepcopy(network) for _ in range(threads - 1))]
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="side-by-side")
 
-    def __call__(self, images: paddle.Tensor) -> Pass:
+    def __call__(self, images: paddle.Tensor) -> ForwardPass:
         bodies = self._bodies[: self._part_count(len(images))]
         for body in bodies[1:]:
-            _become_alike(self._network, body)
+            _share_weights(self._network, body)
         parts = _split(images, len(bodies))
         features = self._each(_body, bodies, parts)
         joined = [_leaf(paddle.concat(features), features[0].stop_gradient) for _ in range(2)]
@@ -68,11 +48,11 @@ class SideBySide:
             gradients = [each.grad for each in joined if each.grad is not None]
             if gradients:
                 pieces = _split(sum(gradients[1:], gradients[0]), len(bodies))
-                list(self._pool.map(_go_back, features, pieces))
+                list(self._pool.map(_backward_from, features, pieces))
                 for body in bodies[1:]:
                     _add_gradients(body, self._network)
 
-        return Pass(maps, backward)
+        return ForwardPass(maps, backward)
 
     def _each(
         self,
@@ -104,7 +84,7 @@ class SideBySide:
 
         def backward() -> None:
             known = [pair for pair in zip(found, leaves, strict=True) if pair[1].grad is not None]
-            list(self._pool.map(lambda pair: _go_back(pair[0], pair[1].grad), known))
+            list(self._pool.map(lambda pair: _backward_from(pair[0], pair[1].grad), known))
 
         return head.together(*leaves), backward
 
@@ -119,7 +99,7 @@ def _call(layer: nn.Layer, features: paddle.Tensor) -> paddle.Tensor:
     return maps
 
 
-def _go_back(found: paddle.Tensor, gradient: paddle.Tensor) -> None:
+def _backward_from(found: paddle.Tensor, gradient: paddle.Tensor) -> None:
     found.backward(gradient)
 
 
@@ -136,7 +116,7 @@ def _split(tensor: paddle.Tensor, count: int) -> list[paddle.Tensor]:
     return [tensor[start:end] for start, end in pairwise(bounds)]
 
 
-def _become_alike(network: Detector, body: Detector) -> None:
+def _share_weights(network: Detector, body: Detector) -> None:
     """``body`` has the network's weights in the same memory, and its state of training."""
     body.train() if network.training else body.eval()
     for own, other in zip(_tensors(network), _tensors(body), strict=True):

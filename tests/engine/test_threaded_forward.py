@@ -8,9 +8,10 @@ import numpy as np
 import paddle
 import pytest
 
+from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.evaluation import eval_mode
-from ppocr_ft.engine.norms import freeze_statistics
-from ppocr_ft.engine.side_by_side import Forward, SideBySide, whole
+from ppocr_ft.engine.threaded_forward import ThreadedForward
+from ppocr_ft.engine.train_step import Forward, plain_forward
 from ppocr_ft.models.architecture import Detector, build_architecture, build_detector
 
 SMALL: dict[str, object] = {
@@ -60,8 +61,8 @@ def assert_close(found: dict[str, Any], wanted: dict[str, Any]) -> None:
 )
 def test_gradients_are_those_of_one_piece(count: int, threads: int) -> None:
     network = detector(SMALL)
-    wanted = gradients(network, whole(network), images(count))
-    assert_close(gradients(network, SideBySide(network, threads), images(count)), wanted)
+    wanted = gradients(network, plain_forward(network), images(count))
+    assert_close(gradients(network, ThreadedForward(network, threads), images(count)), wanted)
 
 
 @pytest.mark.parametrize(
@@ -73,20 +74,22 @@ def test_gradients_are_those_of_one_piece(count: int, threads: int) -> None:
 )
 def test_what_can_not_be_split_is_not(architecture: dict[str, object], frozen_norms: bool) -> None:
     network = detector(architecture, frozen_norms=frozen_norms)
-    wanted = gradients(network, whole(network), images(4))
-    assert_close(gradients(network, SideBySide(network, 2), images(4)), wanted)
+    wanted = gradients(network, plain_forward(network), images(4))
+    assert_close(gradients(network, ThreadedForward(network, 2), images(4)), wanted)
 
 
 def test_maps_are_those_of_one_piece() -> None:
     network = detector(SMALL)
-    wanted, found = (f(images(4)).maps["maps"] for f in (whole(network), SideBySide(network, 2)))
+    wanted, found = (
+        f(images(4)).maps["maps"] for f in (plain_forward(network), ThreadedForward(network, 2))
+    )
     assert found.shape == wanted.shape
     np.testing.assert_allclose(found.numpy(), wanted.numpy(), atol=1e-5)
 
 
 def test_twice_the_same_to_the_bit() -> None:
     network = detector(SMALL)
-    forward = SideBySide(network, 3)
+    forward = ThreadedForward(network, 3)
     first, *others = (gradients(network, forward, images(6)) for _ in range(4))
     for other in others:
         assert all(np.array_equal(first[name], other[name]) for name in first)
@@ -95,7 +98,7 @@ def test_twice_the_same_to_the_bit() -> None:
 def test_it_follows_the_weights_wherever_they_go() -> None:
     """In place as an optimizer's, by set_value as a resume's, and by a new buffer."""
     network = detector(SMALL)
-    forward = SideBySide(network, 2)
+    forward = ThreadedForward(network, 2)
     changes = [
         lambda each: each.set_value(each * 1.1),
         lambda each: each.set_value((each * 0.9).numpy()),
@@ -105,13 +108,13 @@ def test_it_follows_the_weights_wherever_they_go() -> None:
         with paddle.no_grad():
             for parameter in network.backbone.parameters():
                 change(parameter)
-        wanted = gradients(network, whole(network), images(4))
+        wanted = gradients(network, plain_forward(network), images(4))
         assert_close(gradients(network, forward, images(4)), wanted)
 
 
 def test_frozen_parameters_get_no_gradient() -> None:
     network = detector(SMALL)
-    forward = SideBySide(network, 2)
+    forward = ThreadedForward(network, 2)
     for parameter in network.backbone.parameters():
         parameter.stop_gradient = True
     found = gradients(network, forward, images(4))
@@ -124,7 +127,7 @@ def test_frozen_parameters_get_no_gradient() -> None:
 
 def test_gradients_add_up_over_passes() -> None:
     network = detector(SMALL)
-    forward = SideBySide(network, 2)
+    forward = ThreadedForward(network, 2)
     both = [gradients(network, forward, images(4, seed)) for seed in (0, 1)]
     for seed in (0, 1):
         maps, backward = forward(images(4, seed))
@@ -141,7 +144,7 @@ def test_gradients_add_up_over_passes() -> None:
 def test_without_gradients_there_is_no_graph() -> None:
     network = detector(SMALL)
     with paddle.no_grad():
-        assert SideBySide(network, 2)(images(2)).maps["maps"].stop_gradient
+        assert ThreadedForward(network, 2)(images(2)).maps["maps"].stop_gradient
 
 
 def test_a_released_network_passes_in_parts() -> None:
@@ -150,8 +153,8 @@ def test_a_released_network_passes_in_parts() -> None:
     network = build_detector("PP-OCRv4_mobile_det", form="folded")
     freeze_statistics(network, [k for k in network.state_dict() if not k.startswith("head.thresh")])
     network.train()
-    wanted = gradients(network, whole(network), images(2))
-    assert_close(gradients(network, SideBySide(network, 2), images(2)), wanted)
+    wanted = gradients(network, plain_forward(network), images(2))
+    assert_close(gradients(network, ThreadedForward(network, 2), images(2)), wanted)
 
 
 def test_eval_mode_ends_as_it_began() -> None:

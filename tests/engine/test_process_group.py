@@ -14,7 +14,7 @@ from ppocr_ft.commands.common import command
 from ppocr_ft.config import load_config
 from ppocr_ft.data.dataset import Item
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.engine.parallel import Team
+from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.engine.train_step import train_step
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import device
@@ -24,8 +24,8 @@ from tests.engine.test_accumulation import Line, batch, momentum, squared_error
 from tests.support.small_run import IMAGES, small_config
 
 
-class WithAnother(Team):
-    """A team of two whose other member says what it is told to say."""
+class WithAnother(ProcessGroup):
+    """A group of two whose other process says what it is told to say."""
 
     def __init__(self, other: object) -> None:
         super().__init__(0, 2)
@@ -46,7 +46,7 @@ def test_images_and_texts_are_those_of_all_processes(other_has_text: bool) -> No
         [batch([1, 2], has_text=False)],
         squared_error,
         momentum(network),
-        team=WithAnother((5, other_has_text)),
+        group=WithAnother((5, other_has_text)),
     )
     assert result.images == 7
     assert result.has_text == other_has_text

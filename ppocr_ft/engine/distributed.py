@@ -1,0 +1,228 @@
+"""Several processes that train one network: one a card, or a few on the CPU, on any machines.
+
+``python -m paddle.distributed.launch`` starts them. Each reads its share of the data and changes
+its own copy of the network by the mean of all gradients, so that the copies stay equal bit for
+bit. Numbers go by Paddle's collectives (NCCL between cards, gloo between CPUs), all else by
+`rendezvous`.
+
+Paddle is imported where it is used, so that a command can ask which process it is before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ppocr_ft.engine.rendezvous import (
+    Address,
+    Endpoint,
+    Failure,
+    Message,
+    PeerLost,
+    join_rendezvous,
+    open_rendezvous,
+)
+from ppocr_ft.engine.stop import Stopped, StoppedEarly
+from ppocr_ft.errors import FAILED, SIGNALLED, WRONG_INPUT, UserInputError, WriteError
+
+if TYPE_CHECKING:
+    import paddle
+
+Item = TypeVar("Item")
+PROCESSES, RANK = "PADDLE_TRAINERS_NUM", "PADDLE_TRAINER_ID"
+"""Variables of the environment that the launcher sets."""
+
+
+def process_count() -> int:
+    """Return how many processes the launcher has started; 1 without it."""
+    return int(os.environ.get(PROCESSES, "1"))
+
+
+def is_main_process() -> bool:
+    """Return whether this is process 0, or the only one."""
+    return process_count() == 1 or os.environ.get(RANK) == "0"
+
+
+@contextmanager
+def only_main_prints() -> Iterator[None]:
+    """While this lasts nothing that another process prints is seen; what it raises is."""
+    if is_main_process():
+        yield
+        return
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
+
+
+class PeerFailed(RuntimeError):  # noqa: N818
+    """Another process met an error that isn't the user's; its own log has the traceback."""
+
+
+class ProcessGroup:
+    """The processes that train together, seen from one of them; a single one is a group too.
+
+    All of them come to `gather`, `broadcast` and `average` in the same order. What is raised within
+    `raise_together` in one process is raised in the others where they come to one of these next.
+
+    Args:
+        rank: this process, 0, 1, ...; process 0 is the main one: it alone writes files and speaks.
+        size: how many they are.
+        endpoint: its connection to the others; None for a single process.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1, endpoint: Endpoint | None = None) -> None:
+        self.rank = rank
+        self.size = size
+        self._endpoint = endpoint
+        self._shared_error: Exception | None = None
+        """The last one that all processes know of."""
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is process 0."""
+        return self.rank == 0
+
+    def gather(self, item: Item) -> list[Item]:
+        """Return every process's item, by rank.
+
+        Raises:
+            Exception: what another process has raised within `raise_together`.
+            PeerLost: a process has ended.
+        """
+        if self._endpoint is None:
+            return [item]
+        messages = self._endpoint.exchange(Message(item))
+        failed = _first_failure(messages)
+        if failed is not None:
+            self._shared_error = self._error(*failed)
+            raise self._shared_error
+        return [message.item for message in messages]
+
+    def broadcast(self, item: Item | None) -> Item:
+        """Return what process 0 brings, whatever the others bring. Raises as `gather`."""
+        of_main: Any = self.gather(item)[0]
+        return of_main  # type: ignore[no-any-return]
+
+    def average(self, tensors: Sequence[paddle.Tensor]) -> None:
+        """Make each float32 tensor its mean over the processes, by one all-reduce.
+
+        All of them should have just come to `gather`: here nobody is told that one has failed.
+        """
+        import paddle
+        from paddle import distributed
+
+        if self.size == 1 or not tensors:
+            return
+        with paddle.no_grad():
+            flat = paddle.concat([tensor.flatten() for tensor in tensors])
+            distributed.all_reduce(flat)
+            flat.scale_(1 / self.size)
+            ends = accumulate(tensor.size for tensor in tensors)
+            for tensor, end in zip(tensors, ends, strict=True):
+                paddle.assign(flat[end - tensor.size : end].reshape(tensor.shape), tensor)
+
+    @contextmanager
+    def raise_together(self) -> Iterator[None]:
+        """What one process raises in here is raised in all; none leaves before the others.
+
+        Of the error its exit code and its message are sent. The others raise UserInputError,
+        Stopped, StoppedEarly or OSError where the one raises such an error, else PeerFailed.
+        PeerLost: a process has ended.
+        """
+        if self._endpoint is None:
+            yield
+            return
+        try:
+            yield
+        except PeerLost:
+            raise
+        except Exception as error:
+            if error is not self._shared_error:
+                self._share(error, self._endpoint)
+            raise
+        self.gather(None)
+
+    def _share(self, error: Exception, endpoint: Endpoint) -> None:
+        """Tell the others of an error. Raises another process's if that goes first."""
+        own = _failure(error)
+        rank, first = _first_failure(endpoint.exchange(Message(failure=own))) or (self.rank, own)
+        self._shared_error = error if first == own else self._error(rank, first)
+        if first != own:
+            raise self._shared_error from error
+
+    def _error(self, rank: int, failure: Failure) -> Exception:
+        """Return what this process raises for another one's failure."""
+        if failure.how == "is lost":
+            return PeerLost(rank)
+        if failure.how == "crashes":
+            return PeerFailed(
+                f"process {rank} of {self.size} failed, its own log may say more: {failure.message}"
+            )
+        if failure.exit_code == 0:
+            return StoppedEarly(failure.message)
+        if failure.exit_code == WRONG_INPUT:
+            return UserInputError(failure.message)
+        if failure.exit_code > SIGNALLED:
+            return Stopped(failure.exit_code - SIGNALLED)
+        return OSError(failure.message)
+
+
+SINGLE_PROCESS = ProcessGroup()
+
+
+def _failure(error: Exception) -> Failure:
+    """Return an error as the other processes get it."""
+    if isinstance(error, (OSError, WriteError)):
+        return Failure(FAILED, str(error))
+    if isinstance(error, UserInputError):
+        return Failure(WRONG_INPUT, str(error))
+    if isinstance(error, Stopped):
+        return Failure(SIGNALLED + error.signal_number, str(error))
+    if isinstance(error, StoppedEarly):
+        return Failure(0, error.reason)
+    return Failure(FAILED, f"{type(error).__name__}: {error}", "crashes")
+
+
+def _first_failure(messages: Sequence[Message]) -> tuple[int, Failure] | None:
+    """Return a rank and why it ends: a process that is lost, which explains the failures of the
+    others, else that of the lowest rank."""
+    failures = [
+        (rank, message.failure)
+        for rank, message in enumerate(messages)
+        if message.failure is not None
+    ]
+    return min(failures, key=lambda failed: failed[1].how != "is lost", default=None)
+
+
+def join_process_group() -> ProcessGroup:
+    """Become one of the processes that ``paddle.distributed.launch`` has started, if it has.
+
+    Paddle's device is then this process's card or, with gloo, the CPU.
+    """
+    from paddle import distributed
+
+    size = distributed.get_world_size()
+    if size == 1:
+        return SINGLE_PROCESS
+    with contextlib.redirect_stderr(io.StringIO()):  # Paddle lists its flags
+        distributed.init_parallel_env()
+    rank = distributed.get_rank()
+    if rank == 0:
+        host = distributed.ParallelEnv().current_endpoint.rpartition(":")[0]
+        return ProcessGroup(rank, size, open_rendezvous(host, size, _from_main))
+    return ProcessGroup(rank, size, join_rendezvous(_from_main(None), rank))
+
+
+def _from_main(address: Address | None) -> Address:
+    from paddle import distributed
+
+    box = [address]
+    distributed.broadcast_object_list(box, src=0)
+    (of_main,) = box
+    assert of_main is not None
+    return of_main
