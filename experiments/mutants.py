@@ -77,8 +77,11 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/engine/test_group_log.py",
     ),
     "engine/evaluation.py": ("tests/engine/test_eval_result.py", "tests/commands/eval"),
-    "engine/train_step.py": ("tests/engine/test_train_step.py", "tests/engine/test_team.py"),
-    "engine/side_by_side.py": ("tests/engine/test_side_by_side.py",),
+    "engine/train_step.py": (
+        "tests/engine/test_train_step.py",
+        "tests/engine/test_process_group.py",
+    ),
+    "engine/threaded_forward.py": ("tests/engine/test_threaded_forward.py",),
     "engine/monitor/": ("tests/engine/test_monitor.py", "tests/engine/test_monitor_targets.py"),
     "weights/": ("tests/weights/test_load.py", "tests/weights/test_sources.py"),
     "commands/fit_postprocess/": ("tests/commands/fit_postprocess/test_search.py",),

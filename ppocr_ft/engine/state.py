@@ -74,10 +74,14 @@ class Progress:
         return is_best
 
     @property
+    def last_gain_step(self) -> int:
+        """After which step the first evaluation came that ranks as high as the best one."""
+        return self.improved_step if self.improved_step >= 0 else self.best_step
+
+    @property
     def evaluations_without_gain(self) -> int:
-        """How many came after the first that ranks as high as the best one."""
-        improved = self.improved_step if self.improved_step >= 0 else self.best_step
-        return sum(step > improved for step, _ in self.evaluations)
+        """How many evaluations came after that."""
+        return sum(step > self.last_gain_step for step, _ in self.evaluations)
 
     @property
     def epochs_done(self) -> int:

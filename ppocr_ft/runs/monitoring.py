@@ -14,7 +14,7 @@ from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.engine.callbacks import Monitor, ScalarLog
 from ppocr_ft.engine.callbacks.writers import Kind, check_installed
 from ppocr_ft.engine.metrics_file import MetricsFile
-from ppocr_ft.engine.monitor import Facts
+from ppocr_ft.engine.monitor import RunInfo
 from ppocr_ft.engine.monitor.validation import (
     Crop,
     Validator,
@@ -66,7 +66,7 @@ def monitor(
     say: Callable[[str], None],
 ) -> Monitor:
     section = config.Global
-    facts = Facts(
+    info = RunInfo(
         total_steps,
         config.Metric.main_indicator,
         loader.threads,
@@ -75,7 +75,7 @@ def monitor(
         machine_mb(),
         some_polygons(loader.data.entries),
     )
-    return Monitor(folder, metrics, facts, say, section.stop_on, section.patience)
+    return Monitor(folder, metrics, info, say, section.stop_on, section.patience)
 
 
 def some_polygons(entries: tuple[LabelEntry, ...]) -> tuple[NDArray[np.float64], ...]:

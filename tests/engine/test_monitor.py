@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr_ft.engine.monitor import VERDICT_NAMES, Facts, History
+from ppocr_ft.engine.monitor import VERDICT_NAMES, History, RunInfo
 from ppocr_ft.engine.monitor.rules_resources import workers_needed
 from tests.support.recorded_runs import (
     HEALTHY,
@@ -24,7 +24,7 @@ from tests.support.recorded_runs import (
 )
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "monitor.md"
-FACTS = Facts(total_steps=1000, workers=2, cores=8, memory_mb=4000)
+INFO = RunInfo(total_steps=1000, workers=2, cores=8, memory_mb=4000)
 LINE = np.array([[0, 0], [200, 0], [200, 20], [0, 20]], np.float64)
 
 
@@ -40,37 +40,37 @@ def evals(*hmeans: float, every: int = 50, **columns: Sequence[float | None]) ->
 
 FALLING = [0.9, 0.5]
 CASES = [
-    ("steps skipped", "nan", train_rows("skipped_steps", [0, 0, 3]), FACTS),
+    ("steps skipped", "nan", train_rows("skipped_steps", [0, 0, 3]), INFO),
     ("gradients 20 times as large", "grad-exploding", train_rows("grad_norm", [1] * 8 + [20] * 3),
-     FACTS),
-    ("gradients infinite", "grad-exploding", train_rows("grad_norm", [1] * 8 + ["inf"] * 3), FACTS),
-    ("rate 0 from the start", "lr-zero", train_rows("lr", [0, 0, 0]), FACTS),
-    ("milestones in steps: rate gone", "lr-zero", train_rows("lr", [1e-3] * 4 + [1e-8] * 3), FACTS),
+     INFO),
+    ("gradients infinite", "grad-exploding", train_rows("grad_norm", [1] * 8 + ["inf"] * 3), INFO),
+    ("rate 0 from the start", "lr-zero", train_rows("lr", [0, 0, 0]), INFO),
+    ("milestones in steps: rate gone", "lr-zero", train_rows("lr", [1e-3] * 4 + [1e-8] * 3), INFO),
     ("a warm-up of half the run", "warming-up", train_rows("lr", [i * 1e-6 for i in range(1, 40)]),
-     FACTS),
-    ("a loss that stands", "loss-not-falling", train_rows("loss", [3.0, 3.1, 2.9] * 8), FACTS),
+     INFO),
+    ("a loss that stands", "loss-not-falling", train_rows("loss", [3.0, 3.1, 2.9] * 8), INFO),
     ("a loss that rises", "loss-not-falling", train_rows("loss", [2 + i / 10 for i in range(22)]),
-     FACTS),
+     INFO),
     ("three evaluations under the start", "below-start",
-     evals(0.9, 0.88, 0.87, 0.88, loss=[0, 4, 4, 4]), FACTS),
+     evals(0.9, 0.88, 0.87, 0.88, loss=[0, 4, 4, 4]), INFO),
     ("validation loss up, train loss down", "overfitting",
-     evals(0.5, 0.6, 0.59, 0.58, val_loss=[5, 4, 4.5, 5]), FACTS),
-    ("hmean falls with the loss", "targets-wrong", [train(1), *evals(*FALLING)], FACTS),
+     evals(0.5, 0.6, 0.59, 0.58, val_loss=[5, 4, 4.5, 5]), INFO),
+    ("hmean falls with the loss", "targets-wrong", [train(1), *evals(*FALLING)], INFO),
     ("maps of another ratio", "targets-wrong",
-     evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.81]), FACTS),
+     evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.81]), INFO),
     ("maps that are empty", "targets-wrong",
-     evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.0]), FACTS),
-    ("steps that wait", "loader-bound", train_rows("reader_share", [0.5] * 6), FACTS),
+     evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.0]), INFO),
+    ("steps that wait", "loader-bound", train_rows("reader_share", [0.5] * 6), INFO),
     ("memory up by 50 MB a row", "memory-growing",
-     train_rows("memory_mb", [900 + 50 * i for i in range(24)]), FACTS),
+     train_rows("memory_mb", [900 + 50 * i for i in range(24)]), INFO),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "facts"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+    ("name", "rows", "info"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_each_fault_is_named_once_and_alone(name: str, rows: list[Row], facts: Facts) -> None:
-    assert names(rows, facts) == [name]
+def test_each_fault_is_named_once_and_alone(name: str, rows: list[Row], info: RunInfo) -> None:
+    assert names(rows, info) == [name]
 
 
 HEALTHY_CASES = [
@@ -99,14 +99,14 @@ HEALTHY_CASES = [
     "rows", [case[1] for case in HEALTHY_CASES], ids=[case[0] for case in HEALTHY_CASES]
 )
 def test_what_only_looks_like_a_fault_is_not_named(rows: list[Row]) -> None:
-    assert said(rows, FACTS) == []
+    assert said(rows, INFO) == []
 
 
 @pytest.mark.parametrize("path", HEALTHY, ids=lambda path: path.stem)
 def test_healthy_recorded_runs_are_silent(path: Path) -> None:
     rows = rows_of(path)
     assert len(rows) > 60
-    assert said(rows, Facts(total_steps=30, workers=0, cores=2, memory_mb=4000)) == []
+    assert said(rows, RunInfo(total_steps=30, workers=0, cores=2, memory_mb=4000)) == []
 
 
 def test_there_are_healthy_runs() -> None:
@@ -118,7 +118,7 @@ def test_recorded_arms_wrong_targets_by_the_second_evaluation_and_no_others(
     data_set: str, arm: str, rows: list[Row]
 ) -> None:
     """By losses and hmean alone."""
-    found = said(rows, Facts(total_steps=30))
+    found = said(rows, RunInfo(total_steps=30))
     if arm == "PaddleOCR 2.7.0.3":
         (first, *_) = found
         assert (first.step, first.verdict.name) == (5, "targets-wrong")
@@ -128,9 +128,9 @@ def test_recorded_arms_wrong_targets_by_the_second_evaluation_and_no_others(
 
 
 def test_the_pairs_ceiling_is_named_as_the_cause() -> None:
-    facts = Facts(total_steps=100, polygons=(LINE, LINE + 7))
+    info = RunInfo(total_steps=100, polygons=(LINE, LINE + 7))
     rows = [train(1), *evals(*FALLING, shrink_ratio=[0.81] * 2, drawn_shrink_ratio=[0.81] * 2)]
-    (verdict,) = (each.verdict for each in said(rows, facts))
+    (verdict,) = (each.verdict for each in said(rows, info))
     assert "shrink ratio 0.81 and unclip_ratio 1.5 don't fit" in verdict.sentence
     assert "a mean IoU of 0." in verdict.sentence
     assert "Set PostProcess.unclip_ratio to 0.49" in verdict.remedy
@@ -138,7 +138,7 @@ def test_the_pairs_ceiling_is_named_as_the_cause() -> None:
 
 def test_the_unclip_ratio_that_the_network_learnt_is_named() -> None:
     rows = [train(1), *evals(0.9, 0.5), judged(50, 0.88, 0.8)]
-    (verdict,) = (each.verdict for each in said(rows, Facts(total_steps=100)))
+    (verdict,) = (each.verdict for each in said(rows, RunInfo(total_steps=100)))
     assert "with unclip_ratio 0.8 hmean is 0.880" in verdict.sentence
     assert "PostProcess.unclip_ratio to 0.8" in verdict.remedy
 
@@ -146,14 +146,14 @@ def test_the_unclip_ratio_that_the_network_learnt_is_named() -> None:
 @pytest.mark.parametrize("other", [0.3, 0.5, 0.59])
 def test_another_unclip_ratio_that_is_hardly_better_is_not_the_cause(other: float) -> None:
     rows = [train(1), *evals(0.9, 0.5), judged(50, other, 0.8)]
-    (verdict,) = (each.verdict for each in said(rows, Facts(total_steps=100)))
+    (verdict,) = (each.verdict for each in said(rows, RunInfo(total_steps=100)))
     assert "the targets are not what the labels of Eval mean" in verdict.sentence
     assert "unclip_ratio" not in verdict.remedy
 
 
 def test_the_drawn_ratio_and_its_ceiling_are_named() -> None:
     rows = evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.81])
-    (verdict,) = (each.verdict for each in said(rows, Facts(10, polygons=(LINE,))))
+    (verdict,) = (each.verdict for each in said(rows, RunInfo(10, polygons=(LINE,))))
     assert "about 0.81 instead of the config's 0.40" in verdict.sentence
     assert "even a perfect network would reach a mean IoU of 0.5" in verdict.sentence
     assert "ppocr_ft.upstream.install()" in verdict.remedy
@@ -176,14 +176,14 @@ def test_workers_that_would_do(share: float, workers: int, needed: int) -> None:
     ("cores", "part"), [(8, "num_workers to about 4"), (3, "this machine has 3 cores")]
 )
 def test_loader_bound_minds_the_cores(cores: int, part: str) -> None:
-    facts = Facts(1000, workers=2, cores=cores)
-    (found,) = said(train_rows("reader_share", [0.5] * 6), facts)
+    info = RunInfo(1000, workers=2, cores=cores)
+    (found,) = said(train_rows("reader_share", [0.5] * 6), info)
     assert part in found.verdict.remedy
 
 
 def test_skipped_steps_of_a_loss_scaler_are_none_of_the_users_business() -> None:
     rows = train_rows("skipped_steps", [0, 0, 3])
-    assert said(rows, Facts(1000, scales_losses=True)) == []
+    assert said(rows, RunInfo(1000, scales_losses=True)) == []
 
 
 # --- the memory
@@ -195,9 +195,9 @@ def loader(*shares: float) -> list[Row]:
 
 def test_a_verdict_comes_back_only_after_it_has_gone() -> None:
     bound, fine = [0.9] * 8, [0.0] * 3
-    assert len(said(loader(*bound, *bound), FACTS)) == 1
-    assert len(said(loader(*bound, *fine, *bound), FACTS)) == 1, "it wasn't gone long enough"
-    found = said(loader(*bound, *[0.0] * 12, *bound), FACTS)
+    assert len(said(loader(*bound, *bound), INFO)) == 1
+    assert len(said(loader(*bound, *fine, *bound), INFO)) == 1, "it wasn't gone long enough"
+    found = said(loader(*bound, *[0.0] * 12, *bound), INFO)
     assert [each.verdict.name for each in found] == ["loader-bound"] * 2
 
 
@@ -205,24 +205,24 @@ def test_a_verdict_comes_back_only_after_it_has_gone() -> None:
 def test_rows_read_again_lead_to_the_same(cut: int) -> None:
     """Settled row by row, or what was written before a kill at once and the rest as it comes."""
     rows = [train(1), *evals(*FALLING, 0.4, 0.9, 0.9, 0.9, 0.5, 0.4), *loader(*[0.9] * 8)]
-    wanted = said(rows, FACTS)
+    wanted = said(rows, INFO)
     assert len(wanted) > 2
-    resumed = History(FACTS)
+    resumed = History(INFO)
     found = []
     for i, row in enumerate(rows):
-        resumed.take(row)
+        resumed.append(row)
         if i >= cut:
-            found += resumed.settle()
+            found += resumed.evaluate()
     assert found == wanted
 
 
 def test_an_evaluations_rows_count_together() -> None:
     rows = evals(0.5, 0.6)
     other = [*rows[:1], judged(0, 0.9, 1.0), *rows[1:], judged(50, 0.95, 1.0)]
-    history = History(FACTS)
+    history = History(INFO)
     for row in other:
-        history.take(row)
-    history.settle()
+        history.append(row)
+    history.evaluate()
     first, second = history.series.evals
     assert (first.at_config["hmean"], first.value("hmean"), first.best_ratio("hmean")) == (
         0.5,

@@ -17,7 +17,7 @@ from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines
 from experiments.regression.runs import RECIPE, map_arguments
 from ppocr_ft import MakeShrinkMap
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.engine.monitor import Facts
+from ppocr_ft.engine.monitor import RunInfo
 from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
 from ppocr_ft.engine.monitor.validation import Validator, crops_wanted
 from ppocr_ft.factory import objects
@@ -200,7 +200,7 @@ def test_wrong_targets_are_named_by_the_second_evaluation_and_ours_never(
         folder, verdicts = run_of(arm, few, tmp_path / name)
         rows = rows_of(folder / "metrics.csv")
         assert {row["step"] for row in rows if row["kind"] == "eval"} == {"0", "5"}
-        blind = said([{**row, "drawn_shrink_ratio": ""} for row in rows], Facts(EVERY_STEPS))
+        blind = said([{**row, "drawn_shrink_ratio": ""} for row in rows], RunInfo(EVERY_STEPS))
         if arm is DYNAMIC:
             assert (verdicts, blind) == ([], [])
             continue

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.engine.monitor import Facts, History, Said
+from ppocr_ft.engine.monitor import Alert, History, RunInfo
 from tests.support import REFERENCE, ROOT
 
 HEALTHY = sorted(REFERENCE.glob("healthy_run_*.csv"))
@@ -51,16 +51,16 @@ def train_rows(column: str, values: Iterable[Any], every: int = 10) -> list[Row]
     return [train(every * i, **{column: value}) for i, value in enumerate(values, 1)]
 
 
-def said(rows: Sequence[Row], facts: Facts | None = None) -> list[Said]:
+def said(rows: Sequence[Row], info: RunInfo | None = None) -> list[Alert]:
     """What the monitor says of a run with these rows, in its order."""
-    history = History(facts or Facts(total_steps=1000))
+    history = History(info or RunInfo(total_steps=1000))
     for row in rows:
-        history.take(row)
-    return history.settle()
+        history.append(row)
+    return history.evaluate()
 
 
-def names(rows: Sequence[Row], facts: Facts | None = None) -> list[str]:
-    return [each.verdict.name for each in said(rows, facts)]
+def names(rows: Sequence[Row], info: RunInfo | None = None) -> list[str]:
+    return [each.verdict.name for each in said(rows, info)]
 
 
 def recorded_arms() -> Iterator[tuple[str, str, list[Row]]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ppocr_ft.engine.metrics_file import MetricsFile
-from ppocr_ft.engine.monitor import Facts, History, Said, nan_verdict
+from ppocr_ft.engine.monitor import Alert, History, RunInfo, nan_verdict
 from ppocr_ft.engine.stop import StoppedEarly
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import MAX_SKIPPED_IN_ROW, Callback, Trainer
@@ -26,7 +26,7 @@ class Monitor(Callback):
     Args:
         folder: where ``verdicts.jsonl`` lies.
         metrics: whose rows are judged.
-        facts: what the rules know besides.
+        info: what the rules know besides.
         say: gets each verdict.
         stop_on: names of verdicts that end the run.
         patience: evaluations in a row that are no better than an earlier one and end it; None:
@@ -37,37 +37,37 @@ class Monitor(Callback):
         self,
         folder: Path,
         metrics: MetricsFile,
-        facts: Facts,
+        info: RunInfo,
         say: Callable[[str], None],
         stop_on: Collection[str] = (),
         patience: int | None = None,
     ) -> None:
         self._path = folder / VERDICTS_FILE
-        self._history = History(facts)
+        self._history = History(info)
         self._say = say
         self._stop_on = frozenset(stop_on)
         self._patience = patience
-        metrics.listen(self._history.take)
+        metrics.listen(self._history.append)
 
     def before_run(self, trainer: Trainer) -> None:
-        """Write anew what the rows of the run so far lead to; say what wasn't said before."""
+        """Write anew what the rows of the run so far lead to; tell of what wasn't told before."""
         known = self._lines()
-        said = self._history.settle()
-        write_whole(self._path, "".join(map(_line, said)).encode())
-        self._tell([each for each in said if _line(each) not in known])
+        alerts = self._history.evaluate()
+        write_whole(self._path, "".join(map(_line, alerts)).encode())
+        self._tell([alert for alert in alerts if _line(alert) not in known])
         self._stop_if_wanted(trainer)
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
-        said = self._history.settle()
+        alerts = self._history.evaluate()
         in_row = trainer.progress.skipped_in_row
         if in_row >= MAX_SKIPPED_IN_ROW:  # the trainer ends the run: no row will tell
             verdict = nan_verdict(f"The last {in_row} steps up to step {trainer.progress.step}")
-            said = [*(each for each in said if each.verdict.name != "nan")]
-            said.append(Said(trainer.progress.step, verdict))
-        if said:
+            alerts = [alert for alert in alerts if alert.verdict.name != "nan"]
+            alerts.append(Alert(trainer.progress.step, verdict))
+        if alerts:
             with self._path.open("a", encoding="utf-8") as file:
-                file.writelines(map(_line, said))
-            self._tell(said)
+                file.writelines(map(_line, alerts))
+            self._tell(alerts)
         self._stop_if_wanted(trainer)
 
     def _lines(self) -> set[str]:
@@ -76,9 +76,9 @@ class Monitor(Callback):
             return set()
         return set(self._path.read_text(encoding="utf-8").splitlines(keepends=True))
 
-    def _tell(self, said: Sequence[Said]) -> None:
-        for each in said:
-            self._say(f"step {each.step}: {each.verdict}")
+    def _tell(self, alerts: Sequence[Alert]) -> None:
+        for alert in alerts:
+            self._say(f"step {alert.step}: {alert.verdict}")
 
     def _stop_if_wanted(self, trainer: Trainer) -> None:
         """Raises StoppedEarly; not after the last step, where there is nothing left to stop."""
@@ -87,19 +87,18 @@ class Monitor(Callback):
         wanted = sorted(self._stop_on & self._history.present)
         if wanted:
             raise StoppedEarly(f"by {' and '.join(wanted)} (Global.stop_on)")
-        progress = trainer.progress
-        waited = progress.evaluations_without_gain
+        waited = trainer.progress.evaluations_without_gain
         if self._patience is not None and waited >= self._patience:
             raise StoppedEarly(
                 f"since {waited} evaluations were no better than that after step "
-                f"{progress.improved_step} (Global.patience)"
+                f"{trainer.progress.last_gain_step} (Global.patience)"
             )
 
 
-def _line(said: Said) -> str:
-    verdict = said.verdict
+def _line(alert: Alert) -> str:
+    verdict = alert.verdict
     values = {
-        "step": said.step,
+        "step": alert.step,
         "name": verdict.name,
         "sentence": verdict.sentence,
         "remedy": verdict.remedy,

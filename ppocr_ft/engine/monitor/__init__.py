@@ -3,23 +3,23 @@
 from ppocr_ft.engine.monitor.history import (
     RULES,
     VERDICT_NAMES,
+    Alert,
     History,
     NamedVerdict,
     Rule,
-    Said,
     nan_verdict,
 )
-from ppocr_ft.engine.monitor.series import Diagnosis, Facts, Series
+from ppocr_ft.engine.monitor.series import Diagnosis, RunInfo, Series
 
 __all__ = [
     "RULES",
     "VERDICT_NAMES",
+    "Alert",
     "Diagnosis",
-    "Facts",
     "History",
     "NamedVerdict",
     "Rule",
-    "Said",
+    "RunInfo",
     "Series",
     "nan_verdict",
 ]

@@ -22,7 +22,7 @@ from ppocr_ft.engine.monitor.rules_training import (
     overfitting,
     warming_up,
 )
-from ppocr_ft.engine.monitor.series import Diagnosis, Facts, Series, TrainRow
+from ppocr_ft.engine.monitor.series import Diagnosis, RunInfo, Series, TrainRow
 from ppocr_ft.engine.monitor.series import moments as moments_of
 
 
@@ -80,7 +80,7 @@ def nan_verdict(which: str) -> NamedVerdict:
 
 
 @dataclass(frozen=True)
-class Said:
+class Alert:
     """A verdict and the step after which it was given."""
 
     step: int
@@ -94,17 +94,17 @@ class History:
     again after a kill lead to the same verdicts as when they were written.
     """
 
-    def __init__(self, facts: Facts, rules: Sequence[Rule] = RULES) -> None:
-        self.series = Series(facts)
+    def __init__(self, info: RunInfo, rules: Sequence[Rule] = RULES) -> None:
+        self.series = Series(info)
         self._rules = tuple(rules)
         self._rows: list[Row] = []
         self._silent: dict[str, int] = {}
 
-    def take(self, row: Row) -> None:
-        """Take the file's next row, to be judged by the next `settle`."""
+    def append(self, row: Row) -> None:
+        """Take the file's next row, to be judged by the next `evaluate`."""
         self._rows.append(row)
 
-    def settle(self) -> list[Said]:
+    def evaluate(self) -> list[Alert]:
         """Return what is new since the last time. An evaluation's rows must all have come."""
         alerts = [alert for moment in moments_of(self._rows) for alert in self._judge(moment)]
         self._rows.clear()
@@ -115,7 +115,7 @@ class History:
         """The names of the verdicts that hold at the last moment that asked for them."""
         return {name for name, moments in self._silent.items() if moments == 0}
 
-    def _judge(self, moment: TrainRow | list[Row]) -> Iterator[Said]:
+    def _judge(self, moment: TrainRow | list[Row]) -> Iterator[Alert]:
         at = TRAIN if isinstance(moment, TrainRow) else EVAL
         if not isinstance(moment, TrainRow):
             results = results_of(moment)
@@ -128,7 +128,7 @@ class History:
             if rule.at == at:
                 yield from self._ask(rule)
 
-    def _ask(self, rule: Rule) -> Iterator[Said]:
+    def _ask(self, rule: Rule) -> Iterator[Alert]:
         diagnosis = None if rule.unless in self.present else rule.judge(self.series)
         if diagnosis is None:
             if rule.name in self._silent:
@@ -137,4 +137,4 @@ class History:
         silent_for = self._silent.get(rule.name)
         self._silent[rule.name] = 0
         if silent_for is None or silent_for >= rule.patience:
-            yield Said(self.series.step, NamedVerdict(rule.name, *diagnosis))
+            yield Alert(self.series.step, NamedVerdict(rule.name, *diagnosis))

@@ -22,16 +22,16 @@ def loader_bound(series: Series) -> Diagnosis | None:
     shares = [row.reader_share for row in rows if row.reader_share is not None]
     if len(shares) < READER_LEAST_ROWS or mean(shares) <= READER_SHARE:
         return None
-    share, facts = mean(shares), series.facts
-    needed = workers_needed(share, facts.workers)
+    share, info = mean(shares), series.info
+    needed = workers_needed(share, info.workers)
     sentence = (
-        f"Training waits for images {share:.0%} of its time with {facts.workers} reading threads."
+        f"Training waits for images {share:.0%} of its time with {info.workers} reading threads."
     )
-    if needed <= facts.cores:
+    if needed <= info.cores:
         return Diagnosis(sentence, f"Set Train.loader.num_workers to about {needed}.")
     return Diagnosis(
         sentence,
-        f"About {needed} threads would do, but this machine has {facts.cores} cores: store the "
+        f"About {needed} threads would do, but this machine has {info.cores} cores: store the "
         "images smaller (about as large as limit_side_len), or augment less.",
     )
 
@@ -71,9 +71,9 @@ def memory_growing(series: Series) -> Diagnosis | None:
 
 
 def _outlook(series: Series, mb_a_step: float, now_mb: float) -> str:
-    room = series.facts.memory_mb
+    room = series.info.memory_mb
     if room is None:
         return ""
     full = series.step + max(room - now_mb, 0) / mb_a_step
-    left = "within" if full <= series.facts.total_steps else "after"
+    left = "within" if full <= series.info.total_steps else "after"
     return f"; this machine's {room:,.0f} MB are full by step {full:,.0f}, {left} this run"

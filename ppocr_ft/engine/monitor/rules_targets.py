@@ -88,7 +88,7 @@ def ceilings(
     series: Series, shrink_ratio: float, unclip_ratio: float
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
     """`iou_ceiling` of known labels; None where there are none or the ratio isn't inside (0, 1)."""
-    polygons = series.facts.polygons
+    polygons = series.info.polygons
     if not polygons or not 0 < shrink_ratio < 1:
         return None
     return iou_ceiling(polygons, shrink_ratio, unclip_ratio)
@@ -99,13 +99,13 @@ def _cause(series: Series, now: EvalResult, fall: str) -> tuple[str, str]:
     ratio = now.drawn_shrink_ratio or now.shrink_ratio
     ious = None if ratio is None else ceilings(series, ratio, now.unclip_ratio)
     if ratio is not None and ious is not None and ious.mean() < POOR_CEILING_IOU:
-        better = unclip_ratio_for(series.facts.polygons, ratio)
+        better = unclip_ratio_for(series.info.polygons, ratio)
         sentence = (
             f"{fall}: shrink ratio {ratio:.2f} and unclip_ratio {now.unclip_ratio:g} don't fit"
             f"{_ceiling_note(series, ratio, now.unclip_ratio)}."
         )
         return sentence, f"Set PostProcess.unclip_ratio to {better:g}, which fits these labels."
-    name = series.facts.main_indicator
+    name = series.info.main_indicator
     best_ratio, value = now.best_ratio(name), now.value(name)
     if value > now.at_config["hmean"] + OTHER_PAIR_GAIN:
         return (

@@ -33,7 +33,7 @@ def nan(series: Series) -> Diagnosis | None:
 
     Silent under dynamic loss scaling, which finds its scale by such steps.
     """
-    if not series.train or series.facts.scales_losses:
+    if not series.train or series.info.scales_losses:
         return None
     before = series.train[-2] if len(series.train) > 1 else None
     row = series.train[-1]
@@ -71,7 +71,7 @@ def grad_exploding(series: Series) -> Diagnosis | None:
 def lr_zero(series: Series) -> Diagnosis | None:
     """Find three rows in a row at a negligible learning rate, with over 5 % of the run left."""
     last = [row.lr for row in series.train[-LR_ROWS:] if row.lr is not None]
-    highest, total = series.highest_lr, series.facts.total_steps
+    highest, total = series.highest_lr, series.info.total_steps
     if len(last) < LR_ROWS or series.step > (1 - LR_LEFT_RATIO) * total:
         return None
     if max(last) > NEGLIGIBLE_LR_RATIO * highest:
@@ -91,7 +91,7 @@ def is_warming_up(series: Series) -> bool:
 
 def warming_up(series: Series) -> Diagnosis | None:
     """Find a learning rate that has done nothing but rise for a third of the run."""
-    total = series.facts.total_steps
+    total = series.info.total_steps
     if series.step <= WARMUP_RATIO * total or not is_warming_up(series):
         return None
     return Diagnosis(
@@ -148,7 +148,7 @@ def overfitting(series: Series) -> Diagnosis | None:
     if len(after) < OVERFITTING_EVALS or min(after) <= VAL_LOSS_RISEN * losses[lowest]:
         return None
     evals = [evaluation for evaluation, _ in with_loss]
-    last, kept = evals[-1], best(evals, series.facts.main_indicator)
+    last, kept = evals[-1], best(evals, series.info.main_indicator)
     train_then, train_now = (
         train_loss(series, evaluation.step) for evaluation in (evals[lowest], last)
     )
@@ -178,7 +178,7 @@ def below_start(series: Series) -> Diagnosis | None:
         return None
     if any(series.value(evaluation) > series.value(start) - BELOW_START for evaluation in last):
         return None
-    name = series.facts.main_indicator
+    name = series.info.main_indicator
     return Diagnosis(
         f"{BELOW_START_EVALS} evaluations in a row are below the weights that the run started "
         f"from: {name} {series.value(last[-1]):.3f} instead of {series.value(start):.3f}.",

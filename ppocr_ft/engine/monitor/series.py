@@ -21,7 +21,7 @@ class Diagnosis(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunInfo:
     """What the rows don't say.
 
     total_steps: the run's length. main_indicator: what the best checkpoint is best at. workers:
@@ -59,7 +59,7 @@ class Series:
     highest_lr: the highest learning rate of its rows. lr_only_rose: from each row to the next.
     """
 
-    facts: Facts
+    info: RunInfo
     train: list[TrainRow] = field(default_factory=list)
     evals: list[EvalResult] = field(default_factory=list)
     highest_lr: float = 0.0
@@ -77,7 +77,7 @@ class Series:
 
     def value(self, result: EvalResult) -> float:
         """Return the main indicator of an evaluation, with its own best unclip ratio."""
-        return result.value(self.facts.main_indicator)
+        return result.value(self.info.main_indicator)
 
     @property
     def step(self) -> int:
