@@ -15,9 +15,9 @@ import pytest
 
 from ppocr_ft.config import load_config
 from ppocr_ft.engine.callbacks import GroupFigures, group_figures
+from ppocr_ft.engine.callbacks.group_figures import UpdateRatios
 from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile
 from ppocr_ft.engine.trainer import Callback
-from ppocr_ft.engine.update_ratio import UpdateRatios
 from ppocr_ft.optim.group_names import group_names
 from ppocr_ft.optim.group_rules import GroupRule
 from ppocr_ft.optim.groups import (

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
+import paddle
+
 from ppocr_ft.engine.metrics_file import LR, UPDATE_RATIO
-from ppocr_ft.engine.update_ratio import UpdateRatios
 from ppocr_ft.optim.group_names import group_names
+from ppocr_ft.optim.groups import ParamGroup
 from ppocr_ft.optim.optimizers import Optimizer
 
 
@@ -34,3 +38,33 @@ class GroupFigures:
         self._before = None
         values = [*(rates[group.label] for group in self._groups), *ratios]
         return dict(zip(self.columns, values, strict=True))
+
+
+class UpdateRatios:
+    """The update-to-weight ratio of each parameter group in one step, measured by copies.
+
+    It takes its copies when it is made, before the step.
+    """
+
+    def __init__(self, groups: Sequence[ParamGroup]) -> None:
+        self._groups = groups
+        self._before = [[p.detach().clone() for p in group.parameters] for group in groups]
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def since(self) -> list[float | None]:
+        """``|after - before| / |before|`` of each group, Euclidean norms over all its weights.
+
+        None for a group that was all zeros.
+        """
+        squares = [
+            paddle.stack(
+                [_square(p - b for p, b in zip(group.parameters, own, strict=True)), _square(own)]
+            )
+            for group, own in zip(self._groups, self._before, strict=True)
+        ]
+        norms = paddle.stack(squares).sqrt().tolist()  # (groups, 2)
+        return [update / weight if weight else None for update, weight in norms]
+
+
+def _square(tensors: Iterable[paddle.Tensor]) -> paddle.Tensor:
+    return paddle.stack([tensor.square().sum() for tensor in tensors]).sum()
