@@ -85,7 +85,7 @@ def _same_twice(value: object) -> object:
 Rising = Annotated[tuple[Item, Item], Strict(False), AfterValidator(_rising)]
 """A YAML list ``[lowest, highest]``."""
 Range = Annotated[Rising[Item], BeforeValidator(_same_twice)]
-"""Likewise; one number stands for both."""
+"""A YAML list ``[lowest, highest]``; one number means both."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The errors that a user's input can cause; each says where and what would be right."""
+"""The errors that a user's input can cause; each says where it is and what would be right."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from ppocr_ft.errors import DataError
 FAULTS = "faults"
 """The batch's key for what its items met."""
 PER_IMAGE_KEYS = frozenset({"polys", "texts", "ignore_tags", "img_path"})
-"""Fields whose size differs from image to image; a batch holds one value an image of them."""
+"""Fields whose size differs from image to image; a batch holds one value per image of them."""
 
 
 @dataclass(frozen=True)

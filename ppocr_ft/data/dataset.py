@@ -41,8 +41,8 @@ class Item:
 class SimpleDataSet:
     """PaddleOCR's data set: label files and images, passed through operators.
 
-    The same seed, epoch and index give the same item, whatever process reads it and whatever
-    was read before.
+    The same seed, epoch and index give the same item, in any process and after any other
+    items.
 
     Args:
         data_dir: where relative image paths start.
@@ -50,7 +50,7 @@ class SimpleDataSet:
         transforms: the operators, in their order.
         ratio_list: the share of each label file's lines that an epoch draws, a new random
             subset each; one number for all files, or one each. All lines if not given.
-        delimiter: what stands between image path and JSON.
+        delimiter: the text between image path and JSON.
         seed: of subsets and augmentation.
         strict: the first bad sample is raised.
         replace_bad: give a drawn good sample for a bad one; otherwise (evaluation) its item has

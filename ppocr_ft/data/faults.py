@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from ppocr_ft.errors import DataError
 
 LISTED = 20
-"""So many faults are written out; a count stands for the rest."""
+"""The number of faults that are written out; the others are only counted."""
 
 
 def describe_faults(faults: Sequence[DataError], listed: int = LISTED) -> str:

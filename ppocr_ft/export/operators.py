@@ -52,8 +52,9 @@ COMPUTING = {
     "tanh": "tanh",
     "transpose": "transpose2",
 }
-"""What networks are made of, by its names in ``inference.json`` and in ``inference.pdmodel``. None
-of it does anything but arithmetic; a backbone that needs more of that kind has its line here."""
+"""The operators of networks, by their names in ``inference.json`` and in ``inference.pdmodel``.
+
+All of them only do arithmetic; a backbone that needs another one of this kind adds a line here."""
 PIR_OPERATORS = {"p", "0.combine", "1.full_int_array", *(f"1.{name}" for name in COMPUTING)}
 """Of an ``inference.json``; the number is the dialect's. One that works in place ends in ``_``."""
 PROTOBUF_OPERATORS = {"assign", *COMPUTING.values()}

@@ -28,10 +28,10 @@ INPUT_LIMIT = 1e-4
 """Most that a normalised pixel may differ by."""
 HMEAN_LIMIT = 0.002
 SAME_BOX_PX = 2.0
-"""A box is the same where no point of its outline is further away, in px of the map."""
+"""Boxes are the same if no point of their outlines is further away, in px of the map."""
 BOXES_PER_EXCEPTION = 100
-"""A pixel that lies at the threshold may fall to either side and change its box: one box, or one in
-so many."""
+"""A pixel at the threshold may fall to either side and change its box: allowed for one box,
+or for one in this number."""
 RATES = ("hmean", "hmean_70")
 
 Points = NDArray[Any]

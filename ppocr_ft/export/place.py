@@ -19,7 +19,7 @@ FILES = frozenset(
     }
 )
 CACHE = ".cache"
-"""PaddleX's, made beside the model that it runs."""
+"""PaddleX makes it in the folder of the model that it runs."""
 KEY = "Global.save_inference_dir"
 
 

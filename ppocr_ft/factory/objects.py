@@ -97,7 +97,7 @@ def data_set(
     """Return the data set of a config; ``sample`` names the one that comes with the package.
 
     Raises:
-        DataError: no label line can be used; it says of each what is wrong.
+        DataError: no label line can be used; it says what is wrong with each.
     """
     names, folder = [Path(name) for name in dataset.label_file_list], Path(dataset.data_dir)
     if dataset.is_sample:

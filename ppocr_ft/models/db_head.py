@@ -110,7 +110,7 @@ class PFHeadLocal(DBHead):
     """DBHead whose shrink map is refined by a local module.
 
     (n, c, h / 4, w / 4) -> ``maps``: the mean of plain and refined shrink map (n, 1, h, w).
-    While training ``maps`` is refined shrink, threshold, binary (n, 3, h, w); besides, under
+    While training ``maps`` is refined shrink, threshold, binary (n, 3, h, w); in addition, under
     PaddleOCR's names, ``distance_maps`` is the refined shrink map again and ``cbn_maps`` the
     binary map of the plain shrink map, (n, 1, h, w) each.
     """

@@ -29,7 +29,7 @@ from ppocr_ft.optim.group_rules import GroupItem
 
 @dataclass(frozen=True)
 class OptimizerKind:
-    """An optimizer's own keys with Paddle's defaults, and what it decays by where none is given.
+    """An optimizer's own keys with Paddle's defaults, and its decay if none is given.
 
     ``group_keys`` are those of its keys that are about parameter groups.
     """
@@ -86,7 +86,7 @@ class Regularizer(Section):
 
 
 class LearningRate(Section):
-    """The rate over the run. Keys that another schedule uses are let pass with a warning.
+    """The rate over the run. Keys that another schedule uses are accepted with a warning.
 
     The schedules are PaddleOCR's but for two: CosineRestarts, its CyclicalCosine by the field's
     name, and ReduceLROnPlateau.
@@ -190,7 +190,7 @@ class LearningRate(Section):
 
 
 class OptimizerSection(Section):
-    """The optimizer. Keys that another one uses are let pass with a warning."""
+    """The optimizer. Keys that another one uses are accepted with a warning."""
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {
         "lazy_mode": "gradients are dense",

@@ -18,11 +18,11 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
 
 
 def group_names(groups: Sequence[ParamGroup]) -> list[str]:
-    """Return a name for each group, no two alike: where its parameters are, what sets it apart.
+    """Return a unique name for each group: the place of its parameters, and its differences.
 
     ``head.thresh`` is what all its parameters' names begin with, ``backbone+neck`` what they begin
     with in turn. A learning rate factor follows (``backbone_x0.1``), then the settings in which
-    groups that would be named alike differ. They depend on the groups alone, so that a resumed
+    groups that would have the same name differ. They depend on the groups alone, so that a resumed
     run has the same.
     """
     places = [_place(group) for group in groups]

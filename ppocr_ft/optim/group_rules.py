@@ -1,6 +1,6 @@
 r"""Rules and presets that give the parameters of a network their settings, in order.
 
-Parameters are told apart by the names of ``network.named_parameters()``
+Parameters are matched by their names in ``network.named_parameters()``
 (``backbone.conv1.conv.weight``), which are the keys of a ``.pdparams`` file.
 
 Three ways to write them, the last one for all together::
@@ -43,7 +43,7 @@ def _check_pattern(pattern: str) -> str:
 
 @dataclass(frozen=True)
 class GroupRule:
-    """What the parameters get whose name contains a pattern, unless an earlier rule has them.
+    """The settings of parameters whose name contains a pattern, unless an earlier rule matches.
 
     Args:
         match: regular expression, found anywhere in names such as backbone.conv1.conv.weight;
@@ -52,7 +52,7 @@ class GroupRule:
         weight_decay: decay per step at rate 1; absent: the optimizer's.
         freeze: whether they never learn.
         freeze_epochs: first epochs in which they don't learn.
-        key: where a config has the rule, for messages; rules with the same one are a preset's, of
+        key: the config's key of the rule, for messages; rules with the same one are a preset's, of
             which some may get nothing.
         label: what the log calls it, if not ``match``.
 
@@ -96,7 +96,7 @@ PATTERN = "pattern entry"
 
 @dataclass(frozen=True)
 class NoDecay:
-    """Parameters that never decay, whatever the rule they fall under says.
+    """Parameters that never decay, under any rule.
 
     ``one_dim``: those of at most one dimension (biases, norms, learnable affine scalars),
     PaddleOCR's ``one_dim_param_no_weight_decay``. ``name_parts``: those whose name contains one
@@ -138,7 +138,7 @@ class HeadFirstKeys(Section):
 
 
 class NoDecayKeys(Section):
-    """Biases, norms and learnable affine scalars don't decay, whatever entry they fall under."""
+    """Biases, norms and learnable affine scalars don't decay, under any entry."""
 
     preset: Literal["no_decay"] = "no_decay"
 

@@ -184,7 +184,7 @@ class Optimizer:
     def set_state_dict(self, state: Mapping[str, paddle.Tensor]) -> None:
         """Take over ``state_dict()`` of an optimizer of this kind, also from another process.
 
-        Parameters that aren't in it start anew.
+        Parameters that aren't in it start from 0.
 
         Raises:
             WeightsError: a key that isn't known here, one that is missing, or another shape;

@@ -1,4 +1,4 @@
-"""A learning rate that falls where the validation metric no longer rises. No paddle in here."""
+"""A learning rate that falls when the validation metric no longer rises; needs no Paddle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def plateau_drops(values: Iterable[float], patience: int, cooldown: int) -> int:
 
     It falls at the evaluation that is the ``patience + 1``-th in a row without a new best one;
     the ``cooldown`` evaluations after a fall aren't counted, though one may be the new best.
-    torch.optim.lr_scheduler.ReduceLROnPlateau with ``threshold`` 0 counts alike.
+    torch.optim.lr_scheduler.ReduceLROnPlateau with ``threshold`` 0 counts in the same way.
     """
     best, without_best, resting, drops = float("-inf"), 0, 0, 0
     for value in values:

@@ -15,10 +15,10 @@ class LrSchedules:
     weights' comes up from 0 (YOLOv5's ``warmup_bias_lr``, 0.1 against a base of 0.01). A bias
     starts far from where the data want it and its gradient is a plain sum, so it can take large
     steps while the weights can't yet. Optimizers of Adam's kind divide each gradient by its own
-    size: their first steps are as long as the rate whatever the gradient, and 0.1 would throw a
+    size: their first steps are as long as the rate for any gradient, and 0.1 would throw a
     bias by 0.1 a step. With those, biases warm up as weights do unless a config asks otherwise.
 
-    ``remark`` is what the log says of how the rate came about.
+    ``remark`` is the log's explanation of the rate.
     """
 
     weights: Schedule

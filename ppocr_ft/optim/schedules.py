@@ -166,7 +166,7 @@ class Exponential(_Curve):
 class OneCycle(_Curve):
     """Up from ``1 / div_factor`` to 1 and down to ``1 / (div_factor * final_div_factor)``.
 
-    The factor is relative to ``max_lr``. The peak lies at step ``rise_ratio * total_steps - 1``,
+    The factor is relative to ``max_lr``. The peak is at step ``rise_ratio * total_steps - 1``,
     the end at the last step; with ``three_phase`` the way down first mirrors the way up.
     Smith and Topin, "Super-Convergence" (2018), with PaddleOCR's OneCycle's numbers.
     """
@@ -247,7 +247,7 @@ def with_warmup(
     delay_steps: int | None = None,
     start: float = 0.0,
 ) -> Schedule:
-    """Go in a straight line from ``start`` to where the schedule is at step ``warmup_steps``.
+    """Rise in a straight line from ``start`` to the schedule's value at step ``warmup_steps``.
 
     The schedule itself begins after ``delay_steps``: by default after the warm-up, as in
     PaddleOCR, which so moves all its milestones back by the warm-up; 0 keeps them where they
@@ -304,7 +304,7 @@ def values_fault(values: Sequence[float], decay_epochs: Sequence[int]) -> str:
 
 
 def milestones_faults(milestones: Sequence[int], epochs: int) -> list[str]:
-    """Return what is wrong with milestones of a run of so many epochs."""
+    """Return what is wrong with the milestones of a run of ``epochs``."""
     faults = []
     if any(later <= earlier for earlier, later in itertools.pairwise(milestones)):
         faults.append(f"found {list(milestones)}; each must be later than the one before")

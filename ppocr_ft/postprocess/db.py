@@ -62,7 +62,7 @@ class DBPostProcess:
     """Text polygons from probability maps; keys and defaults are PaddleOCR 2.10.0's.
 
     Only the first ``max_candidates`` blobs in OpenCV's order are looked at. ``box_type`` "poly"
-    always averages over a blob's simplified outline, whatever ``score_mode`` is.
+    always averages over a blob's simplified outline, for each ``score_mode``.
 
     Args:
         thresh: probability above which a pixel is text.

@@ -48,7 +48,6 @@ def border_targets(
     their true distance, and a text wholly outside the image, at which 2.6.1 crashes or paints
     a stray column, paints nothing.
     """
-
     from ppocr_ft.transforms import kernels
 
     drawn = ~(ignored | polygons.broken())
@@ -83,7 +82,6 @@ def _fill_padded(
 
     Returns the extents (xmin, ymin, xmax, ymax) of those that are left, (drawn.sum(), 4).
     """
-
     from ppocr_ft.transforms import kernels
 
     paths, chosen = polygons.paths(), np.flatnonzero(drawn).tolist()
@@ -103,7 +101,6 @@ def _fill_padded(
 
 def _relative(polygons: TextPolygons, boxes: Array) -> tuple[Array, Array]:
     """Return the texts' points (m, 2) relative to their boxes, and squared edge lengths (m,)."""
-
     from ppocr_ft.transforms import kernels
 
     relative, squares = np.empty(polygons.coords.shape), np.empty(len(polygons.coords))

@@ -71,7 +71,6 @@ class TextPolygons:
 
     def broken(self) -> NDArray[np.bool_]:
         """Flag (n,): fewer than 3 points, or a point that is NaN, infinite or absurdly far away."""
-
         from ppocr_ft.transforms import kernels
 
         flags = np.empty(len(self), dtype=bool)
@@ -80,7 +79,6 @@ class TextPolygons:
 
     def measures(self) -> tuple[Floats, Floats]:
         """Return areas (n,) and perimeters (n,); of polygons that are not broken."""
-
         from ppocr_ft.transforms import kernels
 
         areas, lengths = np.empty(len(self)), np.empty(len(self))

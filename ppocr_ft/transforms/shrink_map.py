@@ -88,7 +88,6 @@ def clip_and_orient(
     Returns the polygons, the areas (n,) before the turn and the extents (n, 2) in x and y, in
     the precision of the labels.
     """
-
     from ppocr_ft.transforms import kernels
 
     coords = polygons.coords.copy()

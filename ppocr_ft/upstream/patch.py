@@ -30,10 +30,10 @@ def install() -> list[Path]:
     """Make PaddleOCR's own YAML, data sets, loaders and trainer use the pair of this package.
 
     Every imported copy of PaddleOCR 2.x is served: a checkout's ``ppocr``, the wheel's
-    ``paddleocr.ppocr``, and whatever other modules have imported from them. Call it before
+    ``paddleocr.ppocr``, and what other modules have imported from them. Call it before
     loaders are built. The clock then advances whenever a loader that ``build_dataloader`` made
-    in mode "Train" is iterated anew, from 1, or from where ``load_model`` resumes. A second
-    call does nothing but serve copies that were imported in between.
+    in mode "Train" is iterated again, from 1, or from the epoch at which ``load_model``
+    resumes. A second call only serves copies that were imported in between.
 
     Returns:
         The folders of the ppocr packages served.

@@ -42,7 +42,7 @@ def decode(
 ) -> Array:
     """Make a tensor's raw elements an array; bfloat16 (``BFLOAT16``) becomes float32.
 
-    The array may share the memory of ``data`` and be read-only. Raises WeightsError where type,
+    The array may share the memory of ``data`` and be read-only. Raises WeightsError if type,
     shape and number of bytes don't belong together.
     """
     name = "u2" if element == BFLOAT16 else element

@@ -20,8 +20,8 @@ _KEYS_SHOWN = 4
 class TensorMatch:
     """One state dict key. ``unexpected``: only the file has it; else it is the network's.
 
-    ``not in this source``: missing, as it is from every source of this kind. ``shape`` is the
-    network's (unexpected: the file's), ``found_shape`` the file's where the two differ.
+    ``not in this source``: missing, as in every source of this kind. ``shape`` is the
+    network's (unexpected: the file's), ``found_shape`` the file's if the two differ.
     """
 
     key: str
@@ -45,7 +45,7 @@ class TensorMatch:
 
 @dataclass(frozen=True)
 class CoverageReport:
-    """What was laid on a network from where; ``str()`` is a table for people.
+    """The tensors that a network got, and their source; ``str()`` is a table for people.
 
     Keys are those of ``form``, the form that the weights came in (None: no PPLCNetV3).
     ``counted`` are the parts that ``coverage`` is about. ``filled`` are the keys that were set,
@@ -80,7 +80,7 @@ class CoverageReport:
         )
 
     def share(self, parts: Sequence[str]) -> float:
-        """Return matched / all parameters of the network in ``parts``; 0 where it has none."""
+        """Return matched / all parameters of the network in ``parts``; 0 if it has none."""
         return _ratio(*map(_parameters, self._counts(parts)))
 
     def _counts(self, parts: Sequence[str]) -> tuple[list[TensorMatch], list[TensorMatch]]:

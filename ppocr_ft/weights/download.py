@@ -119,7 +119,7 @@ def _download(url: str, path: Path) -> None:
 
 
 def _cause(error: Exception) -> str:
-    """Return what lies behind an error of requests, which wraps those of urllib3."""
+    """Return the cause of an error of requests, which wraps those of urllib3."""
     cause: object = error
     while isinstance(cause, Exception):
         reason = getattr(cause, "reason", None) or getattr(cause, "strerror", None)

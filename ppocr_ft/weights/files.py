@@ -42,7 +42,7 @@ _TEXT_SHOWN = 60  # characters of a text file's beginning
 
 
 def read_weights(path: str | Path) -> State:
-    """Return key -> array of a ``.pdparams`` or ``.safetensors`` file; no code in it is ever run.
+    """Return key -> array of a ``.pdparams`` or ``.safetensors`` file; no code in it is run.
 
     Reads what ``paddle.save`` of Paddle 2.0 to 3.3 writes from a state dict, in pickle protocols
     2 to 5. bfloat16 becomes float32. Arrays may be read-only. Raises WeightsError, with path and
@@ -59,7 +59,7 @@ def read_weights(path: str | Path) -> State:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Return a file's content. Raises WeightsError where there is no readable file."""
+    """Return a file's content. Raises WeightsError if there is no readable file."""
     if path.is_dir():
         raise WeightsError("is a folder; a file is needed", path=path)
     if path.exists() and not path.is_file():
@@ -75,9 +75,9 @@ def read_bytes(path: Path) -> bytes:
 def write_weights(path: str | Path, state: Mapping[str, Array]) -> None:
     """Write a ``.pdparams`` file for Paddle and PaddleOCR, or a ``.safetensors`` file.
 
-    The file is written beside its place and moved there when it is whole; missing folders are
-    made. Raises WeightsError for another suffix or an array that isn't numbers, WriteError where
-    it can't be written.
+    A temporary file is written and renamed when it is complete; missing folders are made. Raises
+    WeightsError for another suffix or an array that isn't numbers, WriteError if it can't be
+    written.
     """
     path = Path(path)
     with at_path(path):

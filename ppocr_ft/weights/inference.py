@@ -44,8 +44,8 @@ class InferenceModel(NamedTuple):
 def find_inference_model(folder: Path, stem: str | None = None) -> InferenceModel | None:
     """Return the model in a folder: ``<stem>.json`` or ``.pdmodel`` with ``<stem>.pdiparams``.
 
-    Without ``stem``: the only one, or the one named ``inference``. None where there is none.
-    Raises WeightsError where a file of the pair is missing or there are several.
+    Without ``stem``: the only one, or the one named ``inference``. None if there is none.
+    Raises WeightsError if a file of the pair is missing or there are several.
     """
     pattern = "*" if stem is None else escape(stem)
     tensors = {path.stem: path for path in sorted(folder.glob(pattern + TENSORS))}

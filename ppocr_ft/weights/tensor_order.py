@@ -1,4 +1,4 @@
-"""The order in which a network's tensors lie in an exported inference program."""
+"""The order of a network's tensors in an exported inference program."""
 
 from __future__ import annotations
 

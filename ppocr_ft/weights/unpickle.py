@@ -1,7 +1,7 @@
 """Pickles read as data: a machine that has nothing to call.
 
 ``pickle.Unpickler`` with a ``find_class`` that refuses everything runs no foreign code, but still
-does what the file says: 85 bytes of nested pairs as a dict's key keep it busy for ever, two
+does what the file says: 85 bytes of nested pairs as a dict's key keep it busy forever, two
 megabytes of nested tuples crash the interpreter. This machine knows the few instructions that a
 dict of arrays is made of, takes only strings as keys, and turns numpy's constructors into arrays
 itself. The standard library's ``pickletools`` splits the bytes into instructions.
@@ -66,7 +66,7 @@ def unpickle(data: bytes) -> object:
     """Return a pickle's object: None, bool, int, float, str, bytes, tuple, list, dict or array.
 
     Nothing in the file is imported or called, and what is built is no larger than the file.
-    Raises WeightsError for damaged data and for whatever a dict of arrays doesn't need.
+    Raises WeightsError for damaged data and for anything that a dict of arrays doesn't need.
     """
     machine = _Machine(len(data))
     end = 0
@@ -237,7 +237,7 @@ class _Machine:
 
 
 def _finished(value: object) -> object:
-    """Return a value as its container keeps it: the array instead of what stood for it."""
+    """Return a value as its container keeps it: the array instead of its placeholder."""
     return value.value if isinstance(value, _Unset) else value
 
 

@@ -37,7 +37,7 @@ def embed(
     """Return a ``<script>`` that draws the charts and, by chart, the ``<div>`` for it.
 
     The charts of a group share their range and the cursor. ``tooltip`` makes the HTML that a
-    chart shows beside the cursor; ``@{value_0}`` and so on are replaced by the lines' values there.
+    chart shows next to the cursor; the lines' values replace ``@{value_0}`` and so on.
     """
     figures: dict[str, Model] = {}
     for charts in groups:
