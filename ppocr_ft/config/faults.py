@@ -1,4 +1,4 @@
-"""What is wrong with a config, where, and what would be right."""
+"""The faults of a config: what is wrong, where, and what would be right."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AnyRule = TypeVar("AnyRule", bound=Callable[..., object])
 
 
 def remedy(text: str) -> Callable[[AnyRule], AnyRule]:
-    """Enter what to do about the findings of a rule."""
+    """Give a rule its remedy: what to do about its findings."""
 
     def enter(rule: AnyRule) -> AnyRule:
         REMEDIES[rule.__name__] = text
@@ -41,7 +41,7 @@ def remedy(text: str) -> Callable[[AnyRule], AnyRule]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value was written: a file and its 1-based line, or ``-o Section.key``."""
+    """The place of a value: a file and its 1-based line, or ``-o Section.key``."""
 
     path: str
     line: int | None = None
@@ -54,7 +54,7 @@ class Fault:
     ``path`` is the config file or, for a value of the command line, ``-o Section.key``; ``line``
     is 1-based. ``key`` is the dotted key path, list items by index, as ``-o`` takes it:
     ``Train.dataset.transforms.6.MakeShrinkMap.shrink_ratio``. ``related`` are further keys that
-    the finding depends on; ``rule`` is the name of what found it.
+    the finding depends on; ``rule`` is the name of the rule.
     """
 
     severity: Severity
@@ -88,12 +88,12 @@ def warning(key: str, message: str, *related: str) -> Fault:
 
 
 def found_by(rule: str, faults: Iterable[Fault]) -> list[Fault]:
-    """Return the faults with the name of what found them, where they have none yet."""
+    """Return the faults with the name of their rule, if they have none yet."""
     return [fault if fault.rule else replace(fault, rule=rule) for fault in faults]
 
 
 def config_error(path: str | Path, faults: Sequence[Fault]) -> ConfigError:
-    """All faults as one error; a single fault keeps its own place in the error's attributes."""
+    """Return all faults as one error; a single fault keeps its place in the attributes."""
     if len(faults) == 1:
         (fault,) = faults
         key = None if fault._place_is_key() else fault.key or None
@@ -113,7 +113,7 @@ def join_key(*parts: object) -> str:
 
 
 def is_under(key: str, prefix: str) -> bool:
-    """Whether ``key`` is ``prefix`` or lies below it."""
+    """Return whether ``key`` is ``prefix`` or a key below it."""
     return key == prefix or key.startswith(f"{prefix}.")
 
 

@@ -1,4 +1,4 @@
-"""A YAML file and ``-o`` overrides to a Config, or to one error that lists every fault."""
+"""From a YAML file and ``-o`` overrides to a Config, or to one error that lists every fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ppocr_ft.config.validation import check
 
 @dataclass(frozen=True)
 class Inspection:
-    """What can be said about a config file: ``config`` is None if any fault is an error."""
+    """The result of reading a config file: ``config`` is None if any fault is an error."""
 
     config: Config | None
     faults: tuple[Fault, ...]
@@ -41,7 +41,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 
 
 def inspect_config(path: str | Path, overrides: Sequence[str] = ()) -> Inspection:
-    """As ``load_config``, but never raises: what is wrong is in ``faults``, with the warnings."""
+    """Do the same as ``load_config``, but never raise: ``faults`` has errors and warnings."""
     return inspect_tree(read_tree(path, overrides))
 
 
@@ -61,9 +61,9 @@ def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
 
 
 def inspect_tree(tree: Tree) -> Inspection:
-    """Inspect a file that is read already. Names of drafts in it are changed.
+    """Inspect a file that has been read. Network names of early drafts are changed in ``tree``.
 
-    What must hold between keys is looked at in the sections whose keys are right by themselves.
+    Rules between keys are checked in the sections whose keys are all right.
     """
     unreadable = tree.data is None and tree.faults
     if unreadable or refuse_other_tasks(tree):

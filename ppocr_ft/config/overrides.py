@@ -24,7 +24,7 @@ class Override:
 
 
 class _DeadEndError(Exception):
-    """An override's key leads nowhere; the message says from where on."""
+    """An override's key leads nowhere; the message says from which part on."""
 
 
 def parse_overrides(texts: Sequence[str]) -> tuple[list[Override], list[Fault]]:
@@ -87,7 +87,7 @@ def _write(tree: Tree, override: Override) -> None:
 
 
 def _entered(holder: Any, slot: Any, key: str) -> dict[str, Any] | list[Any]:
-    """Return the section or list in ``holder[slot]``; a new section where there is nothing."""
+    """Return the section or list in ``holder[slot]``; a new section if there is nothing."""
     if holder[slot] is None:
         holder[slot] = {}
     node = holder[slot]

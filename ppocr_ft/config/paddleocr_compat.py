@@ -1,4 +1,4 @@
-"""PaddleOCR YAMLs that need a word of their own: other tasks, and names of early drafts."""
+"""PaddleOCR YAMLs that need special treatment: other tasks, and names of early drafts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USE_INSTEAD = "start from configs/det_v4_ft.yml"
 
 
 def refuse_other_tasks(tree: Tree) -> bool:
-    """Whether the YAML isn't for a single DB detector; says so once instead of key by key."""
+    """Return whether the YAML isn't for a single DB detector; add one fault that says so."""
     architecture = _section(tree.data, "Architecture")
     task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
     if isinstance(task, str) and task in OTHER_TASKS:

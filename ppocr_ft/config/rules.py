@@ -1,4 +1,4 @@
-"""What must hold between keys, as pure functions ``Config -> list[Fault]``.
+"""Rules between keys, as pure functions ``Config -> list[Fault]``.
 
 A fault carries the key that it is about; ``load_config`` adds file and line.
 """
@@ -63,13 +63,13 @@ ADVICE = {
 
 
 def check_rules(config: Config) -> list[Fault]:
-    """Everything that the rules find."""
+    """Return the faults that all rules find."""
     return [fault for rule in RULES for fault in found_by(rule.__name__, rule(config))]
 
 
 @remedy("add or remove the operator that the message names")
 def required_operators(config: Config) -> list[Fault]:
-    """Each pipeline has what training or evaluation can't do without, once."""
+    """Check that each pipeline has the operators that training or evaluation needs, once."""
     faults = []
     for mode, required in REQUIRED_OPERATORS.items():
         placed = placed_operators(config, mode)
@@ -85,7 +85,7 @@ def required_operators(config: Config) -> list[Fault]:
 
 @remedy("add EastRandomCropData or ScaledCrop before MakeBorderMap")
 def fixed_size(config: Config) -> list[Fault]:
-    """Training's images have one size, whose sides the network's stride divides."""
+    """Check that training's images have one size, in multiples of the network's stride."""
     if any(_makes_one_size(operator) for _, operator in placed_operators(config, "Train")):
         return []
     message = (
@@ -106,7 +106,7 @@ def _makes_one_size(operator: OperatorSection) -> bool:
     "MakeShrinkMap, NormalizeImage, ToCHWImage, KeepKeys"
 )
 def operator_order(config: Config) -> list[Fault]:
-    """Nothing before DecodeImage, nothing after KeepKeys, no geometry after the maps."""
+    """Check that nothing is before DecodeImage or after KeepKeys, no geometry after the maps."""
     faults = []
     for mode in REQUIRED_OPERATORS:
         placed = placed_operators(config, mode)
@@ -135,7 +135,7 @@ def _geometry_after_maps(placed: list[Placed]) -> list[Fault]:
 
 @remedy("put MakeBorderMap before MakeShrinkMap")
 def map_order(config: Config) -> list[Fault]:
-    """MakeBorderMap comes first, as in all of PaddleOCR's PP-OCR YAMLs."""
+    """Check that MakeBorderMap comes first, as in all of PaddleOCR's PP-OCR YAMLs."""
     border, shrink = _pair(config)
     if border is None or shrink is None:
         return []
@@ -151,7 +151,7 @@ def map_order(config: Config) -> list[Fault]:
 
 @remedy("set NormalizeImage's order: hwc before ToCHWImage, chw after it")
 def normalize_layout(config: Config) -> list[Fault]:
-    """NormalizeImage's ``order`` is the layout that it meets."""
+    """Check that NormalizeImage's ``order`` is the layout of its input."""
     faults = []
     for mode in REQUIRED_OPERATORS:
         after = False
@@ -169,7 +169,7 @@ def normalize_layout(config: Config) -> list[Fault]:
     "give MakeBorderMap and MakeShrinkMap the same shrink_ratio, shrink_ratio_end and total_epoch"
 )
 def shrink_pair(config: Config) -> list[Fault]:
-    """MakeBorderMap and MakeShrinkMap follow one schedule."""
+    """Check that MakeBorderMap and MakeShrinkMap follow one schedule."""
     border, shrink = _pair(config)
     if border is None or shrink is None:
         return []
@@ -233,7 +233,7 @@ def ramp_length(config: Config) -> list[Fault]:
 
 @remedy("add the missing names to keep_keys")
 def kept_keys(config: Config) -> list[Fault]:
-    """KeepKeys keeps what the loss or the metric needs."""
+    """Check that KeepKeys keeps the fields that the loss or the metric needs."""
     faults = []
     for mode, required in REQUIRED_KEYS.items():
         for key, operator in placed_operators(config, mode):
@@ -304,7 +304,7 @@ def shrink_schedule(config: Config, operator: OperatorSection) -> ShrinkSchedule
 
 
 def _pair(config: Config) -> tuple[Placed | None, Placed | None]:
-    """Return the two map operators of training, each None where it is missing."""
+    """Return the two map operators of training, each None if it is missing."""
     placed = placed_operators(config, "Train")
     border = next((item for item in placed if item[1].is_a(MakeBorderMap)), None)
     return border, next((item for item in placed if item[1].is_a(MakeShrinkMap)), None)

@@ -1,6 +1,6 @@
-"""The sections of a config, PaddleOCR's names and keys; each key with its unit.
+"""The sections of a config, with PaddleOCR's names and keys; each key with its unit.
 
-A key's default is what PaddleOCR's code takes where a YAML leaves the key out, unless said.
+A key's default is the one of PaddleOCR's code for a missing key, unless noted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ VerdictName = Annotated[str, OneOf(VERDICT_NAMES)]
 
 
 def _every(value: object) -> object:
-    """PaddleOCR's ``eval_batch_step: 500`` is ``[0, 500]``."""
+    """Read PaddleOCR's ``eval_batch_step: 500`` as ``[0, 500]``."""
     return (0, value) if isinstance(value, int) else value
 
 
@@ -198,7 +198,7 @@ class Dataset(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_ratio_for_all(cls, data: object) -> object:
-        """PaddleOCR's ``ratio_list: 0.5`` is 0.5 for each label file."""
+        """Read PaddleOCR's ``ratio_list: 0.5`` as 0.5 for each label file."""
         if not isinstance(data, dict):
             return data
         ratio, files = data.get("ratio_list"), data.get("label_file_list")
@@ -240,9 +240,9 @@ class SplitSection(Section):
 
 
 class Config(Section):
-    """A whole config, as ``load_config`` gives it; ``warnings`` is what it had to say about it.
+    """A whole config, as ``load_config`` returns it; ``warnings`` are its findings.
 
-    Two configs are equal if all their values are, whatever file they came from.
+    Two configs are equal if all their values are, even if they came from different files.
     """
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {
@@ -264,7 +264,7 @@ class Config(Section):
 
     @property
     def warnings(self) -> tuple[Fault, ...]:
-        """What was found and isn't wrong enough to stop, in the file's order."""
+        """The findings that don't prevent a run, in the file's order."""
         return self._warnings
 
     def with_warnings(self, warnings: tuple[Fault, ...]) -> Config:

@@ -1,4 +1,4 @@
-"""What must hold between the keys of ``Optimizer``, and what does so in most runs."""
+"""Rules between the keys of ``Optimizer``, and values that are usual."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ TOLERANCE = 1e-9
 
 
 def total_batch_size(config: Config, world_size: int = 1) -> int:
-    """Images that one update of the weights sees, on ``world_size`` cards together."""
+    """Return the images of one update of the weights, on ``world_size`` cards together."""
     per_card = config.Train.loader.batch_size_per_card
     return world_size * per_card * config.Optimizer.gradient_accumulation_steps
 
 
 @remedy("take the key out, or choose the optimizer or schedule that it belongs to")
 def optimizer_keys(config: Config) -> list[Fault]:
-    """Keys that belong to another optimizer or schedule are named; missing ones too."""
+    """Check that no key belongs to another optimizer or schedule, and that none is missing."""
     optimizer = config.Optimizer
     return [
         *_unused_or_missing(optimizer, optimizer.name, "Optimizer"),
@@ -61,7 +61,7 @@ def _unused_or_missing(
 
 @remedy("keep one of the keys")
 def optimizer_conflicts(config: Config) -> list[Fault]:
-    """Two keys that would each set the same thing."""
+    """Check that no two keys set the same thing."""
     optimizer = config.Optimizer
     return [
         *_only_one(optimizer, ("weight_decay", "regularizer"), "Optimizer"),
@@ -84,7 +84,7 @@ def _only_one(
 
 @remedy("correct the values")
 def schedule_values(config: Config) -> list[Fault]:
-    """Piecewise's rates fit its epochs; no rate falls to more than it falls from."""
+    """Check that Piecewise's rates fit its epochs, and that no rate falls to a higher one."""
     lr = config.Optimizer.lr
     faults = []
     rates, epochs = lr.values, lr.decay_epochs
@@ -104,7 +104,7 @@ def schedule_values(config: Config) -> list[Fault]:
 
 @remedy("give milestones in epochs of the run, ascending")
 def milestones(config: Config) -> list[Fault]:
-    """Milestones are epochs of the run, each later than the one before."""
+    """Check that milestones are epochs of the run, each later than the one before."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
     faults = []
     for name in ("milestones", "decay_epochs"):
@@ -132,7 +132,7 @@ def warmup_keys(config: Config) -> list[Fault]:
 
 @remedy("give scale_lr and base_batch_size together, or neither")
 def batch_scaling(config: Config) -> list[Fault]:
-    """scale_lr and base_batch_size come together."""
+    """Check that scale_lr and base_batch_size are given together."""
     lr = config.Optimizer.lr
     if lr.scale_lr != "none" and lr.base_batch_size is None:
         message = f"missing; scale_lr: {lr.scale_lr} multiplies by total batch / base_batch_size"
@@ -145,7 +145,7 @@ def batch_scaling(config: Config) -> list[Fault]:
 
 @remedy("write freeze: true, or fewer freeze_epochs")
 def param_groups(config: Config) -> list[Fault]:
-    """No group is frozen for longer than the run lasts."""
+    """Check that no group is frozen for longer than the run."""
     epochs = config.Global.epoch_num
     faults = []
     for index, group in enumerate(config.Optimizer.param_groups or ()):
@@ -163,7 +163,7 @@ def param_groups(config: Config) -> list[Fault]:
     "one card of a few"
 )
 def usual_rates(config: Config) -> list[Fault]:
-    """Rate and weight decay are what the optimizer usually takes; else a word about it."""
+    """Warn if rate or weight decay are unusual for the optimizer."""
     section = config.Optimizer
     fine_tuning = bool(config.Global.pretrained_model or config.Global.checkpoints)
     ranges = FINE_TUNING if fine_tuning else FROM_SCRATCH

@@ -37,10 +37,10 @@ _RESOLVERS: tuple[tuple[str, str, str], ...] = (
 
 @dataclass
 class Tree:
-    """A config as plain data (dict, list, str, int, float, bool, None), and where it stands.
+    """A config as plain data (dict, list, str, int, float, bool, None), with the place of each key.
 
-    ``places`` maps dotted keys to where they were written; ``faults`` is what is wrong so far;
-    ``unreadable`` are keys whose value could not be read and stands as None.
+    ``places`` maps dotted keys to the places where they were written; ``faults`` are the faults so
+    far; ``unreadable`` are keys whose value could not be read and is None.
     """
 
     data: object
@@ -49,13 +49,13 @@ class Tree:
     unreadable: list[str] = field(default_factory=list)
 
     def place_of(self, key: str) -> Place:
-        """Where ``key`` stands; for one that isn't written, where its section stands."""
+        """Return the place of ``key``; for one that isn't written, the place of its section."""
         while key not in self.places and key:
             key = key.rpartition(".")[0]
         return self.places.get(key, Place(""))
 
     def put_place(self, key: str, place: Place) -> None:
-        """``key`` and all below it was written at ``place``."""
+        """Record that ``key`` and all below it was written at ``place``."""
         for below in [other for other in self.places if is_under(other, key)]:
             del self.places[below]
         self.places[key] = place
@@ -70,13 +70,13 @@ class Tree:
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain scalars as YAML 1.2 has them: ``1e-4`` is a number, ``12:30`` and a date are text."""
+    """Reads plain scalars as YAML 1.2 does: ``1e-4`` is a number, ``12:30`` and a date are text."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes whatever ``_Loader`` or a YAML 1.1 reader would not take for the text that it is."""
+    """Quotes texts that ``_Loader`` or a YAML 1.1 reader would not read as that text."""
 
 
 for _name, _pattern, _first in _RESOLVERS:
@@ -100,12 +100,12 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def dump_yaml(data: Mapping[str, object]) -> str:
-    """YAML of plain data, keys in their order; ``parse_yaml`` reads the same data back."""
+    """Return YAML of plain data, keys in their order; ``parse_yaml`` reads the same data back."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def read_text(path: Path) -> str | Fault:
-    """Return a config file's text, or why there is none."""
+    """Return a config file's text, or a fault if it can't be read."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
@@ -133,7 +133,7 @@ def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
 
 
 def parse_yaml(text: str, path: str) -> Tree:
-    """Read YAML text; what is wrong with it as YAML is in the tree's ``faults``."""
+    """Read YAML text; its faults as YAML are in the tree's ``faults``."""
     tree = Tree(None, {"": Place(path, 1)})
     try:
         node = _compose(text)
@@ -253,7 +253,7 @@ class _Reader:
         result[name] = self.read(value_node, key)
 
     def _merge(self, result: dict[str, object], source: yaml.Node, parent: str) -> None:
-        """``<<: *other``: keys that aren't given yet; of several sources the first one wins."""
+        """Merge ``<<: *other``: keys that aren't given yet; the first of several sources wins."""
         sources = source.value if isinstance(source, yaml.SequenceNode) else [source]
         for node in sources:
             if not isinstance(node, yaml.MappingNode):

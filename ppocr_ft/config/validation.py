@@ -1,4 +1,4 @@
-"""Data against the schema: unknown keys and names, keys without effect, wrong values."""
+"""Checking data against the schema: unknown keys and names, keys without effect, wrong values."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ _SPARE_SECTIONS: dict[str, Any] = {
 class Checked:
     """The outcome of ``check``.
 
-    ``usable`` is ``config`` or, where that is None, the config with spare sections in the place of
-    those that have an error, which are ``unsure``.
+    ``usable`` is ``config`` or, if that is None, the config with spare sections instead of those
+    that have an error, which are ``unsure``.
     """
 
     config: Config | None
@@ -50,7 +50,7 @@ class Checked:
     unsure: frozenset[str] = frozenset()
 
     def is_sure(self, fault: Fault) -> bool:
-        """Tell whether a finding about ``usable`` rests on sections that are right."""
+        """Return whether a finding about ``usable`` depends only on sections that are right."""
         return not any(_section_of(key) in self.unsure for key in (fault.key, *fault.related))
 
 
@@ -106,7 +106,7 @@ def _not_a_config(data: object) -> str:
 
 
 def _key_of(details: ErrorDetails, data: Any) -> str:
-    """Return the key of a finding in the data, where a text may stand for a list of one."""
+    """Return the key of a finding in the data, in which a text may replace a list of one."""
     parts: list[str | int] = []
     for part in details["loc"]:
         if isinstance(part, int):
@@ -120,10 +120,10 @@ def _key_of(details: ErrorDetails, data: Any) -> str:
 
 
 class Pruner:
-    """Walks data beside the schema and takes out what the schema doesn't know.
+    """Walks through data and schema together and removes keys that the schema doesn't know.
 
-    ``explained`` are keys of which nothing more is to be said: their value is of no known kind, or
-    an unknown key beside them was meant for them. ``unsure`` are the sections of unknown keys.
+    ``explained`` are keys without further findings: their value is of no known kind, or an unknown
+    key next to them was meant for them. ``unsure`` are the sections of unknown keys.
     """
 
     def __init__(self) -> None:

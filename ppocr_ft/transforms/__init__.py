@@ -1,4 +1,4 @@
-"""Operators from sample to sample. No paddle."""
+"""The operators, from sample to sample. They need no Paddle."""
 
 from ppocr_ft.transforms import (  # noqa: F401  each registers its operators
     copy_paste,

@@ -21,10 +21,10 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class BorderTargets:
-    """What the threshold head learns from.
+    """The targets of the threshold head.
 
     threshold_map: (h, w) float32, thresh_min far from every edge, thresh_max on one.
-    threshold_mask: (h, w) float32, 1 where the loss looks.
+    threshold_mask: (h, w) float32, 1 at the pixels that count in the loss.
     unusable: (n,), texts that were to be learnt but can't be drawn.
     """
 

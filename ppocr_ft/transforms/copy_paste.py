@@ -24,7 +24,7 @@ PLACE_TRIES = 50
 
 @dataclass(frozen=True)
 class Pasted:
-    """One text to paste: which of the donor's, and the matrix that brings it to its place."""
+    """One text to paste: its index in the donor, and the matrix that moves it to its place."""
 
     text: int
     matrix: Matrix
@@ -70,7 +70,7 @@ class CopyPaste(GeometricOperator[tuple[Pasted, ...]]):
     def _place(
         self, rng: np.random.Generator, box: Quad, taken: Quad, sample: Sample
     ) -> tuple[int, int] | None:
-        """How far the text, which lies in ``box`` (4,), moves; None: there is no room."""
+        """Return how far the text with the box ``box`` (4,) moves; None: there is no room."""
         w, h = sample.size_px
         right, bottom = w - int(np.ceil(box[2])), h - int(np.ceil(box[3]))
         if right < 0 or bottom < 0:
@@ -119,7 +119,7 @@ def _turned(quad: Quad, degrees: float) -> tuple[Matrix, Quad]:
 
 
 def _with(texts: Texts, donor: Texts, chosen: list[int], outlines: list[Quad]) -> Texts:
-    """Return ``texts``, and after them the chosen ones of ``donor`` where they now lie."""
+    """Return ``texts``, followed by the chosen ones of ``donor`` at their new places."""
     polygons = [texts.polygons[i] for i in range(len(texts))] + [
         outline.astype(np.float32) for outline in outlines
     ]

@@ -92,7 +92,7 @@ class _Free:
     bands: list[Pixels]
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Return two of them, the lower one first."""
+        """Draw two of them, the lower one first."""
         if len(self.bands) > 1:
             chosen = [self.bands[i] for i in rng.integers(len(self.bands), size=2)]
             ends = [int(band[rng.integers(len(band))]) for band in chosen]
@@ -102,7 +102,7 @@ class _Free:
 
 
 def _free(spans: Boxes, side_px: int) -> _Free:
-    """Return what spans (n, 2), from and to, leave free of 0 .. side_px - 1."""
+    """Return the parts of 0 .. side_px - 1 outside the spans (n, 2), from and to."""
     taken = np.zeros(side_px + 1, np.int64)
     first, end = np.clip(np.round(spans), 0, side_px).astype(np.int64).T
     np.add.at(taken, first, 1)
@@ -176,7 +176,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
     def _corner(
         self, rng: np.random.Generator, sample: Sample, scale: Floats, room: Floats
     ) -> Floats:
-        """Return (2,) within 0 and ``room``; the window holds a text's middle, or lies anywhere."""
+        """Return (2,) within 0 and ``room``; the window holds a text's middle, or is anywhere."""
         boxes = sample.boxes()[~sample.texts.ignored]
         lowest, highest = np.zeros(2), room
         if len(boxes) and rng.random() < self.text_p:
@@ -197,10 +197,10 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         return moved.ignoring(self._barely_visible(moved))
 
     def _barely_visible(self, sample: Sample) -> NDArray[np.bool_]:
-        """Flag (n,) the texts that the window's edge cuts too much of."""
+        """Flag (n,) the texts of which the window's edge cuts off too much."""
         boxes = sample.boxes()
         frame = Window(0, 0, *sample.filled_px)
         visible = np.clip(boxes, 0, (frame.width, frame.height) * 2)
-        sides, seen = boxes[:, 2:] - boxes[:, :2], visible[:, 2:] - visible[:, :2]
+        sides, visible_sides = boxes[:, 2:] - boxes[:, :2], visible[:, 2:] - visible[:, :2]
         least = self.min_visible_ratio * sides.min(axis=1, initial=np.inf)
-        return np.asarray(seen.min(axis=1, initial=np.inf) < least)
+        return np.asarray(visible_sides.min(axis=1, initial=np.inf) < least)

@@ -1,4 +1,4 @@
-"""Operators of random geometry: what they have in common, and IaaAugment with its steps."""
+"""Operators of random geometry: their common part, and IaaAugment with its steps."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Augmenter(ABC):
 
     @abstractmethod
     def matrix(self, drawn: Any, size: Size) -> tuple[Matrix, Size]:
-        """Return what a drawn value does to a canvas of ``size`` (width, height)."""
+        """Return the effect of a drawn value on a canvas of ``size`` (width, height)."""
 
 
 @augmenter
@@ -200,7 +200,7 @@ class IaaAugment(GeometricOperator[tuple[Any, ...]]):
         self.steps = tuple(step.build() for step in augmenter_args)
 
     def draw(self, rng: np.random.Generator, sample: Sample) -> tuple[Any, ...]:
-        """Return one value per step; None where a step is left out this time."""
+        """Return one value per step; None if a step is left out this time."""
         return tuple(step.draw(rng) for step in self.steps)
 
     def apply(self, drawn: tuple[Any, ...], sample: Sample) -> Sample:

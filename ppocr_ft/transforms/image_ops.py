@@ -68,7 +68,7 @@ class DecodeImage:
 
 
 def decode(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
-    """Return (h, w, 3) BGR, or raise a DataError that says what the file seems to be."""
+    """Return (h, w, 3) BGR, or raise a DataError that says what kind of file it seems to be."""
     reason = ""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
@@ -148,7 +148,7 @@ class NormalizeImage:
         return data
 
     def _look_up(self, planes: Image) -> NDArray[np.float32]:
-        """Normalise (3, h, w) uint8, whatever its strides."""
+        """Normalise (3, h, w) uint8 with any strides."""
         result = np.empty(planes.shape, np.float32)
         interleaved = planes.transpose(1, 2, 0)
         split = cv2.split(interleaved) if interleaved.flags.c_contiguous else planes

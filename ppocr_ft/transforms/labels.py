@@ -24,7 +24,7 @@ FaultKind = Literal["item", "key", "transcription", "points", "count", "coordina
 
 @dataclass(frozen=True)
 class TextFault:
-    """Why text ``number`` (1, 2, ...) of a label can't be used, and of what ``kind`` that is."""
+    """The reason why text ``number`` (1, 2, ...) of a label can't be used, and its ``kind``."""
 
     number: int
     kind: FaultKind
@@ -43,7 +43,7 @@ class Texts:
         return len(self.transcriptions)
 
     def select(self, chosen: NDArray[np.bool_]) -> Texts:
-        """Return the texts where ``chosen`` (n,) is true."""
+        """Return the texts flagged in ``chosen`` (n,)."""
         kept = tuple(compress(self.transcriptions, chosen))
         return Texts(self.polygons.select(chosen), kept, self.ignored[chosen])
 
@@ -62,7 +62,7 @@ class Texts:
 def parse_texts(label: str) -> Texts:
     """Read the JSON list ``[{"transcription": ..., "points": [[x, y], ...]}, ...]``.
 
-    Other keys pass.
+    Other keys are ignored.
 
     Raises:
         DataError: naming every text that can't be used (the first few, and how many more).
@@ -85,7 +85,7 @@ def read_texts(items: list[Any]) -> Texts:
 
 
 def _polygons(lists: list[Any]) -> TextPolygons:
-    """Make them of each text's points, all at once; ValueError (or numpy's) where one is bad."""
+    """Return polygons of each text's points, all at once; ValueError (or numpy's) if one is bad."""
     starts = np.zeros(len(lists) + 1, np.int64)
     np.cumsum([len(points) for points in lists], out=starts[1:])
     coords = _numbers([point for points in lists for point in points] or np.empty((0, 2)))
@@ -112,7 +112,7 @@ def _are_near(coords: NDArray[np.float32]) -> bool:
 
 
 def parse_items(label: str) -> list[Any]:
-    """Return the JSON list of a label, whatever its elements are.
+    """Return the JSON list of a label, with elements of any kind.
 
     Raises:
         DataError: there is no such list.
@@ -146,7 +146,7 @@ def _what_is_wrong(items: list[Any]) -> str:
 
 
 def text_faults(items: list[Any]) -> list[TextFault]:
-    """Return everything for which ``read_texts`` refuses the items; empty where it reads them."""
+    """Return all reasons for which ``read_texts`` refuses the items; empty if it reads them."""
     return [
         TextFault(number, kind, message)
         for number, item in enumerate(items, start=1)

@@ -1,7 +1,7 @@
-"""Operators on colours: a random choice, and what follows from it.
+"""Operators on colours: a random choice, and the change that it causes.
 
 OpenCV and numpy suffice for them. albumentations would bring its own OpenCV build (headless),
-SciPy and Pydantic for what are single calls here, and has had no release since May 2025.
+SciPy and Pydantic for single calls, and has had no release since May 2025.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Image = NDArray[np.uint8]
 
 
 class PixelOperator(ABC, Generic[Drawn]):
-    """Changes colours and moves nothing. Belongs after the crop, where pixels are fewest."""
+    """Changes colours and moves nothing. Place it after the crop, where there are fewest pixels."""
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> Drawn | None:
@@ -53,7 +53,7 @@ _CHROMA_FROM_RGB = np.array(
 
 @dataclass(frozen=True)
 class Jitter:
-    """Factors, 1 for no change, and ``hue`` as a share of the colour circle."""
+    """The factors, 1 for no change, and ``hue`` as a share of the colour circle."""
 
     brightness: float
     contrast: float
@@ -147,7 +147,7 @@ class Blur(PixelOperator[float]):
 
 @dataclass(frozen=True)
 class Grain:
-    """Its standard deviation in grey levels, and the seed of its values."""
+    """The standard deviation of the noise in grey levels, and the seed of its values."""
 
     std: float
     seed: int

@@ -1,4 +1,4 @@
-"""Operators one after the other; neighbouring geometric ones share one look at the pixels."""
+"""Operators one after the other; neighbouring geometric ones sample the pixels once."""
 
 from __future__ import annotations
 

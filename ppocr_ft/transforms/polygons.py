@@ -86,7 +86,7 @@ class TextPolygons:
         return areas, lengths
 
     def select(self, chosen: NDArray[np.bool_]) -> TextPolygons:
-        """Return the polygons where ``chosen`` (n,) is true."""
+        """Return the polygons flagged in ``chosen`` (n,)."""
         if chosen.all():
             return self
         starts = np.zeros(int(chosen.sum()) + 1, dtype=np.int64)
@@ -120,10 +120,10 @@ def _points(polygon: Any, i: int) -> Array:
 
 
 def ignore_flags(ignore_tags: Sequence[Any] | Array, texts: int) -> NDArray[np.bool_]:
-    """Return ``ignore_tags`` as a fresh (n,) array.
+    """Return ``ignore_tags`` as a new (n,) array.
 
     Raises:
-        DataError: not one flag a text.
+        DataError: not one flag per text.
     """
     if len(ignore_tags) != texts:
         raise DataError(f"{texts} polygons but {len(ignore_tags)} ignore_tags; give one a text")
@@ -138,9 +138,9 @@ def ignore_flags_like(flags: NDArray[np.bool_], ignore_tags: Sequence[Any] | Arr
 
 
 def compile_kernels() -> None:
-    """Compile them in this process, or load what numba kept on disk from an earlier time.
+    """Compile them in this process, or load what numba kept on disk earlier.
 
-    Importing numba takes most of a second, so that this is not done at import.
+    Importing numba takes most of a second, so this is not done at import.
     """
     from ppocr_ft.transforms import kernels  # noqa: F401
 

@@ -31,7 +31,7 @@ class OperatorSection(ConstructorSection):
         return type(self).__name__
 
     def is_a(self, *kinds: type) -> bool:
-        """Tell whether the operator is of one of these classes."""
+        """Return whether the operator is of one of these classes."""
         return issubclass(self.OPERATOR, kinds)
 
     def arguments(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def register(kind: Kind) -> Kind:
 
     Its keys are its constructor's parameters (see ``constructor_keys``), by which calls of
     the constructor are checked too. A method ``check_keys(section)`` may refuse values that
-    don't go together.
+    don't fit together.
 
     Raises:
         ValueError: another operator has that name already.

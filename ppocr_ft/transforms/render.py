@@ -1,4 +1,4 @@
-"""The one moment at which a sample's pixels are made."""
+"""The sampling of a sample's pixels, once for all geometric operators."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def render(sample: Sample) -> Image:
 
 
 def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
-    """Return ``image`` seen through ``matrix``; black where there is none of it.
+    """Warp ``image`` by ``matrix``; black outside the image.
 
-    Where nothing is turned, the page's last pixels go on over its edge, as cv2.resize has it.
+    Without a turn the page's last pixels are repeated over its edge, as in cv2.resize.
     """
     if np.array_equal(matrix, np.eye(3)) and size_px == (image.shape[1], image.shape[0]):
         return image
@@ -73,7 +73,7 @@ def _paste(layer: ImageLayer, canvas: Image) -> None:
 
 
 def _coverage(outline: NDArray[np.float64], size_px: Size) -> NDArray[np.float32]:
-    """Return (h, w, 1): how much of each pixel lies inside the outline, 0 to 1."""
+    """Return (h, w, 1): the share of each pixel inside the outline, 0 to 1."""
     mask = np.zeros((size_px[1], size_px[0]), np.uint8)
     points = np.round((outline - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
     cv2.fillConvexPoly(mask, points, 255, cv2.LINE_AA, _SUBPIXEL_BITS)

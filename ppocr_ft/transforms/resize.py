@@ -109,7 +109,7 @@ class DetResizeForTest:
             raise ValueError("keep_ratio is given without image_shape")
 
     def target_size(self, size: Size) -> Size:
-        """Return what an image of ``size`` is resized to."""
+        """Return the size to which an image of ``size`` is resized."""
         if self._target is not None:
             return self._target(size)
         return limited_size(size, self.limit_side_len, self.limit_type)

@@ -21,7 +21,7 @@ Boxes = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Window:
-    """Its upper left corner and its size, px."""
+    """A window's upper left corner and its size, px."""
 
     left: float
     top: float
@@ -57,7 +57,7 @@ Size = tuple[int, int]
 class ImageLayer:
     """An image (h, w, 3) uint8 and the 3x3 matrix from its px to the canvas's.
 
-    ``outline`` (k, 2), in canvas px, is the part that is seen; None: all.
+    ``outline`` (k, 2), in canvas px, is the visible part; None: all.
     """
 
     image: NDArray[np.uint8]
@@ -71,10 +71,10 @@ class ImageLayer:
 
 @dataclass(frozen=True)
 class Sample:
-    """A canvas: what lies on it, and where its texts are.
+    """A canvas: the layers on it, and the places of its texts.
 
-    ``layers``: the page first, then what was pasted onto it. ``filled_px``: the canvas's part
-    from the upper left that shows them; the rest is black. ``donor``: an image to paste from.
+    ``layers``: the page first, then pasted images. ``filled_px``: the canvas's part from the upper
+    left that shows them; the rest is black. ``donor``: an image to paste from.
     """
 
     layers: tuple[ImageLayer, ...]
@@ -108,11 +108,11 @@ class Sample:
         return replace(self, layers=layers, size_px=size_px, filled_px=size_px, texts=texts)
 
     def select(self, chosen: NDArray[np.bool_]) -> Sample:
-        """Keep only the texts where ``chosen`` (n,) is true."""
+        """Keep only the texts flagged in ``chosen`` (n,)."""
         return replace(self, texts=self.texts.select(chosen))
 
     def ignoring(self, flags: NDArray[np.bool_]) -> Sample:
-        """Ignore the texts where ``flags`` (n,) is true too."""
+        """Ignore the texts flagged in ``flags`` (n,) too."""
         return replace(self, texts=replace(self.texts, ignored=self.texts.ignored | flags))
 
     def within(self, filled_px: Size) -> Sample:

@@ -1,4 +1,4 @@
-"""The shrink map: text kernels, where the loss looks at them, and the operator that draws them."""
+"""The shrink map: text kernels, the pixels that count in the loss, and the operator for both."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ PARTS_OF_A_PIXEL = 16
 
 @dataclass(frozen=True)
 class ShrinkTargets:
-    """What the shrink head learns from.
+    """The targets of the shrink head.
 
     shrink_map, shrink_mask: (h, w) float32, 0 or 1.
-    polygons: the texts clipped to the image and turned one way round.
+    polygons: the texts clipped to the image, all with the same orientation.
     ignored: (n,), every text that is masked out of the loss.
     unusable: (n,), those among them that were to be learnt but can't be drawn.
     """

@@ -31,9 +31,9 @@ WholeEpochs = Annotated[PositiveInt, BeforeValidator(_whole)]
 
 @dataclass(frozen=True)
 class ShrinkSchedule:
-    """``ratio(e) = start + (end - start) * min(e / total_epoch, 1)``.
+    """The schedule ``ratio(e) = start + (end - start) * min(e / total_epoch, 1)``.
 
-    A schedule is constant where ``start == end``; ``total_epoch`` is then without effect.
+    A schedule is constant if ``start == end``; ``total_epoch`` then has no effect.
     PaddleOCR computes ``shrink_ratio + 0.2 * epoch / total_epoch`` without the bound.
     """
 
@@ -85,13 +85,13 @@ class ShrinkSchedule:
         return self.start == self.end
 
     def ratio(self, epoch: float) -> float:
-        """Return the ratio in the true epoch 1, 2, ...; 0 stands for "before training"."""
+        """Return the ratio in the true epoch 1, 2, ...; 0 means "before training"."""
         if epoch < 0:
             raise ValueError(f"an epoch is 0 or above, not {epoch}")
         return self.start + (self.end - self.start) * min(epoch / self.total_epoch, 1.0)
 
     def equals(self, other: ShrinkSchedule) -> bool:
-        """Tell whether both give the same ratios, but for the last digits of a float."""
+        """Return whether both give the same ratios, except for the last digits of a float."""
         ours, theirs = (
             (schedule.start, schedule.end, 0.0 if schedule.is_constant else schedule.total_epoch)
             for schedule in (self, other)
@@ -107,7 +107,7 @@ class ShrinkSchedule:
 def ramp_end(
     shrink_ratio: float, shrink_ratio_end: float | None, total_epoch: float | None
 ) -> float:
-    """Return the ratio that a ramp ends at, which is the start's where there is no ramp."""
+    """Return the ratio at the end of a ramp; the start's if there is no ramp."""
     if shrink_ratio_end is not None:
         return shrink_ratio_end
     return shrink_ratio + (PADDLEOCR_RISE if total_epoch is not None else 0.0)
@@ -130,13 +130,13 @@ TRUE_EPOCH = "true_epoch"
 
 
 class SharedEpoch:
-    """The training's true epoch: 1, 2, ...; 0 until somebody sets it.
+    """The training's true epoch: 1, 2, ...; 0 until it is set.
 
-    Whoever drives the training calls ``set`` once per epoch, before the loader is iterated.
-    Worker processes see the new value at once, persistent ones too: the number lies in memory
-    that forked workers share and that spawned ones are handed when they start. Copying a clock
-    (``copy.deepcopy`` of a data set, say) gives the same clock; pickling it for anything but
-    the start of a worker is a RuntimeError.
+    The code that drives the training calls ``set`` once per epoch, before the loader is iterated.
+    Worker processes see the new value at once, persistent ones too: the number is in memory that
+    forked workers share and that spawned ones get when they start. Copying a clock
+    (``copy.deepcopy`` of a data set, for example) gives the same clock; pickling it for anything
+    but the start of a worker is a RuntimeError.
     """
 
     def __init__(self) -> None:
@@ -151,7 +151,7 @@ class SharedEpoch:
         return self.epoch != _NOT_SET
 
     def set(self, epoch: int) -> None:
-        """Say that epoch ``epoch`` (1 or above) begins.
+        """Begin epoch ``epoch`` (1 or above).
 
         Raises:
             ValueError: ``epoch`` is below 1.
@@ -168,7 +168,7 @@ class SharedEpoch:
         return self.epoch
 
     def reset(self) -> None:
-        """Back to "not set"."""
+        """Set it back to "not set"."""
         self._value.value = _NOT_SET
 
     def __reduce__(self) -> tuple[object, ...]:
