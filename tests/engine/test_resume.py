@@ -1,4 +1,7 @@
-"""Killed as by ``kill -9`` and resumed, a run is the one that was not killed, bit for bit."""
+"""Killed as by ``kill -9`` and resumed, a run is the one that was not killed, bit for bit.
+
+All runs here are processes of one thread, whatever OMP_NUM_THREADS says: sums stay the same.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_ft.commands.train.cli import main
 from tests.support.processes import KILLED_RUN, python
 from tests.support.same_run import assert_same_run
 from tests.support.small_run import STEPS, small_config
@@ -20,7 +22,6 @@ Kill = tuple[str, int]
 """Event of killed_run.py and its count since the process began."""
 AVERAGED = ("Global.use_ema=true", "Global.ema_decay=0.4")
 ACCUMULATED = ("Optimizer.gradient_accumulation_steps=2", "Global.eval_batch_step=[0,3]")
-TWO_EPOCHS = ("Global.epoch_num=2",)
 
 
 def random_kills(seed: int) -> list[Kill]:
@@ -63,7 +64,7 @@ def test_train(
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
     options = ["-o", *overrides] if overrides else []
-    assert main(["-c", str(small_config(tmp_path / "whole")), *options]) == 0
+    killed_again_and_again([], "train", "-c", str(small_config(tmp_path / "whole")), *options)
     config = str(small_config(tmp_path / "killed"))
     out = killed_again_and_again(kills, "train", "-c", config, *options)
     if last_step is not None:
@@ -78,7 +79,7 @@ def test_train(
 def test_an_arm_of_compare(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     whole = str(small_config(tmp_path / "whole"))
-    assert main(["-c", whole, "-o", *TWO_EPOCHS]) == 0
+    killed_again_and_again([], "train", "-c", whole, "-o", "Global.epoch_num=2")
     out = tmp_path / "out"
     arguments = ("-c", str(small_config(tmp_path)), "--arm", "as it is:", "--epochs", "2")
     arguments += ("-o", f"Global.save_model_dir={out}")
