@@ -45,7 +45,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "transforms/photometric.py": ("tests/transforms/test_pixels.py",),
     "transforms/image_ops.py": ("tests/transforms/test_eval.py", "tests/transforms/test_pixels.py"),
     "transforms/resize.py": ("tests/transforms/test_eval.py",),
-    "transforms/shrink_schedule.py": ("tests/transforms/test_schedule.py",),
+    "transforms/shrink_schedule.py": (
+        "tests/transforms/test_schedule.py",
+        "tests/transforms/test_clock.py",
+    ),
     "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
     "transforms/matrices.py": (
         "tests/transforms/test_geometry.py",

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from ppocr_ft import iou_ceiling, unclip_ratio_for
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.geometry import areas, offset, perimeters, shrink_distance
+from ppocr_ft.geometry import (
+    areas,
+    clockwise,
+    offset,
+    perimeters,
+    rectangle_sides,
+    shrink_distance,
+    signed_areas,
+    uncrossed,
+)
 from tests.support.samples import shared_data
 
 
@@ -29,6 +38,47 @@ def test_areas_and_perimeters_of_mixed_polygons() -> None:
 def test_shrink_distance_by_hand() -> None:
     """A 100 x 20 box at 0.4: 2000 * 0.84 / 240 = 7."""
     assert shrink_distance(np.array([2000.0]), np.array([240.0]), 0.4) == pytest.approx([7.0])
+
+
+def test_signed_areas_are_above_0_clockwise_on_the_screen() -> None:
+    square = np.array([[0, 0], [4, 0], [4, 3], [0, 3]], np.float32)
+    far = square[::-1] + np.array([1e6, 7])
+    triangle = np.array([[5, 5], [9, 5], [9, 8]], np.float32)
+    coords = np.concatenate([square, far, triangle])
+    assert signed_areas(coords, np.array([0, 4, 8, 11])).tolist() == [12, -12, 6]
+    assert signed_areas(coords[:0], np.array([0])).tolist() == []
+
+
+def test_clockwise_keeps_the_first_point() -> None:
+    square = np.array([[0, 0], [4, 0], [4, 3], [0, 3]], np.float64)
+    assert clockwise(square) is square
+    turned = clockwise(square[[0, 3, 2, 1]])
+    assert turned.tolist() == square.tolist()
+
+
+def test_rectangle_sides() -> None:
+    shorter, longer = rectangle_sides(np.array([12.0, 25.0, 8.0]), np.array([14.0, 20.0, 8.0]))
+    assert shorter.tolist() == [3, 5, 2]  # the last is no rectangle's: a square of its perimeter
+    assert longer.tolist() == [4, 5, 2]
+
+
+@pytest.mark.parametrize(
+    ("order", "wanted"),
+    [
+        pytest.param([0, 1, 3, 2], [0, 1, 2, 3], id="the lower edge from left to right"),
+        pytest.param([2, 0, 3, 1], [2, 3, 0, 1], id="any order, from its first point"),
+        pytest.param([1, 3, 2, 0], [1, 2, 3, 0], id="begun at the second corner"),
+    ],
+)
+def test_crossed_polygons_are_put_in_order(order: list[int], wanted: list[int]) -> None:
+    quad = np.array([[0, 0], [10, 1], [9, 6], [1, 5]], np.float64)
+    mended = uncrossed(quad[order])
+    assert mended is not None
+    assert mended.tolist() == quad[wanted].tolist()
+
+
+def test_points_on_one_line_are_in_no_order() -> None:
+    assert uncrossed(np.array([[0, 0], [2, 0], [1, 0], [3, 0]], np.float64)) is None
 
 
 def test_offset_moves_every_edge() -> None:

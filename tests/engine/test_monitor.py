@@ -201,6 +201,12 @@ def test_a_verdict_comes_back_only_after_it_has_gone() -> None:
     assert [each.verdict.name for each in found] == ["loader-bound"] * 2
 
 
+@pytest.mark.parametrize(("between", "times"), [(0, 1), (1, 1), (2, 2), (3, 2)])
+def test_an_evaluations_verdict_has_gone_after_two_without_it(between: int, times: int) -> None:
+    rows = [train(1), *evals(0.9, 0.5, *[0.9] * between, 0.5)]
+    assert names(rows) == ["targets-wrong"] * times
+
+
 @pytest.mark.parametrize("cut", range(0, 24, 3))
 def test_rows_read_again_lead_to_the_same(cut: int) -> None:
     """Settled row by row, or what was written before a kill at once and the rest as it comes."""

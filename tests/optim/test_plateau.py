@@ -88,6 +88,11 @@ def test_never_below_the_lowest() -> None:
     ]
 
 
+def test_there_is_no_lowest_unless_one_is_named() -> None:
+    schedule = ReduceOnPlateau(lambda: [(n, 0.5) for n in range(1, 12)], 1, 0.5, 0)
+    assert schedule(11) == 0.5**10
+
+
 def test_what_comes_later_changes_no_earlier_rate() -> None:
     """So a resumed run, and a log that is written afterwards, ask for the same."""
     history: list[Evaluated] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.commands.convert.formats import icdar
+from ppocr_ft.commands.convert.formats.icdar import parse_line
 from ppocr_ft.commands.convert.formats.reading import Entry
 from ppocr_ft.commands.convert.formats.texts import LabelText
 from tests.support.convert_samples import (
@@ -208,3 +209,13 @@ def test_two_images_with_one_label_file() -> None:
     assert list(writer.faults(entry("x", name="a.jpg"))) == []
     [fault] = writer.faults(entry("x", name="a.png"))
     assert fault.rule == "same-label-file"
+
+
+@pytest.mark.parametrize(
+    ("line", "quad"),
+    [("1,2,9,2,9,8,1,8,Latin,STOP", True), ('1, 2, 9, 8, "Latin,STOP"', False)],
+    ids=["2015", "2013"],
+)
+def test_only_lines_of_2015_may_have_a_script_before_the_text(line: str, quad: bool) -> None:
+    points, said, is_quad = parse_line(line)
+    assert (len(points), said, is_quad) == (4, "Latin,STOP", quad)
