@@ -1,4 +1,4 @@
-"""README.md and README.zh-CN.md say the same, and every link in them leads somewhere."""
+"""The two READMEs say the same, and every link in them and in the documents leads somewhere."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 READMES = [pytest.param(path, id=path.name) for path in (ENGLISH, CHINESE)]
+DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+PAGES = [*READMES, *(pytest.param(path, id=path.name) for path in DOCS)]
 SWITCHES = {ENGLISH.name, CHINESE.name}  # the links from one language to the other
 
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -73,13 +75,13 @@ def anchors(text: str) -> set[str]:
     return found
 
 
-def fault_of(target: str, page: Path) -> str | None:
+def fault_of(target: str, page: Path, root: Path = ROOT) -> str | None:
     """Why a relative link of `page` leads nowhere; None for a good one or an external address."""
     if re.match(r"[a-z]+:", target):
         return None
     path, _, anchor = target.partition("#")
     file = (page.parent / path).resolve() if path else page
-    if not file.is_relative_to(page.parent) or not file.exists():
+    if not file.is_relative_to(root) or not file.exists():
         return f"{target}: no such file in the repository"
     if anchor and anchor not in anchors(read(file)):
         return f"{target}: {file.name} has no such heading"
@@ -117,9 +119,15 @@ def test_each_language_links_to_the_other(page: Path) -> None:
     assert set(links(read(page))) & SWITCHES == SWITCHES - {page.name}
 
 
-@pytest.mark.parametrize("page", READMES)
+@pytest.mark.parametrize("page", PAGES)
 def test_every_link_leads_somewhere(page: Path) -> None:
     assert [fault for target in links(read(page)) if (fault := fault_of(target, page))] == []
+
+
+def test_the_index_names_every_page() -> None:
+    index = ROOT / "docs" / "index.md"
+    pages = {path.name for path in DOCS if path.parent == index.parent} - {index.name}
+    assert pages - {target.partition("#")[0] for target in links(read(index))} == set()
 
 
 PAGE = """# A title, with `code`: 1.2
@@ -172,5 +180,5 @@ def test_a_link_that_leads_nowhere_is_found(target: str, fault: str | None, tmp_
     (tmp_path / "outside.md").write_text(PAGE, encoding="utf-8")
     for name in ("there.md", "page.md"):
         (repository / name).write_text(PAGE, encoding="utf-8")
-    found = fault_of(target, repository / "page.md")
+    found = fault_of(target, repository / "page.md", repository)
     assert found is None if fault is None else fault in str(found)
