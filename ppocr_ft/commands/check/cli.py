@@ -38,15 +38,15 @@ def main(argv: Sequence[str]) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # libraries talk, and stdout may be JSON
         with contextlib.suppress(ImportError):
             import_paddle()
-        from ppocr_ft.commands.check.run import Wanted, check
+        from ppocr_ft.commands.check.run import CheckOptions, check
 
-        options_to_check = Wanted(
+        check_options = CheckOptions(
             images=options.images,
             weights=options.weights,
             samples=options.samples,
             fix=options.fix,
         )
-        result = check(options.config, options.override, options_to_check)
+        result = check(options.config, options.override, check_options)
     print(json.dumps(result.as_dict(), ensure_ascii=False) if options.json else text_of(result))
     return WRONG_INPUT if result.has_errors else 0
 
@@ -78,7 +78,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def text_of(result: Check) -> str:
-    """For people: findings by rule, then tables, then counts."""
+    """Return the result for people: findings by rule, then tables, then counts."""
     from ppocr_ft.commands.check.geometry_table import geometry_lines
 
     parts = [grouped(result.findings)]
@@ -95,7 +95,7 @@ def text_of(result: Check) -> str:
 
 
 def _ratios(result: Check) -> list[str]:
-    """Which version shrinks by how much; nothing where a finding says it already."""
+    """Return the shrink ratio by PaddleOCR version; nothing if a finding says it already."""
     if result.ratios is None or any(finding.rule == "total-epoch" for finding in result.findings):
         return []
     ours = result.ratios.ours

@@ -14,7 +14,7 @@ SHOWN = 5
 
 
 def grouped(findings: Sequence[Finding], at_most: int = SHOWN) -> list[str]:
-    """Lines: a headline a rule, its findings with file and line, and what to do."""
+    """Return lines: a headline per rule, its findings with file and line, and what to do."""
     lines: list[str] = []
     for rule, group in groupby(_sorted(findings), key=lambda each: (each.severity, each.rule)):
         lines += _rule_lines(*rule, list(group), at_most)
@@ -22,13 +22,13 @@ def grouped(findings: Sequence[Finding], at_most: int = SHOWN) -> list[str]:
 
 
 def counted(findings: Sequence[Finding]) -> str:
-    """``2 errors, 1 warning``."""
+    """Return ``2 errors, 1 warning``."""
     errors = sum(finding.severity == "error" for finding in findings)
     return f"{_number(errors, 'error')}, {_number(len(findings) - errors, 'warning')}"
 
 
 def _sorted(findings: Sequence[Finding]) -> list[Finding]:
-    """By severity and rule; within a rule as they come."""
+    """Sort by severity and rule; within a rule keep the order."""
     return sorted(findings, key=lambda each: (each.severity, each.rule))
 
 

@@ -87,7 +87,7 @@ class LabelGeometry:
     on_pixels: OnPixels | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data; shares and IoUs 0 to 1."""
+        """Return plain data; shares and IoUs 0 to 1."""
         return {
             "texts": self.texts,
             "image_sizes_known": self.sizes_known,
@@ -125,7 +125,7 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
 
 
 def geometry_png(of: LabelGeometry) -> bytes:
-    """Histograms of heights and aspects, with min_text_size and the ceilings."""
+    """Draw histograms of heights and aspects, with min_text_size and the ceilings."""
     figure = new_figure(*SIZE_INCHES)
     heights, aspects = figure.subplots(2, 1)
     sizes = {"at evaluation's resize": of.evaluation}
@@ -147,7 +147,7 @@ def geometry_png(of: LabelGeometry) -> bytes:
 
 
 def _bars(axes: Axes, distributions: Mapping[str, Floats], edges: tuple[float, ...]) -> None:
-    """Percent of the values in each class, whose edges are evenly spaced on the axis."""
+    """Draw the percentage of the values in each class; edges are evenly spaced on the axis."""
     width = 0.9 / len(distributions)
     places = np.arange(len(edges) - 1) + 0.05
     for i, ((name, values), color) in enumerate(

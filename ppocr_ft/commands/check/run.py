@@ -16,7 +16,7 @@ import numpy as np
 
 from ppocr_ft.commands.check.config.advice import advise, advise_on_length
 from ppocr_ft.commands.check.config.diagnosis import (
-    Diagnosis,
+    ConfigDiagnosis,
     LabelFiles,
     advice_on,
     diagnose,
@@ -69,7 +69,7 @@ def check_labels(
 
 
 def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
-    """How many label lines an epoch draws, good or bad; 0 where a file can't be read."""
+    """Return how many label lines an epoch draws, good or bad; 0 if a file can't be read."""
     ratios = config.Train.dataset.ratio_list or (1.0,) * len(sources)
     try:
         counts = [_lines(source.label_file) for source in sources]
@@ -79,12 +79,12 @@ def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
 
 
 def pages_of(report: DataReport) -> list[Page]:
-    """Each usable line's image with the texts that are to be learnt, of both splits."""
+    """Return each usable line's image with the texts that are to be learnt, of both splits."""
     return [page for part in (*report.train, *report.evaluation) for page in _pages(part, report)]
 
 
 def _pages(measured: Outlines, report: DataReport) -> Iterator[Page]:
-    """Images that were looked at and can't be decoded are left out."""
+    """Yield pages, without images that were opened and can't be decoded."""
     scan = measured.scan
     usable = np.array([line.usable for line in scan.lines], bool)
     chosen = np.flatnonzero(usable[scan.owners] & ~measured.empty & ~scan.ignored)
@@ -117,7 +117,7 @@ PICTURE_BYTES = 2**24
 
 
 @dataclass(frozen=True)
-class Wanted:
+class CheckOptions:
     """What to look at. ``samples``: how many; 0: no pictures of them."""
 
     images: bool = True
@@ -165,17 +165,17 @@ class Check:
 def check(
     path: str | Path,
     overrides: Sequence[str] = (),
-    wanted: Wanted | None = None,
+    options: CheckOptions | None = None,
 ) -> Check:
     """Find out all that can be known of a config file without training.
 
     Never raises for what the user gave: that is in ``findings``. ``geometry.png`` and
     ``samples.png`` go to Global.save_model_dir.
     """
-    wanted = wanted or Wanted()
+    options = options or CheckOptions()
     diagnosis = diagnose(path, overrides)
     result = Check(list(diagnosis.findings), diagnosis.ratios)
-    _look_at_labels(result, diagnosis, wanted)
+    _look_at_labels(result, diagnosis, options)
     if result.geometry is None and result.ratios and not diagnosis.leaves_out("PostProcess"):
         faults = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, result.ratios.ours.last)
         result.findings += diagnosis.located(faults)
@@ -184,10 +184,10 @@ def check(
     elif find_spec("paddle") is None:
         result.notes.append("weights and pictures need paddle, which isn't installed")
     else:
-        if wanted.weights:
+        if options.weights:
             _look_at_weights(result, diagnosis.config)
-        if wanted.samples and wanted.images and _has_samples(result.data):
-            _draw_samples(result, diagnosis.config, wanted.samples)
+        if options.samples and options.images and _has_samples(result.data):
+            _draw_samples(result, diagnosis.config, options.samples)
     return result
 
 
@@ -232,16 +232,16 @@ def _last_ratio(config: Config) -> float:
     return versions.ours.last if versions else 0.0
 
 
-def _look_at_labels(result: Check, diagnosis: Diagnosis, wanted: Wanted) -> None:
+def _look_at_labels(result: Check, diagnosis: ConfigDiagnosis, options: CheckOptions) -> None:
     if not diagnosis.labels:
         result.notes.append("the config names no label files to look at")
         return
     with _as_finding("labels", result.findings):
-        result.data = check_labels(diagnosis.labels, images=wanted.images)
+        result.data = check_labels(diagnosis.labels, images=options.images)
         result.findings += result.data.findings
-    if result.data is not None and wanted.fix is not None:
+    if result.data is not None and options.fix is not None:
         with _as_finding("fix", result.findings):
-            result.changes = write_fixed(result.data, wanted.fix)
+            result.changes = write_fixed(result.data, options.fix)
     usable = diagnosis.usable
     if usable is None or result.data is None:
         return
@@ -251,7 +251,7 @@ def _look_at_labels(result: Check, diagnosis: Diagnosis, wanted: Wanted) -> None
     _look_at_geometry(result, diagnosis, usable)
 
 
-def _look_at_geometry(result: Check, diagnosis: Diagnosis, config: Config) -> None:
+def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config) -> None:
     if result.data is None or result.ratios is None or diagnosis.leaves_out("PostProcess"):
         result.notes.append("labels' geometry needs a DB detector's config")
         return
@@ -287,7 +287,7 @@ def _draw_samples(result: Check, config: Config, count: int) -> None:
 
 
 def _has_samples(data: DataReport | None) -> bool:
-    """Whether training can use any label line, as far as is known."""
+    """Return whether training can use any label line, as far as is known."""
     parts = () if data is None else data.train
     return any(line.usable for part in parts for line in part.scan.lines)
 

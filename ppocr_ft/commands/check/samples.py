@@ -48,12 +48,12 @@ def samples_picture(config: Config, count: int) -> Picture:
 
 
 def shown_epochs(epoch_num: int) -> list[int]:
-    """First, middle and last, each once."""
+    """Return the first, middle and last epoch, each once."""
     return sorted({1, (epoch_num + 1) // 2, epoch_num})
 
 
 def denormalised(image: NDArray[np.float32], operators: Sequence[OperatorSection]) -> Picture:
-    """(3, h, w) as the network takes it, back to (h, w, 3) BGR."""
+    """Return (3, h, w), as the network takes it, as (h, w, 3) BGR."""
     pixels = image.transpose(1, 2, 0).astype(np.float64)
     for operator in operators:
         if operator.is_a(NormalizeImage):
@@ -142,7 +142,7 @@ def _column(heading: str, samples: Sequence[DrawnSample]) -> Picture:
 
 
 def _padded(row: Picture, width: int) -> Picture:
-    """White to the right, and a gap below."""
+    """Pad with white to the right, and with a gap below."""
     margins = ((0, GAP_PX), (0, width - row.shape[1]), (0, 0))
     return np.pad(row, margins, constant_values=WHITE)
 
@@ -153,7 +153,7 @@ def _row(sample: DrawnSample) -> Picture:
 
 
 def _tile(picture: Picture) -> Picture:
-    """As large as fits, never blown up beyond twice its size."""
+    """Scale to the largest size that fits, at most twice its own size."""
     scale = min(TILE_PX / max(picture.shape[:2]), 2.0)
     size = max(round(picture.shape[1] * scale), 1), max(round(picture.shape[0] * scale), 1)
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST

@@ -53,7 +53,7 @@ class Page:
 
 
 def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -> LabelGeometry:
-    """Of the pages' texts; ``shrink_ratio`` is what the run ends at.
+    """Measure the pages' texts; ``shrink_ratio`` is the one at the end of the run.
 
     Raises:
         ConfigError: there is no text, or none leaves a kernel.
@@ -120,7 +120,7 @@ def evaluated(config: Config, page: Page) -> Page:
 
 
 def training_crops(config: Config, pages: Sequence[Page]) -> list[Page]:
-    """One augmented crop a page, without its pixels; none where training doesn't crop.
+    """Return one augmented crop per page, without its pixels; none if training doesn't crop.
 
     Texts that a crop leaves out or masks are not among its polygons.
     """
@@ -141,7 +141,7 @@ def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
 
 
 def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnPixels:
-    """Each page's shrink map, read as if a network had given it."""
+    """Post-process each page's shrink map as if it were a network's."""
     rounding = _shrink_keys(config).rounding
     post_process = DBPostProcess(**config.PostProcess.arguments())
     metric = DetMetric()
@@ -180,12 +180,12 @@ def _cropped(
 
 
 def _geometric(transforms: Iterable[OperatorSection]) -> list[GeometricOperator[Any]]:
-    """Those that move texts; without a donor CopyPaste leaves the page as it is."""
+    """Return the operators that move texts; without a donor CopyPaste changes nothing."""
     return [item.build() for item in transforms if item.is_a(GeometricOperator)]
 
 
 def _extents(page: Page) -> Floats:
-    """(n,): the shorter extent of each text as MakeShrinkMap measures it, clipped to the page."""
+    """Return each text's shorter extent (n,) as MakeShrinkMap measures it, clipped to the page."""
     if not len(page.polygons):
         return np.empty(0)
     texts = TextPolygons.of([np.asarray(polygon, np.float64) for polygon in page.polygons])
@@ -226,7 +226,7 @@ TRAINING, EVALUATION = "Train.dataset.transforms", "Eval.dataset.transforms"
 
 
 def geometry_faults(of: LabelGeometry) -> list[Fault]:
-    """Warnings."""
+    """Return the warnings."""
     sizes = [
         fault for rule in (small_texts, text_scale) for fault in found_by(rule.__name__, rule(of))
     ]
@@ -250,7 +250,7 @@ def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> 
 
 @remedy("evaluate and crop larger, or lower MakeShrinkMap's min_text_size")
 def small_texts(of: LabelGeometry) -> list[Fault]:
-    """Most texts are learnt."""
+    """Warn if many texts are too small to be learnt."""
     if of.training is None or of.training.too_small < MANY_SMALL:
         return []
     message = (
@@ -262,7 +262,7 @@ def small_texts(of: LabelGeometry) -> list[Fault]:
 
 @remedy("crop with ScaledCrop, which has text as large as evaluation sees it")
 def text_scale(of: LabelGeometry) -> list[Fault]:
-    """Training and evaluation see text about as large."""
+    """Warn if training and evaluation see texts at different sizes."""
     if of.training is None or not of.sizes_known:
         return []
     train_px, eval_px = (

@@ -113,7 +113,7 @@ def arms_of(texts: Sequence[str]) -> list[Arm]:
 
 
 def warn(arms: Sequence[Arm], configs: Sequence[Config]) -> None:
-    """Each warning once, with the arms that it is about unless all are."""
+    """Print each warning once, with its arms unless it is about all of them."""
     owners: dict[str, list[str]] = {}
     for arm, config in zip(arms, configs, strict=True):
         for fault in config.warnings:
@@ -124,7 +124,7 @@ def warn(arms: Sequence[Arm], configs: Sequence[Config]) -> None:
 
 
 def report(folder: Path, arms: Sequence[Arm], results: Sequence[ArmRun], indicator: str) -> None:
-    """Table and verdict to the screen and, with the picture, into ``folder``."""
+    """Print table and verdict, and write them, with the picture, into ``folder``."""
     from ppocr_ft.commands.compare.plot import compare_picture
     from ppocr_ft.commands.compare.table import as_csv, table, verdict
 

@@ -43,7 +43,7 @@ CODE = ("data", "engine", "factory", "losses", "metrics", "models", "optim", "po
 
 
 def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
-    """Of a run from its first step to its last, and of how it is judged.
+    """Return the fingerprint of a whole run and of its evaluation.
 
     In it are the resolved config, what its weights and label files hold, the device, and the
     versions of this package and of Paddle. Images are taken to be what they were.
@@ -69,7 +69,7 @@ def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
 
 
 def start_fingerprint(config: Config, network: Detector, unclip_ratios: Sequence[float]) -> str:
-    """Of what ``Eval`` says about a network as it is now."""
+    """Return the fingerprint of what ``Eval`` says about a network in its current state."""
     weights = {
         key: tensor.numpy()
         for key, tensor in network.state_dict().items()
@@ -89,7 +89,7 @@ def start_fingerprint(config: Config, network: Detector, unclip_ratios: Sequence
 
 
 def code_digest() -> str:
-    """Of this package's sources, as far as numbers come from them."""
+    """Return the digest of this package's sources that influence numbers."""
     root = Path(__file__).parents[2]
     files = sorted(path for part in CODE for path in _sources(root / part))
     hashed = hashlib.sha256()

@@ -56,7 +56,7 @@ def curve(runs: Sequence[ArmRun], points_of: Callable[[ArmRun], Points]) -> Curv
 
 
 def trained_points(column: str) -> Callable[[ArmRun], Points]:
-    """(epochs done, value) of a column of training's rows."""
+    """Return a function to (epochs done, value) of a column of training's rows."""
 
     def points(run: ArmRun) -> Points:
         rows = [row for row in run.trained if row.get(column)]
@@ -66,7 +66,7 @@ def trained_points(column: str) -> Callable[[ArmRun], Points]:
 
 
 def judged_points(rate: str, indicator: str) -> Callable[[ArmRun], Points]:
-    """(epochs done, rate with the evaluation's own best unclip ratio)."""
+    """Return a function to (epochs done, rate with the evaluation's own best unclip ratio)."""
 
     def points(run: ArmRun) -> Points:
         return [
@@ -118,7 +118,7 @@ def _panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
 
 
 def _style(number: int) -> dict[str, Any]:
-    """Twenty that can be told apart, also where two lines lie on each other."""
+    """Return one of twenty different styles, which differ also if two lines overlap."""
     color = colormaps["tab10"](number % COLORS)
     return {"color": color, "linestyle": DASHES[number % len(DASHES)]}
 

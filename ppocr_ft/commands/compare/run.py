@@ -50,9 +50,9 @@ class PlannedRun:
     @property
     def folder(self) -> Path:
         """Where this run is, under whatever arm's name it was begun; else where it will be."""
-        known = sorted(self.root.glob(f"*-{self.fingerprint}"))
+        folders = sorted(self.root.glob(f"*-{self.fingerprint}"))
         slug = _UNFIT_FOR_A_NAME.sub("_", self.arm.name)[:LONGEST_SLUG]
-        return known[0] if known else self.root / f"{slug}-seed{self.seed}-{self.fingerprint}"
+        return folders[0] if folders else self.root / f"{slug}-seed{self.seed}-{self.fingerprint}"
 
     @property
     def record(self) -> Record | None:
@@ -113,10 +113,10 @@ def plan(
     faults: list[str] = []
     for arm, config in zip(arms, configs, strict=True):
         try:
-            own = [_planned(arm, config, number, unclip_ratios) for number in range(seeds)]
-            if not all(run.is_finished for run in own):
-                prepare(own[0].config)
-            runs += own
+            arm_runs = [_planned(arm, config, number, unclip_ratios) for number in range(seeds)]
+            if not all(run.is_finished for run in arm_runs):
+                prepare(arm_runs[0].config)
+            runs += arm_runs
         except UserInputError as error:
             faults.append(f"arm {arm.name!r}: {error}")
         gc.collect()
@@ -127,13 +127,13 @@ def plan(
 
 def _planned(arm: Arm, config: Config, number: int, ratios: Sequence[float]) -> PlannedRun:
     section = config.Global
-    own = section.model_copy(
+    run_section = section.model_copy(
         update={
             "seed": section.seed + number,
             "save_epoch_step": section.epoch_num + 1,  # nobody wants iter_epoch_N of each arm
         }
     )
-    seeded = config.model_copy(update={"Global": own})
+    seeded = config.model_copy(update={"Global": run_section})
     fingerprint = run_fingerprint(seeded, ratios)
     return PlannedRun(arm, seeded, Path(section.save_model_dir), fingerprint, tuple(ratios))
 
@@ -203,32 +203,32 @@ def _run(run: PlannedRun, code: str, say: Say) -> None:
     config = run.config.model_copy(update={"Global": section})
     state = folder / STATE_FILE
     say(device(config))
-    made = training(config, state if state.exists() else None, run.unclip_ratios)
-    record = _record(run, made, code)
+    prepared = training(config, state if state.exists() else None, run.unclip_ratios)
+    record = _record(run, prepared, code)
     _write_json(folder / RECORD, vars(record))
-    _share_start(run, made)
-    made.say(made.describe())
+    _share_start(run, prepared)
+    prepared.say(prepared.describe())
     ended = ""
-    with made.trainer.stop.listening():
+    with prepared.trainer.stop.listening():
         try:
-            made.trainer.run()
+            prepared.trainer.run()
         except Stopped:
-            made.save_latest()
+            prepared.save_latest()
             raise
         except StoppedEarly as early:
-            made.say(f"stopped early {early.reason}")
+            prepared.say(f"stopped early {early.reason}")
         except Diverged as diverged:
             ended = str(diverged)
-            made.say(f"diverged: {ended}")
+            prepared.say(f"diverged: {ended}")
         finally:
-            made.close()
+            prepared.close()
     _write_json(folder / RECORD, {**vars(record), "ended": ended})
     gc.collect()
 
 
-def _record(run: PlannedRun, made: Training, code: str) -> Record:
+def _record(run: PlannedRun, prepared: Training, code: str) -> Record:
     """Record the run; one that goes on keeps the digest of what began it."""
-    trainer, begun = made.trainer, run.record
+    trainer, begun = prepared.trainer, run.record
     return Record(
         run.arm.name,
         list(run.arm.overrides),
@@ -241,21 +241,24 @@ def _record(run: PlannedRun, made: Training, code: str) -> Record:
     )
 
 
-def _share_start(run: PlannedRun, made: Training) -> None:
+def _share_start(run: PlannedRun, prepared: Training) -> None:
     """Give a run its first result if another one has made it, else have it written for others."""
-    if made.trainer.progress.step > 0:
+    if prepared.trainer.progress.step > 0:
         return
-    fingerprint = start_fingerprint(made.config, made.trainer.state.network, run.unclip_ratios)
+    fingerprint = start_fingerprint(
+        prepared.config, prepared.trainer.state.network, run.unclip_ratios
+    )
     path = run.root / STARTS / f"{fingerprint}.json"
     start = SharedStart(path, run.folder)
-    made.evaluate.known_start = start.read()
-    if made.evaluate.known_start is None:
-        made.trainer.callbacks = (*made.trainer.callbacks, start)
+    prepared.evaluate.known_start = start.read()
+    if prepared.evaluate.known_start is None:
+        prepared.trainer.callbacks = (*prepared.trainer.callbacks, start)
 
 
 class SharedStart(Callback):
-    """The evaluation before the first step, which runs with the same weights and the same ``Eval``
-    share: the first of them writes it to ``path``, the others read it.
+    """The evaluation before the first step, shared by runs of the same weights and ``Eval``.
+
+    The first of these runs writes it to ``path``, the others read it.
 
     ``folder`` is the run's.
     """
@@ -265,8 +268,7 @@ class SharedStart(Callback):
         self._folder = folder
 
     def read(self) -> EvalResult | None:
-        """Return the result and copy its pictures into the run's folder; None unless both are
-        there."""
+        """Return the result and copy its pictures into the run's folder; None if one is missing."""
         if not self._path.is_file():
             return None
         saved = json.loads(self._path.read_text(encoding="utf-8"))

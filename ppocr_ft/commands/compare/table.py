@@ -146,7 +146,7 @@ def _noise(ranked: Sequence[Standing]) -> list[str]:
 
 
 def _stricter(runs: Sequence[ArmRun], ranked: Sequence[Standing], indicator: str) -> list[str]:
-    """Whether another arm leads at IoU 0.7, with the same unclip ratios."""
+    """Say whether another arm leads at IoU 0.7, with the same unclip ratios."""
     if indicator.endswith(STRICTER):
         return []
     stricter, arms = indicator + STRICTER, by_arm(runs)
@@ -179,7 +179,7 @@ ratio. hmean is at IoU 0.5, hmean_70 at 0.7. minutes: of training, without evalu
 
 
 def table(runs: Sequence[ArmRun], indicator: str) -> str:
-    """One row for each start and each arm; figures are means over seeds."""
+    """Return the table, one row per start and per arm; figures are means over seeds."""
     arms = by_arm(runs)
     seeds = max(len(arm_runs) for arm_runs in arms.values())
     header = [*HEADER, *(["spread"] if seeds > 1 else [])]
@@ -248,7 +248,7 @@ def _each(cells: Sequence[str]) -> str:
 
 
 def as_csv(runs: Sequence[ArmRun], indicator: str) -> str:
-    """Every run's start, last and best evaluation, with the config's unclip ratio and its own."""
+    """Return every run's start, last and best evaluation, with the config's ratio and its own."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()

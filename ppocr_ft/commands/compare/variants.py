@@ -24,7 +24,7 @@ class Arm:
 
 
 def parse_arm(text: str) -> Arm:
-    """``SGD: Optimizer.name=Momentum Optimizer.lr.learning_rate=1e-3``, quoted as in a shell.
+    """Parse ``SGD: Optimizer.name=Momentum Optimizer.lr.learning_rate=1e-3``, with shell quotes.
 
     What stands before the first colon is the name; nothing after it: the config as it is.
 
@@ -41,7 +41,7 @@ def parse_arm(text: str) -> Arm:
 
 
 def load_arms(path: str | Path, arms: Sequence[Arm], common: Sequence[str] = ()) -> list[Config]:
-    """Each arm's config: the file, then ``common`` overrides, then its own.
+    """Load each arm's config: the file, then ``common`` overrides, then its own.
 
     Raises:
         ConfigError: it lists every fault of every arm, what all arms share once.
@@ -62,7 +62,7 @@ def load_arms(path: str | Path, arms: Sequence[Arm], common: Sequence[str] = ())
 
 
 def arms_error(faults: Sequence[str], path: str | Path | None = None) -> ConfigError:
-    """All faults of all arms as one error."""
+    """Return all faults of all arms as one error."""
     lines = "".join(f"\n  {fault}" for fault in faults)
     return ConfigError(f"nothing was run, since there are faults:{lines}", path=path)
 

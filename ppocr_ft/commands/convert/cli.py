@@ -122,7 +122,7 @@ def _share(text: str) -> float:
 
 
 def described(finding: Finding) -> str:
-    """One line: where, what, and what to do."""
+    """Return one line: where, what, and what to do."""
     where = finding.file or ""
     if finding.line is not None:
         where += f":{finding.line}"
@@ -158,7 +158,7 @@ def _nothing(done: Conversion) -> str:
 
 
 def _config(done: Conversion, images: Path) -> list[str]:
-    """How to train on it."""
+    """Return the lines about how to train on it."""
     words = []
     for section, path in zip(("Train", "Eval"), done.files, strict=False):
         words += [

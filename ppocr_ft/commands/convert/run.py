@@ -58,7 +58,7 @@ class Conversion:
         return sum(finding.severity == "error" for finding in self.findings)
 
     def describe(self) -> str:
-        """Images and texts in numbers."""
+        """Return images and texts in numbers."""
         entries = list(chain.from_iterable(self.parts.values()))
         texts = [text.transcription for entry in entries for text in entry.texts]
         empty = sum(not entry.texts for entry in entries)
@@ -104,7 +104,7 @@ def _writer(format_name: str) -> Writer:
 
 
 def _look_for_unlabelled(reading: Reading, request: Request) -> None:
-    """Images of the folder that no label speaks of."""
+    """Report images of the folder without a label."""
     names = [name for name in reading.images.names if name not in reading.mentioned]
     if request.negatives:
         reading.entries += [Entry(name, (), str(request.source)) for name in names]
@@ -170,7 +170,7 @@ def _stale(files: Mapping[Path, bytes], writer: Writer, request: Request) -> Ite
 
 
 def _findings(reading: Reading) -> list[Finding]:
-    """All of them, but one where no image at all was found."""
+    """Return all findings, but only one if no image at all was found."""
     findings = reading.findings
     missing = [finding for finding in findings if finding.rule == "image-missing"]
     if reading.mentioned or len(missing) <= _NAMED:
@@ -181,7 +181,7 @@ def _findings(reading: Reading) -> list[Finding]:
 
 
 def _count(names: Sequence[str], what: str) -> str:
-    """``2 images (a.jpg, b.jpg)``."""
+    """Return ``2 images (a.jpg, b.jpg)``."""
     more = ", ..." if len(names) > _NAMED else ""
     return f"{len(names)} {what}{'s' * (len(names) > 1)} ({', '.join(names[:_NAMED])}{more})"
 

@@ -170,7 +170,7 @@ def _check_operators(given: Mapping[str, Mapping[str, object]]) -> None:
 
 
 def parity_set(config: Config, count: int | None) -> ImageSet:
-    """``count`` evenly spread validation images, or all; each with its labels and its file.
+    """Return ``count`` evenly spaced validation images, or all, with labels and files.
 
     Raises:
         DataError: no validation image can be used.

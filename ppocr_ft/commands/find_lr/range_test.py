@@ -31,7 +31,7 @@ from ppocr_ft.transforms.shrink_schedule import SharedEpoch
 
 @contextmanager
 def unchanged(state: TrainState, clock: SharedEpoch) -> Iterator[None]:
-    """Whatever happens within, afterwards all is as it was, bit for bit.
+    """Restore everything afterwards, bit for bit, also after an error.
 
     That is all of ``state``, the optimizer's base rate (biases then have it too; each step of
     training sets both), each layer's mode, the process's random numbers (Python's, numpy's,

@@ -90,7 +90,7 @@ class NoLrSuggestion:
 
 
 def relative_loss(curve: LrCurve) -> tuple[Floats, Floats]:
-    """Mean loss over mean start loss around each rate (n,), and the quotient's standard error.
+    """Return mean loss over mean start loss around each rate (n,), and its standard error.
 
     The means are weighted exponentially to both sides, so that the curve does not lag behind the
     rates. Their bias at the ends, a sum of weights below 1, is divided out.
@@ -131,7 +131,7 @@ def suggest_lr(curve: LrCurve, ending: Ending) -> LrSuggestion | NoLrSuggestion:
 
 
 def _unclear(curve: LrCurve, ending: Ending) -> str | None:
-    """Why the curve has no valley, if so."""
+    """Return why the curve has no valley; None if it has one."""
     if len(curve) < MIN_STEPS:
         return (
             f"{ending} ended the test after {len(curve)} steps, {MIN_STEPS} are too few to judge "
@@ -184,7 +184,7 @@ class DivergenceWatch:
         self._lowest = 1.0
 
     def has_diverged(self, loss: float, start_loss: float) -> bool:
-        """With this step's losses."""
+        """Return whether the loss has diverged with this step's losses."""
         self._loss = self._kept * self._loss + loss
         self._start_loss = self._kept * self._start_loss + start_loss
         relative = self._loss / self._start_loss

@@ -127,7 +127,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def resize(text: str) -> tuple[int, str] | None:
-    """limit_side_len and limit_type; None: no others."""
+    """Parse limit_side_len and limit_type; None: no others."""
     if text == NO_OTHERS:
         return None
     side, _, kind = text.partition(":")

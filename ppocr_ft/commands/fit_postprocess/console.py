@@ -25,7 +25,7 @@ OBJECTIVES = {
 
 
 def fit_report(fitted: Fitted) -> str:
-    """Everything: the table, the heat map, how flat the optimum is, what held-out images say."""
+    """Return the report: table, heat map, flatness of the optimum, results on held-out images."""
     parts = (fit_table(fitted), heat_map_text(fitted), plateau_text(fitted), verdict_text(fitted))
     return "\n\n".join(parts)
 
@@ -121,7 +121,7 @@ def _map_cell(values: NDArray[np.float64], u: int, b: int, best: Cell) -> str:
 
 
 def plateau_text(fitted: Fitted) -> str:
-    """How far one can go from the fitted values, and which lie at the edge of what was tried."""
+    """Say how far one can go from the fitted values, and which are at the edge of the grid."""
     flat = fitted.plateau
     ratios, threshs = (
         "{:g} to {:g}".format(*ends) for ends in (flat.unclip_ratios, flat.box_threshs)

@@ -92,7 +92,7 @@ class Grid:
 
 
 def rising(values: Iterable[float], digits: int = RATIO_DIGITS) -> tuple[float, ...]:
-    """Each once, rounded to so many digits, in rising order."""
+    """Return the values, each once, rounded, in rising order."""
     return tuple(sorted({round(float(value), digits) for value in values}))
 
 
@@ -102,7 +102,7 @@ def ratio_step(start: float) -> float:
 
 
 def ratios_about(start: float) -> tuple[float, ...]:
-    """``start``, and round unclip ratios from about half of it to 1.6 times it."""
+    """Return ``start``, and round unclip ratios from about half of it to 1.6 times it."""
     step = ratio_step(start)
     middle = round(start / step)
     steps = range(middle - STEPS_BELOW, middle + STEPS_ABOVE + 1)
@@ -220,7 +220,7 @@ def nearby_resizes(config: Config) -> list[LimitedResize]:
 
 
 def _limits(resizer: OperatorSection) -> LimitedResize:
-    """With the operator's own defaults."""
+    """Return the limits with the operator's own defaults."""
     if resizer.resize_long is not None:
         return LimitedResize(resizer.resize_long, "resize_long")
     side = resizer.limit_side_len

@@ -61,7 +61,7 @@ def _numbers(
 
 
 def _frame(axes: Axes, flat: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
-    """Lines between the cells that are as good as the best and those that aren't."""
+    """Draw lines between the cells that are as good as the best and the others."""
     inside = np.pad(flat, 1)
     for u, b in np.argwhere(inside[:, 1:] != inside[:, :-1]).tolist():
         axes.plot([b - 0.5, b - 0.5], [u - 1.5, u - 0.5], color="red", lw=1.2)

@@ -41,13 +41,13 @@ ZLIB_LEVEL = 1
 
 
 def quantised(prob_map: FloatMap) -> NDArray[np.uint16]:
-    """Probabilities (h, w) as 65535ths. NaN, which no threshold is under, becomes 0."""
+    """Return probabilities (h, w) as 65535ths. NaN, which is under no threshold, becomes 0."""
     levels = np.rint(np.clip(np.nan_to_num(prob_map), 0, 1) * LEVELS)
     return np.asarray(levels, dtype=np.uint16)
 
 
 def restored(levels: NDArray[np.uint16]) -> FloatMap:
-    """Probabilities (h, w) again."""
+    """Return probabilities (h, w) again."""
     return np.asarray(levels / np.float64(LEVELS), dtype=np.float32)
 
 
@@ -111,7 +111,7 @@ FOLDING, RESAMPLING = 1, 2
 
 
 def blocks_of(images: int, seed: int) -> NDArray[np.intp]:
-    """Each image's block (n,), drawn at random, all as large as each other to within one image."""
+    """Draw each image's block (n,) at random; blocks differ by at most one image."""
     rng = np.random.default_rng((seed, FOLDING))
     return rng.permutation(images) % min(images, MAX_BLOCKS)
 

@@ -47,7 +47,7 @@ class Truth:
 
 
 def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, grid: Grid) -> Ints:
-    """DetMetric's counts with all values of a grid: (thresh, mode, unclip, box_thresh, 3).
+    """Return DetMetric's counts for all values of a grid: (thresh, mode, unclip, box_thresh, 3).
 
     What isn't in the grid is ``post_process``'s. Blobs are found once for each threshold, their
     scores once for each score mode, boxes and their overlaps with the labels once for each unclip
@@ -95,7 +95,7 @@ def _matched(
 
 
 def _at_least(scores: Floats, limits: Sequence[float]) -> Ints:
-    """How many scores are at least as high as each limit (b,)."""
+    """Return how many scores are at least as high as each limit (b,)."""
     return len(scores) - np.searchsorted(np.sort(scores), np.asarray(limits), side="left")
 
 
@@ -119,7 +119,7 @@ class Tally:
     gts: Ints
 
     def joined(self, other: Tally) -> Tally:
-        """With the unclip ratios of both, which are different ones."""
+        """Return both tallies in one; their unclip ratios differ."""
         ratios = [*self.grid.unclip_ratios, *other.grid.unclip_ratios]
         order = np.argsort(ratios)
         counts = np.concatenate([self.counts, other.counts], axis=UNCLIP_AXIS)
@@ -138,7 +138,7 @@ class Tally:
         return self.counts[index]
 
     def rates(self, cell: Cell) -> dict[str, float]:
-        """DetMetric's six rates with one combination."""
+        """Return DetMetric's six rates with one combination."""
         counts, gt = self.at(cell).sum(axis=0), self.gts.sum()
         by_name: dict[str, float] = {}
         for column, suffix in ((1, ""), (2, "_70")):
@@ -158,7 +158,7 @@ class Tally:
         )
 
     def cell(self, setting: Setting) -> Cell:
-        """Where a combination stands.
+        """Return the cell of a combination.
 
         Raises:
             ValueError: it is none of those that were tried.
@@ -188,14 +188,14 @@ def score(counts: NDArray[np.generic], gts: NDArray[np.generic], objective: Obje
 def _rates(
     matched: NDArray[np.generic], gt: NDArray[np.generic], det: NDArray[np.generic]
 ) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and hmean, in DetMetric's own arithmetic."""
+    """Return precision, recall and hmean, in DetMetric's own arithmetic."""
     matched, gt, det = np.broadcast_arrays(matched, gt, det)
     precision, recall = _quotient(matched, det), _quotient(matched, gt)
     return precision, recall, _quotient(2 * precision * recall, precision + recall)
 
 
 def _quotient(top: NDArray[np.generic], bottom: NDArray[np.generic]) -> Floats:
-    """0 where it would be divided by 0."""
+    """Return the quotient; 0 instead of a division by 0."""
     quotient: Floats = np.zeros(np.shape(top))
     np.divide(top, bottom, out=quotient, where=np.asarray(bottom) > 0)
     return quotient
@@ -223,7 +223,7 @@ def best_cell(values: Floats, current: Cell) -> Cell:
 
 
 def _around(values: Floats, cell: Cell) -> float:
-    """Mean of a cell and its neighbours in its plane; the plane goes on over its edge."""
+    """Return the mean of a cell and its neighbours in its plane, edge cells repeated outside."""
     plane = np.pad(values[cell[:3]], 1, mode="edge")
     u, b = cell.unclip_ratio, cell.box_thresh
     return float(plane[u : u + 3, b : b + 3].mean())

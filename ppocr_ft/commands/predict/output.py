@@ -24,7 +24,7 @@ class Write(Protocol):
 
 
 def prediction(path: str, boxes: ImageBoxes) -> dict[str, Any]:
-    """``{"image": path, "boxes": [{"points": [[x, y], ...], "score": s}, ...]}``, source pixels."""
+    """Return ``{"image": path, "boxes": [{"points": [[x, y], ...], "score": s}, ...]}``."""
     boxes_found = [
         {"points": np.asarray(points).tolist(), "score": round(float(score), 4)}
         for points, score in zip(boxes["points"], boxes["scores"], strict=True)
@@ -82,7 +82,7 @@ be ignored in training."""
 
 
 def label_line(image: str, boxes: ImageBoxes) -> str:
-    """``image``, a tab and the JSON list; points are source pixels."""
+    """Return ``image``, a tab and the JSON list; points are source pixels."""
     texts = [
         {
             "transcription": UNREAD_TEXT,

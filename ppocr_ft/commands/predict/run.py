@@ -29,7 +29,7 @@ class Predictor(NamedTuple):
 def config_predictor(
     config: Config, patterns: Sequence[str], batch_size: int | None = None
 ) -> Predictor:
-    """Images by files, folders or patterns, through the config's network.
+    """Predict for files, folders or patterns with the config's network.
 
     ``batch_size`` goes before the config's for ``Eval``.
 

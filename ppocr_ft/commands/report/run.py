@@ -26,7 +26,7 @@ NOT_COMPARED = frozenset({"Global.save_model_dir"})
 
 
 def config_differences(default: Any, config: Any) -> list[Difference]:
-    """Of two configs as plain data. Operators of a pipeline are compared by their names."""
+    """Compare two configs as plain data; operators of a pipeline by their names."""
     theirs, ours = dict(_flat(default, "")), dict(_flat(config, ""))
     keys = [*ours, *(key for key in theirs if key not in ours)]
     return [
@@ -136,7 +136,7 @@ def _metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _config(path: Path, notes: list[str]) -> tuple[str, dict[str, Any]]:
-    """As plain data, so that a run of an earlier version can be shown too."""
+    """Return the config as plain data, so that a run of an earlier version can be shown too."""
     text = _tried(lambda file: file.read_text(encoding="utf-8"), path, notes) or ""
     parsed = _tried(lambda _: yaml.safe_load(text), path, notes)
     return text, parsed if isinstance(parsed, dict) else {}
@@ -159,7 +159,7 @@ def _json_lines(path: Path) -> list[Any]:
 
 
 def _tried(read: Callable[[Path], Found], path: Path, notes: list[str]) -> Found | None:
-    """None where the file is missing or, with a note, broken."""
+    """Return the file's content; None if it is missing or, with a note, broken."""
     try:
         return read(path)
     except FileNotFoundError:

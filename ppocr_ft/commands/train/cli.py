@@ -163,7 +163,7 @@ def train(run: Training, options: argparse.Namespace) -> int:
 
 
 def stopped_early(run: Training, early: StoppedEarly) -> str:
-    """After which step and why, and what would let it go on."""
+    """Say after which step and why the run stopped, and how to continue it."""
     progress = run.trainer.progress
     return (
         f"stopped early after step {progress.step} of {run.trainer.total_steps} {early.reason}; "

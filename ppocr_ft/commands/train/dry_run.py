@@ -67,7 +67,7 @@ def _write(config: Config, schedule: RunSchedule) -> tuple[Path, ...]:
 
 
 def run_schedule(config: Config, parts: Parts) -> RunSchedule:
-    """Rates of every group and step, and the steps at which something begins."""
+    """Return the rates of every group and step, and the steps at which something begins."""
     per_epoch, epochs = parts.state.progress.steps_per_epoch, config.Global.epoch_num
     shrink = _shrink_schedule(parts)
     return RunSchedule(
@@ -123,7 +123,7 @@ def _thaws(parts: Parts, per_epoch: int) -> Iterator[KeyStep]:
 
 
 def _rate_changes(config: Config, parts: Parts, steps: range) -> Iterator[KeyStep]:
-    """Milestones, restarts and the peak of a cycle; ``steps`` are counted from 0."""
+    """Yield milestones, restarts and the peak of a cycle; ``steps`` are counted from 0."""
     name, rate = config.Optimizer.lr.name, parts.rate
     if name in BY_EPOCH:
         changed = [step for step in steps if rate(step) != rate(step - 1)]

@@ -76,7 +76,7 @@ def _rows(run: RunSchedule) -> Iterator[list[str]]:
 
 
 def schedule_png(run: RunSchedule, title: str = "") -> bytes:
-    """Rates above, shrink ratio below; a short warm-up once more, enlarged, at the left."""
+    """Draw rates above, shrink ratio below; a short warm-up is shown enlarged at the left too."""
     curves = _different_curves(run)
     legend_inches = LEGEND_INCHES * -(-len(curves) // 2)
     figure = new_figure(SIZE_INCHES[0], SIZE_INCHES[1] + legend_inches)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from ppocr_ft.commands.check.config.advice import ADVICE, advise, advise_on_length
-from ppocr_ft.commands.check.config.diagnosis import Diagnosis, diagnose
+from ppocr_ft.commands.check.config.diagnosis import ConfigDiagnosis, diagnose
 from ppocr_ft.commands.check.config.shrink_versions import shrink_versions
 from ppocr_ft.config import load_config
 from ppocr_ft.config.faults import REMEDIES
@@ -29,7 +29,7 @@ LATE_MILESTONES = (
 Change = Callable[[dict[str, Any]], None]
 
 
-def rules(diagnosis: Diagnosis) -> list[str]:
+def rules(diagnosis: ConfigDiagnosis) -> list[str]:
     return [finding.rule for finding in diagnosis.findings]
 
 

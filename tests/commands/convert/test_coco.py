@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ppocr_ft.commands.convert.formats.coco import Writer
+from ppocr_ft.commands.convert.formats.coco import CocoWriter
 from ppocr_ft.commands.convert.formats.reading import Entry
 from ppocr_ft.commands.convert.formats.texts import LabelText
 from tests.support.convert_samples import (
@@ -205,7 +205,7 @@ def test_several_categories_are_said(tmp_path: Path) -> None:
 def test_what_is_written() -> None:
     said = (LabelText(CURVE, "bent, 弯"), LabelText(SQUARE, "###"))
     entries = [Entry("sub/a.jpg", said, "f", 1, (200, 100)), Entry("b.png", (), "f", 2, (9, 8))]
-    [(name, content)] = Writer().files(entries, "train").items()
+    [(name, content)] = CocoWriter().files(entries, "train").items()
     label = json.loads(content)
     assert name == "train.json"
     assert label["images"] == [

@@ -185,7 +185,7 @@ def entry(*said: str, name: str = "a/img.jpg", points: object = SQUARE) -> Entry
 
 
 def test_is_written_as_published() -> None:
-    files = icdar.Writer().files([entry("a, b", "###")], "")
+    files = icdar.IcdarWriter().files([entry("a, b", "###")], "")
     line = "10,20,60,20,60,40,10,40"
     assert files == {"a/gt_img.txt": f"{line},a, b\r\n{line},###\r\n".encode()}
 
@@ -201,11 +201,11 @@ UNWRITABLE = {
 
 @pytest.mark.parametrize(("bad", "rule"), UNWRITABLE.values(), ids=UNWRITABLE)
 def test_what_can_not_be_read_back_is_not_written(bad: Entry, rule: str) -> None:
-    assert [fault.rule for fault in icdar.Writer().faults(bad)] == [rule]
+    assert [fault.rule for fault in icdar.IcdarWriter().faults(bad)] == [rule]
 
 
 def test_two_images_with_one_label_file() -> None:
-    writer = icdar.Writer()
+    writer = icdar.IcdarWriter()
     assert list(writer.faults(entry("x", name="a.jpg"))) == []
     [fault] = writer.faults(entry("x", name="a.png"))
     assert fault.rule == "same-label-file"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ppocr_ft.commands.convert.cli import main
-from ppocr_ft.commands.convert.formats.ppocr import Writer
+from ppocr_ft.commands.convert.formats.ppocr import PpocrWriter
 from ppocr_ft.commands.convert.formats.reading import Entry
 from ppocr_ft.commands.convert.formats.sources import split
 from ppocr_ft.commands.convert.formats.texts import LabelText
@@ -320,7 +320,7 @@ def test_keys_that_are_not_written_are_said(
 
 
 def test_an_image_that_a_label_line_can_not_name(tmp_path: Path) -> None:
-    writer = Writer()
+    writer = PpocrWriter()
     for name in ("a\tb.jpg", "a\n.jpg", " a.jpg", "[a].jpg"):
         text = LabelText(SQUARE, "x")
         assert [fault.rule for fault in writer.faults(Entry(name, (text,), "f"))] == ["bad-name"]

@@ -31,7 +31,7 @@ _ONLY_ENDS = (
 
 
 def advise(config: Config) -> list[Fault]:
-    """Everything that can be said without the data."""
+    """Return the advice that needs no data."""
     return [fault for rule in ADVICE for fault in found_by(rule.__name__, rule(config))]
 
 
@@ -64,7 +64,7 @@ def eval_resize(config: Config) -> list[Fault]:
 
 @remedy("give ScaledCrop Eval's limit_side_len and limit_type")
 def crop_scale(config: Config) -> list[Fault]:
-    """ScaledCrop has text as large as evaluation has it."""
+    """Warn if ScaledCrop shows text at another size than evaluation."""
     crop, resize = (
         _first(config, "Train", ScaledCrop),
         _first(config, "Eval", DetResizeForTest),
@@ -83,7 +83,7 @@ def crop_scale(config: Config) -> list[Fault]:
 
 @remedy("give both pipelines the same values")
 def preprocessing(config: Config) -> list[Fault]:
-    """Training and evaluation hand the network the same channels and values."""
+    """Warn if training and evaluation give the network other channels or values."""
     faults = []
     for kind, names in ((DecodeImage, ("img_mode",)), (NormalizeImage, ("scale", "mean", "std"))):
         train, other = _first(config, "Train", kind), _first(config, "Eval", kind)
@@ -99,7 +99,7 @@ def preprocessing(config: Config) -> list[Fault]:
 
 @remedy("set img_mode: BGR in Train and in Eval")
 def color_order(config: Config) -> list[Fault]:
-    """PaddleOCR's detectors, and so all released weights, take BGR."""
+    """Warn if images are RGB with weights that were trained on BGR, as all of PaddleOCR's."""
     placed = _first(config, "Train", DecodeImage)
     if placed is None or placed[1].img_mode == "BGR" or not _has_weights(config):
         return []
@@ -129,7 +129,7 @@ def evaluation_epochs(config: Config) -> list[Fault]:
 
 @remedy("set Global.freeze_bn_stats: true, or raise the batch")
 def batch_statistics(config: Config) -> list[Fault]:
-    """Batch norms that go on learning statistics need enough images in a batch."""
+    """Warn if batches are too small for batch norms that still learn statistics."""
     size = config.Train.loader.batch_size_per_card
     if config.Global.freeze_bn_stats or size >= FEW_IMAGES or not _has_weights(config):
         return []
@@ -220,7 +220,7 @@ def _first(config: Config, mode: Mode, kind: type) -> Placed | None:
 
 
 def _limit(operator: OperatorSection) -> tuple[int, str] | None:
-    """limit_side_len and limit_type; None where the size is given in another way."""
+    """Return limit_side_len and limit_type; None if the size is given in another way."""
     if operator.image_shape is not None or operator.resize_long is not None:
         return None
     if operator.limit_side_len is None:

@@ -85,7 +85,7 @@ class LabelFiles:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class ConfigDiagnosis:
     """What is known of a config file.
 
     ``config`` is None if training can't use the file. ``usable`` is what could be read of it
@@ -101,15 +101,15 @@ class Diagnosis:
     not_checked: tuple[str, ...]
 
     def leaves_out(self, section: str) -> bool:
-        """Whether a part of this section is unknown here."""
+        """Return whether a part of this section is unknown here."""
         return any(part.startswith(f"{section}.") for part in self.not_checked)
 
     def located(self, faults: Iterable[Fault]) -> list[Finding]:
-        """Further faults of this config, with the file's lines."""
+        """Return further faults of this config as findings, with the file's lines."""
         return [finding(self.tree.locate(fault)) for fault in faults]
 
 
-def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> Diagnosis:
+def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> ConfigDiagnosis:
     """Read and check a config file; ``overrides`` are ``-o`` arguments."""
     tree = read_tree(path, overrides)
     given = copy.deepcopy(tree.data)
@@ -122,7 +122,7 @@ def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> Diagnosis:
         *map(tree.locate, [*([ramp] if ramp else []), *known_faults, *_not_checked(unknown)]),
     ]
     reported = [fault for fault in faults if not (ramp and fault.rule == TOLD_BY_TOTAL_EPOCH)]
-    return Diagnosis(
+    return ConfigDiagnosis(
         tree,
         inspection.config,
         inspection.config or usable,
@@ -134,12 +134,12 @@ def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> Diagnosis:
 
 
 def advice_on(faults: Iterable[Fault]) -> list[Finding]:
-    """Faults of a config whose file is not at hand."""
+    """Return the findings of faults of a config without its file."""
     return [finding(fault) for fault in faults]
 
 
 def labels_of(config: Config) -> dict[Mode, LabelFiles]:
-    """Both splits' label files."""
+    """Return both splits' label files."""
     return _labels(config.model_dump())
 
 
@@ -155,7 +155,7 @@ def finding(fault: Fault) -> Finding:
 
 
 def unknown_parts(data: object) -> list[str]:
-    """Keys, with their names, of what another project than this one knows."""
+    """Return the keys, with their names, of parts that are unknown here."""
     parts = []
     for section, name in KNOWN_NAMES.items():
         given = _section(data, section).get("name", name)

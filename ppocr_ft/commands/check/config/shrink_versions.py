@@ -68,7 +68,7 @@ class ShrinkVersions:
 
 
 def shrink_versions(data: object) -> ShrinkVersions | None:
-    """None where the YAML has no MakeShrinkMap with numbers as its keys.
+    """Return the shrink ratios by version; None without a MakeShrinkMap with numbers as keys.
 
     From the wheels of 2.6.1.3, 2.7.0.3, 2.8.1 and 2.10.0; docs/shrink.md has the measurement.
     """
@@ -172,7 +172,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_given_an_epoch(data: object) -> bool:
-    """2.7 and 2.8 do so where both map operators are there with keys of their own."""
+    """Return whether PaddleOCR 2.7 and 2.8 give the epoch: both map operators have keys."""
     operators = [_operator(data, name) for name in ("MakeBorderMap", "MakeShrinkMap")]
     return all(placed is not None and isinstance(placed[1], dict) for placed in operators)
 
@@ -184,7 +184,7 @@ def _is_rebuilt(data: object) -> bool:
 
 
 def _operator(data: object, name: str) -> tuple[int, object] | None:
-    """Index and arguments of the first one of that name in the training pipeline."""
+    """Return index and arguments of the first operator of that name in training's pipeline."""
     transforms = _section(_section(data, "Train"), "dataset").get("transforms")
     for index, item in enumerate(transforms if isinstance(transforms, (list, tuple)) else ()):
         if isinstance(item, dict) and name in item:

@@ -3,13 +3,13 @@
 from ppocr_ft.commands.check.data.fix import write_fixed
 from ppocr_ft.commands.check.data.parsed_labels import Source
 from ppocr_ft.commands.check.data.report import Counts, DataReport, UsablePolygons, check_dataset
-from ppocr_ft.commands.check.data.rules import RULES, Rule
+from ppocr_ft.commands.check.data.rules import RULES, DataRule
 
 __all__ = [
     "RULES",
     "Counts",
     "DataReport",
-    "Rule",
+    "DataRule",
     "Source",
     "UsablePolygons",
     "check_dataset",

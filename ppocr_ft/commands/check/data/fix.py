@@ -96,7 +96,7 @@ def _fix_file(measured: Outlines, report: DataReport) -> tuple[list[bytes] | Non
 
 
 def _left_out(path: str, report: DataReport) -> dict[int, str]:
-    """Lines of the file whose image is elsewhere too, and where."""
+    """Return the lines of the file whose image is also elsewhere, with that place."""
     reasons = {}
     for same in report.leaks:
         if same.other[0] == path:
@@ -202,6 +202,6 @@ def _uncross(points: Floats) -> tuple[Floats, bool, str]:
 
 
 def _plain(points: Floats) -> list[list[float]]:
-    """Whole numbers as such, others to a hundredth of a pixel."""
+    """Return whole numbers as such, others to a hundredth of a pixel."""
     rounded = np.round(points, 2).tolist()
     return [[int(v) if v == int(v) else v for v in point] for point in rounded]

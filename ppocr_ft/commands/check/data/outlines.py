@@ -81,7 +81,7 @@ def outlines(scan: Scan, pictures: Mapping[str, Picture]) -> Outlines:
 
 
 def _blocks(polygons: TextPolygons) -> Iterator[tuple[slice, TextPolygons]]:
-    """Texts by the _BLOCK, so that a data set's millions need no memory for their intermediates."""
+    """Yield texts in blocks of _BLOCK, so that a data set's millions need little memory."""
     for start in range(0, len(polygons), _BLOCK):
         end = min(start + _BLOCK, len(polygons))
         first, last = polygons.starts[[start, end]]
@@ -90,7 +90,7 @@ def _blocks(polygons: TextPolygons) -> Iterator[tuple[slice, TextPolygons]]:
 
 
 def _measure(polygons: TextPolygons, sizes: Floats) -> tuple[Floats, Floats, Flags, Floats]:
-    """Signed areas (n,), those when clipped to ``sizes`` (n, 2), crossings, reach beyond these."""
+    """Return signed areas (n,), also clipped to ``sizes`` (n, 2), crossings, reach outside."""
     coords, starts = polygons.coords.astype(np.float64), polygons.starts
     last = np.repeat(sizes, polygons.counts, axis=0) - 1
     clipped = signed_areas(np.clip(coords, 0, last), starts)
@@ -99,7 +99,7 @@ def _measure(polygons: TextPolygons, sizes: Floats) -> tuple[Floats, Floats, Fla
 
 
 def _line_sizes(scan: Scan, pictures: Mapping[str, Picture]) -> tuple[Floats, Floats]:
-    """(lines, 2) each: the smallest width and height of a line's images, as seen and as stored."""
+    """Return the smallest size (lines, 2) of a line's images, as displayed and as stored."""
     upright, stored = (np.full((len(scan.lines), 2), np.inf) for _ in range(2))
     for index, line in enumerate(scan.lines):
         for path in line.images:
@@ -111,25 +111,25 @@ def _line_sizes(scan: Scan, pictures: Mapping[str, Picture]) -> tuple[Floats, Fl
 
 
 def _beyond(polygons: TextPolygons, sizes: Floats) -> Floats:
-    """How far, in px, each polygon (n,) reaches beyond its image of ``sizes`` (n, 2)."""
+    """Return how far, in px, each polygon (n,) reaches outside its image of ``sizes`` (n, 2)."""
     coords, starts = polygons.coords.astype(np.float64), polygons.starts[:-1]
     lowest, highest = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
     return np.asarray(np.maximum(-lowest, highest - sizes).max(axis=1))
 
 
 def _any_of_line(scan: Scan, flags: Flags) -> Flags:
-    """(lines,), whether a text of the line is flagged in ``flags`` (n,)."""
+    """Return (lines,), whether a text of the line is flagged in ``flags`` (n,)."""
     return np.bincount(scan.owners[flags], minlength=len(scan.lines)) > 0
 
 
 def doubtful(measured: Outlines) -> Flags:
-    """Texts (n,) that something is wrong with, but for those that EXIF has moved away."""
+    """Flag texts (n,) with a fault, except those that EXIF has moved away."""
     wrong = measured.empty | measured.crossing | measured.anticlockwise | measured.reaches_beyond
     return wrong & ~measured.misplaced
 
 
 def outline_findings(measured: Outlines) -> Iterator[Finding]:
-    """One finding for each rule on each line; its message names every text concerned."""
+    """Yield one finding per rule and line; its message names every text concerned."""
     scan = measured.scan
     messages: dict[tuple[int, str, Severity], list[str]] = {}
     for i in np.flatnonzero(doubtful(measured)).tolist():
@@ -143,13 +143,13 @@ def outline_findings(measured: Outlines) -> Iterator[Finding]:
 
 
 def describe_text(scan: Scan, i: int) -> str:
-    """Its place on the line and in the image."""
+    """Return the text's place on the line and in the image."""
     x, y = scan.polygons[i][0].tolist()
     return f"text {scan.numbers[i]} at ({x:g}, {y:g})"
 
 
 def _complaints(measured: Outlines, i: int) -> Iterator[tuple[str, str]]:
-    """Rule and what is wrong, each fault once: what follows from another is left out."""
+    """Yield rule and fault; a fault that follows from another one is left out."""
     beyond = measured.beyond_px[i]
     if is_crossed(measured, i):
         yield _crossing(measured.scan.polygons[i].astype(np.float64))
@@ -166,7 +166,7 @@ def _complaints(measured: Outlines, i: int) -> Iterator[tuple[str, str]]:
 
 
 def is_crossed(measured: Outlines, i: int) -> bool:
-    """Whether text i crosses itself; points in one line don't, they are empty."""
+    """Return whether text i crosses itself; points on one line don't, they are empty."""
     if not measured.crossing[i]:
         return False
     hull = convex_hull(measured.scan.polygons[i])
@@ -185,7 +185,7 @@ def _size(measured: Outlines, i: int) -> str:
 
 
 def exif_findings(measured: Outlines, pictures: Mapping[str, Picture]) -> Iterator[Finding]:
-    """Each line with a turned image; an error where no text lies where training looks."""
+    """Yield each line with a turned image; an error if no text is where training looks."""
     scan = measured.scan
     misplaced = _any_of_line(scan, measured.misplaced)
     unusable = _any_of_line(scan, measured.unusable & measured.misplaced)
@@ -202,7 +202,7 @@ def exif_findings(measured: Outlines, pictures: Mapping[str, Picture]) -> Iterat
 
 
 def repeated(scan: Scan) -> dict[int, int]:
-    """Texts that have the same points as another of their line, and which one stays.
+    """Return texts with the same points as another one of their line, and the one to keep.
 
     The one that stays is the first that is not ignored, or the first.
     """
@@ -219,7 +219,7 @@ def repeated(scan: Scan) -> dict[int, int]:
 
 
 def _suspects(scan: Scan) -> NDArray[np.int64]:
-    """Texts that share a hash of their line and points, in whatever order, with another."""
+    """Return texts that share a hash of their line and points, in any order, with another."""
     parts = [_hashes(polys) for _, polys in _blocks(scan.polygons)]
     hashes = np.concatenate([np.empty(0, np.uint64), *parts])
     hashes += scan.owners.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
@@ -228,7 +228,7 @@ def _suspects(scan: Scan) -> NDArray[np.int64]:
 
 
 def _hashes(polygons: TextPolygons) -> NDArray[np.uint64]:
-    """(n,), the same whatever the order of a polygon's points."""
+    """Return hashes (n,) that don't depend on the order of a polygon's points."""
     bits = (polygons.coords.astype(np.float64) + 0.0).view(np.uint64)  # -0 becomes 0
     mixed = bits * np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
     points = mixed[:, 0] ^ (mixed[:, 1] >> np.uint64(7))
@@ -237,7 +237,7 @@ def _hashes(polygons: TextPolygons) -> NDArray[np.uint64]:
 
 
 def repeat_findings(scan: Scan) -> Iterator[Finding]:
-    """One finding for each line with texts that repeat another."""
+    """Yield one finding per line with texts that repeat another."""
     messages: dict[int, list[str]] = {}
     for i, stays in sorted(repeated(scan).items()):
         same = f"{describe_text(scan, i)} has the points of text {scan.numbers[stays]}"

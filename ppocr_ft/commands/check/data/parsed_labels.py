@@ -39,7 +39,7 @@ _BETWEEN = " \t,;|:=\u3000"
 
 
 @dataclass(frozen=True)
-class Fault:
+class LabelFault:
     """A rule that a line breaks, with its message."""
 
     rule: str
@@ -60,12 +60,12 @@ class ParsedLine:
     items: list[Any] | None
     texts: Texts
     numbers: NDArray[np.int64]
-    faults: tuple[Fault, ...]
+    faults: tuple[LabelFault, ...]
 
 
 def parse_line(raw: bytes, delimiter: str) -> ParsedLine:
     """Parse a label line without its end; never raise."""
-    faults: list[Fault] = []
+    faults: list[LabelFault] = []
     line = _text(raw, faults)
     name, label = _halves(line, delimiter, faults)
     images = _images(name, faults)
@@ -73,7 +73,7 @@ def parse_line(raw: bytes, delimiter: str) -> ParsedLine:
     texts, numbers, bad = usable_texts(items or [])
     for rule in dict.fromkeys(RULE_OF[fault.kind] for fault in bad):
         messages = [f"text {f.number} {f.message}" for f in bad if RULE_OF[f.kind] == rule]
-        faults.append(Fault(rule, "; ".join(messages)))
+        faults.append(LabelFault(rule, "; ".join(messages)))
     return ParsedLine(name, images, items, texts, numbers, tuple(faults))
 
 
@@ -89,31 +89,31 @@ def usable_texts(items: list[Any]) -> tuple[Texts, NDArray[np.int64], list[TextF
     return read_texts([items[number - 1] for number in numbers]), numbers, faults
 
 
-def _text(raw: bytes, faults: list[Fault]) -> str:
+def _text(raw: bytes, faults: list[LabelFault]) -> str:
     try:
         line = decode_line(raw)
     except DataError as fault:
-        faults.append(Fault("label-encoding", fault.message))
+        faults.append(LabelFault("label-encoding", fault.message))
         line = raw.decode("utf-8", errors="replace")
     if line.startswith(BOM):
-        faults.append(Fault("label-bom", "a byte order mark stands before the image path"))
+        faults.append(LabelFault("label-bom", "a byte order mark stands before the image path"))
     return line.lstrip(BOM)
 
 
-def _halves(line: str, delimiter: str, faults: list[Fault]) -> tuple[str, str | None]:
-    """Image path and label; the label is None where it can't be told from the rest."""
+def _halves(line: str, delimiter: str, faults: list[LabelFault]) -> tuple[str, str | None]:
+    """Return image path and label; the label is None if it can't be separated from the rest."""
     try:
         name, label = split_line(line, delimiter)
     except DataError as fault:
         if delimiter in line:
-            faults.append(Fault("label-path", fault.message))
+            faults.append(LabelFault("label-path", fault.message))
             return "", line.partition(delimiter)[2]
-        faults.append(Fault("label-delimiter", fault.message))
+        faults.append(LabelFault("label-delimiter", fault.message))
         return _guessed_halves(line)
     if not label.lstrip().startswith(("[", "{")):
         guessed = _guessed_halves(line)
         if guessed[1] is not None:
-            faults.append(Fault("label-delimiter", _splits_elsewhere(delimiter, guessed[1])))
+            faults.append(LabelFault("label-delimiter", _splits_elsewhere(delimiter, guessed[1])))
             return guessed
     return name, label
 
@@ -126,7 +126,7 @@ def _splits_elsewhere(delimiter: str, label: str) -> str:
 
 
 def _guessed_halves(line: str) -> tuple[str, str | None]:
-    """As if the delimiter were whatever separates a path from the first JSON list."""
+    """Split at the text between a path and the first JSON list, as if it were the delimiter."""
     start = line.find("[", 1)
     while start > 0:
         if line[start - 1] in _BETWEEN and _is_list(line[start:]):
@@ -143,23 +143,23 @@ def _is_list(text: str) -> bool:
     return True
 
 
-def _images(name: str, faults: list[Fault]) -> tuple[str, ...]:
+def _images(name: str, faults: list[LabelFault]) -> tuple[str, ...]:
     if not name:
         return ()
     try:
         return image_names(name)
     except DataError as fault:
-        faults.append(Fault("label-path", fault.message))
+        faults.append(LabelFault("label-path", fault.message))
     return ()
 
 
-def _items(label: str | None, faults: list[Fault]) -> list[Any] | None:
+def _items(label: str | None, faults: list[LabelFault]) -> list[Any] | None:
     if label is None:
         return None  # the delimiter's fault
     try:
         return parse_items(label)
     except DataError as fault:
-        faults.append(Fault("label-json", fault.message))
+        faults.append(LabelFault("label-json", fault.message))
     return None
 
 
@@ -186,7 +186,7 @@ class Content:
 
 
 def read_content(path: Path) -> Content:
-    """Whatever the file's encoding.
+    """Read the file's content in any encoding.
 
     Raises:
         OSError: it can't be opened.
@@ -292,7 +292,7 @@ class _Collected:
         )
 
     def _findings(self) -> list[Finding]:
-        """With one finding for a missing ``data_dir`` in place of one for each of its images."""
+        """Return the findings, with one for a missing ``data_dir`` instead of one per image."""
         missing = sum(finding.rule == "image-missing" for finding in self.findings)
         folder = Path(self.source.data_dir)
         if not missing or folder.is_dir() or any(line.images for line in self.lines):

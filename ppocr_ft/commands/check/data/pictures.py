@@ -50,7 +50,7 @@ class Look:
 
 
 def look_of(grey: Grey) -> Look | None:
-    """None for a picture too empty to be told from others."""
+    """Return the picture's look; None if it is too empty to be recognised."""
     thumb = _shrunk(grey, (_THUMB_PX, _THUMB_PX))
     if thumb.std() < _LEAST_CONTRAST:
         return None
@@ -64,12 +64,12 @@ def _signs(grey: Grey) -> NDArray[np.int8]:
 
 
 def _shrunk(grey: Grey, size_px: tuple[int, int]) -> Floats:
-    """float32 of ``size_px`` (width, height)."""
+    """Shrink to float32 of ``size_px`` (width, height)."""
     return np.asarray(cv2.resize(grey, size_px, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def candidates(first: Sequence[Look], second: Sequence[Look]) -> Iterator[tuple[int, int]]:
-    """Pairs (i, j) that may show the same: by hash, thumbnail and aspect."""
+    """Yield pairs (i, j) that may show the same: by hash, thumbnail and aspect."""
     for i in range(0, len(first), _BLOCK):
         left = np.stack([look.signs for look in first[i : i + _BLOCK]]).astype(np.float32)
         for j in range(0, len(second), _BLOCK):
@@ -87,7 +87,7 @@ def _resemble(one: Look, other: Look) -> bool:
 
 
 def show_the_same(one: Grey, other: Grey) -> bool:
-    """Whether two pictures differ nowhere by more than encoding and resizing do."""
+    """Return whether two pictures differ nowhere by more than encoding and resizing do."""
     return local_likeness(one, other) >= _LEAST_LOCAL_LIKENESS
 
 
@@ -146,7 +146,7 @@ class Picture:
 def look_at_all(
     paths: Sequence[str], *, looks: bool, workers: int | None, bar: ProgressBar
 ) -> dict[str, Picture]:
-    """Each file by its path; ``workers`` threads read them (None: one for each processor)."""
+    """Look at each file; ``workers`` threads read them (None: one per processor)."""
     threads = os.cpu_count() or 1 if workers is None else workers
     pictures = read_ahead(partial(look_at, look=looks), paths, threads)
     return dict(zip(paths, bar(pictures, len(paths), "looking at images"), strict=True))
@@ -178,7 +178,7 @@ def look_at(path: str, look: bool = False) -> Picture:
 
 
 def _header(content: bytes) -> tuple[Size, int]:
-    """Size as stored, and EXIF orientation, 1 to 8."""
+    """Return size as stored, and EXIF orientation, 1 to 8."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             orientation = image.getexif().get(Base.Orientation, 1)
@@ -189,7 +189,7 @@ def _header(content: bytes) -> tuple[Size, int]:
 
 
 def reduced(content: bytes, stored: Size, side_px: int) -> NDArray[np.uint8]:
-    """(h, w) grey, turned by EXIF, reduced to no less than ``side_px`` on the shorter side.
+    """Return (h, w) grey, turned by EXIF, the shorter side reduced to ``side_px`` or more.
 
     Raises:
         DataError: OpenCV, and so training, can't decode it.
@@ -210,7 +210,7 @@ def _as_seen(stored: Size, orientation: int, shape: tuple[int, ...]) -> Size:
 
 
 def _is_truncated(content: bytes) -> bool:
-    """Whether a JPEG or PNG lacks its end; thumbnails inside have ends of their own."""
+    """Return whether a JPEG or PNG lacks its end; thumbnails inside have their own ends."""
     if content.startswith(b"\xff\xd8"):
         return content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda")
     return content.startswith(b"\x89PNG") and b"IEND" not in content

@@ -165,7 +165,7 @@ def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Findin
 
 
 def _ordered(findings: Iterable[Finding], scans: Sequence[Scan]) -> tuple[Finding, ...]:
-    """By label file and line, each once: a file may be in both splits."""
+    """Sort by label file and line, each once: a file may be in both splits."""
     rank = {scan.path: index for index, scan in reversed(list(enumerate(scans)))}
     unique = dict.fromkeys(findings)
     return tuple(sorted(unique, key=lambda f: (rank.get(f.file or "", -1), f.line or 0, f.rule)))

@@ -12,7 +12,7 @@ Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
-class Rule:
+class DataRule:
     """What a rule's findings have in common.
 
     ``severity`` is the usual one: docs/check_data.md says where a finding's differs.
@@ -26,119 +26,121 @@ class Rule:
 _AS_UTF8 = "save the label file as UTF-8"
 _FIX = "--fix writes"
 RULES = {
-    "label-missing": Rule(
+    "label-missing": DataRule(
         "error", "the label file can't be opened", "correct its path in label_file_list"
     ),
-    "label-empty": Rule(
+    "label-empty": DataRule(
         "error", "the label file has no line", "put label lines into it or take it off the list"
     ),
-    "label-encoding": Rule("error", "a line, or the file, is not UTF-8", _AS_UTF8),
-    "label-bom": Rule(
+    "label-encoding": DataRule("error", "a line, or the file, is not UTF-8", _AS_UTF8),
+    "label-bom": DataRule(
         "warning",
         "a byte order mark stands before the first line, or before a later one",
         f"save the file as UTF-8 without BOM; {_FIX} it so",
     ),
-    "label-delimiter": Rule(
+    "label-delimiter": DataRule(
         "error",
         "the delimiter between image path and JSON is not on the line",
         f"set dataset.delimiter to the one used, or put it there; {_FIX} lines repaired",
     ),
-    "label-path": Rule(
+    "label-path": DataRule(
         "error", "no image path stands before the delimiter", "name the image the texts are of"
     ),
-    "label-json": Rule(
+    "label-json": DataRule(
         "error",
         "what follows the delimiter is no JSON list",
         "write [] for an image without text; label the image again where the list is lost",
     ),
-    "text-item": Rule(
+    "text-item": DataRule(
         "error", "an element of the list is no JSON object", "write it as an object or delete it"
     ),
-    "text-key": Rule(
+    "text-key": DataRule(
         "error",
         "a text lacks the key transcription or points",
         'add it; "###" is the transcription of a text to ignore',
     ),
-    "text-transcription": Rule(
+    "text-transcription": DataRule(
         "error",
         "a transcription is neither string nor number",
         'write a string, "###" for a text to ignore',
     ),
-    "points-format": Rule(
+    "points-format": DataRule(
         "error",
         "points are no list of [x, y] numbers",
         "write each point as two numbers, in pixels",
     ),
-    "points-few": Rule(
+    "points-few": DataRule(
         "error", "a polygon has fewer than 3 points", "draw the text's outline again"
     ),
-    "points-number": Rule(
+    "points-number": DataRule(
         "error",
         "a coordinate is NaN, infinite or beyond 1,000,000 px",
         "draw the text's outline again",
     ),
-    "points-order": Rule(
+    "points-order": DataRule(
         "warning",
         "points run anticlockwise, or cross each other in a way that another order repairs",
         f"list them clockwise from the text's upper left corner; {_FIX} them so",
     ),
-    "polygon-crossing": Rule(
+    "polygon-crossing": DataRule(
         "warning",
         "edges cross or touch each other in any order tried",
         f"draw the outline again; {_FIX} a clean outline where the crossing is small, "
         'else the hull with "###"',
     ),
-    "polygon-empty": Rule(
+    "polygon-empty": DataRule(
         "error",
         "less than 1 square pixel lies within a polygon",
         f"draw the text's outline again; {_FIX} the line without it",
     ),
-    "polygon-outside": Rule(
+    "polygon-outside": DataRule(
         "warning",
         "a polygon reaches more than 1 px beyond its image",
         f"check that label and image belong together and have one size; {_FIX} it clipped",
     ),
-    "polygon-duplicate": Rule(
+    "polygon-duplicate": DataRule(
         "warning",
         "two texts of a line have the same points",
         f"delete one; {_FIX} the line with the first, a readable one before an ignored one",
     ),
-    "data-dir-missing": Rule("error", "the folder of the images is not there", "correct data_dir"),
-    "image-missing": Rule(
+    "data-dir-missing": DataRule(
+        "error", "the folder of the images is not there", "correct data_dir"
+    ),
+    "image-missing": DataRule(
         "error", "an image is not where the line says", "correct the path, or data_dir"
     ),
-    "image-unreadable": Rule(
+    "image-unreadable": DataRule(
         "error",
         "an image is empty, damaged or none",
         f"save it again from its source; {_FIX} the file without the line",
     ),
-    "image-truncated": Rule(
+    "image-truncated": DataRule(
         "warning",
         "an image file ends too early, and yet OpenCV makes a picture of it",
         "copy or save it again from its source: the part that is missing is grey or black",
     ),
-    "image-exif": Rule(
+    "image-exif": DataRule(
         "warning",
         "the camera's EXIF tag turns or mirrors the image",
         "training turns it (DecodeImage.ignore_orientation: True doesn't); make sure that the "
         "labels were drawn on the turned picture, then save it turned and without the tag",
     ),
-    "image-size": Rule(
+    "image-size": DataRule(
         "warning",
         "an image is tiny, huge or very long",
         "cut long pages into parts and reduce huge images, with their labels; leave out tiny ones",
     ),
-    "image-duplicate": Rule(
+    "image-duplicate": DataRule(
         "warning",
         "the same image, by path or content, is on two lines",
         f"keep the right line; {_FIX} the first",
     ),
-    "leak": Rule(
+    "leak": DataRule(
         "warning",
         "an image of the evaluation is in the training set too",
         f"take it out of one of them, or hmean is too good; {_FIX} the training file without it",
     ),
-    "labels-mixed": Rule(
+    "labels-mixed": DataRule(
         "warning",
         "some images are labelled by word and others by line",
         "label all one way: the detector can't know which is wanted",

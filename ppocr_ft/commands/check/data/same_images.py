@@ -38,13 +38,13 @@ class Same:
     how: str
 
     def message(self, where: str) -> str:
-        """``where``: what ``other`` is called."""
+        """Return the message; ``where`` is the name of ``other``."""
         named = "" if self.other_path == self.path else f" as {self.other_path}"
         return f"the image {self.path} is {where}{self.other[0]}:{self.other[1]}{named}{self.how}"
 
 
 def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
-    """Images of one split that an earlier line has too."""
+    """Return images of one split that an earlier line has too."""
     first_places: dict[str | bytes, tuple[Place, str]] = {}
     same = []
     for place, path in _images(scans):
@@ -58,7 +58,7 @@ def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
 
 
 def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures) -> list[Same]:
-    """Images of the evaluation that training has too, re-encoded and resized ones included."""
+    """Return images of both evaluation and training, re-encoded and resized ones too."""
     first_places: dict[str | bytes, tuple[Place, str]] = {}
     for place, path in _images(train):
         for key in _keys(path, pictures):
@@ -78,7 +78,7 @@ def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures)
 def _near(
     train: list[tuple[Place, str]], evaluation: list[tuple[Place, str]], pictures: Pictures
 ) -> Iterator[Same]:
-    """Pairs that show the same picture; of each evaluation image the first."""
+    """Yield pairs that show the same picture; of each evaluation image the first."""
     ours, our_looks = _with_looks(evaluation, pictures)
     theirs, their_looks = _with_looks(train, pictures)
     grey = lru_cache(_KEPT_GREYS)(lambda path: _grey(path, pictures))
@@ -116,7 +116,7 @@ def _images(scans: Sequence[Scan]) -> Iterator[tuple[Place, str]]:
 
 
 def _keys(path: str, pictures: Pictures) -> list[str | bytes]:
-    """By what an image is recognised: where it is, and its content."""
+    """Return the keys of an image: its place and its content."""
     picture = pictures.get(path)
     name = os.path.normcase(os.path.abspath(path))  # noqa: PTH100  a Path an image costs time
     return [name, picture.digest] if picture and picture.digest else [name]
@@ -144,6 +144,6 @@ def same_image_findings(
 
 
 def in_both(scan: Scan, train: Sequence[Scan]) -> bool:
-    """Whether the label file is one of the training's."""
+    """Return whether the label file is also one of the training's."""
     label_file = Path(scan.path).resolve()
     return any(label_file == Path(other.path).resolve() for other in train)

@@ -26,7 +26,7 @@ _LEAST_SHARE, _LEAST_IMAGES = 0.1, 3
 
 
 def mixed_findings(scans: Sequence[Scan]) -> Iterator[Finding]:
-    """One warning at the first image of the rarer kind; none where all are of one kind."""
+    """Yield one warning at the first image of the rarer kind; none if all are of one kind."""
     places: dict[str, list[tuple[str, int]]] = {"words": [], "lines": []}
     for scan in scans:
         for index in _sampled(scan):
@@ -73,7 +73,7 @@ def shares_of_line(scan: Scan, index: int) -> tuple[float, float] | None:
 
 
 def _boxes(scan: Scan, start: int, end: int) -> NDArray[np.float64]:
-    """Left, top, right and bottom (n, 4) of the texts from ``start`` to ``end``."""
+    """Return left, top, right and bottom (n, 4) of the texts from ``start`` to ``end``."""
     edges = scan.polygons.starts[start : end + 1]
     coords = scan.polygons.coords[edges[0] : edges[-1]].astype(np.float64)
     starts = edges[:-1] - edges[0]
@@ -82,7 +82,7 @@ def _boxes(scan: Scan, start: int, end: int) -> NDArray[np.float64]:
 
 
 def _has_close_neighbour(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether a box (n,) of about the same height follows or precedes on the row, a space away.
+    """Return whether a box (n,) has one of similar height beside it on the row, a space away.
 
     ``boxes`` (n, 4): left, top, right, bottom.
     """

@@ -86,7 +86,7 @@ def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
 
 
 def _lists(label: Any) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
-    """Images and annotations, each with its id."""
+    """Return images and annotations, each with its id."""
     if isinstance(label, dict):
         images, annotations = label.get("images"), label.get("annotations")
         if isinstance(images, list) and isinstance(annotations, list):
@@ -103,7 +103,7 @@ def _lists(label: Any) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
 
 
 def _with_ids(records: list[Any]) -> list[tuple[str, Any]]:
-    """By the records' own ids, by ``#3`` for the third where it has none."""
+    """Return the records by their own ids, by ``#3`` for a third one without."""
     return [
         (str(record["id"] if isinstance(record, dict) and "id" in record else f"#{i}"), record)
         for i, record in enumerate(records, start=1)
@@ -221,13 +221,13 @@ def _one_polygon(outline: Any) -> Polygon:
     return flat_polygon(outline)
 
 
-class Writer:
+class CocoWriter:
     """Writes ``annotations.json``, or ``train.json`` and ``val.json``."""
 
     needs_size = True
 
     def faults(self, entry: Entry) -> Iterator[Unusable]:
-        """Why the entry can't be written: a file name that is no text."""
+        """Yield why the entry can't be written: a file name that is no text."""
         try:
             entry.name.encode("utf-8")
         except UnicodeEncodeError:
@@ -252,7 +252,7 @@ class Writer:
         return {f"{part or 'annotations'}.json": content.encode("utf-8")}
 
     def stale(self, folder: Path, written: set[Path]) -> list[Path]:
-        """None: a file is read alone."""
+        """Return no file: each file is read alone."""
         return []
 
 
@@ -278,4 +278,4 @@ def _annotation_record(number: int, image_id: int, text: LabelText) -> dict[str,
     }
 
 
-FORMAT = Format("coco", "COCO's detection JSON, COCO-Text's", read, Writer)
+FORMAT = Format("coco", "COCO's detection JSON, COCO-Text's", read, CocoWriter)

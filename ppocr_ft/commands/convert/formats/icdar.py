@@ -91,7 +91,7 @@ def _parse(path: Path, source: Path, reading: Reading) -> tuple[Draft, list[_Lin
 
 
 def parse_line(line: str) -> tuple[Polygon, str | None, bool]:
-    """Polygon, transcription (None where there is none), and whether it is a line of 2015.
+    """Return polygon, transcription (None if missing), and whether it is a line of 2015.
 
     Raises:
         Unusable: it is a line of neither kind.
@@ -136,12 +136,12 @@ def _bad_line(line: str) -> Unusable:
 
 
 def _have_scripts(lines: Sequence[_Line]) -> bool:
-    """Whether every line has a script before its transcription."""
+    """Return whether every line has a script before its transcription."""
     return bool(lines) and all(line.is_quad and _SCRIPT.match(line.said or "") for line in lines)
 
 
 def _have_more_corners(lines: Sequence[_Line], source: Path, reading: Reading) -> bool:
-    """Whether all lines seem to be polygons of more corners, as other sets of the site have."""
+    """Return whether all lines seem to be polygons of more corners, as in the site's other sets."""
     seeming = [line for line in lines if line.is_quad and _MORE_NUMBERS.match(line.said or "")]
     if seeming and len(seeming) == len(lines):
         fault = Unusable(
@@ -166,7 +166,7 @@ def _text(points: Polygon, transcription: str | None) -> LabelText:
     return make_text(points, transcription, ignored=ignored)
 
 
-class Writer:
+class IcdarWriter:
     """Writes files of 2015's form, ``gt_*.txt`` in the folders of their images."""
 
     needs_size = False
@@ -175,7 +175,7 @@ class Writer:
         self._takers: dict[str, str] = {}
 
     def faults(self, entry: Entry) -> Iterator[Unusable]:
-        """Why the entry can't be written so."""
+        """Yield why the entry can't be written so."""
         path = _label_path(entry.name)
         if path is None:
             yield _outside(entry.name)
@@ -189,14 +189,14 @@ class Writer:
             yield from _text_faults(number, text)
 
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
-        """Contents by path below the output folder, in a folder for the part where there is one."""
+        """Return contents by path below the output folder, in the part's folder if there is one."""
         return {
             str(PurePosixPath(part, str(_label_path(entry.name)))): _content(entry)
             for entry in entries
         }
 
     def stale(self, folder: Path, written: set[Path]) -> list[Path]:
-        """Label files there that a reader would take for more of the written ones."""
+        """Return label files that a reader would take for more of the written ones."""
         return sorted(path for path in folder.rglob(f"{PREFIX}*.txt") if path not in written)
 
 
@@ -245,5 +245,5 @@ def _content(entry: Entry) -> bytes:
 
 
 FORMAT = Format(
-    "icdar", "gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text", read, Writer
+    "icdar", "gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text", read, IcdarWriter
 )

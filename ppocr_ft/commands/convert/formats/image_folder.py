@@ -70,7 +70,7 @@ class ImageFolder:
         return self.root / name
 
     def size_px(self, name: str) -> tuple[int, int]:
-        """Width and height as training sees the image, its EXIF rotation applied.
+        """Return width and height as training sees the image, its EXIF rotation applied.
 
         Raises:
             Unusable: the file is no image.
@@ -90,7 +90,7 @@ class ImageFolder:
         return (height, width) if turned else (width, height)
 
     def check_size(self, name: str, width: object, height: object) -> None:
-        """See to it that the image has the size that its label was drawn on, where it says one.
+        """Check that the image has the size on which its label was drawn, if the label says one.
 
         Raises:
             Unusable: it has another one.
@@ -166,7 +166,7 @@ class _Ends:
 
 
 def _images_below(root: Path) -> Iterator[str]:
-    """Paths below ``root`` with ``/`` between the parts; links are followed, once each."""
+    """Yield paths below ``root`` with ``/`` between the parts; links are followed, once each."""
     visited = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)

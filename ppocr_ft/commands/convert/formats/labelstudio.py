@@ -86,7 +86,7 @@ def _read_task(called: str, task: Any, draft: Draft, used: Counter[str]) -> None
 
 
 def _annotations(task: Any) -> list[Any]:
-    """Those that were finished."""
+    """Return the annotations that were finished."""
     if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
         raise Unusable(
             "bad-structure",
@@ -162,7 +162,7 @@ def _path_of(url: str) -> str:
 
 
 def _regions(results: list[Any], draft: Draft, called: str) -> dict[str, list[Any]]:
-    """Results by region; those that belong to no region are said."""
+    """Return results by region, and report those that belong to no region."""
     regions: dict[str, list[Any]] = {}
     for result in results:
         expect(result, dict, "a result", _REMEDY)

@@ -78,7 +78,7 @@ def _texts(texts: Texts) -> Iterator[LabelText]:
 
 
 def _warn_of_other_keys(path: Path, label: LabelFile, reading: Reading) -> None:
-    """Texts may hold more than is converted, as PPOCRLabel's ``difficult``."""
+    """Warn of keys of texts that aren't converted, such as PPOCRLabel's ``difficult``."""
     lines = path.read_bytes().split(b"\n")
     for entry in label.entries:
         with suppress(ValueError):  # further columns, which nobody reads
@@ -92,13 +92,13 @@ def _warn_of_other_keys(path: Path, label: LabelFile, reading: Reading) -> None:
                 )
 
 
-class Writer:
+class PpocrWriter:
     """Writes ``Label.txt``, or ``train.txt`` and ``val.txt``."""
 
     needs_size = False
 
     def faults(self, entry: Entry) -> Iterator[Unusable]:
-        """Why the entry can't be written: a path that a label line can't hold."""
+        """Yield why the entry can't be written: a path that a label line can't hold."""
         try:
             entry.name.encode("utf-8")
         except UnicodeEncodeError:
@@ -118,7 +118,7 @@ class Writer:
         return {f"{part}.txt" if part else FILE_NAME: "".join(lines).encode("utf-8")}
 
     def stale(self, folder: Path, written: set[Path]) -> list[Path]:
-        """None: a file is read alone."""
+        """Return no file: each file is read alone."""
         return []
 
 
@@ -130,4 +130,4 @@ def _label(texts: Sequence[LabelText]) -> str:
     return json.dumps(items, ensure_ascii=False)
 
 
-FORMAT = Format("ppocr", "PaddleOCR's and PPOCRLabel's Label.txt", read, Writer)
+FORMAT = Format("ppocr", "PaddleOCR's and PPOCRLabel's Label.txt", read, PpocrWriter)

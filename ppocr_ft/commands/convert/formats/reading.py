@@ -134,7 +134,7 @@ class Draft:
 
     @contextmanager
     def part(self, what: str = "", line: int | None = None) -> Iterator[None]:
-        """Whatever can't be used inside is reported at this place."""
+        """Report at this place everything inside that can't be used."""
         try:
             yield
         except Unusable as fault:
@@ -142,7 +142,7 @@ class Draft:
             self.reading.report(fault, self.file, self.line if line is None else line, what)
 
     def add(self, text: LabelText, where: str = "") -> None:
-        """One more text; ``where`` it stands, the file if not given."""
+        """Add one more text; ``where`` is its place, the file if not given."""
         if text.placeholder:
             self.reading.tally(
                 "no-transcription",
@@ -160,15 +160,15 @@ class Writer(Protocol):
     """Whether entries must have their images' sizes."""
 
     def faults(self, entry: Entry) -> Iterator[Unusable]:
-        """Why an entry can't be written in this format."""
+        """Yield why an entry can't be written in this format."""
         ...
 
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
-        """Contents by path below the output folder; ``part`` is train, val or empty."""
+        """Return contents by path below the output folder; ``part`` is train, val or empty."""
         ...
 
     def stale(self, folder: Path, written: set[Path]) -> list[Path]:
-        """Files there that would be read together with the written ones."""
+        """Return files that would be read together with the written ones."""
         ...
 
 

@@ -109,7 +109,7 @@ def below(path: Path, source: Path, prefix: str) -> str:
 def split(
     entries: Sequence[Entry], ratio: float, seed: int
 ) -> tuple[Sequence[Entry], Sequence[Entry]]:
-    """Two parts, whole images each, the first with ``ratio`` of them; both keep their order.
+    """Split into two parts, whole images each, the first with ``ratio`` of them, in order.
 
     Which image comes into which part follows from the names, the ratio and the seed alone, not
     from the order in which labels were read.

@@ -85,7 +85,7 @@ def as_transcription(value: object) -> str:
 
 
 def polygon(points: object) -> Polygon:
-    """From ``[[x, y], ...]``.
+    """Return a polygon from ``[[x, y], ...]``.
 
     Raises:
         Unusable: it is something else, or has fewer than three points.
@@ -106,7 +106,7 @@ def polygon(points: object) -> Polygon:
 
 
 def flat_polygon(values: object) -> Polygon:
-    """From ``[x1, y1, x2, y2, ...]``.
+    """Return a polygon from ``[x1, y1, x2, y2, ...]``.
 
     Raises:
         Unusable: it is something else, or has fewer than three points.
@@ -121,7 +121,7 @@ def flat_polygon(values: object) -> Polygon:
 
 
 def rectangle(left: Any, top: Any, right: Any, bottom: Any) -> Polygon:
-    """Clockwise from the left top corner.
+    """Return a rectangle's corners, clockwise from the top left.
 
     Raises:
         Unusable: an edge is no number, or the rectangle has no area.
@@ -137,13 +137,13 @@ def rectangle(left: Any, top: Any, right: Any, bottom: Any) -> Polygon:
 
 
 def area_px(points: Polygon) -> float:
-    """By the shoelace formula, whichever way round the points go."""
+    """Return the area by the shoelace formula, for both orientations of the points."""
     closed = [*points, points[0]]
     return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(closed))) / 2
 
 
 def bounds(points: Polygon) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom."""
+    """Return left, top, right, bottom."""
     xs, ys = zip(*points, strict=True)
     return min(xs), min(ys), max(xs), max(ys)
 
@@ -158,7 +158,7 @@ def _is_point(point: object) -> bool:
 
 
 def are_numbers(values: Sequence[object]) -> bool:
-    """Whether each is a finite number that can be a coordinate."""
+    """Return whether each is a finite number that can be a coordinate."""
     return all(
         isinstance(value, (int, float))
         and not isinstance(value, bool)

@@ -67,7 +67,7 @@ def _refuse_matlab(source: Path) -> None:
 
 
 def _records(text: str) -> Iterator[tuple[int, str]]:
-    """Each record with its 1-based line; what stands before the first one, as it is."""
+    """Yield each record with its 1-based line; text before the first one is unchanged."""
     starts = [start.end() - len(start[0].lstrip()) for start in _START.finditer(text)]
     bounds = [*starts, len(text)]
     if text[: bounds[0]].strip():
