@@ -1,1 +1,1 @@
-"""Running a network: evaluation and prediction. Nothing here knows the config file."""
+"""Training, evaluation and prediction with a network. Nothing here knows the config file."""

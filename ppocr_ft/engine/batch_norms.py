@@ -1,4 +1,4 @@
-"""Batch norms' statistics: which of them training changes."""
+"""The statistics of batch norms: which of them training changes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _MEAN = "_mean"
 
 
 def freeze_statistics(network: paddle.nn.Layer, loaded_keys: Collection[str]) -> list[str]:
-    """Let batch norms normalise by the statistics that were loaded, and keep them.
+    """Let batch norms normalise by the loaded statistics, and keep these.
 
-    Small batches of crops give poor estimates of what the released weights were trained with.
-    Scale and offset still learn. A layer whose statistics are not among ``loaded_keys`` (state
-    dict keys) goes on gathering its own. Returns the names of the frozen layers.
+    Small batches of crops give poor estimates of the statistics that the released weights were
+    trained with. Scale and offset still learn. A layer whose statistics are not among
+    ``loaded_keys`` (state dict keys) still gathers its own. Returns the names of the frozen layers.
     """
     frozen = []
     for name, layer in network.named_sublayers():
@@ -28,15 +28,15 @@ def freeze_statistics(network: paddle.nn.Layer, loaded_keys: Collection[str]) ->
 
 
 def _expect_kept_statistics() -> None:
-    """Paddle warns of a batch norm that keeps its statistics in training; here it is meant so."""
+    """Silence Paddle's warning of a batch norm that keeps its statistics in training."""
     warnings.filterwarnings("ignore", message="When training, we now always track")
 
 
 class FrozenNorms:
-    """Batch norms whose scale and offset are frozen stay in eval mode, whatever the network's.
+    """Keeps batch norms with frozen scale and offset in eval mode, in any mode of the network.
 
-    They normalise by the statistics that they have and don't change them. Once their parameters
-    learn they do as they did before.
+    They normalise by their current statistics and don't change them. When their parameters learn
+    again they work as before.
     """
 
     def __init__(self, network: paddle.nn.Layer) -> None:
@@ -44,12 +44,12 @@ class FrozenNorms:
         self._own = [(norm, norm._use_global_stats) for norm in norms]
 
     def update(self) -> None:
-        """See which parameters are frozen now."""
-        for norm, own in self._own:
-            norm._use_global_stats = True if _is_frozen(norm) else own
+        """Find the parameters that are frozen now."""
+        for norm, use_global_stats in self._own:
+            norm._use_global_stats = True if _is_frozen(norm) else use_global_stats
         _expect_kept_statistics()
 
 
 def _is_frozen(norm: paddle.nn.BatchNorm2D) -> bool:
-    parameters = [each for each in (norm.weight, norm.bias) if each is not None]
-    return bool(parameters) and all(each.stop_gradient for each in parameters)
+    parameters = [parameter for parameter in (norm.weight, norm.bias) if parameter is not None]
+    return bool(parameters) and all(parameter.stop_gradient for parameter in parameters)

@@ -1,11 +1,12 @@
-"""Several processes that train one network: one a card, or a few on the CPU, on any machines.
+"""Several processes that train one network: one per card, or a few on the CPU, on any machines.
 
 ``python -m paddle.distributed.launch`` starts them. Each reads its share of the data and changes
 its own copy of the network by the mean of all gradients, so that the copies stay equal bit for
-bit. Numbers go by Paddle's collectives (NCCL between cards, gloo between CPUs), all else by
-`rendezvous`.
+bit. Numbers go through Paddle's collectives (NCCL between cards, gloo between CPUs), everything
+else through `rendezvous`.
 
-Paddle is imported where it is used, so that a command can ask which process it is before.
+Paddle is imported inside the functions that need it, so that a command can ask which process it
+is before.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def is_main_process() -> bool:
 
 @contextmanager
 def only_main_prints() -> Iterator[None]:
-    """While this lasts nothing that another process prints is seen; what it raises is."""
+    """Print nothing of the other processes inside this context; their errors are still raised."""
     if is_main_process():
         yield
         return
@@ -66,12 +67,12 @@ class PeerFailed(RuntimeError):  # noqa: N818
 class ProcessGroup:
     """The processes that train together, seen from one of them; a single one is a group too.
 
-    All of them come to `gather`, `broadcast` and `average` in the same order. What is raised within
-    `raise_together` in one process is raised in the others where they come to one of these next.
+    All of them call `gather`, `broadcast` and `average` in the same order. An error that one
+    process raises inside `raise_together` is raised in the others at their next of these calls.
 
     Args:
-        rank: this process, 0, 1, ...; process 0 is the main one: it alone writes files and speaks.
-        size: how many they are.
+        rank: this process, 0, 1, ...; process 0 is the main one: only it writes files and prints.
+        size: the number of processes.
         endpoint: its connection to the others; None for a single process.
     """
 
@@ -104,14 +105,14 @@ class ProcessGroup:
         return [message.item for message in messages]
 
     def broadcast(self, item: Item | None) -> Item:
-        """Return what process 0 brings, whatever the others bring. Raises as `gather`."""
+        """Return the item of process 0. Raises as `gather`."""
         of_main: Any = self.gather(item)[0]
         return of_main  # type: ignore[no-any-return]
 
     def average(self, tensors: Sequence[paddle.Tensor]) -> None:
-        """Make each float32 tensor its mean over the processes, by one all-reduce.
+        """Replace each float32 tensor by its mean over the processes, with one all-reduce.
 
-        All of them should have just come to `gather`: here nobody is told that one has failed.
+        Call it right after `gather` in all processes: it doesn't notice that one has failed.
         """
         import paddle
         from paddle import distributed
@@ -128,10 +129,10 @@ class ProcessGroup:
 
     @contextmanager
     def raise_together(self) -> Iterator[None]:
-        """What one process raises in here is raised in all; none leaves before the others.
+        """Raise an error of one process in all of them; none leaves before the others.
 
-        Of the error its exit code and its message are sent. The others raise UserInputError,
-        Stopped, StoppedEarly or OSError where the one raises such an error, else PeerFailed.
+        The exit code and the message of the error are sent. The others raise UserInputError,
+        Stopped, StoppedEarly or OSError if the one raises such an error, else PeerFailed.
         PeerLost: a process has ended.
         """
         if self._endpoint is None:
@@ -148,15 +149,18 @@ class ProcessGroup:
         self.gather(None)
 
     def _share(self, error: Exception, endpoint: Endpoint) -> None:
-        """Tell the others of an error. Raises another process's if that goes first."""
-        own = _failure(error)
-        rank, first = _first_failure(endpoint.exchange(Message(failure=own))) or (self.rank, own)
-        self._shared_error = error if first == own else self._error(rank, first)
-        if first != own:
+        """Tell the others of an error. Raise another process's error if it has priority."""
+        failure = _failure(error)
+        rank, first = _first_failure(endpoint.exchange(Message(failure=failure))) or (
+            self.rank,
+            failure,
+        )
+        self._shared_error = error if first == failure else self._error(rank, first)
+        if first != failure:
             raise self._shared_error from error
 
     def _error(self, rank: int, failure: Failure) -> Exception:
-        """Return what this process raises for another one's failure."""
+        """Return the error that this process raises for another one's failure."""
         if failure.how == "is lost":
             return PeerLost(rank)
         if failure.how == "crashes":
@@ -176,7 +180,7 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 def _failure(error: Exception) -> Failure:
-    """Return an error as the other processes get it."""
+    """Return an error in the form that is sent to the other processes."""
     if isinstance(error, (OSError, WriteError)):
         return Failure(FAILED, str(error))
     if isinstance(error, UserInputError):
@@ -189,8 +193,10 @@ def _failure(error: Exception) -> Failure:
 
 
 def _first_failure(messages: Sequence[Message]) -> tuple[int, Failure] | None:
-    """Return a rank and why it ends: a process that is lost, which explains the failures of the
-    others, else that of the lowest rank."""
+    """Return the rank and the failure that come first.
+
+    A lost process comes first, as it explains the failures of the others, then the lowest rank.
+    """
     failures = [
         (rank, message.failure)
         for rank, message in enumerate(messages)
@@ -200,7 +206,7 @@ def _first_failure(messages: Sequence[Message]) -> tuple[int, Failure] | None:
 
 
 def join_process_group() -> ProcessGroup:
-    """Become one of the processes that ``paddle.distributed.launch`` has started, if it has.
+    """Join the processes that ``paddle.distributed.launch`` has started, if it has.
 
     Paddle's device is then this process's card or, with gloo, the CPU.
     """

@@ -13,9 +13,9 @@ Array = NDArray[Any]
 
 
 def ema_decay(decay: float, updates: int) -> float:
-    """What update 0, 1, ... keeps of the average: ``min(decay, (1 + updates) / (10 + updates))``.
+    """Return the share that update 0, 1, ... keeps: ``min(decay, (1 + updates) / (10 + updates))``.
 
-    The rise to 0.98 lasts 440 updates. Source: PaddleDetection's ``ModelEMA`` with
+    The rise to 0.98 takes 440 updates. Source: PaddleDetection's ``ModelEMA`` with
     ``ema_decay_type: threshold``, ppdet/optimizer/ema.py.
     """
     return min(decay, (1 + updates) / (10 + updates))
@@ -24,25 +24,26 @@ def ema_decay(decay: float, updates: int) -> float:
 class Ema:
     """The average of every floating point tensor of a network's state dict.
 
-    It begins as the weights that the network has by then, unlike PaddleDetection's, which begins
-    at zero. Batch norm statistics are averaged as the weights are; what doesn't change stays as
-    it is, bit for bit.
+    It starts from the network's current weights, unlike PaddleDetection's, which starts at zero.
+    Batch norm statistics are averaged like the weights; tensors that don't change stay equal, bit
+    for bit.
 
     Args:
-        decay: share that an update keeps of the average, 0 to 1, once it is past the rise
-            of `ema_decay`.
+        decay: share that an update keeps of the average, 0 to 1, after the rise of `ema_decay`.
     """
 
     def __init__(self, network: paddle.nn.Layer, decay: float) -> None:
         self.decay = decay
         self.updates = 0
         tensors = network.state_dict()
-        self._weights = {key: each for key, each in tensors.items() if each.is_floating_point()}
+        self._weights = {
+            key: tensor for key, tensor in tensors.items() if tensor.is_floating_point()
+        }
         self._averages = _copies(self._weights)
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def update(self) -> None:
-        """Take in the weights as they are; to be called after each step that changed them."""
+        """Add the current weights; to be called after each step that changed them."""
         share = paddle.full([], 1 - ema_decay(self.decay, self.updates))
         for key, average in self._averages.items():
             average.lerp_(self._weights[key], share)
@@ -50,24 +51,24 @@ class Ema:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """While this lasts the network has the averages; then its own weights, bit for bit."""
-        own = _copies(self._weights)
+        """Give the network the averages inside this context, then its own weights again."""
+        weights = _copies(self._weights)
         _copy(self._averages, self._weights)
         try:
             yield
         finally:
-            _copy(own, self._weights)
+            _copy(weights, self._weights)
 
     def describe(self) -> str:
-        """A line for the log."""
+        """Return a line for the log."""
         return f"an average of the weights (EMA, decay {self.decay:g}) is judged and saved"
 
     def state_dict(self) -> dict[str, paddle.Tensor]:
-        """The averages by the network's keys."""
+        """Return the averages by the network's keys."""
         return dict(self._averages)
 
     def restore(self, averages: Mapping[str, paddle.Tensor | Array], updates: int) -> None:
-        """Become the average that ``state_dict`` and ``updates`` were taken from."""
+        """Restore the average from ``state_dict`` and ``updates``."""
         _copy(averages, self._averages)
         self.updates = updates
 

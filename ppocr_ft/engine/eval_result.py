@@ -6,7 +6,7 @@ ranked with its own best unclip ratio, first by Metric.main_indicator, then by h
 two that rank the same the later one is the best.
 
 Rates are compared as metrics.csv has them, rounded to nine significant digits: two rates that
-differ by float rounding alone are equal, and whoever reads the file decides as the training did.
+differ only by float rounding are equal, and a reader of the file decides as the training did.
 A rate that is NaN or unknown is below all others.
 
 Nothing here needs Paddle.
@@ -30,7 +30,7 @@ Rank = tuple[float, float]
 
 
 def rank(value: float | None, tie_breaker: float | None) -> Rank:
-    """Return what evaluations are compared by."""
+    """Return the values by which evaluations are compared."""
     return _comparable(value), _comparable(tie_breaker)
 
 
@@ -45,17 +45,17 @@ def _comparable(value: float | None) -> float:
 
 @dataclass(frozen=True)
 class EvalResult:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
         rates: `RATES`, 0 to 1, for each unclip ratio; the config's ratio comes first.
         step: steps done before it.
         epoch: epochs done before it.
-        val_loss: the loss on crops of Eval; None where it isn't known, as the next two.
+        val_loss: the loss on crops of Eval; None if unknown, as the next two.
         shrink_ratio: the ratio that training's shrink maps should have.
-        drawn_shrink_ratio: the ratio that they show, 0 where they are empty.
-        images: on how many images, of all processes; 0 where a file was read.
-        seconds: how long it took.
+        drawn_shrink_ratio: the ratio measured on them, 0 if they are empty.
+        images: the number of images, of all processes; 0 if a file was read.
+        seconds: its duration.
     """
 
     rates: Mapping[float, Mapping[str, float]]
@@ -78,7 +78,7 @@ class EvalResult:
         return self.rates[self.unclip_ratio]
 
     def best_ratio(self, *indicators: str) -> float:
-        """Return the ratio with the highest mean of ``indicators``; the config's among equals."""
+        """Return the ratio with the highest mean of ``indicators``; the config's if equal."""
 
         def height(ratio: float) -> float:
             return _comparable(mean(self.rates[ratio].get(name, math.nan) for name in indicators))
@@ -90,11 +90,11 @@ class EvalResult:
         return self.rates[self.best_ratio(*indicators)]
 
     def value(self, indicator: str) -> float:
-        """Return the highest value of ``indicator``, NaN where it isn't known."""
+        """Return the highest value of ``indicator``, NaN if unknown."""
         return self.at_best(indicator).get(indicator, math.nan)
 
     def rank(self, indicator: str) -> Rank:
-        """Return what it is compared by, at its own best unclip ratio."""
+        """Return the values by which it is compared, at its own best unclip ratio."""
         return rank(self.value(indicator), self.at_best(indicator).get(TIE_BREAKER))
 
     def rows(self) -> Iterable[dict[str, Any]]:
@@ -136,7 +136,7 @@ def best(results: Sequence[EvalResult], indicator: str) -> EvalResult:
 def results_of(rows: Iterable[Row]) -> list[EvalResult]:
     """Return the evaluations in the rows of a metrics.csv, in their order.
 
-    A row without an unclip ratio or hmean is left out, as an evaluation that has no other.
+    A row without an unclip ratio or hmean is left out, and an evaluation with only such rows too.
     """
     evaluated = (row for row in rows if row["kind"] == EVAL and _is_whole(row))
     groups = groupby(evaluated, key=lambda row: int(row["step"]))
@@ -160,5 +160,5 @@ def _result(step: int, rows: Sequence[Row]) -> EvalResult:
 
 
 def _rates(row: Row) -> dict[str, float]:
-    """Those that the row has."""
+    """Return the rates that the row has."""
     return {name: value for name in RATES if (value := number(row, name)) is not None}

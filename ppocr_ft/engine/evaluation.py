@@ -1,7 +1,7 @@
 """From images to boxes, and from boxes to rates: the same in training, eval, predict and export.
 
-`eval_records` yields what was found on one image after the other. Whoever wants rates, pictures or
-boxes takes them from there.
+`eval_records` yields the result of one image after the other. Rates, pictures and boxes are made
+of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Map = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EvalRecord:
-    """What was found on one image.
+    """The result of one image.
 
     Attributes:
         candidates: the blobs of its probability map, before they are unclipped.
@@ -51,15 +51,13 @@ def eval_records(
     threads: int = 1,
     stopwatch: Stopwatch | None = None,
 ) -> Generator[EvalRecord, None, None]:
-    """Yield what is found on each image, in order.
+    """Yield the result of each image, in order.
 
-    Args:
-        post_process: its own unclip ratio is the first one of each record.
-        unclip_ratios: more ratios to find boxes with.
-        batch_size: images through the network together; only neighbours of one size are.
-        threads: threads that each take a batch through the network, ahead of the caller.
-        stopwatch: gets the stages "read", "network" and "boxes". Where the network runs ahead,
-            its time is what is left to wait for.
+    The unclip ratio of ``post_process`` is the first one of each record, ``unclip_ratios`` are
+    further ones. ``batch_size`` images go through the network together, only neighbours of one
+    size. ``threads`` each take a batch through the network, ahead of the caller. ``stopwatch``
+    gets the stages "read", "network" and "boxes"; if the network runs ahead, its time is the
+    remaining wait.
     """
     stopwatch = stopwatch or Stopwatch()
     ratios = ratios_tried(post_process, unclip_ratios)
@@ -71,13 +69,13 @@ def eval_records(
             with stopwatch.stage("boxes"):
                 height, width = sample.shape[:2].tolist()
                 candidates = post_process.candidates(prob_map)
-                found = {
+                polygons = {
                     ratio: way.boxes_from_candidates(candidates, (height, width))
                     for ratio, way in by_ratio.items()
                 }
             boxes: dict[float, ImageBoxes] = {
                 ratio: {"points": points, "scores": scores}
-                for ratio, (points, scores) in found.items()
+                for ratio, (points, scores) in polygons.items()
             }
             yield EvalRecord(sample, candidates, boxes)
 
@@ -100,7 +98,7 @@ class RateCounter:
             metric.update(points, record.sample.polygons, record.sample.ignored)
 
     def result(self, group: ProcessGroup = SINGLE_PROCESS) -> EvalResult:
-        """Return the rates on the images of all processes, which come here together."""
+        """Return the rates on the images of all processes, which must all call this."""
         states = group.gather({ratio: metric.state() for ratio, metric in self._metrics.items()})
         rates, images = {}, 0
         for ratio in self._metrics:
@@ -186,7 +184,7 @@ def batches(samples: Iterable[EvalSample], batch_size: int) -> Iterator[list[Eva
 
 @contextmanager
 def eval_mode(network: paddle.nn.Layer) -> Iterator[None]:
-    """While this lasts the network evaluates; then it does what it did before."""
+    """Set the network to evaluation inside this context; restore its modes afterwards."""
     training = network.training
     network.eval()
     try:

@@ -1,4 +1,4 @@
-"""``metrics.csv``: every figure that a run logs or evaluates."""
+"""The file ``metrics.csv``: every figure that a run logs or evaluates."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class MetricsFile:
         write_whole(self.path, text.getvalue().encode())
 
     def add(self, kind: str, values: Mapping[str, Any]) -> None:
-        """One row; floats with nine digits, which give float32 back."""
+        """Add one row; floats have nine digits, which restore float32 exactly."""
         row = {"kind": kind, **{key: written(value) for key, value in values.items()}}
         with self.path.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, self._columns, lineterminator="\n")
@@ -106,7 +106,7 @@ class MetricsFile:
             listener(row)
 
     def listen(self, listener: Callable[[Row], None]) -> None:
-        """Give it every row that is there, then each new one, with cells as they are written."""
+        """Call it with every row that is there, then with each new one, with cells as written."""
         for row in self.rows():
             listener(row)
         self._listeners.append(listener)
@@ -120,8 +120,8 @@ def read_metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Read a run's metrics.csv.
 
     Returns:
-        The header and the whole rows, since a kill may have cut the last one off. Both are empty
-        where the header isn't that of a metrics.csv.
+        The header and the complete rows, as a kill may have cut the last one off. Both are empty
+        if the header isn't that of a metrics.csv.
 
     Raises:
         OSError: it can't be read.
@@ -143,6 +143,6 @@ def written(value: Any) -> str:
 
 
 def number(row: Row, column: str) -> float | None:
-    """Return a cell's number; None where the row has no such column or the cell is empty."""
+    """Return a cell's number; None if the row has no such column or the cell is empty."""
     text = row.get(column) or ""
     return float(text) if text else None

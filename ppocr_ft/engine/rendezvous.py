@@ -1,8 +1,8 @@
 """Messages between processes: each sends one to process 0 and gets those of all.
 
 Paddle's collectives carry numbers of the same shape, can't say that a process has failed, and on
-gloo give up on one that is 30 s late (Paddle 3.2.2). So what processes must agree on goes over
-sockets, which wait as long as it takes and tell at once when a process has ended.
+gloo give up on one that is 30 s late (Paddle 3.2.2). So everything that processes must agree on
+goes over sockets, which wait as long as needed and report at once that a process has ended.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Message:
-    """What a process sends: something to share, or why it ends."""
+    """The message of a process: something to share, or the reason why it ends."""
 
     item: Any = None
     failure: Failure | None = None
@@ -64,7 +64,7 @@ class Endpoint(Protocol):
 
 
 class Rank0Endpoint:
-    """Process 0's; ``workers`` leads to process 1, 2, ..."""
+    """Process 0's endpoint; ``workers`` connect to process 1, 2, ..."""
 
     def __init__(self, workers: Sequence[Connection[Any, Any]]) -> None:
         self._workers = workers
@@ -78,7 +78,7 @@ class Rank0Endpoint:
 
 
 class WorkerEndpoint:
-    """Another process's; ``rank0`` leads to process 0."""
+    """Another process's endpoint; ``rank0`` connects to process 0."""
 
     def __init__(self, rank0: Connection[Any, Any]) -> None:
         self._rank0 = rank0
@@ -102,7 +102,7 @@ def _received(worker: Connection[Any, Any]) -> Message:
 
 @dataclass(frozen=True)
 class Address:
-    """Where process 0 waits for the others; only who knows ``key`` is let in."""
+    """The address at which process 0 waits; a process must know ``key`` to connect."""
 
     host: str
     port: int
@@ -110,7 +110,7 @@ class Address:
 
 
 def open_rendezvous(host: str, size: int, announce: Callable[[Address], object]) -> Rank0Endpoint:
-    """Wait at an address of this machine for all other processes, once it is announced to them."""
+    """Announce an address of this machine to the other processes and wait for them there."""
     key = secrets.token_bytes(KEY_BYTES)
     workers: dict[int, Connection[Any, Any]] = {}
     with Listener((host, 0), backlog=size, authkey=key) as listener:

@@ -1,4 +1,4 @@
-"""What a run is at some moment: exactly what ``latest.pdstate`` holds."""
+"""The state of a run at one moment: exactly the content of ``latest.pdstate``."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ class Progress:
     """How far a run has come.
 
     Data order, learning rate, shrink ratio and random numbers are functions of ``seed`` and
-    ``step`` alone, so that these two are all that there is to save of them; a ReduceLROnPlateau's
+    ``step`` alone, so only these two need to be saved for them; a ReduceLROnPlateau's
     rate is one of ``evaluations`` too.
 
-    seed: of everything that is random. steps_per_epoch: updates an epoch. step: updates done.
+    seed: of everything that is random. steps_per_epoch: updates per epoch. step: updates done.
     evaluated_step: the step after which the last evaluation was done, -1 for none. best,
     best_hmean_70, best_step: main indicator, hmean at IoU 0.7 and step of the best evaluation;
     improved_step: the first step whose evaluation ranks as high, -1 in the state of an older
     version. skipped_steps: those with a NaN or infinite number; skipped_in_row: the last of them
-    without a good one after. textless_steps, textless_in_row: likewise those without a text in the
-    batch. evaluations: step and main indicator of each.
+    without a good one after. textless_steps, textless_in_row: the same for steps without a text in
+    the batch. evaluations: step and main indicator of each.
     """
 
     seed: int
@@ -61,7 +61,7 @@ class Progress:
         self.evaluations = [(int(step), float(value)) for step, value in self.evaluations]
 
     def evaluated(self, result: EvalResult, indicator: str) -> bool:
-        """Note an evaluation after the last step done; return whether it is the best so far."""
+        """Record an evaluation after the last step done; return whether it is the best so far."""
         later, highest = result.rank(indicator), rank(self.best, self.best_hmean_70)
         is_best = replaces_best(later, highest)
         if is_best:
@@ -75,12 +75,12 @@ class Progress:
 
     @property
     def last_gain_step(self) -> int:
-        """After which step the first evaluation came that ranks as high as the best one."""
+        """The step of the first evaluation that ranks as high as the best one."""
         return self.improved_step if self.improved_step >= 0 else self.best_step
 
     @property
     def evaluations_without_gain(self) -> int:
-        """How many evaluations came after that."""
+        """The number of evaluations after that."""
         return sum(step > self.last_gain_step for step, _ in self.evaluations)
 
     @property
@@ -94,13 +94,13 @@ class Progress:
 
     @property
     def step_in_epoch(self) -> int:
-        """How many steps of the epoch that comes or goes on are done."""
+        """The number of done steps of the current epoch."""
         return self.step % self.steps_per_epoch
 
 
 @dataclass
 class LossWindow:
-    """The losses of the last ``length`` steps, on the device until they are asked for."""
+    """The losses of the last ``length`` steps, on the device until they are needed."""
 
     length: int
     names: tuple[str, ...] = ()
@@ -117,7 +117,7 @@ class LossWindow:
         return dict(zip(self.names, rows.mean(axis=0).tolist(), strict=True)) if len(rows) else {}
 
     def array(self) -> Array:
-        """(steps, names) float32; waits for the device."""
+        """Return (steps, names) float32; waits for the device."""
         self._rows = deque(np.asarray(row, np.float32) for row in self._rows)
         return np.stack(self._rows) if self._rows else np.empty((0, len(self.names)), np.float32)
 
@@ -137,11 +137,11 @@ class TrainState:
     ema: Ema | None = None
 
     def eval_weights(self) -> AbstractContextManager[None]:
-        """While this lasts the network has the weights to evaluate: the average, if any."""
+        """Give the network the weights to evaluate inside this context: the average, if any."""
         return nullcontext() if self.ema is None else self.ema.applied()
 
     def arrays(self) -> dict[str, Array]:
-        """All of it as arrays; the progress is JSON in bytes."""
+        """Return all of it as arrays; the progress is JSON in bytes."""
         about = {
             "format": FORMAT,
             "losses": list(self.window.names),
@@ -158,10 +158,11 @@ class TrainState:
         }
 
     def restore(self, arrays: Mapping[str, Array]) -> None:
-        """Become what ``arrays()`` was taken from.
+        """Restore the state from which ``arrays()`` was taken.
 
-        Raises WeightsError where that was another network, optimizer or data set, or where only
-        one of both has an average.
+        Raises:
+            WeightsError: it belongs to another network, optimizer or data set, or only one of the
+                two has an average.
         """
         about = _about(arrays)
         progress = _progress(about["progress"])
@@ -181,10 +182,10 @@ class TrainState:
             self.scaler.load_state_dict(about["scaler"])
 
     def _restore_network(self, saved: Mapping[str, Array]) -> None:
-        own = self.network.state_dict()
-        _check_fits(saved, own)
+        network_state = self.network.state_dict()
+        _check_fits(saved, network_state)
         for key, value in saved.items():
-            own[key].set_value(value)
+            network_state[key].set_value(value)
 
 
 def _about(arrays: Mapping[str, Array]) -> dict[str, Any]:
@@ -198,8 +199,8 @@ def _about(arrays: Mapping[str, Array]) -> dict[str, Any]:
 
 
 def _progress(values: Mapping[str, Any]) -> Progress:
-    known = {each.name for each in fields(Progress)}
-    return Progress(**{key: value for key, value in values.items() if key in known})
+    names = {field.name for field in fields(Progress)}
+    return Progress(**{key: value for key, value in values.items() if key in names})
 
 
 def _check_same(what: str, saved: int, ours: int) -> None:
@@ -210,11 +211,11 @@ def _check_same(what: str, saved: int, ours: int) -> None:
         )
 
 
-def _check_fits(saved: Mapping[str, Array], own: Mapping[str, paddle.Tensor]) -> None:
+def _check_fits(saved: Mapping[str, Array], current: Mapping[str, paddle.Tensor]) -> None:
     differing = sorted(
         key
-        for key in saved.keys() | own.keys()
-        if key not in saved or key not in own or saved[key].shape != tuple(own[key].shape)
+        for key in saved.keys() | current.keys()
+        if key not in saved or key not in current or saved[key].shape != tuple(current[key].shape)
     )
     if differing:
         raise WeightsError(

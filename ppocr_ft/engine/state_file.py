@@ -1,7 +1,7 @@
 """``latest.pdstate``: a run's state in one file, read without running anything in it.
 
-The format is safetensors; the file is written aside and moved into place, so that network,
-optimizer and progress are always of one moment.
+The format is safetensors; a temporary file is written and renamed, so that network, optimizer
+and progress always belong to the same moment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ LATEST_NAMES = ("latest", "latest.pdparams")
 
 
 def write_state(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Raises WriteError where it can't be written; an earlier file is then still there."""
+    """Write the state.
+
+    Raises:
+        WriteError: it can't be written; an earlier file is then still there.
+    """
     try:
         write_whole(path, encode_safetensors(arrays))
     except OSError as error:
@@ -33,7 +37,11 @@ def write_state(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
 
 
 def read_state(path: Path) -> dict[str, NDArray[Any]]:
-    """Raises WeightsError where there is no readable state."""
+    """Read the state.
+
+    Raises:
+        WeightsError: there is no readable state.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -49,9 +57,10 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def state_path(where: str | Path) -> Path:
-    """The state that a run's folder, its checkpoint ``latest`` or a state file stands for.
+    """Return the state file of a run's folder, of its checkpoint ``latest``, or the file itself.
 
-    Raises WeightsError for other weights, which have no state to go on with.
+    Raises:
+        WeightsError: other weights, which have no state to continue from.
     """
     path = Path(where)
     if path.is_dir():

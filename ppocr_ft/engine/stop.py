@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request that training heeds at its next step."""
+"""Ctrl-C and SIGTERM as a request to stop before the next step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(Exception):  # noqa: N818  nothing need be wrong
-    """Somebody asked the run to stop; ``signal_number`` tells how."""
+    """A signal asked the run to stop; ``signal_number`` is its number."""
 
     def __init__(self, signal_number: int) -> None:
         self.signal_number = signal_number
@@ -24,7 +24,7 @@ class Stopped(Exception):  # noqa: N818  nothing need be wrong
 
 
 class StoppedEarly(Exception):  # noqa: N818
-    """The run ends before its last step, since the config asked for it; ``reason`` says why."""
+    """The run ends before its last step because the config says so; ``reason`` says why."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -32,10 +32,10 @@ class StoppedEarly(Exception):  # noqa: N818
 
 
 class StopRequest:
-    """Whether somebody has asked.
+    """Whether a signal has asked to stop.
 
-    launched: whether ``paddle.distributed.launch`` has started the process, which asks by several
-    SIGTERMs in a row, and kills what is still there 4 s (gloo) or 30 s later.
+    launched: whether ``paddle.distributed.launch`` has started the process, which sends several
+    SIGTERMs in a row, and kills what is still running 4 s (gloo) or 30 s later.
     """
 
     def __init__(self, *, launched: bool = False) -> None:
@@ -43,27 +43,29 @@ class StopRequest:
         self._launched = launched
 
     def check(self) -> None:
-        """Raises Stopped if so."""
+        """Raise Stopped if a signal has come."""
         if self.signal_number is not None:
             raise Stopped(self.signal_number)
 
     def heeding(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The items, until somebody asks; then Stopped."""
+        """Yield the items until a signal comes; then raise Stopped."""
         for item in items:
             self.check()
             yield item
 
     @contextmanager
     def listening(self) -> Iterator[StopRequest]:
-        """While this lasts the first signal is a request; a second one acts as ever, but for
-        SIGTERM from a launcher."""
+        """Treat the first signal inside this context as a request.
+
+        A second one has its usual effect, except for SIGTERM from a launcher.
+        """
         before = {number: signal.getsignal(number) for number in SIGNALS}
 
         def note(number: int, frame: FrameType | None) -> None:
             self.signal_number = number
-            for each, handler in before.items():
-                if not (self._launched and each == signal.SIGTERM):
-                    signal.signal(each, handler)
+            for signal_number, handler in before.items():
+                if not (self._launched and signal_number == signal.SIGTERM):
+                    signal.signal(signal_number, handler)
 
         for number in SIGNALS:
             signal.signal(number, note)

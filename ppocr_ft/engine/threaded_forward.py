@@ -24,9 +24,9 @@ from ppocr_ft.models.db_head import DBHead
 class ThreadedForward:
     """The training pass of a detector, in up to ``threads`` threads.
 
-    Where a batch norm of backbone or neck gathers statistics these need all images at once, and
-    take one thread. The gradients of the parts are added in one order, so that the same number of
-    threads gives the same numbers, always; another number differs by rounding.
+    If a batch norm of backbone or neck gathers statistics, these need all images at once, and one
+    thread is used. The gradients of the parts are added in one order, so that the same number of
+    threads always gives the same numbers; another number differs by rounding.
     """
 
     def __init__(self, network: Detector, threads: int) -> None:
@@ -45,7 +45,7 @@ class ThreadedForward:
 
         def backward() -> None:
             head_backward()
-            gradients = [each.grad for each in joined if each.grad is not None]
+            gradients = [tensor.grad for tensor in joined if tensor.grad is not None]
             if gradients:
                 pieces = _split(sum(gradients[1:], gradients[0]), len(bodies))
                 list(self._pool.map(_backward_from, features, pieces))
@@ -60,11 +60,11 @@ class ThreadedForward:
         layers: Sequence[nn.Layer],
         inputs: Sequence[paddle.Tensor],
     ) -> list[paddle.Tensor]:
-        """``act`` in a thread each; whether gradients are wanted is known to each thread alone."""
-        wanted = paddle.is_grad_enabled()
+        """Call ``act`` in one thread per layer, and tell each if gradients are needed."""
+        needs_gradients = paddle.is_grad_enabled()
 
         def run(layer: nn.Layer, tensor: paddle.Tensor) -> paddle.Tensor:
-            with paddle.set_grad_enabled(wanted):
+            with paddle.set_grad_enabled(needs_gradients):
                 return act(layer, tensor)
 
         return list(self._pool.map(run, layers, inputs))
@@ -74,17 +74,19 @@ class ThreadedForward:
         return 1 if any(map(gathered_statistics, body)) else min(len(self._bodies), images)
 
     def _head(self, joined: Sequence[paddle.Tensor]) -> tuple[Maps, Backward]:
-        """The head on ``joined``, which gets its gradients; in one piece unless it is DBHead."""
+        """Run the head on ``joined``, which gets gradients; in one piece if it isn't DBHead."""
         head = self._network.head
         if type(head) is not DBHead:
             return head(joined[0]), lambda: None
         branches = (head.binarize, head.thresh)
-        found = self._each(_call, branches, joined)
-        leaves = [_leaf(each, each.stop_gradient) for each in found]
+        maps = self._each(_call, branches, joined)
+        leaves = [_leaf(branch_map, branch_map.stop_gradient) for branch_map in maps]
 
         def backward() -> None:
-            known = [pair for pair in zip(found, leaves, strict=True) if pair[1].grad is not None]
-            list(self._pool.map(lambda pair: _backward_from(pair[0], pair[1].grad), known))
+            with_gradients = [
+                pair for pair in zip(maps, leaves, strict=True) if pair[1].grad is not None
+            ]
+            list(self._pool.map(lambda pair: _backward_from(pair[0], pair[1].grad), with_gradients))
 
         return head.together(*leaves), backward
 
@@ -99,30 +101,30 @@ def _call(layer: nn.Layer, features: paddle.Tensor) -> paddle.Tensor:
     return maps
 
 
-def _backward_from(found: paddle.Tensor, gradient: paddle.Tensor) -> None:
-    found.backward(gradient)
+def _backward_from(output: paddle.Tensor, gradient: paddle.Tensor) -> None:
+    output.backward(gradient)
 
 
 def _leaf(tensor: paddle.Tensor, stop_gradient: bool) -> paddle.Tensor:
-    """Its values, where a graph of its own begins."""
+    """Return a tensor of the same values, at the start of a new graph."""
     leaf = tensor.detach()
     leaf.stop_gradient = stop_gradient
     return leaf
 
 
 def _split(tensor: paddle.Tensor, count: int) -> list[paddle.Tensor]:
-    """Along the first axis, into parts that differ by at most one."""
+    """Split along the first axis into parts that differ by at most one."""
     bounds = [len(tensor) * i // count for i in range(count + 1)]
     return [tensor[start:end] for start, end in pairwise(bounds)]
 
 
 def _share_weights(network: Detector, body: Detector) -> None:
-    """``body`` has the network's weights in the same memory, and its state of training."""
+    """Give ``body`` the network's weights in the same memory, and its training mode."""
     body.train() if network.training else body.eval()
-    for own, other in zip(_tensors(network), _tensors(body), strict=True):
-        if own.data_ptr() != other.data_ptr():
-            own._share_buffer_to(other)
-        other.stop_gradient = own.stop_gradient
+    for tensor, other in zip(_tensors(network), _tensors(body), strict=True):
+        if tensor.data_ptr() != other.data_ptr():
+            tensor._share_buffer_to(other)
+        other.stop_gradient = tensor.stop_gradient
     for layer, twin in zip(network.sublayers(), body.sublayers(), strict=True):
         if isinstance(layer, nn.BatchNorm2D):
             twin._use_global_stats = layer._use_global_stats
@@ -136,8 +138,8 @@ def _tensors(network: Detector) -> Iterator[paddle.Tensor]:
 
 @paddle.no_grad()  # type: ignore[untyped-decorator]
 def _add_gradients(body: Detector, network: Detector) -> None:
-    """Move what ``body`` gathered to the network."""
-    for own, other in zip(_tensors(network), _tensors(body), strict=True):
+    """Move the gradients of ``body`` to the network."""
+    for tensor, other in zip(_tensors(network), _tensors(body), strict=True):
         if other.grad is not None:
-            own.grad.add_(other.grad)
+            tensor.grad.add_(other.grad)
             other.clear_gradient(set_to_zero=False)

@@ -1,4 +1,4 @@
-"""Batches on their way from the data set to the network."""
+"""The loader of training: batches from the data set to the network."""
 
 from __future__ import annotations
 
@@ -30,16 +30,15 @@ TARGETS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")
 
 @dataclass
 class TrainLoader:
-    """A data set's batches by epoch, ``threads`` of them read ahead of the caller.
+    """Loads a data set's batches by epoch, ``threads`` of them ahead of use.
 
-    A step takes ``batches_per_step`` of them, an epoch's last step what is left; as many in each
-    of ``world_size`` processes, of which this is ``rank``. What is read depends on seed, epoch and
-    step alone.
+    A step takes ``batches_per_step`` of them, an epoch's last step the rest; the same number in
+    each of ``world_size`` processes, of which this is ``rank``. The batches depend on seed, epoch
+    and step alone.
 
-    OpenCV and the compiled kernels let other threads run, so that no processes are needed.
-    ``stopwatch``'s stage "read" is the time that the caller waited, outside any stage that the
-    caller was in; ``faults`` are the bad samples
-    of the epoch.
+    OpenCV and the compiled kernels let other threads run, so no processes are needed.
+    ``stopwatch``'s stage "read" is the time that the caller waited, outside any stage of the
+    caller; ``faults`` are the bad samples of the epoch.
     """
 
     data: SimpleDataSet
@@ -56,7 +55,11 @@ class TrainLoader:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Raises DataError where ``drop_last`` leaves no batch."""
+        """Return the steps of an epoch.
+
+        Raises:
+            DataError: ``drop_last`` leaves no batch.
+        """
         batches = steps_per_epoch(
             len(self.data), self.batch_size, world_size=self.world_size, drop_last=self.drop_last
         )
@@ -69,7 +72,7 @@ class TrainLoader:
         return -(-batches // self.batches_per_step)
 
     def describe_step(self) -> str:
-        """``16 images (batches of 4 x 2 accumulated x 2 processes)``."""
+        """Return ``16 images (batches of 4 x 2 accumulated x 2 processes)``."""
         factors = [f"batches of {self.batch_size}"]
         factors += [f"{self.batches_per_step} accumulated"] * (self.batches_per_step > 1)
         factors += [f"{self.world_size} processes"] * (self.world_size > 1)
@@ -77,7 +80,7 @@ class TrainLoader:
         return f"{images} images" + f" ({' x '.join(factors)})" * (len(factors) > 1)
 
     def epoch(self, epoch: int, first_step: int = 0) -> Generator[TrainBatch, None, None]:
-        """The batches of epoch 1, 2, ... from one of its steps on."""
+        """Yield the batches of epoch 1, 2, ... from one of its steps on."""
         self.data.set_epoch(epoch)
         self.faults = FaultLog(self.data.label_faults if epoch == 1 else ())
         order = epoch_order(len(self.data), seed=self.seed, epoch=epoch, shuffle=self.shuffle)
@@ -101,14 +104,14 @@ class TrainLoader:
 
 
 def shares_of_steps(sizes: Sequence[int], batches_per_step: int) -> list[float]:
-    """Each batch's part of its step's images: 4, 4, 4, 2 in steps of two to 1/2, 1/2, 2/3, 1/3."""
+    """Return each batch's part of its step: 4, 4, 4, 2 in twos gives 1/2, 1/2, 2/3, 1/3."""
     starts = range(0, len(sizes), batches_per_step)
     steps = [sizes[start : start + batches_per_step] for start in starts]
     return [size / sum(step) for step in steps for size in step]
 
 
 def to_train_batch(fields: Mapping[str, Any], share: float = 1.0) -> TrainBatch:
-    """Arrays to tensors; whether there is text is found out before they leave the host."""
+    """Convert arrays to tensors; check for text before they leave the host."""
     has_text = bool(np.any(fields["shrink_map"] * fields["shrink_mask"]))
     targets = DBTargets(**{name: paddle.to_tensor(fields[name]) for name in TARGETS})
     return TrainBatch(Batch(paddle.to_tensor(fields["image"]), targets), has_text, share)

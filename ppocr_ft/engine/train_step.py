@@ -21,8 +21,10 @@ Backward = Callable[[], None]
 
 
 class ForwardPass(NamedTuple):
-    """A network's maps, and what takes the gradients on from them to the weights once the loss's
-    ``backward`` has been called."""
+    """A network's maps, and a function that continues the gradients to the weights.
+
+    The function is called after the loss's ``backward``.
+    """
 
     maps: Maps
     backward: Backward
@@ -39,7 +41,7 @@ def plain_forward(network: paddle.nn.Layer) -> Forward:
 
 @dataclass(frozen=True)
 class Batch:
-    """``images`` (n, 3, h, w) float32, normalised; ``targets`` of (n, h, w)."""
+    """A batch: ``images`` (n, 3, h, w) float32, normalised; ``targets`` of (n, h, w)."""
 
     images: paddle.Tensor
     targets: DBTargets
@@ -63,7 +65,7 @@ class TrainBatch:
 
 @dataclass(frozen=True)
 class Precision:
-    """Mixed precision, as ``paddle.amp.auto_cast`` takes it; ``scaler`` for float16."""
+    """Mixed precision, with the arguments of ``paddle.amp.auto_cast``; ``scaler`` for float16."""
 
     enabled: bool = False
     level: Literal["O1", "O2"] = "O1"
@@ -79,12 +81,12 @@ class Precision:
 
 @dataclass(frozen=True)
 class StepResult:
-    """Scalars that still lie on the device, and whether the weights were changed.
+    """Scalars that are still on the device, and whether the weights were changed.
 
     ``losses`` are DBLoss's, means over the step's batches and processes; ``grad_norm`` is that of
     all gradients together, before clipping.
     ``overflowed``: not applied because a loss that is finite was scaled too high for float16,
-    which a dynamic scaler puts right by itself. ``images``: how many in all processes.
+    which a dynamic scaler corrects by itself. ``images``: their number in all processes.
     ``has_text``: whether any of their texts counts in the loss.
     """
 
@@ -107,20 +109,22 @@ def train_step(
 ) -> StepResult:
     """Change the network's weights once, by the mean gradient of some batches and processes.
 
-    ``forward`` is how images pass through the network, in one piece unless told.
+    ``forward`` is how images pass through the network, in one piece by default.
 
-    Each batch's loss counts by its ``share``, each process's alike. For a loss that is a mean over
-    images that is the loss of one large batch. DBLoss is not: its sums run over a batch, so that
-    each batch has a dice, a mask and hard negatives of its own; but which batches are whose
-    makes no difference, two processes with a batch each are one that accumulates both.
+    Each batch's loss counts by its ``share``, each process's the same. For a loss that is a mean
+    over images that is the loss of one large batch. DBLoss is not: its sums run over a batch, so
+    each batch has a dice, a mask and hard negatives of its own; but the distribution of batches
+    makes no difference: two processes with a batch each give the result of one that accumulates
+    both.
 
     Batch norms that aren't frozen normalise by the statistics of each batch, as in Paddle's
-    DataParallel; what they gather is averaged over the processes, so that all hold the same.
+    DataParallel; their running statistics are averaged over the processes, so that all hold the
+    same.
 
     With a NaN or infinite loss or gradient in any process neither weights, batch norm statistics
-    nor optimizer change. That decision is the one number that is read from the device, but for a
-    dynamic scaler, where a step that isn't applied reads whether its loss is finite. They don't
-    change either where an exception is raised: by ``batches``, or by another process.
+    nor optimizer change. That decision is the one number that is read from the device, except for a
+    dynamic scaler, for which a step that isn't applied reads whether its loss is finite. They don't
+    change either if an exception is raised: by ``batches``, or by another process.
     """
     precision = precision or Precision()
     network.train()
@@ -142,7 +146,7 @@ def train_step(
 
 @dataclass(frozen=True)
 class _Done:
-    """What was put through the network: its losses, weighted by share, and what it was."""
+    """The sums of a forward and backward pass: losses weighted by share, images, and text."""
 
     losses: Losses
     images: int
@@ -158,38 +162,38 @@ def _backward(
     """Add up the gradients of all batches, under float16 still scaled."""
     sums: Losses = {}
     images, has_text = 0, False
-    for each in batches:
+    for batch in batches:
         with precision.auto_cast():
-            maps, backward = forward(each.batch.images)
-            losses = loss(maps, each.batch.targets)
-        if each.share != 1:
-            losses = {name: value * each.share for name, value in losses.items()}
+            maps, backward = forward(batch.batch.images)
+            losses = loss(maps, batch.batch.targets)
+        if batch.share != 1:
+            losses = {name: value * batch.share for name, value in losses.items()}
         total = losses["loss"]
         (total if precision.scaler is None else precision.scaler.scale(total)).backward()
         backward()
         detached = {name: value.detach() for name, value in losses.items()}
         sums = {name: sums[name] + detached[name] for name in sums} or detached
-        images += each.images
-        has_text |= each.has_text
+        images += batch.images
+        has_text |= batch.has_text
     return _Done(sums, images, has_text)
 
 
-def _over_processes(network: paddle.nn.Layer, own: _Done, group: ProcessGroup) -> _Done:
-    """The same for all processes, whose gradients and statistics become their means."""
+def _over_processes(network: paddle.nn.Layer, done: _Done, group: ProcessGroup) -> _Done:
+    """Combine all processes: gradients and statistics become their means."""
     if group.size == 1:
-        return own
-    images, texts = zip(*group.gather((own.images, own.has_text)), strict=True)
-    losses = paddle.stack(list(own.losses.values()))
-    gradients = [each.grad for each in network.parameters() if each.grad is not None]
+        return done
+    images, texts = zip(*group.gather((done.images, done.has_text)), strict=True)
+    losses = paddle.stack(list(done.losses.values()))
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     group.average([losses, *gradients, *gathered_statistics(network)])
-    means = dict(zip(own.losses, paddle.unbind(losses), strict=True))
+    means = dict(zip(done.losses, paddle.unbind(losses), strict=True))
     return _Done(means, sum(images), any(texts))
 
 
 def _update(total: paddle.Tensor, optimizer: Optimizer, scaler: Any) -> tuple[paddle.Tensor, bool]:
     """Apply the gradients if their norm and the loss ``total`` are finite.
 
-    Returns that norm, of before clipping, and whether they were applied.
+    Returns that norm, before clipping, and whether they were applied.
     """
     if scaler is not None:
         scaler.unscale_(optimizer.inner)

@@ -1,4 +1,4 @@
-"""The loop: epochs of steps, with callbacks before and after each."""
+"""The training loop: epochs of steps, with callbacks before and after each."""
 
 from __future__ import annotations
 
@@ -34,31 +34,31 @@ MAX_TEXTLESS_EPOCHS = 2
 
 
 class Diverged(Exception):  # noqa: N818  all processes find it by themselves
-    """The losses or gradients are NaN or infinite, step after step."""
+    """The losses or gradients are NaN or infinite for several steps in a row."""
 
 
 class Callback:
-    """What is done beside training; the trainer's ``state`` says where the run is."""
+    """An action during training; the trainer's ``state`` has the progress."""
 
     def before_run(self, trainer: Trainer) -> None:
-        """Before anything else, at the beginning of a run or after a resume."""
+        """Do something first of all, at the beginning of a run or after a resume."""
 
     def before_epoch(self, trainer: Trainer) -> None:
-        """Before the epoch's next step, the first one or, after a resume, a later one."""
+        """Do something before the epoch's first step or, after a resume, a later one."""
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
-        """After each step; the step is counted already. ``batch`` is the first of the step's."""
+        """Do something after each step, which is counted by then; ``batch`` is the step's first."""
 
     def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
-        """After each evaluation, which the trainer's ``progress`` knows of already."""
+        """Do something after each evaluation, which the trainer's ``progress`` contains by then."""
 
     def after_epoch(self, trainer: Trainer) -> None:
-        """After the epoch's last step."""
+        """Do something after the epoch's last step."""
 
 
 @dataclass
 class Trainer:
-    """``rate`` gives the learning rates of step 0, 1, ...; callbacks are called in their order.
+    """The trainer; ``rate`` gives the learning rates of step 0, 1, ...; callbacks keep their order.
 
     In a ``group`` each process has a trainer of its own. They go through the same steps, epochs and
     evaluations together.
@@ -92,15 +92,15 @@ class Trainer:
         return self.epochs * self.progress.steps_per_epoch
 
     def run(self) -> None:
-        """Train to the end, from wherever the state is.
+        """Train to the end, from any state.
 
         Raises:
-            Stopped: somebody asked for it; the state is that after the last step.
+            Stopped: a signal asked for it; the state is that after the last step.
             Diverged: three steps in a row gave NaN or infinity.
             DataError: two epochs of batches had no text, or no sample can be read.
             PeerFailed, PeerLost: another process of the group failed otherwise, or has ended.
 
-        What one process of a group raises all raise, with the state after the same step.
+        An error of one process of a group is raised in all, with the state after the same step.
         """
         with self.group.raise_together():
             self._run()
@@ -121,9 +121,9 @@ class Trainer:
                 callback.after_epoch(self)
 
     def freeze_groups(self) -> None:
-        """Freeze or thaw parameter groups, with their batch norms, as the coming epoch asks.
+        """Freeze or unfreeze parameter groups, with their batch norms, for the coming epoch.
 
-        What is frozen follows from the epoch alone, so a resumed run finds it again. No gradients
+        The frozen groups follow from the epoch alone, so a resumed run has the same. No gradients
         of frozen parameters are computed.
         """
         self.state.optimizer.groups.freeze(self.progress.epochs_done)
@@ -186,7 +186,7 @@ class Trainer:
 
 
 def seed_step(seed: int, step: int) -> None:
-    """Every generator of the process, as a function of the step: a resumed run needs no more."""
+    """Seed every generator of the process by the step, also for a resumed run."""
     (mixed,) = np.random.SeedSequence([seed, step]).generate_state(1).tolist()
     random.seed(mixed)
     np.random.seed(mixed)  # noqa: NPY002  libraries that draw from it

@@ -34,7 +34,7 @@ def group_names(groups: Sequence[ParamGroup]) -> list[str]:
 
 
 def _place(group: ParamGroup) -> str:
-    """``head.thresh_x5`` of ``head.thresh.conv1.weight`` and ``head.thresh.conv2.bias``."""
+    """Return ``head.thresh_x5`` of ``head.thresh.conv1.weight`` and ``head.thresh.conv2.bias``."""
     paths = [name.split(".") for name in group.names]
     common = []
     for parts in zip(*paths, strict=False):

@@ -215,5 +215,5 @@ def layer_decay(
 
 
 def trainable_parameters(network: paddle.nn.Layer) -> list[tuple[str, paddle.Tensor]]:
-    """Names and parameters; batch norm statistics, which never train, are left out."""
+    """Return names and parameters, without batch norm statistics, which never train."""
     return [(n, p) for n, p in network.named_parameters() if not p.stop_gradient]

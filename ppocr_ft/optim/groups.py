@@ -37,7 +37,7 @@ class GroupSettings(NamedTuple):
     """Whether they are biases, which warm up by a rate of their own."""
 
     def is_frozen(self, epochs_done: int) -> bool:
-        """In the epoch that follows ``epochs_done`` whole ones."""
+        """Return whether it is frozen in the epoch after ``epochs_done`` whole ones."""
         return self.freeze or epochs_done < self.freeze_epochs
 
 
@@ -87,7 +87,7 @@ class ParamGroups:
     matched: tuple[RuleMatches, ...]
 
     def describe(self) -> list[str]:
-        """Lines for the log."""
+        """Return lines for the log."""
         lines = [
             f"{rule.shown}: {count} parameter(s), {values} value(s)"
             for rule, count, values in self.matched

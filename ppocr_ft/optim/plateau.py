@@ -13,7 +13,7 @@ Evaluated = tuple[int, float]
 
 
 def plateau_drops(values: Iterable[float], patience: int, cooldown: int) -> int:
-    """How often the rate has fallen after evaluations that gave ``values``.
+    """Return how often the rate has fallen after evaluations that gave ``values``.
 
     It falls at the evaluation that is the ``patience + 1``-th in a row without a new best one;
     the ``cooldown`` evaluations after a fall aren't counted, though one may be the new best.

@@ -190,7 +190,7 @@ class OneCycle(_Curve):
             raise ConfigError(message, key="total_steps")
 
     def _corners(self) -> list[tuple[float, float]]:
-        """Step and factor where the phases meet."""
+        """Return step and factor at the ends of the phases."""
         start, last = 1.0 / self.div_factor, float(self.total_steps - 1)
         rise = self.rise_ratio * self.total_steps - 1
         back = [(2 * rise, start)] if self.three_phase else []

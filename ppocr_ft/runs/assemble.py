@@ -1,4 +1,4 @@
-"""A whole training run."""
+"""Assembly of a whole training run."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
 
 
 def train_loader(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> TrainLoader:
-    """The batches of ``Train``, of one process its share.
+    """Return the batches of ``Train``, one process's share of them.
 
     Raises:
         DataError: no sample can be used.
@@ -64,16 +64,16 @@ def train_loader(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> TrainL
     )
 
 
-def resume_path(config: Config, wanted: str | None) -> Path | None:
-    """The state to go on from; None: a new run.
+def resume_path(config: Config, resume: str | None) -> Path | None:
+    """Return the state to continue from; None: a new run.
 
-    ``wanted`` is ``--resume``'s value, or Global.resume: a path, or ``latest`` for the run in
+    ``resume`` is ``--resume``'s value, or Global.resume: a path, or ``latest`` for the run in
     Global.save_model_dir.
 
     Raises:
         WeightsError: it is a checkpoint without a state.
     """
-    where = wanted or config.Global.resume
+    where = resume or config.Global.resume
     if where is None:
         return None
     return Path(config.Global.save_model_dir) / STATE_FILE if where == LATEST else state_path(where)
@@ -81,7 +81,7 @@ def resume_path(config: Config, wanted: str | None) -> Path | None:
 
 @dataclass(frozen=True)
 class Writers:
-    """What process 0 of a run writes for all."""
+    """The writers of a run, which only process 0 has."""
 
     metrics: MetricsFile
     log: Log
@@ -91,10 +91,10 @@ class Writers:
 
 @dataclass(frozen=True)
 class Training:
-    """A run that can be begun or gone on with: ``trainer.run()``.
+    """A run that can be started or continued: ``trainer.run()``.
 
-    ``writers`` is None but in process 0. ``weights`` is None for random ones; ``earlier`` is where
-    another run's files went.
+    ``writers`` is None except in process 0. ``weights`` is None for random ones; ``earlier`` is the
+    folder to which another run's files were moved.
     """
 
     config: Config
@@ -112,13 +112,13 @@ class Training:
             self.writers.log.say(text)
 
     def save_latest(self) -> None:
-        """Write what ``--resume`` goes on from, in process 0. Raises WriteError."""
+        """Write the files from which ``--resume`` continues, in process 0. Raises WriteError."""
         if self.writers is not None:
             self.writers.checkpoints.save_latest(self.trainer.state)
 
     @property
     def last_good(self) -> str:
-        """The latest state that was saved, for messages."""
+        """Name the latest state that was saved, for messages."""
         return "process 0's" if self.writers is None else self.writers.checkpoints.last_good
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ class Training:
                 scalar_log.close()
 
     def describe(self) -> str:
-        """What is about to be trained on what."""
+        """Describe the network, the data and the length of the run."""
         trainer, data = self.trainer, self.trainer.loader.data
         lines = [
             str(self.weights or "random weights (Global.pretrained_model is null)"),
@@ -150,7 +150,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Parts:
-    """What is made of the config before anything is written.
+    """The objects of the config, made before anything is written.
 
     ``eval_images`` are this process's share of ``all_eval_images``.
     """
@@ -171,10 +171,10 @@ def training(
     unclip_ratios: Sequence[float] = UNCLIP_RATIOS,
     group: ProcessGroup = SINGLE_PROCESS,
 ) -> Training:
-    """Everything that ``Global``, ``Train`` and ``Eval`` ask for; the folder is made.
+    """Prepare everything that ``Global``, ``Train`` and ``Eval`` ask for, and make the folder.
 
-    Each evaluation tries ``unclip_ratios`` beside the config's.
-    Of a ``group`` process 0 alone reads the state and has the folder; the others begin as it does.
+    Each evaluation tries ``unclip_ratios`` in addition to the config's. In a ``group`` only process
+    0 reads the state and has the folder; the others start from its state.
 
     Raises:
         UserInputError: config, data or weights are wrong, the folder can't be written, or
@@ -187,14 +187,14 @@ def training(
     if group.is_main:
         earlier = take_folder(config, parts.state, folder, resume_from, arrays)
     _begin_alike(parts.state, group)
-    made = _assemble(config, parts, folder, earlier, unclip_ratios, group)
+    prepared = _assemble(config, parts, folder, earlier, unclip_ratios, group)
     if group.is_main:
-        write_facts(folder, config, made.trainer, parts.weights, group)
-    return made
+        write_facts(folder, config, prepared.trainer, parts.weights, group)
+    return prepared
 
 
 def _begin_alike(state: TrainState, group: ProcessGroup) -> None:
-    """Give all processes the weights and everything else of process 0."""
+    """Give all processes the weights and the rest of the state of process 0."""
     if group.size > 1:
         arrays = group.broadcast(state.arrays() if group.is_main else None)
         if not group.is_main:
@@ -202,7 +202,8 @@ def _begin_alike(state: TrainState, group: ProcessGroup) -> None:
 
 
 def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
-    """
+    """Make the objects of the config.
+
     Raises:
         UserInputError: config, data or weights are wrong, or the data of the processes differ.
     """
@@ -287,7 +288,7 @@ def _assemble(
 def _callbacks(
     config: Config, parts: Parts, folder: Path, evaluate: EvalRunner, writers: Writers | None
 ) -> tuple[Callback, ...]:
-    """Return what is done beside training. The trainer calls them in this order."""
+    """Return the callbacks. The trainer calls them in this order."""
     first, every = config.Global.eval_batch_step
     timing = Timing(first, every, config.Global.eval_batch_epoch)
     evaluator = Evaluator(evaluate, timing, config.Metric.main_indicator)
@@ -324,6 +325,6 @@ def _writers(config: Config, parts: Parts, folder: Path) -> Writers:
 
 
 def shrink_ratio(loader: TrainLoader) -> Callable[[int], float]:
-    """Return what MakeShrinkMap shrinks by, by the epoch."""
+    """Return MakeShrinkMap's shrink ratio as a function of the epoch."""
     (operator,) = [op for op in loader.data.pipeline.operators if isinstance(op, MakeShrinkMap)]
     return operator.schedule.ratio

@@ -1,5 +1,4 @@
-"""What the first and the best evaluation leave in a run's folder: pictures, and boxes for the
-report."""
+"""The files of the first and the best evaluation in a run's folder: pictures and boxes."""
 
 from __future__ import annotations
 
@@ -37,12 +36,12 @@ SHOWN_IMAGES = 4
 
 @dataclass(frozen=True)
 class Findings:
-    """What an evaluation found that is kept if it is the best so far.
+    """What is kept of an evaluation if it is the best so far.
 
     Attributes:
         images: the kernels and labels of every image, for the report.
         previews: a few images with boxes and labels drawn.
-        post_process: what found them.
+        post_process: the post-processing of the boxes.
     """
 
     images: Sequence[JudgedImage]
@@ -62,13 +61,15 @@ def preview_of(record: EvalRecord) -> Marked:
     labels = [p for p, no in zip(sample.polygons, sample.ignored, strict=True) if not no]
     height, width = sample.image.shape[1:]
     factors = np.array([width, height]) / sample.shape[[1, 0]]
-    found, truth = ([p * factors for p in polygons] for polygons in (boxes["points"], labels))
-    return Marked(picture_of(sample), found, truth)
+    detected, truth = ([p * factors for p in polygons] for polygons in (boxes["points"], labels))
+    return Marked(picture_of(sample), detected, truth)
 
 
 def picture_of(sample: EvalSample) -> Picture:
-    """Return what the network saw, (h, w, 3): each channel stretched to 0..255, since an image that
-    has passed KeepKeys knows neither its file nor how it was normalised."""
+    """Return the network's input as a picture (h, w, 3), each channel stretched to 0..255.
+
+    An image after KeepKeys knows neither its file nor its normalisation.
+    """
     pixels = sample.image.transpose(1, 2, 0)
     low, high = pixels.min(axis=(0, 1)), pixels.max(axis=(0, 1))
     stretched = (pixels - low) * (255 / np.maximum(high - low, 1e-6))
@@ -95,8 +96,10 @@ def save_findings(folder: Path, findings: Findings, step: int, hmean: float) -> 
 
 
 def copy_start(source: Path, folder: Path) -> bool:
-    """Write into ``folder`` what another run's folder has from before training, as
-    `save_findings` does. Return False where it has no pictures, and write nothing then."""
+    """Copy the files before training of another run's folder into ``folder``, see `save_findings`.
+
+    Returns False, and writes nothing, if it has no pictures.
+    """
     if read_picture(source / PICTURE_BEFORE) is None:
         return False
     for name in (PICTURE_BEFORE, PICTURE_BEST):
@@ -111,7 +114,7 @@ def copy_start(source: Path, folder: Path) -> bool:
 
 
 def _write_both(folder: Path) -> None:
-    """Write the pictures that there are, before training and at its best, beside each other."""
+    """Write one picture of those before training and at the best evaluation, side by side."""
     sheets = [read_picture(folder / name) for name in (PICTURE_BEFORE, PICTURE_BEST)]
-    known = [sheet for sheet in sheets if sheet is not None]
-    write_whole(folder / PICTURE_BOTH, as_jpeg(side_by_side(known)))
+    present = [sheet for sheet in sheets if sheet is not None]
+    write_whole(folder / PICTURE_BOTH, as_jpeg(side_by_side(present)))

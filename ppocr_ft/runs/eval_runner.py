@@ -1,4 +1,4 @@
-"""The evaluation of a run: the weights that are to be judged, on the images of ``Eval``."""
+"""The evaluation of a run: its evaluation weights on the images of ``Eval``."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ from ppocr_ft.utils.sampling import evenly_spaced
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """How images are evaluated: boxes are found with the config's unclip ratio, that of
-    ``post_process``, and with ``unclip_ratios``."""
+    """How images are evaluated.
+
+    Boxes are found with the config's unclip ratio, that of ``post_process``, and with
+    ``unclip_ratios``.
+    """
 
     post_process: DBPostProcess
     unclip_ratios: Sequence[float]
@@ -40,11 +43,11 @@ class EvalRunner:
 
     Attributes:
         images: this process's share.
-        stop: is heeded before each image.
-        say: gets what is wrong with the images, once.
+        stop: is checked before each image.
+        say: gets the faults of the images, once.
         validator: gives the loss on crops; in process 0 alone.
         known_start: the result before the first step, if it is known already.
-        findings: what the last evaluation found; None before any and after a known one.
+        findings: those of the last evaluation; None before any and after a known one.
     """
 
     state: TrainState
@@ -59,18 +62,18 @@ class EvalRunner:
     _faults_told: int = 0
 
     def __call__(self) -> EvalResult:
-        """Return the result on the images of all processes, which come here together.
+        """Return the result on the images of all processes, which must all call this.
 
         Raises:
-            Stopped: somebody asked for it.
+            Stopped: a signal asked for it.
         """
         self.findings = None
-        known = self.known_start if self.state.progress.step == 0 else None
+        start_result = self.known_start if self.state.progress.step == 0 else None
         with self.state.eval_weights():
-            result = known or self._evaluate()
+            result = start_result or self._evaluate()
             if self.validator is not None:
-                found = self.validator(self.state.network, self.state.progress.epoch)
-                result = result if found is None else replace(result, **vars(found))
+                validation = self.validator(self.state.network, self.state.progress.epoch)
+                result = result if validation is None else replace(result, **vars(validation))
         return result
 
     def _evaluate(self) -> EvalResult:
@@ -85,13 +88,15 @@ class EvalRunner:
             batch_size=options.batch_size,
             threads=options.threads,
         )
-        shown = evenly_spaced(len(self.images), SHOWN_IMAGES) if self.group.is_main else ()
+        preview_indices = (
+            evenly_spaced(len(self.images), SHOWN_IMAGES) if self.group.is_main else ()
+        )
         kernels, previews = [], []
         with closing(records):
             for index, record in enumerate(records):
                 counter.add(record)
                 kernels.append(kernels_of(record, options.post_process))
-                if index in shown:
+                if index in preview_indices:
                     previews.append(preview_of(record))
         result = replace(counter.result(self.group), seconds=time.perf_counter() - start)
         everything = [image for share in self.group.gather(kernels) for image in share]
@@ -100,16 +105,18 @@ class EvalRunner:
         return result
 
     def _tell_faults(self) -> None:
-        """Say what is wrong with the images of all processes, unless that was said before."""
-        own = FaultLog(self.images.faults).faults
-        faults = FaultLog(fault for each in self.group.gather(own) for fault in each)
+        """Report the faults of the images of all processes, unless that was done before."""
+        own_faults = FaultLog(self.images.faults).faults
+        faults = FaultLog(
+            fault for process_faults in self.group.gather(own_faults) for fault in process_faults
+        )
         if len(faults) > self._faults_told:
             self.say(f"evaluation: {faults.report()}")
             self._faults_told = len(faults)
 
 
 class BestFindings(Callback):
-    """Keeps in the run's folder what the best evaluation by ``evaluate`` has found."""
+    """Keeps the findings of the best evaluation by ``evaluate`` in the run's folder."""
 
     def __init__(self, folder: Path, evaluate: EvalRunner) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""A run's folder: made, checked, cleared of what an earlier run left."""
+"""A run's folder: made, checked, and cleared of an earlier run's files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def take_folder(
     resume_from: Path | None,
     arrays: Mapping[str, Array],
 ) -> Path | None:
-    """Make the folder this run's. Returns where an earlier run's files went."""
+    """Make the folder this run's. Returns the folder to which an earlier run's files were moved."""
     earlier = None
     values = sum(parameter.size for parameter in state.network.parameters())
     check_writable(folder, BYTES_PER_VALUE * values, "Global.save_model_dir")
@@ -73,9 +73,9 @@ def take_folder(
 
 
 def set_aside(folder: Path) -> Path | None:
-    """Move an earlier run's files to ``folder``/earlier_N; None where there was no run.
+    """Move an earlier run's files to ``folder``/earlier_N; None if there was no run.
 
-    The state goes last: while it is there, the run can be moved or resumed.
+    The state is moved last: while it is there, the run can be moved or resumed.
     """
     state = folder / STATE_FILE
     if not state.exists():

@@ -1,4 +1,4 @@
-"""What a run is made of, written where it begins: weights.json, data.json, environment.json."""
+"""Facts about a run, written at its beginning: weights.json, data.json, environment.json."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def write_facts(
     weights: CoverageReport | None,
     group: ProcessGroup,
 ) -> None:
-    """Into the run's folder. Raises OSError."""
+    """Write the files into the run's folder. Raises OSError."""
     facts = {
         WEIGHTS: _weights(weights),
         DATA: _data(trainer),
@@ -56,7 +56,7 @@ def _weights(report: CoverageReport | None) -> dict[str, Any]:
         "source": report.source,
         "form": report.form,
         "coverage": report.coverage,
-        "parts": [{"part": name, **_part(report, own)} for name, own in parts.items()],
+        "parts": [{"part": name, **_part(report, part_keys)} for name, part_keys in parts.items()],
         "warnings": list(report.warnings),
     }
 
@@ -65,10 +65,10 @@ def _part(report: CoverageReport, parts: Sequence[str]) -> dict[str, Any]:
     statuses: dict[str, int] = {}
     for match in report.select(None, parts):
         statuses[match.status] = statuses.get(match.status, 0) + 1
-    own = [match for match in report.select(None, parts) if match.status != "unexpected"]
+    in_network = [match for match in report.select(None, parts) if match.status != "unexpected"]
     return {
-        "tensors": len(own),
-        "parameters": sum(match.parameters for match in own),
+        "tensors": len(in_network),
+        "parameters": sum(match.parameters for match in in_network),
         "share": report.share(parts),
         "by_status": statuses,
     }
@@ -98,7 +98,7 @@ def _environment(config: Config, group: ProcessGroup) -> Mapping[str, object]:
         "paddle": paddle.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        **{name: found for name in LIBRARIES if (found := _version(name))},
+        **{name: version for name in LIBRARIES if (version := _version(name))},
         "device": paddle.get_device(),
         "cpu_threads": cpu_threads(config),
         "processes": group.size,

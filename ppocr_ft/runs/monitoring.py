@@ -1,4 +1,4 @@
-"""What watches a run: the validation loss, the monitor, TensorBoard and VisualDL."""
+"""Monitoring of a run: the validation loss, the monitor, TensorBoard and VisualDL."""
 
 from __future__ import annotations
 
@@ -36,23 +36,24 @@ LABELLED_IMAGES, POLYGONS = 60, 300
 
 
 def wanted_logs(config: Config) -> list[Kind]:
-    """
+    """Return the logs that the config asks for.
+
     Raises:
-        ConfigError: a package that the config asks for isn't installed, naming the key.
+        ConfigError: a package that it asks for isn't installed, naming the key.
     """
     section = config.Global
     asked: dict[Kind, bool] = {
         "tensorboard": section.use_tensorboard,
         "visualdl": section.use_visualdl,
     }
-    wanted: list[Kind] = [kind for kind, is_wanted in asked.items() if is_wanted]
-    for kind in wanted:
+    kinds: list[Kind] = [kind for kind, is_wanted in asked.items() if is_wanted]
+    for kind in kinds:
         check_installed(kind)
-    return wanted
+    return kinds
 
 
 def scalar_logs(config: Config, folder: Path, metrics: MetricsFile) -> list[ScalarLog]:
-    """Those that the config asks for, in the run's folder."""
+    """Open the logs that the config asks for, in the run's folder."""
     ratio = float(config.PostProcess.unclip_ratio)
     return [ScalarLog(kind, folder, metrics, ratio) for kind in wanted_logs(config)]
 
@@ -79,19 +80,19 @@ def monitor(
 
 
 def some_polygons(entries: tuple[LabelEntry, ...]) -> tuple[NDArray[np.float64], ...]:
-    """Labels that count, of images evenly spread over the label files."""
-    found = [
+    """Return labels that count, of images evenly spaced over the label files."""
+    polygons = [
         np.asarray(texts.polygons[i], np.float64)
         for texts in (entry.texts for entry in sample_evenly(entries, LABELLED_IMAGES))
         for i in np.flatnonzero(~texts.ignored & ~texts.polygons.broken()).tolist()
     ]
-    return tuple(sample_evenly(found, POLYGONS))
+    return tuple(sample_evenly(polygons, POLYGONS))
 
 
 def validator(
     config: Config, loader: TrainLoader, images: ImageSet, loss: LossFunction, precision: Precision
 ) -> Validator:
-    """The validation loss on ``images``, prepared as evaluation prepares them."""
+    """Build the validation loss on ``images``, prepared as evaluation prepares them."""
     (item,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     operators = loader.data.pipeline.operators
     size, seed = crop_size(operators), config.Global.seed
@@ -105,19 +106,19 @@ def validator(
 
 
 def crop_size(operators: tuple[Operator, ...]) -> Size:
-    """Of training's crops: width and height, px."""
+    """Return width and height of training's crops, px."""
     sizes = [size for op in operators if (size := getattr(op, "size", None)) is not None]
     return sizes[-1] if sizes else DEFAULT_CROP_PX
 
 
 def validation_crops(images: ImageSet, size: Size, seed: int) -> list[Crop]:
-    """Out of images evenly spread over all that can be read."""
+    """Cut crops out of images evenly spaced over all that can be read."""
     first = next(_usable(images, range(len(images))), None)
     if first is None:
         return []
     height, width = first.image.shape[1:]
-    wanted = crops_wanted(len(images), height * width, size)
-    return cut_crops(_usable(images, evenly_spaced(len(images), wanted)), size, seed)
+    count = crops_wanted(len(images), height * width, size)
+    return cut_crops(_usable(images, evenly_spaced(len(images), count)), size, seed)
 
 
 def _usable(images: ImageSet, indices: Iterable[int]) -> Iterator[EvalSample]:

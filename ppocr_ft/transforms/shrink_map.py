@@ -98,7 +98,7 @@ def clip_and_orient(
 
 
 def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> list[list[Ring]]:
-    """For each text the rings that are left of it; none where ``drawn`` (n,) is false.
+    """Return the rings that are left of each text; none if ``drawn`` (n,) is false.
 
     Rings are in 1 / ``parts`` of a pixel; Clipper cuts off what is behind the point of a label.
     """
@@ -117,7 +117,7 @@ def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> 
 
 
 def _whole_pixels(ring: NDArray[np.int32], parts: int) -> NDArray[np.int32]:
-    """(k, 2) in pixels, each point the nearest."""
+    """Return (k, 2) in pixels, each point rounded to the nearest."""
     return np.rint(ring / parts).astype(np.int32)
 
 

@@ -72,5 +72,5 @@ def check_shape(shape: Sequence[int]) -> None:
 
 
 def widen_bfloat16(bits: Array) -> Array:
-    """bfloat16 given as uint16 -> float32: its bits are the upper half of a float32's."""
+    """Convert bfloat16 given as uint16 to float32: its bits are the upper half of one."""
     return np.asarray(np.left_shift(bits, 16, dtype=np.uint32)).view(np.float32)

@@ -152,7 +152,7 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 
 def _is_wanted(member: tarfile.TarInfo, archive: Path) -> bool:
-    """Whether the member is weights; raise WeightsError for one that no honest archive has."""
+    """Return whether the member is weights; WeightsError for one that no honest archive has."""
     if member.isdir():
         return False
     name = PurePosixPath(member.name)

@@ -76,7 +76,7 @@ def _refuse_half(tensors: Mapping[str, Path], programs: Mapping[str, Path]) -> N
 
 
 def read_inference_model(model: InferenceModel) -> State:
-    """Paddle's name of each tensor -> array, in the order in which the operators read them.
+    """Return array by Paddle's tensor name, in the order in which the operators read them.
 
     Float types narrower than 32 bits are kept but bfloat16, which becomes float32. Raises
     WeightsError, naming the file, for files that are damaged or don't belong together.
@@ -90,7 +90,7 @@ def read_inference_model(model: InferenceModel) -> State:
 
 
 def _named(program: Program, tensors: list[Array]) -> State:
-    """Paddle writes the tensors without names, sorted by name."""
+    """Name the tensors, which Paddle writes without names, sorted by name."""
     if len(tensors) != len(program.shapes):
         raise WeightsError(f"has {len(tensors)} tensors; its program has {len(program.shapes)}")
     saved = dict(zip(sorted(program.shapes), tensors, strict=True))

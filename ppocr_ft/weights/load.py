@@ -44,7 +44,7 @@ BACKBONE_ONLY_WARNING = (
 
 
 def choose_form(source: WeightsSource, form: Form | Literal["auto"] = "auto") -> Form:
-    """``Global.form`` resolved: ``auto`` is the form that the weights come in.
+    """Return the form for ``Global.form``: ``auto`` is the form of the weights.
 
     An inference model is folded. Weights without re-parameterised layers fit either form:
     ``branches``. Raises WeightsError if the source lacks the member that it asks for.

@@ -58,7 +58,7 @@ def too_little(
 def _other_member(
     report: CoverageReport, weights: NamedWeights, source: WeightsSource
 ) -> str | None:
-    """Whether another network of a distilled checkpoint fills more."""
+    """Say whether another network of a distilled checkpoint fills more."""
     chosen = chosen_member(source)
     for member, state in members_of(source.tensors).items():
         with suppress(WeightsError):
@@ -123,7 +123,7 @@ def _program_fits(tensors: State) -> Iterator[Fit]:
 
 
 def _names() -> list[str]:
-    """Each distinct network once, under all its names."""
+    """Return each distinct network once, with all its names."""
     groups: dict[int, list[str]] = {}
     for name in sorted(DETECTORS):
         groups.setdefault(id(DETECTORS[name]), []).append(name)

@@ -100,7 +100,7 @@ def encode_pdparams(state: Mapping[str, Array]) -> Iterator[bytes]:
 
 
 def _encode_array(key: str, array: Array) -> Iterator[bytes]:
-    """``_reconstruct(ndarray, (0,), b'b')``, then version, shape, dtype, order and elements."""
+    """Yield ``_reconstruct(...)`` of an array, then version, shape, dtype, order and elements."""
     element = array.dtype.str[1:]
     if element not in ELEMENT_TYPES:
         raise WeightsError(f"has elements of type {array.dtype}, which no weights have", key=key)
@@ -114,7 +114,7 @@ def _encode_array(key: str, array: Array) -> Iterator[bytes]:
 
 
 def _encode_element(element: str) -> Iterator[bytes]:
-    """``dtype(element, False, True)`` and its state, little endian."""
+    """Yield ``dtype(element, False, True)`` and its state, little endian."""
     yield _name("numpy", "dtype") + _text(element) + pickle.NEWFALSE + pickle.NEWTRUE
     yield pickle.TUPLE3 + pickle.REDUCE
     order = "<" if int(element[1:]) > 1 else "|"

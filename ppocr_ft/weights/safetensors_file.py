@@ -18,7 +18,7 @@ _ELEMENTS = {
 
 
 def looks_like_safetensors(data: bytes) -> bool:
-    """Whether the bytes begin with a length, then a JSON header."""
+    """Return whether the bytes begin with a length, then a JSON header."""
     return data[8:9] == b"{" and int.from_bytes(data[:8], "little") < 2**32
 
 

@@ -12,7 +12,7 @@ _SMALLEST_INPUT = (1, 3, 32, 32)
 
 
 def tensor_order(network: Layer) -> list[str]:
-    """State dict keys in the order in which an inference program's operators read them.
+    """Return state dict keys in the order in which an inference program's operators read them.
 
     An exported program lists its operators as they ran, so the network runs once, on zeros, and
     notes each layer that owns tensors. What eval mode doesn't run, the threshold head, is not

@@ -242,7 +242,7 @@ def _finished(value: object) -> object:
 
 
 def _latin1(text: str) -> bytes:
-    """Protocol 2's way of keeping bytes: one character each. ValueError for other characters."""
+    """Return the bytes of protocol 2's text, one per character; ValueError for others."""
     return text.encode("latin1")
 
 

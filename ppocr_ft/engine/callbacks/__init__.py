@@ -1,4 +1,4 @@
-"""What is done beside training: progress and log, evaluation, checkpoints."""
+"""Actions during training: progress and log, evaluation, checkpoints."""
 
 from ppocr_ft.engine.callbacks.checkpoints import LATEST, Checkpoints
 from ppocr_ft.engine.callbacks.evaluation import Evaluator, Timing

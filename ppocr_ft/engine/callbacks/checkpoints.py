@@ -18,14 +18,14 @@ AVERAGED = "_ema"
 
 
 class Checkpoints(Callback):
-    """Files in ``folder``, all moved into place when whole.
+    """Writes the checkpoints in ``folder``, each first to a temporary file.
 
-    ``best_accuracy.pdparams``, ``latest.pdparams`` and ``iter_epoch_N.pdparams`` are weights as
-    PaddleOCR has them; ``latest.pdstate`` is what a resumed run reads, and no other. The latter is
-    written last, so that it never tells of weights that are not there.
+    ``best_accuracy.pdparams``, ``latest.pdparams`` and ``iter_epoch_N.pdparams`` are weights in
+    PaddleOCR's form; ``latest.pdstate`` is the only file that a resumed run reads. It is written
+    last, so that it never refers to weights that are not there.
 
-    Where the state has an average of the weights, ``best_accuracy`` holds the averages that were
-    judged, the others what the optimizer goes on from, with the averages beside them as
+    If the state has an average of the weights, ``best_accuracy`` holds the averages that were
+    evaluated, the others the optimizer's weights, with the averages in
     ``latest_ema.pdparams`` and ``iter_epoch_N_ema.pdparams``.
     """
 
@@ -38,9 +38,10 @@ class Checkpoints(Callback):
         self._saved_step = -1
 
     def save_latest(self, state: TrainState) -> None:
-        """What ``--resume`` goes on from.
+        """Write the files from which ``--resume`` continues.
 
-        Raises WriteError where it can't be written; the one before is then still there.
+        Raises:
+            WriteError: they can't be written; the earlier ones are then still there.
         """
         self._both_weights(state, LATEST)
         write_state(self.folder / STATE_FILE, state.arrays())
@@ -48,7 +49,7 @@ class Checkpoints(Callback):
 
     @property
     def last_good(self) -> str:
-        """The latest state that was saved, for messages."""
+        """Name the latest state that was saved, for messages."""
         path = self.folder / STATE_FILE
         return f"{path} (step {self._saved_step})"
 

@@ -12,7 +12,7 @@ from ppocr_ft.engine.trainer import Callback, Trainer
 
 @dataclass(frozen=True)
 class Timing:
-    """When to evaluate besides at the beginning and the end; ``epochs`` goes before ``steps``."""
+    """When to evaluate between beginning and end; ``epochs`` overrides ``steps``."""
 
     first_step: int = 0
     steps: int | None = None
@@ -30,8 +30,8 @@ class Timing:
 class Evaluator(Callback):
     """Calls ``evaluate`` when it is due, and all callbacks with the result.
 
-    Whether that is the best so far is decided by `eval_result`. An evaluation that was broken off
-    is made up for after a resume.
+    `eval_result` decides whether that is the best so far. An evaluation that was interrupted is
+    repeated after a resume.
     """
 
     def __init__(self, evaluate: Callable[[], EvalResult], timing: Timing, indicator: str) -> None:

@@ -26,12 +26,12 @@ class GroupFigures:
         return tuple(kind + name for kind in (LR, UPDATE_RATIO) for name in self._names)
 
     def begin(self) -> None:
-        """Copy the weights; a step comes that will be measured."""
+        """Copy the weights before a step that is measured."""
         if self._before is None:
             self._before = UpdateRatios(self._groups)
 
     def end(self) -> dict[str, float | None]:
-        """By column; None for the ratio of weights that were zeros, or that `begin` didn't copy."""
+        """Return figures by column; None for a ratio of zero weights, or without `begin`."""
         rates = self._optimizer.group_lrs()
         unknown: list[float | None] = [None] * len(self._groups)
         ratios = unknown if self._before is None else self._before.since()
@@ -52,15 +52,18 @@ class UpdateRatios:
 
     @paddle.no_grad()  # type: ignore[untyped-decorator]
     def since(self) -> list[float | None]:
-        """``|after - before| / |before|`` of each group, Euclidean norms over all its weights.
+        """Return ``|after - before| / |before|`` of each group, norms over all its weights.
 
         None for a group that was all zeros.
         """
         squares = [
             paddle.stack(
-                [_square(p - b for p, b in zip(group.parameters, own, strict=True)), _square(own)]
+                [
+                    _square(p - b for p, b in zip(group.parameters, before, strict=True)),
+                    _square(before),
+                ]
             )
-            for group, own in zip(self._groups, self._before, strict=True)
+            for group, before in zip(self._groups, self._before, strict=True)
         ]
         norms = paddle.stack(squares).sqrt().tolist()  # (groups, 2)
         return [update / weight if weight else None for update, weight in norms]

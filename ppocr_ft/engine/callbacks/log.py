@@ -23,13 +23,13 @@ _BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaini
 
 
 class Log(Callback):
-    """Says how the run goes, and writes it down.
+    """Prints the progress of the run, and writes it to ``train.log`` and the metrics.
 
     Args:
-        folder: where ``train.log`` lies; it is appended to.
+        folder: the folder of ``train.log``, which is appended to.
         every_steps: steps between two lines.
         indicator: Metric.main_indicator.
-        metrics: gets what the lines say.
+        metrics: gets the figures of the lines.
         shrink_ratio: gives the ratio of an epoch 1, 2, ...
         groups: figures of the parameter groups, for ``metrics`` alone.
     """
@@ -55,7 +55,7 @@ class Log(Callback):
         self._first_step = 0
 
     def say(self, text: str) -> None:
-        """A line on stdout, beside the bar, and in the log file with its time."""
+        """Print a line on stdout, above the bar, and write it to the log file with its time."""
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
         stamp = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -147,7 +147,7 @@ class Log(Callback):
         )
 
     def _measure(self, trainer: Trainer) -> tuple[float, float]:
-        """Images per second and the reader's share since the line before."""
+        """Return images per second and the reader's share since the last line."""
         now = {stage: trainer.stopwatch.seconds.get(stage, 0.0) for stage in self._seconds}
         spent = {stage: now[stage] - self._seconds[stage] for stage in now}
         whole = sum(spent.values()) or 1e-9
@@ -155,12 +155,12 @@ class Log(Callback):
         return images / whole, spent["read"] / whole
 
     def _eta(self, trainer: Trainer) -> timedelta:
-        """By the mean step of this process, evaluations left out."""
+        """Return the remaining time by the mean step of this process, without evaluations."""
         done = trainer.progress.step - self._first_step
         left = trainer.total_steps - trainer.progress.step
         return timedelta(seconds=round(sum(self._seconds.values()) / done * left))
 
 
 def _shown(means: dict[str, float]) -> dict[str, float]:
-    """Losses under short names; those that are 0 because the network lacks the map left out."""
+    """Return losses under short names, without those of maps that the network lacks."""
     return {name.removeprefix("loss_"): v for name, v in means.items() if v or name == "loss"}

@@ -1,4 +1,4 @@
-"""Says what goes wrong, writes it down, and ends a run that the config wants ended."""
+"""The monitor as a callback: it prints and writes alerts, and may stop the run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ VERDICTS_FILE = "verdicts.jsonl"
 
 
 class Monitor(Callback):
-    """Judges the rows that the callbacks before it have written; process 0 decides for all.
+    """Evaluates the rows that the callbacks before it have written; process 0 decides for all.
 
-    What it knows is what ``metrics`` holds, so that a run that was killed and goes on says and
-    stops as one that was not. ``verdicts.jsonl`` has an object a line: ``step``, ``name``,
+    It knows only what ``metrics`` holds, so a run that was killed and resumed prints and stops as
+    one that was not. ``verdicts.jsonl`` has one object per line: ``step``, ``name``,
     ``sentence``, ``remedy``.
 
     Args:
-        folder: where ``verdicts.jsonl`` lies.
-        metrics: whose rows are judged.
-        info: what the rules know besides.
+        folder: the folder of ``verdicts.jsonl``.
+        metrics: has the rows that are evaluated.
+        info: the further knowledge of the rules.
         say: gets each verdict.
         stop_on: names of verdicts that end the run.
         patience: evaluations in a row that are no better than an earlier one and end it; None:
@@ -50,11 +50,11 @@ class Monitor(Callback):
         metrics.listen(self._history.append)
 
     def before_run(self, trainer: Trainer) -> None:
-        """Write anew what the rows of the run so far lead to; tell of what wasn't told before."""
-        known = self._lines()
+        """Write the alerts of earlier rows again; print those that weren't printed before."""
+        earlier_lines = self._lines()
         alerts = self._history.evaluate()
         write_whole(self._path, "".join(map(_line, alerts)).encode())
-        self._tell([alert for alert in alerts if _line(alert) not in known])
+        self._tell([alert for alert in alerts if _line(alert) not in earlier_lines])
         self._stop_if_wanted(trainer)
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
@@ -71,7 +71,7 @@ class Monitor(Callback):
         self._stop_if_wanted(trainer)
 
     def _lines(self) -> set[str]:
-        """Those of an earlier process of the run."""
+        """Return the lines of an earlier process of the run."""
         if not self._path.is_file():
             return set()
         return set(self._path.read_text(encoding="utf-8").splitlines(keepends=True))
@@ -81,12 +81,18 @@ class Monitor(Callback):
             self._say(f"step {alert.step}: {alert.verdict}")
 
     def _stop_if_wanted(self, trainer: Trainer) -> None:
-        """Raises StoppedEarly; not after the last step, where there is nothing left to stop."""
+        """Stop the run if an alert asks for it.
+
+        Not after the last step, when there is nothing left to stop.
+
+        Raises:
+            StoppedEarly: the run is to stop.
+        """
         if trainer.progress.step >= trainer.total_steps:
             return
-        wanted = sorted(self._stop_on & self._history.present)
-        if wanted:
-            raise StoppedEarly(f"by {' and '.join(wanted)} (Global.stop_on)")
+        stopping = sorted(self._stop_on & self._history.present)
+        if stopping:
+            raise StoppedEarly(f"by {' and '.join(stopping)} (Global.stop_on)")
         waited = trainer.progress.evaluations_without_gain
         if self._patience is not None and waited >= self._patience:
             raise StoppedEarly(

@@ -31,19 +31,20 @@ class Scalars(Protocol):
     """A file of scalars by tag and step."""
 
     def add(self, tag: str, value: float, step: int) -> None:
-        """One of them."""
+        """Add one scalar."""
 
     def flush(self) -> None:
-        """Have them on the disk."""
+        """Write everything to the disk."""
 
     def close(self) -> None:
-        """No more will come."""
+        """Close the file."""
 
 
 def check_installed(kind: Kind) -> None:
-    """
+    """Check that the package of the log is installed.
+
     Raises:
-        ConfigError: the package isn't installed, naming the key and how to get it.
+        ConfigError: it isn't, naming the key and how to get it.
     """
     try:
         _modules(kind)
@@ -97,11 +98,12 @@ class VisualDLScalars:
 
 
 class ScalarLog:
-    """Writes each row of ``metrics.csv`` as it comes; a run that goes on writes all rows anew, so
-    that no step is there twice.
+    """Writes each row of ``metrics.csv`` as scalars.
+
+    A resumed run writes all rows again, so that no step is there twice.
 
     Args:
-        folder: the run's; the log lies in ``tensorboard`` or ``vdl`` in it.
+        folder: the run's; the log is in ``tensorboard`` or ``vdl`` in it.
         unclip_ratio: the config's; figures with others have it in their tags.
     """
 
@@ -109,9 +111,9 @@ class ScalarLog:
         place = folder / FOLDERS[kind]
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        made: Scalars
-        made = TensorBoardScalars(place) if kind == "tensorboard" else VisualDLScalars(place)
-        self._scalars = made
+        scalars: Scalars
+        scalars = TensorBoardScalars(place) if kind == "tensorboard" else VisualDLScalars(place)
+        self._scalars = scalars
         self._unclip_ratio = unclip_ratio
         self._is_replay = True
         metrics.listen(self._write)
@@ -129,8 +131,10 @@ class ScalarLog:
 
 
 def scalars_of(row: Mapping[str, str], unclip_ratio: float) -> dict[str, float]:
-    """A row's finite figures by tag: ``train/loss``, ``eval/hmean``; ``eval_unclip_1.2/hmean``
-    for an unclip ratio that isn't the config's."""
+    """Return a row's finite figures by tag: ``train/loss``, ``eval/hmean``.
+
+    The tag is ``eval_unclip_1.2/hmean`` for an unclip ratio that isn't the config's.
+    """
     group = row["kind"]
     if group == EVAL and float(row["unclip_ratio"]) != unclip_ratio:
         group = f"{EVAL}_unclip_{float(row['unclip_ratio']):g}"

@@ -1,4 +1,4 @@
-"""The shrink ratio that shrink maps show, whoever drew them."""
+"""The shrink ratio measured on shrink maps of any operator."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def drawn_ratio(
 ) -> float | None:
     """Return the ratio that the area of the text kernels shows, over all images.
 
-    ``operator`` says how kernels ought to be drawn; the ``expected`` ratio is returned where it
-    gives the area. 0: none were drawn though it would. None: its kernels are too small to tell.
+    ``operator`` draws kernels in the right way; the ``expected`` ratio is returned if it gives the
+    same area. 0: none were drawn though it would. None: its kernels are too small to tell.
     """
     area = sum(kernel_area(maps["shrink_map"], maps["shrink_mask"]) for maps in drawn)
     expected_area = _area_at(expected, labels, operator)
@@ -54,7 +54,7 @@ def drawn_ratio(
 
 
 def kernel_area(shrink_map: NDArray[Any], shrink_mask: NDArray[Any]) -> float:
-    """Pixels of text kernels that count in the loss."""
+    """Return the area, in pixels, of text kernels that count in the loss."""
     return float(np.count_nonzero((shrink_map > 0) & (shrink_mask > 0)))
 
 

@@ -28,7 +28,7 @@ from ppocr_ft.engine.monitor.series import moments as moments_of
 
 @dataclass(frozen=True)
 class NamedVerdict:
-    """One sentence on what goes wrong, and one on what helps."""
+    """One sentence about a problem, and one about its remedy."""
 
     name: str
     sentence: str
@@ -40,10 +40,10 @@ class NamedVerdict:
 
 @dataclass(frozen=True)
 class Rule:
-    """``judge`` is asked after each training row or after each evaluation, whichever ``at`` says.
+    """A rule: ``judge`` is called after each training row or after each evaluation, as ``at`` says.
 
-    It is a pure function of what is recorded by then. A verdict that it has given counts as gone
-    after ``patience`` such moments without it; only then is it said again. It is kept back while
+    It is a pure function of what is recorded by then. A verdict counts as gone after ``patience``
+    such moments without it; only then can it be given again. It is held back while
     the verdict ``unless``, which explains it, holds.
     """
 
@@ -88,10 +88,10 @@ class Alert:
 
 
 class History:
-    """Judges each moment of a run once, in the order of ``metrics.csv``.
+    """Evaluates each moment of a run once, in the order of ``metrics.csv``.
 
-    A verdict is given once, and again only where it had gone in between. Rows that were read
-    again after a kill lead to the same verdicts as when they were written.
+    A verdict is given once, and again only if it had gone in between. Rows that are read again
+    after a kill lead to the same verdicts as when they were written.
     """
 
     def __init__(self, info: RunInfo, rules: Sequence[Rule] = RULES) -> None:
@@ -101,11 +101,11 @@ class History:
         self._silent: dict[str, int] = {}
 
     def append(self, row: Row) -> None:
-        """Take the file's next row, to be judged by the next `evaluate`."""
+        """Add the file's next row, for the next `evaluate`."""
         self._rows.append(row)
 
     def evaluate(self) -> list[Alert]:
-        """Return what is new since the last time. An evaluation's rows must all have come."""
+        """Return the alerts since the last call. All rows of an evaluation must have been added."""
         alerts = [alert for moment in moments_of(self._rows) for alert in self._judge(moment)]
         self._rows.clear()
         return alerts

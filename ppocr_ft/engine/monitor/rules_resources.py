@@ -37,9 +37,9 @@ def loader_bound(series: Series) -> Diagnosis | None:
 
 
 def workers_needed(share: float, workers: int) -> int:
-    """How many reading threads make a batch in the time of a step.
+    """Return how many reading threads make a batch in the time of a step.
 
-    With ``workers`` of them busy all the time a batch takes ``workers`` * (wait + step) of one
+    With ``workers`` of them always busy a batch takes ``workers`` * (wait + step) of one
     thread's time, which must not exceed the step's. Without any the wait is that time.
     """
     step = max(1 - share, 0.01)

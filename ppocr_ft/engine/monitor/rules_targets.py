@@ -87,7 +87,7 @@ def _ceiling_note(series: Series, shrink_ratio: float, unclip_ratio: float) -> s
 def ceilings(
     series: Series, shrink_ratio: float, unclip_ratio: float
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
-    """`iou_ceiling` of known labels; None where there are none or the ratio isn't inside (0, 1)."""
+    """Return `iou_ceiling` of known labels; None without labels or with a ratio outside (0, 1)."""
     polygons = series.info.polygons
     if not polygons or not 0 < shrink_ratio < 1:
         return None
@@ -95,7 +95,7 @@ def ceilings(
 
 
 def _cause(series: Series, now: EvalResult, fall: str) -> tuple[str, str]:
-    """Sentence and remedy: the pair's ceiling, else the pair that was learnt, else the labels."""
+    """Return sentence and remedy: of the pair's ceiling, the learnt pair, or the labels."""
     ratio = now.drawn_shrink_ratio or now.shrink_ratio
     ious = None if ratio is None else ceilings(series, ratio, now.unclip_ratio)
     if ratio is not None and ious is not None and ious.mean() < POOR_CEILING_IOU:

@@ -1,4 +1,4 @@
-"""Rules on training: losses, hmean beside them, learning rate, gradients, numbers that are none."""
+"""Rules on training: losses, hmean, learning rate, gradients, and numbers that are not finite."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def lr_zero(series: Series) -> Diagnosis | None:
 
 
 def is_warming_up(series: Series) -> bool:
-    """Whether the learning rate has risen from each row to the next."""
+    """Return whether the learning rate has risen from each row to the next."""
     return len(series.train) > 1 and series.lr_only_rose
 
 
@@ -105,7 +105,7 @@ def warming_up(series: Series) -> Diagnosis | None:
 def loss_not_falling(series: Series) -> Diagnosis | None:
     """Find, from 20 rows on, a median loss of the last 5 at 98 % of that of the first 3 or more.
 
-    Silent while the learning rate still rises, and where the main indicator has improved.
+    Silent while the learning rate still rises, and if the main indicator has improved.
     """
     if len(series.train) < LOSS_LEAST_ROWS or is_warming_up(series) or _improved(series):
         return None
@@ -133,7 +133,7 @@ def _improved(series: Series) -> bool:
 def overfitting(series: Series) -> Diagnosis | None:
     """Find two evaluations with a validation loss 5 % above its lowest, at a lower train loss.
 
-    Silent where the last evaluation is the best one: then the higher loss costs nothing.
+    Silent if the last evaluation is the best one: then the higher loss has no cost.
     """
     with_loss = [
         (evaluation, evaluation.val_loss)
@@ -188,5 +188,5 @@ def below_start(series: Series) -> Diagnosis | None:
 
 
 def starting_evaluation(series: Series) -> EvalResult | None:
-    """Return that before the first step; None where it isn't recorded."""
+    """Return the evaluation before the first step; None if it isn't recorded."""
     return series.evals[0] if series.evals and series.evals[0].step == 0 else None

@@ -1,4 +1,4 @@
-"""What a run has recorded so far: the rows of ``metrics.csv`` as numbers."""
+"""The rows of ``metrics.csv`` of a run so far, as numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ppocr_ft.engine.metrics_file import EVAL, TRAIN, Row, number
 
 
 class Diagnosis(NamedTuple):
-    """What a rule returns: one sentence on what goes wrong, and one on what helps."""
+    """The result of a rule: one sentence about the problem, and one about its remedy."""
 
     sentence: str
     remedy: str
@@ -22,11 +22,11 @@ class Diagnosis(NamedTuple):
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What the rows don't say.
+    """The facts about a run that its rows don't contain.
 
-    total_steps: the run's length. main_indicator: what the best checkpoint is best at. workers:
-    Train.loader.num_workers. cores: of this machine. scales_losses: whether float16's dynamic
-    scaling skips a step now and then. memory_mb: this machine's, None where unknown. polygons:
+    total_steps: the run's length. main_indicator: the rate by which the best checkpoint is chosen.
+    workers: Train.loader.num_workers. cores: of this machine. scales_losses: whether float16's
+    dynamic scaling skips a step now and then. memory_mb: this machine's, None if unknown. polygons:
     some labels of ``Train``, (k, 2) each.
     """
 
@@ -41,7 +41,7 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class TrainRow:
-    """Figures after ``step`` steps, as MetricsFile has them; None where a row lacks one."""
+    """Figures after ``step`` steps, as MetricsFile has them; None if a row lacks one."""
 
     step: int
     lr: float | None
@@ -54,7 +54,7 @@ class TrainRow:
 
 @dataclass
 class Series:
-    """A recorded run: what a rule looks at.
+    """A recorded run, as the rules see it.
 
     highest_lr: the highest learning rate of its rows. lr_only_rose: from each row to the next.
     """
@@ -66,7 +66,7 @@ class Series:
     lr_only_rose: bool = True
 
     def add(self, moment: TrainRow | EvalResult) -> None:
-        """Add what comes next."""
+        """Add the next moment."""
         if isinstance(moment, EvalResult):
             self.evals.append(moment)
             return
@@ -81,13 +81,13 @@ class Series:
 
     @property
     def step(self) -> int:
-        """The last step that is known of."""
+        """The last known step."""
         last = [rows[-1].step for rows in (self.train, self.evals) if rows]
         return max(last, default=0)
 
 
 def moments(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
-    """Rows in the file's order: each training row, and the rows of one evaluation together."""
+    """Yield the rows in order: each training row, the rows of one evaluation together."""
     group: list[Row] = []
     for row in rows:
         if group and (row["kind"] != EVAL or row["step"] != group[0]["step"]):

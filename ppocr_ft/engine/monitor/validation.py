@@ -1,6 +1,6 @@
 """The validation loss, on a few crops of ``Eval`` that stay the same for the whole run.
 
-They are cut out of the images as evaluation sees them, so that nothing is read or resized twice
+They are cut out of the images after evaluation's resize, so that nothing is read or resized twice
 and no augmentation blurs the curve; their maps are drawn by training's own operators.
 """
 
@@ -41,7 +41,7 @@ Image = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Crop:
-    """``image`` (3, h, w) float32, normalised; ``fields`` are what the map operators read."""
+    """A crop: ``image`` (3, h, w) float32, normalised; ``fields`` are the map operators' input."""
 
     image: Image
     fields: dict[str, Any]
@@ -65,14 +65,14 @@ def _cut(image: EvalSample, size: Size, rng: np.random.Generator) -> Crop:
     whole = Sample.of({"image": pixels, "polys": polys, "ignore_tags": image.ignored})
     left, top = _corner(whole, size, rng)
     sample = ScaledCrop(size).apply(ScaledWindow(1.0, 1.0, left, top), whole)
-    seen = image.image[:, top : top + height, left : left + width]
+    window = image.image[:, top : top + height, left : left + width]
     crop = np.zeros((3, height, width), np.float32)
-    crop[:, : seen.shape[1], : seen.shape[2]] = seen
+    crop[:, : window.shape[1], : window.shape[2]] = window
     return Crop(crop, sample.fields())
 
 
 def _factors(image: EvalSample) -> NDArray[np.float32]:
-    """From source pixels to the network's, x before y."""
+    """Return the factors from source pixels to the network's, x before y."""
     height, width = image.image.shape[1:]
     return np.array([width / image.shape[1], height / image.shape[0]], np.float32)
 
@@ -89,13 +89,13 @@ def _corner(whole: Sample, size: Size, rng: np.random.Generator) -> tuple[int, i
 
 
 def crops_wanted(images: int, pixels: float, size: Size) -> int:
-    """How many crops an evaluation of ``images`` with ``pixels`` each pays for."""
+    """Return a number of crops that is cheap for an evaluation of such ``images``."""
     affordable = PIXEL_SHARE * images * pixels / (size[0] * size[1])
     return max(FEWEST_CROPS, min(MOST_CROPS, images, int(affordable)))
 
 
 def map_operators(operators: Sequence[Operator]) -> list[Operator]:
-    """Those of a training pipeline that draw maps, whoever wrote them."""
+    """Return the operators of a training pipeline that draw maps, also those of other packages."""
     moving = [i for i, op in enumerate(operators) if isinstance(op, GeometricOperator)]
     last = max(moving, default=-1)
     others = (DecodeImage, DetLabelEncode, PixelOperator, NormalizeImage, ToCHWImage, KeepKeys)
@@ -113,11 +113,11 @@ class Validation:
 
 @dataclass
 class Validator:
-    """Judges a network on crops with the targets that training gives them in an epoch.
+    """Evaluates a network on crops with the targets that training uses in an epoch.
 
     Args:
         read: gives the crops, once.
-        operators: training's pipeline as it is by then; ``map_operators`` are taken from it.
+        operators: training's current pipeline; ``map_operators`` are taken from it.
         reference: the config's own MakeShrinkMap.
         loss: training's.
         precision: training's.
@@ -131,7 +131,7 @@ class Validator:
     _crops: list[Crop] | None = None
 
     def __call__(self, network: paddle.nn.Layer, epoch: int) -> Validation | None:
-        """With the targets of epoch 1, 2, ...; None where no image can be read."""
+        """Evaluate with the targets of epoch 1, 2, ...; None if no image can be read."""
         if self._crops is None:
             self._crops = self.read()
         if not self._crops:
@@ -167,7 +167,7 @@ class Validator:
 
 @contextmanager
 def _validating(network: paddle.nn.Layer) -> Iterator[None]:
-    """All of training's maps, but batch norms as in evaluation; then everything as before."""
+    """Make all of training's maps inside this context, with batch norms as in evaluation."""
     before = [(layer, layer.training) for layer in network.sublayers(include_self=True)]
     network.train()
     for layer, _ in before:

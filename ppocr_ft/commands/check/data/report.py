@@ -121,14 +121,12 @@ def check_dataset(
 ) -> DataReport:
     """Check the label files of training and evaluation, and their images.
 
-    A fault of the data is a finding, never an exception. One finding stands for one rule on one
-    line; its message names each text concerned. Findings are ordered by label file and line.
+    A fault of the data is a finding, never an exception. There is one finding per rule
+    and line; its message names each text concerned. Findings are ordered by label file and line.
 
-    Args:
-        images: open the images. Without, they need only be there; sizes, EXIF, damage and
-            re-encoded copies are not looked at.
-        workers: threads that read images; one for each processor if not given, 0 for none.
-        bar: shows how far the reading is.
+    Without ``images`` no image is opened: the files must exist, but sizes, EXIF, damage and
+    re-encoded copies are not checked. ``workers`` are the threads that read images; one per
+    processor if not given, 0 for none.
     """
     train_scans = [scan_source(source, bar) for source in train]
     eval_scans = [scan_source(source, bar) for source in eval]
