@@ -1,0 +1,1 @@
+"""Measurements of speed, printed as they are in docs/."""

@@ -1,0 +1,1 @@
+"""Experiments whose tables and pictures are in docs/, and checks of refactoring."""

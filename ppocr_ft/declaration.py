@@ -147,6 +147,7 @@ class Section(BaseModel):
 
 
 def without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that aren't None."""
     return {name: value for name, value in values.items() if value is not None}
 
 

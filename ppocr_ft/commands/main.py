@@ -22,6 +22,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that the first argument names; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: ppocr-ft COMMAND [-h] -c FILE [-o SECTION.KEY=VALUE ...]\n\ncommands:")

@@ -80,10 +80,12 @@ class Fault:
 
 
 def error(key: str, message: str, *related: str) -> Fault:
+    """Return an error about a key."""
     return Fault("error", None, None, key, message, related)
 
 
 def warning(key: str, message: str, *related: str) -> Fault:
+    """Return a warning about a key."""
     return Fault("warning", None, None, key, message, related)
 
 
@@ -109,6 +111,7 @@ def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
 
 
 def join_key(*parts: object) -> str:
+    """Join the parts of a dotted key."""
     return ".".join(str(part) for part in parts if part != "")
 
 

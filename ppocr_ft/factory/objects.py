@@ -138,6 +138,7 @@ def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:
 
 
 def post_process(config: Config) -> DBPostProcess:
+    """Return the post-processing of the config."""
     return DBPostProcess(**config.PostProcess.arguments())
 
 

@@ -71,6 +71,7 @@ def learning_rate(
 
 
 def warmup_steps(config: Config, steps_per_epoch: int) -> int:
+    """Return the length of the warm-up in steps."""
     lr = config.Optimizer.lr
     if lr.warmup_percent is not None:
         return round(lr.warmup_percent / 100 * config.Global.epoch_num * steps_per_epoch)

@@ -40,6 +40,7 @@ def param_attr(
 
 
 def batch_norm(channels: int, lr_mult: float = 1.0, l2: float | None = None) -> nn.BatchNorm2D:
+    """Return a batch norm with these factors on scale and offset."""
     return nn.BatchNorm2D(
         channels, weight_attr=param_attr(lr_mult, l2), bias_attr=param_attr(lr_mult, l2)
     )

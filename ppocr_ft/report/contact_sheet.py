@@ -50,6 +50,7 @@ def read_picture(path: Path) -> Picture | None:
 
 
 def as_jpeg(picture: Picture) -> bytes:
+    """Encode a picture as JPEG."""
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
 
 

@@ -68,11 +68,14 @@ class JudgedImage:
 
 @dataclass(frozen=True)
 class KeptEvaluation:
+    """The file of an evaluation, read."""
+
     about: About
     images: tuple[JudgedImage, ...]
 
 
 def judged_image(image: EvalSample, kernels: Candidates, lowest_score: float) -> JudgedImage:
+    """Return an image's labels and its kernels with a score of ``lowest_score`` or more."""
     height, width = image.shape[:2].tolist()
     kept = np.flatnonzero(kernels.scores >= lowest_score)
     polygons = [kernels.polygons[i] for i in kept]

@@ -66,6 +66,7 @@ def monitor(
     metrics: MetricsFile,
     say: Callable[[str], None],
 ) -> Monitor:
+    """Build the monitor of the config."""
     section = config.Global
     info = RunInfo(
         total_steps,

@@ -13,16 +13,19 @@ Points = NDArray[np.float64]
 
 
 def identity() -> Matrix:
+    """Return the identity."""
     return np.eye(3)
 
 
 def translation(x: float, y: float) -> Matrix:
+    """Move by ``x`` and ``y`` px."""
     matrix = np.eye(3)
     matrix[:2, 2] = x, y
     return matrix
 
 
 def scaling(x: float, y: float) -> Matrix:
+    """Scale by the factors ``x`` and ``y``."""
     return np.diag([x, y, 1.0])
 
 
@@ -48,6 +51,7 @@ def perspective(source: Points, target: Points) -> Matrix:
 
 
 def is_affine(matrix: Matrix) -> bool:
+    """Return whether parallel lines stay parallel."""
     return bool(np.allclose(matrix[2] / matrix[2, 2], (0, 0, 1), atol=1e-12))
 
 

@@ -29,6 +29,7 @@ WRONG_INPUT = 2
 
 
 def main(argv: list[str]) -> int:
+    """Run a trainer with the operators in place; return the exit code."""
     if argv and argv[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0

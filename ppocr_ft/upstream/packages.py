@@ -49,6 +49,7 @@ def module_of(package: str, name: str) -> ModuleType:
 
 
 def folder_of(package: str) -> Path:
+    """Return the folder of a package."""
     return Path(next(iter(import_module(package).__path__)))
 
 

@@ -34,6 +34,7 @@ def cache_folder() -> Path:
 
 
 def is_url(where: str) -> bool:
+    """Return whether it is a web address."""
     return where.lower().startswith(("http://", "https://"))
 
 

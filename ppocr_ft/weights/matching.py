@@ -36,6 +36,7 @@ class NamedWeights:
 
 
 def state_of(network: Detector) -> State:
+    """Return a network's state dict as numpy arrays."""
     return {key: tensor.numpy() for key, tensor in network.state_dict().items()}
 
 
@@ -166,6 +167,7 @@ def _match(
 
 
 def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:
+    """Return whether tensors have the shapes of the others, in their order."""
     return [np.shape(tensor) for tensor in tensors.values()] == [np.shape(t) for t in others]
 
 

@@ -1,0 +1,1 @@
+"""The command ``check``: config, data and weights, before any training."""

@@ -34,6 +34,7 @@ exit codes: 0 nothing that stops a training, perhaps warnings; 2 an error; 1 any
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = options_of(argv)
     with contextlib.redirect_stdout(sys.stderr):  # libraries talk, and stdout may be JSON
         with contextlib.suppress(ImportError):
@@ -52,6 +53,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(
         "Check a config, its data and its weights, before any training.", EXAMPLES + EPILOGUE
     )

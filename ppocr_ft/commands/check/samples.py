@@ -118,6 +118,7 @@ def sample_sheet(columns: Sequence[tuple[str, Sequence[DrawnSample]]]) -> Pictur
 
 
 def as_png(picture: Picture) -> bytes:
+    """Encode a picture as PNG."""
     return cv2.imencode(".png", picture)[1].tobytes()
 
 

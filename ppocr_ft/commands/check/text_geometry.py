@@ -102,6 +102,7 @@ def end_pair(
 def ceiling(
     texts: Sequence[Polygon], shrink_ratio: float, unclip_ratio: float, min_side_px: float
 ) -> Ceiling:
+    """Return the best that boxes of these texts can reach with a pair of ratios."""
     ious = iou_ceiling(texts, shrink_ratio, unclip_ratio, min_side_px)
     shares = (float((ious > least).mean()) for least in (0.5, 0.7))
     return Ceiling(shrink_ratio, unclip_ratio, float(ious.mean()), *shares)

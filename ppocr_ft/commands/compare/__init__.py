@@ -1,0 +1,1 @@
+"""The command ``compare``: short runs from one start, side by side."""

@@ -36,6 +36,7 @@ exit codes: 0 done, also where an arm diverged; 2 the input is wrong; 1 anything
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = options_of(argv)
     arms = arms_of(options.arm)
     common = [*options.override, *epochs_override(options.epochs)]
@@ -63,6 +64,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(
         "Short runs from one start on the same batches, beside each other.", EXAMPLES + EPILOGUE
     )
@@ -85,6 +87,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def at_least_one(text: str) -> int:
+    """Parse a whole number above 0."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"found {text}, must be 1 or more")
@@ -92,6 +95,7 @@ def at_least_one(text: str) -> int:
 
 
 def epochs_override(epochs: int | None) -> list[str]:
+    """Return the override for the number of epochs, if it is given."""
     return [] if epochs is None else [f"Global.epoch_num={epochs}"]
 
 

@@ -90,6 +90,7 @@ class Record:
 
 
 def read_record(folder: Path) -> Record | None:
+    """Read a run's record; None if there is none."""
     path = folder / RECORD
     return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 

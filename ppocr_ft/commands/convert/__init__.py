@@ -1,0 +1,1 @@
+"""The command ``convert``: labels of other tools to PaddleOCR's."""

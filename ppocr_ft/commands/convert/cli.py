@@ -43,6 +43,7 @@ exit codes: 0 everything was converted; 2 something was not (--skip-bad: the res
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = _parser().parse_args(argv)
 
     from ppocr_ft.commands.convert.run import Request, convert

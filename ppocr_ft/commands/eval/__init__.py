@@ -1,0 +1,1 @@
+"""The command ``eval``: precision, recall and hmean."""

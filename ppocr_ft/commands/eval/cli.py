@@ -22,6 +22,7 @@ RESULT_KEYS = ("precision", "recall", "hmean", "precision_70", "recall_70", "hme
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     arguments = parser(
         "Evaluate a detector: precision, recall, hmean at IoU 0.5 and 0.7.", EXAMPLES
     )

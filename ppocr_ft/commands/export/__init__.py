@@ -1,0 +1,1 @@
+"""The command ``export``: inference models, compared with the network."""

@@ -30,6 +30,7 @@ PARITY_IMAGES = 10
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = options_of(argv)
     config = config_of(options)
 
@@ -62,6 +63,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser("Export a detector, proved equal to the trained one.", EXAMPLES + EPILOGUE)
     arguments.add_argument(
         "--legacy", action="store_true", help="the program as inference.pdmodel, for PaddleOCR 2"
@@ -78,6 +80,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def count_or_all(text: str) -> int | None:
+    """Parse a whole number above 0, or ``all`` as None."""
     if text == "all":
         return None
     if not text.isdecimal() or int(text) < 1:

@@ -1,0 +1,1 @@
+"""The command ``find_lr``: a learning rate range test."""

@@ -29,6 +29,7 @@ exit codes: 0 found; 1 the losses speak for no rate; 2 the input is wrong; 130 s
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = options_of(argv)
     config = config_of(options)
 
@@ -51,6 +52,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser("Find a learning rate by trying many.", EXAMPLES + EPILOGUE)
     arguments.add_argument(
         "--start", type=float, default=1e-7, metavar="LR", help="first rate (1e-7)"
@@ -63,6 +65,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def say(text: str) -> None:
+    """Print a line at once."""
     print(text, flush=True)
 
 

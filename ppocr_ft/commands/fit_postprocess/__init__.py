@@ -1,0 +1,1 @@
+"""The command ``fit_postprocess``: thresholds, unclip ratio and resize."""

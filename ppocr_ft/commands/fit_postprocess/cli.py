@@ -42,6 +42,7 @@ used were left out); 130 stopped by Ctrl-C"""
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = options_of(argv)
     config = config_of(options)
 
@@ -89,6 +90,7 @@ def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(
         "Fit thresholds, unclip ratio and resize to Eval's images.", EXAMPLES + EPILOGUE
     )
@@ -139,12 +141,14 @@ def resize(text: str) -> tuple[int, str] | None:
 
 
 def folds(text: str) -> int:
+    """Parse the number of folds, at least 2."""
     if not (text.isdecimal() and int(text) > 1):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least 2")
     return int(text)
 
 
 def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
+    """Return the options of the search from the command line."""
     from ppocr_ft.commands.fit_postprocess.grid import LimitedResize, nearby_resizes
     from ppocr_ft.commands.fit_postprocess.run import FitOptions
 

@@ -87,6 +87,7 @@ def plane(fitted: Fitted) -> NDArray[np.float64]:
 
 
 def plane_title(fitted: Fitted) -> str:
+    """Return the heat map's title: objective, and the values of the other axes."""
     tried = fitted.tally.setting(fitted.best)
     return (
         f"{OBJECTIVES[fitted.objective]}, with resize {tried.resize}, thresh {tried.thresh:g}, "

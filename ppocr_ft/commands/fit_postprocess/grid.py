@@ -167,6 +167,7 @@ def by_resize(config: Config, resizes: Sequence[LimitedResize]) -> dict[str, Con
 
 
 def resize_name(config: Config) -> str:
+    """Return the name of the config's resize."""
     resizer = resizer_of(config)
     if resizer is None:
         return "as it is"

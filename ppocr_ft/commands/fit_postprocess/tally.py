@@ -245,6 +245,7 @@ class Plateau:
 
 
 def plateau(tally: Tally, values: Floats, best: Cell) -> Plateau:
+    """Return the values around the best that are about as good."""
     flat = values[best[:3]] >= values[best] - FLAT  # (unclip, box_thresh)
     u, b = best.unclip_ratio, best.box_thresh
     return Plateau(

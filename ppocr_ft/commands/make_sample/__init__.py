@@ -1,0 +1,1 @@
+"""The command ``make_sample``: a copy of the sample data set."""

@@ -24,6 +24,7 @@ examples:
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = _parser().parse_args(argv)
     copy = copy_sample(options.out, train=options.train, val=options.val, force=options.force)
     print(f"{copy.data_dir}: {copy.train_label.name}, {copy.val_label.name}")

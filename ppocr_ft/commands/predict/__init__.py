@@ -1,0 +1,1 @@
+"""The command ``predict``: boxes of images."""

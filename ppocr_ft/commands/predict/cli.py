@@ -31,6 +31,7 @@ EXAMPLES = """\
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     options = options_of(argv)
     images, predict, about = predictor_of(options)
     from ppocr_ft.commands.predict.output import label_writer, prediction, prediction_folder
@@ -48,6 +49,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(
         "Find text in images: boxes as JSON lines, and pictures of them.",
         EXAMPLES,
@@ -87,12 +89,14 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def at_least_one(text: str) -> int:
+    """Parse a whole number above 0."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"found {text}, must be 1 or more")
     return int(text)
 
 
 def predictor_of(options: argparse.Namespace) -> Predictor:
+    """Return the predictor of the config or of the exported model."""
     config = None if options.config is None else config_of(options)
 
     import_paddle()

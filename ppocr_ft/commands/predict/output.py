@@ -20,6 +20,8 @@ BOXES_FILE = "boxes.jsonl"
 
 
 class Write(Protocol):
+    """Writes the boxes of an image."""
+
     def __call__(self, path: str, boxes: ImageBoxes) -> None: ...
 
 

@@ -16,6 +16,7 @@ EXAMPLES = """\
 
 @command
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     arguments = argparse.ArgumentParser(
         description="Make the page of a run again: report.html and results.png in its folder.",
         epilog=f"examples:\n{EXAMPLES}",

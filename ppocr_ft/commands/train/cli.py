@@ -51,6 +51,7 @@ wrong; 1 the losses turned NaN or infinite, or anything else;
 
 @partial(command, in_group=True)
 def main(argv: Sequence[str]) -> int:
+    """Run the command; return its exit code."""
     arguments = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
     how = arguments.add_mutually_exclusive_group()
     how.add_argument(

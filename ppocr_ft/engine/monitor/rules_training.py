@@ -45,6 +45,7 @@ def nan(series: Series) -> Diagnosis | None:
 
 
 def nan_steps(which: str) -> Diagnosis:
+    """Return the diagnosis for steps that were not applied."""
     return Diagnosis(
         f"{which} gave NaN or infinite losses or gradients and were not applied.",
         "Lower Optimizer.lr.learning_rate, set Optimizer.clip_norm_global, or turn off "

@@ -102,5 +102,6 @@ def moments(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
 
 
 def train_row(row: Row) -> TrainRow:
+    """Read the figures of a training row."""
     names = ("lr", "loss", "grad_norm", "skipped_steps", "reader_share", "memory_mb")
     return TrainRow(int(row["step"]), *(number(row, name) for name in names))

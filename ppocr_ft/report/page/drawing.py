@@ -24,6 +24,8 @@ LINE_PX, DASH_PX = 2, 6
 
 
 class Color(NamedTuple):
+    """A color of the page, 0 to 255 each."""
+
     red: int
     green: int
     blue: int
