@@ -1,4 +1,4 @@
-"""What every command does alike: options, threads, errors, exit codes, several processes."""
+"""What all commands have in common: options, threads, errors, exit codes, several processes."""
 
 from __future__ import annotations
 

@@ -196,7 +196,7 @@ def shrink_pair(config: Config) -> list[Fault]:
 
 @remedy("lower shrink_ratio, or set shrink_ratio_end")
 def shrink_end(config: Config) -> list[Fault]:
-    """Check that a ramp stays below 1, where texts would not shrink at all."""
+    """Check that a ramp stays below 1, at which texts would not shrink at all."""
     faults = []
     for key, operator in placed_operators(config, "Train"):
         if operator.is_a(ShrinkScheduled):

@@ -40,7 +40,7 @@ RELEASED_WEIGHTS = "released"
 
 
 VerdictName = Annotated[str, OneOf(VERDICT_NAMES)]
-"""What the monitor may say of a run."""
+"""The alerts of the monitor."""
 
 
 def _every(value: object) -> object:
@@ -97,7 +97,7 @@ class GlobalSection(Section):
     model_name: Text | None = None
     """Name that an exported model bears."""
     use_gpu: bool = True
-    """Whether a CUDA card is used where the installed Paddle has one."""
+    """Whether a CUDA card is used if the installed Paddle has one."""
     cpu_threads: PositiveInt | None = None
     """Without a card, threads that take images through the network side by side; null: as many as
     there are cores for this process."""
@@ -129,9 +129,9 @@ class GlobalSection(Section):
     """Whether batch norms keep the statistics of pretrained_model; others learn theirs.
     PaddleOCR never keeps them."""
     checkpoints: Text | None = None
-    """Checkpoint of an own run to evaluate, export or go on from."""
+    """Checkpoint of an own run to evaluate, export or continue."""
     resume: Text | None = None
-    """Run to go on with: a checkpoint, or 'latest' for the one in save_model_dir."""
+    """Run to continue: a checkpoint, or 'latest' for the one in save_model_dir."""
     save_inference_dir: Text | None = None
     """Folder of the exported model."""
     fit_postprocess: bool = True
@@ -189,7 +189,7 @@ class Dataset(Section):
     ratio_list: Ratios | None = None
     """Share of each label file that an epoch draws; one for all, or one each. Absent: all."""
     delimiter: Text = "\t"
-    """What stands between image path and JSON."""
+    """The text between image path and JSON."""
     strict: bool = False
     """Whether the first bad sample stops the run."""
     transforms: Annotated[Listed[OperatorItem], MinLen(1)]

@@ -17,7 +17,7 @@ EVAL: Literal["eval"] = "eval"
 LR, UPDATE_RATIO = "lr/", "update_ratio/"
 """What the columns of parameter groups begin with."""
 Row = Mapping[str, str]
-"""A row of the file; a cell is empty where its kind has no such figure."""
+"""A row of the file; a cell is empty if its kind has no such figure."""
 COLUMNS = (
     "kind",
     "step",
@@ -51,7 +51,7 @@ COLUMNS = (
 class MetricsFile:
     """Rows are appended; what a killed run wrote after its last checkpoint is cut off first.
 
-    A row has ``kind`` train or eval, ``step`` (steps done), ``epoch``, and then, empty where a
+    A row has ``kind`` train or eval, ``step`` (steps done), ``epoch``, and then, empty if a
     kind has none:
 
     train: ``lr``, the base learning rate; ``shrink_ratio``; ``loss`` and its terms, means over
@@ -66,13 +66,13 @@ class MetricsFile:
     eval: ``unclip_ratio``, a row for each; ``precision``, ``recall``, ``hmean`` at IoU 0.5, with
     ``_70`` at 0.7, 0 to 1, of the averaged weights under Global.use_ema; the same in each row:
     ``val_loss``, DBLoss on crops of Eval with the targets of the epoch's ``shrink_ratio``;
-    ``drawn_shrink_ratio``, the one that training's shrink maps show, 0 where they are empty.
+    ``drawn_shrink_ratio``, the one measured on training's shrink maps, 0 if they are empty.
 
     Columns that an earlier file of the run has besides are kept.
 
     Args:
-        folder: where ``metrics.csv`` lies.
-        step: the step that the run goes on after.
+        folder: the folder of ``metrics.csv``.
+        step: the step after which the run continues.
         evaluated_step: the last step whose evaluation is done.
         more_columns: those of the parameter groups.
     """

@@ -78,7 +78,7 @@ def border_targets(
 def _fill_padded(
     mask: NDArray[np.float32], polygons: TextPolygons, distances: Array, drawn: Flags
 ) -> NDArray[np.int64]:
-    """Fill the padded texts where ``drawn`` (n,); unset it where nothing of one is in the image.
+    """Fill the padded texts flagged in ``drawn`` (n,); unset flags of texts outside the image.
 
     Returns the extents (xmin, ymin, xmax, ymax) of those that are left, (drawn.sum(), 4).
     """
@@ -116,10 +116,10 @@ class MakeBorderMap(ShrinkScheduled):
     schedule must be the same.
 
     Args:
-        shrink_ratio: shrink ratio; the first one where it ramps.
+        shrink_ratio: shrink ratio; the first one if it ramps.
         thresh_min: the threshold map's value far from a text's edge.
         thresh_max: the threshold map's value on a text's edge.
-        shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 where
+        shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 if
             total_epoch is given.
         total_epoch: length of the ramp, epochs; absent: the run's epoch_num.
 

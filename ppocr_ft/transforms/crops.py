@@ -22,10 +22,10 @@ Pixels = NDArray[np.int64]
 class EastRandomCropData(GeometricOperator[Window]):
     """Cut a random crop around texts that cuts none, resized and padded to ``size``.
 
-    PaddleOCR 2.10.0's operator, with the same distribution of windows. A window's edges lie in
+    PaddleOCR 2.10.0's operator, with the same distribution of windows. A window's edges are in
     rows and columns that no text crosses. That includes a habit of the original: of several such
     bands of rows (or columns) the last one, below the lowest text, is never chosen, so the lowest
-    and the rightmost texts enter the network only where the whole image is taken. ScaledCrop has
+    and the rightmost texts enter the network only if the whole image is taken. ScaledCrop has
     no such habit.
 
     Unlike the original, texts that reach over the left or upper border count as well, and with

@@ -59,7 +59,7 @@ class DecodeImage:
         """Replace ``image``; add ``img_mode``, which operators on colours read.
 
         Raises:
-            DataError: the bytes are no image, naming ``img_path`` where it is given.
+            DataError: the bytes are no image, naming ``img_path`` if it is given.
         """
         image = decode(data["image"], self._flags, data.get("img_path"))
         data["image"] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if self.img_mode == "RGB" else image
@@ -113,7 +113,7 @@ class NormalizeImage:
     """Compute ``(image * scale - mean) / std`` in float32, channel by channel.
 
     uint8 pixels are looked up in a table of the 256 results of each channel, so that the values
-    are bit for bit those of the formula. The result always lies channel by channel in memory;
+    are bit for bit those of the formula. The result is always channel by channel in memory;
     with ``order`` hwc it is a (h, w, 3) view of that, and ToCHWImage then copies nothing.
 
     Args:

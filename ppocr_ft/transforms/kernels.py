@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def compiled(*signatures: str) -> Callable[[Function], Function]:
-    """Compile for these signatures at once, kept on disk where a folder can be written."""
+    """Compile for these signatures at once, kept on disk if a folder can be written."""
 
     def decorate(function: Function) -> Function:
         options = {"nogil": True, "error_model": "numpy"}
@@ -120,7 +120,7 @@ def to_boxes(
 ) -> None:
     """Write points relative to the corner of their box (n, 4), and squared lengths of their edges.
 
-    Both are rounded to the labels' precision, as in PaddleOCR 2.6.1, where that is float32: it
+    Both are rounded to the labels' precision, as in PaddleOCR 2.6.1, if that is float32: it
     shows in the threshold map near slanted edges.
     """
     rounded = np.empty_like(coords)
@@ -182,13 +182,13 @@ def _edge_window(a: Array, b: Array, reach: float, window: Array, near: Array) -
 def _near_edge(
     nearest: Array, a: Array, b: Array, square: float, reach: float, window: Array
 ) -> None:
-    """Lower ``nearest`` to the square of (distance from edge a-b / ``reach``), where below 1.
+    """Lower ``nearest`` to the square of (distance from edge a-b / ``reach``), if below 1.
 
     The distance is 2.6.1's: by the law of cosines with ``square`` for the edge's squared length,
     or that of the nearer end where the pixel sees the edge under an acute angle. With the exact
     squared length the law of cosines is the cross product; ``square`` is rounded to the labels'
     precision, and ``slope`` and ``level`` are what that adds. On the edge itself the sum can turn
-    negative, where 2.6.1 gets NaN: there the cross product stands alone.
+    negative, where 2.6.1 gets NaN: there only the cross product is used.
     """
     ax, ay, bx, by = a[0], a[1], b[0], b[1]
     near = np.empty(4, dtype=np.int64)
@@ -272,7 +272,7 @@ def paint_borders(
 ) -> None:
     """Raise ``canvas`` (h, w) float32 to ``base + span * (1 - distance / distances[i])``.
 
-    The distance is that to the i-th text's edge, where it is below ``distances[i]`` pixels.
+    The distance is that to the i-th text's edge, if it is below ``distances[i]`` pixels.
     ``coords`` (m, 2): the texts' points relative to the corner of their box ``boxes[i]``
     (xmin, ymin, xmax, ymax: the padded text's extent in whole pixels, ends included), text i's
     being ``coords[starts[i]:starts[i + 1]]``. ``square_lengths[j]``: from point j to the text's

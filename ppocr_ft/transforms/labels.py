@@ -198,7 +198,7 @@ class DetLabelEncode:
         Reads ``label``: the JSON of a label line, or the Texts that it was read into.
 
         Raises:
-            DataError: the JSON can't be used, naming ``img_path`` where it is given.
+            DataError: the JSON can't be used, naming ``img_path`` if it is given.
         """
         texts = data["label"]
         if not isinstance(texts, Texts):

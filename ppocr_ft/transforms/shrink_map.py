@@ -132,15 +132,15 @@ class MakeShrinkMap(ShrinkScheduled):
     """Draw shrink_map and shrink_mask: drop-in for ``ppocr.data.imaug.MakeShrinkMap``.
 
     The targets are PaddleOCR 2.6.1's. PaddleOCR hands every operator all of ``Global``, so that
-    further keyword arguments are let pass; see ShrinkScheduled for those that count.
+    further keyword arguments are accepted; see ShrinkScheduled for those that count.
 
     Args:
         min_text_size: a text with a side under this is masked out of the loss, px of the crop.
-        shrink_ratio: shrink ratio; the first one where it ramps.
+        shrink_ratio: shrink ratio; the first one if it ramps.
         rounding: how kernels fall on pixels: truncate, PaddleOCR's, is half a pixel to the upper
             left, and so are all boxes that a network learns; nearest is where DBPostProcess finds
             the label's own place again.
-        shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 where
+        shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 if
             total_epoch is given.
         total_epoch: length of the ramp, epochs; absent: the run's epoch_num.
 

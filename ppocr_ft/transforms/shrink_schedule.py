@@ -189,7 +189,7 @@ def _attach(value: object) -> SharedEpoch:
 
 
 EPOCH_CLOCK = SharedEpoch()
-"""The epoch of a training in PaddleOCR; operators read it where a sample doesn't say the epoch."""
+"""The epoch of a training in PaddleOCR; operators read it if a sample doesn't say the epoch."""
 EpochClock = SharedEpoch
 """Its earlier name."""
 

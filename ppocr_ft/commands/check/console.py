@@ -10,7 +10,7 @@ from ppocr_ft.errors import Finding
 
 WIDTH = 100
 SHOWN = 5
-"""So many findings of a rule are written out; a count stands for the rest."""
+"""The number of findings of a rule that are written out; the others are only counted."""
 
 
 def grouped(findings: Sequence[Finding], at_most: int = SHOWN) -> list[str]:

@@ -1,4 +1,4 @@
-"""Text sizes where the network sees them and a perfect network's results, as text and picture."""
+"""Text sizes at the network's input and a perfect network's results, as text and picture."""
 
 from __future__ import annotations
 

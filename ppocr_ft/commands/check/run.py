@@ -128,7 +128,7 @@ class CheckOptions:
 
 @dataclass
 class Check:
-    """What was found; None where it could not be looked at or wasn't wanted, see ``notes``.
+    """The results; None for a part that could not be checked or wasn't wanted, see ``notes``.
 
     ``files`` are the pictures that were drawn, ``changes`` what the cleaned label files have
     different.
@@ -192,7 +192,7 @@ def check(
 
 
 def precheck(config: Config) -> list[Finding]:
-    """Return what a training can be told in its first seconds: config rules, label lines.
+    """Return the findings for the first seconds of a training: config rules, label lines.
 
     Images are not opened, and what ``load_config`` has warned of is not repeated.
     """

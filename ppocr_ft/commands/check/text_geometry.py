@@ -1,4 +1,4 @@
-"""How large texts are where the network sees them, and what a perfect network could reach."""
+"""The size of texts at the network's input, and what a perfect network could reach."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _sized(pages: Iterable[Page]) -> Iterable[tuple[int, int, list[Polygon]]]:
 
 
 def _shrink_keys(config: Config) -> OperatorSection:
-    """Return MakeShrinkMap's, or its defaults where there is none."""
+    """Return MakeShrinkMap's, or its defaults if there is none."""
     operators = config.Train.dataset.transforms
     return next((op for op in operators if op.is_a(MakeShrinkMap)), OPERATORS["MakeShrinkMap"]())
 
@@ -215,8 +215,8 @@ def _min_text_size(config: Config) -> float:
 
 
 WORTH_IOU, WORTH_SHARE = 0.05, 0.1
-"""A better unclip ratio is worth it where the share above 0.7 gains this much. Mean IoU counts only
-where the config unclips too far: real kernels come out larger than a perfect network's, so that
+"""A better unclip ratio is worth it if the share above 0.7 gains this much. Mean IoU counts only
+if the config unclips too far: real kernels come out larger than a perfect network's, so that
 less unclipping than here is often right (docs/recipe.md), and more never is."""
 MANY_SMALL = 0.2
 """Share of masked texts."""

@@ -124,7 +124,7 @@ def _style(number: int) -> dict[str, Any]:
 
 
 def _scale_loss(axes: Axes, runs: Sequence[ArmRun]) -> None:
-    """Logarithmic where it falls far; an arm that explodes must not press the others flat."""
+    """Use a logarithmic scale if the loss falls far; cut off an arm that explodes."""
     losses = [value for run in runs for _, value in trained_points("loss")(run) if value > 0]
     if not losses:
         return

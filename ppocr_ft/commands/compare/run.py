@@ -49,7 +49,7 @@ class PlannedRun:
 
     @property
     def folder(self) -> Path:
-        """Where this run is, under whatever arm's name it was begun; else where it will be."""
+        """The run's folder, also if it was begun under another arm's name; else its future one."""
         folders = sorted(self.root.glob(f"*-{self.fingerprint}"))
         slug = _UNFIT_FOR_A_NAME.sub("_", self.arm.name)[:LONGEST_SLUG]
         return folders[0] if folders else self.root / f"{slug}-seed{self.seed}-{self.fingerprint}"
@@ -68,7 +68,7 @@ class PlannedRun:
 class Record:
     """What a folder's run is, as in ``arm.json``.
 
-    ``ended`` is None while the run goes on, "" if it came to its end, else how it diverged.
+    ``ended`` is None while the run isn't finished, "" if it came to its end, else how it diverged.
     ``code`` is the digest of the sources that ran it.
     """
 
@@ -140,10 +140,10 @@ def _planned(arm: Arm, config: Config, number: int, ratios: Sequence[float]) -> 
 
 
 def run_all(runs: Sequence[PlannedRun], say: Say = print) -> list[ArmRun]:
-    """Run what isn't finished yet, one after the other; a run that was broken off goes on.
+    """Run what isn't finished yet, one after the other; an interrupted run is continued.
 
     Raises:
-        Stopped: Ctrl-C or SIGTERM; the run is saved, and the same call goes on with it.
+        Stopped: Ctrl-C or SIGTERM; the run is saved, and the same call continues it.
         DataError: the data of a run turned out to be unusable; it names the arm.
     """
     code = code_digest()
@@ -228,7 +228,7 @@ def _run(run: PlannedRun, code: str, say: Say) -> None:
 
 
 def _record(run: PlannedRun, prepared: Training, code: str) -> Record:
-    """Record the run; one that goes on keeps the digest of what began it."""
+    """Record the run; a continued one keeps the digest of its beginning."""
     trainer, begun = prepared.trainer, run.record
     return Record(
         run.arm.name,

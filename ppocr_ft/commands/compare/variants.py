@@ -26,7 +26,7 @@ class Arm:
 def parse_arm(text: str) -> Arm:
     """Parse ``SGD: Optimizer.name=Momentum Optimizer.lr.learning_rate=1e-3``, with shell quotes.
 
-    What stands before the first colon is the name; nothing after it: the config as it is.
+    The text before the first colon is the name; nothing after it: the unchanged config.
 
     Raises:
         ConfigError: no name, or a quote that is never closed.

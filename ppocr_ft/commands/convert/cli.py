@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ppocr_ft.errors import Finding
 
 NAMED = 20
-"""So many names stand for all; the errors have named each."""
+"""The number of names that are listed; the errors have named each."""
 DESCRIPTION = """\
 Convert label files of other tools to PaddleOCR's, and back.
 

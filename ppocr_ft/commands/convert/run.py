@@ -17,7 +17,7 @@ from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
 _NAMED = 3
-"""So many names stand for all of a list."""
+"""The number of names of a list that are written out."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Request:
     """What is to be converted.
 
     ``split_ratio`` is the share of images in the training part, None for one part;
-    ``skip_bad`` writes the images without fault where others have some; ``negatives`` takes
+    ``skip_bad`` writes the images without fault if others have some; ``negatives`` takes
     images without a label as images without text.
     """
 
@@ -69,7 +69,7 @@ class Conversion:
 
 
 def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
-    """Read, check, and write where nothing stands against it.
+    """Read, check, and write if there is no error.
 
     Raises:
         DataError: there is no such source, a part of the split is empty, or the disk fails.

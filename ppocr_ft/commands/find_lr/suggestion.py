@@ -24,7 +24,7 @@ Ending = Literal["the last rate", "a rising loss", "NaN or infinity"]
 SMOOTHING_DECADES = 0.3
 """Losses at rates a factor 2 apart weigh 1/e in each other's mean, however many the steps."""
 VALLEY_BEGINS = 0.1
-"""Share of the whole fall that is done where the valley begins."""
+"""Share of the whole fall at the beginning of the valley."""
 VALLEY_SHARE = 2 / 3
 MIN_FALL = 0.05
 """Of the relative loss; less is no fall to choose a rate by."""
@@ -72,7 +72,7 @@ class LrCurve:
 class LrSuggestion:
     """Suggested base rates.
 
-    ``valley`` is the one to take. The valley lies between ``begin`` and ``bottom``, where the
+    ``valley`` is the one to take. The valley is between ``begin`` and ``bottom``, where the
     loss is lowest.
     """
 

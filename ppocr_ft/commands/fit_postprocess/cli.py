@@ -74,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
 def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None:
     """Fit to the best weights of a run that is over.
 
-    If that fails, the run stays as it is, and the user is told why and which command does it later.
+    If that fails, the run stays unchanged; the user reads why, and which command does it later.
     """
     from ppocr_ft.commands.fit_postprocess.console import fit_summary
     from ppocr_ft.commands.fit_postprocess.run import after_training

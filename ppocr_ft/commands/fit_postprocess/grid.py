@@ -14,11 +14,11 @@ from ppocr_ft.transforms.registry import OPERATORS, OperatorSection
 from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, STRIDE_PX, DetResizeForTest, LimitType
 
 RATIO_DIGITS = 3
-"""Unclip ratios are told apart by so many digits."""
+"""Unclip ratios are rounded to this number of digits."""
 LEAST_RATIO = 0.05
 STEP_SHARE = 0.1
 """Step between two unclip ratios, as a share of the one that the labels ask for, in px of the map
-about the same whatever the kernels' size."""
+about the same for all kernel sizes."""
 STEP_UNIT = 0.05
 """It is a multiple of this."""
 STEPS_BELOW, STEPS_ABOVE = 5, 6

@@ -18,7 +18,7 @@ CELL_INCHES = (0.5, 0.32)
 MARGIN_INCHES = (2.4, 2.0)
 LEAST_INCHES = (7.5, 4.0)
 SHOWN_FALL = 0.15
-"""What lies further below the best has the lowest color."""
+"""Values further below the best have the lowest color."""
 MARKS = {"fitted": "*", "config": "o", "labels' unclip_ratio": "D"}
 
 

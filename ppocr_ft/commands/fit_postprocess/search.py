@@ -55,7 +55,7 @@ class MapStore:
     """Maps by the name of their resize, in order, in a temporary folder that goes with it.
 
     Raises:
-        DataError: in ``add``, where the disk has no room; it says how to take another one.
+        DataError: in ``add``, if the disk has no room; it says how to take another one.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class MapStore:
 
 RESAMPLINGS = 2000
 SURE_PERCENT = 95
-"""The gain has to be above 0 in so many of a hundred resamplings."""
+"""The gain has to be above 0 in this number of a hundred resamplings."""
 FOLDING, RESAMPLING = 1, 2
 """Random numbers of the two are independent of each other."""
 
@@ -147,7 +147,7 @@ class HeldOut:
 def held_out(
     tally: Tally, current: Cell, objective: Objective, *, folds: int, seed: int
 ) -> HeldOut | None:
-    """Judge the choice by cross-validation; None where there are no two images to tell apart."""
+    """Judge the choice by cross-validation; None without two images with different results."""
     blocks = len(tally.gts)
     if blocks < 2:
         return None

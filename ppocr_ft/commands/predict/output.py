@@ -100,7 +100,7 @@ def image_name(path: str, label_file: Path) -> str:
     """Name an image as PPOCRLabel does: from the name of the folder of the label file.
 
     That is relative to the folder above, which is the ``data_dir`` to train with. An image that
-    lies elsewhere has its whole path.
+    is elsewhere has its whole path.
     """
     folder = label_file.absolute().parent
     image = Path(path).absolute()

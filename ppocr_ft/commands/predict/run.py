@@ -19,7 +19,7 @@ READ_AHEAD_THREADS = 2
 
 
 class Predictor(NamedTuple):
-    """``predict`` takes ``images``, prepared; ``about`` says where the weights are from."""
+    """``predict`` takes ``images``, prepared; ``about`` is the source of the weights."""
 
     images: ImageSet
     predict: Callable[[Iterable[EvalSample]], Found]

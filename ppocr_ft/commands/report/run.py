@@ -66,7 +66,7 @@ def _named(operators: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
 DEFAULT_CONFIG = "det_v4_ft.yml"
 ROOT = Path(__file__).parents[3]
 CONFIG_FOLDERS = (ROOT / "configs", ROOT / "ppocr_ft" / "configs")
-"""Where the shipped configs lie: in a checkout, and installed."""
+"""The folders of the shipped configs: in a checkout, and installed."""
 Found = TypeVar("Found")
 
 

@@ -101,7 +101,7 @@ def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> i
 
 
 def make_page(run: Training) -> None:
-    """Write the page of a run that is over or broken off; if that fails the run stays as it is."""
+    """Write the page of a run that is over or interrupted; an error leaves the run unchanged."""
     from ppocr_ft.commands.report.run import report
 
     try:
@@ -111,7 +111,7 @@ def make_page(run: Training) -> None:
 
 
 def tell(findings: Sequence[Finding]) -> None:
-    """Print what a quick look at config and labels found; training goes on without what is bad."""
+    """Print what a quick look at config and labels found; training continues without it."""
     if findings:
         lines = grouped(findings, SHOWN_FINDINGS)
         lines.append("(tools/check.py says all, looks at the images, and draws samples)\n")

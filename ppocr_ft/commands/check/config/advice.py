@@ -20,7 +20,7 @@ INFERENCE_LIMIT = (960, "max")
 DEFAULT_LIMIT = (736, "min")
 """DetResizeForTest's without arguments."""
 FEW_IMAGES = 8
-"""Under so many in a batch its statistics are mostly chance."""
+"""With fewer images in a batch its statistics are mostly chance."""
 LR = "Optimizer.lr"
 EVAL_STEPS = "Global.eval_batch_step"
 _EPOCHS = "Global.epoch_num"

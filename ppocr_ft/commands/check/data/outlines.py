@@ -1,4 +1,4 @@
-"""Polygons that can't be drawn, cross themselves, lie outside, run backwards or come twice."""
+"""Polygons that can't be drawn, cross themselves, are outside, run backwards or come twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ppocr_ft.transforms.polygons import TextPolygons
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 BEYOND_PX = 1.0
-"""So far a point may lie beyond its image: labels are rounded."""
+"""A point may be this far outside its image: labels are rounded."""
 LEAST_AREA = 1.0
 """Square pixels; MakeShrinkMap masks a text of less."""
 _BLOCK = 100_000
@@ -29,10 +29,10 @@ _NONE = (np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0))
 class Outlines:
     """What is so of each text (n,) of a label file.
 
-    sizes_px: (n, 2) width and height of its image, infinite where that was not opened.
+    sizes_px: (n, 2) width and height of its image, infinite if that was not opened.
     beyond_px: how far it reaches beyond the image, 0 or less if it doesn't.
     empty: training can't draw it, as MakeShrinkMap sees it: clipped to the image it has no area.
-    crossing, anticlockwise, misplaced: misplaced ones lie beyond the image as EXIF turns it, on
+    crossing, anticlockwise, misplaced: misplaced ones are outside the image as EXIF turns it, on
     lines whose labels fit the picture as stored.
     """
 
@@ -47,7 +47,7 @@ class Outlines:
 
     @property
     def reaches_beyond(self) -> Flags:
-        """Texts of which a point lies outside the image."""
+        """Texts with a point outside the image."""
         return self.beyond_px > BEYOND_PX
 
     @property

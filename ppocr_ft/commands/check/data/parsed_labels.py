@@ -50,8 +50,8 @@ class LabelFault:
 class ParsedLine:
     """What a line says, as far as it can be made out.
 
-    ``name`` is what stands where the image path belongs, ``images`` the paths in it. ``items``
-    are the label's elements, None where it is no JSON list; ``texts`` the usable ones among
+    ``name`` is the text in the place of the image path, ``images`` the paths in it. ``items``
+    are the label's elements, None if it is no JSON list; ``texts`` the usable ones among
     them, and ``numbers`` (n,) their places, from 1. Training takes a line without ``faults``.
     """
 
@@ -202,7 +202,7 @@ def read_content(path: Path) -> Content:
 
 @dataclass(frozen=True)
 class Line:
-    """A label line: where it is, its images that are there, and whether training takes it."""
+    """A label line: its place, its existing images, and whether training takes it."""
 
     number: int
     images: tuple[str, ...]

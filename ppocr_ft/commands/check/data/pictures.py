@@ -122,14 +122,14 @@ _REDUCED = {
     1: cv2.IMREAD_GRAYSCALE,
 }
 _LOOK_SIDE_PX = 64
-"""The shorter side that a reduced picture keeps at least, where the image has it."""
+"""The shorter side of a reduced picture is at least this, unless the image is smaller."""
 SHORTEST_PX, LONGEST_PX, LONGEST_ASPECT = 32, 10_000, 10.0
 """An image with a side or an aspect beyond these is extreme."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """An image file. ``size_px`` is None where ``fault`` says why it can't be decoded.
+    """An image file. ``size_px`` is None if ``fault`` says why it can't be decoded.
 
     ``size_px`` is as training sees it, turned by EXIF; ``stored_px`` is as stored.
     """

@@ -49,7 +49,7 @@ class Counts:
 class UsablePolygons:
     """Texts that training can use: polygons, ignored (n,), and their images' sizes (n, 2).
 
-    ``sizes_px``: width and height as training sees them, turned by EXIF; 0 where images were not
+    ``sizes_px``: width and height as training sees them, turned by EXIF; 0 if images were not
     opened.
     """
 

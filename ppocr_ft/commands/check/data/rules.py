@@ -15,7 +15,7 @@ Severity = Literal["error", "warning"]
 class DataRule:
     """What a rule's findings have in common.
 
-    ``severity`` is the usual one: docs/check_data.md says where a finding's differs.
+    ``severity`` is the usual one: docs/check_data.md says when a finding's differs.
     """
 
     severity: Severity

@@ -55,7 +55,7 @@ class _Line:
 
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
-    """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, where none begins so)."""
+    """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, if none begins so)."""
     files = named(source_files(source, ".txt"), PREFIX, reading)
     parsed = [_parse(path, source, reading) for path in bar(files, len(files), TITLE, "file")]
     lines = [line for _, file_lines in parsed for line in file_lines]

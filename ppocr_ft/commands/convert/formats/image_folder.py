@@ -20,7 +20,7 @@ _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 class ImageFolder:
     """Finds images below ``root`` by what labels call them; a name is a path below it.
 
-    A label's path leads to an image where one of the two is the other's end: the labels may have
+    A label's path leads to an image if one of the two is the other's end: the labels may have
     been written below a deeper folder than ``root``, or above it. A file name alone is no match
     for a path whose folders differ.
 

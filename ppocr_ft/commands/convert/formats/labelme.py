@@ -2,7 +2,7 @@
 
 After what LabelMe 3 to 5 write (github.com/wkentaro/labelme): ``imagePath`` seen from the file,
 ``imageWidth`` and ``imageHeight`` (null in older ones), and ``shapes`` with ``label``, ``points``
-in px, ``shape_type`` (a polygon where an older file has none) and, from 5.2 on, ``description``.
+in px, ``shape_type`` (a polygon if an older file has none) and, from 5.2 on, ``description``.
 A rectangle has two opposite corners, in any order.
 """
 

@@ -23,8 +23,8 @@ class Entry:
     """One image and its texts, none for an image without text.
 
     ``name`` is its path below the image folder with ``/`` between the parts, or how to get there
-    from that folder. ``file`` and ``line`` are where its label stands. ``size_px`` is (width,
-    height), where the format to be written wants it.
+    from that folder. ``file`` and ``line`` are the place of its label. ``size_px`` is (width,
+    height), if the format to be written needs it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class _Tally:
 
 @dataclass
 class Reading:
-    """All that was read of one source, whatever its format.
+    """All that was read of one source of any format.
 
     ``entries`` are the images whose whole label can be used; ``left_out`` names the others: an
     image only a part of whose texts is known would teach the rest as background. ``mentioned``
@@ -84,7 +84,7 @@ class Reading:
         self._tallies.setdefault((rule, what), _Tally(what, remedy, where)).count += 1
 
     def warn_of_kinds(self, used: Counter[str], file: Path) -> None:
-        """Warn if texts of several kinds all became texts alike."""
+        """Warn if texts of several kinds all became the same kind."""
         if len(used) > 1:
             counts = ", ".join(f"{kind} ({count})" for kind, count in used.most_common())
             self.warn(
@@ -173,7 +173,7 @@ class Writer(Protocol):
 
 
 Reader = Callable[[Path, Reading, ProgressBar], None]
-"""Reads a file or folder into the Reading; DataError where there is nothing to read."""
+"""Reads a file or folder into the Reading; DataError if there is nothing to read."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ PLACEHOLDER = "text"
 class Unusable(Exception):  # noqa: N818 - it names a part of a label
     """A part of a label that can't be converted: which rule it breaks, what is wrong, what to do.
 
-    ``line`` is the 1-based line of its file where only the reader of the line knows it.
+    ``line`` is the 1-based line of its file if only the reader of the line knows it.
     """
 
     def __init__(self, rule: str, message: str, remedy: str, line: int | None = None) -> None:
@@ -48,7 +48,7 @@ class LabelText:
 
 
 def make_text(points: Polygon, transcription: object = None, *, ignored: bool = False) -> LabelText:
-    """Make a text as PaddleOCR wants it; ``None`` stands for a transcription that is not given.
+    """Make a text for PaddleOCR; ``None`` is a transcription that is not given.
 
     Raises:
         Unusable: the transcription is no text.

@@ -2,7 +2,7 @@
 
 After the data set's description (github.com/cs-chan/Total-Text-Dataset, Groundtruth/Text) and
 its text files ``poly_gt_[image name].txt``: ``x: [[x1 x2 ...]], y: [[y1 y2 ...]], ornt: [u'c'],
-transcriptions: [u'text']``, one polygon a record; a record with many points goes on in the next
+transcriptions: [u'text']``, one polygon per record; a record with many points continues in the next
 line. The orientation is c(urved), h(orizontal), m(ulti-oriented), or # for a text to ignore,
 whose transcription is # too. Strings are Python's, with its escapes.
 """
@@ -37,7 +37,7 @@ _FORM = "x: [[1 2 ...]], y: [[1 2 ...]], ornt: [u'h'], transcriptions: [u'text']
 
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
-    """Read a file or a folder of ``poly_gt_*.txt`` (or of ``*.txt``, where none begins so).
+    """Read a file or a folder of ``poly_gt_*.txt`` (or of ``*.txt``, if none begins so).
 
     Raises:
         DataError: the source holds the MATLAB form.
