@@ -142,14 +142,14 @@ def mutants_of(path: Path) -> list[Mutant]:
     for line in lines:
         offsets.append(offsets[-1] + len(line))
     name = path.relative_to(ROOT).as_posix()
-    found = []
+    mutants = []
     for node, changed in _changes(ast.parse(source)):
         start = offsets[node.lineno - 1] + node.col_offset
         end = offsets[(node.end_lineno or 0) - 1] + (node.end_col_offset or 0)
         old = source[start:end].decode()
         line = lines[node.lineno - 1].decode().strip()
-        found.append(Mutant(name, node.lineno, start, old, changed, line))
-    return found
+        mutants.append(Mutant(name, node.lineno, start, old, changed, line))
+    return mutants
 
 
 def _changes(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:
@@ -341,9 +341,9 @@ def report(mutants: Sequence[Mutant], outcomes: Sequence[str], seed: int) -> flo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    known = equivalent()
+    equivalents = equivalent()
     paths = modules(options.module)
-    candidates = [m for path in paths for m in mutants_of(path) if m.key not in known]
+    candidates = [m for path in paths for m in mutants_of(path) if m.key not in equivalents]
     if not candidates:
         print(f"no module of the topics is named by {options.module}", file=sys.stderr)
         return 2

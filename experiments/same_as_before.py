@@ -208,13 +208,13 @@ def describe_differences(before: Any, now: Any) -> str:
     kinds: dict[str, list[str]] = {}
     for place, difference in _differences(before, now, ""):
         kinds.setdefault(re.sub(r"\[\d+\]", "[]", place), []).append(f"{place}: {difference}")
-    shown = [
+    lines = [
         first.removeprefix(": ") + (f" (and {len(others)} more like it)" if others else "")
         for first, *others in list(kinds.values())[:SHOWN_KINDS]
     ]
     if len(kinds) > SHOWN_KINDS:
-        shown.append(f"{len(kinds) - SHOWN_KINDS} other kinds")
-    return "; ".join(shown)
+        lines.append(f"{len(kinds) - SHOWN_KINDS} other kinds")
+    return "; ".join(lines)
 
 
 def _differences(before: Any, now: Any, place: str) -> Iterator[tuple[str, str]]:
