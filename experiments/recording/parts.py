@@ -79,6 +79,7 @@ def resume(part: Part) -> None:
     part.run("whole", "train", *arguments, "Global.save_model_dir=whole")
     part.stop_at("step 5/", "stopped", "train", *arguments, "Global.save_model_dir=resumed")
     part.run("resumed", "train", *arguments, "Global.save_model_dir=resumed", "--resume")
+    del part.facts.text["resumed: printed"]  # it begins where the signal met the run
     part.keep("whole")
     resumed = Facts()
     resumed.add_folder("whole", part.folder / "resumed", part.tidy)
