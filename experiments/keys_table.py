@@ -36,7 +36,7 @@ key must be given. A key that stands nowhere here is a fault, with the line and 
 def document() -> str:
     """Return the text of docs/keys.md."""
     parts = [HEAD, *_described(Config, "", set())]
-    rows = [[f"`{rule.name}`", first_line(rule.judge.__doc__)] for rule in RULES]
+    rows = [[f"`{rule.name}`", first_line(rule.diagnose.__doc__)] for rule in RULES]
     parts.append("## Verdicts of the monitor\n\nFor `Global.stop_on`; [monitor.md](monitor.md).\n")
     parts.append(Table("verdicts", ["verdict", "rule"], rows).markdown() + "\n")
     return "\n".join(parts)

@@ -89,7 +89,7 @@ def warning(key: str, message: str, *related: str) -> Fault:
     return Fault("warning", None, None, key, message, related)
 
 
-def found_by(rule: str, faults: Iterable[Fault]) -> list[Fault]:
+def tagged(rule: str, faults: Iterable[Fault]) -> list[Fault]:
     """Return the faults with the name of their rule, if they have none yet."""
     return [fault if fault.rule else replace(fault, rule=rule) for fault in faults]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppocr_ft.config.faults import Fault, config_error, found_by, in_order
+from ppocr_ft.config.faults import Fault, config_error, in_order, tagged
 from ppocr_ft.config.overrides import apply_override, parse_overrides
 from ppocr_ft.config.paddleocr_compat import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.rules import check_rules
@@ -48,7 +48,7 @@ def inspect_config(path: str | Path, overrides: Sequence[str] = ()) -> Inspectio
 def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
     """Return the file and the overrides as plain data, not checked by the schema; never raise."""
     parsed, override_faults = parse_overrides(overrides)
-    override_faults = found_by("override", override_faults)
+    override_faults = tagged("override", override_faults)
     text = read_text(Path(path))
     if isinstance(text, Fault):
         return Tree(None, faults=[text, *override_faults])

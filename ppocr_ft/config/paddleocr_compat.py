@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppocr_ft.config.faults import error, found_by, warning
+from ppocr_ft.config.faults import error, tagged, warning
 from ppocr_ft.config.source_map import Tree
 
 OTHER_TASKS = frozenset(("rec", "cls", "table", "kie", "e2e", "sr"))
@@ -34,7 +34,7 @@ def refuse_other_tasks(tree: Tree) -> bool:
 
 
 def _refuse(tree: Tree, key: str, message: str) -> bool:
-    for fault in found_by("other_task", [error(key, message)]):
+    for fault in tagged("other_task", [error(key, message)]):
         tree.add(fault)
     return True
 
@@ -58,7 +58,7 @@ def translate_draft_names(tree: Tree) -> None:
 def _rename(tree: Tree, section: dict[str, Any], key: str, name: str) -> None:
     draft, section["name"] = section["name"], name
     message = f"{draft!r} is a draft's name for {name!r} and is read as that"
-    for fault in found_by("draft_name", [warning(f"Architecture.{key}.name", message)]):
+    for fault in tagged("draft_name", [warning(f"Architecture.{key}.name", message)]):
         tree.add(fault)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-from ppocr_ft.config.faults import Fault, error, found_by, remedy, warning
+from ppocr_ft.config.faults import Fault, error, remedy, tagged, warning
 from ppocr_ft.config.schema import Config, Dataset
 from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.errors import ConfigError
@@ -64,7 +64,7 @@ ADVICE = {
 
 def check_rules(config: Config) -> list[Fault]:
     """Return the faults that all rules find."""
-    return [fault for rule in RULES for fault in found_by(rule.__name__, rule(config))]
+    return [fault for rule in RULES for fault in tagged(rule.__name__, rule(config))]
 
 
 @remedy("add or remove the operator that the message names")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ppocr_ft.config.faults import Fault, error, found_by, is_under, join_key, warning
+from ppocr_ft.config.faults import Fault, error, is_under, join_key, tagged, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.declaration import Choice, Section
 from ppocr_ft.messages import describe, is_telling, nearest, show, suggest
@@ -71,7 +71,7 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
         and key not in pruner.unsure
         and not any(is_under(key, other) or is_under(other, key) for other in unreadable)
     }
-    value_faults = found_by("value", [error(key, message) for key, message in unexplained.items()])
+    value_faults = tagged("value", [error(key, message) for key, message in unexplained.items()])
     faults = [*pruner.faults, *value_faults]
     wrong = [*messages, *(fault.key for fault in faults if fault.severity == "error"), *unreadable]
     unsure = frozenset(map(_section_of, wrong))
@@ -143,12 +143,12 @@ class Pruner:
             elif name in kind.NO_EFFECT:
                 reason = kind.NO_EFFECT[name]
                 fault = warning(below, f"has no effect here: {reason}")
-                self.faults += found_by("no_effect", [fault])
+                self.faults += tagged("no_effect", [fault])
             else:
                 hint = suggest(name, fields, kind.NO_EFFECT)
                 owner = f" of {name_of_kind}" if name_of_kind else ""
                 fault = error(below, f"unknown key{owner}{hint}")
-                self.faults += found_by("unknown_key", [fault])
+                self.faults += tagged("unknown_key", [fault])
                 self.explained.append(join_key(key, nearest(name, fields) or name))
                 self.unsure += [key] if key else []
         return kept
@@ -173,7 +173,7 @@ class Pruner:
             named = choice.by and isinstance(data, dict)
             where = join_key(key, choice.by) if named else key
             fault = error(where, choice.refusal(data))
-            self.faults += found_by("unknown_name", [fault])
+            self.faults += tagged("unknown_name", [fault])
             self.explained.append(key)
             return data
         kind = choice.table[name]

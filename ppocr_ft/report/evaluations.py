@@ -53,7 +53,7 @@ class About:
 
 
 @dataclass(frozen=True)
-class JudgedImage:
+class EvaluatedImage:
     """The kernels and labels of an image.
 
     ``size_px`` is (width, height) of the file; ``labels`` are polygons (k, 2), px of it.
@@ -71,15 +71,15 @@ class KeptEvaluation:
     """The file of an evaluation, read."""
 
     about: About
-    images: tuple[JudgedImage, ...]
+    images: tuple[EvaluatedImage, ...]
 
 
-def judged_image(image: EvalSample, kernels: Candidates, lowest_score: float) -> JudgedImage:
+def evaluated_image(image: EvalSample, kernels: Candidates, lowest_score: float) -> EvaluatedImage:
     """Return an image's labels and its kernels with a score of ``lowest_score`` or more."""
     height, width = image.shape[:2].tolist()
     kept = np.flatnonzero(kernels.scores >= lowest_score)
     polygons = [kernels.polygons[i] for i in kept]
-    return JudgedImage(
+    return EvaluatedImage(
         image.path,
         (round(width), round(height)),
         Candidates(polygons, kernels.scores[kept], kernels.map_size),
@@ -88,7 +88,7 @@ def judged_image(image: EvalSample, kernels: Candidates, lowest_score: float) ->
     )
 
 
-def write_evaluation(path: Path, about: About, images: Sequence[JudgedImage]) -> None:
+def write_evaluation(path: Path, about: About, images: Sequence[EvaluatedImage]) -> None:
     """Write the complete file, and make its folder if needed.
 
     Raises:
@@ -113,7 +113,7 @@ def read_evaluation(path: Path) -> KeptEvaluation:
     return KeptEvaluation(about, tuple(_image(json.loads(line), point) for line in rest))
 
 
-def _as_json(image: JudgedImage) -> dict[str, Any]:
+def _as_json(image: EvaluatedImage) -> dict[str, Any]:
     kernels = [
         {"points": _exact(points), "score": float(score)}
         for points, score in zip(image.kernels.polygons, image.kernels.scores, strict=True)
@@ -136,10 +136,10 @@ def _exact(points: NDArray[Any]) -> list[list[float]]:
     return [[float(f"{value:.9g}") for value in point] for point in points.tolist()]
 
 
-def _image(line: dict[str, Any], point: type[np.generic]) -> JudgedImage:
+def _image(line: dict[str, Any], point: type[np.generic]) -> EvaluatedImage:
     kernels, labels = line["kernels"], line["labels"]
     (width, height), (map_width, map_height) = line["size"], line["map_size"]
-    return JudgedImage(
+    return EvaluatedImage(
         line["image"],
         (width, height),
         Candidates(

@@ -23,8 +23,8 @@ from ppocr_ft.report.evaluations import (
     BEST,
     EVALUATIONS,
     About,
-    JudgedImage,
-    judged_image,
+    EvaluatedImage,
+    evaluated_image,
     write_evaluation,
 )
 from ppocr_ft.utils.draw import Picture
@@ -44,15 +44,15 @@ class Findings:
         post_process: the post-processing of the boxes.
     """
 
-    images: Sequence[JudgedImage]
+    images: Sequence[EvaluatedImage]
     previews: Sequence[Marked]
     post_process: DBPostProcess
 
 
-def kernels_of(record: EvalRecord, post_process: DBPostProcess) -> JudgedImage:
+def kernels_of(record: EvalRecord, post_process: DBPostProcess) -> EvaluatedImage:
     """Return what the report needs of an image."""
     lowest_score = About.of(0, post_process).lowest_score
-    return judged_image(record.sample, record.candidates, lowest_score)
+    return evaluated_image(record.sample, record.candidates, lowest_score)
 
 
 def preview_of(record: EvalRecord) -> Marked:

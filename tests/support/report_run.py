@@ -16,7 +16,7 @@ from ppocr_ft.engine.metrics_file import COLUMNS
 from ppocr_ft.postprocess.db import Candidates
 from ppocr_ft.report.evaluations import (
     About,
-    JudgedImage,
+    EvaluatedImage,
     KeptEvaluation,
     write_evaluation,
 )
@@ -83,7 +83,7 @@ def evaluation(
         candidates = Candidates(list(kept), scores[: len(kept)], SIZE_PX[::-1])
         path = folder / "images" / f"{i}.png"
         ignored = np.zeros(LABELS, dtype=bool)
-        images.append(JudgedImage(str(path), SIZE_PX, candidates, labels, ignored))
+        images.append(EvaluatedImage(str(path), SIZE_PX, candidates, labels, ignored))
     return KeptEvaluation(about, tuple(images))
 
 

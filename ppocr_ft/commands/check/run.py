@@ -36,7 +36,7 @@ from ppocr_ft.commands.check.text_geometry import (
     label_geometry,
     pair_faults,
 )
-from ppocr_ft.config.faults import REMEDIES, Fault, found_by, warning
+from ppocr_ft.config.faults import REMEDIES, Fault, tagged, warning
 from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
 from ppocr_ft.data.sample_set import SAMPLE
@@ -275,7 +275,7 @@ def _look_at_weights(result: Check, config: Config) -> None:
     if result.weights is not None:
         key = "Global.checkpoints" if config.Global.checkpoints else "Global.pretrained_model"
         faults = [warning(key, text) for text in result.weights.warnings]
-        result.findings += advice_on(found_by("weights", faults))
+        result.findings += advice_on(tagged("weights", faults))
 
 
 def _draw_samples(result: Check, config: Config, count: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.geometry_table import Ceiling, LabelGeometry, OnPixels, TextSizes
-from ppocr_ft.config.faults import Fault, found_by, remedy, warning
+from ppocr_ft.config.faults import Fault, remedy, tagged, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import areas, iou_ceiling, perimeters, rectangle_sides, unclip_ratio_for
@@ -229,7 +229,7 @@ TRAINING, EVALUATION = "Train.dataset.transforms", "Eval.dataset.transforms"
 def geometry_faults(of: LabelGeometry) -> list[Fault]:
     """Return the warnings."""
     sizes = [
-        fault for rule in (small_texts, text_scale) for fault in found_by(rule.__name__, rule(of))
+        fault for rule in (small_texts, text_scale) for fault in tagged(rule.__name__, rule(of))
     ]
     return [*pair_faults(of.configured, of.refitted), *sizes]
 
@@ -246,7 +246,7 @@ def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> 
         f"{texts}, {ours.share_70:.0%} of them above 0.7; with {better.unclip_ratio:g} it is "
         f"{better.mean_iou:.2f} and {better.share_70:.0%}"
     )
-    return found_by("unclip_ratio", [warning(UNCLIP, message)])
+    return tagged("unclip_ratio", [warning(UNCLIP, message)])
 
 
 @remedy("evaluate and crop larger, or lower MakeShrinkMap's min_text_size")

@@ -30,7 +30,7 @@ from ppocr_ft.transforms.shrink_schedule import SharedEpoch
 
 
 @contextmanager
-def unchanged(state: TrainState, clock: SharedEpoch) -> Iterator[None]:
+def preserve_state(state: TrainState, clock: SharedEpoch) -> Iterator[None]:
     """Restore everything afterwards, bit for bit, also after an error.
 
     That is all of ``state``, the optimizer's base rate (biases then have it too; each step of
@@ -129,7 +129,7 @@ def lr_range_test(
     points: list[LrPoint] = []
     forward = passes(state.network)
     watch = DivergenceWatch(sweep.steps_per_decade)
-    with unchanged(state, loader.data.clock), closing(_steps(loader)) as steps:
+    with preserve_state(state, loader.data.clock), closing(_steps(loader)) as steps:
         start = _StartingWeights(state.network, loss, precision, passes)
         for step, batches in zip(range(sweep.steps), steps, strict=False):
             seed_step(state.progress.seed, step)

@@ -40,7 +40,7 @@ class NamedVerdict:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: ``judge`` is called after each training row or after each evaluation, as ``at`` says.
+    """A rule: ``diagnose`` is called after each training row or each evaluation, see ``at``.
 
     It is a pure function of what is recorded by then. A verdict counts as gone after ``patience``
     such moments without it; only then can it be given again. It is held back while
@@ -49,7 +49,7 @@ class Rule:
 
     name: str
     at: Kind
-    judge: Callable[[Series], Diagnosis | None]
+    diagnose: Callable[[Series], Diagnosis | None]
     patience: int
     unless: str | None = None
 
@@ -106,7 +106,7 @@ class History:
 
     def evaluate(self) -> list[Alert]:
         """Return the alerts since the last call. All rows of an evaluation must have been added."""
-        alerts = [alert for moment in moments_of(self._rows) for alert in self._judge(moment)]
+        alerts = [alert for moment in moments_of(self._rows) for alert in self._evaluate(moment)]
         self._rows.clear()
         return alerts
 
@@ -115,7 +115,7 @@ class History:
         """The names of the verdicts that hold at the last moment that asked for them."""
         return {name for name, moments in self._silent.items() if moments == 0}
 
-    def _judge(self, moment: TrainRow | list[Row]) -> Iterator[Alert]:
+    def _evaluate(self, moment: TrainRow | list[Row]) -> Iterator[Alert]:
         at = TRAIN if isinstance(moment, TrainRow) else EVAL
         if not isinstance(moment, TrainRow):
             results = results_of(moment)
@@ -129,7 +129,7 @@ class History:
                 yield from self._ask(rule)
 
     def _ask(self, rule: Rule) -> Iterator[Alert]:
-        diagnosis = None if rule.unless in self.present else rule.judge(self.series)
+        diagnosis = None if rule.unless in self.present else rule.diagnose(self.series)
         if diagnosis is None:
             if rule.name in self._silent:
                 self._silent[rule.name] += 1

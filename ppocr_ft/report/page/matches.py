@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.metrics.errors import KINDS, DetError, Kind, Table, table_of
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.report.evaluations import JudgedImage, KeptEvaluation
+from ppocr_ft.report.evaluations import EvaluatedImage, KeptEvaluation
 
 IOUS = (0.5, 0.7)
 RESAMPLES = 1000
@@ -27,7 +27,7 @@ class ImageMatches:
     ``accepted`` are those over the config's box_thresh.
     """
 
-    image: JudgedImage
+    image: EvaluatedImage
     boxes: Sequence[NDArray[np.int32]]
     scores: Floats
     accepted: NDArray[np.bool_]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ppocr_ft.config.faults import Fault, error, found_by, remedy, warning
+from ppocr_ft.config.faults import Fault, error, remedy, tagged, warning
 from ppocr_ft.config.rules import Mode, Placed, placed_operators
 from ppocr_ft.config.schema import Config
 from ppocr_ft.transforms.crops import ScaledCrop
@@ -32,15 +32,13 @@ _ONLY_ENDS = (
 
 def advise(config: Config) -> list[Fault]:
     """Return the advice that needs no data."""
-    return [fault for rule in ADVICE for fault in found_by(rule.__name__, rule(config))]
+    return [fault for rule in ADVICE for fault in tagged(rule.__name__, rule(config))]
 
 
 def advise_on_length(config: Config, train_images: int) -> list[Fault]:
     """Return the faults that need the number of training images of an epoch."""
     rules = (batch_size, evaluation_interval, warmup_length)
-    return [
-        fault for rule in rules for fault in found_by(rule.__name__, rule(config, train_images))
-    ]
+    return [fault for rule in rules for fault in tagged(rule.__name__, rule(config, train_images))]
 
 
 @remedy(

@@ -18,8 +18,8 @@ from ppocr_ft.config.faults import (
     OVERRIDE_MARK,
     REMEDIES,
     Fault,
-    found_by,
     in_order,
+    tagged,
     warning,
 )
 from ppocr_ft.config.load import inspect_tree, read_tree
@@ -178,7 +178,7 @@ def _not_checked(unknown: Sequence[str]) -> list[Fault]:
     if not unknown:
         return []
     message = f"unknown here, so that nothing is said about them: {', '.join(unknown)}"
-    return found_by("not_checked", [warning("", message)])
+    return tagged("not_checked", [warning("", message)])
 
 
 def _look_at_known_parts(
