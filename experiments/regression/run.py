@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from experiments.marked_tables import MarkerMissingError, Table, replaced
+from experiments.marked_tables import Table, replaced
 from experiments.regression.checks import failures
 from experiments.regression.data_sets import DATA_SETS, DataSet
 from experiments.regression.report import equality, picture, table
@@ -27,8 +27,6 @@ ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 OUTPUT = ROOT / "output" / "regression"
 DOCUMENT = ROOT / "docs" / "shrink.md"
-MAY_SHOW = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
-"""Documents that show those of the tables for which they have a place."""
 EVALUATED_STEPS = (5, 10, 20)
 
 
@@ -94,25 +92,10 @@ def tables() -> list[Table]:
 def redraw() -> None:
     """Bring curves and documents in line with the numbers in docs/pictures."""
     save(committed(), PICTURES)
-    for document in [DOCUMENT, *filter(Path.is_file, MAY_SHOW)]:
-        text = document.read_text(encoding="utf-8")
-        for measured_table in tables():
-            text = renewed(text, measured_table, needed=document == DOCUMENT)
-        document.write_text(text, encoding="utf-8")
-
-
-def renewed(text: str, table: Table, needed: bool) -> str:
-    """Return the document with the table, if it has a place for it.
-
-    Raises:
-        MarkerMissingError: it has none but is ``needed``.
-    """
-    try:
-        return replaced(text, table)
-    except MarkerMissingError:
-        if needed:
-            raise
-        return text
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for table_of_results in tables():
+        text = replaced(text, table_of_results)
+    DOCUMENT.write_text(text, encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
