@@ -1,4 +1,4 @@
-"""``ppocr-ft COMMAND ...``, the same commands installed."""
+"""The installed program ``ppocr-ft COMMAND ...`` with all commands."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How the weights are changed: schedules, parameter groups, optimizers."""
+"""The change of the weights: schedules, parameter groups, optimizers."""

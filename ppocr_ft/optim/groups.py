@@ -24,7 +24,7 @@ class Penalty(NamedTuple):
 
 
 class GroupSettings(NamedTuple):
-    """What the parameters of a group have in common."""
+    """The common settings of a group's parameters."""
 
     lr_mult: float
     """The rule's factor, times the network's own, times that of what no weights filled."""
@@ -72,7 +72,7 @@ class ParamGroup:
 
 
 class RuleMatches(NamedTuple):
-    """How much a rule won."""
+    """The parameters that a rule won."""
 
     rule: GroupRule
     number_of_parameters: int

@@ -78,7 +78,7 @@ def build_optimizer(
 
 @dataclass(frozen=True)
 class GradientClip:
-    """What of the gradients is limited.
+    """The limit on the gradients.
 
     The L2 norm of all together (PaddleOCR's ``clip_norm_global``), that of each tensor
     (``clip_norm``), or the size of each value (``clip_value``).

@@ -1,4 +1,4 @@
-"""The learning rates of a run. No paddle in here."""
+"""The learning rates of a run; needs no Paddle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The learning rate over the steps, as pure functions ``step -> factor``. No paddle in here.
+"""The learning rate over the steps, as pure functions ``step -> factor``; needs no Paddle.
 
 ``step`` counts from 0: ``schedule(0)`` is for the first update. A main schedule starts at its own
 step 0; `with_warmup` puts a warm-up before it. A schedule holds no state, so a run that is

@@ -1,4 +1,4 @@
-"""Weights: where they come from, how they are read safely, and how much of a network they fill."""
+"""Weights: their sources, reading them safely, and the part of a network that they fill."""
 
 from ppocr_ft.weights.coverage import CoverageReport, TensorMatch
 from ppocr_ft.weights.download import cache_folder

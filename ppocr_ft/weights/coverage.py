@@ -1,4 +1,4 @@
-"""How much of a network its weights have filled."""
+"""The part of a network that its weights have filled."""
 
 from __future__ import annotations
 

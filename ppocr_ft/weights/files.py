@@ -1,4 +1,4 @@
-"""Weights files by their path: told apart by content when read, by suffix when written."""
+"""Weights files: recognised by content when read, by suffix when written."""
 
 from __future__ import annotations
 

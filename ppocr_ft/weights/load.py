@@ -1,4 +1,4 @@
-"""Weights laid on a network, and networks written as PaddleOCR writes them."""
+"""Loading weights into a network, and writing networks for PaddleOCR."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source's tensors under the state dict keys of a network, and compared with it."""
+"""A source's tensors by the state dict keys of a network, compared with its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
 
 @dataclass(frozen=True, eq=False)
 class NamedWeights:
-    """Tensors under state dict keys, and what they are to be compared with.
+    """Tensors by state dict keys, and the network's tensors to compare them with.
 
     ``own``: the network's present values in the same form. ``absent``: those of its keys that a
     source of this kind never has. ``counted``: the parts that the source is there to fill.

@@ -1,4 +1,4 @@
-"""Weights that don't fit the network: what they are, and what would fit them."""
+"""Hints on weights that don't fit: what they are, and which network they fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An inference model's program: which tensors it has, and the order its operators read them in.
+"""An inference model's program: its tensors, in the order in which its operators read them.
 
 Two formats, read as data. Paddle 3's loader reads a ``.pdmodel`` only under a flag that is set
 before paddle is imported, needs static mode, and fills the process-wide scope.

@@ -1,4 +1,4 @@
-"""Where weights come from: what a user writes as ``Global.pretrained_model``."""
+"""Sources of weights: the values of ``Global.pretrained_model``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RELEASED_MODEL = Path("models") / "ch_PP-OCRv4_det_infer"
 
 @dataclass(frozen=True, eq=False)
 class WeightsSource:
-    """Weights, read into memory and not yet laid on a network."""
+    """Weights that are read into memory and not yet loaded into a network."""
 
     where: str  # as the user wrote it
     path: Path  # the file that was read

@@ -1,4 +1,4 @@
-"""Pickles read as data: a machine that has nothing to call.
+"""Reading pickles as data, by a machine that can't call anything.
 
 ``pickle.Unpickler`` with a ``find_class`` that refuses everything runs no foreign code, but still
 does what the file says: 85 bytes of nested pairs as a dict's key keep it busy forever, two
@@ -28,7 +28,7 @@ class Symbol(NamedTuple):
 
 
 class _Element:
-    """A numpy dtype on its way: ``numpy.dtype('f4', False, True)``, then its byte order."""
+    """An unfinished numpy dtype: ``numpy.dtype('f4', False, True)``, then its byte order."""
 
     def __init__(self, code: str) -> None:
         self.code = code.lstrip("<>|=")

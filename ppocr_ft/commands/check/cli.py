@@ -1,4 +1,4 @@
-"""What is wrong with a config, its data and its weights, before any training."""
+"""Command line of ``check``: the faults of a config, its data and its weights."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class TextSizes:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What a perfect network reaches with a pair: mean IoU, and shares of the texts above it."""
+    """A perfect network's result with a pair: mean IoU, and shares of texts above IoUs."""
 
     shrink_ratio: float
     unclip_ratio: float
@@ -58,7 +58,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class OnPixels:
-    """hmean that DBPostProcess gets from the label's own shrink map: with all rounding."""
+    """The hmean of DBPostProcess on the label's own shrink map: with all rounding."""
 
     pages: int
     rounding: str

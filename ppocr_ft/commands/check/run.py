@@ -118,7 +118,7 @@ PICTURE_BYTES = 2**24
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What to look at. ``samples``: how many; 0: no pictures of them."""
+    """The parts to check. ``samples``: how many; 0: no pictures of them."""
 
     images: bool = True
     weights: bool = True

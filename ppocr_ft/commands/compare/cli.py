@@ -1,4 +1,4 @@
-"""Short runs of different configs beside each other."""
+"""Command line of ``compare``: short runs of different configs, side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run's numbers depend on, as a short text: equal texts, equal numbers."""
+"""Fingerprints: runs with equal fingerprints give equal numbers."""
 
 from __future__ import annotations
 

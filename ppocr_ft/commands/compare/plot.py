@@ -1,4 +1,4 @@
-"""Runs beside each other as curves."""
+"""The curves of compared runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short runs beside each other: each in a folder of its own, finished ones not run again."""
+"""The compared runs: each in its own folder; finished ones are not run again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Record:
-    """What a folder's run is, as in ``arm.json``.
+    """The description of a folder's run, as in ``arm.json``.
 
     ``ended`` is None while the run isn't finished, "" if it came to its end, else how it diverged.
     ``code`` is the digest of the sources that ran it.
@@ -83,7 +83,7 @@ class Record:
     ended: str | None = None
 
     def images_after(self, step: int) -> int:
-        """How many images the run has seen after so many steps."""
+        """Return how many images the run has seen after ``step`` steps."""
         epochs, steps = divmod(step, self.steps_per_epoch)
         an_epoch = min(self.images, self.steps_per_epoch * self.batch_size)
         return epochs * an_epoch + min(steps * self.batch_size, an_epoch)
@@ -102,7 +102,7 @@ def plan(
     seeds: int = 1,
     unclip_ratios: Sequence[float] = UNCLIP_RATIOS,
 ) -> list[PlannedRun]:
-    """Each arm with ``seeds`` seeds, Global.seed and those after it. Nothing runs yet.
+    """Return a run per arm and seed: Global.seed and those after it. Nothing runs yet.
 
     Everything that an unfinished arm needs is made once and thrown away, so that what is wrong
     is known before hours have passed.

@@ -1,4 +1,4 @@
-"""Runs beside each other: what each reached, which is ahead, and whether that means anything."""
+"""The table of compared runs: their results, the leader, and whether the lead beats noise."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class ArmRun:
 
 
 def by_arm(runs: Sequence[ArmRun]) -> dict[str, list[ArmRun]]:
-    """Each arm's runs, one per seed, in the order in which the arms were given."""
+    """Return each arm's runs, one per seed, in the given order of the arms."""
     arms: dict[str, list[ArmRun]] = {}
     for run in runs:
         arms.setdefault(run.arm, []).append(run)
@@ -80,7 +80,7 @@ def by_arm(runs: Sequence[ArmRun]) -> dict[str, list[ArmRun]]:
 
 @dataclass(frozen=True)
 class Standing:
-    """What one arm reached: the mean over its seeds, and their largest less their smallest."""
+    """The result of one arm: the mean over its seeds, and the range (highest minus lowest)."""
 
     arm: str
     value: float
@@ -102,7 +102,7 @@ def standings(runs: Sequence[ArmRun], indicator: str) -> list[Standing]:
 
 
 def verdict(runs: Sequence[ArmRun], indicator: str) -> str:
-    """Who is ahead, by how much, and whether that is more than the seeds' noise; in sentences."""
+    """Say which arm is ahead, by how much, and whether that is more than the seeds' noise."""
     ranked = standings(runs, indicator)
     lines = [
         f"{run.arm}, seed {run.seed}, diverged: {run.diverged}" for run in runs if run.diverged

@@ -1,4 +1,4 @@
-"""The arms of a comparison: one config each, from what all share and what each changes."""
+"""The arms of a comparison: one config each, of common and own overrides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORM = "NAME: SECTION.KEY=VALUE ..."
 
 @dataclass(frozen=True)
 class Arm:
-    """A name, and what it changes: ``-o`` overrides."""
+    """An arm: a name, and its ``-o`` overrides."""
 
     name: str
     overrides: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Convert label files of other tools, and back."""
+"""Command line of ``convert``: label files of other tools, and back."""
 
 from __future__ import annotations
 

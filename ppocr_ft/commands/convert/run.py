@@ -1,4 +1,4 @@
-"""Label files of one format to those of another."""
+"""Conversion of label files from one format to another."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be converted.
+    """The options of a conversion.
 
     ``split_ratio`` is the share of images in the training part, None for one part;
     ``skip_bad`` writes the images without fault if others have some; ``negatives`` takes
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What came of it: the parts' entries, the files written, all that was found on the way.
+    """The result: the parts' entries, the written files, and all findings.
 
     ``left_out`` names the images that were not written because a part of their label is faulty.
     """

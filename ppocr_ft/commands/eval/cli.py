@@ -1,4 +1,4 @@
-"""Evaluate a detector on labelled images."""
+"""Command line of ``eval``: evaluate a detector on labelled images."""
 
 from __future__ import annotations
 

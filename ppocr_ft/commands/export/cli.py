@@ -1,4 +1,4 @@
-"""An inference model that is proved equal to the trained one."""
+"""Command line of ``export``: an inference model, proved equal to the trained network."""
 
 from __future__ import annotations
 

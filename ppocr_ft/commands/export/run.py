@@ -1,4 +1,4 @@
-"""An inference model from a config and its weights, proved equal before it is there."""
+"""Export of a config's network: the folder appears once the model is proved equal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ExportRefused(Exception):  # noqa: N818  an outcome
 
 @dataclass(frozen=True)
 class Exported:
-    """``folder`` holds the model; ``faults`` are validation images that can't be used."""
+    """A finished export: ``folder`` holds the model; ``faults`` are images that can't be used."""
 
     folder: Path
     parity: Parity

@@ -1,4 +1,4 @@
-"""Find a learning rate by trying many."""
+"""Command line of ``find_lr``: try many learning rates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying something on a run without a trace."""
+"""The LR range test of a run, whose state is restored afterwards."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FEWEST_STEPS = 10
 
 @dataclass(frozen=True)
 class LrSweep:
-    """``steps`` rates from ``start`` to ``end``, each the same factor above the one before.
+    """The rates to try: ``steps`` from ``start`` to ``end``, with a constant factor.
 
     Raises ConfigError, naming the option, for a value that can't be used.
     """
@@ -98,7 +98,7 @@ class LrPoint:
 
 @dataclass(frozen=True)
 class LrRange:
-    """The steps that were done, and what ended the test."""
+    """The steps that were done, and the reason for the end of the test."""
 
     points: tuple[LrPoint, ...]
     ending: Ending
@@ -157,7 +157,7 @@ def _steps(loader: TrainLoader) -> Generator[Iterator[TrainBatch], None, None]:
 
 
 class _StartingWeights:
-    """What batches cost with the weights of the start."""
+    """Computes the loss of batches with the weights of the start."""
 
     def __init__(
         self,

@@ -34,7 +34,7 @@ STEPS_PER_LINE = 10
 
 @dataclass(frozen=True)
 class LrSearch:
-    """The test, and what it speaks for."""
+    """The test, and the rates that it suggests."""
 
     test: LrRange
     suggestion: LrSuggestion | NoLrSuggestion

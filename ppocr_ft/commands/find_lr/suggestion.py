@@ -1,4 +1,4 @@
-"""Which learning rates the losses of an LR range test speak for. No paddle in here.
+"""Learning rates suggested by the losses of an LR range test. Needs no Paddle.
 
 The test raises the rate from step to step: Smith, "Cyclical Learning Rates for Training Neural
 Networks", 2017, section 3.3. Two rates are looked for, by the words of fast.ai's documentation of
@@ -42,7 +42,7 @@ LOST_SHARE, MIN_RISE = 0.5, 0.2
 
 @dataclass(frozen=True)
 class LrCurve:
-    """What an LR range test measured, (n,) each.
+    """The measurements of an LR range test, (n,) each.
 
     rates: rising by one factor. losses: what each step's batch cost before its update.
     start_losses: what it costs with the weights that the test began with.
@@ -84,7 +84,7 @@ class LrSuggestion:
 
 @dataclass(frozen=True)
 class NoLrSuggestion:
-    """``reason`` says why, and what to do about it."""
+    """No suggestion; ``reason`` says why, and what to do about it."""
 
     reason: str
 
@@ -171,7 +171,7 @@ def _suggestion(curve: LrCurve) -> LrSuggestion:
 
 
 class DivergenceWatch:
-    """Tell when a range test has seen enough.
+    """Decides when a range test can end: the loss has diverged.
 
     That is when the relative loss, smoothed over the steps so far, has risen again. A multiple of
     the lowest loss, the usual sign, may never come: DBLoss is bounded (its Dice terms by their

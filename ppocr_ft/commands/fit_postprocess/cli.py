@@ -1,4 +1,4 @@
-"""Fit thresholds, unclip ratio and resize to labelled images."""
+"""Command line of ``fit_postprocess``: fit thresholds, unclip ratio and resize."""
 
 from __future__ import annotations
 

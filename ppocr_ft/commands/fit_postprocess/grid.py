@@ -48,7 +48,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Grid:
-    """What is combined with each other, in rising order and each once.
+    """The values to combine, in rising order and each once.
 
     Raises:
         ConfigError: nothing to try, or a value that DBPostProcess doesn't take; ``key`` is its.

@@ -60,7 +60,7 @@ SAME_HMEAN = 5e-4
 
 @dataclass(frozen=True)
 class FitOptions:
-    """What is tried; None: the usual values. The config's own are always among them."""
+    """The values to try; None: the usual ones. The config's own are always among them."""
 
     objective: Objective = "mean"
     resizes: Sequence[LimitedResize] = ()

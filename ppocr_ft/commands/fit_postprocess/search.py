@@ -124,7 +124,7 @@ def folds_of(blocks: int, folds: int) -> list[NDArray[np.intp]]:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How the choice does on images that it was not made on.
+    """The results of the choice on images that it was not made on.
 
     ``choices`` has what is best on the other folds, per fold. ``hmean`` and ``hmean_70`` judge each
     image with its fold's choice. ``gain`` is that of the objective over the config's own values,
@@ -195,7 +195,7 @@ MAX_GROWTHS = 6
 
 @dataclass(frozen=True)
 class Gathered:
-    """What one pass over the images left beside the maps.
+    """The results of one pass over the images, besides the maps.
 
     ``truths`` are their labels, ``summary`` is DetMetric's with the config's own values on the maps
     as the network gave them.
@@ -240,7 +240,7 @@ def gather(
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched, and how.
+    """The plan of a search: its values and its objective.
 
     ``start`` is the unclip ratio that the labels ask for, ``step`` the distance of two ratios; None
     means no other ratios than the grid's.

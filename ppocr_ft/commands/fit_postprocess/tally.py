@@ -1,4 +1,4 @@
-"""Counts of all combinations of values over all images, and what they say."""
+"""Counts of all combinations of values over all images, and the best of them."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def _around(values: Floats, cell: Cell) -> float:
 
 @dataclass(frozen=True)
 class Plateau:
-    """How far one can go from the best without losing more than ``FLAT``.
+    """The values around the best that lose at most ``FLAT``.
 
     Lowest and highest unclip ratio with its box_thresh, lowest and highest box_thresh with its
     unclip ratio, and how many of the ``tried`` combinations of the two are within that, at its

@@ -1,4 +1,4 @@
-"""Copy the sample data set, to look at it or to try things on it."""
+"""Command line of ``make_sample``: copy the sample data set to look at or to try things."""
 
 from __future__ import annotations
 

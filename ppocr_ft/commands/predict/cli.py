@@ -1,4 +1,4 @@
-"""Find text in images."""
+"""Command line of ``predict``: find text in images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding text by a config's network or by an exported model."""
+"""Finding text with a config's network or with an exported model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READ_AHEAD_THREADS = 2
 
 
 class Predictor(NamedTuple):
-    """``predict`` takes ``images``, prepared; ``about`` is the source of the weights."""
+    """A predictor: ``predict`` takes prepared ``images``; ``about`` names the weights."""
 
     images: ImageSet
     predict: Callable[[Iterable[EvalSample]], Found]

@@ -1,4 +1,4 @@
-"""Make the page of a run."""
+"""Command line of ``report``: make the page of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two configs key by key."""
+"""Making the page of a run, with the differences from the default config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Train a detector."""
+"""Command line of ``train``: train a detector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run would do when, without running it."""
+"""The plan of a run, without running it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BYTES_PER_CELL = 16
 
 @dataclass(frozen=True)
 class DryRun:
-    """``text`` is what there is to say; ``files`` are those that were written."""
+    """A dry run: its ``text``, and the ``files`` that were written."""
 
     schedule: RunSchedule
     text: str

@@ -37,7 +37,7 @@ class KeyStep:
 
 @dataclass(frozen=True)
 class RunSchedule:
-    """What a run does when.
+    """The schedule of a run.
 
     names: the parameter groups. lrs: (steps, groups), the rate that each step uses.
     shrink_ratios: (epochs,). warmup_steps: 0 for none. key_steps: in their order.

@@ -1,4 +1,4 @@
-"""What is allowed and still seldom meant, as pure functions ``Config -> list[Fault]``.
+"""Advice on values that are allowed but unusual, as pure functions ``Config -> list[Fault]``.
 
 ``load_config`` doesn't ask these; the check before a training does.
 """

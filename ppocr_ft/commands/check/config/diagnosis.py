@@ -1,4 +1,4 @@
-"""What is wrong with a config, and what would put it right."""
+"""The faults of a config, and their remedies."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ KNOWN_NAMES = {
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """Where a split's labels are, as the YAML has it."""
+    """The label files of a split, as the YAML names them."""
 
     data_dir: str
     label_files: tuple[str, ...]
@@ -86,7 +86,7 @@ class LabelFiles:
 
 @dataclass(frozen=True)
 class ConfigDiagnosis:
-    """What is known of a config file.
+    """The result of checking a config file.
 
     ``config`` is None if training can't use the file. ``usable`` is what could be read of it
     all the same, with spare values for the rest. ``not_checked`` names unknown parts.

@@ -1,4 +1,4 @@
-"""Which shrink ratio each PaddleOCR would train this very YAML with. Works on plain data."""
+"""The shrink ratio with which each version of PaddleOCR would train a YAML; from plain data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ of a square it does so from the root of 3 on."""
 
 @dataclass(frozen=True)
 class VersionRatio:
-    """The ratio in the first and the last epoch of the run, why, and what comes of it."""
+    """The ratio in the first and the last epoch of the run, its reason, and its effect."""
 
     version: str
     first: float
@@ -42,7 +42,7 @@ class VersionRatio:
 
 @dataclass(frozen=True)
 class ShrinkKeys:
-    """What MakeShrinkMap's schedule is made of; None: not given."""
+    """The keys of MakeShrinkMap's schedule; None: not given."""
 
     key: str
     shrink_ratio: float
@@ -54,7 +54,7 @@ class ShrinkKeys:
 
 @dataclass(frozen=True)
 class ShrinkVersions:
-    """The YAML's keys, and what the versions make of them."""
+    """The YAML's keys, and how each version reads them."""
 
     keys: ShrinkKeys
     versions: tuple[VersionRatio, ...]

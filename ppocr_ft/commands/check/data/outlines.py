@@ -27,7 +27,7 @@ _NONE = (np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0))
 
 @dataclass(frozen=True)
 class Outlines:
-    """What is so of each text (n,) of a label file.
+    """Measures and faults of each text (n,) of a label file.
 
     sizes_px: (n, 2) width and height of its image, infinite if that was not opened.
     beyond_px: how far it reaches beyond the image, 0 or less if it doesn't.

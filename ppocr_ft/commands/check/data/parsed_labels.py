@@ -1,4 +1,4 @@
-"""Label lines, read leniently, and what is wrong with each."""
+"""Label lines, read leniently, with the faults of each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LabelFault:
 
 @dataclass(frozen=True)
 class ParsedLine:
-    """What a line says, as far as it can be made out.
+    """The readable content of a line.
 
     ``name`` is the text in the place of the image path, ``images`` the paths in it. ``items``
     are the label's elements, None if it is no JSON list; ``texts`` the usable ones among
@@ -169,7 +169,7 @@ _WIDE_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 @dataclass(frozen=True)
 class Source:
-    """A label file as the config gives it."""
+    """A label file with the values of the config."""
 
     label_file: Path
     data_dir: Path
@@ -230,7 +230,7 @@ class Scan:
 
 @dataclass
 class _Collected:
-    """What a scan grows from, line by line."""
+    """The lists from which a scan is built, line by line."""
 
     source: Source
     readable: bool = True

@@ -1,4 +1,4 @@
-"""Look at the images of label lines: size, EXIF, damage, and what they look like."""
+"""The images of label lines: size, EXIF, damage, and a hash of their look."""
 
 from __future__ import annotations
 

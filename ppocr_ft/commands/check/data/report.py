@@ -37,7 +37,7 @@ Split = Literal["train", "eval"]
 
 @dataclass(frozen=True)
 class Counts:
-    """What a label file holds: lines that are not blank, different images, texts."""
+    """The numbers of a label file: lines that are not blank, different images, texts."""
 
     lines: int
     images: int
@@ -60,7 +60,7 @@ class UsablePolygons:
 
 @dataclass(frozen=True)
 class DataReport:
-    """What the check found.
+    """The result of the check.
 
     ``measured`` are the label files of training and evaluation, in the order given;
     ``duplicates`` and ``leaks`` what is behind the findings of these names.

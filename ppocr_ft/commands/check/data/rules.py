@@ -1,4 +1,4 @@
-"""The rules by which label files and images are judged, and the findings that name them."""
+"""The rules for label files and images, and their findings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class DataRule:
-    """What a rule's findings have in common.
+    """A rule: the common part of its findings.
 
     ``severity`` is the usual one: docs/check_data.md says when a finding's differs.
     """

@@ -1,4 +1,4 @@
-"""Whether some images are labelled by word and others by line.
+"""The check for images labelled by word among images labelled by line.
 
 An image by words has texts without spaces inside, most of them with a neighbour on the same row no
 farther than a space is wide. One by lines has texts with spaces inside, and few such neighbours.

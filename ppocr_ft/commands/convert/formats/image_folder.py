@@ -1,4 +1,4 @@
-"""The folder of images that labels speak of."""
+"""The folder of the labelled images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 
 
 class ImageFolder:
-    """Finds images below ``root`` by what labels call them; a name is a path below it.
+    """Finds images below ``root`` by their names in labels; a name is a path below it.
 
     A label's path leads to an image if one of the two is the other's end: the labels may have
     been written below a deeper folder than ``root``, or above it. A file name alone is no match

@@ -1,4 +1,4 @@
-"""What a format's reader gives: images with their texts, and everything that was wrong."""
+"""The result of a format's reader: images with their texts, and all faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that a source is made of, and what they say."""
+"""The files of a source, and their content."""
 
 from __future__ import annotations
 

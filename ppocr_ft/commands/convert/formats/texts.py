@@ -22,7 +22,7 @@ PLACEHOLDER = "text"
 
 
 class Unusable(Exception):  # noqa: N818 - it names a part of a label
-    """A part of a label that can't be converted: which rule it breaks, what is wrong, what to do.
+    """A part of a label that can't be converted: rule, message and remedy.
 
     ``line`` is the 1-based line of its file if only the reader of the line knows it.
     """
@@ -37,7 +37,7 @@ class Unusable(Exception):  # noqa: N818 - it names a part of a label
 
 @dataclass(frozen=True)
 class LabelText:
-    """A text: its polygon in px and what it says, ``###`` for one to ignore.
+    """A text: its polygon in px and its transcription, ``###`` for one to ignore.
 
     ``placeholder`` says that the source gave no transcription.
     """
