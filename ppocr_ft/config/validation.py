@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
@@ -40,8 +41,8 @@ _SPARE_SECTIONS: dict[str, Any] = {
 class Checked:
     """The outcome of ``check``.
 
-    ``usable`` is ``config`` or, if that is None, the config with spare sections instead of those
-    that have an error, which are ``unsure``.
+    ``usable`` is ``config`` or, if that is None, the config without the keys that have an error,
+    which are ``unsure``; where it can't do without one, its whole section is a spare one.
     """
 
     config: Config | None
@@ -50,8 +51,12 @@ class Checked:
     unsure: frozenset[str] = frozenset()
 
     def is_sure(self, fault: Fault) -> bool:
-        """Return whether a finding about ``usable`` depends only on sections that are right."""
-        return not any(_section_of(key) in self.unsure for key in (fault.key, *fault.related))
+        """Return whether a finding about ``usable`` depends only on keys that are right."""
+        return not any(
+            is_under(key, unsure) or is_under(unsure, key)
+            for key in (fault.key, *fault.related)
+            for unsure in self.unsure
+        )
 
 
 def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
@@ -74,13 +79,41 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
     value_faults = tagged("value", [error(key, message) for key, message in unexplained.items()])
     faults = [*pruner.faults, *value_faults]
     wrong = [*messages, *(fault.key for fault in faults if fault.severity == "error"), *unreadable]
-    unsure = frozenset(map(_section_of, wrong))
-    if not unsure:
+    if not wrong:
         return Checked(config, faults, config)
-    rest = {name: value for name, value in pruned.items() if name not in unsure}
-    spares = {name: _SPARE_SECTIONS[name] for name in unsure & _SPARE_SECTIONS.keys()}
-    usable, _ = _read({**rest, **spares})
+    unsure = frozenset([*wrong, *pruner.explained, *pruner.unsure])
+    rest = _without(pruned, wrong)
+    usable, lacking = _read(rest)
+    if usable is None:
+        sections = set(map(_section_of, lacking))
+        rest = {name: value for name, value in rest.items() if name not in sections}
+        spares = {name: _SPARE_SECTIONS[name] for name in sections & _SPARE_SECTIONS.keys()}
+        usable, _ = _read({**rest, **spares})
+        unsure |= sections
     return Checked(None, faults, usable, unsure)
+
+
+def _without(data: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return a copy without these keys; without the list of an item."""
+    copied = deepcopy(data)
+    for key in keys:
+        *path, last = key.split(".")
+        owner: Any = copied
+        for part in path:
+            owner = _below(owner, part)
+        if isinstance(owner, dict):
+            owner.pop(last, None)
+        elif isinstance(owner, list):
+            owner.clear()
+    return copied
+
+
+def _below(owner: Any, part: str) -> Any:
+    if isinstance(owner, dict):
+        return owner.get(part)
+    if isinstance(owner, list) and part.isdecimal() and int(part) < len(owner):
+        return owner[int(part)]
+    return None
 
 
 def _section_of(key: str) -> str:

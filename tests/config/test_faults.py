@@ -67,7 +67,7 @@ def test_all_faults_are_reported_at_once_in_the_order_of_the_lines(tmp_path: Pat
     ]
 
 
-def test_a_wrong_value_hides_only_the_rules_about_its_section(tmp_path: Path) -> None:
+def test_a_wrong_value_hides_only_the_rules_about_itself(tmp_path: Path) -> None:
     path = changed(
         tmp_path,
         (f"{BORDER}shrink_ratio: 0.5", f"{BORDER}shrink_ratio: half"),
@@ -76,6 +76,7 @@ def test_a_wrong_value_hides_only_the_rules_about_its_section(tmp_path: Path) ->
     )
     keys = [fault.key for fault in inspect_config(path).faults]
     assert keys == [
+        "Train.dataset.ratio_list",
         "Train.dataset.transforms.4.MakeBorderMap.shrink_ratio",
         "Eval.dataset.transforms.5.KeepKeys.keep_keys",
     ]

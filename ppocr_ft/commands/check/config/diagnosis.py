@@ -198,7 +198,8 @@ def _look_at_known_parts(
         for fault in filter(checked.is_sure, faults)
         if whole or fault.rule not in NEEDS_EVERY_OPERATOR
     ]
-    usable = None if checked.unsure & set(MODES) else checked.usable
+    unsure_sections = {key.split(".")[0] for key in checked.unsure}
+    usable = None if unsure_sections & set(MODES) else checked.usable
     return usable, [_moved(fault, places) for fault in reported]
 
 
