@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.errors import Finding
+from ppocr_ft.utils.sampling import evenly_spaced
 
 LOOKED_AT = 2000
 """So many lines of a label file, evenly spread, are judged."""
@@ -29,7 +30,7 @@ def mixed_findings(scans: Sequence[Scan]) -> Iterator[Finding]:
     """Yield one warning at the first image of the rarer kind; none if all are of one kind."""
     places: dict[str, list[tuple[str, int]]] = {"words": [], "lines": []}
     for scan in scans:
-        for index in _sampled(scan):
+        for index in evenly_spaced(len(scan.lines), LOOKED_AT):
             kind = _kind(scan, index)
             if kind:
                 places[kind].append((scan.path, scan.lines[index].number))
@@ -40,11 +41,6 @@ def mixed_findings(scans: Sequence[Scan]) -> Iterator[Finding]:
     lines = ", ".join(f"{path}:{line}" for path, line in places[rarer][:5])
     message = f"{few} images are labelled by {rarer} and {many} by {other}; by {rarer}: {lines}"
     yield finding("labels-mixed", message, *places[rarer][0])
-
-
-def _sampled(scan: Scan) -> Sequence[int]:
-    count = len(scan.lines)
-    return [count * k // LOOKED_AT for k in range(LOOKED_AT)] if count > LOOKED_AT else range(count)
 
 
 def _kind(scan: Scan, index: int) -> str | None:
