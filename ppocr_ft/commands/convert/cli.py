@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import command
 from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.reading import Choice
+from ppocr_ft.commands.convert.formats.recognition import recognise
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ppocr_ft.commands.convert.run import Conversion
     from ppocr_ft.errors import Finding
 
+AUTO, IGNORE = "auto", "ignore"
 NAMED = 20
 """The number of names that are listed; the errors have named each."""
 DESCRIPTION = """\
@@ -49,10 +52,14 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.commands.convert.run import Request, convert
 
     source: Path = options.source
+    from_format = options.from_format
+    if from_format == AUTO:
+        from_format, reason = recognise(source, FORMATS)
+        print(f"reading it as {from_format}: {reason}")
     images: Path = options.images or (source if source.is_dir() else source.parent)
     request = Request(
         source=source,
-        from_format=options.from_format,
+        from_format=from_format,
         to_format=options.to_format,
         images=images,
         out=options.out or images,
@@ -61,6 +68,7 @@ def main(argv: Sequence[str]) -> int:
         skip_bad=options.skip_bad,
         force=options.force,
         negatives=options.negatives,
+        choice=Choice(options.only, options.without, options.difficult == IGNORE),
     )
     done = convert(request, progress)
     for finding in done.findings:
@@ -80,7 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     arguments.add_argument(
         "source", type=Path, metavar="PATH", help="a label file, or a folder of them"
     )
-    arguments.add_argument("--from", dest="from_format", required=True, choices=tuple(FORMATS))
+    arguments.add_argument(
+        "--from",
+        dest="from_format",
+        default=AUTO,
+        choices=(AUTO, *FORMATS),
+        help="default: auto, known by the files' content",
+    )
     writable = [form.name for form in FORMATS.values() if form.writer]
     arguments.add_argument(
         "--to", dest="to_format", default="ppocr", choices=writable, help="default: ppocr"
@@ -107,9 +121,25 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="images of the folder that no label names are images without text",
     )
+    arguments.add_argument(
+        "--only", type=_names, default=(), metavar="A,B", help="objects of these classes alone"
+    )
+    arguments.add_argument(
+        "--without", type=_names, default=(), metavar="A,B", help="no objects of these classes"
+    )
+    arguments.add_argument(
+        "--difficult",
+        choices=("learn", IGNORE),
+        default="learn",
+        help="texts marked difficult: learn as any other (default), or ignore (###)",
+    )
     arguments.add_argument("--skip-bad", action="store_true", help="write what has no fault")
     arguments.add_argument("--force", action="store_true", help="overwrite files that are there")
     return arguments
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _share(text: str) -> float:

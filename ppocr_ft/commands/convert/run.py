@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -9,10 +10,18 @@ from pathlib import Path
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import TITLE, Entry, Reading, Writer
+from ppocr_ft.commands.convert.formats.reading import (
+    TAKE_ALL,
+    TITLE,
+    Choice,
+    Entry,
+    Reading,
+    Writer,
+)
 from ppocr_ft.commands.convert.formats.sources import split
 from ppocr_ft.commands.convert.formats.texts import IGNORED, Unusable
 from ppocr_ft.errors import DataError, Finding
+from ppocr_ft.messages import nearest
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
@@ -26,7 +35,7 @@ class Request:
 
     ``split_ratio`` is the share of images in the training part, None for one part;
     ``skip_bad`` writes the images without fault if others have some; ``negatives`` takes
-    images without a label as images without text.
+    images without a label as images without text; ``choice`` says which objects are texts.
     """
 
     source: Path
@@ -39,6 +48,7 @@ class Request:
     skip_bad: bool = False
     force: bool = False
     negatives: bool = False
+    choice: Choice = TAKE_ALL
 
 
 @dataclass(frozen=True)
@@ -74,8 +84,9 @@ def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
     Raises:
         DataError: there is no such source, a part of the split is empty, or the disk fails.
     """
-    reading = Reading(ImageFolder(request.images))
+    reading = Reading(ImageFolder(request.images), request.choice)
     FORMATS[request.from_format].read(request.source, reading, bar)
+    _report_categories(reading, request.source)
     _look_for_unlabelled(reading, request)
     writer = _writer(request.to_format)
     entries = _writable(reading, writer, bar)
@@ -94,6 +105,33 @@ def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
         return done
     _write(files, bar)
     return replace(done, files=tuple(files))
+
+
+def _report_categories(reading: Reading, source: Path) -> None:
+    """Report classes that were asked for in vain, and say which were taken or left out."""
+    choice, categories = reading.choice, reading.categories
+    named = {str(category) for category in categories if category is not None}
+    for name in (*choice.only, *choice.without):
+        if name not in named:
+            remedy = f"its classes: {_counts(categories)}" if named else "leave the option out"
+            near = nearest(name, named)
+            hint = f"; did you mean {near!r}?" if near else ""
+            message = f"no object is of the class {name!r}{hint}"
+            reading.report(Unusable("no-such-class", message, remedy), source)
+    if choice.only or choice.without:
+        left_out = Counter({c: n for c, n in categories.items() if not choice.takes(c)})
+        if left_out:
+            message = f"left out by their class: {_counts(left_out)}"
+            reading.warn("classes", message, "nothing, if they are no texts", source)
+    elif len(categories) > 1:
+        message = f"objects of all classes became texts: {_counts(categories)}"
+        first = categories.most_common(1)[0][0] or sorted(named)[0]
+        remedy = f"--only {first} takes one class alone (or A,B), --without leaves some out"
+        reading.warn("classes", message, remedy, source)
+
+
+def _counts(categories: Counter[str | None]) -> str:
+    return ", ".join(f"{c or '(no class)'} ({n})" for c, n in categories.most_common())
 
 
 def _writer(format_name: str) -> Writer:

@@ -268,7 +268,8 @@ def test_kinds_and_missing_transcriptions_are_said(tmp_path: Path) -> None:
     ]
     put_json(tmp_path / "export.json", [task(*regions)])
     reading = read("labelstudio", tmp_path)
-    assert rules(reading, "warning") == ["kinds", "no-transcription"]
+    assert reading.categories == {"Text": 1, "Logo": 1}
+    assert rules(reading, "warning") == ["no-transcription"]
 
 
 def test_a_folder_of_single_tasks(tmp_path: Path) -> None:

@@ -313,10 +313,92 @@ def test_keys_that_are_not_written_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put_images(tmp_path, "a.jpg", "b.jpg")
-    item = {"transcription": "x", "points": SQUARE_POINTS, "difficult": True}
+    item = {"transcription": "x", "points": SQUARE_POINTS, "key_cls": "total"}
     put_text(tmp_path / "Label.txt", f"a.jpg\t{json.dumps([item, item])}\nb.jpg\t[]\n")
     assert run("--from", "ppocr", tmp_path, "--to", "coco") == 0
-    assert "1 images have texts with 'difficult', which is not written" in capsys.readouterr().err
+    assert "1 images have texts with 'key_cls', which is not written" in capsys.readouterr().err
+
+
+@pytest.fixture
+def difficult(tmp_path: Path) -> Path:
+    """PPOCRLabel writes the key for every text; two of five are difficult, one of them ###."""
+    put_images(tmp_path, "a.jpg")
+    items = [
+        {"transcription": said, "points": SQUARE_POINTS, "difficult": is_difficult}
+        for said, is_difficult in [("a", False), ("b", True), ("###", True), ("c", False), ("", 0)]
+    ]
+    put_text(tmp_path / "Label.txt", f"a.jpg\t{json.dumps(items)}\n")
+    return tmp_path
+
+
+def test_true_difficult_flags_are_counted(
+    difficult: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--from", "ppocr", difficult, "--out", difficult / "out") == 0
+    [told] = capsys.readouterr().err.splitlines()
+    assert "1 texts are marked difficult: learnt as any other" in told
+    assert label(difficult / "out" / "Label.txt", difficult)[0][1] == ["a", "b", "###", "c", ""]
+
+
+def test_difficult_texts_are_ignored_on_demand(difficult: Path) -> None:
+    out = difficult / "out"
+    assert run("--from", "ppocr", difficult, "--out", out, "--difficult", "ignore") == 0
+    assert label(out / "Label.txt", difficult)[0][1] == ["a", "###", "###", "c", ""]
+
+
+@pytest.fixture
+def plates(tmp_path: Path) -> Path:
+    """A plate in each of two images; two cars in the first, the outline of one is a mask."""
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    boxes = [(1, "Plate", {}), (1, "Car", {}), (1, "Car", {"segmentation": {"counts": ""}})]
+    classes = ["Car", "Plate"]
+    annotations = [
+        {
+            "id": i, "image_id": image, "category_id": classes.index(name),
+            "bbox": [10, 20, 50, 20], **outline,
+        }
+        for i, (image, name, outline) in enumerate([*boxes, (2, "Plate", {})])
+    ]  # fmt: skip
+    put_json(
+        tmp_path / "l.json",
+        {
+            "images": [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}],
+            "annotations": annotations,
+            "categories": [{"id": i, "name": name} for i, name in enumerate(classes)],
+        },
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("choice", [("--only", "Plate"), ("--without", "Car")])
+def test_objects_are_chosen_by_their_class(
+    plates: Path, choice: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The mask of the car that isn't chosen is no fault."""
+    assert run("--from", "coco", plates, *choice) == 0
+    square = [list(point) for point in SQUARE]
+    assert label(plates / "Label.txt", plates) == [
+        ("a.jpg", ["text"], [square]),
+        ("b.jpg", ["text"], [square]),
+    ]
+    assert "left out by their class: Car (2)" in capsys.readouterr().err
+
+
+def test_other_classes_are_named_with_the_option(
+    plates: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--from", "coco", plates) == 2
+    errors = capsys.readouterr().err
+    assert "became texts: Plate (2), Car (2)" in errors
+    assert "--only Plate takes" in errors
+    assert "(RLE)" in errors
+
+
+def test_a_class_that_no_object_has(plates: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--from", "coco", plates, "--only", "plate") == 2
+    errors = capsys.readouterr().err
+    assert "no object is of the class 'plate'; did you mean 'Plate'?" in errors
+    assert "its classes: Plate (2), Car (2)" in errors
 
 
 def test_an_image_that_a_label_line_can_not_name(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ What is written is COCO with COCO-Text's two keys; an ignored text is illegible 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
@@ -60,10 +60,9 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
         except Unusable as fault:
             reading.report(fault, path)
             continue
-        reading.warn_of_kinds(_used(tables), path)
         for key, image in bar(tables.images.items(), len(tables.images), TITLE):
             draft = reading.draft(path, what=f"image {key} of {path}")
-            _read_image(key, image, tables.annotations.get(key, []), draft)
+            _read_image(key, image, tables, draft)
 
 
 def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
@@ -126,15 +125,8 @@ def _categories(label: dict[str, Any]) -> dict[str, str]:
     return {str(record.get("id")): str(record.get("name")) for record in records}
 
 
-def _used(tables: _Tables) -> Counter[str]:
-    return Counter(
-        tables.categories.get(str(annotation.get("category_id")), "none")
-        for annotations in tables.annotations.values()
-        for _, annotation in annotations
-    )
-
-
-def _read_image(key: str, image: Any, annotations: list[tuple[str, Any]], draft: Draft) -> None:
+def _read_image(key: str, image: Any, tables: _Tables, draft: Draft) -> None:
+    annotations = tables.annotations.get(key, [])
     with draft.part(f"image {key}"):
         expect(image, dict, "an image", _REMEDY)
         expect(image.get("file_name"), str, "'file_name'", _REMEDY)
@@ -145,8 +137,10 @@ def _read_image(key: str, image: Any, annotations: list[tuple[str, Any]], draft:
             return
         images.check_size(draft.name, image.get("width"), image.get("height"))
     for number, annotation in annotations:
-        with draft.part(f"annotation {number} (image {key})"):
-            draft.add(_text(annotation), f"{draft.file}, annotation {number}")
+        category = tables.categories.get(str(annotation.get("category_id")))
+        with draft.part(f"annotation {number} (image {key})", category=category):
+            text = replace(_text(annotation), category=category)
+            draft.add(text, f"{draft.file}, annotation {number}")
     draft.reading.finish(draft)
 
 
@@ -278,4 +272,14 @@ def _annotation_record(number: int, image_id: int, text: LabelText) -> dict[str,
     }
 
 
-FORMAT = Format("coco", "COCO's detection JSON, COCO-Text's", read, CocoWriter)
+def _recognise(sample: Sample) -> str | None:
+    label = sample.json
+    if not isinstance(label, dict):
+        return None
+    for names, kind in ((("images", "annotations"), list), (("imgs", "anns"), dict)):
+        if all(isinstance(label.get(name), kind) for name in names):
+            return f"has {kind.__name__}s {names[0]!r} and {names[1]!r}"
+    return None
+
+
+FORMAT = Format("coco", "COCO's detection JSON, COCO-Text's", read, CocoWriter, _recognise)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
@@ -244,6 +245,20 @@ def _content(entry: Entry) -> bytes:
     return "".join(f"{_line(text)}\r\n" for text in entry.texts).encode("utf-8")
 
 
+def _recognise(sample: Sample) -> str | None:
+    try:
+        is_quad = [parse_line(line)[2] for line in sample.lines[:1]]
+    except Unusable:
+        return None
+    if not is_quad:
+        return None
+    return f"has lines of {'8 numbers' if is_quad[0] else '4 numbers'} and a text"
+
+
 FORMAT = Format(
-    "icdar", "gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text", read, IcdarWriter
+    "icdar",
+    "gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text",
+    read,
+    IcdarWriter,
+    _recognise,
 )

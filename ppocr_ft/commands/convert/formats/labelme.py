@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
@@ -94,4 +95,15 @@ def _are_points(points: list[Any]) -> bool:
     return all(isinstance(p, list) and len(p) == 2 and are_numbers(p) for p in points)
 
 
-FORMAT = Format("labelme", "LabelMe's JSON, a file an image: polygons and rectangles", read)
+def _recognise(sample: Sample) -> str | None:
+    label = sample.json
+    is_labelme = isinstance(label, dict) and isinstance(label.get("shapes"), list)
+    return "has a list 'shapes'" if is_labelme else None
+
+
+FORMAT = Format(
+    "labelme",
+    "LabelMe's JSON, a file an image: polygons and rectangles",
+    read,
+    recognise=_recognise,
+)

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
@@ -45,7 +46,6 @@ _DECIMALS = 3
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a JSON file, or all of a folder."""
     for path in source_files(source, ".json"):
-        used: Counter[str] = Counter()
         try:
             tasks = _tasks(read_json(path))
         except Unusable as fault:
@@ -54,8 +54,7 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
         for number, task in enumerate(bar(tasks, len(tasks), TITLE, "task"), start=1):
             key = task.get("id", f"#{number}") if isinstance(task, dict) else f"#{number}"
             draft = reading.draft(path, what=f"task {key} of {path}")
-            _read_task(f"task {key}", task, draft, used)
-        reading.warn_of_kinds(used, path)
+            _read_task(f"task {key}", task, draft)
 
 
 def _tasks(label: Any) -> list[Any]:
@@ -68,7 +67,7 @@ def _tasks(label: Any) -> list[Any]:
     )
 
 
-def _read_task(called: str, task: Any, draft: Draft, used: Counter[str]) -> None:
+def _read_task(called: str, task: Any, draft: Draft) -> None:
     regions: dict[str, list[Any]] = {}
     with draft.part(called):
         annotations = _annotations(task)
@@ -79,9 +78,10 @@ def _read_task(called: str, task: Any, draft: Draft, used: Counter[str]) -> None
         regions = _regions(_only(annotations), draft, called)
         _check_sizes(regions, draft)
     for region, results in regions.items():
-        with draft.part(f"{called}, region {region}"):
-            draft.add(_text(results, draft), f"{draft.file}, {called}, region {region}")
-            used.update(_labels(results))
+        category = _category(results)
+        with draft.part(f"{called}, region {region}", category=category):
+            text = replace(_text(results, draft), category=category)
+            draft.add(text, f"{draft.file}, {called}, region {region}")
     draft.reading.finish(draft)
 
 
@@ -210,11 +210,11 @@ def _said(result: dict[str, Any]) -> Iterator[str]:
         yield line
 
 
-def _labels(results: list[Any]) -> set[str]:
-    """Return the labels of a region, each once."""
+def _category(results: list[Any]) -> str | None:
+    """Return the label of a region; several of them are joined by commas."""
     values = [result["value"] for result in results if _has_shape(result)]
     lists = [value[key] for value in values for key in _LABELS if isinstance(value.get(key), list)]
-    return {str(label) for labels in lists for label in labels}
+    return ", ".join(dict.fromkeys(str(label) for labels in lists for label in labels)) or None
 
 
 def _outline(shape: dict[str, Any], draft: Draft) -> Polygon:
@@ -265,8 +265,16 @@ def _turned(x: float, y: float, width: float, height: float, turn: float) -> Pol
     return tuple((x + a * cos - b * sin, y + a * sin + b * cos) for a, b in corners)
 
 
+def _recognise(sample: Sample) -> str | None:
+    tasks = sample.json
+    first = tasks[0] if isinstance(tasks, list) and tasks else tasks
+    has_keys = isinstance(first, dict) and "data" in first and "annotations" in first
+    return "holds tasks with 'data' and 'annotations'" if has_keys else None
+
+
 FORMAT = Format(
     "labelstudio",
     "Label Studio's JSON export: polygons and rectangles, with their text areas",
     read,
+    recognise=_recognise,
 )

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
     LabelText,
@@ -20,13 +22,13 @@ from ppocr_ft.commands.convert.formats.texts import (
     as_transcription,
     plain,
 )
-from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_file
+from ppocr_ft.data.labels import LabelEntry, decode_line, read_label_file, split_line
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.utils.progress import ProgressBar
 
 FILE_NAME = "Label.txt"
-_KNOWN_KEYS = {"transcription", "points"}
+_KNOWN_KEYS = {"transcription", "points", "difficult"}
 
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
@@ -40,10 +42,13 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     for fault in label.faults:
         reading.report(_as_unusable(fault), path)
         reading.left_out.append(f"{path}:{fault.line}")
-    _warn_of_other_keys(path, label, reading)
+    lines = path.read_bytes().split(b"\n")
     for entry in bar(label.entries, len(label.entries), TITLE):
+        items = _items(lines[entry.line - 1])
+        _warn_of_other_keys(items, entry, reading)
+        difficult = [bool(item.get("difficult")) for item in items]
         for image in entry.images:
-            reading.finish(_draft(image, entry, reading))
+            reading.finish(_draft(image, entry, difficult, reading))
 
 
 def _as_unusable(fault: DataError) -> Unusable:
@@ -53,7 +58,14 @@ def _as_unusable(fault: DataError) -> Unusable:
     return Unusable("bad-line", fault.message, "correct or remove the line", fault.line)
 
 
-def _draft(image: str, entry: LabelEntry, reading: Reading) -> Draft:
+def _items(line: bytes) -> list[dict[str, Any]]:
+    """Return the texts of a usable line with all their keys."""
+    _, label = split_line(decode_line(line), "\t")
+    items: list[dict[str, Any]] = json.loads(label)
+    return items
+
+
+def _draft(image: str, entry: LabelEntry, difficult: list[bool], reading: Reading) -> Draft:
     draft = reading.draft(Path(entry.label_file), entry.line)
     inside = image.startswith(str(reading.images.root) + os.sep)
     draft.name = reading.images.name_of(image) if inside else image
@@ -65,8 +77,8 @@ def _draft(image: str, entry: LabelEntry, reading: Reading) -> Draft:
             f"{entry.label_file}:{entry.line}",
         )
     with draft.part():
-        for text in _texts(entry.texts):
-            draft.add(text)
+        for text, is_difficult in zip(_texts(entry.texts), difficult, strict=True):
+            draft.add(replace(text, difficult=is_difficult), f"{entry.label_file}:{entry.line}")
     return draft
 
 
@@ -77,19 +89,15 @@ def _texts(texts: Texts) -> Iterator[LabelText]:
         yield LabelText(points, IGNORED if texts.ignored[i] else as_transcription(transcription))
 
 
-def _warn_of_other_keys(path: Path, label: LabelFile, reading: Reading) -> None:
-    """Warn of keys of texts that aren't converted, such as PPOCRLabel's ``difficult``."""
-    lines = path.read_bytes().split(b"\n")
-    for entry in label.entries:
-        with suppress(ValueError):  # further columns, which nobody reads
-            items = json.loads(lines[entry.line - 1].partition(b"\t")[2])
-            for key in {key for item in items for key in item} - _KNOWN_KEYS:
-                reading.tally(
-                    "other-key",
-                    f"images have texts with {key!r}, which is not written",
-                    "nothing, if it isn't needed",
-                    f"{path}:{entry.line}",
-                )
+def _warn_of_other_keys(items: list[dict[str, Any]], entry: LabelEntry, reading: Reading) -> None:
+    """Warn of keys of texts that aren't converted."""
+    for key in {key for item in items for key in item} - _KNOWN_KEYS:
+        reading.tally(
+            "other-key",
+            f"images have texts with {key!r}, which is not written",
+            "nothing, if it isn't needed",
+            f"{entry.label_file}:{entry.line}",
+        )
 
 
 class PpocrWriter:
@@ -130,4 +138,10 @@ def _label(texts: Sequence[LabelText]) -> str:
     return json.dumps(items, ensure_ascii=False)
 
 
-FORMAT = Format("ppocr", "PaddleOCR's and PPOCRLabel's Label.txt", read, PpocrWriter)
+def _recognise(sample: Sample) -> str | None:
+    _, tab, label = sample.lines[0].partition("\t") if sample.lines else ("", "", "")
+    is_list = tab and label.lstrip().startswith("[")
+    return "has lines of a path, a tab and a JSON list" if is_list else None
+
+
+FORMAT = Format("ppocr", "PaddleOCR's and PPOCRLabel's Label.txt", read, PpocrWriter, _recognise)

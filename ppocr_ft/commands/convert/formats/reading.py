@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
+from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.texts import IGNORED, LabelText, Unusable
 from ppocr_ft.errors import Finding
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -34,6 +35,25 @@ class Entry:
     size_px: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which objects of a source become texts, by their class (``LabelText.category``).
+
+    ``only`` takes these classes alone, if it names any; ``without`` leaves these out.
+    ``ignore_difficult`` makes ``###`` of the objects marked difficult.
+    """
+
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    ignore_difficult: bool = False
+
+    def takes(self, category: str | None) -> bool:
+        return (not self.only or category in self.only) and category not in self.without
+
+
+TAKE_ALL = Choice()
+
+
 @dataclass
 class _Tally:
     what: str
@@ -48,13 +68,16 @@ class Reading:
 
     ``entries`` are the images whose whole label can be used; ``left_out`` names the others: an
     image only a part of whose texts is known would teach the rest as background. ``mentioned``
-    are all images that the labels speak of.
+    are all images that the labels speak of, ``categories`` counts the objects of each class
+    (None: without one), those that ``choice`` leaves out too.
     """
 
     images: ImageFolder
+    choice: Choice = TAKE_ALL
     entries: list[Entry] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     mentioned: set[str] = field(default_factory=set)
+    categories: Counter[str | None] = field(default_factory=Counter)
     _findings: list[Finding] = field(default_factory=list)
     _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
 
@@ -83,16 +106,16 @@ class Reading:
         """Record a warning that is given once for all places, with their number."""
         self._tallies.setdefault((rule, what), _Tally(what, remedy, where)).count += 1
 
-    def warn_of_kinds(self, used: Counter[str], file: Path) -> None:
-        """Warn if texts of several kinds all became the same kind."""
-        if len(used) > 1:
-            counts = ", ".join(f"{kind} ({count})" for kind, count in used.most_common())
-            self.warn(
-                "kinds",
-                f"all kinds of annotations became texts: {counts}",
-                "before the conversion, remove those that are no text",
-                file,
-            )
+    def tally_difficult(self, where: str) -> None:
+        ignored = self.choice.ignore_difficult
+        self.tally(
+            "difficult",
+            f"texts are marked difficult: {'written as ###' if ignored else 'learnt as any other'}",
+            "nothing, if that is meant"
+            if ignored
+            else "--difficult ignore makes them ###, which the loss leaves out",
+            where,
+        )
 
     def draft(self, file: Path, line: int | None = None, what: str = "") -> Draft:
         """Begin the label of one more image; ``what`` names it if its image isn't found."""
@@ -133,22 +156,38 @@ class Draft:
     faulty: bool = False
 
     @contextmanager
-    def part(self, what: str = "", line: int | None = None) -> Iterator[None]:
-        """Report at this place everything inside that can't be used."""
+    def part(
+        self, what: str = "", line: int | None = None, *, category: str | None = None
+    ) -> Iterator[None]:
+        """Report at this place everything inside that can't be used.
+
+        An object of a ``category`` that isn't chosen has no faults.
+        """
         try:
             yield
         except Unusable as fault:
-            self.faulty = True
-            self.reading.report(fault, self.file, self.line if line is None else line, what)
+            self.reading.categories[category] += 1
+            if self.reading.choice.takes(category):
+                self.faulty = True
+                self.reading.report(fault, self.file, self.line if line is None else line, what)
 
     def add(self, text: LabelText, where: str = "") -> None:
-        """Add one more text; ``where`` is its place, the file if not given."""
+        """Add one more text, if its class is chosen; ``where`` is its place, else the file."""
+        where = where or str(self.file)
+        choice = self.reading.choice
+        self.reading.categories[text.category] += 1
+        if not choice.takes(text.category):
+            return
+        if text.difficult and text.transcription != IGNORED:
+            self.reading.tally_difficult(where)
+            if choice.ignore_difficult:
+                text = replace(text, transcription=IGNORED, placeholder=False)
         if text.placeholder:
             self.reading.tally(
                 "no-transcription",
                 f"texts have no transcription: written as {text.transcription!r}",
                 "nothing for a detector, which doesn't read it",
-                where or str(self.file),
+                where,
             )
         self.texts.append(text)
 
@@ -181,10 +220,12 @@ class Format:
     """A label format.
 
     ``name`` is that of the command line, ``meaning`` its line in ``--help``; ``writer`` is None
-    if the format can only be read.
+    if the format can only be read. ``recognise`` says why a file is of this format (``has lists
+    'images' and 'annotations'``), None if it isn't: ``--from auto`` asks it.
     """
 
     name: str
     meaning: str
     read: Reader
     writer: Callable[[], Writer] | None = None
+    recognise: Callable[[Sample], str | None] = lambda _: None

@@ -39,26 +39,39 @@ class Unusable(Exception):  # noqa: N818 - it names a part of a label
 class LabelText:
     """A text: its polygon in px and its transcription, ``###`` for one to ignore.
 
-    ``placeholder`` says that the source gave no transcription.
+    ``placeholder`` says that the source gave no transcription. ``category`` is the object's class
+    in the source, such as ``plate``, None where it gives none; ``difficult`` is its flag.
     """
 
     points: Polygon
     transcription: str
     placeholder: bool = False
+    category: str | None = None
+    difficult: bool = False
 
 
-def make_text(points: Polygon, transcription: object = None, *, ignored: bool = False) -> LabelText:
+def make_text(
+    points: Polygon,
+    transcription: object = None,
+    *,
+    ignored: bool = False,
+    category: str | None = None,
+    difficult: bool = False,
+) -> LabelText:
     """Make a text for PaddleOCR; ``None`` is a transcription that is not given.
 
     Raises:
         Unusable: the transcription is no text.
     """
     if ignored:
-        return LabelText(points, IGNORED)
-    if transcription is None:
-        return LabelText(points, PLACEHOLDER, placeholder=True)
-    checked = as_transcription(transcription)
-    return LabelText(points, IGNORED if checked in IGNORE_MARKS else checked)
+        said = IGNORED
+    elif transcription is None:
+        said = PLACEHOLDER
+    else:
+        said = as_transcription(transcription)
+        said = IGNORED if said in IGNORE_MARKS else said
+    placeholder = transcription is None and not ignored
+    return LabelText(points, said, placeholder, category, difficult)
 
 
 def as_transcription(value: object) -> str:

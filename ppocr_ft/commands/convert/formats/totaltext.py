@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable, make_text, polygon
 from ppocr_ft.errors import DataError
@@ -121,4 +122,9 @@ def _unescaped(match: re.Match[str]) -> str:
     return chr(number)
 
 
-FORMAT = Format("totaltext", "Total-Text's poly_gt_*.txt", read)
+def _recognise(sample: Sample) -> str | None:
+    is_record = bool(sample.lines) and re.match(rf"\s*x\s*:\s*{_NUMBERS}", sample.lines[0])
+    return "begins with x: [[...]]" if is_record else None
+
+
+FORMAT = Format("totaltext", "Total-Text's poly_gt_*.txt", read, recognise=_recognise)

@@ -1,0 +1,96 @@
+"""Which format a source is of: ``--from auto``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol
+
+from ppocr_ft.errors import DataError
+
+LOOKED_AT = 20
+"""The number of files of each suffix that are looked at in a folder."""
+_SUFFIXES = (".csv", ".gt", ".json", ".txt", ".xml")
+_LISTED = 3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file of a source, read once for all formats.
+
+    ``text`` is None where it isn't UTF-8, ``json`` is None where it is no JSON.
+    """
+
+    path: Path
+
+    @cached_property
+    def text(self) -> str | None:
+        try:
+            return self.path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """Its lines that aren't blank."""
+        return [line.rstrip("\r") for line in (self.text or "").split("\n") if line.strip()]
+
+    @cached_property
+    def json(self) -> Any:
+        if self.path.suffix.lower() != ".json":
+            return None
+        try:
+            return json.loads(self.text or "")
+        except (ValueError, RecursionError):
+            return None
+
+
+class Recogniser(Protocol):
+    """A format, for this module."""
+
+    @property
+    def recognise(self) -> Callable[[Sample], str | None]: ...
+
+
+def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str]:
+    """Return the name of a source's format and the reason, ``FILE REASON``.
+
+    Raises:
+        DataError: there is no such source, or none or several of the formats fit.
+    """
+    found: dict[str, str] = {}
+    looked_at = []
+    for sample in _samples(source):
+        looked_at.append(sample.path)
+        for name, form in formats.items():
+            reason = form.recognise(sample)
+            if reason:
+                found.setdefault(name, f"{sample.path} {reason}")
+    if len(found) == 1:
+        return found.popitem()
+    if found:
+        fitting = "; ".join(f"{name}: {reason}" for name, reason in found.items())
+        raise DataError(f"several label formats fit; say which with --from: {fitting}", path=source)
+    names = ", ".join(str(path) for path in looked_at[:_LISTED]) or "none"
+    more = f" and {len(looked_at) - _LISTED} more" if len(looked_at) > _LISTED else ""
+    raise DataError(
+        f"no label format is recognised; looked at: {names}{more}; considered: "
+        f"{', '.join(formats)}; say which it is with --from, then its faults are named",
+        path=source,
+    )
+
+
+def _samples(source: Path) -> Iterator[Sample]:
+    if source.is_file():
+        yield Sample(source)
+        return
+    if not source.is_dir():
+        raise DataError("there is no such file or folder", path=source)
+    files = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    for suffix in _SUFFIXES:
+        of_suffix = (path for path in files if path.suffix.lower() == suffix and path.is_file())
+        yield from map(Sample, islice(of_suffix, LOOKED_AT))

@@ -1,0 +1,56 @@
+"""`--from auto`: the format is known by the files' content."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.recognition import recognise
+from ppocr_ft.errors import DataError
+from tests.support.convert_samples import put_text
+
+FILES = {
+    "coco": ("a.json", json.dumps({"images": [], "annotations": [], "categories": []})),
+    "COCO-Text": ("a.json", json.dumps({"imgs": {}, "anns": {}})),
+    "labelme": ("a.json", json.dumps({"shapes": [], "imagePath": "a.jpg"})),
+    "labelstudio": ("a.json", json.dumps([{"id": 1, "data": {"ocr": ""}, "annotations": []}])),
+    "totaltext": (
+        "poly_gt_a.txt",
+        "x: [[1 2 3]], y: [[1 2 3]], ornt: [u'h'], transcriptions: [u'a']",
+    ),
+    "ppocr": ("Label.txt", "\ufeffa.jpg\t[]\n"),
+    "icdar": ("gt_a.txt", "1,2,3,2,3,4,1,4,a\r\n"),
+    "icdar of 2013": ("gt_a.txt", '1 2 3 4 "a"\r\n'),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_each_format_is_recognised_as_itself_alone(tmp_path: Path, kind: str) -> None:
+    name, content = FILES[kind]
+    file = put_text(tmp_path / name, content)
+    expected = {"COCO-Text": "coco"}.get(kind, kind.split()[0])
+    for source in (file, tmp_path):
+        found, reason = recognise(source, FORMATS)
+        assert found == expected
+        assert reason.startswith(f"{file} ")
+
+
+def test_several_formats_are_named(tmp_path: Path) -> None:
+    for kind in ("coco", "icdar"):
+        put_text(tmp_path / FILES[kind][0], FILES[kind][1])
+    with pytest.raises(DataError, match=r"say which with --from: coco: .* icdar: "):
+        recognise(tmp_path, FORMATS)
+
+
+def test_no_format_says_what_was_looked_at(tmp_path: Path) -> None:
+    put_text(tmp_path / "notes.txt", "hello")
+    with pytest.raises(DataError, match=r"looked at: .*notes\.txt; considered: icdar, coco"):
+        recognise(tmp_path, FORMATS)
+
+
+def test_no_such_source(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        recognise(tmp_path / "gone", FORMATS)
