@@ -29,7 +29,9 @@ from ppocr_ft.postprocess.db import BoxType, Candidates
 from ppocr_ft.utils.files import write_whole
 
 EVALUATIONS = "evaluations"
-BEFORE, BEST = "before.jsonl", "best.jsonl"
+BEFORE, BEST, TRAINED = "before.jsonl", "best.jsonl", "trained.jsonl"
+"""The start; the best weights; where these are the start, the best that training came to. A
+``trained.jsonl`` whose step is another than `Outcome.trained`'s is out of date."""
 LOWEST_SCORE = 0.3
 """Kernels that score less are left out, unless the config's box_thresh is lower."""
 Polygon = NDArray[np.float64]

@@ -299,7 +299,7 @@ def _callbacks(
         # The speed of steps is measured before anything else takes time.
         writers.log,
         # Pictures and boxes are there before a state says that their evaluation is done.
-        BestFindings(folder, evaluate),
+        BestFindings(folder, evaluate, writers.metrics, config.Metric.main_indicator),
         # An epoch is saved before it is evaluated, which may take long; and after that again.
         writers.checkpoints,
         evaluator,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import EvalRecord
+from ppocr_ft.engine.outcome import caption
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.report.contact_sheet import (
     Marked,
@@ -88,8 +89,8 @@ def save_findings(folder: Path, findings: Findings, step: int, hmean: float) -> 
             write_evaluation(folder / EVALUATIONS / name, about, findings.images)
     if not findings.previews:
         return
-    when = "before training" if step == 0 else f"after {step} steps"
-    sheet = as_jpeg(contact_sheet(findings.previews, f"{when}: hmean {hmean:.3f}"))
+    title = f"{caption(step)}: hmean {hmean:.3f}"
+    sheet = as_jpeg(contact_sheet(findings.previews, title))
     for name in [PICTURE_BEFORE] * (step == 0) + [PICTURE_BEST]:
         write_whole(folder / name, sheet)
     _write_both(folder)
@@ -114,7 +115,9 @@ def copy_start(source: Path, folder: Path) -> bool:
 
 
 def _write_both(folder: Path) -> None:
-    """Write one picture of those before training and at the best evaluation, side by side."""
+    """Write one picture of the start and the best evaluation, side by side, or of both in one."""
     sheets = [read_picture(folder / name) for name in (PICTURE_BEFORE, PICTURE_BEST)]
     present = [sheet for sheet in sheets if sheet is not None]
+    if len(present) > 1 and np.array_equal(present[0], present[1]):
+        present.pop()
     write_whole(folder / PICTURE_BOTH, as_jpeg(side_by_side(present)))

@@ -11,13 +11,16 @@ from pathlib import Path
 from ppocr_ft.data import FaultLog
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
-from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.eval_result import EvalResult, results_of
 from ppocr_ft.engine.evaluation import RateCounter, eval_records, ratios_tried
+from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.monitor.validation import Validator
+from ppocr_ft.engine.outcome import outcome
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.report.evaluations import EVALUATIONS, TRAINED, About, write_evaluation
 from ppocr_ft.runs.eval_files import SHOWN_IMAGES, Findings, kernels_of, preview_of, save_findings
 from ppocr_ft.utils.progress import progress
 from ppocr_ft.utils.sampling import evenly_spaced
@@ -116,13 +119,28 @@ class EvalRunner:
 
 
 class BestFindings(Callback):
-    """Keeps the findings of the best evaluation by ``evaluate`` in the run's folder."""
+    """Keeps the findings of the best evaluation by ``evaluate`` in the run's folder.
 
-    def __init__(self, folder: Path, evaluate: EvalRunner) -> None:
+    While the start is the best one, those of the best one after it are kept too. ``metrics`` has
+    the rows of every evaluation up to this one.
+    """
+
+    def __init__(
+        self, folder: Path, evaluate: EvalRunner, metrics: MetricsFile, indicator: str
+    ) -> None:
         self._folder = folder
         self._evaluate = evaluate
+        self._metrics = metrics
+        self._indicator = indicator
 
     def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
         findings = self._evaluate.findings
-        if is_best and findings is not None:
+        if findings is None:
+            return
+        if is_best:
             save_findings(self._folder, findings, result.step, result.at_config["hmean"])
+            return
+        so_far = outcome(results_of(self._metrics.rows()), self._indicator)
+        if so_far and so_far.is_start and so_far.trained and so_far.trained.step == result.step:
+            about = About.of(result.step, findings.post_process)
+            write_evaluation(self._folder / EVALUATIONS / TRAINED, about, findings.images)

@@ -114,16 +114,20 @@ def test_pictures_show_before_and_best_in_the_pixels_of_the_network(tmp_path: Pa
     grey = np.linspace(-2, 2, 30 * 45, dtype=np.float32).reshape(30, 45)
     sample = EvalSample(np.stack([grey] * 3), np.array([60.0, 90.0, 0.5, 0.5]))
     post_process = DBPostProcess()
+    names = ("val_before.jpg", "val_best.jpg", "before_after.jpg")
     for step, boxes in ((0, []), (7, [square])):
         found: ImageBoxes = {"points": boxes, "scores": np.ones(len(boxes))}
         record = EvalRecord(sample, post_process.candidates(np.zeros((30, 45), "f4")), {1.5: found})
         shown = preview_of(record)
         save_findings(tmp_path, Findings([], [shown, shown], post_process), step, 0.5)
+        if step == 0:  # the start alone is shown once, under its own name
+            assert len({(tmp_path / name).read_bytes() for name in names[:2]}) == 1
+            width = cv2.imread(str(tmp_path / names[0])).shape[1]
+            assert cv2.imread(str(tmp_path / names[2])).shape[1] < 1.1 * width
     assert shown.picture.shape == (30, 45, 3)
     assert shown.picture.min() == 0
     assert shown.picture.max() == 255
     np.testing.assert_array_equal(shown.found[0], square / 2)
-    names = ("val_before.jpg", "val_best.jpg", "before_after.jpg")
     before, best, both = (cv2.imread(str(tmp_path / name)) for name in names)
     assert before.shape == best.shape
     assert both.shape[1] > 2 * before.shape[1]

@@ -1,0 +1,95 @@
+"""What a run has come to: whether its best weights beat the start, in words.
+
+The sentences stand here alone, so that the terminal, fitted.yml, the model card, the report and
+the pictures say the same.
+
+Nothing here needs Paddle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ppocr_ft.engine.eval_result import EvalResult, best
+
+Kind = Literal["better", "equal", "start", "unjudged", "no-start"]
+NOT_TRAINED = "the best weights are the starting weights (step 0), not fine-tuned."
+"""How a sentence about weights that are the start's ends."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The best weights of a run beside its start.
+
+    Attributes:
+        kind: better: the best weights rank above the start; equal: they are trained and rank as
+            the start does; start: all evaluations rank below the start, so that it is the best;
+            unjudged: nothing was evaluated after it; no-start: it was not evaluated.
+        best: the evaluation of the weights in best_accuracy.
+        start: that before the first step.
+        trained: the best one of those after the start.
+        indicator: Metric.main_indicator.
+    """
+
+    kind: Kind
+    best: EvalResult
+    start: EvalResult | None
+    trained: EvalResult | None
+    indicator: str
+
+    @property
+    def is_start(self) -> bool:
+        """Whether the best weights are those that the run started from."""
+        return self.best.step == 0
+
+    @property
+    def gain(self) -> float | None:
+        """The main indicator of ``trained`` less the start's, each at its best unclip ratio."""
+        if self.start is None or self.trained is None:
+            return None
+        return self.trained.value(self.indicator) - self.start.value(self.indicator)
+
+    @property
+    def sentence(self) -> str:
+        """Say whether the best weights beat the start, and whether they are trained at all."""
+        if self.kind == "unjudged":
+            return f"Nothing was evaluated after the start: {NOT_TRAINED}"
+        if self.kind == "start":
+            return f"No evaluation beat the start: {NOT_TRAINED}"
+        step = self.best.step
+        if self.kind == "equal":
+            return f"No evaluation beat the start: the best weights (step {step}) only equal it."
+        if self.kind == "no-start":
+            return f"The start was not evaluated; the best weights are those of step {step}."
+        return f"The best weights (step {step}) beat the start."
+
+
+def outcome(results: Sequence[EvalResult], indicator: str) -> Outcome | None:
+    """Return the outcome of evaluations, which are in their order; None if there are none."""
+    if not results:
+        return None
+    start = results[0] if results[0].step == 0 else None
+    later = [result for result in results if result.step > 0]
+    trained, winner = best(later, indicator) if later else None, best(results, indicator)
+    return Outcome(_kind(start, winner, later, indicator), winner, start, trained, indicator)
+
+
+def _kind(
+    start: EvalResult | None, winner: EvalResult, later: Sequence[EvalResult], indicator: str
+) -> Kind:
+    if start is None:
+        return "no-start"
+    if not later:
+        return "unjudged"
+    if winner.step == 0:
+        return "start"
+    return "better" if winner.rank(indicator) > start.rank(indicator) else "equal"
+
+
+def caption(step: int) -> str:
+    """Name the weights after ``step`` steps, for a picture or a column."""
+    if step == 0:
+        return "start (not fine-tuned)"
+    return f"fine-tuned, {step} step{'s' * (step > 1)}"
