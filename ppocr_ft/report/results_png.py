@@ -2,55 +2,59 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from ppocr_ft.engine.metrics_file import LR, Row
 from ppocr_ft.report.figures import as_png, new_figure
+from ppocr_ft.report.page.charts import ALERT_COLOR, MARK_COLOR, Chart, curves
 from ppocr_ft.report.page.run import Run
+from ppocr_ft.report.page.translation import text_of
 
-SIZE_INCHES = (10.0, 10.0)
+WIDTH_INCHES, TITLE_INCHES, INCHES_PER_PX = 10.0, 1.0, 1 / 75
+MARGIN = 0.02
+"""Share of the axis of steps that is left free at its end."""
 
 
 def results_png(run: Run) -> bytes:
-    """Draw hmean at both IoUs, losses, learning rates and shrink ratio; return a PNG."""
-    figure = new_figure(*SIZE_INCHES)
-    hmean, losses, rates, shrink = figure.subplots(4, 1, sharex=True, height_ratios=[2, 2, 1.3, 1])
-    _draw_hmean(hmean, run)
-    _draw(losses, run.trained, [c for c in run.columns if c.startswith("loss")], "loss")
-    lrs = [c for c in run.columns if c.startswith(LR)] or ["lr"]
-    _draw(rates, run.trained, lrs, "learning rate")
-    _draw(shrink, run.trained, ["shrink_ratio"], "shrink ratio")
-    shrink.set_xlabel("step")
-    figure.suptitle(run.name)
+    """Draw the report's curves, without a shrink ratio that never changes; return a PNG."""
+    charts = [chart for chart in curves(run) if chart.name != "shrink" or _changes(chart)]
+    heights = [chart.height_px * INCHES_PER_PX for chart in charts]
+    figure = new_figure(WIDTH_INCHES, TITLE_INCHES + sum(heights))
+    figure.suptitle(run.name, parse_math=False)
+    if charts:
+        panels = figure.subplots(
+            len(charts), 1, sharex=True, squeeze=False, height_ratios=heights
+        ).ravel()
+        for axes, chart in zip(panels, charts, strict=True):
+            _draw(axes, chart)
+        panels[-1].set_xlabel("step")
+        panels[-1].set_xlim(-MARGIN * run.last_step, max((1 + MARGIN) * run.last_step, 1))
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return as_png(figure)
 
 
-def _draw_hmean(axes: Axes, run: Run) -> None:
-    steps = list(run.evaluations)
-    for color, (column, iou) in zip(
-        ("tab:blue", "tab:orange"), (("hmean", 0.5), ("hmean_70", 0.7)), strict=True
-    ):
-        best = [run.at_best(step, column).value for step in steps]
-        at_config = [run.evaluations[step].at_config[column] for step in steps]
-        axes.plot(steps, best, "o-", color=color, label=f"IoU {iou}, best unclip_ratio")
-        axes.plot(steps, at_config, "--", color=color, label=f"IoU {iou}, config's unclip_ratio")
-    _finish(axes, "hmean")
+def _changes(chart: Chart) -> bool:
+    return len({value for line in chart.series for _, value in line.points}) > 1
 
 
-def _draw(axes: Axes, rows: Sequence[Row], columns: Sequence[str], title: str) -> None:
-    for column in columns:
-        points = [(int(row["step"]), float(row[column])) for row in rows if row.get(column)]
-        finite = [(step, value) for step, value in points if math.isfinite(value)]
-        if any(value for _, value in finite):
-            axes.plot(*zip(*finite, strict=True), label=column.removeprefix(LR))
-    _finish(axes, title)
-
-
-def _finish(axes: Axes, title: str) -> None:
-    axes.set_ylabel(title)
+def _draw(axes: Axes, chart: Chart) -> None:
+    for line in chart.series:
+        axes.plot(
+            *zip(*line.points, strict=True),
+            color=line.color,
+            linestyle="--" if line.dashed else "-",
+            marker="o" if line.dots or len(line.points) == 1 else None,
+            markersize=4,
+            label=text_of(line.name, "en"),
+        )
+    for step, name in chart.alerts:
+        axes.axvline(step, color=ALERT_COLOR, linestyle=":", label=f"{name}: step {step:g}")
+    if chart.mark is not None:
+        step, name = chart.mark
+        label = f"{text_of(name, 'en')}: step {step:g}"
+        axes.axvline(step, color=MARK_COLOR, linestyle=":", label=label)
+    if chart.from_zero:
+        axes.set_ylim(bottom=0)
+    axes.set_title(str(text_of(chart.title, "en")), fontsize=10, loc="left")
     axes.grid(alpha=0.3)
-    if axes.lines:
-        axes.legend(fontsize=8)
+    axes.legend(fontsize=8)

@@ -23,6 +23,8 @@ LOG_FROM_RATIO = 10.0
 """Losses, or highest rates, so far apart are drawn on a logarithmic axis."""
 USUAL_PERCENTILE = 90.0
 """Losses above twice this are cut off."""
+MARGIN = 0.03
+"""Share of the axis of epochs that is left free at either end."""
 COLORS = 10
 DASHES = ("-", "--", ":", "-.")
 
@@ -103,7 +105,7 @@ def _panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
     for number, (arm, arm_curve) in enumerate(curves.items()):
         style = _style(number)
         name = arm if len(arm) <= LONGEST_NAME else f"{arm[: LONGEST_NAME - 3]}..."
-        marker = "o" if "hmean" in title else None
+        marker = "o" if "hmean" in title or len(arm_curve.epochs) == 1 else None
         axes.plot(
             arm_curve.epochs, arm_curve.mean, label=name, marker=marker, markersize=4, **style
         )
@@ -112,6 +114,8 @@ def _panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
             axes.fill_between(
                 arm_curve.epochs, arm_curve.low, arm_curve.high, color=color, alpha=0.15, lw=0
             )
+    last = max((epoch for arm_curve in curves.values() for epoch in arm_curve.epochs), default=0.0)
+    axes.set_xlim(-MARGIN * last, (1 + MARGIN) * last or 1)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("epochs")
     axes.grid(alpha=0.3)

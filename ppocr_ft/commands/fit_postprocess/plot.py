@@ -73,7 +73,11 @@ def _marks(axes: Axes, fitted: Fitted) -> None:
     cells = dict(zip(MARKS, (fitted.best, fitted.own, fitted.start), strict=True))
     handles: list[Line2D] = []
     for name, cell in cells.items():
-        elsewhere = "" if cell[:3] == fitted.best[:3] else " (its resize, thresh or mode differ)"
+        elsewhere = (
+            ""
+            if cell[:3] == fitted.best[:3]
+            else " (tried with another resize, thresh or score_mode)"
+        )
         handles += axes.plot(
             *_place(cell), linestyle="", label=f"{name}{elsewhere}", **_style(name)
         )
@@ -81,7 +85,12 @@ def _marks(axes: Axes, fitted: Fitted) -> None:
         Line2D([], [], color="red", lw=1.2, label=f"not more than {FLAT:g} below the fitted")
     )
     axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=8
+        handles=handles,
+        title="number in a cell: its value in thousandths",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.14),
+        ncols=2,
+        fontsize=8,
     )
 
 

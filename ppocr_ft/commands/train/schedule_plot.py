@@ -98,7 +98,7 @@ def schedule_png(run: RunSchedule, title: str = "") -> bytes:
         _draw_ratio(ratio, run, steps)
     _name_axes(axes, run, zoomed)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(title, parse_math=False)
     handles, labels = axes[0, -1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     return as_png(figure)

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
+from ppocr_ft.commands.compare import plot
 from ppocr_ft.commands.compare.plot import compare_picture, curve, judged_points, trained_points
 from ppocr_ft.commands.compare.table import ArmRun, as_csv, by_arm, standings, table, verdict
 from ppocr_ft.utils.tables import markdown_table
@@ -236,6 +238,18 @@ def test_picture_has_a_colour_for_each_arm() -> None:
     arms = [ending(name, 0.9 + 0.01 * i) for i, name in enumerate("abcd")]
     assert colors(compare_picture(arms, "hmean")) == 4
     assert colors(compare_picture(arms[:1], "hmean")) == 1
+
+
+def test_a_single_printed_row_is_a_dot_in_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Figure] = []
+    monkeypatch.setattr(plot, "as_png", lambda figure: figures.append(figure) or b"")
+    rows = [*evaluation(0, START), training(10, 3.0), *evaluation(10, START)]
+    compare_picture([ArmRun("a", 1, rows, 40, 4, 10, 0.5, "out/a")], "hmean")
+    (figure,) = figures
+    for axes in figure.axes:
+        (line,) = axes.lines
+        assert line.get_marker() == "o"
+        assert axes.get_xlim() == pytest.approx((-0.03, 1.03))
 
 
 def test_picture_of_runs_that_have_not_trained() -> None:
