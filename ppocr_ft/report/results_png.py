@@ -47,8 +47,8 @@ def _draw(axes: Axes, chart: Chart) -> None:
             markersize=4,
             label=text_of(line.name, "en"),
         )
-    for step, name in chart.alerts:
-        axes.axvline(step, color=ALERT_COLOR, linestyle=":", label=f"{name}: step {step:g}")
+    for step, alert in chart.alerts:
+        axes.axvline(step, color=ALERT_COLOR, linestyle=":", label=f"{alert}: step {step:g}")
     if chart.mark is not None:
         step, name = chart.mark
         label = f"{text_of(name, 'en')}: step {step:g}"
