@@ -37,6 +37,11 @@ def nearest(word: str, names: Collection[str]) -> str | None:
     return by_folded[near[0]] if near else None
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 image`` or ``2,000 images``; ``plural`` if it isn't the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def show(value: object) -> str:
     """Return a value in YAML's words, shortened to one line."""
     text = in_yaml(value)

@@ -50,13 +50,15 @@ class ImageSet:
     """The ``count`` images that ``read`` gives by index, ``threads`` of them read ahead of use.
 
     ``faults`` starts with what was wrong with the label lines; images that can't be used are
-    added while they are read. None of them is among ``samples()``.
+    added while they are read. None of them is among ``samples()``. ``notes`` are those of the
+    label files.
     """
 
     read: Callable[[int], Item]
     count: int
     threads: int = 0
     faults: list[DataError] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return self.count

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ppocr_ft.data.image_paths import ImagePaths, find_images
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.labels import Texts, parse_texts
 
@@ -30,11 +31,15 @@ class LabelEntry:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """A label file's usable lines, and a DataError (with file and line) for each other one."""
+    """A label file's usable lines, and a DataError (with file and line) for each other one.
+
+    ``notes`` are what a user should know of the whole file, a line each: where images were found.
+    """
 
     path: str
     entries: tuple[LabelEntry, ...]
     faults: tuple[DataError, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_label_file(
@@ -42,25 +47,37 @@ def read_label_file(
 ) -> LabelFile:
     """Read every line; skip blank lines and accept a byte order mark and Windows line ends.
 
-    A relative image path starts from ``data_dir``. With ``check_images`` a missing image is a
-    fault now, not only when it is decoded.
+    Images are found by the rule of ``data.image_paths``. Without ``check_images`` a path is
+    ``data_dir`` joined with the label's, whether a file is there or not.
 
     Raises:
         DataError: the file itself can't be read.
     """
     lines = _read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    entries, faults = [], []
+    parsed, faults = [], []
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
             continue
         try:
-            images, texts = _parse_line(raw, delimiter)
-            paths = tuple(locate_image(image, data_dir, check_images) for image in images)
+            parsed.append((number, *_parse_line(raw, delimiter)))
+        except DataError as fault:
+            faults.append(DataError(fault.message, path=path, line=number))
+    names = [image for _, images, _ in parsed for image in images]
+    if check_images:
+        places = find_images(names, data_dir, path)
+    else:
+        places = ImagePaths({name: os.path.join(data_dir, name) for name in names})  # noqa: PTH118
+    entries = []
+    for number, images, texts in parsed:
+        try:
+            paths = tuple(map(places.path, images))
         except DataError as fault:
             faults.append(DataError(fault.message, path=path, line=number))
         else:
             entries.append(LabelEntry(paths, texts, os.fspath(path), number))
-    return LabelFile(os.fspath(path), tuple(entries), tuple(faults))
+    in_order = sorted(faults, key=lambda fault: fault.line or 0)
+    notes = tuple(f"{path}: {note}" for note in places.notes)
+    return LabelFile(os.fspath(path), tuple(entries), tuple(in_order), notes)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -143,35 +160,6 @@ def image_names(name: str) -> tuple[str, ...]:
     if not names or not all(isinstance(one, str) and one for one in names):
         raise DataError(f'found {name:.60}; expected a list of image paths ["a.jpg", "b.jpg"]')
     return tuple(names)
-
-
-def locate_image(image: str, data_dir: str | Path, check: bool = True) -> str:
-    """Return the image's path below ``data_dir``, with forward slashes if only they lead to it.
-
-    Raises:
-        DataError: with ``check``, the file is missing.
-    """
-    path = os.path.join(data_dir, image)  # noqa: PTH118 - a Path an image costs memory
-    if not check or os.path.isfile(path):  # noqa: PTH113
-        return path
-    posix = path.replace("\\", "/")
-    if posix != path and os.path.isfile(posix):  # noqa: PTH113
-        return posix
-    what = "is a folder" if os.path.isdir(path) else "is not there"  # noqa: PTH112
-    raise DataError(f"the image {path} {what}{_moved_hint(image, data_dir)}")
-
-
-def _moved_hint(image: str, data_dir: str | Path) -> str:
-    """Return a hint if the image exists relative to another folder than data_dir.
-
-    PPOCRLabel's paths begin with the folder's own name, a common reason for a wrong data_dir.
-    """
-    parent = Path(data_dir).absolute().parent
-    if (parent / image).is_file():
-        return f"; with data_dir {parent} it would be"
-    if (Path(data_dir) / Path(image).name).is_file():
-        return f"; there is {Path(data_dir) / Path(image).name}"
-    return ""
 
 
 def read_label_files(

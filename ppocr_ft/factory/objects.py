@@ -123,7 +123,8 @@ def eval_data(config: Config) -> ImageSet:
     """
     data = data_set(config.Eval.dataset, config.Global.seed, replace_bad=False)
     threads = config.Eval.loader.num_workers
-    return ImageSet(data.__getitem__, len(data), threads, list(data.label_faults))
+    faults, notes = list(data.label_faults), data.label_notes
+    return ImageSet(data.__getitem__, len(data), threads, faults, notes)
 
 
 def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:

@@ -132,6 +132,7 @@ class Training:
         """Describe the network, the data and the length of the run."""
         trainer, data = self.trainer, self.trainer.loader.data
         lines = [
+            *(f"note: {note}" for note in (*data.label_notes, *self.evaluate.images.notes)),
             str(self.weights or "random weights (Global.pretrained_model is null)"),
             f"{len(data)} training images, {trainer.progress.steps_per_epoch} steps of "
             f"{trainer.loader.describe_step()} an epoch, {trainer.epochs} epochs, "

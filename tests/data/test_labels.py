@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ppocr_ft.data.labels import LabelFile, read_label_file, read_label_files
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.labels import parse_texts
-from tests.support.pictures import text, write_set
+from tests.support.pictures import text
 from tests.support.samples import pictures_of
 
 ONE = json.dumps([text("one", 1, 2)])
@@ -199,21 +199,6 @@ def test_all_bad_texts_of_a_line_are_counted(folder: Path) -> None:
     assert "text 2 has 2 points" in fault.message
     assert "text 4 lacks 'transcription'" in fault.message
     assert fault.message.endswith("; and 3 more")
-
-
-def test_a_folder_named_twice_is_hinted_at(tmp_path: Path) -> None:
-    label_file = write_set(tmp_path, {"photos/1.jpg": []})
-    fault = only_fault(read_label_file(label_file, tmp_path / "photos"))
-    assert f"with data_dir {tmp_path} it would be" in fault.message
-
-
-def test_an_image_in_the_data_dir_itself_is_hinted_at(tmp_path: Path) -> None:
-    label_file = write_set(tmp_path, {"1.jpg": []})
-    label_file.write_text("photos/1.jpg\t[]\n")
-    assert (
-        f"there is {tmp_path / '1.jpg'}"
-        in only_fault(read_label_file(label_file, tmp_path)).message
-    )
 
 
 def test_a_missing_label_file(tmp_path: Path) -> None:

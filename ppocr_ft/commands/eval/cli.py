@@ -34,6 +34,8 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.factory import objects
 
     data = objects.eval_data(config)
+    for note in data.notes:
+        print(f"note: {note}", file=sys.stderr)
     network, coverage = objects.network(config)
     print(coverage)
     result = objects.evaluate(

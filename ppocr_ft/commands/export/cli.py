@@ -55,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
         return FAILED
     print(exported.coverage)
     print(exported.parity.describe())
+    for note in exported.notes:
+        print(f"note: {note}", file=sys.stderr)
     for fault in exported.faults:
         print(f"not compared on: {fault}", file=sys.stderr)
     names = ", ".join(sorted(path.name for path in exported.folder.iterdir()))

@@ -62,12 +62,17 @@ class ExportRefused(Exception):  # noqa: N818  an outcome
 
 @dataclass(frozen=True)
 class Exported:
-    """A finished export: ``folder`` holds the model; ``faults`` are images that can't be used."""
+    """A finished export.
+
+    ``folder`` holds the model; ``faults`` are images that can't be used, ``notes`` those of the
+    label files.
+    """
 
     folder: Path
     parity: Parity
     coverage: CoverageReport
     faults: list[DataError]
+    notes: tuple[str, ...] = ()
 
 
 def export(
@@ -99,7 +104,7 @@ def export(
         _write_json(aside / PARITY_FILE, parity)
         card = model_card(settings, origin, parity, formats)
         (aside / CARD_FILE).write_text(card, encoding="utf-8")
-    return Exported(folder, parity, coverage, images.faults)
+    return Exported(folder, parity, coverage, images.faults, images.notes)
 
 
 def _folder(config: Config) -> Path:
@@ -185,6 +190,7 @@ def parity_set(config: Config, count: int | None) -> ImageSet:
         len(chosen),
         config.Eval.loader.num_workers,
         list(data.label_faults),
+        data.label_notes,
     )
 
 

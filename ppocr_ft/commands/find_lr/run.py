@@ -54,6 +54,8 @@ def find_lr(config: Config, sweep: LrSweep, say: Callable[[str], None] = print) 
     """
     check_writable(Path(config.Global.save_model_dir), ROOM_BYTES, "Global.save_model_dir")
     parts = prepare(config)
+    for note in parts.loader.data.label_notes:
+        say(f"note: {note}")
     for line in (str(parts.weights or "random weights"), *parts.state.optimizer.groups.describe()):
         say(line)
     FrozenNorms(parts.state.network).update()  # as the first epoch has them

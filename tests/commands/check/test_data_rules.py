@@ -178,7 +178,7 @@ def test_a_delimiter_that_splits_the_json_is_named_as_such(folder: Folder) -> No
 
 
 def test_files_and_folders_that_are_not_there(folder: Folder) -> None:
-    source = folder.write("train.txt", [("a.jpg", []), ("b.jpg", [])])
+    source = folder.write("train.txt", ["a.jpg\t[]", "b.jpg\t[]"])
     gone = Source(folder.path / "gone.txt", folder.path)
     report = check_dataset([gone, Source(source.label_file, folder.path / "no")], [])
     assert [(f.rule, f.severity, f.line) for f in report.findings] == [
@@ -186,6 +186,16 @@ def test_files_and_folders_that_are_not_there(folder: Folder) -> None:
         ("data-dir-missing", "error", None),
     ]
     assert "2 images" in report.findings[1].message
+
+
+def test_an_image_that_can_be_two_is_an_error_of_its_own(folder: Folder) -> None:
+    for name in ("x", "y"):
+        (folder.path / name).mkdir()
+        picture(folder.path / name / "a.jpg")
+    report = folder.check("C:\\me\\a.jpg\t[]")
+    assert (only(report).rule, only(report).severity) == ("image-ambiguous", "error")
+    x, y = (folder.path / name / "a.jpg" for name in ("x", "y"))
+    assert f"{x} and {y} fit" in only(report).message
 
 
 def test_utf_16_is_one_fault_of_the_file(folder: Folder) -> None:

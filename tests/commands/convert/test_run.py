@@ -296,17 +296,17 @@ def test_bad_lines_of_a_label_file(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "half a character" in errors
 
 
-def test_a_label_file_of_ppocrlabel_with_the_wrong_folder(
+def test_a_label_file_of_ppocrlabel_is_read_in_its_own_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its lines begin with the folder's own name."""
     folder = put_images(tmp_path / "scans", *(f"{i}.jpg" for i in range(4)))
     put_text(folder / "Label.txt", "".join(f"scans/{i}.jpg\t[]\n" for i in range(4)))
-    assert run("--from", "ppocr", folder, "--to", "coco") == 2
+    assert run("--from", "ppocr", folder, "--to", "ppocr", "--out", tmp_path / "out") == 0
     [told] = capsys.readouterr().err.splitlines()
-    assert "none of 4 images is found" in told
-    assert f"with data_dir {tmp_path} it would be" in told
-    assert run("--from", "ppocr", folder, "--to", "coco", "--images", tmp_path) == 0
+    assert "4 of 4 images found beside the label file: scans/0.jpg is" in told
+    written = (tmp_path / "out" / "Label.txt").read_text(encoding="utf-8")
+    assert written == "".join(f"{i}.jpg\t[]\n" for i in range(4))
 
 
 def test_keys_that_are_not_written_are_said(

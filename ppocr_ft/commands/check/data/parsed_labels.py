@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.data.rules import Severity, finding
-from ppocr_ft.data.labels import decode_line, image_names, locate_image, split_line
+from ppocr_ft.data.image_paths import AmbiguousImageError, ImagePaths, find_images
+from ppocr_ft.data.labels import decode_line, image_names, split_line
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.labels import (
     FaultKind,
@@ -211,10 +212,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Scan:
-    """A label file. Per text (n,): its line's index, its place there from 1, and its nature."""
+    """A label file. Per text (n,): its line's index, its place there from 1, and its nature.
+
+    ``places`` are where its images were found.
+    """
 
     source: Source
     lines: tuple[Line, ...]
+    places: ImagePaths
     polygons: TextPolygons
     owners: NDArray[np.int64]
     numbers: NDArray[np.int64]
@@ -234,7 +239,8 @@ class _Collected:
 
     source: Source
     readable: bool = True
-    lines: list[Line] = field(default_factory=list)
+    lines: list[tuple[int, tuple[str, ...], bool]] = field(default_factory=list)
+    """Number, names of images, and whether training could take it were the images there."""
     coords: list[NDArray[Any]] = field(default_factory=list)
     counts: list[NDArray[np.int64]] = field(default_factory=list)
     numbers: list[NDArray[np.int64]] = field(default_factory=list)
@@ -258,9 +264,7 @@ class _Collected:
     def add(self, number: int, parsed: ParsedLine) -> None:
         for fault in parsed.faults:
             self.report(fault.rule, fault.message, number, "error")
-        images = tuple(self._locate(parsed.images, number))
-        usable = self.readable and not parsed.faults and len(images) == len(parsed.images)
-        self.lines.append(Line(number, images, usable))
+        self.lines.append((number, parsed.images, self.readable and not parsed.faults))
         texts = parsed.texts
         self.coords.append(texts.polygons.coords)
         self.counts.append(texts.polygons.counts)
@@ -268,34 +272,41 @@ class _Collected:
         self.ignored.append(texts.ignored)
         self.spaced += [" " in text.strip() for text in texts.transcriptions]
 
-    def _locate(self, names: Iterable[str], number: int) -> Iterator[str]:
-        for name in names:
-            try:
-                yield locate_image(name, self.source.data_dir)
-            except DataError as fault:
-                self.report("image-missing", fault.message, number)
+    def _located(self, places: ImagePaths) -> Iterator[Line]:
+        """Yield the lines with those of their images that are found; report the others."""
+        for number, names, usable in self.lines:
+            for fault in (places.faults[name] for name in names if name in places.faults):
+                ambiguous = isinstance(fault, AmbiguousImageError)
+                rule = "image-ambiguous" if ambiguous else "image-missing"
+                self.report(rule, fault.message, number)
+            images = tuple(places.paths[name] for name in names if name in places.paths)
+            yield Line(number, images, usable and len(images) == len(names))
 
     def scan(self) -> Scan:
+        names = (name for _, names, _ in self.lines for name in names)
+        places = find_images(names, self.source.data_dir, self.source.label_file)
+        lines = tuple(self._located(places))
         counts = np.concatenate([np.empty(0, np.int64), *self.counts])
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         coords = np.concatenate([np.empty((0, 2), np.float32), *self.coords])
         per_line = [len(numbers) for numbers in self.numbers]
         return Scan(
             source=self.source,
-            lines=tuple(self.lines),
+            lines=lines,
+            places=places,
             polygons=TextPolygons(coords, starts),
             owners=np.repeat(np.arange(len(per_line)), np.array(per_line, np.int64)),
             numbers=np.concatenate([np.empty(0, np.int64), *self.numbers]),
             ignored=np.concatenate([np.empty(0, bool), *self.ignored]),
             spaced=np.array(self.spaced, bool),
-            findings=tuple(self._findings()),
+            findings=tuple(self._findings(lines)),
         )
 
-    def _findings(self) -> list[Finding]:
+    def _findings(self, lines: Sequence[Line]) -> list[Finding]:
         """Return the findings, with one for a missing ``data_dir`` instead of one per image."""
         missing = sum(finding.rule == "image-missing" for finding in self.findings)
         folder = Path(self.source.data_dir)
-        if not missing or folder.is_dir() or any(line.images for line in self.lines):
+        if not missing or folder.is_dir() or any(line.images for line in lines):
             return self.findings
         rest = [finding for finding in self.findings if finding.rule != "image-missing"]
         message = f"the folder {folder} is not there, and none of {missing} images"

@@ -109,6 +109,11 @@ RULES = {
     "image-missing": DataRule(
         "error", "an image is not where the line says", "correct the path, or data_dir"
     ),
+    "image-ambiguous": DataRule(
+        "error",
+        "an image is not where the line says, and several files fit its path equally well",
+        "set data_dir to the folder that the paths start from, or write the path of the right one",
+    ),
     "image-unreadable": DataRule(
         "error",
         "an image is empty, damaged or none",

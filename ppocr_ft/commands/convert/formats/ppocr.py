@@ -42,6 +42,8 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     for fault in label.faults:
         reading.report(_as_unusable(fault), path)
         reading.left_out.append(f"{path}:{fault.line}")
+    for note in label.notes:
+        reading.warn("image-moved", note, "nothing, if these are the images that were labelled")
     lines = path.read_bytes().split(b"\n")
     for entry in bar(label.entries, len(label.entries), TITLE):
         items = _items(lines[entry.line - 1])
@@ -67,8 +69,9 @@ def _items(line: bytes) -> list[dict[str, Any]]:
 
 def _draft(image: str, entry: LabelEntry, difficult: list[bool], reading: Reading) -> Draft:
     draft = reading.draft(Path(entry.label_file), entry.line)
-    inside = image.startswith(str(reading.images.root) + os.sep)
-    draft.name = reading.images.name_of(image) if inside else image
+    elsewhere = not image.startswith(str(reading.images.root) + os.sep)
+    is_absolute = elsewhere and Path(image).is_absolute()
+    draft.name = image if is_absolute else reading.images.name_of(image)
     if len(entry.images) > 1:
         reading.tally(
             "several-images",
