@@ -56,6 +56,12 @@ TEXTS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "crowd": ({"segmentation": [OUTLINE], "text": "ab", "iscrowd": 1}, "###", SQUARE),
     "mark": ({**BOX, "text": "#"}, "###", SQUARE),
     "the text # itself": ({**BOX, "text": "#", "legibility": "legible"}, "#", SQUARE),
+    "flat points, as TextOCR has them": ({"points": OUTLINE, "text": "a"}, "a", SQUARE),
+    "points of a polygon without nesting": (
+        {**BOX, "segmentation": [list(point) for point in CURVE], "text": "bent"},
+        "bent",
+        CURVE,
+    ),
     "legible *, which PaddleOCR ignores": (
         {**BOX, "text": "*", "legibility": "legible"},
         "###",
@@ -141,19 +147,116 @@ def test_coco_text(tmp_path: Path) -> None:
     assert "train2014/3.jpg" in reading.mentioned
 
 
-STRUCTURES = {
-    "a list of results": ([annotation()], "neither lists"),
-    "one table": ({"images": []}, "neither lists"),
-    "a dict of lists": ({"imgs": [], "anns": []}, "neither lists"),
+# CVAT's box of 200 x 40 px at (100, 100): turned by hand around (200, 120) with cos and sin of 30
+# degrees (0.866025, 0.5) and of 15 (0.965926, 0.258819)
+UPRIGHT = rectangle(100, 100, 300, 140)
+THIRTY = ((123.397, 52.679), (296.603, 152.679), (276.603, 187.321), (103.397, 87.321))
+BACK_15 = ((98.231, 126.563), (291.416, 74.8), (301.769, 113.437), (108.584, 165.2))
+DRAWN = [100, 90, 300, 90, 300, 150, 100, 150]
+TURNS: dict[str, tuple[dict[str, Any], Any]] = {
+    "upright": ({"attributes": {"rotation": 0.0}}, UPRIGHT),
+    "whole turn": ({"attributes": {"rotation": 360}}, UPRIGHT),
+    "none": ({"attributes": {"rotation": None, "occluded": False}}, UPRIGHT),
+    "30 degrees": ({"attributes": {"rotation": 30.0}}, THIRTY),
+    "in quotes": ({"attributes": {"rotation": "30.0"}}, THIRTY),
+    "more than a turn": ({"attributes": {"rotation": 390}}, THIRTY),
+    "345 degrees, the other way": ({"attributes": {"rotation": 345.0}}, BACK_15),
+    "negative": ({"attributes": {"rotation": -15}}, BACK_15),
+    "a polygon is turned already": (
+        {"attributes": {"rotation": 30.0}, "segmentation": [DRAWN]},
+        rectangle(100, 90, 300, 150),
+    ),
 }
 
 
-@pytest.mark.parametrize(("label", "said"), STRUCTURES.values(), ids=STRUCTURES)
-def test_another_structure(tmp_path: Path, label: Any, said: str) -> None:
+@pytest.mark.parametrize(("more", "points"), TURNS.values(), ids=TURNS)
+def test_boxes_that_cvat_turned(tmp_path: Path, more: dict[str, Any], points: Any) -> None:
+    put_images(tmp_path, "a.jpg", width=640, height=480)
+    turned = annotation(bbox=[100.0, 100.0, 200.0, 40.0], text="x", **{"segmentation": [], **more})
+    label = coco([{**image(), "width": 640, "height": 480}], [turned])
     put_json(tmp_path / "l.json", label)
+    assert only(read("coco", tmp_path)) == [("x", points)]
+
+
+UNREAD: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "the annotation's own angle": ({"rotation": 30}, {}, "angle-not-read", "'rotation'"),
+    "angle": ({"angle": -0.5}, {}, "angle-not-read", "'angle'"),
+    "an attribute": ({"attributes": {"Theta": "12.5"}}, {}, "angle-not-read", "'Theta'"),
+    "LabelBee's image": ({}, {"rotate": 90}, "image-turned", "'rotate'"),
+    "flat list": ({"poly": OUTLINE}, {}, "coordinates-not-read", "'poly'"),
+    "pairs": ({"quad": [list(p) for p in SQUARE]}, {}, "coordinates-not-read", "'quad'"),
+    "x and y": (
+        {"vertices": [{"x": x, "y": y} for x, y in SQUARE]},
+        {},
+        "coordinates-not-read",
+        "'vertices'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("more", "of_image", "rule", "key"), UNREAD.values(), ids=UNREAD)
+def test_geometry_beside_a_box_is_said_with_its_number(
+    tmp_path: Path, more: dict[str, Any], of_image: dict[str, Any], rule: str, key: str
+) -> None:
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    images = [image(1, **of_image), image(2, "b.jpg", **of_image)]
+    annotations = [annotation(n, n, **BOX, text="x", **more) for n in (1, 2)]
+    put_json(tmp_path / "l.json", coco(images, annotations))
     reading = read("coco", tmp_path)
-    assert rules(reading) == ["bad-structure"]
-    assert said in message(reading)
+    assert [(finding.rule, finding.severity) for finding in reading.findings] == [(rule, "warning")]
+    assert message(reading).startswith("2 ")
+    assert key in message(reading)
+    assert [texts(entry) for entry in reading.entries] == [[("x", SQUARE)]] * 2
+
+
+NO_ANGLES: dict[str, dict[str, Any]] = {
+    "zero": {"rotation": 0, "angle": "0.0"},
+    "flag": {"rotate": True},
+    "words": {"direction": "left", "rotation": None},
+    "few numbers": {"area": 12, "size": [3, 4], "color": [255, 255, 255], "tags": ["a"] * 8},
+}
+
+
+@pytest.mark.parametrize("more", NO_ANGLES.values(), ids=NO_ANGLES)
+def test_what_is_no_geometry_is_not_spoken_of(tmp_path: Path, more: dict[str, Any]) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_json(tmp_path / "l.json", coco([image(**more)], [annotation(**BOX, text="x", **more)]))
+    assert only(read("coco", tmp_path)) == [("x", SQUARE)] or "area" in more
+
+
+def test_textocr(tmp_path: Path) -> None:
+    """Flat points go before the box, and "." stands for what nobody can read."""
+    put_images(tmp_path / "train", "0123.jpg")
+    box = {"image_id": "0123", "bbox": [0.0, 0.0, 199.0, 99.0], "area": 1000.0}
+    anns = {
+        "0123_1": {**box, "id": "0123_1", "utf8_string": "bent", "points": flat(CURVE)},
+        "0123_2": {**box, "id": "0123_2", "utf8_string": ".", "points": OUTLINE},
+    }
+    images = {"0123": {**image(), "id": "0123", "file_name": "train/0123.jpg", "set": "train"}}
+    label = {"imgs": images, "anns": anns, "imgToAnns": {"0123": ["0123_1", "0123_2"]}, "info": {}}
+    put_json(tmp_path / "TextOCR.json", label)
+    assert only(read("coco", tmp_path)) == [("bent", CURVE), ("###", SQUARE)]
+
+
+def test_a_dot_is_a_text_where_legibility_is_said(tmp_path: Path) -> None:
+    put_images(tmp_path, "1.jpg")
+    ann = {"image_id": 1, "polygon": OUTLINE, "utf8_string": ".", "legibility": "legible"}
+    put_json(tmp_path / "l.json", {"imgs": {"1": image(1, "1.jpg")}, "anns": {"7": ann}})
+    assert only(read("coco", tmp_path)) == [(".", SQUARE)]
+
+
+def test_difficult_ones_are_counted(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    flags: list[dict[str, Any]] = [
+        {"difficult": 1},
+        {"attributes": {"difficult": True}},
+        {"difficult": 0},
+    ]
+    annotations = [annotation(n, **BOX, text="x", **more) for n, more in enumerate(flags)]
+    put_json(tmp_path / "l.json", coco([image()], annotations))
+    reading = read("coco", tmp_path)
+    assert rules(reading, "warning") == ["difficult"]
+    assert message(reading).startswith("2 texts are marked difficult")
 
 
 def test_faults_of_the_tables_are_all_listed(tmp_path: Path) -> None:

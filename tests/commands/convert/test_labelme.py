@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
+from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.reading import Choice, Reading
+from ppocr_ft.utils.progress import no_progress
 from tests.support.convert_samples import (
     HEIGHT_PX,
     SQUARE,
@@ -54,6 +58,8 @@ def labelme(*shapes: Any, **more: Any) -> dict[str, Any]:
 
 OLD = {"label": "STOP", "points": POINTS, "line_color": None, "fill_color": None}
 
+BACKWARDS = SQUARE[2:] + SQUARE[:2]
+
 SHAPES: dict[str, tuple[dict[str, Any], str]] = {
     "polygon": (shape(), "STOP"),
     "of LabelMe 3, without a type": (OLD, "STOP"),
@@ -64,6 +70,23 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "oriented rectangle": (shape(shape_type="oriented_rectangle"), "STOP"),
     "class as label, text as description": (shape("text", description="STOP"), "STOP"),
+    "rectangle of four corners, X-AnyLabeling's": (
+        shape("text", description="STOP", shape_type="rectangle", score=0.98, kie_linking=[]),
+        "STOP",
+    ),
+    "rotation": (
+        shape("text", description="STOP", shape_type="rotation", direction=0.2, difficult=False),
+        "STOP",
+    ),
+    "quadrilateral": (shape(shape_type="quadrilateral", attributes={"angle": 30}), "STOP"),
+    "not difficult, in words": (shape(difficult="false"), "STOP"),
+    "AnyLabeling's text": (shape("text", text="STOP"), "STOP"),
+    "description before text": (shape("text", description="STOP", text="GO"), "STOP"),
+    "empty description": (shape("STOP", description="", text=""), "STOP"),
+    "rectangle without an angle": (
+        shape(points=[[10, 20], [60, 40]], shape_type="rectangle", direction=0, rotation=0.0),
+        "STOP",
+    ),
     "ignored": (shape("###"), "###"),
     "ignored in the description": (shape("text", description="*"), "###"),
     "ignored with a remark": (shape("#", description="smudged"), "###"),
@@ -84,11 +107,16 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "point": (shape(points=[[1, 2]], shape_type="point"), "unsupported-shape", "'point'"),
     "mask": (shape(shape_type="mask", mask="iVBOR"), "unsupported-shape", "'mask'"),
     "two points": (shape(points=POINTS[:2]), "few-points", "has 2 points"),
-    "four corners": (shape(shape_type="rectangle"), "bad-points", "two corners"),
+    "three corners": (
+        shape(points=POINTS[:3], shape_type="rectangle"), "bad-points", "two or four corners"
+    ),
+    "four corners in a line": (
+        shape(points=[[5, y] for y in range(4)], shape_type="rectangle"), "empty-box", "no area"
+    ),
     "no area": (shape(points=[[5, 5], [5, 9]], shape_type="rectangle"), "empty-box", "no area"),
     "no points": (shape(points=None), "bad-points", "found points None"),
     "no label": ({"points": POINTS}, "bad-structure", "'label'"),
-    "no shape": ("STOP", "bad-structure", "a shape"),
+    "no shape": ("STOP", "bad-structure", "found 'STOP' as a text"),
 }  # fmt: skip
 
 
@@ -105,10 +133,52 @@ def test_a_bad_shape_is_reported_with_its_number(
     assert (reading.entries, reading.left_out) == ([], ["a.jpg"])
 
 
+def test_four_corners_that_are_no_rectangle_are_taken_as_they_are(tmp_path: Path) -> None:
+    """Written by X-AnyLabeling when a corner was moved alone; the order of corners is kept too."""
+    skewed = [[10, 20], [60, 25], [58, 45], [12, 40]]
+    put_images(tmp_path, "a.jpg")
+    shapes = [shape(points=points, shape_type="rectangle") for points in (skewed, BACKWARDS)]
+    put_json(tmp_path / "a.json", labelme(*shapes))
+    expected = tuple((float(x), float(y)) for x, y in skewed)
+    assert only(read("labelme", tmp_path)) == [("STOP", expected), ("STOP", BACKWARDS)]
+
+
+def test_difficult_ones_and_angles_of_two_corners_are_counted(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    two = {"points": [[10, 20], [60, 40]], "shape_type": "rectangle"}
+    shapes = [
+        shape(difficult=True),
+        shape(difficult="true"),
+        shape(direction=0.2, **two),
+        shape(attributes={"rotation": "30"}, **two),
+    ]
+    put_json(tmp_path / "a.json", labelme(*shapes))
+    reading = read("labelme", tmp_path)
+    assert rules(reading, "warning") == ["difficult", "angle-not-read", "angle-not-read"]
+    assert message(reading).startswith("2 texts are marked difficult")
+    assert "'direction'" in message(reading, 1)
+    assert len(reading.entries[0].texts) == 4
+
+
+def test_labels_are_classes_where_the_text_stands_elsewhere(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_json(tmp_path / "a.json", labelme(shape("plate", description="B 1"), shape("STOP")))
+    assert read("labelme", tmp_path).categories == {"plate": 1, None: 1}
+
+
+def test_labels_are_classes_where_classes_are_chosen(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    circle = shape("sun", points=POINTS[:2], shape_type="circle")
+    put_json(tmp_path / "a.json", labelme(shape("plate"), shape("car"), circle))
+    reading = Reading(ImageFolder(tmp_path), Choice(only=("plate",)))
+    FORMATS["labelme"].read(tmp_path, reading, no_progress)
+    assert only(reading) == [("plate", SQUARE)]
+
+
 def test_all_faults_of_all_files(tmp_path: Path) -> None:
     put_images(tmp_path, "a.jpg", "b.jpg")
     put_json(tmp_path / "a.json", labelme("x", shape(points=[]), imagePath="A.JPG"))
-    put_json(tmp_path / "b.json", {"images": []})
+    put_json(tmp_path / "b.json", {"pictures": []})
     put_json(tmp_path / "c.json", labelme(imagePath="b.jpg", imageWidth=400))
     put_text(tmp_path / "d.json", b'{"shapes": "\xff"}')
     put_json(tmp_path / "e.json", labelme(imagePath=None))

@@ -104,7 +104,101 @@ def test_a_rotated_rectangle_turns_clockwise_around_its_left_top_corner(tmp_path
     assert tilted == ((100, 50), (117.321, 60), (107.321, 77.321), (90, 67.321))
 
 
+# 20 px square at (100, 50), turned around that corner by hand: cos 30 = 0.866025, cos 60 = 0.5
+ROTATIONS: dict[str, tuple[Any, Any]] = {
+    "none": (None, ((100, 50), (120, 50), (120, 70), (100, 70))),
+    "whole turn": (360, ((100, 50), (120, 50), (120, 70), (100, 70))),
+    "backwards": (-90, ((100, 50), (100, 30), (120, 30), (120, 50))),
+    "nearly a turn": (330, ((100, 50), (117.321, 40), (127.321, 57.321), (110, 67.321))),
+    "more than a turn": (450.0, ((100, 50), (100, 70), (80, 70), (80, 50))),
+}
+
+
+@pytest.mark.parametrize(("degrees", "points"), ROTATIONS.values(), ids=ROTATIONS)
+def test_rotations(tmp_path: Path, degrees: Any, points: Any) -> None:
+    put_images(tmp_path, "a.jpg")
+    box = {"x": 50, "y": 50, "width": 10, "height": 20, "rotation": degrees}
+    put_json(tmp_path / "1.json", [task(result("rectangle", box), said(["a"]))])
+    put_json(
+        tmp_path / "2.json", [minimal({**box, **ORIGINAL}, transcription=["a"], image="b.jpg")]
+    )
+    put_images(tmp_path, "b.jpg")
+    reading = read("labelstudio", tmp_path)
+    assert reading.findings == []
+    assert [texts(entry) for entry in reading.entries] == [[("a", points)]] * 2
+
+
+def test_an_angle_beside_the_value_is_counted(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    turned = result("rectangle", {**RECTANGLE, "rotation": 0}, rotation=30)
+    put_json(tmp_path / "export.json", [task(turned, said(["a"]))])
+    reading = read("labelstudio", tmp_path)
+    assert rules(reading, "warning") == ["angle-not-read"]
+    assert texts(reading.entries[0]) == [("a", SQUARE)]
+
+
+def minimal(*shapes: Any, number: int = 1, image: str = "a.jpg", **more: Any) -> dict[str, Any]:
+    """A record of JSON-MIN."""
+    own = {"annotator": 1, "annotation_id": 7, "created_at": "2026-01-01T00:00:00Z", "lead_time": 9}
+    return {"ocr": image, "id": number, "bbox": list(shapes), **more, **own}
+
+
+BOX = {**RECTANGLE, **ORIGINAL}
+LABELLED = {**BOX, "rectanglelabels": ["Text"]}
+LOWER = {**BOX, "y": 60.0}
+LOW = tuple((x, y + 40) for x, y in SQUARE)
+RECORDS: dict[str, tuple[dict[str, Any], list[Any]]] = {
+    "one": (minimal(LABELLED, transcription="STOP"), [("STOP", SQUARE)]),
+    "two": (minimal(BOX, LOWER, transcription=["a", "b"]), [("a", SQUARE), ("b", LOW)]),
+    "shape and label repeated": (
+        minimal(BOX, LOWER, label=[LABELLED, LOWER], transcription=["a", "###"]),
+        [("a", SQUARE), ("###", LOW)],
+    ),
+    "two tags of shapes, the labels' order": (
+        minimal(LOWER, poly=[{**POLYGON, **ORIGINAL}], label=[{**POLYGON, **ORIGINAL}, LOWER],
+                transcription=["a", "b"]),
+        [("a", SQUARE), ("b", LOW)],
+    ),
+    "two lines of a region, which come with its place": (
+        minimal(BOX, LOWER, transcription=["a", {**LOWER, "text": ["b", "c"]}]),
+        [("a", SQUARE), ("b c", LOW)],
+    ),
+    "nothing drawn": ({k: v for k, v in minimal().items() if k != "bbox"}, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("record", "expected"), RECORDS.values(), ids=RECORDS)
+def test_json_min(tmp_path: Path, record: dict[str, Any], expected: list[Any]) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_json(tmp_path / "export.json", [record])
+    assert only(read("labelstudio", tmp_path)) == expected
+
+
+def test_json_min_with_other_numbers_of_texts_than_shapes(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    fewer = minimal(BOX, LOWER, transcription="a")
+    marked = minimal(BOX, LOWER, transcription=["###"], number=2, image="b.jpg")
+    put_json(tmp_path / "export.json", [fewer, marked])
+    reading = read("labelstudio", tmp_path)
+    assert rules(reading) == ["which-text"]
+    assert "task 2: JSON-MIN doesn't say which of 2 shapes is '###'" in message(reading)
+    assert rules(reading, "warning") == ["which-text", "no-transcription"]
+    assert [texts(entry) for entry in reading.entries] == [[("text", SQUARE), ("text", LOW)]]
+
+
+def test_json_min_with_shapes_of_two_tags_has_no_order(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    record = minimal(BOX, poly=[{**POLYGON, "points": [[1, 2], [3, 2], [3, 4]]}])
+    put_json(tmp_path / "export.json", [{**record, "transcription": ["a", "b"]}])
+    reading = read("labelstudio", tmp_path)
+    assert rules(reading, "warning") == ["which-text", "no-transcription"]
+    assert [text.transcription for text in reading.entries[0].texts] == ["text", "text"]
+
+
 IMAGES = {
+    "address without suffix": ("https://example.org/bucket/photos/a?size=full", "photos/a.png"),
+    "path without suffix": ("/data/upload/a", "a.jpg"),
+    "name in the query": ("https://example.org/show?id=3&file=photos%2Fa.jpg", "photos/a.jpg"),
     "upload": (UPLOAD, "a.jpg"),
     "upload kept under its name": (UPLOAD, "sub/0a1b2c3d-a.jpg"),
     "folder": ("/data/local-files/?d=photos/a.jpg", "photos/a.jpg"),
@@ -157,8 +251,13 @@ BAD: dict[str, tuple[list[Any], str, str]] = {
         "'keypointlabels'",
     ),
     "two points": ([result("polygon", {"points": [[1, 2], [3, 4]]})], "few-points", "2 points"),
-    "no width": ([result("rectangle", {**RECTANGLE, "width": 0})], "empty-box", "0 x 20 px"),
+    "no width": ([result("rectangle", {**RECTANGLE, "width": 0})], "empty-box", "no area"),
     "words": ([result("rectangle", {**RECTANGLE, "x": "5"})], "bad-points", "found ['5'"),
+    "an angle in words": (
+        [result("rectangle", {**RECTANGLE, "rotation": "left"})],
+        "bad-points",
+        "'left' as rotation",
+    ),
     "rotated image": (
         [{**result("rectangle", RECTANGLE), "image_rotation": 90}],
         "rotated-image",
@@ -186,14 +285,18 @@ def test_a_bad_region_is_reported_by_task_and_id(
 
 
 BAD_TASKS: dict[str, tuple[Any, str, str]] = {
-    "JSON-MIN": ({"id": 1, "image": "a.jpg", "label": []}, "bad-structure", "not as JSON-MIN"),
-    "no annotations": ({"id": 1, "data": {"image": "a.jpg"}}, "bad-structure", "'annotations'"),
+    "no data": ({"id": 1, "image": "a.jpg", "label": []}, "bad-structure", "as JSON or JSON-MIN"),
+    "annotations of another kind": (
+        {"id": 1, "data": {"image": "a.jpg"}, "annotations": {}},
+        "bad-structure",
+        "'annotations'",
+    ),
     "no result": (
         {"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"id": 2}]},
         "bad-structure",
         "'result'",
     ),
-    "no image": (task(image="some text"), "bad-structure", "names 0 images"),
+    "no image": (task(image="some text", key="caption"), "bad-structure", "names no images"),
     "two images": (
         {**task(), "data": {"left": "a.jpg", "right": "b.jpg"}},
         "bad-structure",
@@ -238,14 +341,17 @@ def test_which_annotation_counts(tmp_path: Path) -> None:
         task(image="b.jpg", annotations=[skipped, two]),
         task(image="c.jpg", annotations=[skipped], number=3),
         task(image="d.jpg", annotations=[], predictions=[one]),
+        {"id": 5, "data": {"image": "d.jpg"}, "predictions": [one]},
+        {"id": 6, "data": {"image": "d.jpg"}, "annotations": None},
     ]
     put_json(tmp_path / "export.json", tasks)
     reading = read("labelstudio", tmp_path)
     assert [texts(entry) for entry in reading.entries] == [[("two", SQUARE)], [("two", SQUARE)]]
     assert rules(reading) == []
-    assert rules(reading, "warning") == ["not-annotated"]
-    assert "2 tasks" in message(reading)
+    assert rules(reading, "warning") == ["not-annotated"] * 2
+    assert message(reading).startswith("2 tasks have no finished annotation: left out")
     assert "task 3" in message(reading)
+    assert message(reading, 1).startswith("2 tasks have predictions but no finished annotation")
 
 
 def test_what_belongs_to_no_region_is_said(tmp_path: Path) -> None:

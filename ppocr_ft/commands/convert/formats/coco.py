@@ -1,11 +1,14 @@
-"""COCO's detection JSON and COCO-Text's: one file for many images.
+"""COCO's detection JSON, COCO-Text's and TextOCR's: one file for many images.
 
 After COCO's data format (cocodataset.org): lists ``images`` (``id``, ``file_name``, ``width``,
 ``height``), ``annotations`` (``image_id``, ``category_id``, ``bbox`` [x, y, width, height] in px,
-``segmentation`` as polygons or run lengths, ``iscrowd``) and ``categories``. And after COCO-Text
-1 and 2 (bgshih.github.io/cocotext): dicts ``imgs`` and ``anns`` by id, whose texts have a flat
-``polygon`` or ``mask``, ``utf8_string`` and ``legibility``; images whose ``set`` is test come
-without annotations.
+``segmentation`` as polygons or run lengths, ``iscrowd``) and ``categories``. CVAT
+(docs.cvat.ai/docs/manual/advanced/formats/format-coco) puts the angle of a turned box into
+``attributes``: ``rotation``, in degrees clockwise around the centre of ``bbox``. And after
+COCO-Text 1 and 2 (bgshih.github.io/cocotext): dicts ``imgs`` and ``anns`` by id, whose texts have a
+flat ``polygon`` or ``mask``, ``utf8_string`` and ``legibility``; images whose ``set`` is test come
+without annotations. TextOCR (textvqa.org/textocr) has flat ``points`` there, and ``.`` as the
+text of what nobody can read.
 
 What is written is COCO with COCO-Text's two keys; an ignored text is illegible there.
 """
@@ -18,56 +21,65 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
-from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
+from ppocr_ft.commands.convert.formats.json_forms import JsonFile, has, is_set, json_format
+from ppocr_ft.commands.convert.formats.outlines import (
+    any_polygon,
+    degrees_of,
+    sized_box,
+    tally_angles,
+    tally_coordinates,
+    tally_turned_image,
+    turned,
+)
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Reading
+from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
     LabelText,
     Polygon,
     Unusable,
-    are_numbers,
     area_px,
     bounds,
-    flat_polygon,
     make_text,
     plain,
-    rectangle,
 )
 from ppocr_ft.utils.progress import ProgressBar
 
-_OUTLINES = ("segmentation", "mask", "polygon")
+_OUTLINES = ("segmentation", "mask", "polygon", "points")
 _TRANSCRIPTIONS = ("utf8_string", "transcription", "text")
 _LEGIBLE, _ILLEGIBLE = "legible", "illegible"
+_TEXTOCR_ILLEGIBLE = "."
 _REMEDY = "export the file again"
 _CATEGORY = {"id": 1, "name": "text", "supercategory": "text"}
 
 
 @dataclass
 class _Tables:
-    """Images by id, the annotations of each, and the names of categories by id."""
+    """Images by id, the annotations of each, and the names of categories by id.
+
+    ``is_textocr`` says that ``.`` is an illegible text.
+    """
 
     images: dict[str, Any] = field(default_factory=dict)
     annotations: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
     categories: dict[str, str] = field(default_factory=dict)
+    is_textocr: bool = False
 
 
-def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
-    """Read a JSON file, or all of a folder."""
-    for path in source_files(source, ".json"):
-        try:
-            tables = _tables(read_json(path), path, reading)
-        except Unusable as fault:
-            reading.report(fault, path)
-            continue
-        for key, image in bar(tables.images.items(), len(tables.images), TITLE):
-            draft = reading.draft(path, what=f"image {key} of {path}")
-            _read_image(key, image, tables, draft)
+def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+    tables = _tables(file.label, file.path, reading)
+    for key, image in bar(tables.images.items(), len(tables.images), TITLE):
+        draft = reading.draft(file.path, what=f"image {key} of {file.path}")
+        _read_image(key, image, tables, draft)
 
 
 def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
-    images, annotations = _lists(label)
     tables = _Tables(categories=_categories(label))
+    if _is_coco(label):
+        images, annotations = _with_ids(label["images"]), _with_ids(label["annotations"])
+    else:
+        images, annotations = list(label["imgs"].items()), list(label["anns"].items())
+        tables.is_textocr = _is_textocr(label)
     for key, image in images:
         if key in tables.images:
             again = Unusable(
@@ -84,21 +96,18 @@ def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
     return tables
 
 
-def _lists(label: Any) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
-    """Return images and annotations, each with its id."""
-    if isinstance(label, dict):
-        images, annotations = label.get("images"), label.get("annotations")
-        if isinstance(images, list) and isinstance(annotations, list):
-            return _with_ids(images), _with_ids(annotations)
-        images, annotations = label.get("imgs"), label.get("anns")
-        if isinstance(images, dict) and isinstance(annotations, dict):
-            return list(images.items()), list(annotations.items())
-    raise Unusable(
-        "bad-structure",
-        "there are neither lists 'images' and 'annotations' (COCO) nor dicts 'imgs' and 'anns' "
-        "(COCO-Text)",
-        "give a file of COCO's detection format",
-    )
+def _is_coco(label: Any) -> bool:
+    return has(label, images=list, annotations=list)
+
+
+def _is_coco_text(label: Any) -> bool:
+    return has(label, imgs=dict, anns=dict)
+
+
+def _is_textocr(label: Any) -> bool:
+    """Return whether a file has ``points``, and not COCO-Text's ``legibility``."""
+    keys = [set(ann) for ann in label["anns"].values() if isinstance(ann, dict)]
+    return any("points" in of for of in keys) and not any("legibility" in of for of in keys)
 
 
 def _with_ids(records: list[Any]) -> list[tuple[str, Any]]:
@@ -136,11 +145,13 @@ def _read_image(key: str, image: Any, tables: _Tables, draft: Draft) -> None:
             _leave_unannotated(draft)
             return
         images.check_size(draft.name, image.get("width"), image.get("height"))
+        tally_turned_image(draft, image, f"{draft.file}, image {key}")
     for number, annotation in annotations:
         category = tables.categories.get(str(annotation.get("category_id")))
+        where = f"{draft.file}, annotation {number}"
         with draft.part(f"annotation {number} (image {key})", category=category):
-            text = replace(_text(annotation), category=category)
-            draft.add(text, f"{draft.file}, annotation {number}")
+            text = _text(annotation, tables.is_textocr, _outline(annotation, draft, where))
+            draft.add(replace(text, category=category), where)
     draft.reading.finish(draft)
 
 
@@ -155,46 +166,47 @@ def _leave_unannotated(draft: Draft) -> None:
     )
 
 
-def _text(annotation: dict[str, Any]) -> LabelText:
-    legibility = annotation.get("legibility")
+def _text(annotation: dict[str, Any], is_textocr: bool, points: Polygon) -> LabelText:
+    legibility, transcription = annotation.get("legibility"), _transcription(annotation)
     ignored = (
         legibility == _ILLEGIBLE
-        or _is_set(annotation.get("iscrowd"))
-        or _is_set(annotation.get("ignore"))
+        or is_set(annotation.get("iscrowd"))
+        or is_set(annotation.get("ignore"))
+        or (is_textocr and transcription == _TEXTOCR_ILLEGIBLE)
     )
-    points, transcription = _outline(annotation), _transcription(annotation)
     if legibility == _LEGIBLE and transcription == "#" and not ignored:  # no mark: the text is this
         return LabelText(points, transcription)
-    return make_text(points, transcription, ignored=ignored)
+    difficult = any(is_set(place.get("difficult")) for place in _places(annotation))
+    return make_text(points, transcription, ignored=ignored, difficult=difficult)
 
 
-def _is_set(flag: object) -> bool:
-    return flag in (1, True, "1")
+def _places(annotation: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return where its properties may stand: itself, and ``attributes``."""
+    attributes = annotation.get("attributes")
+    return annotation, attributes if isinstance(attributes, dict) else {}
 
 
 def _transcription(annotation: dict[str, Any]) -> object:
-    attributes = annotation.get("attributes")
-    for place in (annotation, attributes if isinstance(attributes, dict) else {}):
+    for place in _places(annotation):
         for key in _TRANSCRIPTIONS:
             if place.get(key) is not None:
                 return place[key]
     return None
 
 
-def _outline(annotation: dict[str, Any]) -> Polygon:
+def _outline(annotation: dict[str, Any], draft: Draft, where: str) -> Polygon:
+    """Return the polygon, or else the box, turned as CVAT says."""
     for key in _OUTLINES:
-        outline = annotation.get(key)
-        if outline:
-            return _one_polygon(outline)
-    box = annotation.get("bbox")
-    if not (isinstance(box, list) and len(box) == 4 and are_numbers(box)):
-        raise Unusable(
-            "bad-points",
-            f"has no polygon, and found {box!r:.60} as 'bbox'; expected [x, y, width, height]",
-            "draw the text's outline again",
-        )
-    x, y, width, height = box
-    return rectangle(x, y, x + width, y + height)
+        if annotation.get(key):
+            return _one_polygon(annotation[key])
+    box = sized_box(annotation.get("bbox"), "bbox")
+    tally_coordinates(draft, annotation, ("bbox",), where)
+    _, attributes = _places(annotation)
+    degrees = degrees_of(attributes.get("rotation"))
+    if degrees:
+        return turned(box, degrees)
+    tally_angles(draft, (annotation, attributes), where)
+    return box
 
 
 def _one_polygon(outline: Any) -> Polygon:
@@ -204,7 +216,8 @@ def _one_polygon(outline: Any) -> Polygon:
             "the outline is a mask in run lengths (RLE), not a polygon",
             "export polygons",
         )
-    if isinstance(outline, list) and outline and isinstance(outline[0], list):
+    is_nested = isinstance(outline, list) and isinstance(outline[0], list)
+    if is_nested and any(not isinstance(part, list) or len(part) != 2 for part in outline):
         if len(outline) > 1:
             raise Unusable(
                 "several-polygons",
@@ -212,7 +225,7 @@ def _one_polygon(outline: Any) -> Polygon:
                 "draw one polygon around the text, or one text for each",
             )
         outline = outline[0]
-    return flat_polygon(outline)
+    return any_polygon(outline)
 
 
 class CocoWriter:
@@ -272,14 +285,13 @@ def _annotation_record(number: int, image_id: int, text: LabelText) -> dict[str,
     }
 
 
-def _recognise(sample: Sample) -> str | None:
-    label = sample.json
-    if not isinstance(label, dict):
-        return None
-    for names, kind in ((("images", "annotations"), list), (("imgs", "anns"), dict)):
-        if all(isinstance(label.get(name), kind) for name in names):
-            return f"has {kind.__name__}s {names[0]!r} and {names[1]!r}"
-    return None
-
-
-FORMAT = Format("coco", "COCO's detection JSON, COCO-Text's", read, CocoWriter, _recognise)
+FORMAT = json_format(
+    "coco",
+    "COCO's detection JSON, with CVAT's angles; COCO-Text's and TextOCR's",
+    {
+        "lists 'images' and 'annotations'": _is_coco,
+        "objects 'imgs' and 'anns'": _is_coco_text,
+    },
+    _read_file,
+    CocoWriter,
+)

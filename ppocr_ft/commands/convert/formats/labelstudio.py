@@ -11,17 +11,19 @@ is in degrees clockwise around its left top corner. Uploaded images are
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
-from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.json_forms import JsonFile, json_format
+from ppocr_ft.commands.convert.formats.labelstudio_min import as_task, is_min
+from ppocr_ft.commands.convert.formats.outlines import tally_angles, turned
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
+from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
     Polygon,
@@ -29,6 +31,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     are_numbers,
     make_text,
     polygon,
+    rectangle,
 )
 from ppocr_ft.data.images import IMAGE_SUFFIXES
 from ppocr_ft.utils.progress import ProgressBar
@@ -37,51 +40,34 @@ _REMEDY = "export the project as JSON again"
 _RECTANGLE = ("x", "y", "width", "height")
 _SHAPES = {"x", "points", "rle", "vertices", "radiusX"}
 _LABELS = ("rectanglelabels", "polygonlabels", "labels")
-_IMAGE_KEYS = ("ocr", "image")
+_IMAGE_KEYS = ("ocr", "image", "img")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
-_DECIMALS = 3
-"""A thousandth of a pixel: less than what percentages say."""
 
 
-def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
-    """Read a JSON file, or all of a folder."""
-    for path in source_files(source, ".json"):
-        try:
-            tasks = _tasks(read_json(path))
-        except Unusable as fault:
-            reading.report(fault, path)
-            continue
-        for number, task in enumerate(bar(tasks, len(tasks), TITLE, "task"), start=1):
-            key = task.get("id", f"#{number}") if isinstance(task, dict) else f"#{number}"
-            draft = reading.draft(path, what=f"task {key} of {path}")
-            _read_task(f"task {key}", task, draft)
-
-
-def _tasks(label: Any) -> list[Any]:
-    if isinstance(label, dict) and "data" in label:
-        return [label]
-    if isinstance(label, list):
-        return label
-    raise Unusable(
-        "bad-structure", f"found a JSON {type(label).__name__}; expected a list of tasks", _REMEDY
-    )
+def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+    tasks = file.label if isinstance(file.label, list) else [file.label]
+    for number, task in enumerate(bar(tasks, len(tasks), TITLE, "task"), start=1):
+        key = task.get("id", f"#{number}") if isinstance(task, dict) else f"#{number}"
+        draft = reading.draft(file.path, what=f"task {key} of {file.path}")
+        _read_task(f"task {key}", task, draft)
 
 
 def _read_task(called: str, task: Any, draft: Draft) -> None:
     regions: dict[str, list[Any]] = {}
     with draft.part(called):
+        task = as_task(task, draft, f"{draft.file}, {called}") if is_min(task) else task
         annotations = _annotations(task)
-        draft.name = draft.reading.images.by_path(_image_paths(task["data"]))
+        draft.name = _image(task["data"], draft.reading.images)
         if not annotations:
-            _leave_unannotated(called, draft)
+            _leave_unannotated(called, draft, "predictions" if task.get("predictions") else "")
             return
         regions = _regions(_only(annotations), draft, called)
         _check_sizes(regions, draft)
     for region, results in regions.items():
         category = _category(results)
         with draft.part(f"{called}, region {region}", category=category):
-            text = replace(_text(results, draft), category=category)
-            draft.add(text, f"{draft.file}, {called}, region {region}")
+            where = f"{draft.file}, {called}, region {region}"
+            draft.add(replace(_text(results, draft, where), category=category), where)
     draft.reading.finish(draft)
 
 
@@ -91,9 +77,11 @@ def _annotations(task: Any) -> list[Any]:
         raise Unusable(
             "bad-structure",
             f"found {task!r:.60}; expected a task with 'data' and 'annotations'",
-            "export the project as JSON, not as JSON-MIN or another format",
+            "export the project as JSON or JSON-MIN",
         )
     annotations: Any = task.get("annotations", task.get("completions"))
+    if annotations is None:  # a task to be annotated, perhaps with predictions
+        return []
     expect(annotations, list, "'annotations'", _REMEDY)
     for annotation in annotations:
         expect(annotation, dict, "an annotation", _REMEDY)
@@ -115,50 +103,64 @@ def _only(annotations: list[Any]) -> list[Any]:
     return results
 
 
-def _leave_unannotated(called: str, draft: Draft) -> None:
+def _leave_unannotated(called: str, draft: Draft, instead: str) -> None:
     draft.reading.mentioned.add(str(draft.name))
     draft.reading.tally(
         "not-annotated",
-        "tasks have no finished annotation: left out",
+        f"tasks have {instead and instead + ' but '}no finished annotation: left out",
         "finish them; one without any region makes an image without text",
         f"{draft.file}, {called}",
     )
 
 
-def _image_paths(data: dict[str, Any]) -> list[str]:
-    """Return the names that the image may have, the likeliest first."""
-    urls = {
-        key: url
-        for key, url in data.items()
-        if isinstance(url, str) and PurePosixPath(_path_of(url)).suffix.lower() in IMAGE_SUFFIXES
+def _image(data: dict[str, Any], images: ImageFolder) -> str:
+    """Return the name of the image that a task's data lead to."""
+    url = _image_url(data)
+    path = _path_of(url)
+    if not _is_image(url):  # an address without suffix: the file of that name, of any suffix
+        return images.by_label(unquote(path).strip("/"))
+    paths = [url, path, unquote(path)]
+    if "/upload/" in path or path.startswith("upload/"):
+        name = PurePosixPath(unquote(path)).name
+        paths += [name, _UPLOAD_PREFIX.sub("", name)]
+    return images.by_path(paths)
+
+
+def _image_url(data: dict[str, Any]) -> str:
+    """Return the one value that is an image's address, known by its suffix or its key."""
+    texts = {key: value for key, value in data.items() if isinstance(value, str) and value}
+    urls = {key: url for key, url in texts.items() if _is_image(url)} or {
+        key: url for key, url in texts.items() if key in _IMAGE_KEYS
     }
     keys = [key for key in _IMAGE_KEYS if key in urls] or list(urls)
     if len(keys) != 1 and len(urls) != 1:
         raise Unusable(
             "bad-structure",
-            f"'data' names {len(urls)} images ({', '.join(urls) or 'its keys'}: {data!r:.60})",
+            f"'data' names {len(urls) or 'no'} images ({', '.join(urls) or 'it is'}: {data!r:.60})",
             f"name the image by one of the keys {' and '.join(_IMAGE_KEYS)}",
         )
-    url = urls[keys[0]]
-    path = _path_of(url)
-    paths = [url, path, unquote(path)]
-    if "/upload/" in path or path.startswith("upload/"):
-        name = PurePosixPath(unquote(path)).name
-        paths += [name, _UPLOAD_PREFIX.sub("", name)]
-    return paths
+    return urls[keys[0]]
+
+
+def _is_image(url: str) -> bool:
+    return PurePosixPath(_path_of(url)).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _path_of(url: str) -> str:
-    """Return the path in a URL, still quoted; for a file from a folder that in ``?d=``."""
+    """Return the path in a URL, still quoted; the file's name if only the query has one."""
     _, marker, path = url.partition("/local-files/?d=")
     if marker:
         return path
     if "://" not in url:
         return url
     try:
-        return urlsplit(url).path
+        parts = urlsplit(url)
     except ValueError:
         return url
+    names = [value for _, value in parse_qsl(parts.query)]
+    has_suffix = PurePosixPath(parts.path).suffix.lower() in IMAGE_SUFFIXES
+    named = [n for n in names if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
+    return named[0] if named and not has_suffix else parts.path
 
 
 def _regions(results: list[Any], draft: Draft, called: str) -> dict[str, list[Any]]:
@@ -196,10 +198,13 @@ def _check_sizes(regions: dict[str, list[Any]], draft: Draft) -> None:
         draft.reading.images.check_size(str(draft.name), round(width), round(height))
 
 
-def _text(results: list[Any], draft: Draft) -> LabelText:
+def _text(results: list[Any], draft: Draft, where: str) -> LabelText:
     shape = next(result for result in results if _has_shape(result))
     words = [line for result in results for line in _said(result)]
-    return make_text(_outline(shape, draft), " ".join(words) if words else None)
+    points = _outline(shape, draft)
+    if not shape["value"].get("rotation"):
+        tally_angles(draft, (shape, shape.get("meta")), where)
+    return make_text(points, " ".join(words) if words else None)
 
 
 def _said(result: dict[str, Any]) -> Iterator[str]:
@@ -228,53 +233,51 @@ def _outline(shape: dict[str, Any], draft: Draft) -> Polygon:
     height: Any = shape.get("original_height")
     if not are_numbers([width, height]):
         width, height = draft.reading.images.size_px(str(draft.name))
-    corners = _corners(shape, float(width), float(height))
-    return tuple((round(x, _DECIMALS), round(y, _DECIMALS)) for x, y in corners)
-
-
-def _corners(shape: dict[str, Any], width_px: float, height_px: float) -> Polygon:
-    """Return the shape's points in px."""
     value = shape["value"]
     if "points" in value:
         points = polygon(value["points"])
-        return tuple((x * width_px / 100, y * height_px / 100) for x, y in points)
+        return turned(tuple((x * width / 100, y * height / 100) for x, y in points), 0)
     if not set(_RECTANGLE) <= set(value):
         raise Unusable(
             "unsupported-shape",
             f"is of type {shape.get('type')!r:.40}; a text needs a rectangle or a polygon",
             "draw it as a rectangle or a polygon",
         )
+    return _turned_rectangle(value, float(width), float(height))
+
+
+def _turned_rectangle(value: dict[str, Any], width_px: float, height_px: float) -> Polygon:
+    """Return the corners, turned clockwise around the left top one."""
     edges = [value[key] for key in _RECTANGLE]
-    turn = value.get("rotation") or 0
-    if not are_numbers([*edges, turn]):
-        raise Unusable("bad-points", f"found {edges!r:.60} as x, y, width, height", _REMEDY)
+    degrees = value.get("rotation") or 0
+    if not are_numbers([*edges, degrees]):
+        raise Unusable(
+            "bad-points",
+            f"found {edges!r:.60} as x, y, width, height and {degrees!r:.20} as rotation",
+            _REMEDY,
+        )
     x, y, width, height = (
         edge * whole / 100 for edge, whole in zip(edges, [width_px, height_px] * 2, strict=True)
     )
-    return _turned(x, y, width, height, math.radians(turn))
+    return turned(rectangle(x, y, x + width, y + height), degrees, (x, y))
 
 
-def _turned(x: float, y: float, width: float, height: float, turn: float) -> Polygon:
-    """Turn a rectangle clockwise (y points down) around its left top corner."""
-    if width <= 0 or height <= 0:
-        raise Unusable(
-            "empty-box", f"the box is {width:g} x {height:g} px", "remove it, or draw it again"
-        )
-    cos, sin = math.cos(turn), math.sin(turn)
-    corners = [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
-    return tuple((x + a * cos - b * sin, y + a * sin + b * cos) for a, b in corners)
+def _is_task(task: Any) -> bool:
+    return isinstance(task, dict) and isinstance(task.get("data"), dict)
 
 
-def _recognise(sample: Sample) -> str | None:
-    tasks = sample.json
-    first = tasks[0] if isinstance(tasks, list) and tasks else tasks
-    has_keys = isinstance(first, dict) and "data" in first and "annotations" in first
-    return "holds tasks with 'data' and 'annotations'" if has_keys else None
+def _are_tasks(label: Any) -> bool:
+    return label == [] or any(map(_is_task, label if isinstance(label, list) else [label]))
 
 
-FORMAT = Format(
+FORMAT = json_format(
     "labelstudio",
-    "Label Studio's JSON export: polygons and rectangles, with their text areas",
-    read,
-    recognise=_recognise,
+    "Label Studio's JSON and JSON-MIN: polygons and rectangles, with their text areas",
+    {
+        "tasks with 'data'": _are_tasks,
+        "JSON-MIN's 'annotation_id'": lambda label: (
+            isinstance(label, list) and any(map(is_min, label))
+        ),
+    },
+    _read_file,
 )

@@ -1,0 +1,143 @@
+"""Label files in JSON: told apart by what they hold, and refused by the name of what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading, Writer
+from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
+from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
+from ppocr_ft.utils.progress import ProgressBar, no_progress
+
+Forms = Mapping[str, Callable[[Any], bool]]
+"""What a format's files have, in words that follow "it has", and whether a file has it."""
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """The content of a label file, its path, and the file or folder that was asked for."""
+
+    label: Any
+    path: Path
+    source: Path
+
+
+ReadFile = Callable[[JsonFile, Reading, ProgressBar], None]
+"""Reads one file; the bar is that over its images."""
+
+_KNOWN: dict[str, Forms] = {}
+"""By the formats' names: filled by ``json_format``."""
+_NAMED = 8
+"""The number of keys that are named of a file of no known form."""
+
+
+def json_format(
+    name: str,
+    meaning: str,
+    forms: Forms,
+    read_file: ReadFile,
+    writer: Callable[[], Writer] | None = None,
+) -> Format:
+    """Return the format of JSON files that have one of ``forms``."""
+    _KNOWN[name] = forms
+
+    def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
+        files = source_files(source, ".json")
+        is_one = len(files) == 1
+        for path in files if is_one else bar(files, len(files), TITLE, "file"):
+            try:
+                label = read_json(path)
+                if not _form(label, forms):
+                    raise _other_form(label, name)
+                read_file(JsonFile(label, path, source), reading, bar if is_one else no_progress)
+            except Unusable as fault:
+                reading.report(fault, path)
+                reading.left_out.append(str(path))
+
+    def recognise(sample: Sample) -> str | None:
+        form = _form(sample.json, forms)
+        return form and f"has {form}"
+
+    return Format(name, meaning, read, writer, recognise)
+
+
+@dataclass(frozen=True)
+class ImageForm:
+    """How a format says what an image is, and which texts it has.
+
+    ``image`` returns its name; ``size`` are the keys of width and height; ``records`` are the
+    texts, each with the words that name it; ``text`` makes one of a record at a place, or None
+    if it is none. Each may raise Unusable. ``category`` is the class of a record.
+    """
+
+    image: Callable[[dict[str, Any], Draft], str]
+    records: Callable[[dict[str, Any]], Iterable[tuple[str, Any]]]
+    text: Callable[[dict[str, Any], Draft, str], LabelText | None]
+    size: tuple[str, str] = ("width", "height")
+    category: Callable[[dict[str, Any], Draft], str | None] = lambda *_: None
+
+
+def read_image(item: object, form: ImageForm, draft: Draft, called: str = "") -> None:
+    """Read one image's label; ``called`` names it within its file, if that has several."""
+    records: list[tuple[str, Any]] = []
+    with draft.part(called):
+        expect(item, dict, "an image", "export the file again")
+        assert isinstance(item, dict)
+        with draft.part(called):
+            draft.name = form.image(item, draft)
+            images = draft.reading.images
+            images.check_size(draft.name, *(item.get(key) for key in form.size))
+        records = list(form.records(item))
+    for what, record in records:
+        place = ", ".join(filter(None, (called, what)))
+        category = form.category(record, draft) if isinstance(record, dict) else None
+        with draft.part(place, category=category):
+            expect(record, dict, "a text", "export the file again")
+            text = form.text(record, draft, f"{draft.file}, {place}")
+            if text:
+                draft.add(replace(text, category=category), f"{draft.file}, {place}")
+    draft.reading.finish(draft)
+
+
+def has(label: object, **kinds: type) -> bool:
+    """Return whether a label is an object with these keys, each of its kind."""
+    return isinstance(label, dict) and all(
+        isinstance(label.get(key), kind) for key, kind in kinds.items()
+    )
+
+
+def is_set(flag: object) -> bool:
+    """Return whether a flag is set, in the ways in which tools write it."""
+    return flag in (1, True, "1", "true", "True")
+
+
+def _form(label: Any, forms: Forms) -> str | None:
+    return next((words for words, fits in forms.items() if fits(label)), None)
+
+
+def _other_form(label: Any, name: str) -> Unusable:
+    for other, forms in _KNOWN.items():
+        form = _form(label, forms)
+        if form:
+            message = f"is no file of {name}, but of {other}: it has {form}"
+            return Unusable("other-format", message, f"read it with --from {other}")
+    known = "; ".join(f"{known} ({', or '.join(forms)})" for known, forms in _KNOWN.items())
+    return Unusable(
+        "bad-structure",
+        f"is of no known form of JSON labels: found {_described(label)}",
+        f"give one of the known forms: {known}",
+    )
+
+
+def _described(label: Any) -> str:
+    if isinstance(label, list) and label:
+        return f"a list of {len(label)}, the first being {_described(label[0])}"
+    if isinstance(label, dict) and label:
+        keys = ", ".join(repr(key)[:40] for key in list(label)[:_NAMED])
+        more = f" and {len(label) - _NAMED} more" if len(label) > _NAMED else ""
+        return f"an object with the key{'s' * (len(label) > 1)} {keys}{more}"
+    return f"{label!r:.40}"

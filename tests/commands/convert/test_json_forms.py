@@ -1,0 +1,62 @@
+"""JSON labels are told apart, and refused by the name of what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.recognition import Sample
+from tests.support.convert_samples import message, put_json, read, rules
+
+FILES: dict[str, tuple[str, Any]] = {
+    "COCO": ("coco", {"images": [], "annotations": []}),
+    "COCO-Text": ("coco", {"imgs": {}, "anns": {}}),
+    "LabelMe": ("labelme", {"shapes": [], "imagePath": "a.jpg"}),
+    "Label Studio": ("labelstudio", [{"id": 1, "data": {"image": "a.jpg"}}]),
+    "one task": ("labelstudio", {"id": 1, "data": {"image": "a.jpg"}, "annotations": []}),
+    "JSON-MIN": ("labelstudio", [{"image": "a.jpg", "id": 1, "annotation_id": 3}]),
+}
+JSON_FORMATS = sorted({name for name, _ in FILES.values()})
+
+
+@pytest.mark.parametrize(("name", "label"), FILES.values(), ids=FILES)
+def test_a_file_is_of_one_format_and_others_name_it(tmp_path: Path, name: str, label: Any) -> None:
+    path = put_json(tmp_path / "l.json", label)
+    reasons = {form: FORMATS[form].recognise(Sample(path)) for form in FORMATS}
+    assert {form for form, reason in reasons.items() if reason} == {name}
+    for other in set(JSON_FORMATS) - {name}:
+        reading = read(other, path)
+        assert rules(reading) == ["other-format"]
+        words = str(reasons[name]).removeprefix("has ")
+        assert message(reading) == (
+            f"is no file of {other}, but of {name}: it has {words}; read it with --from {name}"
+        )
+        assert reading.left_out == [str(path)]
+
+
+UNKNOWN: dict[str, tuple[Any, str]] = {
+    "keys": ({"pictures": [], "boxes": {}}, "found an object with the keys 'pictures', 'boxes'"),
+    "many keys": (dict.fromkeys("abcdefghij"), "'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 2 more"),
+    "a list": ([{"file": 1}, 2], "a list of 2, the first being an object with the key 'file'"),
+    "one table": ({"images": []}, "the key 'images'"),
+    "tables of another kind": ({"imgs": [], "anns": []}, "the keys 'imgs', 'anns'"),
+    "nothing": ({}, "found {}"),
+    "a number": (5, "found 5"),
+}
+
+
+@pytest.mark.parametrize("name", JSON_FORMATS)
+@pytest.mark.parametrize(("label", "found"), UNKNOWN.values(), ids=UNKNOWN)
+def test_an_unknown_form_is_described_and_the_known_are_listed(
+    tmp_path: Path, name: str, label: Any, found: str
+) -> None:
+    reading = read(name, put_json(tmp_path / "l.json", label))
+    assert rules(reading) == ["bad-structure"]
+    assert found in message(reading)
+    assert "coco (lists 'images' and 'annotations', or objects 'imgs' and 'anns')" in message(
+        reading
+    )
+    assert all(form in message(reading) for form in JSON_FORMATS)
