@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ppocr_ft.commands.report.run import read_run
+from ppocr_ft.engine.outcome import NOT_TRAINED
 from ppocr_ft.report.evaluations import write_evaluation
 from ppocr_ft.report.page.comparison import (
     Comparison,
@@ -21,7 +23,7 @@ from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import BestRate, Run
 from tests.support.report_run import Hmeans, evaluation, rows_of, run_folder
 
-UNBEATEN = "No evaluation beat the starting weights"
+UNBEATEN = f"No evaluation beat the start: {NOT_TRAINED}"
 AGAINST_START = "hmean of the best weights (step 4) against the start"
 NOTHING = "nothing can be compared"
 OUTCOMES = {
@@ -61,8 +63,8 @@ def test_each_outcome_has_its_headline_and_sentence_and_no_other(
     page = render(run)
     assert [name for name, words in HEADLINES.items() if f">{words}<" in page] == [wanted]
     assert [words for words in (UNBEATEN, AGAINST_START, NOTHING) if words in page] == [sentence]
-    after_training = {UNBEATEN: ["at the end"], AGAINST_START: ["fine-tuned"], NOTHING: []}
-    cards = re.findall(r'<span lang="en">(at the end|fine-tuned)</span>', page)
+    after_training = {UNBEATEN: ["best of training"], AGAINST_START: ["fine-tuned"], NOTHING: []}
+    cards = re.findall(r'<span lang="en">(best of training|fine-tuned)</span>', page)
     assert sorted(set(cards)) == after_training[sentence]
 
 
@@ -75,13 +77,14 @@ def test_worse_weights_that_were_kept_are_called_worse(tmp_path: Path) -> None:
     assert "▲" not in page[: page.index('id="curves"')]
 
 
-def test_the_last_evaluation_is_shown_where_none_beat_the_start(tmp_path: Path) -> None:
-    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 2: {1.5: (0.1, 0.1)}, 4: {1.5: (0.4, 0.5)}})
+def test_the_best_trained_one_is_shown_where_none_beat_the_start(tmp_path: Path) -> None:
+    hmeans = {0: (0.5, 0.4), 2: (0.4, 0.5), 4: (0.3, 0.2)}
+    run = run_of(tmp_path, {step: {1.5: pair} for step, pair in hmeans.items()})
     at_50, at_70 = compare_with_start(run)
-    assert (at_50.start.step, at_50.after.step) == (0, 4)
+    assert (at_50.start.step, at_50.after.step) == (0, 2)
     assert (at_50.sign, at_70.sign) == (-1, 1)
     ((key, values), extent) = said(run)
-    assert (key, values["step"]) == ("verdict.unbeaten", 4)
+    assert (key, values["step"]) == ("verdict.unbeaten", 2)
     assert values["gain"] == pytest.approx(-0.1)
     assert values["strict_gain"] == pytest.approx(0.1)
     assert extent == ("verdict.broken_off", {"step": 4, "total": 8})
@@ -148,6 +151,22 @@ def test_differences_that_may_be_chance_are_said_to_be(
     page = render(run)
     assert page.count("beyond chance.") == certain.count(True)
     assert page.count("may be chance.") == certain.count(False)
+
+
+def test_worse_than_the_start_has_an_interval_too(tmp_path: Path) -> None:
+    """The boxes of the start are kept as the best, those of step 4 beside them."""
+    rows = rows_of({0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.4, 0.3)}})
+    folder = run_folder(tmp_path / "run", rows=rows)
+    names = {"before": (0, 0), "best": (0, 0), "trained": (4, 14)}
+    for name, (step, shift_px) in names.items():
+        kept = evaluation(tmp_path, step, shift_px)
+        write_evaluation(folder / "evaluations" / f"{name}.jsonl", kept.about, kept.images)
+    half, strict = compare_with_start(read_run(folder))
+    assert (half.after.step, half.interval) == (4, (0, 0))
+    assert strict.interval is not None
+    assert strict.interval[1] < -0.5
+    write_evaluation(folder / "evaluations" / "trained.jsonl", replace(kept.about, step=2), ())
+    assert compare_with_start(read_run(folder))[0].interval is None, "it is out of date"
 
 
 def test_no_interval_where_the_kept_boxes_are_of_other_steps(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from ppocr_ft.config import load_config
 from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
 from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
 from ppocr_ft.errors import DataError, UserInputError
-from ppocr_ft.report.evaluations import BEFORE, BEST, EVALUATIONS, read_evaluation
+from ppocr_ft.report.evaluations import BEFORE, BEST, EVALUATIONS, TRAINED, read_evaluation
 from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.report.page.render import Language, render
 from ppocr_ft.report.page.run import Difference, Record, Run
@@ -101,8 +101,9 @@ def read_run(folder: Path) -> Run:
     def record(name: str) -> Record | None:
         return _tried(_json, folder / name, notes)
 
-    before, best = (
-        _tried(read_evaluation, folder / EVALUATIONS / name, notes) for name in (BEFORE, BEST)
+    before, best, best_trained = (
+        _tried(read_evaluation, folder / EVALUATIONS / name, notes)
+        for name in (BEFORE, BEST, TRAINED)
     )
     return Run(
         name=folder.resolve().name,
@@ -113,6 +114,7 @@ def read_run(folder: Path) -> Run:
         differences=_differences(config),
         before=before,
         best=best,
+        best_trained=best_trained,
         weights=record(WEIGHTS),
         data=record(DATA),
         environment=record(ENVIRONMENT),

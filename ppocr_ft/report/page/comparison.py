@@ -45,13 +45,13 @@ class Comparison:
 def compare_with_start(run: Run) -> list[Comparison]:
     """Return the comparisons at IoU 0.5 and 0.7.
 
-    They compare the start with the best weights or, if these are the start itself, with the last
-    evaluation. The list is empty without an evaluation before training and one after.
+    They compare the start with the best weights or, if these are the start itself, with the best
+    of those after it. The list is empty without an evaluation before training and one after.
     """
-    best_step = run.best_step
-    if best_step is None or 0 not in run.evaluations or len(run.evaluations) < 2:
+    found = run.outcome
+    if found is None or found.start is None or found.trained is None:
         return []
-    shown_step = best_step if best_step > 0 else max(run.evaluations)
+    shown_step = run.best_step or found.trained.step
     comparisons = []
     for column, iou in zip(HMEANS, IOUS, strict=True):
         start, after = (run.at_best(step, column) for step in (0, shown_step))
@@ -60,12 +60,12 @@ def compare_with_start(run: Run) -> list[Comparison]:
 
 
 def _interval(run: Run, start: BestRate, after: BestRate, iou: float) -> tuple[float, float] | None:
-    if run.before is None or run.best is None:
-        return None
-    if (run.before.about.step, run.best.about.step) != (start.step, after.step):
-        return None
-    before = EvaluationMatches(run.before, start.unclip_ratio)
-    return chance_interval(before, EvaluationMatches(run.best, after.unclip_ratio), iou)
+    kept = [run.kept(rate.step) for rate in (start, after)]
+    before, later = (
+        None if found is None else EvaluationMatches(found, rate.unclip_ratio)
+        for found, rate in zip(kept, (start, after), strict=True)
+    )
+    return None if before is None or later is None else chance_interval(before, later, iou)
 
 
 def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:

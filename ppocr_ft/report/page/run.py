@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ppocr_ft.engine.eval_result import EvalResult, best, results_of
+from ppocr_ft.engine.advice import Advice, advice
+from ppocr_ft.engine.eval_result import EvalResult, results_of
 from ppocr_ft.engine.metrics_file import TRAIN, Row
+from ppocr_ft.engine.outcome import Outcome, outcome
 from ppocr_ft.report.evaluations import KeptEvaluation
 
 Record = Mapping[str, Any]
@@ -38,6 +40,7 @@ class Difference:
 class Run:
     """The files of a run's folder; None or empty for those that it doesn't have.
 
+    ``best_trained`` are the best weights after the start where ``best`` are the start itself.
     ``rows`` are those of metrics.csv, ``columns`` its header; ``alerts`` are the monitor's;
     ``fitted`` is fit_postprocess.json. ``differences`` from the default config are None if that
     is not installed. ``notes`` say what was wrong with a file.
@@ -51,6 +54,7 @@ class Run:
     differences: Sequence[Difference] | None = None
     before: KeptEvaluation | None = None
     best: KeptEvaluation | None = None
+    best_trained: KeptEvaluation | None = None
     weights: Record | None = None
     data: Record | None = None
     environment: Record | None = None
@@ -90,8 +94,26 @@ class Run:
         """The step of the best weights: the kept evaluation's, else by the run's own rule."""
         if self.best is not None:
             return self.best.about.step
+        return None if self.outcome is None else self.outcome.best.step
+
+    @cached_property
+    def outcome(self) -> Outcome | None:
+        """Whether the best weights beat the start; None without an evaluation."""
         indicator = self.setting("Metric.main_indicator", "hmean")
-        return best(list(self.evaluations.values()), indicator).step if self.evaluations else None
+        return outcome(list(self.evaluations.values()), indicator)
+
+    @cached_property
+    def advice(self) -> Advice | None:
+        """The one thing to try next; None without an evaluation."""
+        if self.outcome is None:
+            return None
+        remedies = {str(alert.get("name")): str(alert.get("remedy")) for alert in self.alerts}
+        return advice(self.outcome, list(self.evaluations.values()), remedies)
+
+    def kept(self, step: int) -> KeptEvaluation | None:
+        """Return the boxes of the evaluation after ``step``; None if they were not kept."""
+        kept = [item for item in (self.before, self.best, self.best_trained) if item is not None]
+        return next((item for item in kept if item.about.step == step), None)
 
     def unclip_ratio(self, step: int) -> float | None:
         """Return the ratio with the highest mean of hmean at both IoUs; None: no evaluation."""

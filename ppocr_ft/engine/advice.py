@@ -1,0 +1,85 @@
+"""The one thing to try after a run, chosen by what its evaluations and verdicts showed.
+
+Nothing here needs Paddle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.outcome import Outcome
+
+CHANGE = 0.005
+"""What the main indicator may change by without meaning anything."""
+EXPLAINING_VERDICTS = ("targets-wrong", "nan", "grad-exploding", "loss-not-falling")
+"""Verdicts of the monitor that explain why a run came to nothing, the deepest cause first."""
+SENTENCES = {
+    "verdict": "{verdict} was the trouble: {remedy}",
+    "unfinished": "Let the run go on to its next evaluation by --resume.",
+    "few-evaluations": "There was one evaluation after the start: set Global.eval_batch_epoch=1, "
+    "so that better weights in between aren't missed.",
+    "short": "The run ended early, at step {step}: raise Global.epoch_num.",
+    "rate-high": "{indicator} fell from evaluation to evaluation: lower "
+    "Optimizer.lr.learning_rate to a third (tools/find_lr.py measures it).",
+    "overfitting": "{indicator} fell from {highest:.4f} after step {step} to {last:.4f} at the "
+    "end: train shorter (Global.epoch_num={epochs}), augment more, or add images.",
+    "rising": "{indicator} still rose at the end: train longer (Global.epoch_num={epochs}).",
+    "labels": "Look at the labels with tools/check.py: do Train's mark text as Eval's do, as lines "
+    "or as words? If so, try another rate by tools/find_lr.py.",
+    "errors": "Look at the errors in report.html: images like those help most.",
+}
+"""Each piece of advice by its name; `Advice.values` fill the placeholders."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A piece of advice: its name in ``SENTENCES``, and what fills the placeholders."""
+
+    name: str
+    values: Mapping[str, object]
+
+    @property
+    def sentence(self) -> str:
+        return SENTENCES[self.name].format(**self.values)
+
+
+def advice(found: Outcome, results: Sequence[EvalResult], remedies: Mapping[str, str]) -> Advice:
+    """Return the advice for a run.
+
+    Args:
+        found: its outcome.
+        results: its evaluations, in their order.
+        remedies: what the monitor advised during the run, by verdict.
+    """
+    verdict = next((name for name in EXPLAINING_VERDICTS if name in remedies), None)
+    if verdict is not None and found.kind != "better":
+        return Advice("verdict", {"verdict": verdict, "remedy": remedies[verdict]})
+    later = [result for result in results if result.step > 0]
+    if found.trained is None:
+        return Advice("unfinished", {})
+    if len(later) == 1:
+        (only,) = later
+        return Advice("few-evaluations", {}) if only.epoch > 1 else _short(only)
+    return _by_course(found, found.trained, later)
+
+
+def _short(last: EvalResult) -> Advice:
+    return Advice("short", {"step": last.step})
+
+
+def _by_course(found: Outcome, highest: EvalResult, later: Sequence[EvalResult]) -> Advice:
+    """Return the advice that follows from where the main indicator was highest."""
+    last, indicator = later[-1], found.indicator
+    top, end = highest.value(indicator), last.value(indicator)
+    if not end >= top - CHANGE:
+        if highest is later[0] and found.is_start:
+            return Advice("rate-high", {"indicator": indicator})
+        values = {"indicator": indicator, "highest": top, "last": end}
+        return Advice(
+            "overfitting", {**values, "step": highest.step, "epochs": max(highest.epoch, 1)}
+        )
+    if highest is last and top > later[-2].value(indicator):
+        return Advice("rising", {"indicator": indicator, "epochs": 2 * max(last.epoch, 1)})
+    return Advice("errors" if found.kind == "better" else "labels", {})

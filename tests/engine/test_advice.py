@@ -1,0 +1,67 @@
+"""The advice after a run: one piece, by what the run showed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import pytest
+
+from ppocr_ft.engine.advice import SENTENCES, advice
+from ppocr_ft.engine.outcome import outcome
+from tests.engine.test_eval_result import result
+
+NAN = math.nan
+CASES: dict[str, tuple[dict[int, float], Mapping[str, str], str]] = {
+    "the start alone": ({0: 0.5}, {}, "unfinished"),
+    "one evaluation after several epochs": ({0: 0.5, 30: 0.4}, {}, "few-evaluations"),
+    "one evaluation after an epoch": ({0: 0.5, 10: 0.4}, {}, "short"),
+    "worse and worse": ({0: 0.5, 10: 0.45, 20: 0.4, 30: 0.3}, {}, "rate-high"),
+    "NaN in the end": ({0: 0.5, 10: 0.45, 20: NAN}, {}, "rate-high"),
+    "up, then down": ({0: 0.5, 10: 0.6, 20: 0.65, 30: 0.55}, {}, "overfitting"),
+    "up at once, then down": ({0: 0.5, 10: 0.6, 20: 0.55}, {}, "overfitting"),
+    "below the start, up, then down": ({0: 0.5, 10: 0.3, 20: 0.4, 30: 0.3}, {}, "overfitting"),
+    "still rising": ({0: 0.5, 10: 0.6, 20: 0.7}, {}, "rising"),
+    "still rising below the start": ({0: 0.5, 10: 0.3, 20: 0.4}, {}, "rising"),
+    "level above the start": ({0: 0.5, 10: 0.6, 20: 0.598}, {}, "errors"),
+    "level below the start": ({0: 0.5, 10: 0.45, 20: 0.448}, {}, "labels"),
+    "level with the start": ({0: 0.5, 10: 0.5, 20: 0.5}, {}, "labels"),
+    "wrong targets": ({0: 0.5, 10: 0.4}, {"nan": "a", "targets-wrong": "Set it."}, "verdict"),
+    "a verdict that cost nothing": ({0: 0.5, 10: 0.6, 20: 0.6}, {"nan": "Lower it."}, "errors"),
+    "a verdict that explains nothing": ({0: 0.5, 10: 0.4}, {"loader-bound": "Set it."}, "short"),
+}
+
+
+@pytest.mark.parametrize(("hmeans", "remedies", "wanted"), CASES.values(), ids=CASES.keys())
+def test_advice(hmeans: dict[int, float], remedies: Mapping[str, str], wanted: str) -> None:
+    results = [result(step, (hmean, 0.1)) for step, hmean in hmeans.items()]
+    found = outcome(results, "hmean")
+    assert found is not None
+    given = advice(found, results, remedies)
+    assert given.name == wanted
+    assert given.sentence
+
+
+def test_the_sentences_have_the_figures_of_the_run() -> None:
+    """Ten steps are an epoch."""
+    sentences = {}
+    for hmeans in (
+        {0: 0.5, 10: 0.6, 20: 0.65, 30: 0.55},
+        {0: 0.5, 10: 0.6, 20: 0.7},
+        {0: 0.5, 4: 0.4},
+    ):
+        results = [result(step, (hmean, 0.1)) for step, hmean in hmeans.items()]
+        found = outcome(results, "hmean")
+        assert found is not None
+        given = advice(found, results, {})
+        sentences[given.name] = given.sentence
+    assert sentences == {
+        "overfitting": "hmean fell from 0.6500 after step 20 to 0.5500 at the end: train shorter "
+        "(Global.epoch_num=2), augment more, or add images.",
+        "rising": "hmean still rose at the end: train longer (Global.epoch_num=4).",
+        "short": "The run ended early, at step 4: raise Global.epoch_num.",
+    }
+
+
+def test_every_sentence_can_be_given() -> None:
+    assert {wanted for _, _, wanted in CASES.values()} == {*SENTENCES}
