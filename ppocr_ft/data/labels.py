@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppocr_ft.data.image_paths import ImagePaths, find_images
+from ppocr_ft.data.label_kinds import folder_message, other_kind
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.labels import Texts, parse_texts
 
@@ -51,9 +52,9 @@ def read_label_file(
     ``data_dir`` joined with the label's, whether a file is there or not.
 
     Raises:
-        DataError: the file itself can't be read.
+        DataError: the file itself can't be read, or is no label file.
     """
-    lines = _read_bytes(Path(path)).removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    lines = _content(Path(path), delimiter).split(b"\n")
     parsed, faults = [], []
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
@@ -80,7 +81,10 @@ def read_label_file(
     return LabelFile(os.fspath(path), tuple(entries), tuple(in_order), notes)
 
 
-def _read_bytes(path: Path) -> bytes:
+def _content(path: Path, delimiter: str) -> bytes:
+    """Return the content of a label file without its byte order mark."""
+    if path.is_dir():
+        raise DataError(folder_message(path), path=path)
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -88,6 +92,10 @@ def _read_bytes(path: Path) -> bytes:
     wide = _WIDE_ENCODINGS.get(content[:2])
     if wide:
         raise DataError(f"the label file is {wide}; save it as UTF-8", path=path)
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    other = other_kind(path, content, delimiter)
+    if other:
+        raise DataError(other, path=path)
     return content
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.data.rules import Severity, finding
 from ppocr_ft.data.image_paths import AmbiguousImageError, ImagePaths, find_images
+from ppocr_ft.data.label_kinds import folder_message, other_kind
 from ppocr_ft.data.labels import decode_line, image_names, split_line
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.labels import (
@@ -316,10 +317,17 @@ class _Collected:
 def scan_source(source: Source, bar: ProgressBar) -> Scan:
     """Read the label file; images are looked for, not opened."""
     collected = _Collected(source)
+    if source.label_file.is_dir():
+        collected.report("label-kind", folder_message(source.label_file))
+        return collected.scan()
     try:
         content = read_content(source.label_file)
     except OSError as error:
         collected.report("label-missing", f"the label file can't be read: {error.strerror}")
+        return collected.scan()
+    other = other_kind(source.label_file, b"\n".join(content.lines), source.delimiter)
+    if other:
+        collected.report("label-kind", other)
         return collected.scan()
     if content.wide:
         collected.readable = False

@@ -29,6 +29,11 @@ RULES = {
     "label-missing": DataRule(
         "error", "the label file can't be opened", "correct its path in label_file_list"
     ),
+    "label-kind": DataRule(
+        "error",
+        "a folder, or a file of another kind, was given as a label file",
+        "name Label.txt, or what tools/convert.py made of the file",
+    ),
     "label-empty": DataRule(
         "error", "the label file has no line", "put label lines into it or take it off the list"
     ),
