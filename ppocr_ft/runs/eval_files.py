@@ -11,6 +11,7 @@ import numpy as np
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.engine.outcome import caption
+from ppocr_ft.metrics.errors import table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.report.contact_sheet import (
     Marked,
@@ -28,6 +29,7 @@ from ppocr_ft.report.evaluations import (
     evaluated_image,
     write_evaluation,
 )
+from ppocr_ft.report.outlines import box_outlines
 from ppocr_ft.utils.draw import Picture
 from ppocr_ft.utils.files import write_whole
 
@@ -41,7 +43,7 @@ class Findings:
 
     Attributes:
         images: the kernels and labels of every image, for the report.
-        previews: a few images with boxes and labels drawn.
+        previews: a few images and the boxes to draw on them.
         post_process: the post-processing of the boxes.
     """
 
@@ -57,13 +59,14 @@ def kernels_of(record: EvalRecord, post_process: DBPostProcess) -> EvaluatedImag
 
 
 def preview_of(record: EvalRecord) -> Marked:
-    """Return an image with its labels and the boxes found with the config's unclip ratio."""
-    sample, boxes = record.sample, next(iter(record.boxes.values()))
-    labels = [p for p, no in zip(sample.polygons, sample.ignored, strict=True) if not no]
+    """Return an image with the boxes found with the config's unclip ratio, and missed labels."""
+    sample, boxes = record.sample, next(iter(record.boxes.values()))["points"]
+    table = table_of(boxes, sample.polygons, sample.ignored)
+    outlines = box_outlines(table, boxes, sample.polygons)
     height, width = sample.image.shape[1:]
     factors = np.array([width, height]) / sample.shape[[1, 0]]
-    detected, truth = ([p * factors for p in polygons] for polygons in (boxes["points"], labels))
-    return Marked(picture_of(sample), detected, truth)
+    scaled = [outline._replace(polygon=outline.polygon * factors) for outline in outlines]
+    return Marked(picture_of(sample), scaled)
 
 
 def picture_of(sample: EvalSample) -> Picture:
@@ -89,7 +92,8 @@ def save_findings(folder: Path, findings: Findings, step: int, hmean: float) -> 
             write_evaluation(folder / EVALUATIONS / name, about, findings.images)
     if not findings.previews:
         return
-    title = f"{caption(step)}: hmean {hmean:.3f}"
+    ratio = findings.post_process.unclip_ratio
+    title = f"{caption(step)}: hmean {hmean:.3f} at IoU 0.5, unclip_ratio {ratio:g}"
     sheet = as_jpeg(contact_sheet(findings.previews, title))
     for name in [PICTURE_BEFORE] * (step == 0) + [PICTURE_BEST]:
         write_whole(folder / name, sheet)

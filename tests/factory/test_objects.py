@@ -5,23 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import cv2
-import numpy as np
 import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.data.images import EvalSample
-from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory import objects
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate
-from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.report.contact_sheet import Marked, contact_sheet, side_by_side
 from ppocr_ft.runs import assemble
-from ppocr_ft.runs.eval_files import Findings, preview_of, save_findings
 from ppocr_ft.utils.sampling import evenly_spaced
 from tests.support.config_files import SHIPPED
 from tests.support.small_run import small_config
@@ -106,42 +98,6 @@ def test_mixed_precision_on_the_cpu_is_said_and_left_out(tmp_path: Path) -> None
 )
 def test_spread(count: int, shown: int, wanted: list[int]) -> None:
     assert evenly_spaced(count, shown) == wanted
-
-
-def test_pictures_show_before_and_best_in_the_pixels_of_the_network(tmp_path: Path) -> None:
-    """Boxes are in source px, 90 x 60; the network sees half of that."""
-    square = np.array([[20, 20], [80, 20], [80, 50], [20, 50]], np.int32)
-    grey = np.linspace(-2, 2, 30 * 45, dtype=np.float32).reshape(30, 45)
-    sample = EvalSample(np.stack([grey] * 3), np.array([60.0, 90.0, 0.5, 0.5]))
-    post_process = DBPostProcess()
-    names = ("val_before.jpg", "val_best.jpg", "before_after.jpg")
-    for step, boxes in ((0, []), (7, [square])):
-        found: ImageBoxes = {"points": boxes, "scores": np.ones(len(boxes))}
-        record = EvalRecord(sample, post_process.candidates(np.zeros((30, 45), "f4")), {1.5: found})
-        shown = preview_of(record)
-        save_findings(tmp_path, Findings([], [shown, shown], post_process), step, 0.5)
-        if step == 0:  # the start alone is shown once, under its own name
-            assert len({(tmp_path / name).read_bytes() for name in names[:2]}) == 1
-            width = cv2.imread(str(tmp_path / names[0])).shape[1]
-            assert cv2.imread(str(tmp_path / names[2])).shape[1] < 1.1 * width
-    assert shown.picture.shape == (30, 45, 3)
-    assert shown.picture.min() == 0
-    assert shown.picture.max() == 255
-    np.testing.assert_array_equal(shown.found[0], square / 2)
-    before, best, both = (cv2.imread(str(tmp_path / name)) for name in names)
-    assert before.shape == best.shape
-    assert both.shape[1] > 2 * before.shape[1]
-    heading_px = 40
-    changes = np.abs(before[heading_px:].astype(int) - best[heading_px:])
-    assert changes.max() > 50
-
-
-def test_a_sheet_of_pictures_of_several_sizes() -> None:
-    sizes = ((30, 90), (90, 30))
-    sheet = contact_sheet([Marked(np.zeros((*size, 3), np.uint8), []) for size in sizes], "two")
-    assert sheet.shape[1] == 420
-    empty = contact_sheet([], "none")
-    assert side_by_side([sheet, empty]).shape[0] == sheet.shape[0]
 
 
 @pytest.mark.parametrize(

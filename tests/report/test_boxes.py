@@ -16,7 +16,7 @@ from ppocr_ft.metrics.errors import Kind
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import BoxType
 from ppocr_ft.report.evaluations import read_evaluation, write_evaluation
-from ppocr_ft.report.page.drawing import (
+from ppocr_ft.report.outlines import (
     FALSE,
     FITTING,
     LABEL,
@@ -25,9 +25,8 @@ from ppocr_ft.report.page.drawing import (
     Color,
     Outline,
     box_outlines,
-    draw_whole,
-    label_outlines,
 )
+from ppocr_ft.report.page.drawing import draw_whole, label_outlines
 from ppocr_ft.report.page.gallery import (
     changed_images,
     error_counts,
@@ -139,7 +138,8 @@ def test_boxes_and_labels_have_the_color_of_how_they_fit(
 ) -> None:
     """Of the three boxes of image 0 one scores too little."""
     matches = EvaluationMatches(evaluation(tmp_path, 4, shift_px=shift_px), 1.5).images[0]
-    assert looks(box_outlines(matches)) == [(color, False)] * 2 + [(MISSED, True)] * unmatched
+    outlines = box_outlines(matches.accepted_table, matches.boxes, matches.image.labels)
+    assert looks(outlines) == [(color, False)] * 2 + [(MISSED, True)] * unmatched
     assert looks(label_outlines(matches)) == [(LABEL, False)] * 3
 
 

@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.commands.predict.output import label_writer, prediction, prediction_folder
 
     print(about, file=sys.stderr)
-    with prediction_folder(options.out) as write, label_writer(options.save_label) as label:
+    pictures = prediction_folder(options.out, scores=not options.no_scores)
+    with pictures as write, label_writer(options.save_label) as label:
         watched = progress(images.samples(), len(images), "predict", leave=True)
         for path, boxes in predict(watched):
             write(path, boxes)
@@ -66,6 +67,9 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     )
     arguments.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for boxes.jsonl and pictures"
+    )
+    arguments.add_argument(
+        "--no-scores", action="store_true", help="leave the scores out of the pictures"
     )
     arguments.add_argument(
         "--save-label",

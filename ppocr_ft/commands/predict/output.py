@@ -35,10 +35,10 @@ def prediction(path: str, boxes: ImageBoxes) -> dict[str, Any]:
 
 
 @contextmanager
-def prediction_folder(out: Path | None) -> Iterator[Write]:
+def prediction_folder(out: Path | None, *, scores: bool = True) -> Iterator[Write]:
     """Write a picture per image and ``boxes.jsonl`` into ``out``, in place when whole.
 
-    Without a folder nothing is written.
+    Without a folder nothing is written; without ``scores`` the pictures have boxes alone.
 
     Raises:
         DataError: the folder can't be made or written to.
@@ -50,7 +50,7 @@ def prediction_folder(out: Path | None) -> Iterator[Write]:
     try:
         out.mkdir(parents=True, exist_ok=True)
         with aside.open("w", encoding="utf-8") as lines:
-            yield _Writer(out, lines)
+            yield _Writer(out, lines, scores)
         aside.replace(out / BOXES_FILE)
     except OSError as error:
         raise DataError(f"can't be written: {error.strerror}", path=out) from error
@@ -59,16 +59,18 @@ def prediction_folder(out: Path | None) -> Iterator[Write]:
 
 
 class _Writer:
-    def __init__(self, out: Path, lines: TextIO) -> None:
+    def __init__(self, out: Path, lines: TextIO, scores: bool) -> None:
         self._out = out
         self._lines = lines
+        self._scores = scores
         self._names: dict[str, int] = {}
 
     def __call__(self, path: str, boxes: ImageBoxes) -> None:
         line = json.dumps(prediction(path, boxes), ensure_ascii=False)
         self._lines.write(line + "\n")
         picture = np.asarray(cv2.imread(path, cv2.IMREAD_COLOR), np.uint8)
-        drawn = draw_polygons(picture, boxes["points"], scores=boxes["scores"].tolist())
+        scores = boxes["scores"].tolist() if self._scores else None
+        drawn = draw_polygons(picture, boxes["points"], scores=scores)
         encoded = cv2.imencode(".jpg", drawn)[1]
         (self._out / self._name(Path(path).stem)).write_bytes(encoded.tobytes())
 

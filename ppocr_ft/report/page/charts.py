@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ppocr_ft.engine.metrics_file import EVAL, LR, TRAIN, number
-from ppocr_ft.report.page.matches import IOUS, EvaluationMatches, threshold_curve
+from ppocr_ft.report.outlines import IOUS
+from ppocr_ft.report.page.matches import EvaluationMatches, threshold_curve
 from ppocr_ft.report.page.run import HMEANS, Run, ratio_text
 from ppocr_ft.report.page.translation import Label, Translated, name_of
 

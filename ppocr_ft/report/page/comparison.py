@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ppocr_ft.report.page.matches import IOUS, EvaluationMatches, chance_interval
+from ppocr_ft.report.outlines import IOUS
+from ppocr_ft.report.page.matches import EvaluationMatches, chance_interval
 from ppocr_ft.report.page.run import HMEANS, BestRate, Run, ratio_text
 from ppocr_ft.report.page.translation import Label, Translated
 

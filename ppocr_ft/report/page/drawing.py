@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,38 +12,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.report.page.matches import IOUS, ImageMatches
+from ppocr_ft.report.outlines import LABEL, Outline, draw_outline
+from ppocr_ft.report.page.matches import ImageMatches
 from ppocr_ft.utils.draw import Picture
 
 LONGEST_PX = 760
 CROP_PX = (340, 190)
 MAX_ENLARGEMENT = 3.0
 JPEG_QUALITY = 82
-LINE_PX, DASH_PX = 2, 6
-
-
-class Color(NamedTuple):
-    """A color of the page, 0 to 255 each."""
-
-    red: int
-    green: int
-    blue: int
-
-    @property
-    def css(self) -> str:
-        return f"rgb({self.red},{self.green},{self.blue})"
-
-
-LABEL, MISSED = Color(0, 110, 200), Color(190, 20, 190)
-FITTING, LOOSE, FALSE = Color(0, 140, 60), Color(225, 130, 0), Color(205, 30, 40)
-
-
-class Outline(NamedTuple):
-    """A polygon (k, 2), px, and the style of its line."""
-
-    polygon: NDArray[Any]
-    color: Color
-    dashed: bool = False
 
 
 class Drawing(NamedTuple):
@@ -77,19 +52,6 @@ def label_outlines(matches: ImageMatches) -> list[Outline]:
     return [Outline(label, LABEL, ignored) for label, ignored in pairs]
 
 
-def box_outlines(matches: ImageMatches) -> list[Outline]:
-    """Return the boxes, colored by how well they fit their label, and the labels without a box."""
-    table = matches.accepted_table
-    loose, strict = (table.matches(iou) for iou in IOUS)
-    fitting, matched = set(strict.values()), set(loose.values())
-    outlines = []
-    for box in table.boxes.tolist():
-        color = FITTING if box in fitting else LOOSE if box in matched else FALSE
-        outlines.append(Outline(matches.boxes[box], color))
-    missed = [label for label in table.labels.tolist() if label not in loose]
-    return outlines + [Outline(matches.image.labels[label], MISSED, True) for label in missed]
-
-
 def draw_whole(picture: Picture, outlines: Sequence[Outline]) -> Drawing:
     """Draw the whole image, smaller if it is large."""
     scale = min(LONGEST_PX / max(picture.shape[:2]), 1.0)
@@ -119,19 +81,6 @@ def _draw(
     canvas = np.asarray(cv2.resize(picture, size, interpolation=interpolation), np.uint8)
     for outline in outlines:
         points = (outline.polygon - np.array(origin_px)) * scale
-        _draw_outline(canvas, points, outline)
+        draw_outline(canvas, outline._replace(polygon=points))
     jpeg = cv2.imencode(".jpg", canvas, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     return Drawing(jpeg.tobytes(), (size[0], size[1]))
-
-
-def _draw_outline(canvas: Picture, points: NDArray[np.float64], outline: Outline) -> None:
-    color_bgr = outline.color[::-1]
-    if not outline.dashed:
-        whole_px = np.round(points).astype(np.int32)
-        cv2.polylines(canvas, [whole_px], True, color_bgr, LINE_PX, cv2.LINE_AA)
-        return
-    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
-        pieces = max(int(np.hypot(*(end - start)) // DASH_PX), 1)
-        ends = np.round(np.linspace(start, end, pieces + 1)).astype(int).tolist()
-        for one, two in list(pairwise(ends))[::2]:
-            cv2.line(canvas, one, two, color_bgr, LINE_PX, cv2.LINE_AA)

@@ -12,20 +12,15 @@ from numpy.typing import NDArray
 
 from ppocr_ft.geometry import areas
 from ppocr_ft.metrics.errors import KINDS, DetError, Kind
+from ppocr_ft.report.outlines import FALSE, IOUS, LABEL, LOOSE, MISSED, Outline, box_outlines
 from ppocr_ft.report.page.drawing import (
-    FALSE,
-    LABEL,
-    LOOSE,
-    MISSED,
     Drawing,
-    Outline,
-    box_outlines,
     draw_crop,
     draw_whole,
     label_outlines,
     read_picture,
 )
-from ppocr_ft.report.page.matches import IOUS, EvaluationMatches, ImageMatches, most_changed
+from ppocr_ft.report.page.matches import EvaluationMatches, ImageMatches, most_changed
 from ppocr_ft.report.page.translation import Label, Translated
 
 MAX_IMAGES, MAX_ERRORS, MAX_ERRORS_PER_IMAGE = 6, 6, 2
@@ -97,7 +92,8 @@ def _panels(before: ImageMatches, best: ImageMatches) -> list[Panel]:
     panels = [Panel(Translated("pictures.labels"), draw_whole(picture, label_outlines(best)))]
     models = ((Translated("pictures.start"), before), (Translated("pictures.fine_tuned"), best))
     for name, matches in models:
-        drawing = draw_whole(picture, box_outlines(matches))
+        outlines = box_outlines(matches.accepted_table, matches.boxes, matches.image.labels)
+        drawing = draw_whole(picture, outlines)
         panels.append(Panel(name, drawing, [matches.hmean(iou) for iou in IOUS]))
     return panels
 

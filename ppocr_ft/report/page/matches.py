@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ppocr_ft.metrics.errors import KINDS, DetError, Kind, Table, table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.report.evaluations import EvaluatedImage, KeptEvaluation
+from ppocr_ft.report.outlines import IOUS
 
-IOUS = (0.5, 0.7)
 RESAMPLES = 1000
 INTERVAL_PERCENTILES = (2.5, 97.5)
 THRESH_STEP = 0.05

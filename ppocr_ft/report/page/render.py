@@ -8,6 +8,7 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ppocr_ft.report import outlines
 from ppocr_ft.report.evaluations import KeptEvaluation
 from ppocr_ft.report.page import charts, comparison, drawing, figures, gallery, run_details
 from ppocr_ft.report.page.matches import EvaluationMatches
@@ -96,7 +97,7 @@ def _charts(run: Run, best: EvaluationMatches | None, environment: Environment) 
 
 def _pictures(before: EvaluationMatches | None, best: EvaluationMatches | None) -> dict[str, Any]:
     return {
-        "colors": drawing,
+        "colors": outlines,
         "changed_images": gallery.changed_images(before, best) if before and best else None,
         "error_counts": gallery.error_counts(before, best) if best else None,
         "error_crops": gallery.error_crops(best) if best else (),
