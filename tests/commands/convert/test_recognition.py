@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ FILES = {
     ),
     "ppocr": ("Label.txt", "\ufeffa.jpg\t[]\n"),
     "icdar": ("gt_a.txt", "1,2,3,2,3,4,1,4,a\r\n"),
+    "td500": ("a.gt", "0 0 300 675 932 112 0.053651\n1 1 208 501 989 178 -0.101044\n"),
+    "rctw": ("a.txt", '\ufeff1,2,3,2,3,4,1,4,0,"a"\n1,2,3,2,3,4,1,4,1,"###"\n'),
+    "yolo": ("a.txt", "0 0.5 0.5 0.1 0.25\n1 0.5 0.5 0.1 1\n"),
+    "yolo, turned": ("a.txt", "0 0.11 0.2 0.31 0.25 0.3 0.4 0.1 0.35\n"),
+    "dota": ("a.txt", "imagesource:GoogleEarth\ngsd:null\n1.0 2 3 2 3 4 1 4 plate 0\n"),
     "icdar of 2013": ("gt_a.txt", '1 2 3 4 "a"\r\n'),
 }
 
@@ -31,7 +37,7 @@ FILES = {
 def test_each_format_is_recognised_as_itself_alone(tmp_path: Path, kind: str) -> None:
     name, content = FILES[kind]
     file = put_text(tmp_path / name, content)
-    expected = {"COCO-Text": "coco"}.get(kind, kind.split()[0])
+    expected = {"COCO-Text": "coco"}.get(kind, re.split("[ ,]", kind)[0])
     for source in (file, tmp_path):
         found, reason = recognise(source, FORMATS)
         assert found == expected

@@ -202,7 +202,7 @@ def test_unfinished_tasks_alone_leave_nothing_to_write(
     assert run("--from", "labelstudio", tmp_path) == 2
     out, errors = capsys.readouterr()
     assert "no image has a label here" in errors
-    assert "1 tasks have no finished annotation" in errors
+    assert "1 task has no finished annotation: left out (the first" in errors
     assert "nothing was written" in out
     assert not (tmp_path / "Label.txt").exists()
 
@@ -316,7 +316,7 @@ def test_keys_that_are_not_written_are_said(
     item = {"transcription": "x", "points": SQUARE_POINTS, "key_cls": "total"}
     put_text(tmp_path / "Label.txt", f"a.jpg\t{json.dumps([item, item])}\nb.jpg\t[]\n")
     assert run("--from", "ppocr", tmp_path, "--to", "coco") == 0
-    assert "1 images have texts with 'key_cls', which is not written" in capsys.readouterr().err
+    assert "1 image has texts with 'key_cls', which is not written (the first" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -336,7 +336,7 @@ def test_true_difficult_flags_are_counted(
 ) -> None:
     assert run("--from", "ppocr", difficult, "--out", difficult / "out") == 0
     [told] = capsys.readouterr().err.splitlines()
-    assert "1 texts are marked difficult: learnt as any other" in told
+    assert "1 text is marked difficult: learnt as any other (the first" in told
     assert label(difficult / "out" / "Label.txt", difficult)[0][1] == ["a", "b", "###", "c", ""]
 
 

@@ -14,11 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path, PurePosixPath
 
+from ppocr_ft.commands.convert.formats import dota, rctw, td500, yolo
+from ppocr_ft.commands.convert.formats.line_files import lines_of
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
 from ppocr_ft.commands.convert.formats.recognition import Sample
-from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
+from ppocr_ft.commands.convert.formats.sources import below, named, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
     LabelText,
@@ -50,6 +53,7 @@ _ESCAPED = re.compile(r'\\(["\\])')
 @dataclass(frozen=True)
 class _Line:
     number: int
+    text: str
     points: Polygon
     said: str | None
     is_quad: bool
@@ -57,7 +61,7 @@ class _Line:
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, if none begins so)."""
-    files = named(source_files(source, ".txt"), PREFIX, reading)
+    files = named(source_files(source, ".txt", ".csv"), PREFIX, reading)
     parsed = [_parse(path, source, reading) for path in bar(files, len(files), TITLE, "file")]
     lines = [line for _, file_lines in parsed for line in file_lines]
     scripts = _have_scripts(lines)
@@ -69,12 +73,13 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
             "nothing, if that is so",
             source,
         )
-    are_polygons = _have_more_corners(lines, source, reading)
+    is_other = _is_other_form(lines, source, reading)
     for draft, file_lines in parsed:
         for line in file_lines:
             transcription = line.said.partition(",")[2] if scripts and line.said else line.said
-            draft.add(_text(line.points, transcription), f"{draft.file}:{line.number}")
-        draft.faulty |= are_polygons
+            with draft.part(line=line.number):
+                draft.add(_text(line.points, transcription), f"{draft.file}:{line.number}")
+        draft.faulty |= is_other
         reading.finish(draft)
 
 
@@ -84,10 +89,9 @@ def _parse(path: Path, source: Path, reading: Reading) -> tuple[Draft, list[_Lin
     with draft.part():
         draft.name = reading.images.by_label(below(path, source, PREFIX))
     with draft.part():
-        for number, line in enumerate(read_text(path).split("\n"), start=1):
+        for number, line in lines_of(path):
             with draft.part(line=number):
-                if line.strip():
-                    lines.append(_Line(number, *parse_line(line.removesuffix("\r"))))
+                lines.append(_Line(number, line, *parse_line(line)))
     return draft, lines
 
 
@@ -107,6 +111,8 @@ def parse_line(line: str) -> tuple[Polygon, str | None, bool]:
     match = _RECTANGLE.fullmatch(line)
     if not match or _NUMBER_FIRST.match(match[2] or ""):
         raise _bad_line(line)
+    if "," not in match[1] and not (match[2] or "").startswith('"'):
+        raise _bad_line(line)
     edges = [float(value) for value in re.split(_BETWEEN, match[1])]
     return rectangle(*edges), _unquoted(match[2]), False
 
@@ -123,6 +129,13 @@ def _unquoted(transcription: str | None) -> str | None:
 
 
 def _bad_line(line: str) -> Unusable:
+    for form in (td500, dota, yolo):
+        if form.LINE.fullmatch(line):
+            return Unusable(
+                "other-form",
+                f"found {line.strip():.60}: {form.FORMAT.meaning}",
+                f"read it with --from {form.FORMAT.name}",
+            )
     numbers = 0
     for value in re.split(_BETWEEN, line.strip()):
         if not re.fullmatch(_NUMBER, value):
@@ -132,7 +145,7 @@ def _bad_line(line: str) -> Unusable:
         "bad-line",
         f"found {numbers} numbers at the start of {line.strip():.60}",
         "expected x1,y1,x2,y2,x3,y3,x4,y4,transcription or "
-        'left, top, right, bottom, "transcription"',
+        'left, top, right, bottom, "transcription" (in quotes, if blanks separate the numbers)',
     )
 
 
@@ -141,25 +154,35 @@ def _have_scripts(lines: Sequence[_Line]) -> bool:
     return bool(lines) and all(line.is_quad and _SCRIPT.match(line.said or "") for line in lines)
 
 
-def _have_more_corners(lines: Sequence[_Line], source: Path, reading: Reading) -> bool:
-    """Return whether all lines seem to be polygons of more corners, as in the site's other sets."""
-    seeming = [line for line in lines if line.is_quad and _MORE_NUMBERS.match(line.said or "")]
-    if seeming and len(seeming) == len(lines):
+def _is_other_form(lines: Sequence[_Line], source: Path, reading: Reading) -> bool:
+    """Return whether all lines seem to be of another form, and report it; count single ones."""
+    corners = [_MORE_NUMBERS.match(line.said or "") for line in lines]
+    flags = [rctw.is_flagged(line.text) for line in lines]
+    if corners and all(corners):
         fault = Unusable(
             "many-corners",
             "every line has 12 numbers or more: polygons, while ICDAR 2015's have 4 corners",
             "convert the files of another form that the set has",
         )
-        reading.report(fault, source)
-        return True
-    for line in seeming:
-        reading.tally(
-            "many-corners",
-            "texts begin with four numbers or more, which may be further corners",
-            "look at the line",
-            f"{line.said:.40}",
+    elif rctw.has_flags([line.text for line in lines]):
+        fault = Unusable(
+            "other-form",
+            f"every line has 0 or 1 after the eighth number: {rctw.FORMAT.meaning}",
+            f"read them with --from {rctw.FORMAT.name}",
         )
-    return False
+    else:
+        _tally(lines, corners, reading, "many-corners", "with four numbers or more, maybe corners")
+        _tally(lines, flags, reading, "other-form", "with 0 or 1 and a comma, maybe RCTW's flag")
+        return False
+    reading.report(fault, source)
+    return True
+
+
+def _tally(
+    lines: Sequence[_Line], seeming: Sequence[object], reading: Reading, rule: str, how: str
+) -> None:
+    for line in compress(lines, seeming):
+        reading.tally(rule, f"texts begin {how}", "look at the line", f"{line.said:.40}")
 
 
 def _text(points: Polygon, transcription: str | None) -> LabelText:
@@ -247,12 +270,12 @@ def _content(entry: Entry) -> bytes:
 
 def _recognise(sample: Sample) -> str | None:
     try:
-        is_quad = [parse_line(line)[2] for line in sample.lines[:1]]
+        are_quads = [parse_line(line)[2] for line in sample.lines]
     except Unusable:
         return None
-    if not is_quad:
+    if not are_quads or rctw.has_flags(sample.lines):
         return None
-    return f"has lines of {'8 numbers' if is_quad[0] else '4 numbers'} and a text"
+    return f"has lines of {'8 numbers' if are_quads[0] else '4 numbers'} and a text"
 
 
 FORMAT = Format(

@@ -59,7 +59,11 @@ class ImageFolder:
             Unusable: there is none, or there are several.
         """
         if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES:
-            return self.by_path([path])
+            try:
+                return self.by_path([path])
+            except Unusable:  # as MTWI's T1.abc.jpg.txt of T1.abc.jpg.jpg
+                if not self._by_stem.find(path):
+                    raise
         name = self._by_stem.find(path)
         if not name:
             suffixes = " ".join(sorted(IMAGE_SUFFIXES))

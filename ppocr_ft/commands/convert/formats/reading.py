@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -54,12 +55,31 @@ class Choice:
 TAKE_ALL = Choice()
 
 
+_SINGULAR = {
+    "are": "is",
+    "begin": "begins",
+    "belong": "belongs",
+    "have": "has",
+    "share": "shares",
+    "were": "was",
+}
+
+
 @dataclass
 class _Tally:
     what: str
     remedy: str
     first: str
     count: int = 0
+
+    @property
+    def words(self) -> str:
+        """``2 texts have ...``, ``1 text has ...``."""
+        if self.count != 1:
+            return f"{self.count} {self.what}"
+        noun, _, rest = self.what.partition(" ")
+        verb = re.compile(rf"\b({'|'.join(_SINGULAR)})\b")
+        return f"1 {noun.removesuffix('s')} {verb.sub(lambda m: _SINGULAR[m[0]], rest, count=1)}"
 
 
 @dataclass
@@ -85,7 +105,7 @@ class Reading:
     def findings(self) -> list[Finding]:
         """In the order in which they were met; what was only counted comes last."""
         counted = (
-            Finding(rule, "warning", f"{t.count} {t.what} (the first: {t.first})", t.remedy)
+            Finding(rule, "warning", f"{t.words} (the first: {t.first})", t.remedy)
             for (rule, _), t in self._tallies.items()
         )
         return [*self._findings, *counted]
@@ -103,7 +123,10 @@ class Reading:
         self._findings.append(Finding(rule, "warning", message, remedy, where))
 
     def tally(self, rule: str, what: str, remedy: str, where: str) -> None:
-        """Record a warning that is given once for all places, with their number."""
+        """Record a warning that is given once for all places, with their number.
+
+        ``what`` follows the number: a noun in the plural first, its verb one of _SINGULAR.
+        """
         self._tallies.setdefault((rule, what), _Tally(what, remedy, where)).count += 1
 
     def tally_difficult(self, where: str) -> None:
@@ -172,12 +195,22 @@ class Draft:
                 self.reading.report(fault, self.file, self.line if line is None else line, what)
 
     def add(self, text: LabelText, where: str = "") -> None:
-        """Add one more text, if its class is chosen; ``where`` is its place, else the file."""
+        """Add one more text, if its class is chosen; ``where`` is its place, else the file.
+
+        Raises:
+            Unusable: all its coordinates are within 0 and 1, so they are no pixels.
+        """
         where = where or str(self.file)
         choice = self.reading.choice
         self.reading.categories[text.category] += 1
         if not choice.takes(text.category):
             return
+        if all(0 <= value <= 1 for point in text.points for value in point):
+            raise Unusable(
+                "normalised",
+                f"all values are within 0 and 1 ({text.points[0]!r:.40}, ...); expected px",
+                "shares of the image's size, as YOLO's, are read by --from yolo",
+            )
         if text.difficult and text.transcription != IGNORED:
             self.reading.tally_difficult(where)
             if choice.ignore_difficult:

@@ -14,8 +14,10 @@ from ppocr_ft.commands.convert.formats.texts import Unusable
 from ppocr_ft.errors import DataError
 
 
-def source_files(source: Path, suffix: str) -> list[Path]:
-    """Return the file itself, or a folder's files of a suffix at any depth, in order.
+def source_files(source: Path, *suffixes: str) -> list[Path]:
+    """Return the file itself, or a folder's files at any depth, in order.
+
+    They are the files of the first of ``suffixes`` that there is.
 
     Raises:
         DataError: there is none.
@@ -24,10 +26,19 @@ def source_files(source: Path, suffix: str) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise DataError("there is no such file or folder", path=source)
-    files = sorted(path for path in source.rglob(f"*{suffix}") if path.is_file())
-    if not files:
-        raise DataError(f"the folder holds no {suffix} file", path=source)
-    return files
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    by_suffix: dict[str, list[Path]] = {}
+    for path in files:
+        by_suffix.setdefault(path.suffix.lower(), []).append(path)
+    for suffix in suffixes:
+        if suffix in by_suffix:
+            return by_suffix[suffix]
+    others = [f"{len(paths)} {suffix or 'without suffix'}" for suffix, paths in by_suffix.items()]
+    raise DataError(
+        f"the folder holds no {' or '.join(suffixes)} file, but {', '.join(others) or 'nothing'}; "
+        "give the folder of the labels, or leave --from out to have their format recognised",
+        path=source,
+    )
 
 
 def named(files: Sequence[Path], prefix: str, reading: Reading) -> list[Path]:

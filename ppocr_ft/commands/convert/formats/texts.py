@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -147,6 +148,25 @@ def rectangle(left: Any, top: Any, right: Any, bottom: Any) -> Polygon:
             "remove the box, or draw it again",
         )
     return corners
+
+
+def turned_box(
+    centre_x: float, centre_y: float, width: float, height: float, turn: float
+) -> Polygon:
+    """Return the corners of a box turned about its centre by ``turn`` radians.
+
+    Clockwise on the screen, as y points down; rounded to a thousandth of a pixel.
+
+    Raises:
+        Unusable: a value is no number, or the box has no area.
+    """
+    x, y = width / 2, height / 2
+    rectangle(centre_x - x, centre_y - y, centre_x + x, centre_y + y)
+    cos, sin = math.cos(turn), math.sin(turn)
+    return tuple(
+        (round(centre_x + a * cos - b * sin, 3), round(centre_y + a * sin + b * cos, 3))
+        for a, b in ((-x, -y), (x, -y), (x, y), (-x, y))
+    )
 
 
 def area_px(points: Polygon) -> float:

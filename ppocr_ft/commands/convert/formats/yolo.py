@@ -1,0 +1,115 @@
+"""YOLO's text files: one for each image, one line for each object.
+
+After Ultralytics' guide (docs.ultralytics.com/datasets): ``class cx cy w h`` for boxes,
+``class x1 y1 x2 y2 x3 y3 x4 y4`` for turned ones (OBB), ``class x1 y1 x2 y2 x3 y3 ...`` for
+outlines (segmentation); the class is a number from 0 on, the others are shares of the image's width
+and height. The names of the classes stand in ``classes.txt`` (labelImg) or under ``names`` of
+``data.yaml``; labels below a folder ``labels`` belong to images below a folder ``images``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ppocr_ft.commands.convert.formats.line_files import all_lines, bad_line, read_line_files
+from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.sources import read_text
+from ppocr_ft.commands.convert.formats.texts import (
+    LabelText,
+    Polygon,
+    Unusable,
+    make_text,
+    polygon,
+    rectangle,
+)
+from ppocr_ft.utils.progress import ProgressBar
+
+FORM = "class cx cy w h, or class x1 y1 x2 y2 x3 y3 ..., as shares of the image (0 to 1)"
+_SHARE = r"(?:[01](?:\.\d*)?|\.\d+|\d(?:\.\d+)?[eE]-\d+)"
+LINE = re.compile(rf"\s*(\d+)((?:\s+{_SHARE}){{4}}|(?:(?:\s+{_SHARE}){{2}}){{3,}})\s*")
+_CLASS_FILES = ("classes.txt", "obj.names", "predefined_classes.txt")
+_LOOKED_ABOVE = 3
+_DECIMALS = 3
+_ROUNDING = 1e-3
+"""By so much written shares may exceed 1."""
+
+
+def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
+    """Read a file or a folder of ``*.txt``."""
+    parse = partial(_text, names=_class_names(source))
+    read_line_files(source, reading, bar, parse, unread=_CLASS_FILES, image_of=_image_of)
+
+
+def _image_of(path: Path) -> Path:
+    """Return the path with the last folder ``labels`` replaced by ``images``."""
+    before, labels, after = path.as_posix().rpartition("/labels/")
+    return Path(f"{before}/images/{after}") if labels else path
+
+
+def _text(line: str, draft: Draft, *, names: dict[str, str]) -> LabelText | None:
+    match = LINE.fullmatch(line)
+    values = [float(value) for value in match[2].split()] if match else []
+    if not match or max(values) > 1 + _ROUNDING:
+        raise bad_line(line, FORM)
+    if draft.name is None:
+        return None  # the image's size is needed, and that it is missing was said
+    category = names.get(match[1], match[1])
+    return make_text(_outline(values, *draft.reading.images.size_px(draft.name)), category=category)
+
+
+def _outline(shares: list[float], width_px: int, height_px: int) -> Polygon:
+    def px(value: float, whole: int) -> float:
+        return round(value * whole, _DECIMALS)
+
+    if len(shares) > 4:
+        pairs = zip(shares[::2], shares[1::2], strict=True)
+        return polygon([(px(x, width_px), px(y, height_px)) for x, y in pairs])
+    x, y, width, height = shares
+    return rectangle(
+        px(x - width / 2, width_px),
+        px(y - height / 2, height_px),
+        px(x + width / 2, width_px),
+        px(y + height / 2, height_px),
+    )
+
+
+def _class_names(source: Path) -> dict[str, str]:
+    """Return the names of the classes by number, {} if no file near the source has them."""
+    folder = (source if source.is_dir() else source.parent).absolute()
+    for near in (folder, *list(folder.parents)[:_LOOKED_ABOVE]):
+        for path in (*(near / name for name in _CLASS_FILES), *sorted(near.glob("*.yaml"))):
+            names = dict(_names_in(path)) if path.is_file() else {}
+            if names:
+                return names
+    return {}
+
+
+def _names_in(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        text = read_text(path)
+        label: Any = {"names": text.split("\n")} if path.suffix != ".yaml" else yaml.safe_load(text)
+    except (Unusable, yaml.YAMLError, RecursionError):
+        return
+    names = label.get("names") if isinstance(label, dict) else None
+    pairs = names.items() if isinstance(names, dict) else enumerate(names or ())
+    for number, name in pairs:
+        if str(name).strip():
+            yield str(number), str(name).strip()
+
+
+def _recognise(sample: Sample) -> str | None:
+    return (
+        "has lines of a class and shares of 0 to 1" if all_lines(sample, LINE.fullmatch) else None
+    )
+
+
+FORMAT = Format(
+    "yolo", "YOLO's text files: boxes, turned boxes, outlines", read, recognise=_recognise
+)
