@@ -316,7 +316,8 @@ def test_keys_that_are_not_written_are_said(
     item = {"transcription": "x", "points": SQUARE_POINTS, "key_cls": "total"}
     put_text(tmp_path / "Label.txt", f"a.jpg\t{json.dumps([item, item])}\nb.jpg\t[]\n")
     assert run("--from", "ppocr", tmp_path, "--to", "coco") == 0
-    assert "1 image has texts with 'key_cls', which is not written (the first" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "1 image has texts with 'key_cls', which is not written (the first" in told
 
 
 @pytest.fixture
