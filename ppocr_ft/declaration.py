@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -44,6 +45,28 @@ OpenShare = Annotated[float, Gt(0), Lt(1)]
 """Strictly between 0 and 1."""
 
 Text = Annotated[str, MinLen(1)]
+
+_WORDS_FOR_NOTHING = frozenset(("none", "null", "nil", "~", "false"))
+
+
+def _no_word_for_nothing(value: object, or_null: str = "") -> object:
+    """Refuse what stands for "no path" in Python and other languages; a file is rarely named so."""
+    if value is False or (isinstance(value, str) and not value.strip()):
+        raise ValueError(f"found {show(value)}, expected a path{or_null}")
+    if isinstance(value, str) and value.strip().casefold() in _WORDS_FOR_NOTHING:
+        raise ValueError(f"found the word {value.strip()}{or_null or ', expected a path'}")
+    return value
+
+
+FilePath = Annotated[str, BeforeValidator(_no_word_for_nothing)]
+"""A file or a folder, which must be given."""
+OptionalPath = Annotated[
+    str | None,
+    BeforeValidator(
+        partial(_no_word_for_nothing, or_null="; YAML's nothing is null (or leave the value out)")
+    ),
+]
+"""A file or a folder; null: none."""
 
 _DECIMAL = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 _FRACTION = re.compile(rf"{_DECIMAL}(?:/{_DECIMAL})?", re.ASCII)

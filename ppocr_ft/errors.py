@@ -60,6 +60,10 @@ class WeightsError(UserInputError):
     """A weights file that can't be read or doesn't fit the network."""
 
 
+class UnreachableError(WeightsError):
+    """Weights on the web that can't be reached from here."""
+
+
 class WriteError(WeightsError):
     """A weights or state file that can't be written, as where the disk is full."""
 

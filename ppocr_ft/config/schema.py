@@ -15,9 +15,11 @@ from ppocr_ft.config.faults import Fault
 from ppocr_ft.config.source_map import dump_yaml
 from ppocr_ft.constructor_keys import PartSection
 from ppocr_ft.declaration import (
+    FilePath,
     Listed,
     NonNegativeInt,
     OneOf,
+    OptionalPath,
     PositiveFloat,
     PositiveInt,
     Section,
@@ -109,7 +111,7 @@ class GlobalSection(Section):
     """Steps over which printed losses are averaged."""
     print_batch_step: PositiveInt = 10
     """Steps between two printed lines."""
-    save_model_dir: Text = "./output"
+    save_model_dir: FilePath = "./output"
     """Folder of checkpoints, logs and pictures."""
     save_epoch_step: PositiveInt = 1
     """Epochs between two kept checkpoints iter_epoch_N."""
@@ -119,7 +121,7 @@ class GlobalSection(Section):
     """First step that may evaluate; steps between two evaluations."""
     eval_batch_epoch: PositiveInt | None = None
     """Epochs between two evaluations; goes before eval_batch_step."""
-    pretrained_model: Text | None = RELEASED_WEIGHTS
+    pretrained_model: OptionalPath = RELEASED_WEIGHTS
     """Weights to start from: a file, a model folder, a URL, 'released'; null: random ones."""
     min_weight_coverage: Share = 0.9
     """Share of backbone and neck that pretrained_model must fill."""
@@ -128,11 +130,11 @@ class GlobalSection(Section):
     freeze_bn_stats: bool = True
     """Whether batch norms keep the statistics of pretrained_model; others learn theirs.
     PaddleOCR never keeps them."""
-    checkpoints: Text | None = None
-    """Checkpoint of an own run to evaluate, export or continue."""
-    resume: Text | None = None
+    checkpoints: OptionalPath = None
+    """Checkpoint of an own run to evaluate, export or start from; Global.resume continues it."""
+    resume: OptionalPath = None
     """Run to continue: a checkpoint, or 'latest' for the one in save_model_dir."""
-    save_inference_dir: Text | None = None
+    save_inference_dir: OptionalPath = None
     """Folder of the exported model."""
     fit_postprocess: bool = True
     """Whether training ends with PostProcess fitted on Eval; to the best weights, in fitted.yml."""
@@ -168,7 +170,7 @@ else:
     PostProcessSection, MetricSection = postprocess_db.SECTION, metrics_det.SECTION
 
 
-Labels = Annotated[Listed[Text], MinLen(1), BeforeValidator(one_as_list)]
+Labels = Annotated[Listed[FilePath], MinLen(1), BeforeValidator(one_as_list)]
 Ratios = Annotated[Listed[Share], MinLen(1)]
 
 
@@ -182,7 +184,7 @@ class Dataset(Section):
     }
 
     name: Literal["SimpleDataSet"] = "SimpleDataSet"
-    data_dir: Text
+    data_dir: FilePath
     """Folder that the label files' image paths start from; 'sample': the built-in data set."""
     label_file_list: Labels
     """Label files: image path, delimiter, JSON."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import paddle
@@ -13,7 +14,7 @@ from ppocr_ft.data.dataset import SimpleDataSet
 from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
 from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.engine import evaluation
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
@@ -42,21 +43,43 @@ def network(config: Config) -> tuple[Detector, CoverageReport]:
         WeightsError: they can't be read, or fill too little of the network.
         ConfigError: neither is set.
     """
-    where = config.Global.checkpoints or config.Global.pretrained_model
-    if where is None:
+    source = weights_source(config)
+    if source is None:
         raise ConfigError(
             "is null, and so is Global.checkpoints: there are no weights to run; set one of them",
             key="Global.pretrained_model",
         )
     form: Form = "branches" if config.Global.form == "branches" else "folded"
-    return _loaded(config, open_source(where), form)
+    return _loaded(config, source, form)
+
+
+def weights_source(config: Config) -> WeightsSource | None:
+    """Read the weights of ``Global.checkpoints``, else of ``pretrained_model``; None: neither.
+
+    Raises:
+        WeightsError: they can't be read; it names the key.
+    """
+    where = config.Global.checkpoints or config.Global.pretrained_model
+    with _naming_the_key(config):
+        return None if where is None else open_source(where)
+
+
+@contextmanager
+def _naming_the_key(config: Config) -> Iterator[None]:
+    """Say of an error about weights which key of the config names them."""
+    try:
+        yield
+    except WeightsError as error:
+        key = "checkpoints" if config.Global.checkpoints else "pretrained_model"
+        raise type(error)(str(error), key=f"Global.{key}") from error
 
 
 def _loaded(config: Config, source: WeightsSource, form: Form) -> tuple[Detector, CoverageReport]:
     paddle.seed(config.Global.seed)
     detector = build_architecture(config.Architecture.arguments(), form=form)
     least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
-    return detector, load_into(detector, source, min_coverage=least)
+    with _naming_the_key(config):
+        return detector, load_into(detector, source, min_coverage=least)
 
 
 def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
@@ -67,10 +90,11 @@ def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
     Raises:
         WeightsError: for the reasons of ``network``.
     """
-    where = config.Global.checkpoints or config.Global.pretrained_model
-    if where is not None:
-        source = open_source(where)
-        return _loaded(config, source, choose_form(source, config.Global.form))
+    source = weights_source(config)
+    if source is not None:
+        with _naming_the_key(config):
+            chosen = choose_form(source, config.Global.form)
+        return _loaded(config, source, chosen)
     paddle.seed(config.Global.seed)
     form: Form = "folded" if config.Global.form == "folded" else "branches"
     return build_architecture(config.Architecture.arguments(), form=form), None

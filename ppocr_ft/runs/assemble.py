@@ -79,6 +79,25 @@ def resume_path(config: Config, resume: str | None) -> Path | None:
     return Path(config.Global.save_model_dir) / STATE_FILE if where == LATEST else state_path(where)
 
 
+def resume_hint(config: Config, earlier: Path | None = None) -> list[str]:
+    """Say that a new run from a checkpoint could go on with the run that the checkpoint is of.
+
+    ``earlier`` is the folder to which that run's files were moved if they were in the new run's.
+    """
+    if config.Global.checkpoints is None:
+        return []
+    where = Path(config.Global.checkpoints)
+    folder = where if where.is_dir() else where.parent
+    moved = earlier and folder.resolve() == Path(config.Global.save_model_dir).resolve()
+    state = (earlier if earlier and moved else folder) / STATE_FILE
+    if not state.is_file():
+        return []
+    return [
+        "starts at step 0 with the weights of Global.checkpoints; "
+        f"--resume {state.parent} goes on with that run ({STATE_FILE} lies there)"
+    ]
+
+
 @dataclass(frozen=True)
 class Writers:
     """The writers of a run, which only process 0 has."""
@@ -146,6 +165,8 @@ class Training:
             lines.append(f"an earlier run's files are now in {self.earlier}")
         if trainer.progress.step:
             lines.append(f"goes on after step {trainer.progress.step}")
+        else:
+            lines += resume_hint(self.config, self.earlier)
         return "\n".join(lines)
 
 

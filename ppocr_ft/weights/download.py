@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import pooch
 import requests
 
-from ppocr_ft.errors import WeightsError
+from ppocr_ft.errors import UnreachableError, WeightsError
 
 HOME_VARIABLE = "PPOCR_FT_HOME"
 WANTED_SUFFIXES = (".pdparams", ".safetensors", ".pdmodel", ".pdiparams", ".json", ".yml")
@@ -81,7 +81,7 @@ def _faults_of(url: str, folder: Path) -> Iterator[None]:
     except WeightsError as error:
         name = (error.path or "").removeprefix(str(folder)).lstrip("/\\")
         message = error.message if name == url else f"{name} {error.message}".strip()
-        raise WeightsError(message, path=url, key=error.key) from error
+        raise type(error)(message, path=url, key=error.key) from error
 
 
 def _move_into_place(aside: Path, target: Path) -> None:
@@ -116,7 +116,10 @@ def _download(url: str, path: Path) -> None:
     except requests.exceptions.ChunkedEncodingError as error:
         raise WeightsError(f"the transfer broke off: {_cause(error)}", path=url) from None
     except requests.RequestException as error:
-        raise WeightsError(f"can't be reached: {_cause(error)}", path=url) from None
+        message = (
+            f"can't be reached: {_cause(error)}; download it elsewhere and name the file instead"
+        )
+        raise UnreachableError(message, path=url) from None
 
 
 def _cause(error: Exception) -> str:

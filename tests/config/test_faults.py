@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,47 @@ def test_inspection_has_errors_and_warnings(tmp_path: Path) -> None:
     inspection = inspect_config(path)
     assert inspection.config is None
     assert [fault.severity for fault in inspection.faults] == ["warning", "error"]
+
+
+NOTHING = "; YAML's nothing is null (or leave the value out)"
+# a path's key | what stands there | what is said
+NO_PATHS = [
+    ("Global.pretrained_model", "None", f"found the word None{NOTHING}"),
+    ("Global.checkpoints", "none", f"found the word none{NOTHING}"),
+    ("Global.resume", "'null'", f"found the word null{NOTHING}"),
+    ("Global.save_inference_dir", "False", f"found false, expected a path{NOTHING}"),
+    ("Global.checkpoints", '""', f"found '', expected a path{NOTHING}"),
+    ("Global.save_model_dir", "None", "found the word None, expected a path"),
+    ("Train.dataset.data_dir", "''", "found '', expected a path"),
+    ("Eval.dataset.data_dir", "None", "found the word None, expected a path"),
+    ("Train.dataset.label_file_list", "None", "found the word None, expected a path"),
+    ("Eval.dataset.label_file_list", "[a.txt, None]", "found the word None, expected a path"),
+]
+
+
+@pytest.mark.parametrize(("key", "text", "message"), NO_PATHS)
+def test_a_word_for_nothing_is_no_path(key: str, text: str, message: str, tmp_path: Path) -> None:
+    """In the file and on the command line, in one report with the other faults."""
+    (fault,) = inspect_config(SMALL, [f"{key}={text}"]).faults
+    assert (fault.severity, fault.message) == ("error", message)
+    section, name = key.split(".")[0], key.split(".")[-1]
+    data = yaml.safe_load(SMALL.read_text(encoding="utf-8"))
+    place = data[section] if section == "Global" else data[section]["dataset"]
+    place[name] = yaml.safe_load(text)
+    data["Global"]["epoch_num"] = 0
+    path = written(tmp_path, yaml.safe_dump(data))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    head, *lines = str(caught.value).split("\n")
+    assert head.endswith("2 faults in this config:")
+    (line,) = [line for line in lines if message in line]
+    assert re.match(rf"  {path}:\d+: {key}(\.1)?: ", line)
+
+
+def test_a_folder_may_be_named_so() -> None:
+    config = load_config(SMALL, ["Train.dataset.data_dir=./None", "Global.checkpoints=none/best"])
+    assert config.Train.dataset.data_dir == "./None"
+    assert config.Global.checkpoints == "none/best"
 
 
 def test_an_empty_section_says_what_it_lacks(tmp_path: Path) -> None:

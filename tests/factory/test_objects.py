@@ -5,18 +5,43 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.factory import objects
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate
 from ppocr_ft.runs import assemble
 from ppocr_ft.utils.sampling import evenly_spaced
+from ppocr_ft.weights import write_weights
 from tests.support.config_files import SHIPPED
 from tests.support.small_run import small_config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("checkpoints=./x/best", r"./x/best: does not exist, nor does its folder x"),
+        ("checkpoints=out/latest.pdstate", "is that run's state; take latest.pdparams"),
+        ("pretrained_model=my.txt", "my.txt: is a text file"),
+        ("pretrained_model=other.pdparams", "other.pdparams: fills 0.0% of the network's"),
+    ],
+)
+def test_an_error_about_weights_names_the_key(
+    override: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(small_config(tmp_path), [f"Global.{override}"])
+    monkeypatch.chdir(tmp_path)
+    Path("my.txt").write_text("nothing", encoding="utf-8")
+    write_weights("other.pdparams", {"backbone.a": np.zeros(3, np.float32)})
+    for build in (objects.network, objects.starting_network):
+        with pytest.raises(WeightsError) as caught:
+            build(config)
+        assert str(caught.value).startswith(f"Global.{override.split('=')[0]}: ")
+        assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

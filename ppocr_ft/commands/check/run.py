@@ -36,7 +36,7 @@ from ppocr_ft.commands.check.text_geometry import (
     label_geometry,
     pair_faults,
 )
-from ppocr_ft.config.faults import REMEDIES, Fault, tagged, warning
+from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
 from ppocr_ft.data.sample_set import SAMPLE
@@ -185,7 +185,7 @@ def check(
         result.notes.append("weights and pictures need paddle, which isn't installed")
     else:
         if options.weights:
-            _look_at_weights(result, diagnosis.config)
+            _look_at_weights(result, diagnosis, diagnosis.config)
         if options.samples and options.images and _has_samples(result.data):
             _draw_samples(result, diagnosis.config, options.samples)
     return result
@@ -267,15 +267,18 @@ def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config)
         result.files.append(_write(config, GEOMETRY, geometry_png(result.geometry)))
 
 
-def _look_at_weights(result: Check, config: Config) -> None:
+def _look_at_weights(result: Check, diagnosis: ConfigDiagnosis, config: Config) -> None:
     from ppocr_ft.factory.objects import starting_network
 
-    with _as_finding("weights", result.findings):
+    try:
         result.weights = starting_network(config)[1]
+    except UserInputError as reason:
+        faults = tagged("weights", [error(reason.key or "Global", reason.message)])
+        result.findings += diagnosis.located(faults)
     if result.weights is not None:
         key = "Global.checkpoints" if config.Global.checkpoints else "Global.pretrained_model"
         faults = [warning(key, text) for text in result.weights.warnings]
-        result.findings += advice_on(tagged("weights", faults))
+        result.findings += diagnosis.located(tagged("weights", faults))
 
 
 def _draw_samples(result: Check, config: Config, count: int) -> None:
@@ -297,13 +300,13 @@ def _as_finding(rule: str, findings: list[Finding]) -> Iterator[None]:
     """Turn errors that are the user's to mend into findings of this rule."""
     try:
         yield
-    except OSError as error:
-        message = f"{error.filename or 'a file'}: {error.strerror}"
+    except OSError as reason:
+        message = f"{reason.filename or 'a file'}: {reason.strerror}"
         findings.append(Finding(rule, "error", message, REMEDIES[rule]))
-    except UserInputError as error:
-        message = f"{error.key}: {error.message}" if error.key else error.message
+    except UserInputError as reason:
+        message = f"{reason.key}: {reason.message}" if reason.key else reason.message
         remedy = REMEDIES[rule]
-        findings.append(Finding(rule, "error", message, remedy, error.path, error.line))
+        findings.append(Finding(rule, "error", message, remedy, reason.path, reason.line))
 
 
 def _write(config: Config, name: str, data: bytes) -> Path:

@@ -16,9 +16,9 @@ from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset, SplitSection
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
+from ppocr_ft.factory.objects import weights_source
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.version import __version__
-from ppocr_ft.weights import open_source
 
 LENGTH = 12
 ABOUT_FILES = frozenset(
@@ -114,11 +114,8 @@ def _versions() -> dict[str, str]:
 
 
 def _weights(config: Config) -> list[str | None]:
-    where = config.Global.checkpoints or config.Global.pretrained_model
-    if where is None:
-        return []
-    source = open_source(where)
-    return [_digest(source.tensors), source.member]
+    source = weights_source(config)
+    return [] if source is None else [_digest(source.tensors), source.member]
 
 
 def _labels(dataset: Dataset) -> list[str]:

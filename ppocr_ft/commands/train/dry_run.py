@@ -17,10 +17,11 @@ from ppocr_ft.commands.train.schedule_plot import (
 )
 from ppocr_ft.config import Config
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
+from ppocr_ft.errors import UnreachableError
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
 from ppocr_ft.optim.group_names import group_names
 from ppocr_ft.optim.schedules import whole_epochs
-from ppocr_ft.runs.assemble import Parts, prepare
+from ppocr_ft.runs.assemble import Parts, prepare, resume_hint
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.shrink_schedule import ShrinkSchedule
 from ppocr_ft.utils.files import check_writable, write_whole
@@ -48,13 +49,22 @@ def dry_run(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> DryRun:
     process 0 alone writes.
 
     Raises:
-        UserInputError: as ``training``.
+        UserInputError: as ``training``, but weights on the web may be out of reach.
     """
-    parts = prepare(config, group)
+    try:
+        parts, remarks = prepare(config, group), resume_hint(config)
+    except UnreachableError as error:
+        parts = prepare(_without_weights(config), group)
+        remarks = [f"{error}. Drawn without weights: fresh_lr_mult holds for every parameter"]
     schedule = run_schedule(config, parts)
-    text = "\n".join(_lines(config, parts, schedule))
+    text = "\n".join([*_lines(config, parts, schedule), *remarks])
     files = _write(config, schedule) if group.is_main else ()
     return DryRun(schedule, text, files)
+
+
+def _without_weights(config: Config) -> Config:
+    no_weights = {"checkpoints": None, "pretrained_model": None}
+    return config.model_copy(update={"Global": config.Global.model_copy(update=no_weights)})
 
 
 def _write(config: Config, schedule: RunSchedule) -> tuple[Path, ...]:

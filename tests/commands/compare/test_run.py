@@ -217,8 +217,8 @@ def test_a_signal_saves_and_the_same_command_goes_on(
             id="faults of two arms",
         ),
         pytest.param(
-            ["a: Global.pretrained_model=none", "b: Train.dataset.label_file_list=[no.txt]"],
-            ["arm 'a': none: does not exist", "arm 'b': no.txt: the label file can't"],
+            ["a: Global.pretrained_model=nowhere", "b: Train.dataset.label_file_list=[no.txt]"],
+            ["model: nowhere: does not exist", "arm 'b': no.txt: the label file can't"],
             id="weights and labels that aren't there",
         ),
         pytest.param(

@@ -13,6 +13,10 @@ import pytest
 
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.commands.train.schedule_plot import KeyStep, RunSchedule, schedule_csv, schedule_png
+from ppocr_ft.config import load_config
+from ppocr_ft.factory.objects import starting_network
+from ppocr_ft.runs.assemble import resume_hint
+from ppocr_ft.weights import save_trained
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
 
 SGD = "Optimizer.name=Momentum"
@@ -25,6 +29,50 @@ GROUPS = "Optimizer.param_groups=[{match: ^backbone, lr_mult: 0.1, freeze_epochs
 
 def dry(config: Path, *overrides: str) -> int:
     return main(["-c", str(config), "--dry-run", *(["-o", *overrides] if overrides else [])])
+
+
+def test_weights_out_of_reach_are_done_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Port 9 of this machine answers nobody."""
+    config = small_config(tmp_path)
+    assert dry(config, "Global.pretrained_model=http://127.0.0.1:9/a.pdparams") == 0
+    out = capsys.readouterr().out
+    assert "Global.pretrained_model: http://127.0.0.1:9/a.pdparams: can't be reached" in out
+    assert "download it elsewhere and name the file instead" in out
+    drawn = (tmp_path / "run" / "schedule.csv").read_bytes()
+    assert dry(config) == 0
+    assert (tmp_path / "run" / "schedule.csv").read_bytes() == drawn
+
+
+@pytest.mark.parametrize("where", ["other", "other/latest", "other/best_accuracy.pdparams"])
+def test_a_run_that_could_go_on_is_named(
+    where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load_config(small_config(tmp_path))
+    other = tmp_path / "other"
+    for name in ("latest", "best_accuracy"):
+        save_trained(
+            starting_network(config)[0],
+            other / f"{name}.pdparams",
+            config.Architecture.arguments(),
+        )
+    checkpoint = f"Global.checkpoints={tmp_path / where}"
+    assert dry(tmp_path / "c.yml", checkpoint) == 0
+    assert "--resume" not in capsys.readouterr().out
+    (other / "latest.pdstate").touch()
+    assert dry(tmp_path / "c.yml", checkpoint) == 0
+    assert f"--resume {other} goes on with that run" in capsys.readouterr().out
+
+
+def test_a_run_that_was_moved_aside_is_named_where_it_is_now(tmp_path: Path) -> None:
+    run, aside = tmp_path / "run", tmp_path / "run" / "earlier_1"
+    aside.mkdir(parents=True)
+    (aside / "latest.pdstate").touch()
+    config = load_config(small_config(tmp_path), [f"Global.checkpoints={run}/latest"])
+    assert resume_hint(config) == []
+    (hint,) = resume_hint(config, aside)
+    assert f"--resume {aside} " in hint
 
 
 def rows(path: Path) -> list[dict[str, str]]:
