@@ -41,11 +41,13 @@ class _TooManyFilesError(Exception):
 class ImagePaths:
     """The images of a label file: the path of each name, or why there is none.
 
-    ``notes`` say how images were found that are not where ``data_dir`` leads, a line a way.
+    ``moved`` are the names of those that are not where ``data_dir`` leads; ``notes`` say how they
+    were found, a line a way.
     """
 
     paths: dict[str, str] = field(default_factory=dict)
     faults: dict[str, DataError] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
     notes: tuple[str, ...] = ()
 
     def path(self, name: str) -> str:
@@ -74,6 +76,7 @@ def find_images(names: Iterable[str], data_dir: str | Path, label_file: str | Pa
     found.paths |= beside
     by_end = _by_end([n for n in missing if n not in beside], (Path(data_dir), own), found, names)
     found.paths |= by_end
+    found.moved = {*beside, *by_end}
     for name in missing:
         if name not in found.paths:
             found.faults.setdefault(name, DataError(_is_missing(name, data_dir)))

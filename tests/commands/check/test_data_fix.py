@@ -16,7 +16,7 @@ from ppocr_ft.errors import DataError
 from tests.commands.check.test_data_rules import BOX, Folder, moved, picture, text
 from tests.support.check_corruptions import CORRUPTIONS, DataSet, corrupt_all
 
-LEFT_TO_THE_USER = {"image-exif", "image-size", "label-empty"}
+LEFT_TO_THE_USER = {"image-exif", "image-size"}
 
 
 @pytest.fixture
@@ -45,16 +45,22 @@ def test_a_corrupted_set_is_clean_afterwards(tmp_path: Path) -> None:
         train, evaluation = data.write()
         before = {source.label_file: source.label_file.read_bytes() for source in train}
         report = check_dataset(train, evaluation)
-        changes = write_fixed(report, tmp_path / f"out{seed}")
+        out = tmp_path / f"out{seed}"
+        changes = write_fixed(report, out)
         assert all(path.read_bytes() == content for path, content in before.items())
         again = [
-            [Source(tmp_path / f"out{seed}" / s.label_file.name, s.data_dir) for s in sources]
+            [
+                Source(path, s.data_dir)
+                for s in sources
+                if (path := out / s.label_file.name).exists()
+            ]
             for sources in (train, evaluation)
         ]
         left = check_dataset(*again).findings
         assert {finding.rule for finding in left} == LEFT_TO_THE_USER
         touched = {(f.file, f.line) for f in report.findings if f.rule not in LEFT_TO_THE_USER}
         touched -= {(f, n) for f, n in touched if f and f.endswith("val.txt")}  # leaks: train loses
+        touched = {(f, n) for f, n in touched if n}  # an empty file isn't written
         said = {tuple(change.split(": ")[0].rsplit(":", 1)) for change in changes}
         assert {(f, str(n)) for f, n in touched if n} <= said
 
@@ -154,6 +160,79 @@ def test_utf_16_becomes_utf_8_and_faultless_lines_stay_as_they_are(folder: Folde
     out = folder.path.parent / "out" / "train.txt"
     assert out.read_bytes() == b"\n" + odd.encode() + b"\n"
     assert not read_label_file(out, folder.path).faults
+
+
+# what | path in the label | file | how it is written, or why nothing is
+PATHS = [
+    ("absolute", "/home/me/set/imgs/a.jpg", "imgs/a.jpg", "imgs/a.jpg"),
+    ("Windows", "C:\\me\\train_data\\imgs\\a.jpg", "imgs/a.jpg", "imgs/a.jpg"),
+    ("a renamed folder", "old/a.jpg", "new/a.jpg", "new/a.jpg"),
+    ("PPOCRLabel's", "set/a.jpg", "a.jpg", "a.jpg"),
+    ("beside the data_dir", "../a.jpg", "../a.jpg", "../a.jpg"),
+    ("two images", '["/x/imgs/a.jpg", "b.jpg"]', "imgs/a.jpg", '["imgs/a.jpg", "b.jpg"]'),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "written"), [row[1:] for row in PATHS], ids=[row[0] for row in PATHS]
+)
+def test_image_paths_are_written_from_the_data_dir(
+    folder: Folder, name: str, file: str, written: str
+) -> None:
+    for seed, path in enumerate((file, "b.jpg")):
+        (folder.path / path).parent.mkdir(exist_ok=True)
+        picture(folder.path / path, seed=seed)
+    label = json.dumps([text(BOX)])
+    rows, changes = fixed(folder, f"{name}\t{label}", f"c.jpg\t{label}", ("b2.jpg", []))
+    assert rows == [(written, [text(BOX)]), ("b2.jpg", [])]
+    out = folder.path.parent / "out" / "train.txt"
+    assert read_label_file(out, folder.path).notes == ()
+    if name != written:
+        path = name.split('"')[1] if name.startswith("[") else name
+        assert changes[0] == f"1: image path {path} written as {file}"
+    assert "c.jpg is not there" in changes[-1]
+
+
+# what | lines | why no line would be left
+EMPTIED = [
+    (
+        "really missing",
+        ["/x/gone.jpg\t[]", "gone.jpg\t[]"],
+        "2: line left out: the image .*gone.jpg",
+    ),
+    (
+        "ambiguous",
+        ["C:\\d\\imgs\\a.jpg\t[]"],
+        "x/imgs/a.jpg and .*y/imgs/a.jpg fit its path equally",
+    ),
+    ("broken", ["a.jpg\t[1,"], "broken JSON"),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"), [row[1:] for row in EMPTIED], ids=[row[0] for row in EMPTIED]
+)
+def test_a_file_is_never_emptied(folder: Folder, lines: list[str], reason: str) -> None:
+    for seed, name in enumerate("xy"):
+        (folder.path / name / "imgs").mkdir(parents=True)
+        picture(folder.path / name / "imgs" / "a.jpg", seed=seed)
+    good = folder.write("val.txt", [("b.jpg", [text(BOX)])])
+    bad = folder.write("train.txt", lines)
+    out = folder.path.parent / "out"
+    with pytest.raises(DataError, match=f"of .*train.txt no line would be left: .*{reason}"):
+        write_fixed(check_dataset([bad], [good]), out)
+    assert not out.exists()
+
+
+def test_a_file_without_label_lines_is_not_written(folder: Folder) -> None:
+    empty, other = folder.write("empty.txt", []), folder.write("rec_gt.txt", ["a\tx", "b\ty"])
+    good = folder.write("train.txt", [("a.jpg", [text(BOX)])])
+    out = folder.path.parent / "out"
+    changes = write_fixed(check_dataset([empty, other, good], []), out)
+    assert [path.name for path in out.iterdir()] == ["train.txt"]
+    assert changes == [
+        f"{source.label_file}: not written, it has no label line" for source in (empty, other)
+    ]
 
 
 def test_nothing_is_overwritten(folder: Folder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,15 +40,23 @@ def write_fixed(report: DataReport, out: Path) -> list[str]:
     """Write a cleaned copy of each label file of the report to the folder ``out``.
 
     Returns every change, as ``path:line: what``. Lines without a fault are copied byte for byte.
-    Image paths stay as they are: the copies go with the same ``data_dir``. Training files lose
-    the images that the evaluation has too.
+    The copies go with the same ``data_dir``: images that were found elsewhere get their path from
+    it. Training files lose the images that the evaluation has too.
 
     Raises:
-        DataError: a file of that name is in ``out`` already; nothing is written.
+        DataError: a file of that name is in ``out`` already, or no line of a file would be left;
+            nothing is written.
     """
     parts = {part.scan.path: part for part in [*report.train, *report.evaluation]}
     targets = _targets(list(parts), Path(out))
     fixed = {path: _fix_file(part, report) for path, part in parts.items()}
+    emptied = [
+        f"of {path} no line would be left: {changes[-1]}"
+        for path, (lines, changes) in fixed.items()
+        if lines is not None and not any(line.strip() for line in lines)
+    ]
+    if emptied:
+        raise DataError(f"nothing was written: {'; '.join(emptied)}")
     Path(out).mkdir(parents=True, exist_ok=True)
     changes = []
     for path, (lines, file_changes) in fixed.items():
@@ -72,22 +81,27 @@ def _targets(paths: list[str], out: Path) -> dict[str, Path]:
 
 
 def _fix_file(measured: Outlines, report: DataReport) -> tuple[list[bytes] | None, list[str]]:
-    """Return the file's mended lines, None if there is no file, and the changes."""
+    """Return the file's mended lines, None if there is none to mend, and the changes."""
     scan = measured.scan
     try:
         content = read_content(scan.source.label_file)
     except OSError as error:
         return None, [f"{scan.path}: not written, it can't be read: {error.strerror}"]
+    if not scan.lines:
+        return None, [f"{scan.path}: not written, it has no label line"]
     file_changes = [f"{scan.path}: byte order mark removed"] if content.has_bom else []
     if content.wide:
         file_changes.append(f"{scan.path}: {content.wide.upper()} turned into UTF-8")
-    faulty = {finding.line for finding in report.findings if finding.file == scan.path}
+    moved = {scan.places.paths[name] for name in scan.places.moved}
+    left_out = _left_out(scan.path, report)
+    touched = {finding.line for finding in report.findings if finding.file == scan.path}
+    touched |= {line.number for line in scan.lines if not moved.isdisjoint(line.images)}
     index_of = {line.number: index for index, line in enumerate(scan.lines)}
-    fixer = _Fixer(measured, report, _left_out(scan.path, report), repeated(scan))
+    fixer = _Fixer(measured, report, left_out, repeated(scan))
     lines = []
     for number, raw in enumerate(content.lines, start=1):
         kept: bytes | None = raw
-        if number in index_of and (number in faulty or number in fixer.left_out):
+        if number in index_of and (number in touched or number in left_out):
             kept, changes = fixer.line(raw, index_of[number])
             file_changes += [f"{scan.path}:{number}: {change}" for change in changes]
         if kept is not None:
@@ -129,21 +143,38 @@ class _Fixer:
         reason = self._reason_to_leave(parsed, index)
         if reason:
             return None, [f"line left out: {reason}"]
+        name, moves = self._name(parsed)
         changes = [_REPAIRED_IN_LINE[f.rule] for f in parsed.faults if f.rule in _REPAIRED_IN_LINE]
         items, text_changes = self._items(parsed, index)
-        if not changes and not text_changes:
+        if not changes and not text_changes and not moves:
             return raw, []
-        if changes == [_REPAIRED_IN_LINE["label-bom"]] and not text_changes:
+        if changes == [_REPAIRED_IN_LINE["label-bom"]] and not text_changes and not moves:
             return decode_line(raw).lstrip(BOM).encode(), changes
         label = json.dumps(items, ensure_ascii=False)
-        return f"{parsed.name}{scan.source.delimiter}{label}".encode(), [*changes, *text_changes]
+        line = f"{name}{scan.source.delimiter}{label}".encode()
+        return line, [*changes, *moves, *text_changes]
+
+    def _name(self, parsed: ParsedLine) -> tuple[str, list[str]]:
+        """Return the text in the place of the image path, and what was done to it."""
+        scan = self.measured.scan
+        paths = {
+            name: _from(scan.source.data_dir, scan.places.paths[name])
+            for name in parsed.images
+            if name in scan.places.moved
+        }
+        names = [paths.get(name, name) for name in parsed.images]
+        changes = [f"image path {name} written as {path}" for name, path in paths.items()]
+        if not changes:
+            return parsed.name, []
+        return names[0] if len(names) == 1 else json.dumps(names, ensure_ascii=False), changes
 
     def _reason_to_leave(self, parsed: ParsedLine, index: int) -> str | None:
         line = self.measured.scan.lines[index]
         if parsed.items is None or not parsed.images:
             return listed(fault.message for fault in parsed.faults)
+        faults = self.measured.scan.places.faults
         if len(line.images) < len(parsed.images):
-            return "an image is not there"
+            return listed(faults[name].message for name in parsed.images if name in faults)
         for path in line.images:
             picture = self.report.pictures.get(path)
             if picture is not None and picture.fault:
@@ -187,6 +218,14 @@ class _Fixer:
             points = clipped
             changes.append("clipped to the image")
         return {**item, "points": _plain(points)}, changes
+
+
+def _from(data_dir: Path, path: str) -> str:
+    """Return the way from ``data_dir`` to a file, with slashes."""
+    try:
+        return os.path.relpath(path, data_dir).replace("\\", "/")
+    except ValueError:  # on another drive
+        return os.path.abspath(path)  # noqa: PTH100
 
 
 def _uncross(points: Floats) -> tuple[Floats, bool, str]:
