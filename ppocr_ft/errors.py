@@ -70,7 +70,7 @@ class WriteError(WeightsError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of a check, an ``issue`` of ``tools/check.py --json``.
+    """One result of a check, an ``issue`` of ``ppocr-ft check --json``.
 
     ``rule`` is its name, such as ``image-missing``; with an ``error`` training is impossible.
     ``file`` and the 1-based ``line`` are None if there is no such place; ``remedy`` is what to do.

@@ -1,8 +1,6 @@
 """Short runs of different configs beside each other; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.compare.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("compare")

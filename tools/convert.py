@@ -1,8 +1,6 @@
 """Convert label files of other tools, and back; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.convert.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("convert")

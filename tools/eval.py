@@ -1,8 +1,6 @@
 """Evaluate a detector on labelled images; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.eval.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("eval")

@@ -1,8 +1,6 @@
 """Export a detector; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.export.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("export")

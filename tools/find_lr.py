@@ -1,8 +1,6 @@
 """Find a learning rate by trying many; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.find_lr.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("find-lr")

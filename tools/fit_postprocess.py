@@ -1,8 +1,6 @@
 """Fit thresholds, unclip ratio and resize to labelled images; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.fit_postprocess.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("fit-postprocess")

@@ -1,8 +1,6 @@
 """Copy the sample data set; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.make_sample.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("make-sample")

@@ -1,8 +1,6 @@
 """Find text in images; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.predict.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("predict")

@@ -1,8 +1,6 @@
 """Make the page of a run; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.report.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("report")

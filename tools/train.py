@@ -1,8 +1,6 @@
 """Train a detector, or fine-tune one; --help tells how."""
 
-import sys
-
-from ppocr_ft.commands.train.cli import main
+from _run import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run("train")

@@ -10,8 +10,10 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from ppocr_ft.config import Config, load_config
+from ppocr_ft.config.shipped import find_config, shipped_configs
 from ppocr_ft.engine.distributed import (
     PeerFailed,
     ProcessGroup,
@@ -20,6 +22,7 @@ from ppocr_ft.engine.distributed import (
 )
 from ppocr_ft.engine.rendezvous import PeerLost
 from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
+from ppocr_ft.utils.program import as_started, command_line, import_problem
 
 
 def import_paddle() -> None:
@@ -47,7 +50,12 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
         try:
             return main(sys.argv[1:] if argv is None else argv)
         except UserInputError as error:
-            print(error, file=sys.stderr)
+            print(as_started(str(error)), file=sys.stderr)
+            return WRONG_INPUT
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("ppocr_ft"):
+                raise
+            print(import_problem(error), file=sys.stderr)
             return WRONG_INPUT
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
@@ -68,21 +76,29 @@ def one_thread_an_operator() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def parser(
-    description: str, examples: str, *, config_required: bool = True
-) -> argparse.ArgumentParser:
-    """Return a parser with ``-c`` and ``-o``."""
-    arguments = argparse.ArgumentParser(
+def bare_parser(command_name: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """Return a parser whose help shows the examples as this program was started."""
+    return argparse.ArgumentParser(
+        prog=command_line(command_name),
         description=description,
-        epilog=f"examples:\n{examples}",
+        epilog=as_started(f"examples:\n{examples}"),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def parser(
+    command_name: str, description: str, examples: str, *, config_required: bool = True
+) -> argparse.ArgumentParser:
+    """Return a parser with ``-c`` and ``-o``."""
+    arguments = bare_parser(command_name, description, examples)
+    names = ", ".join(path.name for path in shipped_configs())
     arguments.add_argument(
         "-c",
         "--config",
         required=config_required,
+        type=_config_name,
         metavar="FILE",
-        help="a config, PaddleOCR's YAML",
+        help=f"a config, PaddleOCR's YAML; one of the package by its name: {names}",
     )
     arguments.add_argument(
         "-o",
@@ -96,11 +112,19 @@ def parser(
     return arguments
 
 
+def _config_name(text: str) -> str:
+    """Return the name as it was given, and say so if it names a config of the package."""
+    found = find_config(text)
+    if found != Path(text):
+        print(f"config: {found}, which comes with the package", file=sys.stderr)
+    return text
+
+
 def config_of(options: argparse.Namespace) -> Config:
     """Load the config and print its warnings to stderr."""
     config = load_config(options.config, options.override)
     for warning in config.warnings:
-        print(f"warning: {warning.describe()}", file=sys.stderr)
+        print(as_started(f"warning: {warning.describe()}"), file=sys.stderr)
     return config
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 
+from ppocr_ft.errors import WRONG_INPUT
+from ppocr_ft.utils.program import as_started, import_problem
+from ppocr_ft.version import __version__
+
 COMMANDS = {
+    "init": "copy the configs into a folder, to change them",
     "check": "what is wrong with a config, its data and its weights, before any training",
     "convert": "label files of other tools to PaddleOCR's, and back",
     "train": "fine-tune a detector, or train one",
@@ -19,23 +27,68 @@ COMMANDS = {
     "report": "a finished run as one page",
     "make-sample": "copy the sample data set into a folder",
 }
+HELP, VERSION = ("-h", "--help", "help"), ("-V", "--version", "version")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: ppocr-ft COMMAND [-h] -c FILE [-o SECTION.KEY=VALUE ...]\n\ncommands:")
-        print("\n".join(f"  {name:16}{what}" for name, what in COMMANDS.items()))
-        return 0 if arguments else 2
-    name = arguments.pop(0)
+    try:
+        return _run(arguments)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "ppocr_ft":
+            raise  # a fault of this package, not of the installation
+        print(import_problem(error), file=sys.stderr)
+        return WRONG_INPUT
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments:
+        print(usage())
+        return WRONG_INPUT
+    name, *rest = arguments
+    if name in VERSION:
+        print(version())
+        return 0
+    if name in HELP:
+        if not rest or rest[0] in HELP:
+            print(usage())
+            return 0
+        name, rest = rest[0], ["--help"]
     if name not in COMMANDS:
-        print(f"ppocr-ft: no command {name!r}; known: {', '.join(COMMANDS)}", file=sys.stderr)
-        return 2
-    sys.argv[0] = f"ppocr-ft {name}"
+        from ppocr_ft.messages import suggest
+
+        print(f"ppocr-ft: no command {name!r}{suggest(name, COMMANDS)}", file=sys.stderr)
+        return WRONG_INPUT
+    run: Callable[[Sequence[str]], int]
     run = import_module(f"ppocr_ft.commands.{name.replace('-', '_')}.cli").main
-    code: int = run(arguments)
-    return code
+    return run(rest)
+
+
+def usage() -> str:
+    """Return the commands and the configs that there are."""
+    from ppocr_ft.config.shipped import shipped_configs
+
+    lines = [
+        as_started("usage: ppocr-ft COMMAND ..."),
+        as_started("       ppocr-ft help COMMAND"),
+        "",
+        "commands:",
+        *(f"  {name:16}{what}" for name, what in COMMANDS.items()),
+        "",
+        "configs, by name for -c, as in  -c det_v4_ft.yml:",
+        *(f"  {path.name:23}{what}" for path, what in shipped_configs().items()),
+    ]
+    return "\n".join(lines)
+
+
+def version() -> str:
+    """Return the version, and those of Python and Paddle, which a bug report needs."""
+    paddle = "no Paddle"
+    for package in ("paddlepaddle", "paddlepaddle-gpu"):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            paddle = f"{package} {importlib.metadata.version(package)}"
+    return f"ppocr_ft {__version__} (Python {platform.python_version()}, {paddle})"
 
 
 if __name__ == "__main__":

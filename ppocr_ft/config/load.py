@@ -11,6 +11,7 @@ from ppocr_ft.config.overrides import apply_override, parse_overrides
 from ppocr_ft.config.paddleocr_compat import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
+from ppocr_ft.config.shipped import find_config
 from ppocr_ft.config.source_map import Tree, parse_yaml, read_text
 from ppocr_ft.config.validation import check
 
@@ -24,7 +25,7 @@ class Inspection:
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
-    """Read a config in PaddleOCR's YAML.
+    """Read a config in PaddleOCR's YAML: a file, or the name of one that comes with the package.
 
     ``overrides`` are ``-o`` arguments, ``Section.key=value`` with a YAML value; list items by
     index or by operator name: ``Train.dataset.transforms.MakeShrinkMap.shrink_ratio=0.6``.
@@ -49,7 +50,8 @@ def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
     """Return the file and the overrides as plain data, not checked by the schema; never raise."""
     parsed, override_faults = parse_overrides(overrides)
     override_faults = tagged("override", override_faults)
-    text = read_text(Path(path))
+    path = find_config(path)
+    text = read_text(path)
     if isinstance(text, Fault):
         return Tree(None, faults=[text, *override_faults])
     tree = parse_yaml(text, str(path))

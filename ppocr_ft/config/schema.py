@@ -51,7 +51,7 @@ def _every(value: object) -> object:
 
 
 _DEVICE = "training runs on the CPU or on CUDA cards"
-_PREDICT = "tools/predict.py takes images and output folder as options"
+_PREDICT = "ppocr-ft predict takes images and output folder as options"
 _NONE = "it has no counterpart"
 _RECOGNITION = "it is a recogniser's key"
 
@@ -85,7 +85,7 @@ class GlobalSection(Section):
         "uniform_output_enabled": "it belongs to PaddleX",
         "pdx_model_name": "it belongs to PaddleX",
         "hpi_config_path": "it belongs to PaddleX",
-        "export_with_pir": "tools/export.py takes the format as an option",
+        "export_with_pir": "ppocr-ft export takes the format as an option",
         "load_static_weights": "static weights are recognised by themselves",
         "amp_custom_black_list": _NONE,
         "amp_custom_white_list": _NONE,

@@ -159,7 +159,7 @@ def param_groups(config: Config) -> list[Fault]:
 
 
 @remedy(
-    "measure: python tools/find_lr.py -c FILE. A rate for 8 cards of 8 images is too high for "
+    "measure: ppocr-ft find-lr -c FILE. A rate for 8 cards of 8 images is too high for "
     "one card of a few"
 )
 def usual_rates(config: Config) -> list[Fault]:
@@ -181,7 +181,7 @@ def _unusual_rate(config: Config, low: float, high: float) -> list[Fault]:
     scaled = f", by scale_lr {rate:g} on one card" if rate != given else ""
     message = (
         f"found {given:g}{scaled}: {name} {USUAL[name]}. Guides disagree, so measure: "
-        "python tools/find_lr.py -c FILE, with this file"
+        "ppocr-ft find-lr -c FILE, with this file"
     )
     return [warning(f"{LR}.{key}", message, "Optimizer.name", "Global.pretrained_model")]
 

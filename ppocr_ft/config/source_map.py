@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from ppocr_ft.config.faults import Fault, Place, is_under, join_key
+from ppocr_ft.config.shipped import shipped_configs
 from ppocr_ft.messages import nearest, show
 
 MAX_NODES = 20_000
@@ -109,9 +110,7 @@ def read_text(path: Path) -> str | Fault:
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        siblings = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
-        near = nearest(path.name, [sibling.name for sibling in siblings])
-        return _file_fault(path, f"no such file{f'; did you mean {near!r}?' if near else ''}")
+        return _file_fault(path, f"no such file{_near(path)}")
     except IsADirectoryError:
         return _file_fault(path, "a folder; name the YAML file in it")
     except (OSError, ValueError) as reason:
@@ -126,6 +125,16 @@ def read_text(path: Path) -> str | Fault:
         line = raw.count(b"\n", 0, reason.start) + 1
         byte = raw[reason.start]
         return _file_fault(path, f"not UTF-8 text (byte 0x{byte:02x}); save it as UTF-8", line)
+
+
+def _near(path: Path) -> str:
+    """Return the guess at what was meant: a file beside it, or a config of the package."""
+    siblings = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
+    near = nearest(path.name, [sibling.name for sibling in siblings])
+    if near:
+        return f"; did you mean {near!r}?"
+    near = nearest(path.name, [file.name for file in shipped_configs()])
+    return f"; did you mean {near!r}, which comes with the package?" if near else ""
 
 
 def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:

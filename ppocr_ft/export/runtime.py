@@ -17,6 +17,7 @@ from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.export.operators import check_operators
 from ppocr_ft.export.settings import InferenceSettings, Operator, read_settings
 from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.utils.program import how_to_install
 from ppocr_ft.weights.inference import InferenceModel, find_inference_model
 
 Floats = NDArray[np.float32]
@@ -26,7 +27,7 @@ Run = Callable[[Floats], Floats]
 SETTINGS_FILE, ONNX_FILE = "inference.yml", "inference.onnx"
 SETTINGS_IN_ONNX = "inference.yml"
 """Key of the ONNX file's own metadata that holds the text of its ``inference.yml``."""
-NO_ONNXRUNTIME = "needs ONNX Runtime: pip install 'ppocr_ft[onnx]'"
+NO_ONNXRUNTIME = f"needs ONNX Runtime: {how_to_install('onnxruntime')}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ppocr_ft.export.network import inference_network, inference_state, save_pro
 from ppocr_ft.export.runtime import ONNX_FILE, SETTINGS_FILE
 from ppocr_ft.export.settings import InferenceSettings
 from ppocr_ft.export.worker import save_legacy_program, save_onnx
+from ppocr_ft.utils.program import how_to_install
 from ppocr_ft.weights.arrays import State
 
 ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
@@ -31,7 +32,7 @@ class Formats(NamedTuple):
         """
         missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
         if self.onnx and missing:
-            raise ConfigError(f"--onnx needs {', '.join(missing)}: pip install 'ppocr_ft[onnx]'")
+            raise ConfigError(f"--onnx needs {', '.join(missing)}: {how_to_install(missing[0])}")
 
 
 def write_model(

@@ -128,7 +128,7 @@ def test_contradiction(overrides: list[str], key: str, message: str) -> None:
 
 ADAM = "usually takes 1e-4 to 5e-4 from scratch and 10 to 100 times less in fine-tuning"
 SGD = "usually takes 1e-3 to 1e-2"
-FINDER = "python tools/find_lr.py -c"
+FINDER = "ppocr-ft find-lr -c"
 # what is unusual | overrides | key | parts of the message
 UNUSUAL = [
     ("Adam, high", [f"{LR}.learning_rate=1e-3"], f"{LR}.learning_rate", [f"Adam {ADAM}", FINDER]),

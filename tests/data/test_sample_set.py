@@ -172,6 +172,7 @@ def test_the_old_set_comes_back_when_the_new_one_cannot_be_moved(
 
 def run_tool(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Any:
     monkeypatch.setattr("sys.argv", [str(TOOL), *arguments])
+    monkeypatch.syspath_prepend(TOOL.parent)
     with pytest.raises(SystemExit) as stop:
         runpy.run_path(str(TOOL), run_name="__main__")
     return stop.value.code

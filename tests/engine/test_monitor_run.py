@@ -139,6 +139,6 @@ def test_a_missing_writer_is_refused_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "visualdl", None)
-    refused = ["-o", "Global.use_visualdl=true"], "pip install 'ppocr_ft[visualdl]'"
+    refused = ["-o", "Global.use_visualdl=true"], "pip install '.[visualdl]' in the clone"
     assert_refused(main, *refused, tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "run").exists()

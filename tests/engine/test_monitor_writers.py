@@ -77,4 +77,4 @@ def test_a_missing_package_is_said_with_its_extra(
     with pytest.raises(ConfigError) as caught:
         check_installed(kind)
     assert caught.value.key == f"Global.use_{kind}"
-    assert f"pip install 'ppocr_ft[{kind}]'" in caught.value.message
+    assert f"pip install '.[{kind}]' in the clone of ppocr_ft" in caught.value.message

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING
 from ppocr_ft.commands.check.console import counted, grouped
 from ppocr_ft.commands.common import command, import_paddle, parser
 from ppocr_ft.errors import WRONG_INPUT
+from ppocr_ft.utils.program import as_started
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.check.run import Check
 
 SAMPLES = 4
 EXAMPLES = """\
-  python tools/check.py -c configs/det_v4_ft.yml
-  python tools/check.py -c PaddleOCR/configs/det/ch_PP-OCRv4/ch_PP-OCRv4_det_student.yml \\
+  ppocr-ft check -c det_v4_ft.yml
+  ppocr-ft check -c PaddleOCR/configs/det/ch_PP-OCRv4/ch_PP-OCRv4_det_student.yml \\
         --no-weights -o Train.dataset.data_dir=/my/data
         any PaddleOCR detector's YAML, trained here or there
-  python tools/check.py -c my.yml --fix fixed/
+  ppocr-ft check -c my.yml --fix fixed/
         cleaned label files; the old ones stay as they are
-  python tools/check.py -c my.yml --no-images --json > issues.json
+  ppocr-ft check -c my.yml --no-images --json > issues.json
 geometry.png and samples.png go to Global.save_model_dir."""
 EPILOGUE = """
 
@@ -55,7 +56,9 @@ def main(argv: Sequence[str]) -> int:
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(
-        "Check a config, its data and its weights, before any training.", EXAMPLES + EPILOGUE
+        "check",
+        "Check a config, its data and its weights, before any training.",
+        EXAMPLES + EPILOGUE,
     )
     arguments.add_argument(
         "--json", action="store_true", help="print one JSON object, nothing else"
@@ -93,7 +96,7 @@ def text_of(result: Check) -> str:
     parts.append([f"note: {note}" for note in result.notes])
     parts.append([f"drawn: {path}" for path in result.files])
     parts.append([counted(result.findings)])
-    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+    return as_started("\n\n".join("\n".join(lines) for lines in parts if lines))
 
 
 def _ratios(result: Check) -> list[str]:

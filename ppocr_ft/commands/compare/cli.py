@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 TABLE, FIGURES, PICTURE = "compare.md", "compare.csv", "compare.png"
 EXAMPLES = """\
-  python tools/compare.py -c configs/det_v4_ft.yml --epochs 3 \\
+  ppocr-ft compare -c det_v4_ft.yml --epochs 3 \\
         --arm "AdamW: Optimizer.name=AdamW Optimizer.lr.learning_rate=1e-4" \\
         --arm "Adam: Optimizer.name=Adam Optimizer.lr.learning_rate=1e-4"
-  python tools/compare.py -c configs/det_v4_ft.yml --epochs 3 --seeds 3 --arm "as it is:" \\
+  ppocr-ft compare -c det_v4_ft.yml --epochs 3 --seeds 3 --arm "as it is:" \\
         --arm "branches: Global.form=branches" -o Global.save_model_dir=output/forms
 Any key can be an arm; the shrink ratio stands in both map operators:
         --arm "0.6: Train.dataset.transforms.MakeBorderMap.shrink_ratio=0.6
@@ -66,7 +66,9 @@ def main(argv: Sequence[str]) -> int:
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(
-        "Short runs from one start on the same batches, beside each other.", EXAMPLES + EPILOGUE
+        "compare",
+        "Short runs from one start on the same batches, beside each other.",
+        EXAMPLES + EPILOGUE,
     )
     arguments.add_argument(
         "--arm",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command
+from ppocr_ft.commands.common import bare_parser, command
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.reading import Choice
 from ppocr_ft.commands.convert.formats.recognition import recognise
@@ -32,14 +32,13 @@ All faults are listed together, and nothing is written while there is one, unles
 given; then images with a fault are left out whole, since texts that lack would be taught as
 background."""
 EXAMPLES = """\
-examples:
-  python tools/convert.py --from icdar gt/ --images images/ --split 0.9
+  ppocr-ft convert --from icdar gt/ --images images/ --split 0.9
         images/train.txt and images/val.txt; config: Train.dataset.data_dir=images/
-  python tools/convert.py --from labelstudio export.json --images photos/ --out labels/
-  python tools/convert.py --from coco COCO_Text.json --images train2014/ --skip-bad
+  ppocr-ft convert --from labelstudio export.json --images photos/ --out labels/
+  ppocr-ft convert --from coco COCO_Text.json --images train2014/ --skip-bad
         COCO-Text also lists images of other folders: they are counted and left out
-  python tools/convert.py --from ppocr images/Label.txt --to coco --out coco/
-  python tools/convert.py --from ppocr images/Label.txt --split 0.8 --seed 1 --out parts/
+  ppocr-ft convert --from ppocr images/Label.txt --to coco --out coco/
+  ppocr-ft convert --from ppocr images/Label.txt --split 0.8 --seed 1 --out parts/
 
 exit codes: 0 everything was converted; 2 something was not (--skip-bad: the rest was)"""
 
@@ -78,13 +77,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    arguments = argparse.ArgumentParser(
-        description=DESCRIPTION.format(
-            formats="\n".join(f"{form.name:14}{form.meaning}" for form in FORMATS.values())
-        ),
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    formats = "\n".join(f"{form.name:14}{form.meaning}" for form in FORMATS.values())
+    arguments = bare_parser("convert", DESCRIPTION.format(formats=formats), EXAMPLES)
     arguments.add_argument(
         "source", type=Path, metavar="PATH", help="a label file, or a folder of them"
     )

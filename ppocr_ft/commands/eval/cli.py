@@ -11,11 +11,11 @@ from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\
-  python tools/eval.py -c configs/det_v4_ft.yml
+  ppocr-ft eval -c det_v4_ft.yml
         the released weights on the built-in sample data set
-  python tools/eval.py -c configs/det_v4_ft.yml -o Eval.dataset.data_dir=/my/data \\
+  ppocr-ft eval -c det_v4_ft.yml -o Eval.dataset.data_dir=/my/data \\
         Eval.dataset.label_file_list=[/my/data/val.txt]
-  python tools/eval.py -c configs/det_v4_ft.yml -o Global.checkpoints=output/best_accuracy --json
+  ppocr-ft eval -c det_v4_ft.yml -o Global.checkpoints=output/best_accuracy --json
 """
 RESULT_KEYS = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70", "images")
 
@@ -24,7 +24,9 @@ RESULT_KEYS = ("precision", "recall", "hmean", "precision_70", "recall_70", "hme
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     arguments = parser(
-        "Evaluate a detector: precision, recall, hmean at IoU 0.5 and 0.7.", EXAMPLES
+        "eval",
+        "Evaluate a detector: precision, recall, hmean at IoU 0.5 and 0.7.",
+        EXAMPLES,
     )
     arguments.add_argument("--json", action="store_true", help="the last line is one JSON object")
     options = arguments.parse_args(argv)

@@ -12,12 +12,12 @@ from ppocr_ft.errors import FAILED
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\
-  python tools/export.py -c configs/det_v4_ft.yml -o Global.checkpoints=output/best_accuracy \\
+  ppocr-ft export -c det_v4_ft.yml -o Global.checkpoints=output/best_accuracy \\
         Global.save_inference_dir=output/inference
         inference.json, inference.pdiparams and inference.yml, for PaddleOCR 3
-  python tools/export.py -c ... -o ... --onnx
+  ppocr-ft export -c ... -o ... --onnx
         inference.onnx too, for ONNX Runtime and RapidOCR
-  python tools/export.py -c ... -o ... --legacy
+  ppocr-ft export -c ... -o ... --legacy
         inference.pdmodel in place of inference.json, for PaddleOCR 2
 The model is written aside, run on validation images beside the trained network, each through its
 own pre- and post-processing, and put in place only if it is equal; parity.json and model_card.md
@@ -66,7 +66,11 @@ def main(argv: Sequence[str]) -> int:
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    arguments = parser("Export a detector, proved equal to the trained one.", EXAMPLES + EPILOGUE)
+    arguments = parser(
+        "export",
+        "Export a detector, proved equal to the trained one.",
+        EXAMPLES + EPILOGUE,
+    )
     arguments.add_argument(
         "--legacy", action="store_true", help="the program as inference.pdmodel, for PaddleOCR 2"
     )

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 NOT_FOUND = 1
 EXAMPLES = """\
-  python tools/find_lr.py -c configs/det_v4_ft.yml
-  python tools/find_lr.py -c configs/det_v4_ft.yml -o Optimizer.name=Momentum
-  python tools/find_lr.py -c configs/det_v4_ft.yml --start 1e-6 --end 0.1 --steps 150
+  ppocr-ft find-lr -c det_v4_ft.yml
+  ppocr-ft find-lr -c det_v4_ft.yml -o Optimizer.name=Momentum
+  ppocr-ft find-lr -c det_v4_ft.yml --start 1e-6 --end 0.1 --steps 150
 It trains by a rate that rises from step to step (LR range test), until the loss rises again, and
 names the rate two thirds through the valley of the loss, and the one where it falls steepest.
 Nothing of that training is kept: find_lr.png and find_lr.csv go to Global.save_model_dir."""
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    arguments = parser("Find a learning rate by trying many.", EXAMPLES + EPILOGUE)
+    arguments = parser("find-lr", "Find a learning rate by trying many.", EXAMPLES + EPILOGUE)
     arguments.add_argument(
         "--start", type=float, default=1e-7, metavar="LR", help="first rate (1e-7)"
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.config import Config
 from ppocr_ft.errors import WRONG_INPUT, UserInputError
+from ppocr_ft.utils.program import as_started
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ LIMIT_TYPES = ("max", "min", "resize_long")
 OBJECTIVES = ("hmean", "hmean_70", "mean")
 NO_OTHERS = "none"
 EXAMPLES = """\
-  python tools/fit_postprocess.py -c configs/det_v4_ft.yml \\
+  ppocr-ft fit-postprocess -c det_v4_ft.yml \\
         -o Global.checkpoints=output/det_v4_ft/best_accuracy
         the usual values, at the config's evaluation resize, a smaller and a larger one
-  python tools/fit_postprocess.py -c configs/det_v4_ft.yml --resizes 960:max 1280:max 736:min
-  python tools/fit_postprocess.py -c configs/det_v4_ft.yml --resizes none --objective hmean
+  ppocr-ft fit-postprocess -c det_v4_ft.yml --resizes 960:max 1280:max 736:min
+  ppocr-ft fit-postprocess -c det_v4_ft.yml --resizes none --objective hmean
         at the config's own resize alone
-  python tools/fit_postprocess.py -c configs/det_v4_ft.yml --unclip-ratios 0.9 1 1.1 --threshs 0.3
-  python tools/eval.py -c output/det_v4_ft/fitted.yml
+  ppocr-ft fit-postprocess -c det_v4_ft.yml --unclip-ratios 0.9 1 1.1 --threshs 0.3
+  ppocr-ft eval -c output/det_v4_ft/fitted.yml
         what it wrote, to evaluate, predict, export or train on with"""
 EPILOGUE = """
 
@@ -84,7 +85,8 @@ def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None
         fit = after_training(config, folder, progress)
         fit.save(folder / FITTED_CONFIG)
     except (OSError, UserInputError) as error:
-        say(f"\npost-processing was not fitted: {error}\ntools/fit_postprocess.py does it alone")
+        say(f"\npost-processing was not fitted: {error}")
+        say(as_started("ppocr-ft fit-postprocess does it alone"))
         return
     say(f"\n{fit_summary(fit.fitted)}\na config to go on with: {folder / FITTED_CONFIG}")
 
@@ -92,7 +94,9 @@ def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(
-        "Fit thresholds, unclip ratio and resize to Eval's images.", EXAMPLES + EPILOGUE
+        "fit-postprocess",
+        "Fit thresholds, unclip ratio and resize to Eval's images.",
+        EXAMPLES + EPILOGUE,
     )
     arguments.add_argument(
         "--objective",
@@ -176,7 +180,7 @@ def describe(verified: Verified) -> str:
         f"{name} {verified.evaluated[name]:.4f} ({verified.searched[name]:.4f})"
         for name in ("hmean", "hmean_70")
     )
-    text = f"evaluated as tools/eval.py does (as the search had it): {rates}"
+    text = f"{as_started('evaluated as ppocr-ft eval does')} (as the search had it): {rates}"
     if verified.agrees:
         return text
     return (

@@ -115,7 +115,7 @@ class PostProcessFit:
         )
 
     def verify(self, detector: Detector, bar: ProgressBar = no_progress) -> Verified:
-        """Evaluate the chosen values as tools/eval.py does."""
+        """Evaluate the chosen values as ppocr-ft eval does."""
         data = eval_data(self.chosen)
         images = bar(data.samples(), len(data), "evaluate the choice")
         searched = self.fitted.tally.rates(self.fitted.chosen)
@@ -126,7 +126,7 @@ class PostProcessFit:
         report = "".join(
             f"# {line}".rstrip() + "\n" for line in fit_notes(self.fitted).splitlines()
         )
-        head = "# Written by tools/fit_postprocess.py.\n#\n"
+        head = "# Written by ppocr-ft fit-postprocess.\n#\n"
         figures = json.dumps(as_json(self.fitted), indent=1, ensure_ascii=False)
         write_whole(out.parent / FIT_FIGURES, fit_csv(self.fitted).encode())
         write_whole(out.parent / FIT_JSON, f"{figures}\n".encode())

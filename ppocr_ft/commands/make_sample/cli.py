@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppocr_ft.commands.common import command
+from ppocr_ft.commands.common import bare_parser, command
 from ppocr_ft.data.sample_set import TRAIN_IMAGES, VAL_IMAGES, copy_sample
 
 DESCRIPTION = """\
@@ -16,10 +16,9 @@ The pictures come with the package; configs need no copy of them (data_dir: samp
 drawn by the program in sample_data/ of the repository, which draws others too:
 python -m sample_data --help"""
 EXAMPLES = """\
-examples:
-  python tools/make_sample.py --out data/sample
-  python tools/make_sample.py --out data/small --train 16 --val 8
-  python tools/make_sample.py --out data/sample --force      (replace an earlier copy)"""
+  ppocr-ft make-sample --out data/sample
+  ppocr-ft make-sample --out data/small --train 16 --val 8
+  ppocr-ft make-sample --out data/sample --force      (replace an earlier copy)"""
 
 
 @command
@@ -32,11 +31,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = bare_parser("make-sample", DESCRIPTION, EXAMPLES)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
     parser.add_argument(
         "--train",

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from ppocr_ft.commands.predict.run import Predictor
 
 EXAMPLES = """\
-  python tools/predict.py -c configs/det_v4_ft.yml --images photo.jpg
-  python tools/predict.py -c configs/det_v4_ft.yml --images scans/ --out found/
+  ppocr-ft predict -c det_v4_ft.yml --images photo.jpg
+  ppocr-ft predict -c det_v4_ft.yml --images scans/ --out found/
         boxes.jsonl, and each picture with its boxes drawn
-  python tools/predict.py -c configs/det_v4_ft.yml -o Global.checkpoints=output/best_accuracy \\
+  ppocr-ft predict -c det_v4_ft.yml -o Global.checkpoints=output/best_accuracy \\
         --images 'scans/*.png'
-  python tools/predict.py --model output/inference --images scans/
+  ppocr-ft predict --model output/inference --images scans/
         an exported model, by its own inference.yml; --model output/inference/inference.onnx too
-  python tools/predict.py --model output/inference --images scans/ --save-label scans/Label.txt
+  ppocr-ft predict --model output/inference --images scans/ --save-label scans/Label.txt
         boxes to correct in PPOCRLabel and to train on
 """
 
@@ -52,6 +52,7 @@ def main(argv: Sequence[str]) -> int:
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
     arguments = parser(
+        "predict",
         "Find text in images: boxes as JSON lines, and pictures of them.",
         EXAMPLES,
         config_required=False,

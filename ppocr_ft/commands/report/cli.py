@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppocr_ft.commands.common import command, import_paddle
+from ppocr_ft.commands.common import bare_parser, command, import_paddle
 
 EXAMPLES = """\
-  python tools/report.py output/det_v4_ft
+  ppocr-ft report output/det_v4_ft
         report.html and results.png of a run, finished or broken off, from the files in its folder
-  python tools/report.py output/det_v4_ft --language zh"""
+  ppocr-ft report output/det_v4_ft --language zh"""
 
 
 @command
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    arguments = argparse.ArgumentParser(
-        description="Make the page of a run again: report.html and results.png in its folder.",
-        epilog=f"examples:\n{EXAMPLES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    arguments = bare_parser(
+        "report",
+        "Make the page of a run again: report.html and results.png in its folder.",
+        EXAMPLES,
     )
     arguments.add_argument(
         "folder", type=Path, metavar="FOLDER", help="a run's folder, its Global.save_model_dir"

@@ -19,6 +19,7 @@ from ppocr_ft.engine.distributed import (
     process_count,
 )
 from ppocr_ft.errors import FAILED, SIGNALLED, Finding, UserInputError, WriteError
+from ppocr_ft.utils.program import as_started
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.train.dry_run import DryRun
@@ -29,17 +30,17 @@ if TYPE_CHECKING:
     from ppocr_ft.runs.assemble import Training
 
 EXAMPLES = """\
-  python tools/train.py -c configs/det_v4_ft.yml
+  ppocr-ft train -c det_v4_ft.yml
         the released weights, fine-tuned on the built-in sample data set
-  python tools/train.py -c configs/det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
+  ppocr-ft train -c det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
         Train.dataset.label_file_list=[/my/data/Label.txt] Eval.dataset.data_dir=/my/data \\
         Eval.dataset.label_file_list=[/my/data/val.txt] Global.save_model_dir=output/mine
-  python tools/train.py -c configs/det_v4_ft.yml --dry-run
+  ppocr-ft train -c det_v4_ft.yml --dry-run
         what the run would do when, as a picture and a table
-  python tools/train.py -c configs/det_v4_ft.yml --resume
+  ppocr-ft train -c det_v4_ft.yml --resume
         go on with the run in Global.save_model_dir
-  python tools/train.py -c configs/det_v4_ft.yml --resume output/mine
-  python -m paddle.distributed.launch --devices 0,1 tools/train.py -c configs/det_v4_ft.yml
+  ppocr-ft train -c det_v4_ft.yml --resume output/mine
+  python -m paddle.distributed.launch --devices 0,1 ppocr-ft train -c det_v4_ft.yml
         on two cards; --nproc_per_node 2 --backend gloo: two processes on the CPU"""
 SHOWN_FINDINGS = 3
 EPILOGUE = """
@@ -52,7 +53,7 @@ wrong; 1 the losses turned NaN or infinite, or anything else;
 @partial(command, in_group=True)
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    arguments = parser("Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
+    arguments = parser("train", "Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
     how = arguments.add_mutually_exclusive_group()
     how.add_argument(
         "--dry-run",
@@ -114,8 +115,8 @@ def tell(findings: Sequence[Finding]) -> None:
     """Print what a quick look at config and labels found; training continues without it."""
     if findings:
         lines = grouped(findings, SHOWN_FINDINGS)
-        lines.append("(tools/check.py says all, looks at the images, and draws samples)\n")
-        print("\n".join(lines), file=sys.stderr)
+        lines.append("(ppocr-ft check says all, looks at the images, and draws samples)\n")
+        print(as_started("\n".join(lines)), file=sys.stderr)
 
 
 def show(plan: DryRun) -> int:
@@ -174,10 +175,10 @@ def stopped_early(run: Training, early: StoppedEarly) -> str:
 
 def resume_command(options: argparse.Namespace) -> str:
     """Return the command line of this run, with ``--resume``."""
-    words = [*sys.argv[:1], "-c", options.config]
+    words = ["-c", options.config]
     words += ["-o", *options.override] if options.override else []
-    launcher = "-m paddle.distributed.launch [as before] " * (process_count() > 1)
-    return f"{'python ' * words[0].endswith('.py')}{launcher}{shlex.join(words)} --resume"
+    launcher = "python -m paddle.distributed.launch [as before] " * (process_count() > 1)
+    return f"{as_started(f'{launcher}ppocr-ft train')} {shlex.join(words)} --resume"
 
 
 def summary(run: Training, metrics: MetricsFile) -> str:

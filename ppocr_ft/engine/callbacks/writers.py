@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from ppocr_ft.engine.metrics_file import EVAL, MetricsFile
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.utils.program import how_to_install
 
 Kind = Literal["tensorboard", "visualdl"]
 FOLDERS: dict[Kind, str] = {"tensorboard": "tensorboard", "visualdl": "vdl"}
@@ -51,7 +52,7 @@ def check_installed(kind: Kind) -> None:
     except ImportError as error:
         raise ConfigError(
             f"is true, but {kind} can't be imported ({error}); install it with "
-            f"pip install 'ppocr_ft[{kind}]', or set the key to false",
+            f"{how_to_install(kind)}, or set the key to false",
             key=f"Global.use_{kind}",
         ) from error
 

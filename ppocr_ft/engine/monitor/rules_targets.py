@@ -118,6 +118,6 @@ def _cause(series: Series, now: EvalResult, fall: str) -> tuple[str, str]:
     return (
         f"{fall}{checked}: the targets are not what the labels of Eval mean, or the learning rate "
         "is far too high.",
-        "Look at the training samples and labels with tools/check.py, then lower "
+        "Look at the training samples and labels with ppocr-ft check, then lower "
         "Optimizer.lr.learning_rate.",
     )

@@ -80,7 +80,7 @@ def lr_zero(series: Series) -> Diagnosis | None:
     return Diagnosis(
         f"The learning rate is {last[-1]:.3g} at step {series.step} of {total}; the weights hardly "
         f"change any more (its highest was {highest:.3g}).",
-        "Look at the curve with tools/train.py --dry-run; milestones may be in the wrong unit "
+        "Look at the curve with ppocr-ft train --dry-run; milestones may be in the wrong unit "
         "(epochs, steps), or Optimizer.lr.learning_rate is 0.",
     )
 
@@ -121,8 +121,8 @@ def loss_not_falling(series: Series) -> Diagnosis | None:
         return None
     return Diagnosis(
         f"The loss isn't falling: {first:.3g} at the beginning, {last:.3g} at step {series.step}.",
-        "Choose Optimizer.lr.learning_rate by tools/find_lr.py (a loss that rises wants a lower "
-        "one), and look at the labels with tools/check.py.",
+        "Choose Optimizer.lr.learning_rate by ppocr-ft find-lr (a loss that rises wants a lower "
+        "one), and look at the labels with ppocr-ft check.",
     )
 
 
@@ -184,7 +184,7 @@ def below_start(series: Series) -> Diagnosis | None:
         f"{BELOW_START_EVALS} evaluations in a row are below the weights that the run started "
         f"from: {name} {series.value(last[-1]):.3f} instead of {series.value(start):.3f}.",
         "Lower Optimizer.lr.learning_rate, keep Global.freeze_bn_stats on, and check the labels "
-        "with tools/check.py; the starting weights are better than these.",
+        "with ppocr-ft check; the starting weights are better than these.",
     )
 
 

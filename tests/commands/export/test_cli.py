@@ -251,7 +251,7 @@ def test_onnx_without_its_packages_is_refused_at_once(
 
     monkeypatch.setattr(write.importlib.util, "find_spec", lambda name: None)
     assert main([*arguments, f"Global.save_inference_dir={tmp_path / 'm'}", "--onnx"]) == 2
-    assert "pip install 'ppocr_ft[onnx]'" in capsys.readouterr().err
+    assert "pip install '.[onnx]' in the clone" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -88,7 +88,7 @@ def test_leaves_its_files(fit: tuple[Path, str]) -> None:
     assert {path.name for path in (folder / "out").iterdir()} == set(FIT_FILES)
     assert cv2.imread(str(folder / "out" / "heatmap.png")) is not None
     head = (folder / "out" / "fitted.yml").read_text(encoding="utf-8").splitlines()[0]
-    assert head == "# Written by tools/fit_postprocess.py."
+    assert head == "# Written by ppocr-ft fit-postprocess."
 
 
 def test_takes_a_better_ratio_than_the_config_had(fit: tuple[Path, str]) -> None:
@@ -105,7 +105,7 @@ def test_takes_a_better_ratio_than_the_config_had(fit: tuple[Path, str]) -> None
 def test_says_what_its_maps_cost(fit: tuple[Path, str]) -> None:
     _, printed = fit
     (line,) = [line for line in printed.splitlines() if line.startswith("maps kept in 65536")]
-    (line_of_check,) = [line for line in printed.splitlines() if "as tools/eval.py does" in line]
+    (line_of_check,) = [line for line in printed.splitlines() if "as ppocr-ft eval does" in line]
     assert "on maps as they were" in line
     assert "warning" not in line_of_check
 
@@ -297,5 +297,5 @@ def test_a_fit_that_fails_leaves_the_run_as_it_is(
     said: list[str] = []
     fit_at_end(load_config(trained / "c.yml"), trained / "run", said.append)
     assert "post-processing was not fitted: [Errno 28] No space left" in said[0]
-    assert "tools/fit_postprocess.py" in said[0]
+    assert "ppocr-ft fit-postprocess" in said[1]
     assert not set(FIT_FILES) & {path.name for path in (trained / "run").iterdir()}

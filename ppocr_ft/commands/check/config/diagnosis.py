@@ -46,7 +46,7 @@ REMEDIES.update(
         ),
         "unclip_ratio": (
             "set PostProcess.unclip_ratio, and the inference's (--det_db_unclip_ratio), to that; "
-            "after training python tools/fit_postprocess.py finds the network's own"
+            "after training ppocr-ft fit-postprocess finds the network's own"
         ),
         "labels": "name label files that are there, in PaddleOCR's format: path, delimiter, JSON",
         "weights": (

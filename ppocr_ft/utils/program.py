@@ -1,0 +1,54 @@
+"""How the program was started, for the commands that a message tells the user to type."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+EXTRAS = {
+    "paddle": "cpu",
+    "paddle2onnx": "onnx",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "tensorboard": "tensorboard",
+    "visualdl": "visualdl",
+}
+"""The extra of ``setup.py`` that brings an optional package."""
+_COMMAND = re.compile(r"\bppocr-ft ([a-z][a-z-]*|COMMAND)")
+
+
+def command_line(name: str) -> str:
+    """Return how to type a command here.
+
+    That is ``ppocr-ft find-lr``, ``python -m ppocr_ft find-lr`` or ``python tools/find_lr.py``,
+    as this one was started.
+    """
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py" and started.parent.name == "ppocr_ft":
+        return f"python -m ppocr_ft {name}"
+    if started.suffix == ".py" and started.parent.name == "tools":
+        return f"python {started.with_name(name.replace('-', '_') + '.py').as_posix()}"
+    return f"ppocr-ft {name}"
+
+
+def as_started(text: str) -> str:
+    """Return the text with each ``ppocr-ft NAME`` as ``command_line`` gives it."""
+    typed = _COMMAND.sub(lambda match: command_line(match[1]), text)
+    # Paddle's launcher takes a script's path without the interpreter
+    return re.sub(r"(paddle\.distributed\.launch .*)python (\S+\.py)", r"\1\2", typed)
+
+
+def how_to_install(module: str) -> str:
+    """Return the pip command that brings a missing module, to be run in a clone of ppocr_ft."""
+    extra = EXTRAS.get(module.partition(".")[0])
+    package = f"'.[{extra}]'" if extra else "."
+    return f"pip install {package} in the clone of ppocr_ft"
+
+
+def import_problem(error: ImportError) -> str:
+    """Return why a module can't be imported, and what to do, in one line."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        module = error.name.partition(".")[0]
+        return f"{module} is not installed for {sys.executable}: {how_to_install(module)}"
+    return f"{error.name or 'a package'} can't be imported by {sys.executable}: {error}"

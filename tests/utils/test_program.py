@@ -1,0 +1,60 @@
+"""Commands in messages read as the program was started."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ppocr_ft.utils.program import as_started, how_to_install, import_problem
+
+TEXT = "look with ppocr-ft check, then ppocr-ft find-lr -c x.yml"
+
+
+@pytest.mark.parametrize(
+    ("started", "expected"),
+    [
+        ("/env/bin/ppocr-ft", TEXT),
+        (
+            "tools/train.py",
+            "look with python tools/check.py, then python tools/find_lr.py -c x.yml",
+        ),
+        (
+            "/clone/ppocr_ft/__main__.py",
+            "look with python -m ppocr_ft check, then python -m ppocr_ft find-lr -c x.yml",
+        ),
+        ("/somewhere/my_script.py", TEXT),
+    ],
+)
+def test_commands_in_a_text(started: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", [started])
+    assert as_started(TEXT) == expected
+
+
+def test_paddles_launcher_gets_the_script_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["tools/train.py"])
+    typed = as_started("python -m paddle.distributed.launch --devices 0,1 ppocr-ft train -c x.yml")
+    assert typed == "python -m paddle.distributed.launch --devices 0,1 tools/train.py -c x.yml"
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("paddle", "'.[cpu]'"),
+        ("paddle2onnx", "'.[onnx]'"),
+        ("onnxruntime.capi", "'.[onnx]'"),
+        ("tensorboard", "'.[tensorboard]'"),
+        ("visualdl", "'.[visualdl]'"),
+        ("shapely.geometry", "."),
+        ("numba", "."),
+    ],
+)
+def test_the_extra_that_brings_a_module(module: str, package: str) -> None:
+    assert how_to_install(module) == f"pip install {package} in the clone of ppocr_ft"
+    problem = import_problem(ModuleNotFoundError("...", name=module))
+    assert problem.startswith(f"{module.partition('.')[0]} is not installed for {sys.executable}: ")
+
+
+def test_a_library_of_the_system_that_lacks_keeps_its_message() -> None:
+    error = ImportError("libGL.so.1: cannot open shared object file", name="cv2")
+    assert import_problem(error).endswith("libGL.so.1: cannot open shared object file")
