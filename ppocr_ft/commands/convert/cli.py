@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import bare_parser, command
 from ppocr_ft.commands.convert.formats import FORMATS
-from ppocr_ft.commands.convert.formats.reading import Choice
+from ppocr_ft.commands.convert.formats.reading import BLOCKS, LINES, WORDS, Choice
 from ppocr_ft.commands.convert.formats.recognition import recognise
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
         skip_bad=options.skip_bad,
         force=options.force,
         negatives=options.negatives,
-        choice=Choice(options.only, options.without, options.difficult == IGNORE),
+        choice=Choice(options.only, options.without, options.difficult == IGNORE, options.level),
     )
     done = convert(request, progress)
     for finding in done.findings:
@@ -126,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=("learn", IGNORE),
         default="learn",
         help="texts marked difficult: learn as any other (default), or ignore (###)",
+    )
+    arguments.add_argument(
+        "--level",
+        choices=(LINES, WORDS, BLOCKS),
+        help="which texts, where a format has several levels: "
+        + "; ".join(f"{f.name}: {', '.join(f.levels)}" for f in FORMATS.values() if f.levels),
     )
     arguments.add_argument("--skip-bad", action="store_true", help="write what has no fault")
     arguments.add_argument("--force", action="store_true", help="overwrite files that are there")

@@ -82,10 +82,15 @@ def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
     """Read, check, and write if there is no error.
 
     Raises:
-        DataError: there is no such source, a part of the split is empty, or the disk fails.
+        DataError: there is no such source or level, a part of the split is empty, or the disk
+            fails.
     """
+    form, level = FORMATS[request.from_format], request.choice.level
+    if level and level not in form.levels:
+        levels = f"has {' and '.join(form.levels)}" if form.levels else "has one level of texts"
+        raise DataError(f"--level {level}: {form.name} {levels}; leave the option out")
     reading = Reading(ImageFolder(request.images), request.choice)
-    FORMATS[request.from_format].read(request.source, reading, bar)
+    form.read(request.source, reading, bar)
     _report_categories(reading, request.source)
     _look_for_unlabelled(reading, request)
     writer = _writer(request.to_format)

@@ -48,6 +48,29 @@ SKELETONS = {
         "imagePath": "a.jpg",
         "shapes": [{"label": "x", "points": one, "shape_type": two}, two],
     },
+    "lsvt": lambda one, two: {
+        "a": [{"points": one, "transcription": two, "illegibility": False}, two],
+        "b": one,
+    },
+    "rects": lambda one, two: {"lines": [{"points": one, "transcription": "x"}, two], "chars": []},
+    "mmocr": lambda one, two: {
+        "metainfo": one,
+        "data_list": [{"img_path": "a.jpg", "instances": [{"polygon": one, "bbox": two}]}, two],
+    },
+    "hiertext": lambda one, two: {
+        "annotations": [
+            {"image_id": "a", "paragraphs": [{"lines": [{"vertices": one, "words": two}]}, two]},
+            one,
+        ]
+    },
+    "funsd": lambda one, two: {"form": [{"box": one, "text": "x", "words": two}, one]},
+    "via": lambda one, two: {
+        "a": {
+            "filename": "a.jpg",
+            "regions": [{"shape_attributes": one, "region_attributes": two}, two],
+        },
+        "b": one,
+    },
     "labelstudio": lambda one, two: [
         {
             "data": {"image": "a.jpg"},

@@ -17,6 +17,15 @@ FILES: dict[str, tuple[str, Any]] = {
     "LabelMe": ("labelme", {"shapes": [], "imagePath": "a.jpg"}),
     "Label Studio": ("labelstudio", [{"id": 1, "data": {"image": "a.jpg"}}]),
     "one task": ("labelstudio", {"id": 1, "data": {"image": "a.jpg"}, "annotations": []}),
+    "LSVT": ("lsvt", {"gt_0": [{"transcription": "a", "points": [], "illegibility": True}]}),
+    "UFO": ("lsvt", {"images": {"a.jpg": {"words": {}}}}),
+    "ReCTS": ("rects", {"chars": [], "lines": [{"transcription": "a", "points": [], "ignore": 0}]}),
+    "MMOCR": ("mmocr", {"metainfo": {}, "data_list": []}),
+    "HierText": ("hiertext", {"info": {}, "annotations": [{"image_id": "a", "paragraphs": []}]}),
+    "FUNSD": ("funsd", {"form": []}),
+    "XFUND": ("funsd", {"lang": "zh", "documents": []}),
+    "VIA": ("via", {"a.jpg12": {"filename": "a.jpg", "regions": []}}),
+    "VIA's project": ("via", {"_via_settings": {}, "_via_img_metadata": {}}),
     "JSON-MIN": ("labelstudio", [{"image": "a.jpg", "id": 1, "annotation_id": 3}]),
 }
 JSON_FORMATS = sorted({name for name, _ in FILES.values()})
@@ -60,3 +69,10 @@ def test_an_unknown_form_is_described_and_the_known_are_listed(
         reading
     )
     assert all(form in message(reading) for form in JSON_FORMATS)
+
+
+def test_each_format_has_its_row_and_its_paragraph_in_the_document() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "label_formats.md").read_text("utf-8")
+    read_part = document.partition("## What is read")[2]
+    assert [name for name in JSON_FORMATS if f"| `{name}` |" not in read_part] == []
+    assert [name for name in JSON_FORMATS if f"**{name}.**" not in read_part] == []

@@ -6,13 +6,19 @@ A new one is a module with a ``FORMAT``, named here.
 from ppocr_ft.commands.convert.formats import (
     coco,
     dota,
+    funsd,
+    hiertext,
     icdar,
     labelme,
     labelstudio,
+    lsvt,
+    mmocr,
     ppocr,
     rctw,
+    rects,
     td500,
     totaltext,
+    via,
     yolo,
 )
 from ppocr_ft.commands.convert.formats.reading import Format
@@ -29,6 +35,12 @@ FORMATS: dict[str, Format] = {
         rctw,
         yolo,
         dota,
+        lsvt,
+        rects,
+        mmocr,
+        hiertext,
+        funsd,
+        via,
         ppocr,
     )
 }

@@ -41,6 +41,7 @@ def json_format(
     forms: Forms,
     read_file: ReadFile,
     writer: Callable[[], Writer] | None = None,
+    levels: tuple[str, ...] = (),
 ) -> Format:
     """Return the format of JSON files that have one of ``forms``."""
     _KNOWN[name] = forms
@@ -62,7 +63,7 @@ def json_format(
         form = _form(sample.json, forms)
         return form and f"has {form}"
 
-    return Format(name, meaning, read, writer, recognise)
+    return Format(name, meaning, read, writer, recognise, levels)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class ImageForm:
     """
 
     image: Callable[[dict[str, Any], Draft], str]
-    records: Callable[[dict[str, Any]], Iterable[tuple[str, Any]]]
+    records: Callable[[dict[str, Any], Draft], Iterable[tuple[str, Any]]]
     text: Callable[[dict[str, Any], Draft, str], LabelText | None]
     size: tuple[str, str] = ("width", "height")
     category: Callable[[dict[str, Any], Draft], str | None] = lambda *_: None
@@ -91,7 +92,7 @@ def read_image(item: object, form: ImageForm, draft: Draft, called: str = "") ->
             draft.name = form.image(item, draft)
             images = draft.reading.images
             images.check_size(draft.name, *(item.get(key) for key in form.size))
-        records = list(form.records(item))
+        records = list(form.records(item, draft))
     for what, record in records:
         place = ", ".join(filter(None, (called, what)))
         category = form.category(record, draft) if isinstance(record, dict) else None

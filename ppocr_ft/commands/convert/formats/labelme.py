@@ -53,7 +53,7 @@ def _image(label: dict[str, Any], draft: Draft) -> str:
     return images.by_path([images.name_of(draft.file.parent / posix), posix])
 
 
-def _shapes(label: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _shapes(label: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
     for number, shape in enumerate(label["shapes"], start=1):
         yield f"shape {number}", shape
 

@@ -16,6 +16,8 @@ from ppocr_ft.commands.convert.formats.texts import IGNORED, LabelText, Unusable
 from ppocr_ft.errors import Finding
 from ppocr_ft.utils.progress import ProgressBar
 
+LINES, WORDS, BLOCKS = "lines", "words", "blocks"
+"""The levels of texts in formats that have several."""
 TITLE = "convert"
 """Of the progress bars."""
 
@@ -41,12 +43,14 @@ class Choice:
     """Which objects of a source become texts, by their class (``LabelText.category``).
 
     ``only`` takes these classes alone, if it names any; ``without`` leaves these out.
-    ``ignore_difficult`` makes ``###`` of the objects marked difficult.
+    ``ignore_difficult`` makes ``###`` of the objects marked difficult. ``level`` is one of the
+    format's levels, None for its usual one.
     """
 
     only: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     ignore_difficult: bool = False
+    level: str | None = None
 
     def takes(self, category: str | None) -> bool:
         return (not self.only or category in self.only) and category not in self.without
@@ -255,6 +259,7 @@ class Format:
     ``name`` is that of the command line, ``meaning`` its line in ``--help``; ``writer`` is None
     if the format can only be read. ``recognise`` says why a file is of this format (``has lists
     'images' and 'annotations'``), None if it isn't: ``--from auto`` asks it.
+    ``levels`` are those of its texts that can be chosen, the usual one first, none if it has one.
     """
 
     name: str
@@ -262,3 +267,4 @@ class Format:
     read: Reader
     writer: Callable[[], Writer] | None = None
     recognise: Callable[[Sample], str | None] = lambda _: None
+    levels: tuple[str, ...] = ()

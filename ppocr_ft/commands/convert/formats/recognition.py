@@ -41,7 +41,7 @@ class Sample:
 
     @cached_property
     def json(self) -> Any:
-        if self.path.suffix.lower() != ".json":
+        if self.path.suffix.lower() not in (".json", ".jsonl"):
             return None
         try:
             return json.loads(self.text or "")

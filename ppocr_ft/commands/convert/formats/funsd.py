@@ -1,0 +1,89 @@
+"""FUNSD's JSON files, one for each image, and XFUND's, one for many.
+
+After FUNSD's description (guillaumejaume.github.io/FUNSD): ``form`` with blocks, which have
+``text``, ``box`` [left, top, right, bottom] and ``words`` with the same two; a block may have
+several lines of text. XFUND (github.com/doc-analysis/XFUND) has such blocks as ``document`` of each
+of its ``documents``, and ``img`` with ``fname``, ``width``, ``height``; its words may be single
+characters. So FUNSD's words are read, and XFUND's blocks, if no other level is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ppocr_ft.commands.convert.formats.json_forms import (
+    ImageForm,
+    JsonFile,
+    has,
+    json_format,
+    read_image,
+)
+from ppocr_ft.commands.convert.formats.outlines import edges_box
+from ppocr_ft.commands.convert.formats.reading import BLOCKS, TITLE, WORDS, Draft, Reading
+from ppocr_ft.commands.convert.formats.sources import below, expect
+from ppocr_ft.commands.convert.formats.texts import LabelText, make_text
+from ppocr_ft.utils.progress import ProgressBar
+
+_REMEDY = "download the file again"
+
+
+def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+    if _is_funsd(file.label):
+        item = {"name": below(file.path, file.source, ""), "blocks": file.label["form"]}
+        read_image({**item, "level": WORDS}, _FORM, reading.draft(file.path))
+        return
+    documents = file.label["documents"]
+    for number, document in enumerate(bar(documents, len(documents), TITLE), start=1):
+        draft = reading.draft(file.path, what=f"document {number} of {file.path}")
+        read_image(_xfund_item(document), _FORM, draft, f"document {number}")
+
+
+def _xfund_item(document: Any) -> Any:
+    if not isinstance(document, dict):
+        return document
+    image = document.get("img")
+    image = image if isinstance(image, dict) else {}
+    blocks = document.get("document")
+    return {**image, "name": image.get("fname"), "blocks": blocks, "level": BLOCKS}
+
+
+def _image(item: dict[str, Any], draft: Draft) -> str:
+    expect(item["name"], str, "'fname' of 'img'", _REMEDY)
+    return draft.reading.images.by_label(item["name"])
+
+
+def _records(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
+    expect(item["blocks"], list, "the blocks", _REMEDY)
+    takes_words = (draft.reading.choice.level or item["level"]) == WORDS
+    for number, block in enumerate(item["blocks"], start=1):
+        words = block.get("words") if isinstance(block, dict) and takes_words else None
+        if not words:
+            yield f"block {number}", block
+            continue
+        expect(words, list, f"the words of block {number}", _REMEDY)
+        for place, word in enumerate(words, start=1):
+            yield f"block {number}, word {place}", word
+
+
+def _text(record: dict[str, Any], draft: Draft, where: str) -> LabelText:
+    """Return a text; one whose transcription is empty is ignored."""
+    points = edges_box(record.get("box"), "box")
+    return make_text(points, record.get("text"), ignored=record.get("text") == "")
+
+
+def _is_funsd(label: Any) -> bool:
+    return has(label, form=list)
+
+
+_FORM = ImageForm(_image, _records, _text)
+FORMAT = json_format(
+    "funsd",
+    "FUNSD's JSON, a file an image: its words, or blocks; XFUND's: its blocks, or words",
+    {
+        "a list 'form'": _is_funsd,
+        "a list 'documents'": lambda label: has(label, documents=list),
+    },
+    _read_file,
+    levels=(WORDS, BLOCKS),
+)

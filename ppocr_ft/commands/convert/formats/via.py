@@ -1,0 +1,129 @@
+"""JSON of the VGG Image Annotator (VIA) 1 and 2: one file for many images.
+
+After its documentation (robots.ox.ac.uk/~vgg/software/via): annotations by a key of name and size,
+or a project that has them as ``_via_img_metadata``; each with ``filename`` and ``regions``, a list
+(an object in VIA 1) of ``shape_attributes`` (``name``: polygon with ``all_points_x`` and
+``all_points_y``, rect with ``x``, ``y``, ``width``, ``height``, ...) and ``region_attributes``,
+whose names are the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ppocr_ft.commands.convert.formats.json_forms import (
+    ImageForm,
+    JsonFile,
+    has,
+    json_format,
+    read_image,
+)
+from ppocr_ft.commands.convert.formats.outlines import sized_box, tally_angles
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
+from ppocr_ft.commands.convert.formats.sources import expect
+from ppocr_ft.commands.convert.formats.texts import (
+    LabelText,
+    Polygon,
+    Unusable,
+    make_text,
+    polygon,
+)
+from ppocr_ft.utils.progress import ProgressBar
+
+_REMEDY = "export the annotations again"
+_TRANSCRIPTIONS = ("transcription", "text", "utf8_string")
+_CLASSES = ("class", "category", "type", "label", "name")
+
+
+def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+    images = file.label["_via_img_metadata"] if _is_project(file.label) else file.label
+    for key, image in bar(images.items(), len(images), TITLE):
+        called = f"image {key}"
+        read_image(image, _FORM, reading.draft(file.path, what=f"{called} of {file.path}"), called)
+
+
+def _image(item: dict[str, Any], draft: Draft) -> str:
+    expect(item.get("filename"), str, "'filename'", _REMEDY)
+    return draft.reading.images.by_path([item["filename"]])
+
+
+def _regions(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
+    regions = item.get("regions")
+    expect(regions, (list, dict), "'regions'", _REMEDY)
+    named = regions.items() if isinstance(regions, dict) else enumerate(regions or [], start=1)
+    for key, region in named:
+        yield f"region {key}", region
+
+
+def _attributes(region: dict[str, Any]) -> dict[str, Any]:
+    attributes = region.get("region_attributes")
+    return attributes if isinstance(attributes, dict) else {}
+
+
+def _text(region: dict[str, Any], draft: Draft, where: str) -> LabelText:
+    attributes = _attributes(region)
+    said = [attributes[key] for key in _TRANSCRIPTIONS if attributes.get(key) is not None]
+    shape = region.get("shape_attributes")
+    points = _outline(shape)
+    if isinstance(shape, dict) and shape.get("name") == "rect":
+        tally_angles(draft, [shape, attributes], where)
+    if attributes and not said:
+        names = ", ".join(repr(name)[:40] for name in sorted(attributes))
+        draft.reading.tally(
+            "attributes",
+            f"regions have the attributes {names}, none of which is a transcription",
+            f"a transcription is read from one of {', '.join(_TRANSCRIPTIONS)}",
+            where,
+        )
+    return make_text(points, said[0] if said else None)
+
+
+def _category(region: dict[str, Any], draft: Draft) -> str | None:
+    attributes = _attributes(region)
+    named = (attributes[key] for key in _CLASSES if isinstance(attributes.get(key), str))
+    return next(named, None)
+
+
+def _outline(shape: Any) -> Polygon:
+    expect(shape, dict, "'shape_attributes'", _REMEDY)
+    kind = shape.get("name")
+    if kind == "rect":
+        return sized_box([shape.get(key) for key in ("x", "y", "width", "height")], "rect")
+    if kind != "polygon":
+        raise Unusable(
+            "unsupported-shape",
+            f"is a {kind!r:.40}; a text needs a polygon or a rect",
+            "draw it as a polygon or a rect",
+        )
+    xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
+    if not (isinstance(xs, list) and isinstance(ys, list) and len(xs) == len(ys)):
+        raise Unusable(
+            "bad-points",
+            f"found {xs!r:.40} and {ys!r:.40} as 'all_points_x' and 'all_points_y'; expected "
+            "two lists of the same length",
+            "draw it again",
+        )
+    return polygon(list(zip(xs, ys, strict=True)))
+
+
+def _is_project(label: Any) -> bool:
+    return has(label, _via_img_metadata=dict)
+
+
+def _are_annotations(label: Any) -> bool:
+    return isinstance(label, dict) and any(
+        has(image, filename=str) and "regions" in image for image in label.values()
+    )
+
+
+_FORM = ImageForm(_image, _regions, _text, category=_category)
+FORMAT = json_format(
+    "via",
+    "JSON of the VGG Image Annotator 1 and 2: polygons and rects",
+    {
+        "an object '_via_img_metadata'": _is_project,
+        "images with 'filename' and 'regions'": _are_annotations,
+    },
+    _read_file,
+)
