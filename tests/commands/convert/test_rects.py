@@ -34,7 +34,7 @@ def test_lines_are_read_and_characters_counted(tmp_path: Path) -> None:
     assert texts(first) == [("HOKI", SQUARE), ("###", SQUARE), ("###", SQUARE)]
     assert second.texts == ()
     assert [(f.rule, f.severity) for f in reading.findings] == [("chars", "warning")]
-    assert message(reading).startswith("1 files have single characters")
+    assert message(reading).startswith("1 file has single characters")
 
 
 def test_faults_name_the_line(tmp_path: Path) -> None:
