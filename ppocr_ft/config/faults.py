@@ -104,6 +104,12 @@ def config_error(path: str | Path, faults: Sequence[Fault]) -> ConfigError:
     return ConfigError(f"{len(faults)} faults in this config:{lines}", path=path)
 
 
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raise the faults of a config that was loaded already, if there are any, as ConfigError."""
+    if faults:
+        raise config_error("", faults)
+
+
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """Return the file's faults by line, then those of the command line; each once."""
     unique = dict.fromkeys(faults)

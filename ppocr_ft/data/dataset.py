@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.data.faults import describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
+from ppocr_ft.data.whole_set import check_files
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.registry import Operator
@@ -57,7 +58,7 @@ class SimpleDataSet:
             no sample.
 
     Raises:
-        DataError: no line can be used; with ``strict``, any line can't.
+        DataError: a label file has no line that can be used; with ``strict``, any line can't.
         ConfigError: a value that can't be used, naming the key.
     """
 
@@ -172,11 +173,10 @@ class SimpleDataSet:
         if self.strict and self.label_faults:
             count = len(self.label_faults)
             raise DataError(f"{count} bad label line(s):\n{describe_faults(self.label_faults)}")
+        check_files(files)
         names = ", ".join(file.path for file in files)
         if len(self) == 0:
-            reason = describe_faults(self.label_faults)
-            reason = reason or ("ratio_list leaves none" if self.entries else "the files are empty")
-            raise DataError(f"{names}: no sample can be used:\n{reason}")
+            raise DataError(f"{names}: ratio_list leaves no sample")
         faults = []
         for entry in self.entries:
             try:

@@ -18,6 +18,16 @@ def describe_faults(faults: Sequence[DataError], listed: int = LISTED) -> str:
     return "\n".join(lines)
 
 
+def left_out(mode: str, faults: Sequence[DataError]) -> str:
+    """Say without which label lines of ``mode`` a run goes on."""
+    places = [f"{fault.path}:{fault.line}" for fault in faults]
+    more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
+    return (
+        f"goes on without {len(places)} label line{'s' * (len(places) > 1)} of {mode} that can't "
+        f"be used: {', '.join(places[:LISTED])}{more} (tools/check.py says why)"
+    )
+
+
 class FaultLog:
     """The different faults among all those that items bring; the same line counts once."""
 

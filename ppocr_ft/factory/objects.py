@@ -13,14 +13,15 @@ from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import SimpleDataSet
 from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
 from ppocr_ft.data.sample_set import SAMPLE
+from ppocr_ft.data.whole_set import Mode, check_text
 from ppocr_ft.engine import evaluation
-from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.transforms.registry import Operator
+from ppocr_ft.transforms.registry import Operator, OperatorSection
 from ppocr_ft.transforms.shrink_schedule import ShrinkScheduled
 from ppocr_ft.weights import (
     CoverageReport,
@@ -116,36 +117,47 @@ def operators(
 
 
 def data_set(
-    dataset: Dataset, seed: int, *, replace_bad: bool, epoch_num: int | None = None
+    config: Config, mode: Mode, transforms: Sequence[OperatorSection] | None = None
 ) -> SimpleDataSet:
-    """Return the data set of a config; ``sample`` names the one that comes with the package.
+    """Return the data set of ``Train`` or of ``Eval``, with other operators if they are given.
+
+    ``data_dir: sample`` names the one that comes with the package. Bad samples of ``Train`` are
+    replaced.
 
     Raises:
-        DataError: no label line can be used; it says what is wrong with each.
+        DataError: a label file has no line that can be used; it says what is wrong with each.
     """
+    dataset = getattr(config, mode).dataset
+    if transforms is not None:
+        dataset = dataset.model_copy(update={"transforms": tuple(transforms)})
     names, folder = [Path(name) for name in dataset.label_file_list], Path(dataset.data_dir)
     if dataset.is_sample:
         folder = SAMPLE.data_dir
         names = [folder / name for name in names]
-    return SimpleDataSet(
-        folder,
-        names,
-        operators(dataset, epoch_num=epoch_num),
-        ratio_list=dataset.ratio_list,
-        delimiter=dataset.delimiter,
-        seed=seed,
-        strict=dataset.strict,
-        replace_bad=replace_bad,
-    )
+    is_train = mode == "Train"
+    try:
+        return SimpleDataSet(
+            folder,
+            names,
+            operators(dataset, epoch_num=config.Global.epoch_num if is_train else None),
+            ratio_list=dataset.ratio_list,
+            delimiter=dataset.delimiter,
+            seed=config.Global.seed,
+            strict=dataset.strict,
+            replace_bad=is_train,
+        )
+    except DataError as fault:
+        raise DataError(str(fault), key=f"{mode}.dataset") from None
 
 
 def eval_data(config: Config) -> ImageSet:
     """Return the labelled images of ``Eval``.
 
     Raises:
-        DataError: none of them can be used.
+        DataError: a label file can't be used, or no text counts.
     """
-    data = data_set(config.Eval.dataset, config.Global.seed, replace_bad=False)
+    data = data_set(config, "Eval")
+    check_text("Eval", data.entries)
     threads = config.Eval.loader.num_workers
     faults, notes = list(data.label_faults), data.label_notes
     return ImageSet(data.__getitem__, len(data), threads, faults, notes)

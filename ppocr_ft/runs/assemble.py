@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppocr_ft.config import Config
+from ppocr_ft.config.faults import refuse
+from ppocr_ft.config.splits import one_data_set
+from ppocr_ft.data.faults import left_out
 from ppocr_ft.data.images import ImageSet
+from ppocr_ft.data.whole_set import check_text
 from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.callbacks import (
     LATEST,
@@ -48,13 +52,14 @@ def train_loader(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> TrainL
     """Return the batches of ``Train``, one process's share of them.
 
     Raises:
-        DataError: no sample can be used.
+        DataError: a label file can't be used, or no text counts.
     """
-    section, seed = config.Train, config.Global.seed
+    section, data = config.Train, data_set(config, "Train")
+    check_text("Train", data.entries)
     return TrainLoader(
-        data_set(section.dataset, seed, replace_bad=True, epoch_num=config.Global.epoch_num),
+        data,
         batch_size=section.loader.batch_size_per_card,
-        seed=seed,
+        seed=config.Global.seed,
         shuffle=section.loader.shuffle,
         drop_last=section.loader.drop_last,
         threads=section.loader.num_workers,
@@ -113,7 +118,7 @@ class Training:
     """A run that can be started or continued: ``trainer.run()``.
 
     ``writers`` is None except in process 0. ``weights`` is None for random ones; ``earlier`` is the
-    folder to which another run's files were moved.
+    folder to which another run's files were moved, ``left_out`` says which label lines are bad.
     """
 
     config: Config
@@ -124,6 +129,7 @@ class Training:
     frozen_norms: int
     writers: Writers | None
     earlier: Path | None = None
+    left_out: tuple[str, ...] = ()
 
     def say(self, text: str) -> None:
         """Print and log a text, in process 0."""
@@ -160,6 +166,7 @@ class Training:
             *([] if trainer.state.ema is None else [trainer.state.ema.describe()]),
             *trainer.state.optimizer.groups.describe(),
             *([trainer.rate.remark] if trainer.rate.remark else []),
+            *self.left_out,
         ]
         if self.earlier:
             lines.append(f"an earlier run's files are now in {self.earlier}")
@@ -185,6 +192,12 @@ class Parts:
     precision: Precision
     weights: CoverageReport | None
     frozen_norms: int
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Say which label lines can't be used."""
+        both = {"Train": self.loader.data.label_faults, "Eval": self.all_eval_images.faults}
+        return tuple(left_out(mode, faults) for mode, faults in both.items() if faults)
 
 
 def training(
@@ -230,11 +243,11 @@ def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
         UserInputError: config, data or weights are wrong, or the data of the processes differ.
     """
     section = config.Global
+    loader, eval_images = both_data_sets(config, group)
     detector, weights = starting_network(config)
     loaded = weights.filled if weights else ()
     frozen = freeze_statistics(detector, loaded) if section.freeze_bn_stats else []
-    loader, chosen = train_loader(config, group), precision(config)
-    eval_images = eval_data(config)
+    chosen = precision(config)
     _check_same_data(len(loader.data), len(eval_images), group)
     state = TrainState(
         Progress(section.seed, loader.steps_per_epoch),
@@ -252,6 +265,27 @@ def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
     )
     own_images = eval_images.share(group.rank, group.size)
     return Parts(state, loader, own_images, eval_images, rate, chosen, weights, len(frozen))
+
+
+def both_data_sets(
+    config: Config, group: ProcessGroup = SINGLE_PROCESS
+) -> tuple[TrainLoader, ImageSet]:
+    """Return the batches of ``Train`` and the images of ``Eval``.
+
+    Raises:
+        DataError: with the faults of both, where both have some.
+        ConfigError: one of them is the built-in sample data set, the other is not.
+    """
+    refuse(one_data_set(config))
+    try:
+        loader = train_loader(config, group)
+    except DataError as fault:
+        try:
+            eval_data(config)
+        except DataError as other:
+            raise DataError(f"{fault}\n{other}") from None
+        raise
+    return loader, eval_data(config)
 
 
 def _check_same_data(train_images: int, eval_images: int, group: ProcessGroup) -> None:
@@ -303,7 +337,15 @@ def _assemble(
         passes(config)(parts.state.network),
     )
     return Training(
-        config, trainer, evaluate, folder, parts.weights, parts.frozen_norms, writers, earlier
+        config,
+        trainer,
+        evaluate,
+        folder,
+        parts.weights,
+        parts.frozen_norms,
+        writers,
+        earlier,
+        parts.left_out,
     )
 
 

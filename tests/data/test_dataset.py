@@ -265,7 +265,7 @@ def test_bad_lines_are_kept_for_the_report_and_left_out(ten: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param("", "the files are empty", id="empty file"),
+        pytest.param("", "label.txt: no line can be used: the file is empty", id="empty file"),
         pytest.param("gone.png\t[]\n", "label.txt:1: the image", id="only bad lines"),
         pytest.param("0.png\t[]\n1.png\t[]\n", "no image can be used", id="only bad images"),
     ],
@@ -279,14 +279,22 @@ def test_no_usable_sample_is_an_error_before_training(ten: Path, content: str, w
 
 
 def test_no_sample_left_by_the_ratio_is_an_error(ten: Path) -> None:
-    with pytest.raises(DataError, match="ratio_list leaves none"):
+    with pytest.raises(DataError, match="ratio_list leaves no sample"):
         make(ten, ratio_list=0.01)
 
 
-def test_a_missing_label_file_beside_a_good_one(ten: Path) -> None:
-    dataset = SimpleDataSet(ten.parent, [ten, ten.parent / "gone.txt"], only("img_path"))
-    assert len(dataset) == 10
-    assert "can't be read" in dataset.label_faults[0].message
+def test_label_files_of_no_use_beside_a_good_one_are_one_error(ten: Path) -> None:
+    gone, empty, bad = (ten.parent / name for name in ("gone.txt", "empty.txt", "bad.txt"))
+    empty.write_text("\n\n")
+    bad.write_text("gone.png\t[]\n0.png\tno list\n")
+    with pytest.raises(DataError) as caught:
+        SimpleDataSet(ten.parent, [ten, gone, empty, bad], only("img_path"))
+    words = str(caught.value)
+    assert f"{gone}: the label file can't be read" in words
+    assert f"{empty}: no line can be used: the file is empty" in words
+    assert f"{bad}:1: the image" in words
+    assert f"{bad}:2: " in words
+    assert str(ten) not in words
 
 
 def test_a_bad_donor_leaves_the_sample_unpasted(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,13 @@ from ppocr_ft.commands.check.config.diagnosis import (
     labels_of,
 )
 from ppocr_ft.commands.check.config.shrink_versions import ShrinkVersions, shrink_versions
-from ppocr_ft.commands.check.data import DataReport, Source, check_dataset, write_fixed
+from ppocr_ft.commands.check.data import (
+    DataReport,
+    Source,
+    check_dataset,
+    whole_set_findings,
+    write_fixed,
+)
 from ppocr_ft.commands.check.data.outlines import Outlines
 from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
 from ppocr_ft.commands.check.text_geometry import (
@@ -63,9 +69,10 @@ def label_sources(labels: LabelFiles | None) -> list[Source]:
 def check_labels(
     labels: Mapping[Mode, LabelFiles], *, images: bool, bar: ProgressBar = progress
 ) -> DataReport:
-    """Check both splits at once, so that images in both are found."""
+    """Check both splits at once, so that images in both are found, and each as a whole."""
     train, evaluation = (label_sources(labels.get(mode)) for mode in ("Train", "Eval"))
-    return check_dataset(train, evaluation, images=images, bar=bar)
+    report = check_dataset(train, evaluation, images=images, bar=bar)
+    return replace(report, findings=(*whole_set_findings(report), *report.findings))
 
 
 def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
@@ -113,6 +120,8 @@ QUICK_TEXTS = 200
 """So many texts tell in those seconds whether shrink and unclip go together."""
 QUICK_BYTES = 4 * 2**20
 """Label files larger than this together are not read in the first seconds of a training."""
+REFUSED = frozenset({"one-data-set", "label-missing", "label-kind", "label-empty", "texts-none"})
+"""Rules about whole data sets: a run that breaks one ends with the message of ``prepare``."""
 PICTURE_BYTES = 2**24
 
 
@@ -194,7 +203,8 @@ def check(
 def precheck(config: Config) -> list[Finding]:
     """Return the findings for the first seconds of a training: config rules, label lines.
 
-    Images are not opened, and what ``load_config`` has warned of is not repeated.
+    Images are not opened. What ``load_config`` has warned of is not repeated, nor what every run
+    refuses by itself.
     """
     findings = advice_on(advise(config))
     with _as_finding("labels", findings):
@@ -211,7 +221,7 @@ def precheck(config: Config) -> list[Finding]:
             )
             findings += report.findings
             findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
-    return findings
+    return [finding for finding in findings if finding.rule not in REFUSED]
 
 
 def _about_the_pair(

@@ -29,14 +29,8 @@ def samples_picture(config: Config, count: int) -> Picture:
     Raises:
         DataError: no sample can be used.
     """
-    dataset = config.Train.dataset
-    whole = [item for item in dataset.transforms if item.name != KEEP_KEYS]
-    data = data_set(
-        dataset.model_copy(update={"transforms": tuple(whole)}),
-        config.Global.seed,
-        replace_bad=True,
-        epoch_num=config.Global.epoch_num,
-    )
+    whole = [item for item in config.Train.dataset.transforms if item.name != KEEP_KEYS]
+    data = data_set(config, "Train", whole)
     indices = evenly_spaced(len(data), count)
     (shrink,) = [op for op in data.pipeline.operators if isinstance(op, MakeShrinkMap)]
     columns = []

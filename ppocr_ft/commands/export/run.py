@@ -180,10 +180,8 @@ def parity_set(config: Config, count: int | None) -> ImageSet:
     Raises:
         DataError: no validation image can be used.
     """
-    section = config.Eval.dataset
-    chain = tuple(item for item in section.transforms if item.name != "KeepKeys")
-    with_paths = section.model_copy(update={"transforms": chain})
-    data = data_set(with_paths, config.Global.seed, replace_bad=False)
+    with_paths = [item for item in config.Eval.dataset.transforms if item.name != "KeepKeys"]
+    data = data_set(config, "Eval", with_paths)
     chosen = evenly_spaced(len(data), len(data) if count is None else count)
     return ImageSet(
         lambda index: data[chosen[index]],

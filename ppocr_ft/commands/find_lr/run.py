@@ -52,11 +52,12 @@ def find_lr(config: Config, sweep: LrSweep, say: Callable[[str], None] = print) 
         UserInputError: config, data or weights are wrong, or Global.save_model_dir can't be
             written to.
     """
-    check_writable(Path(config.Global.save_model_dir), ROOM_BYTES, "Global.save_model_dir")
     parts = prepare(config)
+    check_writable(Path(config.Global.save_model_dir), ROOM_BYTES, "Global.save_model_dir")
     for note in parts.loader.data.label_notes:
         say(f"note: {note}")
-    for line in (str(parts.weights or "random weights"), *parts.state.optimizer.groups.describe()):
+    weights = str(parts.weights or "random weights")
+    for line in (weights, *parts.state.optimizer.groups.describe(), *parts.left_out):
         say(line)
     FrozenNorms(parts.state.network).update()  # as the first epoch has them
 

@@ -55,6 +55,7 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.runs.folder import FITTED_CONFIG
 
     out = Path(options.out or Path(config.Global.save_model_dir) / FITTED_CONFIG)
+    objects.eval_data(config)  # label files that can't be used are known before a folder is made
     check_room(out, "--out" if options.out else "Global.save_model_dir")
     print(device(config), flush=True)
     detector, coverage = objects.network(config)

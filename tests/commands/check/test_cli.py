@@ -236,11 +236,6 @@ def test_without_labels_the_pair_is_judged_by_typical_lines(
     assert found[1] == []
 
 
-def test_a_training_without_its_labels_is_told_so_once_it_begins(config_file: Path) -> None:
-    config = load_config(config_file, ["Train.dataset.label_file_list=[gone.txt]"])
-    assert "label-missing" in {finding.rule for finding in precheck(config)}
-
-
 def test_what_a_training_is_told_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     train.tell([])
     assert capsys.readouterr() == ("", "")

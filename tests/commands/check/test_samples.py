@@ -44,10 +44,7 @@ def test_pixels_come_back(config_file: Path, mode: str) -> None:
     config = load_config(config_file, [f"Train.dataset.transforms.0.DecodeImage.img_mode={mode}"])
     dataset = config.Train.dataset
     shown = train_loader(config).data
-    plain = data_set(
-        dataset.model_copy(update={"transforms": dataset.transforms[:5]}), config.Global.seed,
-        replace_bad=True, epoch_num=config.Global.epoch_num,
-    )  # fmt: skip
+    plain = data_set(config, "Train", dataset.transforms[:5])
     for data in (shown, plain):
         data.set_epoch(1)
     seen, source = shown[0].sample, plain[0].sample

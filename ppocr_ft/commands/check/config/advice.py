@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ppocr_ft.config.faults import Fault, error, remedy, tagged, warning
 from ppocr_ft.config.rules import Mode, Placed, placed_operators
 from ppocr_ft.config.schema import Config
+from ppocr_ft.config.splits import one_data_set
 from ppocr_ft.transforms.crops import ScaledCrop
 from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage
 from ppocr_ft.transforms.registry import OperatorSection
@@ -163,6 +164,7 @@ ADVICE: tuple[Callable[[Config], list[Fault]], ...] = (
     evaluation_epochs,
     batch_statistics,
     schedule_length,
+    one_data_set,
 )
 
 

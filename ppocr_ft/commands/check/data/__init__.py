@@ -2,7 +2,13 @@
 
 from ppocr_ft.commands.check.data.fix import write_fixed
 from ppocr_ft.commands.check.data.parsed_labels import Source
-from ppocr_ft.commands.check.data.report import Counts, DataReport, UsablePolygons, check_dataset
+from ppocr_ft.commands.check.data.report import (
+    Counts,
+    DataReport,
+    UsablePolygons,
+    check_dataset,
+    whole_set_findings,
+)
 from ppocr_ft.commands.check.data.rules import RULES, DataRule
 
 __all__ = [
@@ -13,5 +19,6 @@ __all__ = [
     "Source",
     "UsablePolygons",
     "check_dataset",
+    "whole_set_findings",
     "write_fixed",
 ]

@@ -20,6 +20,7 @@ from ppocr_ft.commands.check.data.outlines import (
 )
 from ppocr_ft.commands.check.data.parsed_labels import Scan, Source, scan_source
 from ppocr_ft.commands.check.data.pictures import Picture, look_at_all, picture_findings
+from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.commands.check.data.same_images import (
     Same,
     duplicates,
@@ -28,6 +29,7 @@ from ppocr_ft.commands.check.data.same_images import (
     same_image_findings,
 )
 from ppocr_ft.commands.check.data.word_labels import mixed_findings
+from ppocr_ft.data.whole_set import Mode, TextCounts, mostly_ignored, without_text
 from ppocr_ft.errors import Finding
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.utils.progress import ProgressBar, no_progress
@@ -152,6 +154,26 @@ def check_dataset(
         duplicates=tuple(doubled),
         leaks=tuple(leaked),
     )
+
+
+def whole_set_findings(report: DataReport) -> list[Finding]:
+    """Return a finding for each split of which no text counts, or hardly one."""
+    findings = []
+    splits: dict[Mode, Sequence[Outlines]] = {"Train": report.train, "Eval": report.evaluation}
+    for mode, measured in splits.items():
+        counts = [_usable_texts(part.scan) for part in measured]
+        none, few = without_text(mode, counts), mostly_ignored(mode, counts)
+        if none and any(count.lines for count in counts):  # else each line has its own finding
+            findings.append(finding("texts-none", none, None))
+        if few:
+            findings.append(finding("texts-ignored", few, None))
+    return findings
+
+
+def _usable_texts(scan: Scan) -> TextCounts:
+    usable = np.array([line.usable for line in scan.lines], bool)
+    ignored = scan.ignored[usable[scan.owners]]
+    return TextCounts(scan.path, int(usable.sum()), len(ignored), int(ignored.sum()))
 
 
 def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Finding]:

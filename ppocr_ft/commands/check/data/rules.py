@@ -150,6 +150,16 @@ RULES = {
         "an image of the evaluation is in the training set too",
         f"take it out of one of them, or hmean is too good; {_FIX} the training file without it",
     ),
+    "texts-none": DataRule(
+        "error",
+        "no text of Train, or none of Eval, counts",
+        'label texts with a transcription other than "###" and "*", in both',
+    ),
+    "texts-ignored": DataRule(
+        "warning",
+        "more than 90 % of the texts of Train, or of Eval, are ignored",
+        'make sure that "###" and "*" stand only at texts that nobody can read',
+    ),
     "labels-mixed": DataRule(
         "warning",
         "some images are labelled by word and others by line",

@@ -1,0 +1,93 @@
+"""Faults of a whole data set, found before the first step: label files of no use, no text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from ppocr_ft.data.faults import describe_faults
+from ppocr_ft.data.labels import LabelEntry, LabelFile
+from ppocr_ft.errors import DataError
+
+Mode = Literal["Train", "Eval"]
+MOST_IGNORED = 0.9
+"""A larger share of ignored texts than this is unusual."""
+_WITHOUT_TEXT: dict[Mode, str] = {
+    "Train": "nothing can be learnt",
+    "Eval": "every network's hmean is 0",
+}
+
+
+@dataclass(frozen=True)
+class TextCounts:
+    """A label file's usable lines, their texts, and how many of these are ignored."""
+
+    path: str
+    lines: int
+    texts: int
+    ignored: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.lines} image(s) with {self.texts} text(s), {self.ignored} of them "
+            "ignored"
+        )
+
+
+def text_counts(entries: Sequence[LabelEntry]) -> list[TextCounts]:
+    """Count each label file's texts; files follow in the order of the lines."""
+    counts = []
+    for path, group in groupby(entries, key=lambda entry: entry.label_file):
+        texts = [entry.texts for entry in group]
+        ignored = sum(int(of.ignored.sum()) for of in texts)
+        counts.append(TextCounts(path, len(texts), sum(map(len, texts)), ignored))
+    return counts
+
+
+def without_text(mode: Mode, counts: Sequence[TextCounts]) -> str:
+    """Say that no text of the label files counts, with their numbers; "" if one does."""
+    if not counts or any(count.texts > count.ignored for count in counts):
+        return ""
+    files = "; ".join(map(str, counts))
+    return f"no text of {mode} counts, so that {_WITHOUT_TEXT[mode]}: {files}"
+
+
+def mostly_ignored(mode: Mode, counts: Sequence[TextCounts]) -> str:
+    """Say which share of the texts is ignored, if it is nearly all of them; else ""."""
+    texts, ignored = (sum(getattr(count, key) for count in counts) for key in ("texts", "ignored"))
+    if not MOST_IGNORED * texts < ignored < texts:
+        return ""
+    share = int(1000 * ignored / texts) / 10  # never rounded up to all
+    return f"{ignored} of the {texts} texts of {mode}, {share:g} %, are ignored"
+
+
+def check_text(mode: Mode, entries: Sequence[LabelEntry]) -> None:
+    """Check that at least one text counts. Images without text beside it are samples.
+
+    Raises:
+        DataError: with the numbers of each label file.
+    """
+    fault = without_text(mode, text_counts(entries))
+    if fault:
+        what = 'label texts with a transcription other than "###" and "*"'
+        raise DataError(f"{fault}; {what}", key=f"{mode}.dataset.label_file_list")
+
+
+def check_files(files: Sequence[LabelFile]) -> None:
+    """Check that each label file can be opened and has a line that can be used.
+
+    Raises:
+        DataError: naming every file that has not.
+    """
+    reasons = [_useless(file) for file in files if not file.entries]
+    if reasons:
+        raise DataError("\n".join(reasons))
+
+
+def _useless(file: LabelFile) -> str:
+    if len(file.faults) == 1 and file.faults[0].line is None:
+        return str(file.faults[0])  # the file can't be read
+    why = f":\n{describe_faults(file.faults)}" if file.faults else ": the file is empty"
+    return f"{file.path}: no line can be used{why}"
