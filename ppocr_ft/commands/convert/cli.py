@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import bare_parser, command
 from ppocr_ft.commands.convert.formats import FORMATS
@@ -16,13 +14,7 @@ from ppocr_ft.commands.convert.formats.recognition import recognise
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
 
-if TYPE_CHECKING:
-    from ppocr_ft.commands.convert.run import Conversion
-    from ppocr_ft.errors import Finding
-
 AUTO, IGNORE = "auto", "ignore"
-NAMED = 20
-"""The number of names that are listed; the errors have named each."""
 DESCRIPTION = """\
 Convert label files of other tools to PaddleOCR's, and back.
 
@@ -48,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = _parser().parse_args(argv)
 
+    from ppocr_ft.commands.convert.console import summary, told, write_findings
     from ppocr_ft.commands.convert.run import Request, convert
 
     source: Path = options.source
@@ -70,8 +63,11 @@ def main(argv: Sequence[str]) -> int:
         choice=Choice(options.only, options.without, options.difficult == IGNORE, options.level),
     )
     done = convert(request, progress)
-    for finding in done.findings:
-        print(described(finding), file=sys.stderr)
+    lines, is_cut = told(done.findings)
+    for line in lines:
+        print(line, file=sys.stderr)
+    if is_cut:
+        print(f"all of them are in {write_findings(done.findings, request.out)}", file=sys.stderr)
     print("\n".join(summary(done, options.to_format, images)))
     return WRONG_INPUT if done.errors else 0
 
@@ -150,50 +146,3 @@ def _share(text: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"found {text!r}; expected a number between 0 and 1")
     return share
-
-
-def described(finding: Finding) -> str:
-    """Return one line: where, what, and what to do."""
-    where = finding.file or ""
-    if finding.line is not None:
-        where += f":{finding.line}"
-    parts = [finding.severity, where, f"{finding.message}; {finding.remedy}"]
-    return ": ".join(part for part in parts if part)
-
-
-def summary(done: Conversion, to_format: str, images: Path) -> list[str]:
-    """Describe what was written, and what was not."""
-    lines = []
-    if done.errors:
-        lines.append(f"{done.errors} fault{'s' * (done.errors > 1)}, listed above")
-    if not done.files:
-        return [*lines, _nothing(done)]
-    if done.left_out:
-        names = ", ".join([*done.left_out[:NAMED], *["..."] * (len(done.left_out) > NAMED)])
-        lines.append(f"left out with a fault: {len(done.left_out)} ({names})")
-    lines.append(f"written: {done.describe()}")
-    sizes = {part: len(entries) for part, entries in done.parts.items() if part}
-    if sizes:
-        lines.append(", ".join(f"{part}: {size} images" for part, size in sizes.items()))
-    lines += [str(path) for path in done.files[:2]]
-    if len(done.files) > 2:
-        lines.append(f"... {len(done.files)} files in all")
-    return [*lines, *(_config(done, images) if to_format == "ppocr" else [])]
-
-
-def _nothing(done: Conversion) -> str:
-    good = sum(len(entries) for entries in done.parts.values())
-    exists = any(finding.rule == "output-exists" for finding in done.findings)
-    hint = f"; --skip-bad writes the {good} images without fault" if good and not exists else ""
-    return f"nothing was written{hint}"
-
-
-def _config(done: Conversion, images: Path) -> list[str]:
-    """Return the lines about how to train on it."""
-    words = []
-    for section, path in zip(("Train", "Eval"), done.files, strict=False):
-        words += [
-            f"{section}.dataset.data_dir={images}",
-            f"{section}.dataset.label_file_list=[{path}]",
-        ]
-    return [f"to train on it: -o {shlex.join(words)}"]

@@ -20,13 +20,14 @@ from ppocr_ft.commands.convert.formats.reading import (
 )
 from ppocr_ft.commands.convert.formats.sources import split
 from ppocr_ft.commands.convert.formats.texts import IGNORED, Unusable
+from ppocr_ft.data.copies import by_original
 from ppocr_ft.errors import DataError, Finding
-from ppocr_ft.messages import nearest
+from ppocr_ft.messages import counted, nearest
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
-_NAMED = 3
-"""The number of names of a list that are written out."""
+_NAMED, _CLASSES = 3, 12
+"""The numbers of names, and of classes, that are written out of a list."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ class Conversion:
         texts = [text.transcription for entry in entries for text in entry.texts]
         empty = sum(not entry.texts for entry in entries)
         return (
-            f"{len(entries)} images, {empty} of them without text; "
-            f"{len(texts)} texts, {texts.count(IGNORED)} of them ignored ({IGNORED})"
+            f"{counted(len(entries), 'image')}, {empty} of them without text; "
+            f"{counted(len(texts), 'text')}, {texts.count(IGNORED)} of them ignored ({IGNORED}); "
+            f"{counted(len(self.left_out), 'image')} left out with a fault"
         )
 
 
@@ -95,11 +97,11 @@ def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
     _look_for_unlabelled(reading, request)
     writer = _writer(request.to_format)
     entries = _writable(reading, writer, bar)
-    if not entries and not reading.left_out:
+    if not entries and not any(finding.severity == "error" for finding in reading.findings):
         remedy = "give the labels of some image; --negatives takes images without any"
         none = Unusable("no-label", "no image has a label here", remedy)
         reading.report(none, request.source)
-    parts = _parts(entries, request) if entries else {}
+    parts = _parts(entries, request, reading) if entries else {}
     files = _files(parts, writer, request.out)
     blocked = tuple(_existing(files, request)) + tuple(_stale(files, writer, request))
     done = Conversion(
@@ -136,7 +138,9 @@ def _report_categories(reading: Reading, source: Path) -> None:
 
 
 def _counts(categories: Counter[str | None]) -> str:
-    return ", ".join(f"{c or '(no class)'} ({n})" for c, n in categories.most_common())
+    listed = [f"{c or '(no class)'} ({n})" for c, n in categories.most_common(_CLASSES)]
+    more = len(categories) - len(listed)
+    return ", ".join(listed) + (f" and {more} more" if more else "")
 
 
 def _writer(format_name: str) -> Writer:
@@ -148,6 +152,14 @@ def _writer(format_name: str) -> Writer:
 
 def _look_for_unlabelled(reading: Reading, request: Request) -> None:
     """Report images of the folder without a label."""
+    crops = [name for name in reading.images.crops if name not in reading.mentioned]
+    if crops:
+        reading.warn(
+            "crops",
+            f"{_count(crops, 'picture')} of single texts, for recognition (crop_img): left out",
+            "nothing: they are no images without text",
+            request.images,
+        )
     names = [name for name in reading.images.names if name not in reading.mentioned]
     if request.negatives:
         reading.entries += [Entry(name, (), str(request.source)) for name in names]
@@ -180,9 +192,17 @@ def _writable(reading: Reading, writer: Writer, bar: ProgressBar) -> list[Entry]
     return writable
 
 
-def _parts(entries: Sequence[Entry], request: Request) -> dict[str, Sequence[Entry]]:
+def _parts(
+    entries: Sequence[Entry], request: Request, reading: Reading
+) -> dict[str, Sequence[Entry]]:
     if request.split_ratio is None:
         return {"": entries}
+    copies = [g for g in by_original(entry.name for entry in entries).values() if len(g) > 1]
+    if copies:
+        images = sum(map(len, copies))
+        message = f"{images} images are copies of {len(copies)} pictures by their names (.rf.)"
+        remedy = "nothing: the copies of one picture come into the same part"
+        reading.warn("copies", message, remedy, request.source)
     train, val = split(entries, request.split_ratio, request.seed)
     return {"train": train, "val": val}
 

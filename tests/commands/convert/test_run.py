@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from ppocr_ft.commands.convert.cli import main
 from ppocr_ft.commands.convert.formats.ppocr import PpocrWriter
@@ -104,7 +106,7 @@ def test_all_faults_are_listed_and_nothing_is_written(
         f"{faulty / 'gt_3.txt'}:3",
         f"{faulty / 'gt_9.txt'}",
     ]
-    assert "4 faults, listed above" in out
+    assert "4 faults: bad-line 3, image-missing 1" in out
     assert "nothing was written; --skip-bad writes the 3 images without fault" in out
 
 
@@ -400,6 +402,127 @@ def test_a_class_that_no_object_has(plates: Path, capsys: pytest.CaptureFixture[
     errors = capsys.readouterr().err
     assert "no object is of the class 'plate'; did you mean 'Plate'?" in errors
     assert "its classes: Plate (2), Car (2)" in errors
+
+
+def test_all_label_files_of_a_folder_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each begins its paths with its own folder's name, as PPOCRLabel writes them."""
+    for name in ("one", "two", "deep/three"):
+        put_images(tmp_path / name, "a.jpg")
+        put_text(tmp_path / name / "Label.txt", f"{Path(name).name}/a.jpg\t[]\n")
+    assert run(tmp_path, "--out", tmp_path / "out") == 0
+    written = [name for name, _, _ in label(tmp_path / "out" / "Label.txt", tmp_path)]
+    assert written == ["deep/three/a.jpg", "one/a.jpg", "two/a.jpg"]
+    assert "3 label files are read" in capsys.readouterr().err
+
+
+def test_a_folder_of_divided_labels_and_one_of_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    put_text(tmp_path / "notes.txt", "hello\n")
+    assert run("--from", "ppocr", tmp_path) == 2
+    assert "no Label.txt and no other label file" in capsys.readouterr().err
+    put_text(tmp_path / "train.txt", "a.jpg\t[]\n")
+    put_text(tmp_path / "val.txt", "b.jpg\t[]\n")
+    assert run("--from", "ppocr", tmp_path) == 0
+    assert [name for name, _, _ in label(tmp_path / "Label.txt", tmp_path)] == ["a.jpg", "b.jpg"]
+
+
+def test_recognition_labels_are_known_for_what_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_images(tmp_path, "crop_img/a_crop_0.jpg", "crop_img/a_crop_1.jpg")
+    put_text(tmp_path / "rec_gt.txt", "crop_img/a_crop_0.jpg\tHello\ncrop_img/a_crop_1.jpg\tyou\n")
+    for words in ((), ("--from", "ppocr")):
+        assert run(tmp_path / "rec_gt.txt", *words) == 2
+        [told] = capsys.readouterr().err.splitlines()
+        assert "recognition labels" in told
+        assert "detection needs Label.txt" in told
+
+
+def test_crops_for_recognition_are_no_images_without_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_images(tmp_path, "a.jpg", "b.jpg", *(f"crop_img/a_crop_{i}.jpg" for i in range(3)))
+    put_text(tmp_path / "Label.txt", "a.jpg\t[]\n")
+    assert run("--from", "ppocr", tmp_path, "--out", tmp_path / "out", "--negatives") == 0
+    written = [name for name, _, _ in label(tmp_path / "out" / "Label.txt", tmp_path)]
+    assert written == ["a.jpg", "b.jpg"]
+    [told] = capsys.readouterr().err.splitlines()
+    assert "3 pictures (crop_img/a_crop_0.jpg, " in told
+    assert "--negatives" not in told
+
+
+def test_crop_img_of_other_projects_is_a_folder_like_others(tmp_path: Path) -> None:
+    put_images(tmp_path, "crop_img/a.jpg", "crop_img/b.jpg")
+    put_text(tmp_path / "gt_a.txt", f"{LINE},x\n")
+    assert run("--from", "icdar", tmp_path, "--negatives") == 0
+    written = [name for name, _, _ in label(tmp_path / "Label.txt", tmp_path)]
+    assert written == ["crop_img/a.jpg", "crop_img/b.jpg"]
+
+
+def test_what_an_earlier_conversion_wrote_is_no_label(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.txt", f"{LINE},x\n")
+    assert run("--from", "icdar", tmp_path) == 0
+    assert run("--from", "icdar", tmp_path, "--force") == 0
+    assert "1 file was not read: they are PaddleOCR's" in capsys.readouterr().err
+
+
+def test_a_flood_of_faults_is_counted_by_kind_and_written_to_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "gt_a.txt", "1,2,3\n" * 900 + '9 9 5 9 "x"\n' * 7 + f"{LINE},x\n")
+    assert run("--from", "icdar", tmp_path, "--out", tmp_path / "new") == 2
+    out, errors = capsys.readouterr()
+    told = errors.splitlines()
+    assert [line.split(": ")[1] for line in told[:5]] == [
+        f"{tmp_path / 'gt_a.txt'}:{i}" for i in range(1, 6)
+    ]
+    assert "895 more of this kind (bad-line)" in told[5]
+    assert "2 more of this kind (empty-box)" in told[11]
+    assert "907 faults: bad-line 900, empty-box 7" in out
+    log = tmp_path / "new" / "convert_findings.log"
+    assert told[12] == f"all of them are in {log}"
+    assert len(log.read_text().splitlines()) == 907
+    assert not (tmp_path / "new" / "Label.txt").exists()
+
+
+def test_copies_of_a_picture_stay_in_one_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Roboflow's names; 4 pictures with 3 copies each, and 4 with one name each."""
+    names = [f"p{i}_jpg.rf.{i:08x}{copy:08x}.jpg" for i in range(4) for copy in range(3)]
+    put_images(tmp_path, *names, *(f"q{i}.jpg" for i in range(4)))
+    put_text(tmp_path / "Label.txt", "".join(f"{n}\t[]\n" for n in [*names, "q0.jpg", "q1.jpg"]))
+    for seed in range(5):
+        out = tmp_path / str(seed)
+        assert run("--from", "ppocr", tmp_path, "--split", 0.7, "--seed", seed, "--out", out) == 0
+        parts = [
+            {n for n, _, _ in label(out / f"{part}.txt", tmp_path)} for part in ("train", "val")
+        ]
+        pictures = [{name.split("_")[0] for name in part} for part in parts]
+        assert not pictures[0] & pictures[1]
+        assert len(parts[0] | parts[1]) == 14
+        assert 9 <= len(parts[0]) <= 11  # 0.7 of 14, by at most half of the copies of one picture
+    assert "12 images are copies of 4 pictures" in capsys.readouterr().err
+
+
+def test_paths_are_quoted_for_yaml_and_the_shell(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = put_images(tmp_path / "a, b", "a.jpg")
+    put_text(folder / "gt_a.txt", f"{LINE},x\n")
+    assert run("--from", "icdar", folder) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    words = shlex.split(last.partition("-o ")[2])
+    values = [yaml.safe_load(word.partition("=")[2]) for word in words]
+    assert values == [str(folder), [str(folder / "Label.txt")]]
 
 
 def test_an_image_that_a_label_line_can_not_name(tmp_path: Path) -> None:

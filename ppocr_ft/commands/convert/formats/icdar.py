@@ -21,7 +21,7 @@ from ppocr_ft.commands.convert.formats import dota, rctw, td500, yolo
 from ppocr_ft.commands.convert.formats.line_files import lines_of
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
 from ppocr_ft.commands.convert.formats.recognition import Sample
-from ppocr_ft.commands.convert.formats.sources import below, named, source_files
+from ppocr_ft.commands.convert.formats.sources import below, named, text_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
     LabelText,
@@ -61,7 +61,7 @@ class _Line:
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, if none begins so)."""
-    files = named(source_files(source, ".txt", ".csv"), PREFIX, reading)
+    files = named(text_files(source, (".txt", ".csv"), reading), PREFIX, reading)
     parsed = [_parse(path, source, reading) for path in bar(files, len(files), TITLE, "file")]
     lines = [line for _, file_lines in parsed for line in file_lines]
     scripts = _have_scripts(lines)

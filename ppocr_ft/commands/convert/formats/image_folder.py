@@ -24,6 +24,8 @@ class ImageFolder:
     been written below a deeper folder than ``root``, or above it. A file name alone is no match
     for a path whose folders differ.
 
+    ``names`` are all of them but ``crops``: the pictures of single texts that PPOCRLabel exports.
+
     Raises:
         DataError: ``root`` is no folder.
     """
@@ -32,7 +34,7 @@ class ImageFolder:
         if not root.is_dir():
             raise DataError("there is no such folder of images; say where with --images", path=root)
         self.root = root
-        self.names = sorted(_images_below(root))
+        self.names, self.crops = _without_crops(sorted(_images_below(root)), root)
         self._by_path = _Ends(self.names, self.names)
         stems = [str(PurePosixPath(name).with_suffix("")) for name in self.names]
         self._by_stem = _Ends(stems, self.names)
@@ -180,6 +182,25 @@ def _images_below(root: Path) -> Iterator[str]:
         visited.add(real)
         below = Path(folder).relative_to(root)
         yield from ((below / file).as_posix() for file in _images(files))
+
+
+def _without_crops(names: Sequence[str], root: Path) -> tuple[list[str], list[str]]:
+    """Return the names without PPOCRLabel's crops for recognition, and these.
+
+    They lie in ``crop_img`` beside ``Label.txt`` or ``rec_gt.txt``; PaddleOCR's script that divides
+    a data set puts them into ``rec`` beside ``det``.
+    """
+    folders = {folder for name in names for folder in PurePosixPath(name).parents}
+    of_crops = {folder for folder in folders if folder.name and _holds_crops(root / folder)}
+    crops = [name for name in names if not of_crops.isdisjoint(PurePosixPath(name).parents)]
+    return [name for name in names if name not in set(crops)], crops
+
+
+def _holds_crops(folder: Path) -> bool:
+    if folder.name == "rec":
+        return (folder.parent / "det").is_dir()
+    beside = (folder.parent / name for name in ("Label.txt", "rec_gt.txt"))
+    return folder.name.startswith("crop_img") and any(path.is_file() for path in beside)
 
 
 def _images(files: Iterable[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
 from ppocr_ft.commands.convert.formats.recognition import Sample
-from ppocr_ft.commands.convert.formats.sources import read_text, source_files
+from ppocr_ft.commands.convert.formats.sources import read_text, text_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -30,7 +30,7 @@ def read_line_files(
 
     ``image_of`` makes the image's path of the label file's, both without suffix.
     """
-    files = [path for path in source_files(source, *suffixes) if path.name not in unread]
+    files = [p for p in text_files(source, tuple(suffixes), reading) if p.name not in unread]
     for path in bar(files, len(files), TITLE, "file"):
         draft = reading.draft(path)
         with draft.part():

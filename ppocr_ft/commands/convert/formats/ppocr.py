@@ -15,6 +15,7 @@ from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
 from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.sources import is_label_file, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
     LabelText,
@@ -22,7 +23,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     as_transcription,
     plain,
 )
-from ppocr_ft.data.labels import LabelEntry, decode_line, read_label_file, split_line
+from ppocr_ft.data.labels import LabelEntry, LabelFile, decode_line, read_label_file, split_line
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.utils.progress import ProgressBar
@@ -32,18 +33,41 @@ _KNOWN_KEYS = {"transcription", "points", "difficult"}
 
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
-    """Read a label file, or ``Label.txt`` of a folder.
+    """Read a label file, or all ``Label.txt`` of a folder, else all label files there.
 
     Raises:
         DataError: there is no such file.
     """
-    path = source / FILE_NAME if source.is_dir() else source
-    label = read_label_file(path, reading.images.root)
+    files = _label_files(source)
+    for path in files:
+        label = read_label_file(path, reading.images.root)
+        for note in label.notes[: 1 if len(files) > 1 else None]:
+            what = "label files have images that are not where --images leads"
+            remedy = "nothing, if these are the images that were labelled"
+            if len(files) > 1:
+                reading.tally("image-moved", what, remedy, note)
+            else:
+                reading.warn("image-moved", note, remedy)
+        _read_file(path, label, reading, bar)
+    if len(files) > 1:
+        message = f"{len(files)} label files are read, from {files[0]} to {files[-1]}"
+        reading.warn("label-files", message, "give a file itself to have it alone", source)
+
+
+def _label_files(source: Path) -> list[Path]:
+    if not source.is_dir():
+        return [source]
+    named = sorted(path for path in source.rglob(FILE_NAME) if path.is_file())
+    files = named or [path for path in source_files(source, ".txt") if is_label_file(path)]
+    if not files:
+        raise DataError(f"the folder holds no {FILE_NAME} and no other label file", path=source)
+    return files
+
+
+def _read_file(path: Path, label: LabelFile, reading: Reading, bar: ProgressBar) -> None:
     for fault in label.faults:
         reading.report(_as_unusable(fault), path)
         reading.left_out.append(f"{path}:{fault.line}")
-    for note in label.notes:
-        reading.warn("image-moved", note, "nothing, if these are the images that were labelled")
     lines = path.read_bytes().split(b"\n")
     for entry in bar(label.entries, len(label.entries), TITLE):
         items = _items(lines[entry.line - 1])

@@ -10,12 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from ppocr_ft.data.label_kinds import other_kind
 from ppocr_ft.errors import DataError
 
 LOOKED_AT = 20
 """The number of files of each suffix that are looked at in a folder."""
 _SUFFIXES = (".csv", ".gt", ".json", ".txt", ".xml")
 _LISTED = 3
+_NO_LABELS = ("is PPOCRLabel's", "these are recognition labels")
+"""What ``other_kind`` says of files that hold no boxes at all."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
     found: dict[str, str] = {}
     looked_at = []
     for sample in _samples(source):
-        looked_at.append(sample.path)
+        looked_at.append(sample)
         for name, form in formats.items():
             reason = form.recognise(sample)
             if reason:
@@ -75,7 +78,11 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
     if found:
         fitting = "; ".join(f"{name}: {reason}" for name, reason in found.items())
         raise DataError(f"several label formats fit; say which with --from: {fitting}", path=source)
-    names = ", ".join(str(path) for path in looked_at[:_LISTED]) or "none"
+    for sample in looked_at:
+        kind = other_kind(sample.path, (sample.text or "").encode(), "\t") or ""
+        if kind.startswith(_NO_LABELS):
+            raise DataError(kind, path=sample.path)
+    names = ", ".join(str(sample.path) for sample in looked_at[:_LISTED]) or "none"
     more = f" and {len(looked_at) - _LISTED} more" if len(looked_at) > _LISTED else ""
     raise DataError(
         f"no label format is recognised; looked at: {names}{more}; considered: "

@@ -11,7 +11,11 @@ import numpy as np
 
 from ppocr_ft.commands.convert.formats.reading import Entry, Reading
 from ppocr_ft.commands.convert.formats.texts import Unusable
+from ppocr_ft.data.copies import by_original
 from ppocr_ft.errors import DataError
+
+_PPOCR_NAMES = frozenset({"fileState.txt", "rec_gt.txt"})
+_FIRST_BYTES = 4096
 
 
 def source_files(source: Path, *suffixes: str) -> list[Path]:
@@ -39,6 +43,34 @@ def source_files(source: Path, *suffixes: str) -> list[Path]:
         "give the folder of the labels, or leave --from out to have their format recognised",
         path=source,
     )
+
+
+def text_files(source: Path, suffixes: Sequence[str], reading: Reading) -> list[Path]:
+    """Return ``source_files`` without PaddleOCR's own files in a folder; report these.
+
+    An earlier conversion may have written them among the labels.
+    """
+    files = source_files(source, *suffixes)
+    if not source.is_dir():
+        return files
+    others = [path for path in files if path.name in _PPOCR_NAMES or is_label_file(path)]
+    for path in others:
+        reading.tally(
+            "other-file",
+            "files were not read: they are PaddleOCR's or PPOCRLabel's",
+            "give a file itself to have it read",
+            str(path),
+        )
+    return [path for path in files if path not in set(others)]
+
+
+def is_label_file(path: Path) -> bool:
+    """Return whether the first line of a file is one of PaddleOCR's: a path, a tab, a list."""
+    try:
+        with path.open("rb") as file:
+            return b"\t[" in file.readline(_FIRST_BYTES)
+    except OSError:
+        return False
 
 
 def named(files: Sequence[Path], prefix: str, reading: Reading) -> list[Path]:
@@ -122,20 +154,24 @@ def split(
 ) -> tuple[Sequence[Entry], Sequence[Entry]]:
     """Split into two parts, whole images each, the first with ``ratio`` of them, in order.
 
-    Which image comes into which part follows from the names, the ratio and the seed alone, not
-    from the order in which labels were read.
+    Copies of one picture (``data.copies``) stay together. Which image comes into which part
+    follows from the names, the ratio and the seed alone, not from the order in which labels were
+    read.
 
     Raises:
         DataError: one of the parts would be empty.
     """
-    first = round(len(entries) * ratio)
-    if not 0 < first < len(entries):
+    groups = list(by_original(sorted(entry.name for entry in entries)).values())
+    wanted = round(len(entries) * ratio)
+    chosen: set[str] = set()
+    for i in np.random.default_rng(seed).permutation(len(groups)):
+        if len(chosen) + len(groups[i]) / 2 <= wanted:
+            chosen.update(groups[i])
+    if not 0 < len(chosen) < len(entries):
+        originals = f" of {len(groups)} pictures" if len(groups) < len(entries) else ""
         raise DataError(
-            f"--split {ratio:g} of {len(entries)} images leaves one part empty; "
+            f"--split {ratio:g} of {len(entries)} images{originals} leaves one part empty; "
             "give another ratio, or more images"
         )
-    names = sorted(entry.name for entry in entries)
-    drawn = np.random.default_rng(seed).permutation(len(names))[:first]
-    chosen = {names[i] for i in drawn}
     train = [entry for entry in entries if entry.name in chosen]
     return train, [entry for entry in entries if entry.name not in chosen]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Format, Reading
 from ppocr_ft.commands.convert.formats.recognition import Sample
-from ppocr_ft.commands.convert.formats.sources import below, named, read_text, source_files
+from ppocr_ft.commands.convert.formats.sources import below, named, read_text, text_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable, make_text, polygon
 from ppocr_ft.errors import DataError
 from ppocr_ft.utils.progress import ProgressBar
@@ -44,7 +44,7 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
         DataError: the source holds the MATLAB form.
     """
     _refuse_matlab(source)
-    files = named(source_files(source, ".txt"), PREFIX, reading)
+    files = named(text_files(source, (".txt",), reading), PREFIX, reading)
     for path in bar(files, len(files), TITLE, "file"):
         draft = reading.draft(path)
         with draft.part():
