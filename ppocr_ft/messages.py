@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from pydantic_core import ErrorDetails
 
+from ppocr_ft.foreign_names import meaning_elsewhere
+
 MAX_SHOWN_CHARS = 60
 MAX_LISTED_NAMES = 16
 
@@ -18,8 +20,12 @@ MAX_LISTED_NAMES = 16
 def suggest(word: str, names: Collection[str], unlisted: Collection[str] = ()) -> str:
     """Return ``; did you mean 'shrink_ratio'?``, or all ``names`` if none is near.
 
-    ``unlisted`` names are guessed too, but not listed.
+    ``unlisted`` names are guessed too, but not listed. A name that another network or project
+    has is no slip: it is called what it is there.
     """
+    elsewhere = meaning_elsewhere(word)
+    if elsewhere is not None:
+        return f"; {elsewhere}"
     near = nearest(word, (*names, *unlisted))
     if near is not None:
         return f"; did you mean {near!r}?"
@@ -31,7 +37,9 @@ def suggest(word: str, names: Collection[str], unlisted: Collection[str] = ()) -
 
 
 def nearest(word: str, names: Collection[str]) -> str | None:
-    """Return the one of ``names`` that ``suggest`` would name."""
+    """Return the one of ``names`` that ``word`` may be a slip of."""
+    if meaning_elsewhere(word) is not None:
+        return None
     by_folded = {name.casefold(): name for name in names}
     near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
     return by_folded[near[0]] if near else None
@@ -109,8 +117,8 @@ def _one_of(details: ErrorDetails) -> str:
     expected = str(details.get("ctx", {})["expected"])
     value = details["input"]
     choices = expected.replace(" or ", ", ").replace("'", "").split(", ")
-    near = nearest(value, choices) if isinstance(value, str) else None
-    hint = f"; did you mean {near!r}?" if near else ""
+    hint = suggest(value, choices) if isinstance(value, str) else ""
+    hint = "" if hint.startswith("; known") else hint  # they are listed anyhow
     words = f"one of {', '.join(choices)}" if len(choices) > 1 else choices[0]
     words = words.replace("True", "true").replace("False", "false")
     return f"found {show(value)}, expected {words}{hint}"

@@ -1,4 +1,4 @@
-"""PaddleOCR YAMLs that need special treatment: other tasks, and names of early drafts."""
+"""YAMLs that need special treatment: other projects' and tasks', and names of early drafts."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from typing import Any
 
 from ppocr_ft.config.faults import error, tagged, warning
 from ppocr_ft.config.source_map import Tree
+from ppocr_ft.foreign_names import other_projects_file
 
-OTHER_TASKS = frozenset(("rec", "cls", "table", "kie", "e2e", "sr"))
+OTHER_TASKS = {
+    "rec": "a text recogniser",
+    "cls": "a classifier of text direction",
+    "table": "a table recogniser",
+    "kie": "key information extraction",
+    "e2e": "detection and recognition in one network",
+    "sr": "super-resolution of text",
+}
 OTHER_ALGORITHMS = frozenset(
     ("Distillation", "DB++", "EAST", "SAST", "PSE", "FCE", "CT", "DRRG", "PGNet", "SDMGR")
 )
@@ -16,10 +24,17 @@ USE_INSTEAD = "start from configs/det_v4_ft.yml"
 
 def refuse_other_tasks(tree: Tree) -> bool:
     """Return whether the YAML isn't for a single DB detector; add one fault that says so."""
+    other = other_projects_file(tree.data)
+    if other is not None:
+        return _refuse(tree, *other)
     architecture = _section(tree.data, "Architecture")
     task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
     if isinstance(task, str) and task in OTHER_TASKS:
-        message = f"found {task!r}: this project trains text detectors (det); {USE_INSTEAD}"
+        name = f", {algorithm}" if isinstance(algorithm, str) else ""
+        message = (
+            f"found {task!r}, {OTHER_TASKS[task]}{name}: this project trains text detectors (det); "
+            f"{USE_INSTEAD}"
+        )
         return _refuse(tree, "Architecture.model_type", message)
     if algorithm == "Distillation":
         message = (

@@ -178,11 +178,12 @@ class Pruner:
                 fault = warning(below, f"has no effect here: {reason}")
                 self.faults += tagged("no_effect", [fault])
             else:
-                hint = suggest(name, fields, kind.NO_EFFECT)
+                hint = _other_places(name, key) or suggest(name, fields, kind.NO_EFFECT)
                 owner = f" of {name_of_kind}" if name_of_kind else ""
                 fault = error(below, f"unknown key{owner}{hint}")
                 self.faults += tagged("unknown_key", [fault])
-                self.explained.append(join_key(key, nearest(name, fields) or name))
+                near = None if _other_places(name, key) else nearest(name, fields)
+                self.explained.append(join_key(key, near or name))
                 self.unsure += [key] if key else []
         return kept
 
@@ -227,6 +228,37 @@ class Pruner:
 def _stands_alone(item: object, data: object) -> bool:
     choice = choice_of(item)
     return choice is not None and choice.may_stand_alone and isinstance(data, (str, dict))
+
+
+MOST_PLACES = 3
+"""A key with more places than this, such as ``name``, is not known by its name alone."""
+
+
+def _other_places(name: str, key: str) -> str:
+    """Return ``; here it is Optimizer.lr.gamma`` for a key that other sections have, else ''."""
+    split = key.split(".")[0] if key.split(".")[0] in ("Train", "Eval") else "Train"
+    places = [place.replace("Train", split) for place in _places_of_keys().get(name, ())]
+    if not places or len(places) > MOST_PLACES:
+        return ""
+    return f"; here it is {' or '.join(join_key(place, name) for place in places)}"
+
+
+@cache
+def _places_of_keys() -> Mapping[str, list[str]]:
+    """Return the sections that have each key; without those that a name chooses."""
+    places: dict[str, list[str]] = {}
+
+    def enter(kind: type[Section], path: str) -> None:
+        for name, hint in _hints(kind).items():
+            places.setdefault(name, []).append(path)
+            below = bare_type(hint)
+            if choice_of(hint) is not None or name == "Eval":
+                continue
+            if isinstance(below, type) and issubclass(below, Section):
+                enter(below, join_key(path, name))
+
+    enter(Config, "")
+    return places
 
 
 @cache

@@ -91,7 +91,7 @@ def test_an_override_heals_a_fault_of_the_file(tmp_path: Path) -> None:
     [
         ("Global.sede=3", "-o Global.sede: unknown key; did you mean 'seed'?"),
         ("Globl.seed=3", "-o Globl.seed: Globl: unknown key; did you mean 'Global'?"),
-        ("seed=3", "-o seed: unknown key; known: Architecture, Eval, Global,"),
+        ("seed=3", "-o seed: unknown key; here it is Global.seed"),
         ("Global.seed.x=3", "-o Global.seed.x: Global.seed: found {x: 3}, expected a whole number"),
         ("Global.epoch_num.x=3", "Global.epoch_num holds 40, so there is no key below it"),
         ("Global.epoch_num=ten", "-o Global.epoch_num: found 'ten', expected a whole number"),
