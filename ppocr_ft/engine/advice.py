@@ -22,12 +22,12 @@ SENTENCES = {
     "so that better weights in between aren't missed.",
     "short": "The run ended early, at step {step}: raise Global.epoch_num.",
     "rate-high": "{indicator} fell from evaluation to evaluation: lower "
-    "Optimizer.lr.learning_rate to a third (tools/find_lr.py measures it).",
+    "Optimizer.lr.learning_rate to a third (ppocr-ft find-lr measures it).",
     "overfitting": "{indicator} fell from {highest:.4f} after step {step} to {last:.4f} at the "
     "end: train shorter (Global.epoch_num={epochs}), augment more, or add images.",
     "rising": "{indicator} still rose at the end: train longer (Global.epoch_num={epochs}).",
-    "labels": "Look at the labels with tools/check.py: do Train's mark text as Eval's do, as lines "
-    "or as words? If so, try another rate by tools/find_lr.py.",
+    "labels": "Look at the labels with ppocr-ft check: do Train's mark text as Eval's do, as lines "
+    "or as words? If so, try another rate by ppocr-ft find-lr.",
     "errors": "Look at the errors in report.html: images like those help most.",
 }
 """Each piece of advice by its name; `Advice.values` fill the placeholders."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.engine.eval_result import EvalResult, best
+from ppocr_ft.utils.words import counted
 
 Kind = Literal["better", "equal", "start", "unjudged", "no-start"]
-NOT_TRAINED = "the best weights are the starting weights (step 0), not fine-tuned."
+NOT_TRAINED = "the best weights are the starting weights (step 0), not fine-tuned by this run."
 """How a sentence about weights that are the start's ends."""
 
 
@@ -91,5 +92,5 @@ def _kind(
 def caption(step: int) -> str:
     """Name the weights after ``step`` steps, for a picture or a column."""
     if step == 0:
-        return "start (not fine-tuned)"
-    return f"fine-tuned, {step} step{'s' * (step > 1)}"
+        return "start (step 0)"
+    return f"fine-tuned, {counted(step, 'step')}"

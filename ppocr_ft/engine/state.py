@@ -165,7 +165,7 @@ class TrainState:
                 two has an average.
         """
         about = _about(arrays)
-        progress = _progress(about["progress"])
+        progress = saved_progress(arrays)
         _check_same("seed", progress.seed, self.progress.seed)
         _check_same("steps per epoch", progress.steps_per_epoch, self.progress.steps_per_epoch)
         _check_average(about.get("ema_updates"), self.ema)
@@ -198,8 +198,14 @@ def _about(arrays: Mapping[str, Array]) -> dict[str, Any]:
     return about
 
 
-def _progress(values: Mapping[str, Any]) -> Progress:
+def saved_progress(arrays: Mapping[str, Array]) -> Progress:
+    """Return how far the run had come whose state this is.
+
+    Raises:
+        WeightsError: it is no state of a run.
+    """
     names = {field.name for field in fields(Progress)}
+    values = _about(arrays)["progress"]
     return Progress(**{key: value for key, value in values.items() if key in names})
 
 

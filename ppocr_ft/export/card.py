@@ -18,10 +18,16 @@ ONNX_PACKAGES = ("paddle2onnx", "onnxruntime")
 
 @dataclass(frozen=True)
 class Origin:
-    """The data a model was evaluated on, and how it was trained; texts by name."""
+    """The data a model was evaluated on, and how it was trained; texts by name.
+
+    ``kind`` follows the model's name: "fine-tuned" where that is known. ``sentence`` says which
+    step of a run the weights are.
+    """
 
     data: Mapping[str, str]
     recipe: Mapping[str, str]
+    kind: str = ""
+    sentence: str = ""
 
 
 def versions(formats: Formats) -> dict[str, str]:
@@ -39,9 +45,10 @@ def model_card(
     settings: InferenceSettings, origin: Origin, parity: Parity, formats: Formats
 ) -> str:
     """Return the card as Markdown."""
+    title = ", ".join(part for part in (settings.model_name, origin.kind) if part)
     parts = [
-        f"# {settings.model_name}, fine-tuned\n\nA text detector of the DB family, exported by "
-        f"ppocr_ft {__version__}.",
+        f"# {title}\n\nA text detector of the DB family, exported by ppocr_ft {__version__}. "
+        f"{origin.sentence}".rstrip(),
         f"## Data\n\n{_table(origin.data)}",
         f"## Recipe\n\nAs in the config that was exported with.\n\n{_table(origin.recipe)}",
         _figures(parity),

@@ -159,7 +159,7 @@ def test_evaluations_without_figures_are_left_out() -> None:
 
 def test_the_closing_table_picks_the_ratio_by_the_main_indicator() -> None:
     pytest.importorskip("paddle", reason="paddle is not installed")
-    from ppocr_ft.commands.train.cli import summary_table
+    from ppocr_ft.commands.train.console import summary_table
 
     both = result(5, {1.5: (0.9, 0.2), 1.0: (0.6, 0.7)})
     by_hmean = summary_table({"best": both}, "hmean").splitlines()[1:]

@@ -10,7 +10,7 @@ from ppocr_ft.engine.outcome import caption, outcome
 from tests.engine.test_eval_result import Pair, result
 
 UNBEATEN = "No evaluation beat the start:"
-START = "the best weights are the starting weights (step 0), not fine-tuned."
+START = "the best weights are the starting weights (step 0), not fine-tuned by this run."
 CASES = {
     "better": (
         [(0, (0.5, 0.4)), (10, (0.6, 0.3)), (20, (0.55, 0.3))],
@@ -76,5 +76,5 @@ def test_nothing_is_said_of_no_evaluation() -> None:
 
 
 def test_the_start_is_never_captioned_as_fine_tuned() -> None:
-    captions = ("start (not fine-tuned)", "fine-tuned, 1 step", "fine-tuned, 20 steps")
+    captions = ("start (step 0)", "fine-tuned, 1 step", "fine-tuned, 20 steps")
     assert tuple(map(caption, (0, 1, 20))) == captions

@@ -77,6 +77,6 @@ def test_each_picture_is_headed_by_the_weights_that_it_shows(
     heading_px = 90
     assert np.abs(start[heading_px:].astype(int) - best[heading_px:]).max() > 50
     assert headings == [
-        "start (not fine-tuned): hmean 0.500 at IoU 0.5, unclip_ratio 1.5",
+        "start (step 0): hmean 0.500 at IoU 0.5, unclip_ratio 1.5",
         "fine-tuned, 7 steps: hmean 0.750 at IoU 0.5, unclip_ratio 1.5",
     ]

@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"not exported: {error}", file=sys.stderr)
         return FAILED
     print(exported.coverage)
+    print(exported.origin.sentence)
     print(exported.parity.describe())
     for note in exported.notes:
         print(f"note: {note}", file=sys.stderr)

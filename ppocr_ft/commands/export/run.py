@@ -37,6 +37,7 @@ from ppocr_ft.factory.objects import (
 )
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import DETECTORS
+from ppocr_ft.runs.weights_origin import WeightsOrigin, weights_origin
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import CoverageReport
@@ -71,6 +72,7 @@ class Exported:
     folder: Path
     parity: Parity
     coverage: CoverageReport
+    origin: WeightsOrigin
     faults: list[DataError]
     notes: tuple[str, ...] = ()
 
@@ -97,14 +99,15 @@ def export(
     settings = inference_settings(config)
     paddle.set_device("cpu")
     network, coverage = _trained(config)
+    origin = weights_origin(config)
     images = parity_set(config, parity_images)
     with atomic_dir(folder) as aside:
         parity = _make(config, network, settings, formats, images, aside, bar)
-        origin = _origin(config, coverage, aside / TENSORS_FILE)
         _write_json(aside / PARITY_FILE, parity)
-        card = model_card(settings, origin, parity, formats)
+        about = card_origin(config, coverage, origin, aside / TENSORS_FILE)
+        card = model_card(settings, about, parity, formats)
         (aside / CARD_FILE).write_text(card, encoding="utf-8")
-    return Exported(folder, parity, coverage, images.faults, images.notes)
+    return Exported(folder, parity, coverage, origin, images.faults, images.notes)
 
 
 def _folder(config: Config) -> Path:
@@ -233,27 +236,28 @@ def _write_json(path: Path, parity: Parity) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def _origin(config: Config, coverage: CoverageReport, tensors: Path) -> Origin:
-    train, evaluation, rate = config.Train, config.Eval.dataset, config.Optimizer.lr
-    epochs, batch = config.Global.epoch_num, train.loader.batch_size_per_card
-    return Origin(
-        {
-            "trained on": f"{train.dataset.data_dir}: {', '.join(train.dataset.label_file_list)}",
-            "judged on": f"{evaluation.data_dir}: {', '.join(evaluation.label_file_list)}",
-        },
-        {
-            "weights": coverage.source,
-            f"SHA-256 of `{TENSORS_FILE}`": hashlib.sha256(tensors.read_bytes()).hexdigest(),
-            "started from": str(config.Global.pretrained_model),
-            "network": ", ".join(
-                part.name
-                for part in (
-                    config.Architecture.Backbone,
-                    config.Architecture.Neck,
-                    config.Architecture.Head,
-                )
-            ),
-            "length": f"{epochs} epochs, {batch} images a step",
-            "optimizer": f"{config.Optimizer.name}, learning rate {rate.learning_rate:g}",
-        },
-    )
+def card_origin(
+    config: Config, coverage: CoverageReport, origin: WeightsOrigin, tensors: Path
+) -> Origin:
+    """Return what the model card says of data and training, none of which a start had."""
+    data, evaluation = config.Train.dataset, config.Eval.dataset
+    architecture = config.Architecture
+    parts = (architecture.Backbone, architecture.Neck, architecture.Head)
+    recipe = {
+        "weights": coverage.source,
+        f"SHA-256 of `{TENSORS_FILE}`": hashlib.sha256(tensors.read_bytes()).hexdigest(),
+        "network": ", ".join(part.name for part in parts),
+    }
+    judged = {"judged on": f"{evaluation.data_dir}: {', '.join(evaluation.label_file_list)}"}
+    if not origin.step:  # nothing is said of a training that was not, or isn't known
+        start = "starting weights with the post-processing below" if origin.step == 0 else ""
+        return Origin(judged, recipe, start, origin.sentence)
+    batch, rate = config.Train.loader.batch_size_per_card, config.Optimizer.lr.learning_rate
+    trained = {"trained on": f"{data.data_dir}: {', '.join(data.label_file_list)}"}
+    how = {
+        "started from": str(config.Global.pretrained_model),
+        "length": f"step {origin.step} of a run of {config.Global.epoch_num} epochs, "
+        f"{batch} images a step",
+        "optimizer": f"{config.Optimizer.name}, learning rate {rate:g}",
+    }
+    return Origin({**trained, **judged}, {**recipe, **how}, "fine-tuned", origin.sentence)

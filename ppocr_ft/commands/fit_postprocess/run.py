@@ -43,6 +43,7 @@ from ppocr_ft.metrics.det import overlaps
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_FILES, FIT_JSON, FIT_PICTURE
+from ppocr_ft.runs.weights_origin import weights_origin
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.utils.files import check_writable, write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress
@@ -126,7 +127,8 @@ class PostProcessFit:
         report = "".join(
             f"# {line}".rstrip() + "\n" for line in fit_notes(self.fitted).splitlines()
         )
-        head = "# Written by ppocr-ft fit-postprocess.\n#\n"
+        origin = weights_origin(self.config).sentence
+        head = f"# Written by ppocr-ft fit-postprocess.\n# {origin}\n#\n"
         figures = json.dumps(as_json(self.fitted), indent=1, ensure_ascii=False)
         write_whole(out.parent / FIT_FIGURES, fit_csv(self.fitted).encode())
         write_whole(out.parent / FIT_JSON, f"{figures}\n".encode())

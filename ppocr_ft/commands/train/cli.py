@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.check.console import grouped
@@ -24,7 +26,6 @@ from ppocr_ft.utils.program import as_started
 if TYPE_CHECKING:
     from ppocr_ft.commands.train.dry_run import DryRun
     from ppocr_ft.config import Config
-    from ppocr_ft.engine.eval_result import EvalResult
     from ppocr_ft.engine.metrics_file import MetricsFile
     from ppocr_ft.engine.stop import StoppedEarly
     from ppocr_ft.runs.assemble import Training
@@ -86,6 +87,7 @@ def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> i
     from ppocr_ft.factory.device import device
     from ppocr_ft.runs import assemble
 
+    started = time.monotonic()
     if options.dry_run:
         return show(dry_run(config, group))
     if group.is_main:
@@ -97,18 +99,35 @@ def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> i
     if code == 0 and config.Global.fit_postprocess and group.is_main:
         fit_at_end(config, run.folder, run.say)
     if group.is_main:
-        make_page(run)
+        made = make_page(run)
+        if code == 0:
+            close(run, time.monotonic() - started)
+        elif made:
+            run.say(f"report: {made}")
     return code
 
 
-def make_page(run: Training) -> None:
+def make_page(run: Training) -> Path | None:
     """Write the page of a run that is over or interrupted; an error leaves the run unchanged."""
     from ppocr_ft.commands.report.run import report
 
     try:
-        run.say(f"report: {report(run.folder)}")
+        return report(run.folder)
     except (OSError, UserInputError) as error:
         print(f"report.html was not made: {error}", file=sys.stderr)
+        return None
+
+
+def close(run: Training, seconds: float) -> None:
+    """Say what has come of the run, where its files are, and what to do next."""
+    from ppocr_ft.commands.report.run import read_run
+    from ppocr_ft.commands.train.console import closing_lines, outcome_lines
+
+    try:
+        lines = ["", *outcome_lines(read_run(run.folder)), ""]
+    except (OSError, UserInputError) as error:
+        lines = [f"the run's files can't be read: {error}"]
+    run.say("\n".join([*lines, *closing_lines(run.folder, seconds)]))
 
 
 def tell(findings: Sequence[Finding]) -> None:
@@ -182,7 +201,8 @@ def resume_command(options: argparse.Namespace) -> str:
 
 
 def summary(run: Training, metrics: MetricsFile) -> str:
-    """Return before and after as a table, and where the files are."""
+    """Return before and after as a table."""
+    from ppocr_ft.commands.train.console import summary_table
     from ppocr_ft.engine.eval_result import results_of
 
     results = {result.step: result for result in results_of(metrics.rows())}
@@ -192,22 +212,4 @@ def summary(run: Training, metrics: MetricsFile) -> str:
         "best": results[progress.best_step],
         "at the end": results[progress.evaluated_step],
     }
-    table = summary_table(evaluations_shown, run.config.Metric.main_indicator)
-    files = f"{run.folder / 'best_accuracy.pdparams'}; pictures: {run.folder / 'before_after.jpg'}"
-    return f"\n{table}\n\nbest weights: {files}"
-
-
-def summary_table(results: Mapping[str, EvalResult], indicator: str) -> str:
-    """Return a table of hmean of named evaluations at both IoUs.
-
-    Each is given with the config's unclip ratio and, if ``indicator`` is higher with another one,
-    with that.
-    """
-    lines = [f"{'':48}unclip_ratio   hmean at IoU 0.5   at IoU 0.7"]
-    for name, result in results.items():
-        ratios = dict.fromkeys((result.unclip_ratio, result.best_ratio(indicator)))
-        for note, ratio in zip(("", ", best unclip_ratio"), ratios, strict=False):
-            rates = result.rates[ratio]
-            label = f"{name} (step {result.step}){note}"
-            lines.append(f"{label:48}{ratio:12.2f}{rates['hmean']:19.4f}{rates['hmean_70']:13.4f}")
-    return "\n".join(lines)
+    return f"\n{summary_table(evaluations_shown, run.config.Metric.main_indicator)}"

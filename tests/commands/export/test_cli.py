@@ -83,8 +83,12 @@ def test_parity_is_told(exported: Path) -> None:
         "PP-OCRv4_mobile_det",
         "paddlepaddle",
         "320 px",
+        "# PP-OCRv4_mobile_det, starting weights with the post-processing below",
+        "These are the starting weights (step 0), not fine-tuned.",
     ):
         assert part in card
+    assert "optimizer" not in card
+    assert "epochs" not in card
 
 
 def test_the_threshold_head_is_dropped_and_branches_are_folded(exported: Path) -> None:

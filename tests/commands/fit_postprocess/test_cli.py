@@ -275,7 +275,7 @@ def test_training_ends_with_a_config_to_go_on_with(trained: Path) -> None:
     config = load_config(run / "fitted.yml")
     assert config.Global.checkpoints == str(run / "best_accuracy")
     log = (run / "train.log").read_text(encoding="utf-8")
-    assert log.index("PostProcess fitted to the best weights") > log.index("best weights:")
+    assert log.index("PostProcess fitted to the best weights") < log.index("best weights:")
     assert str(run / "fitted.yml") in log
 
 

@@ -40,6 +40,9 @@ def test_leaves_its_files(whole_run: Path) -> None:
     }  # fmt: skip
     resolved = load_config(whole_run / "config.resolved.yml")
     assert resolved == load_config(whole_run.parent / "c.yml")
+    outcome = "No evaluation beat the start: the best weights (step 12) only equal it."
+    assert outcome in (whole_run / "fitted.yml").read_text(encoding="utf-8")
+    assert outcome in (whole_run / "train.log").read_text(encoding="utf-8")
     keys = read_weights(whole_run / "latest.pdparams").keys()
     assert "head.binarize.conv1.weight" in keys
 

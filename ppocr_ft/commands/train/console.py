@@ -1,0 +1,94 @@
+"""The words with which a training ends: the table, the outcome, the files, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.report.page import PAGE
+from ppocr_ft.report.page.comparison import Comparison, compare_with_start
+from ppocr_ft.report.page.run import Run
+from ppocr_ft.runs.eval_files import PICTURE_BOTH
+from ppocr_ft.runs.folder import FITTED_CONFIG, RESOLVED_CONFIG
+from ppocr_ft.utils.program import as_started, command_line
+from ppocr_ft.utils.tables import aligned
+from ppocr_ft.utils.words import counted
+
+WIDTH = 80
+
+
+def summary_table(results: Mapping[str, EvalResult], indicator: str) -> str:
+    """Return a table of hmean of named evaluations at both IoUs.
+
+    Each is given with the config's unclip ratio and, if ``indicator`` is higher with another one,
+    with that.
+    """
+    rows = [["", "unclip_ratio", "hmean at IoU 0.5", "at IoU 0.7"]]
+    for name, result in results.items():
+        ratios = dict.fromkeys((result.unclip_ratio, result.best_ratio(indicator)))
+        labels = (f"{name} (step {result.step})", "  with its best unclip_ratio")
+        for label, ratio in zip(labels, ratios, strict=False):
+            rates = result.rates[ratio]
+            rows.append(
+                [label, f"{ratio:.2f}", f"{rates['hmean']:.4f}", f"{rates['hmean_70']:.4f}"]
+            )
+    return "\n".join(aligned(rows))
+
+
+def outcome_lines(run: Run) -> list[str]:
+    """Return the outcome, the difference from the start with its interval, and the advice."""
+    if run.outcome is None or run.advice is None:
+        return []
+    comparisons = compare_with_start(run)
+    sentences = [run.outcome.sentence, *_difference(run, comparisons)]
+    sentences.append(as_started(f"To try next: {run.advice.sentence}"))
+    return [line for sentence in sentences for line in _wrapped(sentence)]
+
+
+def _difference(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
+    if not comparisons:
+        return []
+    is_start = run.outcome is not None and run.outcome.is_start
+    name = "The best of training against it" if is_start else "Their gain"
+    parts = [f"{pair.gain:+.4f} at IoU {pair.iou}{_interval(pair)}" for pair in comparisons]
+    kept = run.kept(0)
+    images = "" if kept is None else f" {counted(len(kept.images), 'validation image')}."
+    return [f"{name} (step {comparisons[0].after.step}) in hmean: {', '.join(parts)}.{images}"]
+
+
+def _interval(pair: Comparison) -> str:
+    if pair.interval is None:
+        return ""
+    low, high = pair.interval
+    doubt = "" if pair.certain else ", may be chance"
+    return f" (95 % interval {low:+.4f} to {high:+.4f}{doubt})"
+
+
+def closing_lines(folder: Path, seconds: float) -> list[str]:
+    """Return where the files are, the commands that go on from here, and the duration."""
+    best = folder / "best_accuracy"
+    fitted = folder / FITTED_CONFIG
+    config, overrides = fitted, list[str]()
+    if not fitted.is_file():
+        config, overrides = folder / RESOLVED_CONFIG, [f"Global.checkpoints={best}"]
+    inference = f"Global.save_inference_dir={folder / 'inference'}"
+    predict = ["-c", str(config), *(["-o", *overrides] if overrides else [])]
+    predict += ["--images", "photo.jpg"]
+    export = ["-c", str(config), "-o", *overrides, inference]
+    return [
+        f"report: {folder / PAGE}",
+        f"pictures: {folder / PICTURE_BOTH}",
+        f"best weights: {best}.pdparams",
+        "next:",
+        f"  {command_line('predict')} {shlex.join(predict)}",
+        f"  {command_line('export')} {shlex.join(export)}",
+        f"done in {timedelta(seconds=round(seconds))} (h:mm:ss)",
+    ]
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)

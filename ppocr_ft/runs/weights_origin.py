@@ -1,0 +1,66 @@
+"""Which step of a run the weights of a config are, by the files beside them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ppocr_ft.config import Config
+from ppocr_ft.engine.callbacks.checkpoints import AVERAGED, BEST, LATEST
+from ppocr_ft.engine.eval_result import results_of
+from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
+from ppocr_ft.engine.outcome import Outcome, outcome
+from ppocr_ft.engine.state import saved_progress
+from ppocr_ft.engine.state_file import STATE_FILE, read_state
+from ppocr_ft.errors import WeightsError
+from ppocr_ft.runs.metadata import DATA
+from ppocr_ft.weights.sources import RELEASED
+
+_KEPT_EPOCH = re.compile(rf"iter_epoch_(\d+)(?:{AVERAGED})?")
+
+
+@dataclass(frozen=True)
+class WeightsOrigin:
+    """The step of a run after which weights were saved.
+
+    ``step`` is None if no file beside the weights tells it, 0 for those that a run starts from.
+    ``outcome`` is that of the run, for its best weights alone.
+    """
+
+    step: int | None
+    outcome: Outcome | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Say which step it is, and of the best weights whether they beat the start."""
+        if self.outcome is not None:
+            return self.outcome.sentence
+        if self.step is None:
+            return "No run's files lie beside these weights, so their step is not known."
+        if self.step == 0:
+            return "These are the starting weights (step 0), not fine-tuned."
+        return f"These are the weights of step {self.step}, fine-tuned."
+
+
+def weights_origin(config: Config) -> WeightsOrigin:
+    """Find out which step the config's weights are; released ones are those of a start."""
+    where = config.Global.checkpoints or config.Global.pretrained_model or RELEASED
+    if where == RELEASED:
+        return WeightsOrigin(0)
+    path = Path(where)
+    name, folder = path.name.removesuffix(".pdparams"), path.parent
+    try:
+        if name == BEST:
+            rows = read_metrics(folder / METRICS_FILE)[1]
+            found = outcome(results_of(rows), config.Metric.main_indicator)
+            return WeightsOrigin(None if found is None else found.best.step, found)
+        if kept := _KEPT_EPOCH.fullmatch(name):
+            facts = json.loads((folder / DATA).read_text(encoding="utf-8"))
+            return WeightsOrigin(int(kept[1]) * int(facts["steps_per_epoch"]))
+        if name in (LATEST, LATEST + AVERAGED):
+            return WeightsOrigin(saved_progress(read_state(folder / STATE_FILE)).step)
+    except (OSError, ValueError, KeyError, TypeError, WeightsError):
+        pass  # a broken or missing file tells nothing
+    return WeightsOrigin(None)

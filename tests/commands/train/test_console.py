@@ -1,0 +1,57 @@
+"""The words with which a training ends, for a run that beat its start and one that didn't."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ppocr_ft.engine.outcome import NOT_TRAINED
+from tests.engine.test_eval_result import result
+from tests.support.report_run import evaluation, rows_of, run_folder
+
+pytest.importorskip("paddle", reason="paddle is not installed")
+
+from ppocr_ft.commands.report.run import read_run
+from ppocr_ft.commands.train.console import closing_lines, outcome_lines, summary_table
+from ppocr_ft.report.evaluations import write_evaluation
+
+
+def test_the_final_table_fits_80_columns() -> None:
+    rates = {1.5: (0.9, 0.2), 1.0: (0.95, 0.7)}
+    names = ("before training", "best", "at the end")
+    results = {name: replace(result(100_000, rates)) for name in names}
+    table = summary_table(results, "hmean").splitlines()
+    assert len(table) == 7
+    assert max(map(len, table)) <= 80
+
+
+@pytest.mark.parametrize("after", [(0.71, 0.6), (0.4, 0.3)])
+def test_better_or_worse_is_said_with_interval_and_advice(
+    after: tuple[float, float], tmp_path: Path
+) -> None:
+    rows = rows_of({0: {1.5: (0.61, 0.4)}, 4: {1.5: after}})
+    folder = run_folder(tmp_path / "run", rows=rows)
+    if after < (0.61, 0.4):
+        for name, step, shift_px in (("best", 0, 8.0), ("trained", 4, 14.0)):
+            kept = evaluation(tmp_path, step, shift_px)
+            write_evaluation(folder / "evaluations" / f"{name}.jsonl", kept.about, kept.images)
+    lines = outcome_lines(read_run(folder))
+    assert max(map(len, lines)) <= 80
+    text = " ".join(lines)
+    worse = f"No evaluation beat the start: {NOT_TRAINED} The best of training against it (step 4)"
+    better = "The best weights (step 4) beat the start. Their gain (step 4) in hmean: +0.1000"
+    assert text.startswith(better if after > (0.61, 0.4) else worse)
+    assert text.count("95 % interval") == 2
+    assert "9 validation images." in text
+    assert text.count("To try next: ") == 1
+
+
+def test_the_report_comes_first_and_the_commands_name_what_is_there(tmp_path: Path) -> None:
+    without = "\n".join(closing_lines(tmp_path, 266.2))
+    assert without.index("report.html") < without.index("before_after.jpg")
+    assert f"config.resolved.yml -o Global.checkpoints={tmp_path}/best_accuracy --images" in without
+    assert "done in 0:04:26" in without
+    (tmp_path / "fitted.yml").touch()
+    assert f"-c {tmp_path}/fitted.yml --images" in "\n".join(closing_lines(tmp_path, 1))
