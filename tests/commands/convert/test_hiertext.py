@@ -76,14 +76,14 @@ def test_a_line_without_words_is_ignored_where_words_are_asked_for(tmp_path: Pat
 
 
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no image": (hiertext(image="gone"), "image-missing", "image gone: no image gone "),
-    "another size": (hiertext(image_width=9), "size-differs", "image 0a1b: the label is of"),
+    "no image": (hiertext(image="gone"), "image-missing", "image 1: no image gone "),
+    "another size": (hiertext(image_width=9), "size-differs", "image 1: the label is of"),
     "no lines": (hiertext(part(SQUARE)), "bad-structure", "'lines' of paragraph 1"),
-    "no object": (hiertext("x"), "bad-structure", "image 0a1b: found 'x' as paragraph 1"),
+    "no object": (hiertext("x"), "bad-structure", "image 1: found 'x' as paragraph 1"),
     "no vertices": (
         hiertext({"lines": [{"text": "x"}]}),
         "bad-points",
-        "image 0a1b, paragraph 1, line 1: found points None",
+        "image 1, paragraph 1, line 1: found points None",
     ),
 }
 

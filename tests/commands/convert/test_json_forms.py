@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ppocr_ft.commands.convert.formats import FORMATS
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import Sample, recognise
+from ppocr_ft.errors import DataError
 from tests.support.convert_samples import message, put_json, read, rules
 
 FILES: dict[str, tuple[str, Any]] = {
@@ -69,6 +70,14 @@ def test_an_unknown_form_is_described_and_the_known_are_listed(
         reading
     )
     assert all(form in message(reading) for form in JSON_FORMATS)
+
+
+def test_an_unknown_form_is_described_without_a_format_too(tmp_path: Path) -> None:
+    put_json(tmp_path / "l.json", {"pictures": [], "boxes": {}})
+    with pytest.raises(DataError) as refused:
+        recognise(tmp_path, FORMATS)
+    assert "l.json: is of no known form of JSON labels" in str(refused.value)
+    assert "the keys 'pictures', 'boxes'; give one of the known forms: coco (" in str(refused.value)
 
 
 def test_each_format_has_its_row_and_its_paragraph_in_the_document() -> None:

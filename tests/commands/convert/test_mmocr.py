@@ -85,7 +85,7 @@ def test_faults_name_image_and_instance(tmp_path: Path) -> None:
     assert message(reading).startswith(
         "image 1, instance 1: found [1, 2, 3] as 'bbox'; expected [l"
     )
-    assert "image 3: found None as 'instances'" in message(reading, 5)
+    assert "image 3: found None as the instances" in message(reading, 5)
 
 
 def test_labels_of_recognition_are_refused_once(tmp_path: Path) -> None:

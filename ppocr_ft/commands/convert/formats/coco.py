@@ -21,7 +21,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.convert.formats.json_forms import JsonFile, has, is_set, json_format
+from ppocr_ft.commands.convert.formats.json_forms import (
+    JsonFile,
+    first_given,
+    has,
+    is_set,
+    json_format,
+)
 from ppocr_ft.commands.convert.formats.outlines import (
     any_polygon,
     degrees_of,
@@ -29,7 +35,6 @@ from ppocr_ft.commands.convert.formats.outlines import (
     tally_angles,
     tally_coordinates,
     tally_turned_image,
-    turned,
 )
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Reading
 from ppocr_ft.commands.convert.formats.sources import expect
@@ -42,6 +47,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     bounds,
     make_text,
     plain,
+    turned,
 )
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -167,7 +173,8 @@ def _leave_unannotated(draft: Draft) -> None:
 
 
 def _text(annotation: dict[str, Any], is_textocr: bool, points: Polygon) -> LabelText:
-    legibility, transcription = annotation.get("legibility"), _transcription(annotation)
+    legibility = annotation.get("legibility")
+    transcription = first_given(_places(annotation), _TRANSCRIPTIONS)
     ignored = (
         legibility == _ILLEGIBLE
         or is_set(annotation.get("iscrowd"))
@@ -184,14 +191,6 @@ def _places(annotation: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]
     """Return where its properties may stand: itself, and ``attributes``."""
     attributes = annotation.get("attributes")
     return annotation, attributes if isinstance(attributes, dict) else {}
-
-
-def _transcription(annotation: dict[str, Any]) -> object:
-    for place in _places(annotation):
-        for key in _TRANSCRIPTIONS:
-            if place.get(key) is not None:
-                return place[key]
-    return None
 
 
 def _outline(annotation: dict[str, Any], draft: Draft, where: str) -> Polygon:

@@ -17,10 +17,12 @@ from ppocr_ft.commands.convert.formats.json_forms import (
     JsonFile,
     has,
     json_format,
+    numbered,
     read_image,
+    read_images,
 )
 from ppocr_ft.commands.convert.formats.outlines import edges_box
-from ppocr_ft.commands.convert.formats.reading import BLOCKS, TITLE, WORDS, Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import BLOCKS, WORDS, Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import below, expect
 from ppocr_ft.commands.convert.formats.texts import LabelText, make_text
 from ppocr_ft.utils.progress import ProgressBar
@@ -33,10 +35,9 @@ def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
         item = {"name": below(file.path, file.source, ""), "blocks": file.label["form"]}
         read_image({**item, "level": WORDS}, _FORM, reading.draft(file.path))
         return
-    documents = file.label["documents"]
-    for number, document in enumerate(bar(documents, len(documents), TITLE), start=1):
-        draft = reading.draft(file.path, what=f"document {number} of {file.path}")
-        read_image(_xfund_item(document), _FORM, draft, f"document {number}")
+    documents = numbered(file.label["documents"], "document")
+    items = [(called, _xfund_item(document)) for called, document in documents]
+    read_images(items, _FORM, file, reading, bar)
 
 
 def _xfund_item(document: Any) -> Any:
@@ -54,16 +55,13 @@ def _image(item: dict[str, Any], draft: Draft) -> str:
 
 
 def _records(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
-    expect(item["blocks"], list, "the blocks", _REMEDY)
     takes_words = (draft.reading.choice.level or item["level"]) == WORDS
-    for number, block in enumerate(item["blocks"], start=1):
+    for called, block in numbered(item["blocks"], "block"):
         words = block.get("words") if isinstance(block, dict) and takes_words else None
-        if not words:
-            yield f"block {number}", block
-            continue
-        expect(words, list, f"the words of block {number}", _REMEDY)
-        for place, word in enumerate(words, start=1):
-            yield f"block {number}, word {place}", word
+        if words:
+            yield from numbered(words, f"{called}, word")
+        else:
+            yield called, block
 
 
 def _text(record: dict[str, Any], draft: Draft, where: str) -> LabelText:

@@ -17,9 +17,10 @@ from ppocr_ft.commands.convert.formats.json_forms import (
     JsonFile,
     has,
     json_format,
-    read_image,
+    numbered,
+    read_images,
 )
-from ppocr_ft.commands.convert.formats.reading import LINES, TITLE, WORDS, Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import LINES, WORDS, Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import LabelText, make_text, polygon
 from ppocr_ft.utils.progress import ProgressBar
@@ -28,10 +29,7 @@ _REMEDY = "download the file again"
 
 
 def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
-    images = file.label["annotations"]
-    for number, image in enumerate(bar(images, len(images), TITLE), start=1):
-        called = f"image {image.get('image_id', number) if isinstance(image, dict) else number}"
-        read_image(image, _FORM, reading.draft(file.path, what=f"{called} of {file.path}"), called)
+    read_images(numbered(file.label["annotations"], "image"), _FORM, file, reading, bar)
 
 
 def _image(item: dict[str, Any], draft: Draft) -> str:

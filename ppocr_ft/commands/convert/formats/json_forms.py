@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading, Writer
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import (
+    Sample,
+    described_json,
+    known_json,
+    unknown_json,
+)
 from ppocr_ft.commands.convert.formats.sources import expect, read_json, source_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
 from ppocr_ft.utils.progress import ProgressBar, no_progress
@@ -31,8 +36,6 @@ ReadFile = Callable[[JsonFile, Reading, ProgressBar], None]
 
 _KNOWN: dict[str, Forms] = {}
 """By the formats' names: filled by ``json_format``."""
-_NAMED = 8
-"""The number of keys that are named of a file of no known form."""
 
 
 def json_format(
@@ -63,7 +66,7 @@ def json_format(
         form = _form(sample.json, forms)
         return form and f"has {form}"
 
-    return Format(name, meaning, read, writer, recognise, levels)
+    return Format(name, meaning, read, writer, recognise, levels, ", or ".join(forms))
 
 
 @dataclass(frozen=True)
@@ -71,23 +74,50 @@ class ImageForm:
     """How a format says what an image is, and which texts it has.
 
     ``image`` returns its name; ``size`` are the keys of width and height; ``records`` are the
-    texts, each with the words that name it; ``text`` makes one of a record at a place, or None
-    if it is none. Each may raise Unusable. ``category`` is the class of a record.
+    texts, each with the words that name it; ``text`` makes one of a record at a place. Each may
+    raise Unusable. ``category`` is the class of a record.
     """
 
     image: Callable[[dict[str, Any], Draft], str]
     records: Callable[[dict[str, Any], Draft], Iterable[tuple[str, Any]]]
-    text: Callable[[dict[str, Any], Draft, str], LabelText | None]
+    text: Callable[[dict[str, Any], Draft, str], LabelText]
     size: tuple[str, str] = ("width", "height")
     category: Callable[[dict[str, Any], Draft], str | None] = lambda *_: None
 
 
-def read_image(item: object, form: ImageForm, draft: Draft, called: str = "") -> None:
+def read_images(
+    items: Sequence[tuple[str, Any]],
+    form: ImageForm,
+    file: JsonFile,
+    reading: Reading,
+    bar: ProgressBar,
+) -> None:
+    """Read the images of a file, each with the words that name it."""
+    for called, item in bar(items, len(items), TITLE):
+        read_image(item, form, reading.draft(file.path, what=f"{called} of {file.path}"), called)
+
+
+def numbered(records: Any, what: str) -> list[tuple[str, Any]]:
+    """Return each record of a list or an object with its name: ``line 1``, or ``line KEY``.
+
+    Raises:
+        Unusable: it is something else.
+    """
+    expect(records, (list, dict), f"the {what}s", "export the file again")
+    named = records.items() if isinstance(records, dict) else enumerate(records, start=1)
+    return [(f"{what} {key}", record) for key, record in named]
+
+
+def first_given(places: Iterable[Mapping[str, Any]], keys: Sequence[str]) -> Any:
+    """Return the first value that isn't null: by places, then by keys; None if there is none."""
+    return next((p[key] for p in places for key in keys if p.get(key) is not None), None)
+
+
+def read_image(item: Any, form: ImageForm, draft: Draft, called: str = "") -> None:
     """Read one image's label; ``called`` names it within its file, if that has several."""
     records: list[tuple[str, Any]] = []
     with draft.part(called):
         expect(item, dict, "an image", "export the file again")
-        assert isinstance(item, dict)
         with draft.part(called):
             draft.name = form.image(item, draft)
             images = draft.reading.images
@@ -99,8 +129,7 @@ def read_image(item: object, form: ImageForm, draft: Draft, called: str = "") ->
         with draft.part(place, category=category):
             expect(record, dict, "a text", "export the file again")
             text = form.text(record, draft, f"{draft.file}, {place}")
-            if text:
-                draft.add(replace(text, category=category), f"{draft.file}, {place}")
+            draft.add(replace(text, category=category), f"{draft.file}, {place}")
     draft.reading.finish(draft)
 
 
@@ -126,19 +155,5 @@ def _other_form(label: Any, name: str) -> Unusable:
         if form:
             message = f"is no file of {name}, but of {other}: it has {form}"
             return Unusable("other-format", message, f"read it with --from {other}")
-    known = "; ".join(f"{known} ({', or '.join(forms)})" for known, forms in _KNOWN.items())
-    return Unusable(
-        "bad-structure",
-        f"is of no known form of JSON labels: found {_described(label)}",
-        f"give one of the known forms: {known}",
-    )
-
-
-def _described(label: Any) -> str:
-    if isinstance(label, list) and label:
-        return f"a list of {len(label)}, the first being {_described(label[0])}"
-    if isinstance(label, dict) and label:
-        keys = ", ".join(repr(key)[:40] for key in list(label)[:_NAMED])
-        more = f" and {len(label) - _NAMED} more" if len(label) > _NAMED else ""
-        return f"an object with the key{'s' * (len(label) > 1)} {keys}{more}"
-    return f"{label!r:.40}"
+    words = {known: ", or ".join(forms) for known, forms in _KNOWN.items()}
+    return Unusable("bad-structure", unknown_json(described_json(label)), known_json(words))

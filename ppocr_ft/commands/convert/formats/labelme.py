@@ -10,7 +10,6 @@ rectangles of four corners, ``rotation`` and ``quadrilateral``, which have four 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_forms import (
@@ -19,6 +18,7 @@ from ppocr_ft.commands.convert.formats.json_forms import (
     has,
     is_set,
     json_format,
+    numbered,
     read_image,
 )
 from ppocr_ft.commands.convert.formats.outlines import tally_angles
@@ -53,9 +53,8 @@ def _image(label: dict[str, Any], draft: Draft) -> str:
     return images.by_path([images.name_of(draft.file.parent / posix), posix])
 
 
-def _shapes(label: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
-    for number, shape in enumerate(label["shapes"], start=1):
-        yield f"shape {number}", shape
+def _shapes(label: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
+    return numbered(label["shapes"], "shape")
 
 
 def _text(shape: dict[str, Any], draft: Draft, where: str) -> LabelText:

@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.json_forms import JsonFile, json_format
 from ppocr_ft.commands.convert.formats.labelstudio_min import as_task, is_min
-from ppocr_ft.commands.convert.formats.outlines import tally_angles, turned
+from ppocr_ft.commands.convert.formats.outlines import tally_angles
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import (
@@ -32,6 +32,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     make_text,
     polygon,
     rectangle,
+    turned,
 )
 from ppocr_ft.data.images import IMAGE_SUFFIXES
 from ppocr_ft.utils.progress import ProgressBar

@@ -9,7 +9,6 @@ and, in ArT, ``language``. UFO (Unified Format OCR) has the same texts by id, as
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_forms import (
@@ -18,11 +17,11 @@ from ppocr_ft.commands.convert.formats.json_forms import (
     has,
     is_set,
     json_format,
-    read_image,
+    numbered,
+    read_images,
 )
 from ppocr_ft.commands.convert.formats.outlines import any_polygon
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
-from ppocr_ft.commands.convert.formats.sources import expect
+from ppocr_ft.commands.convert.formats.reading import Draft, Reading
 from ppocr_ft.commands.convert.formats.texts import LabelText, make_text
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -31,22 +30,22 @@ _TEXT_KEYS = {"points", "transcription", "illegibility"}
 
 def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
     images = file.label["images"] if _is_ufo(file.label) else file.label
-    for name, value in bar(images.items(), len(images), TITLE):
-        item = {"words": value} if isinstance(value, list) else value
-        draft = reading.draft(file.path, what=f"image {name} of {file.path}")
-        read_image({**item, "name": name} if isinstance(item, dict) else item, _FORM, draft, name)
+    items = [(name, _item(name, value)) for name, value in images.items()]
+    read_images(items, _FORM, file, reading, bar)
+
+
+def _item(name: str, value: Any) -> Any:
+    """Return LSVT's list of texts as UFO's image; anything else as it is."""
+    item = {"words": value} if isinstance(value, list) else value
+    return {**item, "name": name} if isinstance(item, dict) else item
 
 
 def _image(item: dict[str, Any], draft: Draft) -> str:
     return draft.reading.images.by_label(item["name"])
 
 
-def _words(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
-    words = item.get("words")
-    expect(words, (list, dict), "the texts of an image", "export the file again")
-    named = words.items() if isinstance(words, dict) else enumerate(words or [], start=1)
-    for key, word in named:
-        yield f"text {key}", word
+def _words(item: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
+    return numbered(item.get("words"), "text")
 
 
 def _text(word: dict[str, Any], draft: Draft, where: str) -> LabelText:

@@ -8,7 +8,6 @@ images with ``img_path``, ``width``, ``height`` and ``instances``, which have ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,8 @@ from ppocr_ft.commands.convert.formats.json_forms import (
     has,
     is_set,
     json_format,
-    read_image,
+    numbered,
+    read_images,
 )
 from ppocr_ft.commands.convert.formats.outlines import (
     any_polygon,
@@ -26,7 +26,7 @@ from ppocr_ft.commands.convert.formats.outlines import (
     tally_angles,
     tally_coordinates,
 )
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import LabelText, Polygon, Unusable, make_text
 from ppocr_ft.utils.progress import ProgressBar
@@ -48,11 +48,8 @@ def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
     def category(instance: dict[str, Any], draft: Draft) -> str | None:
         return names.get(str(instance.get("bbox_label")))
 
-    form = replace(_FORM, category=category)
-    images = file.label["data_list"]
-    for number, image in enumerate(bar(images, len(images), TITLE), start=1):
-        draft = reading.draft(file.path, what=f"image {number} of {file.path}")
-        read_image(image, form, draft, f"image {number}")
+    images = numbered(file.label["data_list"], "image")
+    read_images(images, replace(_FORM, category=category), file, reading, bar)
 
 
 def _categories(records: object) -> dict[str, str]:
@@ -66,11 +63,8 @@ def _image(item: dict[str, Any], draft: Draft) -> str:
     return draft.reading.images.by_path([str(path)])
 
 
-def _instances(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
-    instances: Any = item.get("instances")
-    expect(instances, list, "'instances'", _REMEDY)
-    for number, instance in enumerate(instances, start=1):
-        yield f"instance {number}", instance
+def _instances(item: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
+    return numbered(item.get("instances"), "instance")
 
 
 def _text(instance: dict[str, Any], draft: Draft, where: str) -> LabelText:

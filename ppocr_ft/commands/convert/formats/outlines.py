@@ -8,19 +8,15 @@ from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import Draft
 from ppocr_ft.commands.convert.formats.texts import (
-    Point,
     Polygon,
     Unusable,
     are_numbers,
-    bounds,
     flat_polygon,
     polygon,
     rectangle,
 )
 
 _ANGLES = ("rotation", "angle", "rotate", "theta", "direction", "rotation_angle", "skew")
-_DECIMALS = 3
-"""A thousandth of a pixel: less than what angles and percentages say."""
 _REMEDY = "draw the text's outline again"
 
 
@@ -61,21 +57,6 @@ def any_polygon(points: object) -> Polygon:
     """
     is_flat = isinstance(points, list) and bool(points) and not isinstance(points[0], list)
     return flat_polygon(points) if is_flat else polygon(points)
-
-
-def turned(points: Polygon, degrees: float, pivot: Point | None = None) -> Polygon:
-    """Turn a polygon clockwise, as seen on the image (y points down).
-
-    ``pivot`` is the centre of its bounds if not given. Coordinates are rounded to 0.001 px.
-    """
-    left, top, right, bottom = bounds(points)
-    x, y = pivot or ((left + right) / 2, (top + bottom) / 2)
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    offsets = [(a - x, b - y) for a, b in points]
-    return tuple(
-        (round(x + a * cos - b * sin, _DECIMALS), round(y + a * sin + b * cos, _DECIMALS))
-        for a, b in offsets
-    )
 
 
 def degrees_of(value: object) -> float:

@@ -260,6 +260,7 @@ class Format:
     if the format can only be read. ``recognise`` says why a file is of this format (``has lists
     'images' and 'annotations'``), None if it isn't: ``--from auto`` asks it.
     ``levels`` are those of its texts that can be chosen, the usual one first, none if it has one.
+    ``json_forms`` says what its JSON files hold, if that is what it reads.
     """
 
     name: str
@@ -268,3 +269,4 @@ class Format:
     writer: Callable[[], Writer] | None = None
     recognise: Callable[[Sample], str | None] = lambda _: None
     levels: tuple[str, ...] = ()
+    json_forms: str = ""

@@ -17,6 +17,7 @@ LOOKED_AT = 20
 """The number of files of each suffix that are looked at in a folder."""
 _SUFFIXES = (".csv", ".gt", ".json", ".txt", ".xml")
 _LISTED = 3
+_NAMED_KEYS = 8
 _NO_LABELS = ("is PPOCRLabel's", "these are recognition labels")
 """What ``other_kind`` says of files that hold no boxes at all."""
 
@@ -56,6 +57,8 @@ class Recogniser(Protocol):
     """A format, for this module."""
 
     @property
+    def json_forms(self) -> str: ...
+    @property
     def recognise(self) -> Callable[[Sample], str | None]: ...
 
 
@@ -82,6 +85,10 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
         kind = other_kind(sample.path, (sample.text or "").encode(), "\t") or ""
         if kind.startswith(_NO_LABELS):
             raise DataError(kind, path=sample.path)
+    if looked_at and all(sample.json is not None for sample in looked_at):
+        holds = described_json(looked_at[0].json)
+        known = {name: form.json_forms for name, form in formats.items() if form.json_forms}
+        raise DataError(f"{unknown_json(holds)}; {known_json(known)}", path=looked_at[0].path)
     names = ", ".join(str(sample.path) for sample in looked_at[:_LISTED]) or "none"
     more = f" and {len(looked_at) - _LISTED} more" if len(looked_at) > _LISTED else ""
     raise DataError(
@@ -101,3 +108,24 @@ def _samples(source: Path) -> Iterator[Sample]:
     for suffix in _SUFFIXES:
         of_suffix = (path for path in files if path.suffix.lower() == suffix and path.is_file())
         yield from map(Sample, islice(of_suffix, LOOKED_AT))
+
+
+def unknown_json(holds: str) -> str:
+    """Return the message of a JSON file of no known form; ``holds`` is what was found."""
+    return f"is of no known form of JSON labels: found {holds}"
+
+
+def known_json(forms: Mapping[str, str]) -> str:
+    """Return the remedy for it; ``forms`` says by format what the files hold."""
+    return f"give one of the known forms: {'; '.join(f'{n} ({f})' for n, f in forms.items())}"
+
+
+def described_json(label: Any) -> str:
+    """Return what a file holds: the first keys, the length of a list."""
+    if isinstance(label, list) and label:
+        return f"a list of {len(label)}, the first being {described_json(label[0])}"
+    if isinstance(label, dict) and label:
+        keys = ", ".join(repr(key)[:40] for key in list(label)[:_NAMED_KEYS])
+        more = f" and {len(label) - _NAMED_KEYS} more" if len(label) > _NAMED_KEYS else ""
+        return f"an object with the key{'s' * (len(label) > 1)} {keys}{more}"
+    return f"{label!r:.40}"

@@ -7,7 +7,6 @@ After the task page of the Robust Reading Competition of 2019 (rrc.cvc.uab.es, c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_forms import (
@@ -16,6 +15,7 @@ from ppocr_ft.commands.convert.formats.json_forms import (
     has,
     is_set,
     json_format,
+    numbered,
     read_image,
 )
 from ppocr_ft.commands.convert.formats.outlines import any_polygon
@@ -39,9 +39,8 @@ def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
     read_image(file.label, ImageForm(image, _lines, _text), reading.draft(file.path))
 
 
-def _lines(label: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(label["lines"], start=1):
-        yield f"line {number}", line
+def _lines(label: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
+    return numbered(label["lines"], "line")
 
 
 def _text(line: dict[str, Any], draft: Draft, where: str) -> LabelText:

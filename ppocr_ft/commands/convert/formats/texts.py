@@ -161,11 +161,22 @@ def turned_box(
         Unusable: a value is no number, or the box has no area.
     """
     x, y = width / 2, height / 2
-    rectangle(centre_x - x, centre_y - y, centre_x + x, centre_y + y)
-    cos, sin = math.cos(turn), math.sin(turn)
+    box = rectangle(centre_x - x, centre_y - y, centre_x + x, centre_y + y)
+    return turned(box, math.degrees(turn))
+
+
+def turned(points: Polygon, degrees: float, pivot: Point | None = None) -> Polygon:
+    """Turn a polygon clockwise on the screen, as y points down.
+
+    ``pivot`` is the centre of its bounds if not given. Coordinates are rounded to a thousandth of
+    a pixel, which is less than what angles and percentages say.
+    """
+    left, top, right, bottom = bounds(points)
+    x, y = pivot or ((left + right) / 2, (top + bottom) / 2)
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    offsets = [(a - x, b - y) for a, b in points]
     return tuple(
-        (round(centre_x + a * cos - b * sin, 3), round(centre_y + a * sin + b * cos, 3))
-        for a, b in ((-x, -y), (x, -y), (x, y), (-x, y))
+        (round(x + a * cos - b * sin, 3), round(y + a * sin + b * cos, 3)) for a, b in offsets
     )
 
 

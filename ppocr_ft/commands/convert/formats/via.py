@@ -9,18 +9,19 @@ whose names are the user's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_forms import (
     ImageForm,
     JsonFile,
+    first_given,
     has,
     json_format,
-    read_image,
+    numbered,
+    read_images,
 )
 from ppocr_ft.commands.convert.formats.outlines import sized_box, tally_angles
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
@@ -38,9 +39,7 @@ _CLASSES = ("class", "category", "type", "label", "name")
 
 def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
     images = file.label["_via_img_metadata"] if _is_project(file.label) else file.label
-    for key, image in bar(images.items(), len(images), TITLE):
-        called = f"image {key}"
-        read_image(image, _FORM, reading.draft(file.path, what=f"{called} of {file.path}"), called)
+    read_images(numbered(images, "image"), _FORM, file, reading, bar)
 
 
 def _image(item: dict[str, Any], draft: Draft) -> str:
@@ -48,12 +47,8 @@ def _image(item: dict[str, Any], draft: Draft) -> str:
     return draft.reading.images.by_path([item["filename"]])
 
 
-def _regions(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
-    regions = item.get("regions")
-    expect(regions, (list, dict), "'regions'", _REMEDY)
-    named = regions.items() if isinstance(regions, dict) else enumerate(regions or [], start=1)
-    for key, region in named:
-        yield f"region {key}", region
+def _regions(item: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
+    return numbered(item.get("regions"), "region")
 
 
 def _attributes(region: dict[str, Any]) -> dict[str, Any]:
@@ -63,12 +58,12 @@ def _attributes(region: dict[str, Any]) -> dict[str, Any]:
 
 def _text(region: dict[str, Any], draft: Draft, where: str) -> LabelText:
     attributes = _attributes(region)
-    said = [attributes[key] for key in _TRANSCRIPTIONS if attributes.get(key) is not None]
+    said = first_given([attributes], _TRANSCRIPTIONS)
     shape = region.get("shape_attributes")
     points = _outline(shape)
     if isinstance(shape, dict) and shape.get("name") == "rect":
         tally_angles(draft, [shape, attributes], where)
-    if attributes and not said:
+    if attributes and said is None:
         names = ", ".join(repr(name)[:40] for name in sorted(attributes))
         draft.reading.tally(
             "attributes",
@@ -76,7 +71,7 @@ def _text(region: dict[str, Any], draft: Draft, where: str) -> LabelText:
             f"a transcription is read from one of {', '.join(_TRANSCRIPTIONS)}",
             where,
         )
-    return make_text(points, said[0] if said else None)
+    return make_text(points, said)
 
 
 def _category(region: dict[str, Any], draft: Draft) -> str | None:
