@@ -22,6 +22,7 @@ from ppocr_ft.engine.distributed import (
 )
 from ppocr_ft.engine.rendezvous import PeerLost
 from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
+from ppocr_ft.utils import notices
 from ppocr_ft.utils.program import as_started, command_line, import_problem
 
 
@@ -47,6 +48,7 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
         if not (in_group or is_main_process()):
             return 0
         one_thread_an_operator()
+        notices.begin()
         try:
             return main(sys.argv[1:] if argv is None else argv)
         except UserInputError as error:

@@ -14,7 +14,9 @@ from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
+from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.image_ops import KeepKeys, NormalizeImage, ToCHWImage
+from ppocr_ft.transforms.photometric import PixelOperator
 from ppocr_ft.transforms.registry import OperatorSection
 from ppocr_ft.transforms.resize import DetResizeForTest
 from ppocr_ft.transforms.shrink_schedule import PADDLEOCR_RISE, ShrinkSchedule, ShrinkScheduled
@@ -131,6 +133,20 @@ def _geometry_after_maps(placed: list[Placed]) -> list[Fault]:
             )
             faults.append(error(key, message, maps_key))
     return faults
+
+
+@remedy("take the operator out of Eval's transforms; augmentation is for Train")
+def eval_augmentation(config: Config) -> list[Fault]:
+    """Check that evaluation sees images as they are, without any operator that draws a choice."""
+    message = (
+        "changes each image at random, so that the evaluation would not be of the images "
+        "themselves; augmentation is for Train: take it out of Eval"
+    )
+    return [
+        error(key, message)
+        for key, operator in placed_operators(config, "Eval")
+        if operator.is_a(GeometricOperator, PixelOperator)
+    ]
 
 
 @remedy("put MakeBorderMap before MakeShrinkMap")
@@ -268,6 +284,7 @@ RULES: tuple[Rule, ...] = (
     required_operators,
     fixed_size,
     operator_order,
+    eval_augmentation,
     map_order,
     normalize_layout,
     shrink_pair,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import cv2
@@ -13,6 +14,13 @@ from pydantic import Strict
 from ppocr_ft.declaration import Listed, Number
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms.registry import register
+from ppocr_ft.transforms.transparency import (
+    alpha_of,
+    drawn_on_ground,
+    may_have_alpha,
+    show_otherwise,
+)
+from ppocr_ft.utils.notices import say_once
 
 ImageMode = Literal["BGR", "RGB"]
 
@@ -30,9 +38,18 @@ _MAGIC = {
 }
 
 
+_HOW_DRAWN = (
+    "note: {} is transparent; such images are drawn on white or on black, whichever their visible "
+    "content differs from more. PaddleOCR drops transparency and sees other pixels"
+)
+
+
 @register
 class DecodeImage:
     """Decode a file's bytes to (h, w, 3) uint8, whatever the file's depth.
+
+    A transparent image is drawn on white or on black, whichever its visible content differs from
+    more; PaddleOCR takes its colours alone, which may show nothing.
 
     Args:
         img_mode: order of the colour channels; PaddleOCR's detectors are trained with BGR.
@@ -68,7 +85,39 @@ class DecodeImage:
 
 
 def decode(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
-    """Return (h, w, 3) BGR, or raise a DataError that says what kind of file it seems to be."""
+    """Return (h, w, 3) BGR, or (h, w) grey, by OpenCV's ``flags``; transparent images on a ground.
+
+    A transparent image is drawn on white or black, see ``transforms.transparency``.
+
+    Raises:
+        DataError: it is no image; the message says what kind of file it seems to be.
+    """
+    image = _decoded(content, flags, path)
+    if not may_have_alpha(content):
+        return image
+    colors = image if image.ndim == 3 else _decoded(content, cv2.IMREAD_COLOR, path)
+    alpha = alpha_of(content, colors)
+    if alpha is None:
+        return image
+    drawn = drawn_on_ground(colors, alpha)
+    if show_otherwise(colors, drawn):
+        say_once("transparency", _HOW_DRAWN.format(path or "an image"))
+    if image.ndim == 3:
+        return drawn
+    grey = cv2.cvtColor(drawn, cv2.COLOR_BGR2GRAY)
+    size = image.shape[1], image.shape[0]
+    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def read_image(path: str | Path) -> NDArray[np.uint8] | None:
+    """Return an image file as ``decode`` makes it, (h, w, 3) BGR; None if it can't be read."""
+    try:
+        return decode(Path(path).read_bytes(), cv2.IMREAD_COLOR, str(path))
+    except (OSError, DataError):
+        return None
+
+
+def _decoded(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
     reason = ""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None

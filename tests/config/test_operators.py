@@ -104,6 +104,53 @@ def test_a_new_operators_wrong_value_has_file_and_line(
     assert message in str(caught.value)
 
 
+AUGMENTING = (
+    "CopyPaste",
+    "EastRandomCropData",
+    "ScaledCrop",
+    "IaaAugment",
+    "ColorJitter",
+    "Blur",
+    "Noise",
+    "JpegCompression",
+    "Speckle",
+)
+IN_EVAL = "    - DetResizeForTest:"
+
+
+@pytest.mark.parametrize("name", AUGMENTING)
+def test_an_augmentation_in_eval_is_an_error_in_its_line(
+    speckle: type, name: str, tmp_path: Path
+) -> None:
+    path = changed(tmp_path, (IN_EVAL, f"    - {name}:\n{IN_EVAL}"))
+    line = path.read_text(encoding="utf-8").split("\n").index(f"    - {name}:", 40) + 1
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    place = f"{path}:{line}: Eval.dataset.transforms.2.{name}: changes each image at random"
+    assert place in str(caught.value)
+
+
+@pytest.mark.parametrize("name", sorted({*OPERATORS} - {*AUGMENTING}))
+def test_all_other_operators_leave_nothing_to_chance(name: str) -> None:
+    """Each was looked at: no random number enters it."""
+    assert name in {
+        "DecodeImage",
+        "DetLabelEncode",
+        "DetResizeForTest",
+        "KeepKeys",
+        "MakeBorderMap",
+        "MakeShrinkMap",
+        "NormalizeImage",
+        "ToCHWImage",
+    }
+
+
+def test_maps_in_eval_are_harmless(tmp_path: Path) -> None:
+    resize = f"{IN_EVAL}\n        limit_side_len: 960\n        limit_type: max\n"
+    maps = "    - MakeBorderMap:\n    - MakeShrinkMap:\n"
+    load_config(changed(tmp_path, (resize, resize + maps)))
+
+
 @pytest.mark.parametrize("section", [*OPERATORS.values()], ids=list(OPERATORS))
 def test_a_sections_keys_defaults_and_meanings_are_the_constructors(section: Any) -> None:
     parameters = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from ppocr_ft.errors import DataError
 from ppocr_ft.postprocess.db import ImageBoxes
+from ppocr_ft.transforms.image_ops import decode
 from ppocr_ft.utils.draw import draw_polygons
 
 BOXES_FILE = "boxes.jsonl"
@@ -68,7 +69,7 @@ class _Writer:
     def __call__(self, path: str, boxes: ImageBoxes) -> None:
         line = json.dumps(prediction(path, boxes), ensure_ascii=False)
         self._lines.write(line + "\n")
-        picture = np.asarray(cv2.imread(path, cv2.IMREAD_COLOR), np.uint8)
+        picture = decode(Path(path).read_bytes(), cv2.IMREAD_COLOR, path)
         scores = boxes["scores"].tolist() if self._scores else None
         drawn = draw_polygons(picture, boxes["points"], scores=scores)
         encoded = cv2.imencode(".jpg", drawn)[1]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import cv2
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.report.outlines import LABEL, Outline, draw_outline
 from ppocr_ft.report.page.matches import ImageMatches
+from ppocr_ft.transforms.image_ops import read_image
 from ppocr_ft.utils.draw import Picture
 
 LONGEST_PX = 760
@@ -36,14 +36,10 @@ class Drawing(NamedTuple):
 @lru_cache(maxsize=8)
 def read_picture(path: str, size_px: tuple[int, int]) -> Picture | None:
     """Read the image file, upright; None if it is missing or has another size than before."""
-    try:
-        content = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    except OSError:
-        return None
-    picture = cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None
+    picture = read_image(path)
     if picture is None or (picture.shape[1], picture.shape[0]) != size_px:
         return None
-    return np.asarray(picture, np.uint8)
+    return picture
 
 
 def label_outlines(matches: ImageMatches) -> list[Outline]:

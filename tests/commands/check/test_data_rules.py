@@ -271,6 +271,42 @@ def test_without_opening_images_only_paths_and_labels_are_judged(folder: Folder)
     assert report.pictures == {}
 
 
+def test_text_that_only_the_alpha_channel_shows(folder: Folder) -> None:
+    pixels = np.zeros((100, 200, 4), np.uint8)
+    pixels[20:40, 10:150, 3] = 255
+    Image.fromarray(pixels, "RGBA").save(folder.path / "black.png")
+    pixels[..., :3] = np.where(pixels[..., 3:] == 255, 0, 255)
+    Image.fromarray(pixels, "RGBA").save(folder.path / "shown.png")  # by its colours as well
+    pixels[..., 3] = 255
+    Image.fromarray(pixels, "RGBA").save(folder.path / "opaque.png")
+    names = ("black.png", "shown.png", "opaque.png")
+    report = folder.check(*((name, [text(BOX)]) for name in names))
+    found = [(f.rule, f.severity, f.line) for f in report.findings if f.rule != "image-duplicate"]
+    assert found == [("image-alpha", "warning", 1)]
+
+
+@pytest.mark.parametrize("form", ["png", "jpg"])
+@pytest.mark.parametrize(
+    ("level", "spot", "texts", "plain"),
+    [
+        (255, 255, [text(BOX)], True),
+        (0, 10, [text(BOX)], True),
+        (255, 255, [text(BOX, "###")], False),
+        (255, 255, [], False),
+        (255, 60, [text(BOX)], False),
+    ],
+    ids=["white", "faint", "ignored", "no text", "small text"],
+)
+def test_a_plain_page_under_labelled_texts(
+    folder: Folder, form: str, level: int, spot: int, texts: Any, plain: bool
+) -> None:
+    pixels = np.full((400, 300, 3), level, np.uint8)
+    pixels[30:34, 20:28] = spot
+    Image.fromarray(pixels).save(folder.path / f"a.{form}")
+    found = [f.rule for f in folder.check((f"a.{form}", texts)).findings]
+    assert found == ["image-plain"] * plain
+
+
 def test_a_label_file_in_both_splits_is_one_leak(folder: Folder) -> None:
     source = folder.write("train.txt", [("a.jpg", []), ("b.jpg", [])])
     assert (only(check_dataset([source], [source])).rule) == "leak"

@@ -20,6 +20,13 @@ from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.image_ops import decode
+from ppocr_ft.transforms.transparency import (
+    OTHERWISE_LEVELS,
+    alpha_of,
+    drawn_on_ground,
+    may_have_alpha,
+    show_otherwise,
+)
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -141,6 +148,10 @@ class Picture:
     truncated: bool = False
     digest: bytes = b""
     look: Look | None = None
+    by_alpha: bool = False
+    """Whether its colours, without the alpha channel, show another picture."""
+    plain: bool = False
+    """Whether all its pixels look the same."""
 
 
 def look_at_all(
@@ -174,7 +185,24 @@ def look_at(path: str, look: bool = False) -> Picture:
         truncated=_is_truncated(content),
         digest=hashlib.blake2b(content, digest_size=16).digest(),
         look=look_of(grey) if look else None,
+        by_alpha=may_have_alpha(content) and _is_shown_by_alpha(content),
+        plain=grey.std() < _LEAST_CONTRAST and _is_plain(content),
     )
+
+
+def _is_shown_by_alpha(content: bytes) -> bool:
+    colors = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    if colors is None:
+        return False
+    pixels = np.asarray(colors, np.uint8)
+    alpha = alpha_of(content, pixels)
+    return alpha is not None and show_otherwise(pixels, drawn_on_ground(pixels, alpha))
+
+
+def _is_plain(content: bytes) -> bool:
+    """Return whether no channel has more levels between any two pixels than compression makes."""
+    pixels = decode(content, cv2.IMREAD_COLOR, None)
+    return bool((np.ptp(pixels.reshape(-1, 3), axis=0) < OTHERWISE_LEVELS).all())
 
 
 def _header(content: bytes) -> tuple[Size, int]:

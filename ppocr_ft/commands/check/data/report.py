@@ -28,6 +28,7 @@ from ppocr_ft.commands.check.data.same_images import (
     leaks,
     same_image_findings,
 )
+from ppocr_ft.commands.check.data.visibility import visibility_findings
 from ppocr_ft.commands.check.data.word_labels import mixed_findings
 from ppocr_ft.data.whole_set import Mode, TextCounts, mostly_ignored, without_text
 from ppocr_ft.errors import Finding
@@ -181,6 +182,7 @@ def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Findin
     findings = [*scan.findings, *outline_findings(measured), *repeat_findings(scan)]
     if pictures:
         findings += [*picture_findings(scan, pictures), *exif_findings(measured, pictures)]
+        findings += visibility_findings(scan, pictures)
     return findings
 
 

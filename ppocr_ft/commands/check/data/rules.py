@@ -135,6 +135,17 @@ RULES = {
         "training turns it (DecodeImage.ignore_orientation: True doesn't); make sure that the "
         "labels were drawn on the turned picture, then save it turned and without the tag",
     ),
+    "image-alpha": DataRule(
+        "warning",
+        "an image is transparent, and its colours alone show another picture",
+        "here it is drawn on white or on black, whichever shows more; PaddleOCR takes the colours "
+        "alone: save it without transparency",
+    ),
+    "image-plain": DataRule(
+        "warning",
+        "all pixels of an image with labelled texts have one colour",
+        "save it again from its source; look whether another program shows its text",
+    ),
     "image-size": DataRule(
         "warning",
         "an image is tiny, huge or very long",
