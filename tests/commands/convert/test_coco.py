@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.coco import CocoWriter
-from ppocr_ft.commands.convert.formats.reading import Entry
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.reading import Choice, Entry, Reading
 from ppocr_ft.commands.convert.formats.texts import LabelText
+from ppocr_ft.utils.progress import no_progress
 from tests.support.convert_samples import (
     HEIGHT_PX,
     SQUARE,
@@ -222,6 +225,26 @@ def test_what_is_no_geometry_is_not_spoken_of(tmp_path: Path, more: dict[str, An
     put_images(tmp_path, "a.jpg")
     put_json(tmp_path / "l.json", coco([image(**more)], [annotation(**BOX, text="x", **more)]))
     assert only(read("coco", tmp_path)) == [("x", SQUARE)] or "area" in more
+
+
+def test_only_the_chosen_classes_are_spoken_of_but_images_always_are(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    logo = {"category_id": 2, "angle": 30, "poly": OUTLINE, "bbox": [1, 2, 0, 0]}
+    annotations = [annotation(1, **BOX, text="x"), {**annotation(2), **logo}]
+    put_json(tmp_path / "l.json", coco([image(), image(2, "gone.jpg")], annotations))
+    reading = Reading(ImageFolder(tmp_path), Choice(only=("text",)))
+    FORMATS["coco"].read(tmp_path, reading, no_progress)
+    assert [finding.rule for finding in reading.findings] == ["image-missing"]
+    assert reading.categories == {"text": 1, "logo": 1}
+    assert [texts(entry) for entry in reading.entries] == [[("x", SQUARE)]]
+
+
+@pytest.mark.parametrize("size", [(0, 0), (-1, -1), (200.0, 100.0), (None, None), ("", "")])
+def test_sizes_that_are_none_or_floats(tmp_path: Path, size: tuple[Any, Any]) -> None:
+    put_images(tmp_path, "a.jpg")
+    label = coco([image(1, width=size[0], height=size[1])], [annotation(**BOX, text="x")])
+    put_json(tmp_path / "l.json", label)
+    assert only(read("coco", tmp_path)) == [("x", SQUARE)]
 
 
 def test_textocr(tmp_path: Path) -> None:

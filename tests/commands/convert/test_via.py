@@ -53,12 +53,21 @@ def test_no_regions_are_an_image_without_text(tmp_path: Path) -> None:
 
 def test_attributes_are_classes_or_counted(tmp_path: Path) -> None:
     put_images(tmp_path, "a.jpg")
-    regions = [region(RECT, type="plate", angle="30"), region(POLYGON, type="car", angle="30")]
+    regions = [region(RECT, Type="plate", angle="30"), region(POLYGON, type="car", angle="30")]
     put_json(tmp_path / "1.json", via(*regions))
     reading = read("via", tmp_path)
     assert reading.categories == {"plate": 1, "car": 1}
     assert rules(reading, "warning") == ["angle-not-read", "attributes", "no-transcription"]
     assert message(reading, 1).startswith("2 regions have the attributes 'angle', 'type'")
+
+
+def test_a_single_attribute_is_the_class_whatever_its_name(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    regions = [region(RECT, Vehicle="auto"), region(RECT, Vehicle="bus", Text="B 1")]
+    put_json(tmp_path / "1.json", via(*regions))
+    reading = read("via", tmp_path)
+    assert reading.categories == {"auto": 1, "bus": 1}
+    assert texts(reading.entries[0]) == [("text", SQUARE), ("B 1", SQUARE)]
 
 
 BAD: dict[str, tuple[Any, str, str]] = {

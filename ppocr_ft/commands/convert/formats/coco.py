@@ -154,6 +154,8 @@ def _read_image(key: str, image: Any, tables: _Tables, draft: Draft) -> None:
         tally_turned_image(draft, image, f"{draft.file}, image {key}")
     for number, annotation in annotations:
         category = tables.categories.get(str(annotation.get("category_id")))
+        if draft.leaves_out(category):
+            continue
         where = f"{draft.file}, annotation {number}"
         with draft.part(f"annotation {number} (image {key})", category=category):
             text = _text(annotation, tables.is_textocr, _outline(annotation, draft, where))

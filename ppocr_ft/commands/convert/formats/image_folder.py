@@ -6,11 +6,12 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from PIL import Image as PilImage
 from PIL.ExifTags import Base
 
-from ppocr_ft.commands.convert.formats.texts import Unusable
+from ppocr_ft.commands.convert.formats.texts import Unusable, are_numbers
 from ppocr_ft.data.images import IMAGE_SUFFIXES
 from ppocr_ft.errors import DataError
 
@@ -95,14 +96,15 @@ class ImageFolder:
             ) from None
         return (height, width) if turned else (width, height)
 
-    def check_size(self, name: str, width: object, height: object) -> None:
+    def check_size(self, name: str, width: Any, height: Any) -> None:
         """Check that the image has the size on which its label was drawn, if the label says one.
 
         Raises:
             Unusable: it has another one.
         """
-        if not (isinstance(width, int) and isinstance(height, int)):
+        if not (are_numbers([width, height]) and min(width, height) > 0):  # 0, -1: not known
             return
+        width, height = round(width), round(height)
         size = self.size_px(name)
         if size != (width, height):
             raise Unusable(

@@ -126,6 +126,8 @@ def read_image(item: Any, form: ImageForm, draft: Draft, called: str = "") -> No
     for what, record in records:
         place = ", ".join(filter(None, (called, what)))
         category = form.category(record, draft) if isinstance(record, dict) else None
+        if draft.leaves_out(category):
+            continue
         with draft.part(place, category=category):
             expect(record, dict, "a text", "export the file again")
             text = form.text(record, draft, f"{draft.file}, {place}")

@@ -66,6 +66,8 @@ def _read_task(called: str, task: Any, draft: Draft) -> None:
         _check_sizes(regions, draft)
     for region, results in regions.items():
         category = _category(results)
+        if draft.leaves_out(category):
+            continue
         with draft.part(f"{called}, region {region}", category=category):
             where = f"{draft.file}, {called}, region {region}"
             draft.add(replace(_text(results, draft, where), category=category), where)
@@ -196,7 +198,7 @@ def _check_sizes(regions: dict[str, list[Any]], draft: Draft) -> None:
         if are_numbers([result.get("original_width"), result.get("original_height")])
     }
     for width, height in sorted(sizes):
-        draft.reading.images.check_size(str(draft.name), round(width), round(height))
+        draft.reading.images.check_size(str(draft.name), width, height)
 
 
 def _text(results: list[Any], draft: Draft, where: str) -> LabelText:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import EllipsisType
 from typing import Protocol
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
@@ -184,19 +185,28 @@ class Draft:
 
     @contextmanager
     def part(
-        self, what: str = "", line: int | None = None, *, category: str | None = None
+        self, what: str = "", line: int | None = None, *, category: str | EllipsisType | None = ...
     ) -> Iterator[None]:
         """Report at this place everything inside that can't be used.
 
-        An object of a ``category`` that isn't chosen has no faults.
+        An object of a ``category`` that isn't chosen has no faults; ``...`` is for what is no
+        object, such as the image.
         """
         try:
             yield
         except Unusable as fault:
-            self.reading.categories[category] += 1
-            if self.reading.choice.takes(category):
-                self.faulty = True
-                self.reading.report(fault, self.file, self.line if line is None else line, what)
+            if not isinstance(category, EllipsisType):
+                self.reading.categories[category] += 1
+                if not self.reading.choice.takes(category):
+                    return
+            self.faulty = True
+            self.reading.report(fault, self.file, self.line if line is None else line, what)
+
+    def leaves_out(self, category: str | None) -> bool:
+        """Return whether objects of a class aren't chosen, and count one that isn't."""
+        taken = self.reading.choice.takes(category)
+        self.reading.categories[category] += not taken
+        return not taken
 
     def add(self, text: LabelText, where: str = "") -> None:
         """Add one more text, if its class is chosen; ``where`` is its place, else the file.

@@ -52,8 +52,10 @@ def _regions(item: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
 
 
 def _attributes(region: dict[str, Any]) -> dict[str, Any]:
+    """Return a region's attributes by their names in small letters."""
     attributes = region.get("region_attributes")
-    return attributes if isinstance(attributes, dict) else {}
+    attributes = attributes if isinstance(attributes, dict) else {}
+    return {name.lower(): value for name, value in attributes.items()}
 
 
 def _text(region: dict[str, Any], draft: Draft, where: str) -> LabelText:
@@ -75,9 +77,10 @@ def _text(region: dict[str, Any], draft: Draft, where: str) -> LabelText:
 
 
 def _category(region: dict[str, Any], draft: Draft) -> str | None:
-    attributes = _attributes(region)
-    named = (attributes[key] for key in _CLASSES if isinstance(attributes.get(key), str))
-    return next(named, None)
+    """Return the class: the attribute of such a name, or the only one that is no transcription."""
+    attributes = {k: v for k, v in _attributes(region).items() if k not in _TRANSCRIPTIONS}
+    named = first_given([attributes], _CLASSES if len(attributes) > 1 else [*attributes])
+    return named if isinstance(named, str) else None
 
 
 def _outline(shape: Any) -> Polygon:
