@@ -83,7 +83,7 @@ class SimpleDataSet:
         self._ratios = _ratios(ratio_list, len(paths))
         files = read_label_files(paths, data_dir, delimiter)
         self.label_faults = tuple(fault for file in files for fault in file.faults)
-        self.label_notes = tuple(note for file in files for note in file.notes)
+        self.label_notes = tuple(note for file in files for note in file.notes.values())
         self.entries = tuple(entry for file in files for entry in file.entries)
         self._bounds = list(accumulate((len(file.entries) for file in files), initial=0))
         self._subset: tuple[int, Indices] | None = None

@@ -41,14 +41,14 @@ class _TooManyFilesError(Exception):
 class ImagePaths:
     """The images of a label file: the path of each name, or why there is none.
 
-    ``moved`` are the names of those that are not where ``data_dir`` leads; ``notes`` say how they
-    were found, a line a way.
+    ``moved`` are the names of those that are not where ``data_dir`` leads; ``note`` says in one
+    line how they were found.
     """
 
     paths: dict[str, str] = field(default_factory=dict)
     faults: dict[str, DataError] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
-    notes: tuple[str, ...] = ()
+    note: str = ""
 
     def path(self, name: str) -> str:
         """Return the image's path.
@@ -81,11 +81,12 @@ def find_images(names: Iterable[str], data_dir: str | Path, label_file: str | Pa
         if name not in found.paths:
             found.faults.setdefault(name, DataError(_is_missing(name, data_dir)))
     hows = (("beside the label file", beside), ("by the end of their path", by_end))
-    found.notes += tuple(
+    parts = [
         f"{len(moved):,} of {counted(len(names), 'image')} found {how}: {name} is {moved[name]}"
         for how, moved in hows
         for name in list(moved)[:1]
-    )
+    ]
+    found.note = "; ".join([*parts, *([found.note] if found.note else [])])
     return found
 
 
@@ -119,7 +120,7 @@ def _by_end(
     try:
         files = _files_by_name({_parts(name)[-1:] for name in names}, roots)
     except _TooManyFilesError as many:
-        found.notes += (f"missing images were not searched for: {many}",)
+        found.note = f"the others were not searched for, as {many}"
         return {}
     sure: dict[str, str] = {}
     unsure: dict[str, str] = {}

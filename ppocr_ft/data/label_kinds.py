@@ -21,7 +21,7 @@ def folder_message(folder: Path) -> str:
     if not files:
         return "is a folder; name a label file in it (it holds no Label.txt)"
     if len(files) > _LISTED_FILES:
-        command = f"python tools/convert.py --from ppocr {folder} --out labels/"
+        command = f"ppocr-ft convert --from ppocr {folder} --out labels/"
         return f"is a folder of more than {_LISTED_FILES} Label.txt; make one of them: {command}"
     named = f"[{', '.join(files)}]"
     return f"is a folder; name the {counted(len(files), 'label file')} in it: {named}"
@@ -39,7 +39,7 @@ def other_kind(path: Path, content: bytes, delimiter: str) -> str | None:
         return None
     if b"\0" in content[:4096]:
         return f"is no text file; {DETECTION_LABELS}"
-    convert = f"python tools/convert.py {path} --images FOLDER --out labels/ converts"
+    convert = f"ppocr-ft convert {path} --images FOLDER --out labels/ converts"
     text = content.decode("utf-8", errors="replace").strip()
     if text.startswith("<"):
         return f"is XML, one image's labels or a whole export; {convert} what it knows of it"

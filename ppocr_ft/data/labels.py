@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppocr_ft.data.image_paths import ImagePaths, find_images
 from ppocr_ft.data.label_kinds import folder_message, other_kind
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.labels import Texts, parse_texts
 
 _WIDE_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -34,13 +35,13 @@ class LabelEntry:
 class LabelFile:
     """A label file's usable lines, and a DataError (with file and line) for each other one.
 
-    ``notes`` are what a user should know of the whole file, a line each: where images were found.
+    ``notes`` are what a user should know of the whole file, by kind: see ``notes_on``.
     """
 
     path: str
     entries: tuple[LabelEntry, ...]
     faults: tuple[DataError, ...]
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_label_file(
@@ -77,8 +78,32 @@ def read_label_file(
         else:
             entries.append(LabelEntry(paths, texts, os.fspath(path), number))
     in_order = sorted(faults, key=lambda fault: fault.line or 0)
-    notes = tuple(f"{path}: {note}" for note in places.notes)
+    every = [entry.texts for entry in entries]
+    notes = notes_on(
+        path,
+        places,
+        sum(map(len, every)),
+        sum(texts.difficult for texts in every),
+        sum(texts.scored for texts in every),
+    )
     return LabelFile(os.fspath(path), tuple(entries), tuple(in_order), notes)
+
+
+def notes_on(
+    path: str | Path, places: ImagePaths, texts: int, difficult: int, scored: int
+) -> dict[str, str]:
+    """Return what is to be said of a label file as a whole, a line for each kind.
+
+    ``image-moved``: images that are not where ``data_dir`` leads; ``difficult``: texts marked so;
+    ``scored``: transcriptions ``[text, score]``.
+    """
+    of = f"of {counted(texts, 'text')}"
+    said = {"image-moved": places.note}
+    if difficult:
+        said["difficult"] = f"{difficult:,} {of} marked difficult: learnt as PaddleOCR does"
+    if scored:
+        said["scored"] = f"{scored:,} {of} with a transcription [text, score]: the text is taken"
+    return {kind: f"{path}: {text}" for kind, text in said.items() if text}
 
 
 def _content(path: Path, delimiter: str) -> bytes:

@@ -15,10 +15,13 @@ from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.polygons import FARTHEST_PX, TextPolygons
 from ppocr_ft.transforms.registry import register
 
+IN_QUOTES = 'write the text in quotes, "###" for one to be ignored'
+AS_JSON = "write it with json.dumps(texts, ensure_ascii=False)"
 IGNORED = ("*", "###")
 """Transcriptions that mask a text out of loss and metric (PaddleOCR's DetLabelEncode)."""
 LEAST_POINTS = 3
 _SHOWN_FAULTS = 3
+_SCORED = ([str, float], [str, int])
 FaultKind = Literal["item", "key", "transcription", "points", "count", "coordinate"]
 
 
@@ -33,11 +36,17 @@ class TextFault:
 
 @dataclass(frozen=True)
 class Texts:
-    """``n`` texts: polygons in px, transcriptions, and (n,) whether each is ignored."""
+    """``n`` texts: polygons in px, transcriptions, and (n,) whether each is ignored.
+
+    ``difficult`` is how many are marked so, ``scored`` how many had ``[text, score]`` for a
+    transcription: both are learnt like any other text, as in PaddleOCR.
+    """
 
     polygons: TextPolygons
     transcriptions: tuple[str, ...]
     ignored: NDArray[np.bool_]
+    difficult: int = 0
+    scored: int = 0
 
     def __len__(self) -> int:
         return len(self.transcriptions)
@@ -78,10 +87,17 @@ def read_texts(items: list[Any]) -> Texts:
     """
     try:
         polygons = _polygons([item["points"] for item in items])
-        transcriptions = tuple(_transcription(item["transcription"]) for item in items)
+        given = [item["transcription"] for item in items]
+        transcriptions = tuple(map(_transcription, given))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise DataError(_what_is_wrong(items)) from None
-    return Texts(polygons, transcriptions, np.array([t in IGNORED for t in transcriptions], bool))
+    return Texts(
+        polygons,
+        transcriptions,
+        ignored=np.array([text in IGNORED for text in transcriptions], bool),
+        difficult=sum(bool(item.get("difficult")) for item in items),
+        scored=sum(isinstance(value, list) for value in given),
+    )
 
 
 def _polygons(lists: list[Any]) -> TextPolygons:
@@ -97,6 +113,9 @@ def _polygons(lists: list[Any]) -> TextPolygons:
 
 
 def _transcription(value: Any) -> str:
+    """Return the text of a string, a number, or a recogniser's result ``["text", 0.91]``."""
+    if isinstance(value, list) and list(map(type, value)) in _SCORED:
+        value = value[0]
     if not isinstance(value, (str, int, float)):
         raise TypeError(value)
     return str(value)
@@ -128,8 +147,10 @@ def parse_items(label: str) -> list[Any]:
         items = json.loads(label)
     except json.JSONDecodeError as error:
         near = label[max(error.pos - 15, 0) : error.pos + 15]
+        python = label[error.pos :].startswith(("'", "True", "False", "None"))
+        hint = f"; this is Python's way of writing: {AS_JSON}" if python else ""
         raise DataError(
-            f"broken JSON: {error.msg}, character {error.pos + 1} of the label, near {near!r}"
+            f"broken JSON: {error.msg}, character {error.pos + 1} of the label, near {near!r}{hint}"
         ) from None
     except (RecursionError, ValueError) as error:  # a number of thousands of digits is one
         raise DataError(f"broken JSON: {error}") from None
@@ -162,9 +183,11 @@ def _faults(item: Any) -> Iterator[tuple[FaultKind, str]]:
         if key not in item:
             has = ", ".join(map(repr, item)) or "no key at all"
             yield "key", f"lacks {key!r}; it has {has}"
-    value = item.get("transcription", "")
-    if not isinstance(value, (str, int, float)):
-        yield "transcription", f'has transcription {value!r:.40}; write "###" for a text to ignore'
+    try:
+        _transcription(item.get("transcription", ""))
+    except TypeError:
+        found = json.dumps(item["transcription"], ensure_ascii=False)
+        yield "transcription", f"has transcription {found:.40}; {IN_QUOTES}"
     if "points" in item:
         yield from _point_faults(item)
 

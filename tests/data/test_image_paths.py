@@ -60,16 +60,16 @@ def test_the_ways_to_an_image(row: tuple[str, ...], tmp_path: Path) -> None:
     assert found(tmp_path, places) == [expected or files.split()[0]]
 
 
-def test_how_many_were_found_by_what_is_said_in_a_line_each(tmp_path: Path) -> None:
+def test_how_many_were_found_by_what_is_said_in_one_line(tmp_path: Path) -> None:
     make(tmp_path, "set/a.png", "set/train/b.png", "set/train/c.png", "own/d.png")
     names = ["a.png", r"C:\set\train\b.png", r"C:\set\train\c.png", "d.png"]
     places = find(tmp_path, *names, labels="own/l.txt")
-    by_end = tmp_path / "set" / "train" / "b.png"
-    assert places.notes == (
-        f"1 of 4 images found beside the label file: d.png is {tmp_path / 'own' / 'd.png'}",
-        rf"2 of 4 images found by the end of their path: C:\set\train\b.png is {by_end}",
+    own, by_end = tmp_path / "own" / "d.png", tmp_path / "set" / "train" / "b.png"
+    assert places.note == (
+        f"1 of 4 images found beside the label file: d.png is {own}; "
+        rf"2 of 4 images found by the end of their path: C:\set\train\b.png is {by_end}"
     )
-    assert find(tmp_path, "a.png").notes == ()
+    assert find(tmp_path, "a.png").note == ""
 
 
 def fault(places: ImagePaths, name: str) -> DataError:
@@ -143,7 +143,7 @@ def test_a_folder_of_too_many_files_is_not_searched(
     monkeypatch.setattr(image_paths, "MOST_FILES", 1)
     places = find(tmp_path, "a.png")
     assert "a.png is not there" in fault(places, "a.png").message
-    assert "more than 1 files are below" in places.notes[0]
+    assert "more than 1 files are below" in places.note
 
 
 def test_relative_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,8 @@ def test_relative_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file = read_label_file("Label.txt", ".")
     (entry,) = file.entries
     assert Path(entry.images[0]).samefile(tmp_path / "photos" / "a.png")
-    assert file.notes[0].startswith("Label.txt: 1 of 1 image found beside the label file: photos/")
+    said = file.notes["image-moved"]
+    assert said.startswith("Label.txt: 1 of 1 image found beside the label file: photos/")
 
 
 def test_a_fault_comes_with_the_line_of_the_label_file(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from ppocr_ft.commands.check.data import Source, check_dataset
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import DataError
 
-CONVERT = r"python tools/convert\.py .* --images FOLDER --out labels/ converts"
+CONVERT = r"ppocr-ft convert .* --images FOLDER --out labels/ converts"
 COCO = {"images": [], "annotations": [], "categories": []}
 # what | file name | content | what is said
 KINDS = [
@@ -25,7 +25,7 @@ KINDS = [
     ("one text of ICDAR", "gt_1.txt", "0,0,9,0,9,9,0,9,one\n", "has the texts of one image"),
     ("ICDAR 2013", "gt_1.txt", '0, 0, 9, 9, "one"\n3, 3, 9, 9, "two"\n', CONVERT),
     ("YOLO", "a.txt", "0 0.5 0.5 0.25 0.125\n1 0.1 0.2 0.05 0.03\n", CONVERT),
-    ("COCO", "instances.json", json.dumps(COCO, indent=1), "is COCO's JSON, no label file; python"),
+    ("COCO", "instances.json", json.dumps(COCO, indent=1), "is COCO's JSON, no label file; pp"),
     ("LabelMe", "a.json", json.dumps({"shapes": [], "imagePath": "a.jpg"}), "is LabelMe's JSON"),
     ("Label Studio", "export.json", json.dumps([{"id": 1, "data": {}, "annotations": []}]),
      "is Label Studio's JSON"),
@@ -96,4 +96,4 @@ def test_for_a_folder_its_label_files_are_named_ready_to_take(tmp_path: Path) ->
     for number in range(200):
         (tmp_path / f"{number}").mkdir()
         (tmp_path / f"{number}" / "Label.txt").write_text("")
-    assert "python tools/convert.py --from ppocr" in said_of_folder(tmp_path)
+    assert "ppocr-ft convert --from ppocr" in said_of_folder(tmp_path)

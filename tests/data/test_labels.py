@@ -101,6 +101,26 @@ def test_lines_that_are_read(
     assert [entry.line for entry in file.entries] == lines
 
 
+def test_the_text_of_a_recogniser_s_result_is_taken_and_counted(folder: Path) -> None:
+    """``["AB123", 0.91]``, as scripts write PaddleOCR's own results."""
+    texts = [text("ok", 1, 2), text("", 5, 50), text("", 9, 70), text("", 9, 90)]
+    for item, scored in zip(texts[1:], (["AB123", 0.91], ["###", 1], ["7", 0]), strict=True):
+        item["transcription"] = scored
+    file = read(folder, f"a.jpg\t{json.dumps(texts)}\nb.jpg\t[]")
+    assert file.entries[0].texts.transcriptions == ("ok", "AB123", "###", "7")
+    assert file.entries[0].texts.ignored.tolist() == [False, False, True, False]
+    said = f"{file.path}: 3 of 4 texts with a transcription [text, score]: the text is taken"
+    assert file.notes == {"scored": said}
+
+
+def test_difficult_texts_are_counted_and_learnt(folder: Path) -> None:
+    marked = [{**text("x", 1, 2), "difficult": flag} for flag in (True, False, True)]
+    file = read(folder, f"a.jpg\t{json.dumps(marked)}")
+    assert file.entries[0].texts.ignored.tolist() == [False] * 3
+    said = f"{file.path}: 2 of 3 texts marked difficult: learnt as PaddleOCR does"
+    assert file.notes == {"difficult": said}
+
+
 def test_an_absolute_path_stays(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "c.jpg"
     elsewhere.write_bytes(b"any")
@@ -134,7 +154,12 @@ FAULTS = {
     "nothing after the tab": ("a.jpg\t", "found nothing where the texts should be"),
     "a recogniser's label": ("a.jpg\thello", "found 'hello' where the texts should be"),
     "JSON cut off": ('a.jpg\t[{"transcription": "x", "poi', "broken JSON: .* character"),
-    "single quotes": ("a.jpg\t[{'transcription': 'x'}]", "broken JSON: Expecting property name"),
+    "single quotes": ("a.jpg\t[{'transcription': 'x'}]", r"write it with json\.dumps\(texts, ensu"),
+    "Python's False": ('a.jpg\t[{"difficult": False}]', r"Python's way of writing: .*json\.dumps"),
+    "a list as transcription": (
+        'a.jpg\t[{"transcription": ["x", "y"], "points": [[0, 0], [9, 0], [9, 9]]}]',
+        r'has transcription \["x", "y"\]; write the text in quotes',
+    ),
     "an object for a list": ('a.jpg\t{"points": []}', "found a JSON dict; expected a list"),
     "a text that is no object": ("a.jpg\t[[1, 2]]", r"text 1 is \[1, 2\]; expected"),
     "no points": ('a.jpg\t[{"transcription": "x"}]', "text 1 lacks 'points'; it has 'transcrip"),
@@ -144,7 +169,7 @@ FAULTS = {
     ),
     "null transcription": (
         'a.jpg\t[{"transcription": null, "points": [[0, 0], [9, 0], [9, 9]]}]',
-        'text 1 has transcription None; write "###"',
+        'text 1 has transcription null; write the text in quotes, "###" for one',
     ),
     "two points": (points("[[0, 0], [9, 9]]"), "text 1 has 2 points; a polygon needs 3"),
     "no point at all": (points("[]"), r"text 1 has points \[\]"),

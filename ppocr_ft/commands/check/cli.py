@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.check.console import counted, grouped
+from ppocr_ft.commands.check.console import described, grouped, is_cut
 from ppocr_ft.commands.common import command, import_paddle, parser
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.program import as_started
@@ -27,7 +27,8 @@ EXAMPLES = """\
   ppocr-ft check -c my.yml --fix fixed/
         cleaned label files; the old ones stay as they are
   ppocr-ft check -c my.yml --no-images --json > issues.json
-geometry.png and samples.png go to Global.save_model_dir."""
+geometry.png, samples.png and, where warnings are too many to print, check.txt go to
+Global.save_model_dir."""
 EPILOGUE = """
 
 exit codes: 0 nothing that stops a training, perhaps warnings; 2 an error; 1 anything else"""
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # libraries talk, and stdout may be JSON
         with contextlib.suppress(ImportError):
             import_paddle()
-        from ppocr_ft.commands.check.run import CheckOptions, check
+        from ppocr_ft.commands.check.run import CheckOptions, check, save_findings
 
         check_options = CheckOptions(
             images=options.images,
@@ -49,6 +50,8 @@ def main(argv: Sequence[str]) -> int:
             fix=options.fix,
         )
         result = check(options.config, options.override, check_options)
+        if is_cut(result.findings) and not options.json:
+            save_findings(result)
     print(json.dumps(result.as_dict(), ensure_ascii=False) if options.json else text_of(result))
     return WRONG_INPUT if result.has_errors else 0
 
@@ -87,6 +90,11 @@ def text_of(result: Check) -> str:
     from ppocr_ft.commands.check.geometry_table import geometry_lines
 
     parts = [grouped(result.findings)]
+    if is_cut(result.findings):
+        parts.append([f"every warning is in {result.written or 'the output of --json'}"])
+    if result.data is not None:
+        counts = result.data.counts.items()
+        parts.append([f"read: {path}: {numbers.describe()}" for path, numbers in counts])
     parts.append(_ratios(result))
     if result.geometry is not None:
         parts.append(geometry_lines(result.geometry))
@@ -95,7 +103,7 @@ def text_of(result: Check) -> str:
     parts.append(result.changes)
     parts.append([f"note: {note}" for note in result.notes])
     parts.append([f"drawn: {path}" for path in result.files])
-    parts.append([counted(result.findings)])
+    parts.append([described(result.findings)])
     return as_started("\n\n".join("\n".join(lines) for lines in parts if lines))
 
 

@@ -23,6 +23,7 @@ from ppocr_ft.commands.check.config.diagnosis import (
     labels_of,
 )
 from ppocr_ft.commands.check.config.shrink_versions import ShrinkVersions, shrink_versions
+from ppocr_ft.commands.check.console import grouped
 from ppocr_ft.commands.check.data import (
     DataReport,
     Source,
@@ -114,7 +115,7 @@ def _lines(path: Path) -> int:
     return sum(bool(line.strip()) for line in path.read_bytes().split(b"\n"))
 
 
-GEOMETRY, SAMPLES = "geometry.png", "samples.png"
+GEOMETRY, SAMPLES, FINDINGS = "geometry.png", "samples.png", "check.txt"
 SHOWN_SAMPLES = 4
 QUICK_TEXTS = 200
 """So many texts tell in those seconds whether shrink and unclip go together."""
@@ -140,8 +141,11 @@ class Check:
     """The results; None for a part that could not be checked or wasn't wanted, see ``notes``.
 
     ``files`` are the pictures that were drawn, ``changes`` what the cleaned label files have
-    different.
+    different; ``written`` is the file of all findings, if there is one.
     """
+
+    config: Config | None = None
+    written: Path | None = None
 
     findings: list[Finding] = field(default_factory=list)
     ratios: ShrinkVersions | None = None
@@ -183,7 +187,7 @@ def check(
     """
     options = options or CheckOptions()
     diagnosis = diagnose(path, overrides)
-    result = Check(list(diagnosis.findings), diagnosis.ratios)
+    result = Check(diagnosis.config, findings=list(diagnosis.findings), ratios=diagnosis.ratios)
     _look_at_labels(result, diagnosis, options)
     if result.geometry is None and result.ratios and not diagnosis.leaves_out("PostProcess"):
         faults = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, result.ratios.ours.last)
@@ -198,6 +202,14 @@ def check(
         if options.samples and options.images and _has_samples(result.data):
             _draw_samples(result, diagnosis.config, options.samples)
     return result
+
+
+def save_findings(result: Check) -> None:
+    """Write all findings to ``check.txt`` in Global.save_model_dir, if the config names it."""
+    if result.config is not None:
+        text = "\n".join(grouped(result.findings, None)) + "\n"
+        with _as_finding("pictures", result.findings):
+            result.written = _write(result.config, FINDINGS, text.encode())
 
 
 def precheck(config: Config) -> list[Finding]:
@@ -249,6 +261,7 @@ def _look_at_labels(result: Check, diagnosis: ConfigDiagnosis, options: CheckOpt
     with _as_finding("labels", result.findings):
         result.data = check_labels(diagnosis.labels, images=options.images)
         result.findings += result.data.findings
+        result.notes += result.data.notes
     if result.data is not None and options.fix is not None:
         with _as_finding("fix", result.findings):
             result.changes = write_fixed(result.data, options.fix)

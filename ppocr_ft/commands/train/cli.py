@@ -133,7 +133,7 @@ def close(run: Training, seconds: float) -> None:
 def tell(findings: Sequence[Finding]) -> None:
     """Print what a quick look at config and labels found; training continues without it."""
     if findings:
-        lines = grouped(findings, SHOWN_FINDINGS)
+        lines = grouped(findings, SHOWN_FINDINGS, cut_errors=True)
         lines.append("(ppocr-ft check says all, looks at the images, and draws samples)\n")
         print(as_started("\n".join(lines)), file=sys.stderr)
 

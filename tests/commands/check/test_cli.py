@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from ppocr_ft.commands.check.cli import main
-from ppocr_ft.commands.check.console import counted, grouped
+from ppocr_ft.commands.check.console import described, grouped
 from ppocr_ft.commands.check.run import precheck
 from ppocr_ft.commands.train import cli as train
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import Finding
+from tests.commands.check.test_data_rules import picture
 from tests.support.config_files import SHIPPED, SMALL
 from tests.support.pictures import text, write_set
 from tests.support.small_run import small_config
@@ -143,6 +144,8 @@ def test_a_bad_label_line_is_an_error_with_its_place(
     (found,) = [each for each in result["issues"] if each["severity"] == "error"]
     assert (found["rule"], found["file"], found["line"]) == ("label-delimiter", str(label), 8)
     assert found["remedy"]
+    for seed in range(7):  # no image of the training is the evaluation's
+        picture(config_file.parent / f"{seed}.png", (120, 90), seed)
     out = config_file.parent / "fixed"
     code, result = check(config_file, capsys, "--samples=0", "--fix", str(out))
     assert result["changes"]
@@ -245,14 +248,58 @@ def test_what_a_training_is_told_goes_to_stderr(capsys: pytest.CaptureFixture[st
     assert "warning leak\n  val.txt:3: both\n  -> take it out\n" in captured.err
 
 
-def test_many_findings_of_a_rule_are_cut_short() -> None:
-    many = [Finding("r", "error", f"no {i}", "mend it", "f", i) for i in range(1, 8)]
-    lines = grouped([*many, Finding("a", "warning", "w", "look")], at_most=2)
-    assert lines == [
-        "error r (7)", "  f:1: no 1", "  f:2: no 2", "  ... and 5 more", "  -> mend it",
-        "warning a", "  w", "  -> look",
+def test_warnings_are_cut_short_and_errors_are_not() -> None:
+    many = [Finding("r", "error", f"no {i}", "mend it", "f", i) for i in range(1, 4)]
+    few = [Finding("a", "warning", f"w {i}", "look") for i in range(1, 5)]
+    errors = ["error r (3)", "  f:1: no 1", "  f:2: no 2", "  f:3: no 3", "  -> mend it"]
+    warnings = ["warning a (4)", "  w 1", "  w 2", "  ... and 2 more", "  -> look"]
+    assert grouped([*many, *few], at_most=2) == [*errors, *warnings]
+    assert grouped(many, at_most=2, cut_errors=True)[1:4] == [*errors[1:3], "  ... and 1 more"]
+    assert len(grouped(few, None)) == 6
+    assert described([*many, few[0]]) == "3 errors, 1 warning"
+
+
+def test_lines_with_the_same_fault_share_a_line() -> None:
+    alike = [Finding("r", "error", "no tab", "mend it", "f", line) for line in (1, 2, 3, 7, 9)]
+    other = Finding("r", "error", "no tab", "mend it", "g", 2)
+    assert grouped([*alike, other]) == [
+        "error r (6)", "  f:1-3, 7, 9: no tab", "  g:2: no tab", "  -> mend it",
     ]  # fmt: skip
-    assert counted(many) == "7 errors, 0 warnings"
+
+
+def test_all_warnings_are_in_a_file_where_the_output_cuts_them(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = config_file.parent / "label.txt"
+    label.write_text(label.read_text(encoding="utf-8") * 2, encoding="utf-8")
+    words = ["-c", str(config_file), "--no-weights", "--samples=0", "-o", *overrides(config_file)]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "warning image-duplicate (13)\n" in out
+    assert "... and 8 more\n" in out
+    written = Path(out.partition("every warning is in ")[2].splitlines()[0])
+    assert written.name == "check.txt"
+    said = written.read_text(encoding="utf-8")
+    assert all(f"{label}:{line}: " in said for line in range(2, 15))
+    assert "more" not in said
+
+
+def test_what_was_read_is_a_line_for_each_label_file(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = config_file.parent / "val" / "label.txt"
+    easy, hard = text("c", 30, 30, 60, 20), {**text("d", 30, 60, 60, 20), "difficult": True}
+    texts = json.dumps([easy, hard, text("###", 10, 5)])
+    label.write_text(f"val/v.png\t{texts}\n", encoding="utf-8")
+    words = ["-c", str(config_file), "--no-weights", "--samples=0", "-o", *overrides(config_file)]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"read: {label}: 1 image, 0 images without text; 3 texts, 1 ignored (33%)" in lines
+    assert f"note: {label}: 1 of 3 texts marked difficult: learnt as PaddleOCR does" in lines
+    assert any(
+        line.startswith(f"note: {label}: 1 of 1 image found beside the label file: val/v.png is ")
+        for line in lines
+    )
 
 
 def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

@@ -186,7 +186,7 @@ def test_image_paths_are_written_from_the_data_dir(
     rows, changes = fixed(folder, f"{name}\t{label}", f"c.jpg\t{label}", ("b2.jpg", []))
     assert rows == [(written, [text(BOX)]), ("b2.jpg", [])]
     out = folder.path.parent / "out" / "train.txt"
-    assert read_label_file(out, folder.path).notes == ()
+    assert not read_label_file(out, folder.path).notes
     if name != written:
         path = name.split('"')[1] if name.startswith("[") else name
         assert changes[0] == f"1: image path {path} written as {file}"

@@ -251,6 +251,30 @@ def test_extreme_sizes(folder: Folder, size: tuple[int, int], extreme: bool) -> 
     assert [f.rule for f in folder.check(("a.png", [])).findings] == ["image-size"] * extreme
 
 
+# what | size | the rule
+ROWS = [
+    ("a table's row", (1000, 43), "image-row"),
+    ("a tall page", (600, 7000), "image-size"),
+    ("a wide page", (7000, 600), "image-size"),
+    ("a row too low to read", (1000, 20), "image-size"),
+    ("a short row", (400, 43), None),
+]
+
+
+@pytest.mark.parametrize(("size", "rule"), [r[1:] for r in ROWS], ids=[r[0] for r in ROWS])
+def test_rows_are_no_long_pages(folder: Folder, size: tuple[int, int], rule: str | None) -> None:
+    picture(folder.path / "a.png", size)
+    found = [f.rule for f in folder.check(("a.png", [])).findings]
+    assert found == ([] if rule is None else [rule])
+
+
+def test_a_warning_names_five_texts_of_a_line_and_counts_the_rest(folder: Folder) -> None:
+    texts = [text([[x, y] for x, y in moved(0, 5 * k)[::-1]]) for k in range(9)]
+    message = only(folder.check(("a.jpg", texts))).message
+    assert message.count("runs anticlockwise") == 5
+    assert message.endswith("; and 4 more")
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tif"])
 @pytest.mark.parametrize("size", [(517, 263), (1001, 1000)])
 def test_sizes_are_the_headers(folder: Folder, suffix: str, size: tuple[int, int]) -> None:

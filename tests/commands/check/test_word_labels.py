@@ -53,6 +53,22 @@ def test_share_of_texts_with_a_close_neighbour(
     assert shares(tmp_path, boxes, ["word"] * 6) == (close, 0.0)
 
 
+@pytest.mark.parametrize(
+    ("words", "counts"),
+    [
+        (["姓名", "张三", "2016-07-29", "车辆类型", "小型汽车", "A1"], False),
+        (["ชื่อ", "สมชาย", "12", "ที่อยู่", "ถนน", "A1"], False),
+        (["なまえ", "a", "b", "c", "d", "e"], False),
+        (["naïve", "Straße", "имя", "χρόνος", "a", "b"], True),
+    ],
+    ids=["Chinese form", "Thai", "one Japanese of six", "other letters"],
+)
+def test_images_in_scripts_without_spaces_do_not_count(
+    tmp_path: Path, words: list[str], counts: bool
+) -> None:
+    assert (shares(tmp_path, row(5), words) is not None) == counts
+
+
 def test_share_of_texts_with_a_space_inside(tmp_path: Path) -> None:
     words = ["two words", "one", " outer ", "three of them", "a", "b"]
     assert shares(tmp_path, row(20), words) == (0.0, 2 / 6)

@@ -22,6 +22,8 @@ BEYOND_PX = 1.0
 LEAST_AREA = 1.0
 """Square pixels; MakeShrinkMap masks a text of less."""
 _BLOCK = 100_000
+_NAMED = 5
+"""So many texts of a line are named in a warning."""
 _NONE = (np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0))
 
 
@@ -129,7 +131,7 @@ def doubtful(measured: Outlines) -> Flags:
 
 
 def outline_findings(measured: Outlines) -> Iterator[Finding]:
-    """Yield one finding per rule and line; its message names every text concerned."""
+    """Yield one finding per rule and line; its message names the texts concerned."""
     scan = measured.scan
     messages: dict[tuple[int, str, Severity], list[str]] = {}
     for i in np.flatnonzero(doubtful(measured)).tolist():
@@ -139,7 +141,13 @@ def outline_findings(measured: Outlines) -> Iterator[Finding]:
             messages.setdefault(key, []).append(f"{describe_text(scan, i)} {what}")
     for (owner, rule, severity), texts in messages.items():
         number = scan.lines[owner].number
-        yield finding(rule, "; ".join(texts), scan.path, number, severity)
+        message = "; ".join(texts) if severity == "error" else _some(texts)
+        yield finding(rule, message, scan.path, number, severity)
+
+
+def _some(texts: list[str]) -> str:
+    more = [f"and {len(texts) - _NAMED} more"] if len(texts) > _NAMED else []
+    return "; ".join([*texts[:_NAMED], *more])
 
 
 def describe_text(scan: Scan, i: int) -> str:
@@ -244,4 +252,4 @@ def repeat_findings(scan: Scan) -> Iterator[Finding]:
         messages.setdefault(int(scan.owners[i]), []).append(same)
     for owner, texts in messages.items():
         number = scan.lines[owner].number
-        yield finding("polygon-duplicate", "; ".join(texts), scan.path, number)
+        yield finding("polygon-duplicate", _some(texts), scan.path, number)

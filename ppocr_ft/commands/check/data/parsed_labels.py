@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ppocr_ft.commands.check.data.rules import Severity, finding
 from ppocr_ft.data.image_paths import AmbiguousImageError, ImagePaths, find_images
 from ppocr_ft.data.label_kinds import folder_message, other_kind
-from ppocr_ft.data.labels import decode_line, image_names, split_line
+from ppocr_ft.data.labels import decode_line, image_names, notes_on, split_line
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.labels import (
     FaultKind,
@@ -36,6 +37,10 @@ RULE_OF: dict[FaultKind, str] = {
     "count": "points-few",
     "coordinate": "points-number",
 }
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+)
+"""Thai, Lao, Burmese, Khmer, kana and Chinese characters: words aren't set apart by spaces."""
 _BETWEEN = " \t,;|:=\u3000"
 """What a wrong delimiter may be made of."""
 
@@ -227,7 +232,12 @@ class Scan:
     ignored: NDArray[np.bool_]
     spaced: NDArray[np.bool_]
     """Whether the transcription has a space inside."""
+    unspaced: NDArray[np.bool_]
+    """Whether the transcription has characters of a script without spaces."""
+    difficult: int
     findings: tuple[Finding, ...]
+    notes: Mapping[str, str]
+    """What is to be said of the file as a whole, by kind (ppocr_ft.data.labels)."""
 
     @property
     def path(self) -> str:
@@ -247,6 +257,9 @@ class _Collected:
     numbers: list[NDArray[np.int64]] = field(default_factory=list)
     ignored: list[NDArray[np.bool_]] = field(default_factory=list)
     spaced: list[bool] = field(default_factory=list)
+    unspaced: list[bool] = field(default_factory=list)
+    difficult: int = 0
+    scored: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -272,6 +285,12 @@ class _Collected:
         self.numbers.append(parsed.numbers)
         self.ignored.append(texts.ignored)
         self.spaced += [" " in text.strip() for text in texts.transcriptions]
+        self.unspaced += [
+            not text.isascii() and _UNSPACED.search(text) is not None
+            for text in texts.transcriptions
+        ]
+        self.difficult += texts.difficult
+        self.scored += texts.scored
 
     def _located(self, places: ImagePaths) -> Iterator[Line]:
         """Yield the lines with those of their images that are found; report the others."""
@@ -284,10 +303,11 @@ class _Collected:
             yield Line(number, images, usable and len(images) == len(names))
 
     def scan(self) -> Scan:
+        counts = np.concatenate([np.empty(0, np.int64), *self.counts])
         names = (name for _, names, _ in self.lines for name in names)
         places = find_images(names, self.source.data_dir, self.source.label_file)
         lines = tuple(self._located(places))
-        counts = np.concatenate([np.empty(0, np.int64), *self.counts])
+        notes = notes_on(self.path, places, int(counts.size), self.difficult, self.scored)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         coords = np.concatenate([np.empty((0, 2), np.float32), *self.coords])
         per_line = [len(numbers) for numbers in self.numbers]
@@ -300,7 +320,10 @@ class _Collected:
             numbers=np.concatenate([np.empty(0, np.int64), *self.numbers]),
             ignored=np.concatenate([np.empty(0, bool), *self.ignored]),
             spaced=np.array(self.spaced, bool),
+            unspaced=np.array(self.unspaced, bool),
+            difficult=self.difficult,
             findings=tuple(self._findings(lines)),
+            notes=notes,
         )
 
     def _findings(self, lines: Sequence[Line]) -> list[Finding]:

@@ -132,6 +132,8 @@ _LOOK_SIDE_PX = 64
 """The shorter side of a reduced picture is at least this, unless the image is smaller."""
 SHORTEST_PX, LONGEST_PX, LONGEST_ASPECT = 32, 10_000, 10.0
 """An image with a side or an aspect beyond these is extreme."""
+ROW_PX = 128
+"""A long image of this height at most is a row, as of a table, and no page."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,9 @@ def _complaints(path: str, picture: Picture) -> Iterator[tuple[str, str]]:
     width, height = picture.size_px
     extreme = _extreme(min(width, height), max(width, height))
     if extreme:
-        yield "image-size", f"the image {path} has {width} x {height} px, {extreme}"
+        is_row = width > height and ROW_PX >= height >= SHORTEST_PX and width <= LONGEST_PX
+        rule = "image-row" if is_row else "image-size"
+        yield rule, f"the image {path} has {width} x {height} px, {extreme}"
 
 
 def _extreme(shorter: int, longer: int) -> str:

@@ -32,6 +32,7 @@ from ppocr_ft.commands.check.data.visibility import visibility_findings
 from ppocr_ft.commands.check.data.word_labels import mixed_findings
 from ppocr_ft.data.whole_set import Mode, TextCounts, mostly_ignored, without_text
 from ppocr_ft.errors import Finding
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
@@ -40,12 +41,25 @@ Split = Literal["train", "eval"]
 
 @dataclass(frozen=True)
 class Counts:
-    """The numbers of a label file: lines that are not blank, different images, texts."""
+    """The numbers of a label file: lines that are not blank, different images, texts.
+
+    ``negatives`` are lines without any text, ``difficult`` texts marked so.
+    """
 
     lines: int
     images: int
     texts: int
     ignored_texts: int
+    negatives: int = 0
+    difficult: int = 0
+
+    def describe(self) -> str:
+        """Return the numbers in one line, with the share of texts that are ignored."""
+        share = f" ({self.ignored_texts / self.texts:.0%})" if self.ignored_texts else ""
+        return (
+            f"{counted(self.images, 'image')}, {counted(self.negatives, 'image')} without text; "
+            f"{counted(self.texts, 'text')}, {self.ignored_texts:,} ignored{share}"
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,12 @@ class DataReport:
     pictures: Mapping[str, Picture]
     duplicates: tuple[Same, ...]
     leaks: tuple[Same, ...]
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be said of each label file as a whole."""
+        parts = (*self.train, *self.evaluation)
+        return list(dict.fromkeys(note for part in parts for note in part.scan.notes.values()))
 
     @cached_property
     def errors(self) -> tuple[Finding, ...]:
@@ -194,9 +214,12 @@ def _ordered(findings: Iterable[Finding], scans: Sequence[Scan]) -> tuple[Findin
 
 
 def _counts(scan: Scan) -> Counts:
+    usable = np.array([line.usable for line in scan.lines], bool)
     return Counts(
         lines=len(scan.lines),
         images=len({path for line in scan.lines for path in line.images}),
         texts=len(scan.polygons),
         ignored_texts=int(scan.ignored.sum()),
+        negatives=int((usable & (np.bincount(scan.owners, minlength=len(usable)) == 0)).sum()),
+        difficult=scan.difficult,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.errors import Finding
+from ppocr_ft.transforms.labels import AS_JSON, IN_QUOTES
 
 Severity = Literal["error", "warning"]
 
@@ -32,7 +33,7 @@ RULES = {
     "label-kind": DataRule(
         "error",
         "a folder, or a file of another kind, was given as a label file",
-        "name Label.txt, or what tools/convert.py made of the file",
+        "name Label.txt, or what ppocr-ft convert made of the file",
     ),
     "label-empty": DataRule(
         "error", "the label file has no line", "put label lines into it or take it off the list"
@@ -54,7 +55,7 @@ RULES = {
     "label-json": DataRule(
         "error",
         "what follows the delimiter is no JSON list",
-        "write [] for an image without text; label the image again where the list is lost",
+        f"{AS_JSON}, [] for an image without text; label the image again where the list is lost",
     ),
     "text-item": DataRule(
         "error", "an element of the list is no JSON object", "write it as an object or delete it"
@@ -67,7 +68,7 @@ RULES = {
     "text-transcription": DataRule(
         "error",
         "a transcription is neither string nor number",
-        'write a string, "###" for a text to ignore',
+        IN_QUOTES,
     ),
     "points-format": DataRule(
         "error",
@@ -150,6 +151,11 @@ RULES = {
         "warning",
         "an image is tiny, huge or very long",
         "cut long pages into parts and reduce huge images, with their labels; leave out tiny ones",
+    ),
+    "image-row": DataRule(
+        "warning",
+        "an image is one low row, as cut out of a table",
+        "leave it, if the detector is to be given such rows; if not, label whole pages",
     ),
     "image-duplicate": DataRule(
         "warning",

@@ -22,6 +22,8 @@ LOOKED_AT = 2000
 _LEAST_TEXTS, _MOST_TEXTS = 5, 400
 _BY_WORDS = {"least_close": 0.4, "most_spaced": 0.02}
 _BY_LINES = {"most_close": 0.35, "least_spaced": 0.15}
+_MOST_UNSPACED = 0.1
+"""An image with more texts than that in a script without spaces tells nothing of words."""
 _LEAST_SHARE, _LEAST_IMAGES = 0.1, 3
 """The rarer kind must be so frequent, to be no accident."""
 
@@ -58,11 +60,14 @@ def _kind(scan: Scan, index: int) -> str | None:
 def shares_of_line(scan: Scan, index: int) -> tuple[float, float] | None:
     """Return the shares of texts with a neighbour a space away, and of those with a space inside.
 
-    None if the line has too few texts to learn from, or too many.
+    None if the line has too few texts to learn from, or too many, or some in a script without
+    spaces.
     """
     start, end = np.searchsorted(scan.owners, [index, index + 1])
     chosen = ~scan.ignored[start:end]
     if not _LEAST_TEXTS <= chosen.sum() <= _MOST_TEXTS:
+        return None
+    if scan.unspaced[start:end][chosen].mean() > _MOST_UNSPACED:
         return None
     close = _has_close_neighbour(_boxes(scan, start, end)[chosen])
     return float(close.mean()), float(scan.spaced[start:end][chosen].mean())

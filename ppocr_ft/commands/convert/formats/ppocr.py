@@ -29,6 +29,17 @@ from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.utils.progress import ProgressBar
 
 FILE_NAME = "Label.txt"
+_NOTES = {
+    "image-moved": (
+        "images that are not where --images leads",
+        "nothing, if these are the images that were labelled",
+    ),
+    "scored": (
+        "transcriptions [text, score]: the text is taken",
+        "nothing for a detector, which doesn't read it",
+    ),
+}
+"""The notes on a label file that are given here, in short, and what to do."""
 _KNOWN_KEYS = {"transcription", "points", "difficult"}
 
 
@@ -41,13 +52,12 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     files = _label_files(source)
     for path in files:
         label = read_label_file(path, reading.images.root)
-        for note in label.notes[: 1 if len(files) > 1 else None]:
-            what = "label files have images that are not where --images leads"
-            remedy = "nothing, if these are the images that were labelled"
+        for kind in label.notes.keys() & _NOTES:
+            what, remedy = _NOTES[kind]
             if len(files) > 1:
-                reading.tally("image-moved", what, remedy, note)
+                reading.tally(kind, f"label files have {what}", remedy, label.notes[kind])
             else:
-                reading.warn("image-moved", note, remedy)
+                reading.warn(kind, label.notes[kind], remedy)
         _read_file(path, label, reading, bar)
     if len(files) > 1:
         message = f"{len(files)} label files are read, from {files[0]} to {files[-1]}"
