@@ -46,6 +46,8 @@ from ppocr_ft.weights import CoverageReport
 
 UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
 """Tried at each evaluation beside the config's."""
+GOES_ON = "goes on after step"
+"""How a line of a resumed run's description begins."""
 
 
 def train_loader(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> TrainLoader:
@@ -171,7 +173,7 @@ class Training:
         if self.earlier:
             lines.append(f"an earlier run's files are now in {self.earlier}")
         if trainer.progress.step:
-            lines.append(f"goes on after step {trainer.progress.step}")
+            lines.append(f"{GOES_ON} {trainer.progress.step}")
         else:
             lines += resume_hint(self.config, self.earlier)
         return "\n".join(lines)

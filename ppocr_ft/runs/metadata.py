@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +21,7 @@ from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.report.text_statistics import text_statistics
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.sampling import sample_evenly
+from ppocr_ft.utils.system import machine_mb, processor_name
 from ppocr_ft.version import __version__
 from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.coverage import PARTS
@@ -93,6 +96,8 @@ def _statistics(entries: Sequence[LabelEntry]) -> dict[str, Any]:
 
 
 def _environment(config: Config, group: ProcessGroup) -> Mapping[str, object]:
+    on_card, memory_mb = paddle.get_device() != "cpu", machine_mb()
+    gpu = paddle.device.cuda.get_device_name() if on_card else None
     return {
         "ppocr_ft": __version__,
         "paddle": paddle.__version__,
@@ -100,8 +105,12 @@ def _environment(config: Config, group: ProcessGroup) -> Mapping[str, object]:
         "system": platform.platform(),
         **{name: version for name in LIBRARIES if (version := _version(name))},
         "device": paddle.get_device(),
+        **({} if gpu is None else {"gpu": gpu}),
+        "processor": processor_name(),
+        **({} if memory_mb is None else {"memory_gb": round(memory_mb / 1024, 1)}),
         "cpu_threads": cpu_threads(config),
         "processes": group.size,
+        "command": shlex.join(sys.argv),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def resident_mb() -> float | None:
         return None
     unit = 1 if os.uname().sysname == "Darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MB
+
+
+def processor_name() -> str:
+    """Return the name of the CPU's model; the architecture if the system does not report it."""
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next(line for line in lines if line.startswith("model name"))
+        return name.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def machine_mb() -> float | None:

@@ -12,7 +12,7 @@ import pytest
 
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import EvalRecord
-from ppocr_ft.metrics.errors import Kind
+from ppocr_ft.metrics.errors import KINDS, Kind
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import BoxType
 from ppocr_ft.report.evaluations import read_evaluation, write_evaluation
@@ -28,10 +28,13 @@ from ppocr_ft.report.outlines import (
 )
 from ppocr_ft.report.page.drawing import draw_whole, label_outlines
 from ppocr_ft.report.page.gallery import (
+    Counts,
+    ErrorTable,
     changed_images,
-    error_counts,
     error_crops,
     error_outlines,
+    error_table,
+    errors_left,
     worst_errors,
 )
 from ppocr_ft.report.page.matches import (
@@ -163,30 +166,73 @@ def test_changed_images_show_labels_then_start_then_fine_tuned(tmp_path: Path) -
     (_, (there, change)) = most_changed(before, best, 2)
     (tmp_path / "images").mkdir()
     cv2.imwrite(there, gradient(*SIZE_PX))
-    gone, shown, *_ = changed_images(before, best)
+    gone, shown, *_ = changed_images(before, best, Translated("verdict.at_end"))
     assert gone.panels == []
     assert (shown.path, shown.change) == (there, change)
     assert change > 0.5
     assert [panel.content.key for panel in shown.panels] == [
-        "pictures.labels", "pictures.start", "pictures.fine_tuned"
+        "pictures.labels", "pictures.start", "verdict.at_end"
     ]  # fmt: skip
     labels, start, fine_tuned = (panel.hmeans for panel in shown.panels)
     assert (labels, start) == ((), [0, 0])
     assert min(fine_tuned) > 0.5
+    assert changed_images(best, best, Translated("pictures.fine_tuned")) == []
 
 
 def test_errors_are_counted_for_both_models(tmp_path: Path) -> None:
     before = EvaluationMatches(evaluation(tmp_path, 0, shift_px=60), 1.5)
     best = EvaluationMatches(evaluation(tmp_path, 4, shift_px=14), 1.5)
-    header, rows = error_counts(before, best)
-    assert [cell.text("en") for cell in header if isinstance(cell, Translated)] == [
-        "kind", "start @ 0.5", "fine-tuned @ 0.5", "start @ 0.7", "fine-tuned @ 0.7"
-    ]  # fmt: skip
-    counts = {row[0].key: row[1:] for row in rows if isinstance(row[0], Translated)}
-    assert counts["kind.too large"] == ["0", "0", "0", "25"]
-    assert counts["kind.false"][1] == counts["kind.false"][3] == "0"
-    assert int(str(counts["kind.false"][0])) > 0
-    assert len(error_counts(None, best)[0]) == 3
+    table = error_table(before, best)
+    assert list(table) == [*KINDS, "total"]
+    assert table["too large"] == [(0, 0), (0, 25)]
+    (false, strict_false) = table["false"]
+    assert false.before
+    assert (false.after, false.change, strict_false.after) == (0, -false.before, 0)
+    for at in (0, 1):
+        kinds = [table[kind][at] for kind in KINDS]
+        assert table["total"][at] == (
+            sum(c.before or 0 for c in kinds),
+            sum(c.after for c in kinds),
+        )
+    alone = error_table(None, best)
+    assert {counts.before for row in alone.values() for counts in row} == {None}
+    assert [counts.after for counts in alone["total"]] == [c.after for c in table["total"]]
+
+
+def counts(**changed: tuple[int | None, int]) -> ErrorTable:
+    """A table with the counts of some kinds at IoU 0.5; at 0.7 there are many more of each."""
+    kinds = {kind: changed.get(kind.replace(" ", "_"), (0, 0)) for kind in KINDS}
+    known = all(before is not None for before, _ in kinds.values())
+    total = (sum(b or 0 for b, _ in kinds.values()) if known else None,
+             sum(a for _, a in kinds.values()))  # fmt: skip
+    return {kind: [Counts(*at), Counts(0, 99)] for kind, at in {**kinds, "total": total}.items()}  # type: ignore[misc]
+
+
+LEFT = {
+    "one kind dominates, another grew": (
+        counts(false=(99, 104), merged=(8, 13), missed=(20, 5)),
+        "At IoU 0.5 122 errors are left, 127 at the start; most are false: 104, 99 at the start. "
+        "Grown most: merged, 13 instead of 8.",
+    ),
+    "all fell": (
+        counts(missed=(20, 5), split=(1, 1)),
+        "At IoU 0.5 6 errors are left, 21 at the start; most are missed: 5, 20 at the start.",
+    ),
+    "the start is not known": (
+        counts(
+            **dict.fromkeys(
+                ("missed", "split", "merged", "too_small", "too_large", "false"), (None, 2)
+            )
+        ),
+        "At IoU 0.5 there are 12 errors; most are missed: 2.",
+    ),
+    "none": (counts(missed=(3, 0)), "At IoU 0.5 no error is left."),
+}
+
+
+@pytest.mark.parametrize(("table", "said"), LEFT.values(), ids=LEFT.keys())
+def test_what_is_left_wrong_is_said(table: ErrorTable, said: str) -> None:
+    assert " ".join(sentence.text("en") for sentence in errors_left(table)) == said
 
 
 ERRORS: dict[Kind, list[tuple[Color, bool]]] = {

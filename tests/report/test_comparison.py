@@ -14,8 +14,6 @@ from ppocr_ft.report.evaluations import write_evaluation
 from ppocr_ft.report.page.comparison import (
     Comparison,
     compare_with_start,
-    evaluation_rows,
-    fitted_rows,
     outcome_of,
     sentences,
 )
@@ -172,19 +170,3 @@ def test_worse_than_the_start_has_an_interval_too(tmp_path: Path) -> None:
 def test_no_interval_where_the_kept_boxes_are_of_other_steps(tmp_path: Path) -> None:
     run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.5)}})
     assert [pair.interval for pair in compare_with_start(run)] == [None, None]
-
-
-def test_the_table_has_every_evaluation_and_names_the_best(tmp_path: Path) -> None:
-    run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.3), 1.0: (0.55, 0.45)}})
-    first, best = evaluation_rows(run)
-    assert first[0].text("en") == "step 0"  # type: ignore[union-attr]
-    assert best[0].text("en") == "step 4 · best"  # type: ignore[union-attr]
-    assert best[1:] == ["1.5", "0.6000", "0.3000", "0.6000 (1.5)", "0.4500 (1.0)"]
-
-
-def test_the_fitted_post_processing_is_set_beside_the_configs(tmp_path: Path) -> None:
-    folder = run_folder(tmp_path / "run", boxes=False)
-    (folder / "fit_postprocess.json").write_text(
-        '{"config": {"thresh": 0.3}, "chosen": {"thresh": 0.25, "box_type": "quad", "own": {}}}'
-    )
-    assert fitted_rows(read_run(folder)) == [["thresh", "0.3", "0.25"], ["box_type", "", "quad"]]

@@ -95,10 +95,10 @@ def test_what_has_names_has_them_all() -> None:
 
 
 def test_a_text_is_filled_in_each_language_and_escaped() -> None:
-    text = Translated("errors.column", model=Translated("pictures.start"), iou="<0.5>")
-    assert text.text("zh") == "起始模型 @ <0.5>"
+    text = Translated("pictures.alt", file="<0.5>", content=Translated("pictures.start"))
+    assert text.text("zh") == "<0.5>：起始模型"
     assert text.__html__() == (
-        '<span lang="en">start @ &lt;0.5&gt;</span><span lang="zh">起始模型 @ &lt;0.5&gt;</span>'
+        '<span lang="en">&lt;0.5&gt;: start</span><span lang="zh">&lt;0.5&gt;：起始模型</span>'
     )
     assert name_of("loss", "loss_of_mine") == "loss_of_mine"
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
 from ppocr_ft.config import load_config
+from ppocr_ft.engine.callbacks.log import LOG_FILE, LOG_TIME
 from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
 from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
 from ppocr_ft.errors import DataError, UserInputError
@@ -18,10 +22,12 @@ from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.report.page.render import Language, render
 from ppocr_ft.report.page.run import Difference, Record, Run
 from ppocr_ft.report.results_png import results_png
+from ppocr_ft.runs.assemble import GOES_ON
 from ppocr_ft.runs.folder import FIT_JSON, RESOLVED_CONFIG
 from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
 from ppocr_ft.utils.files import write_whole
 
+LOG_TIME_LENGTH = len("2026-01-31 00:00:00")
 NOT_COMPARED = frozenset({"Global.save_model_dir"})
 
 
@@ -105,8 +111,10 @@ def read_run(folder: Path) -> Run:
         _tried(read_evaluation, folder / EVALUATIONS / name, notes)
         for name in (BEFORE, BEST, TRAINED)
     )
+    began, seconds = _tried(training_time, folder / LOG_FILE, notes) or (None, None)
     return Run(
         name=folder.resolve().name,
+        folder=folder,
         columns=columns,
         rows=rows,
         config=config,
@@ -121,6 +129,8 @@ def read_run(folder: Path) -> Run:
         fitted=record(FIT_JSON),
         alerts=_tried(_json_lines, folder / VERDICTS_FILE, notes) or (),
         notes=notes,
+        began=began,
+        seconds=seconds,
     )
 
 
@@ -150,6 +160,28 @@ def _differences(config: Mapping[str, Any]) -> list[Difference] | None:
             default = load_config(folder / DEFAULT_CONFIG).to_yaml()
             return config_differences(yaml.safe_load(default), config)
     return None
+
+
+def training_time(log: Path) -> tuple[datetime, float]:
+    """Return when a run began and the seconds that it took, without those before a resume.
+
+    Raises:
+        OSError: the log can't be read.
+        ValueError: no line of it begins with a time.
+    """
+    said: dict[datetime, str] = {}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):
+            time = datetime.strptime(line[:LOG_TIME_LENGTH], LOG_TIME)
+            said[time] = said.get(time, "") + line
+    if not said:
+        raise ValueError("no line begins with a time")
+    gaps = [
+        (after - before).total_seconds()
+        for before, after in pairwise(said)
+        if GOES_ON not in said[after]
+    ]
+    return next(iter(said)), sum(gaps)
 
 
 def _json(path: Path) -> Any:

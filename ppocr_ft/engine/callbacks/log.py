@@ -18,7 +18,8 @@ from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.utils.system import resident_mb
 
-LOG_FILE = "train.log"
+LOG_FILE, LOG_TIME = "train.log", "%Y-%m-%d %H:%M:%S"
+"""The file, and the time that each of its lines begins with."""
 _BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
@@ -58,7 +59,7 @@ class Log(Callback):
         """Print a line on stdout, above the bar, and write it to the log file with its time."""
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
+        stamp = time.strftime(LOG_TIME)
         with self._path.open("a", encoding="utf-8") as file:
             file.writelines(f"{stamp} {line}\n" for line in text.splitlines())
 

@@ -32,11 +32,17 @@ class ChartLine:
     color: str
     dashed: bool = False
     dots: bool = False
+    lasting: bool = True
+    """Whether a value stays true until the next point; an evaluation's does not."""
 
     def at(self, x: float) -> float | None:
         """Return the last value at or before ``x``; None before the first."""
         number = bisect_right(self.points, x, key=lambda point: point[0])
         return self.points[number - 1][1] if number else None
+
+    def shown_at(self, x: float) -> float | None:
+        """Return the value to show at ``x``: the last one if it lasts, else that of ``x`` alone."""
+        return self.at(x) if self.lasting else dict(self.points).get(x)
 
 
 @dataclass(frozen=True)
@@ -59,14 +65,16 @@ class Chart:
     value_format: str = ".4g"
 
     def values_at(self, x: float) -> list[str]:
-        """Return each line's value as text."""
-        values = [series.at(x) for series in self.series]
-        return ["–" if value is None else format(value, self.value_format) for value in values]  # noqa: RUF001
+        """Return each line's value to show at ``x`` as text."""
+        return [self._text(series.shown_at(x)) for series in self.series]
 
     def legend(self) -> list[tuple[ChartLine, str]]:
         """Return the lines and their values."""
         x = math.inf if self.legend_x is None else self.legend_x
-        return list(zip(self.series, self.values_at(x), strict=True))
+        return [(series, self._text(series.at(x))) for series in self.series]
+
+    def _text(self, value: float | None) -> str:
+        return "–" if value is None else format(value, self.value_format)  # noqa: RUF001
 
 
 def curves(run: Run) -> list[Chart]:
@@ -96,7 +104,7 @@ def points_of(run: Run, column: str, kind: str, *, best: bool = False) -> Points
 def _line(number: int, name: Label, points: Points, *, of_evaluations: bool = False) -> ChartLine:
     """Return a line of the ``number``-th color; those of evaluations are dashed, with dots."""
     color = COLORS[number % len(COLORS)]
-    return ChartLine(name, points, color, dashed=of_evaluations, dots=of_evaluations)
+    return ChartLine(name, points, color, of_evaluations, of_evaluations, not of_evaluations)
 
 
 def _alerts(run: Run) -> list[tuple[float, str]]:
@@ -112,8 +120,10 @@ def _hmean(run: Run) -> Chart:
     for color, column, iou in zip(COLORS, HMEANS, IOUS, strict=False):
         best = Translated("curves.best_ratio", iou=iou)
         configured = Translated("curves.config_ratio", iou=iou)
-        series.append(ChartLine(best, points_of(run, column, EVAL, best=True), color, dots=True))
-        series.append(ChartLine(configured, points_of(run, column, EVAL), color, dashed=True))
+        highest = points_of(run, column, EVAL, best=True)
+        series.append(ChartLine(best, highest, color, dots=True, lasting=False))
+        own = points_of(run, column, EVAL)
+        series.append(ChartLine(configured, own, color, dashed=True, lasting=False))
     return Chart(
         "hmean",
         Translated("curves.hmean"),

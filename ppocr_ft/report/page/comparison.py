@@ -9,7 +9,7 @@ from typing import Literal
 from ppocr_ft.report.outlines import IOUS
 from ppocr_ft.report.page.matches import EvaluationMatches, chance_interval
 from ppocr_ft.report.page.run import HMEANS, BestRate, Run, ratio_text
-from ppocr_ft.report.page.translation import Label, Translated
+from ppocr_ft.report.page.translation import Translated
 
 EQUAL = 5e-5
 """Differences below this are zero in the figures that are shown."""
@@ -49,10 +49,9 @@ def compare_with_start(run: Run) -> list[Comparison]:
     They compare the start with the best weights or, if these are the start itself, with the best
     of those after it. The list is empty without an evaluation before training and one after.
     """
-    found = run.outcome
-    if found is None or found.start is None or found.trained is None:
+    shown_step = run.shown_step
+    if shown_step is None or run.outcome is None or run.outcome.start is None:
         return []
-    shown_step = run.best_step or found.trained.step
     comparisons = []
     for column, iou in zip(HMEANS, IOUS, strict=True):
         start, after = (run.at_best(step, column) for step in (0, shown_step))
@@ -132,36 +131,3 @@ def _unclip_ratio(run: Run, comparisons: Sequence[Comparison]) -> Translated | N
     return Translated(
         "verdict.set_ratio", ratio=ratio_text(ratio), config_ratio=ratio_text(float(configured))
     )
-
-
-def fitted_rows(run: Run) -> list[list[str]]:
-    """Return key, the config's value and the one fitted to the best weights."""
-    if run.fitted is None:
-        return []
-    configured = run.fitted["config"]
-    return [
-        [key, _value_text(configured.get(key)), _value_text(value)]
-        for key, value in run.fitted["chosen"].items()
-        if isinstance(value, str | int | float)
-    ]
-
-
-def _value_text(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
-
-
-def evaluation_rows(run: Run) -> list[list[Label]]:
-    """Return each evaluation's rates with the config's unclip ratio and with the best one."""
-    rows: list[list[Label]] = []
-    for step, result in run.evaluations.items():
-        name = "verdict.best_step" if step == run.best_step else "page.step"
-        rates = [run.at_best(step, column) for column in HMEANS]
-        rows.append(
-            [
-                Translated(name, step=step),
-                ratio_text(result.unclip_ratio),
-                *(f"{result.at_config[column]:.4f}" for column in HMEANS),
-                *(f"{rate.value:.4f} ({ratio_text(rate.unclip_ratio)})" for rate in rates),
-            ]
-        )
-    return rows

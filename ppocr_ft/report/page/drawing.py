@@ -16,10 +16,10 @@ from ppocr_ft.report.page.matches import ImageMatches
 from ppocr_ft.transforms.image_ops import read_image
 from ppocr_ft.utils.draw import Picture
 
-LONGEST_PX = 760
+LONGEST_PX = 880
 CROP_PX = (340, 190)
 MAX_ENLARGEMENT = 3.0
-JPEG_QUALITY = 82
+JPEG_QUALITY = 80
 
 
 class Drawing(NamedTuple):

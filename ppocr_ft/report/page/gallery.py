@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,11 @@ from ppocr_ft.report.page.drawing import (
     read_picture,
 )
 from ppocr_ft.report.page.matches import EvaluationMatches, ImageMatches, most_changed
-from ppocr_ft.report.page.translation import Label, Translated
+from ppocr_ft.report.page.translation import Translated
 
 MAX_IMAGES, MAX_ERRORS, MAX_ERRORS_PER_IMAGE = 6, 6, 2
+LEAST_CHANGE = 5e-4
+"""Changes below this are shown as 0."""
 
 
 @dataclass(frozen=True)
@@ -76,44 +78,77 @@ class ImageError(NamedTuple):
         return [np.asarray(self.matches.boxes[i], np.float64) for i in self.error.boxes]
 
 
-def changed_images(before: EvaluationMatches, best: EvaluationMatches) -> list[ChangedImage]:
-    """Return the images that changed most, up or down."""
+def changed_images(
+    before: EvaluationMatches, after: EvaluationMatches, name: Translated
+) -> list[ChangedImage]:
+    """Return the images that changed most, up or down; ``name`` is that of ``after``."""
     return [
-        ChangedImage(path, change, _panels(before.by_path[path], best.by_path[path]))
-        for path, change in most_changed(before, best, MAX_IMAGES)
+        ChangedImage(path, change, _panels(before.by_path[path], after.by_path[path], name))
+        for path, change in most_changed(before, after, MAX_IMAGES)
+        if abs(change) >= LEAST_CHANGE
     ]
 
 
-def _panels(before: ImageMatches, best: ImageMatches) -> list[Panel]:
-    """Draw the labels, the boxes of the start and those of the fine-tuned model."""
-    picture = read_picture(best.image.path, best.image.size_px)
+def _panels(before: ImageMatches, after: ImageMatches, name: Translated) -> list[Panel]:
+    """Draw the labels, the boxes of the start and those after it."""
+    picture = read_picture(after.image.path, after.image.size_px)
     if picture is None:
         return []
-    panels = [Panel(Translated("pictures.labels"), draw_whole(picture, label_outlines(best)))]
-    models = ((Translated("pictures.start"), before), (Translated("pictures.fine_tuned"), best))
-    for name, matches in models:
+    panels = [Panel(Translated("pictures.labels"), draw_whole(picture, label_outlines(after)))]
+    for model, matches in ((Translated("pictures.start"), before), (name, after)):
         outlines = box_outlines(matches.accepted_table, matches.boxes, matches.image.labels)
         drawing = draw_whole(picture, outlines)
-        panels.append(Panel(name, drawing, [matches.hmean(iou) for iou in IOUS]))
+        panels.append(Panel(model, drawing, [matches.hmean(iou) for iou in IOUS]))
     return panels
 
 
-def error_counts(
-    before: EvaluationMatches | None, best: EvaluationMatches
-) -> tuple[list[Label], list[list[Label]]]:
-    """Return the header and one row per kind, at both IoUs, of the start and the best weights."""
-    models = [(Translated("pictures.fine_tuned"), best)]
-    if before is not None:
-        models.insert(0, (Translated("pictures.start"), before))
-    header: list[Label] = [Translated("errors.kind")]
-    rows: list[list[Label]] = [[Translated(f"kind.{kind}")] for kind in KINDS]
-    for iou in IOUS:
-        for name, evaluated in models:
-            header.append(Translated("errors.column", model=name, iou=iou))
-            counts = evaluated.error_counts(iou)
-            for row, kind in zip(rows, KINDS, strict=True):
-                row.append(str(counts[kind]))
-    return header, rows
+class Counts(NamedTuple):
+    """The number of errors at one IoU; ``before`` is the start's, None if it isn't known."""
+
+    before: int | None
+    after: int
+
+    @property
+    def change(self) -> int:
+        return 0 if self.before is None else self.after - self.before
+
+
+ErrorTable = Mapping[Kind | Literal["total"], Sequence[Counts]]
+
+
+def error_table(before: EvaluationMatches | None, after: EvaluationMatches) -> ErrorTable:
+    """Return the counts at both IoUs by kind, and of all kinds under "total"."""
+    pairs = [
+        (None if before is None else before.error_counts(iou), after.error_counts(iou))
+        for iou in IOUS
+    ]
+    table: dict[Kind | Literal["total"], list[Counts]] = {
+        kind: [Counts(None if one is None else one[kind], two[kind]) for one, two in pairs]
+        for kind in KINDS
+    }
+    table["total"] = [
+        Counts(None if one is None else sum(one.values()), sum(two.values())) for one, two in pairs
+    ]
+    return table
+
+
+def errors_left(table: ErrorTable) -> list[Translated]:
+    """Say how many errors are left at the lower IoU, which kind most are, and which grew most."""
+    total, iou = table["total"][0], IOUS[0]
+    if total.after == 0:
+        return [Translated("errors.none", iou=iou)]
+    most = max(KINDS, key=lambda kind: table[kind][0].after)
+    values = {"iou": iou, "total": total.after, "kind": Translated(f"kind.{most}")}
+    values["count"] = table[most][0].after
+    if total.before is None:
+        return [Translated("errors.left_alone", **values)]
+    start = {"total_before": total.before, "count_before": table[most][0].before}
+    said = [Translated("errors.left", **values, **start)]
+    grown = max(KINDS, key=lambda kind: table[kind][0].change)
+    if grown != most and table[grown][0].change > 0:
+        counts = table[grown][0]._asdict()
+        said.append(Translated("errors.grown", kind=Translated(f"kind.{grown}"), **counts))
+    return said
 
 
 def error_crops(best: EvaluationMatches) -> Iterator[tuple[Kind, list[ErrorCrop]]]:

@@ -8,12 +8,13 @@ from typing import Any, Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ppocr_ft.metrics.errors import KINDS
 from ppocr_ft.report import outlines
 from ppocr_ft.report.evaluations import KeptEvaluation
-from ppocr_ft.report.page import charts, comparison, drawing, figures, gallery, run_details
+from ppocr_ft.report.page import charts, comparison, drawing, figures, gallery, run_details, summary
 from ppocr_ft.report.page.matches import EvaluationMatches
 from ppocr_ft.report.page.run import Run, ratio_text
-from ppocr_ft.report.page.translation import LANGUAGES, Translated
+from ppocr_ft.report.page.translation import LANGUAGES, Translated, name_of
 from ppocr_ft.version import __version__
 
 Language = Literal["auto", "en", "zh"]
@@ -26,17 +27,18 @@ def render(run: Run, language: Language = "auto", curves_png: bytes = b"") -> st
     """
     drawing.read_picture.cache_clear()
     before, best = (_matches(run, evaluation) for evaluation in (run.before, run.best))
+    later = None if run.shown_step is None else run.kept(run.shown_step)
+    after = best if later is run.best else _matches(run, later)
     environment = _environment()
     return environment.get_template("page.html").render(
         run=run,
-        before=before,
         best=best,
         language=language,
         version=__version__,
         curves_png=base64.b64encode(curves_png).decode(),
         **_verdict(run),
         **_charts(run, best, environment),
-        **_pictures(before, best),
+        **_pictures(run, before, after or best),
         **_details(run, best or before),
     )
 
@@ -51,6 +53,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         t=Translated,
+        name_of=name_of,
         languages=LANGUAGES,
         ratio_text=ratio_text,
         bar_colors=charts.COLORS,
@@ -71,12 +74,27 @@ def _matches(run: Run, evaluation: KeptEvaluation | None) -> EvaluationMatches |
 def _verdict(run: Run) -> dict[str, Any]:
     comparisons = comparison.compare_with_start(run)
     return {
+        "facts": summary.facts(run),
         "comparisons": comparisons,
         "outcome": comparison.outcome_of(run, comparisons),
         "sentences": comparison.sentences(run, comparisons),
-        "fitted_rows": comparison.fitted_rows(run),
-        "evaluation_rows": comparison.evaluation_rows(run),
+        "after_name": _name(run, run.shown_step),
+        "best_name": _name(run, run.best_step),
+        "other_rates": summary.other_rates,
+        "alert_text": summary.alert_text,
+        "advice": summary.advice_text(run),
+        "next_steps": summary.next_steps(run),
+        "fitted_sentences": summary.fitted_sentences(run),
+        "fitted_rows": summary.fitted_rows(run),
+        "evaluation_rows": summary.evaluation_rows(run),
     }
+
+
+def _name(run: Run, step: int | None) -> Translated:
+    """Name the weights after ``step``, which are the start's, the best, or the best trained."""
+    if step == 0:
+        return Translated("pictures.start")
+    return Translated("pictures.fine_tuned" if step == run.best_step else "verdict.at_end")
 
 
 def _charts(run: Run, best: EvaluationMatches | None, environment: Environment) -> dict[str, Any]:
@@ -95,12 +113,23 @@ def _charts(run: Run, best: EvaluationMatches | None, environment: Environment) 
     }
 
 
-def _pictures(before: EvaluationMatches | None, best: EvaluationMatches | None) -> dict[str, Any]:
+def _pictures(
+    run: Run, start: EvaluationMatches | None, judged: EvaluationMatches | None
+) -> dict[str, Any]:
+    """Compare the ``judged`` evaluation with the start, unless it is the start itself."""
+    before = None if judged is None or judged.about.step == 0 else start
+    name = _name(run, judged.about.step if judged else None)
+    table = gallery.error_table(before, judged) if judged else {}
     return {
         "colors": outlines,
-        "changed_images": gallery.changed_images(before, best) if before and best else None,
-        "error_counts": gallery.error_counts(before, best) if best else None,
-        "error_crops": gallery.error_crops(best) if best else (),
+        "before": before,
+        "judged": judged,
+        "judged_name": name,
+        "changed_images": gallery.changed_images(before, judged, name) if before else None,
+        "error_table": table,
+        "most_kind": max(KINDS, key=lambda kind: table[kind][1].after) if judged else None,
+        "errors_left": gallery.errors_left(table) if judged else (),
+        "error_crops": list(gallery.error_crops(judged)) if judged else (),
     }
 
 

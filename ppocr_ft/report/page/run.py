@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ppocr_ft.engine.advice import Advice, advice
@@ -43,10 +45,12 @@ class Run:
     ``best_trained`` are the best weights after the start where ``best`` are the start itself.
     ``rows`` are those of metrics.csv, ``columns`` its header; ``alerts`` are the monitor's;
     ``fitted`` is fit_postprocess.json. ``differences`` from the default config are None if that
-    is not installed. ``notes`` say what was wrong with a file.
+    is not installed. ``notes`` say what was wrong with a file. ``folder`` is the run's, as it was
+    named; ``began`` and ``seconds`` are when training began and how long it took, by its log.
     """
 
     name: str
+    folder: Path
     columns: Sequence[str]
     rows: Sequence[Row]
     config: Record
@@ -61,6 +65,8 @@ class Run:
     fitted: Record | None = None
     alerts: Sequence[Record] = ()
     notes: Sequence[str] = ()
+    began: datetime | None = None
+    seconds: float | None = None
 
     def setting(self, key: str, default: Any = None) -> Any:
         """Return the value of a dotted key of the config."""
@@ -109,6 +115,16 @@ class Run:
             return None
         remedies = {str(alert.get("name")): str(alert.get("remedy")) for alert in self.alerts}
         return advice(self.outcome, list(self.evaluations.values()), remedies)
+
+    @property
+    def shown_step(self) -> int | None:
+        """The step of the evaluation to compare with the start; None: there is none.
+
+        It is that of the best weights or, where these are the start, of the best after it.
+        """
+        if self.outcome is None or self.outcome.trained is None:
+            return None
+        return self.best_step or self.outcome.trained.step
 
     def kept(self, step: int) -> KeptEvaluation | None:
         """Return the boxes of the evaluation after ``step``; None if they were not kept."""

@@ -127,4 +127,8 @@ def weight_table(weights: Record) -> tuple[list[Label], list[list[Any]]]:
 
 def environment_rows(run: Run) -> list[list[Label]]:
     """Return names and values."""
-    return [[name_of("machine", key), str(value)] for key, value in (run.environment or {}).items()]
+    return [
+        [name_of("machine", key), str(value)]
+        for key, value in (run.environment or {}).items()
+        if key != "command"
+    ]
