@@ -103,8 +103,8 @@ def test_complaints_and_requests_are_heard(browser: Browser, tmp_path: Path) -> 
 
 
 def test_every_picture_loads_and_is_described_in_both_languages(page: Page) -> None:
-    pictures = page.evaluate(
-        "[...document.querySelectorAll('[data-gallery] img')].map(({naturalWidth, alt, dataset}) => "
+    pictures = page.locator("[data-gallery] img").evaluate_all(
+        "images => images.map(({naturalWidth, alt, dataset}) => "
         "({naturalWidth, alt, en: dataset.en, zh: dataset.zh}))"
     )
     assert len(pictures) > 3 * 6  # three panels of each image, and crops of errors

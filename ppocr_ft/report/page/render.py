@@ -117,7 +117,7 @@ def _pictures(
     run: Run, start: EvaluationMatches | None, judged: EvaluationMatches | None
 ) -> dict[str, Any]:
     """Compare the ``judged`` evaluation with the start, unless it is the start itself."""
-    before = None if judged is None or judged.about.step == 0 else start
+    before = start if judged and judged.about.step > 0 else None
     name = _name(run, judged.about.step if judged else None)
     table = gallery.error_table(before, judged) if judged else {}
     return {
@@ -125,7 +125,9 @@ def _pictures(
         "before": before,
         "judged": judged,
         "judged_name": name,
-        "changed_images": gallery.changed_images(before, judged, name) if before else None,
+        "changed_images": gallery.changed_images(before, judged, name)
+        if before and judged
+        else None,
         "error_table": table,
         "most_kind": max(KINDS, key=lambda kind: table[kind][1].after) if judged else None,
         "errors_left": gallery.errors_left(table) if judged else (),

@@ -52,7 +52,7 @@ def other_rates(run: Run, pair: Comparison) -> list[tuple[Label, float, float]]:
 def alert_text(alert: Record) -> Label:
     """Return what the monitor said: sentence and remedy."""
     said = f"{alert.get('sentence')} {alert.get('remedy')}"
-    name = str(alert.get("name"))
+    name = alert.get("name")
     return Translated(f"alert.{name}", said=said) if f"alert.{name}" in texts("en") else said
 
 

@@ -9,6 +9,9 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
+from ppocr_ft.engine.advice import SENTENCES
+from ppocr_ft.utils.program import as_started
+
 LANGUAGES = ("en", "zh")
 
 
@@ -17,6 +20,8 @@ def texts(language: str) -> Mapping[str, str]:
     """Return the texts of a language by ``GROUP.NAME``."""
     path = files("ppocr_ft.report.page") / "languages" / f"{language}.json"
     groups = json.loads(path.read_text(encoding="utf-8"))
+    if language == "en":
+        groups["advice"] = SENTENCES
     return {
         f"{group}.{name}": text for group, named in groups.items() for name, text in named.items()
     }
@@ -34,9 +39,13 @@ class Translated:
         self.values = values
 
     def text(self, language: str) -> str:
-        """Return the text in ``language``, without markup."""
+        """Return the text in ``language``, without markup, in English if there is none.
+
+        ``ppocr-ft NAME`` becomes what has to be typed here.
+        """
         values = {name: text_of(value, language) for name, value in self.values.items()}
-        return texts(language)[self.key].format(**values)
+        text = texts(language).get(self.key) or texts("en")[self.key]
+        return as_started(text.format(**values))
 
     def __html__(self) -> str:
         spans = [Markup('<span lang="{}">{}</span>').format(x, self.text(x)) for x in LANGUAGES]
