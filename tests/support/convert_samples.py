@@ -12,7 +12,7 @@ import numpy as np
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import Entry, Reading
+from ppocr_ft.commands.convert.formats.reading import TAKE_ALL, Choice, Entry, Reading
 from ppocr_ft.utils.progress import no_progress
 
 WIDTH_PX, HEIGHT_PX = 200, 100
@@ -38,8 +38,11 @@ def put_json(path: Path, label: Any) -> Path:
     return put_text(path, json.dumps(label, ensure_ascii=False))
 
 
-def read(format_name: str, source: Path, images: Path | None = None) -> Reading:
-    reading = Reading(ImageFolder(images or (source if source.is_dir() else source.parent)))
+def read(
+    format_name: str, source: Path, images: Path | None = None, choice: Choice = TAKE_ALL
+) -> Reading:
+    folder = ImageFolder(images or (source if source.is_dir() else source.parent))
+    reading = Reading(folder, choice)
     FORMATS[format_name].read(source, reading, no_progress)
     return reading
 

@@ -29,6 +29,12 @@ FILES = {
     "yolo": ("a.txt", "0 0.5 0.5 0.1 0.25\n1 0.5 0.5 0.1 1\n"),
     "yolo, turned": ("a.txt", "0 0.11 0.2 0.31 0.25 0.3 0.4 0.1 0.35\n"),
     "dota": ("a.txt", "imagesource:GoogleEarth\ngsd:null\n1.0 2 3 2 3 4 1 4 plate 0\n"),
+    "voc": ("a.xml", "<annotation verified='no'><filename>a.jpg</filename></annotation>"),
+    "cvat": ("annotations.xml", '<?xml version="1.0"?>\n<!-- x -->\n<annotations/>'),
+    "page": ("a.xml", '\ufeff<?xml version="1.0"?><pc:PcGts xmlns:pc="x"/>'),
+    "alto": ("a.xml", '<alto xmlns="x"><Layout/></alto>'),
+    "ctw1500": ("a.xml", "<Annotations/>"),
+    "ctw1500, text": ("a.txt", ",".join(["1"] * 28) + ",####bent\n"),
     "icdar of 2013": ("gt_a.txt", '1 2 3 4 "a"\r\n'),
 }
 

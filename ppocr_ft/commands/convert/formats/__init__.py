@@ -4,7 +4,10 @@ A new one is a module with a ``FORMAT``, named here.
 """
 
 from ppocr_ft.commands.convert.formats import (
+    alto,
     coco,
+    ctw1500,
+    cvat,
     dota,
     funsd,
     hiertext,
@@ -13,12 +16,14 @@ from ppocr_ft.commands.convert.formats import (
     labelstudio,
     lsvt,
     mmocr,
+    page,
     ppocr,
     rctw,
     rects,
     td500,
     totaltext,
     via,
+    voc,
     yolo,
 )
 from ppocr_ft.commands.convert.formats.reading import Format
@@ -35,6 +40,11 @@ FORMATS: dict[str, Format] = {
         rctw,
         yolo,
         dota,
+        voc,
+        ctw1500,
+        page,
+        alto,
+        cvat,
         lsvt,
         rects,
         mmocr,

@@ -162,7 +162,7 @@ def _is_other_form(lines: Sequence[_Line], source: Path, reading: Reading) -> bo
         fault = Unusable(
             "many-corners",
             "every line has 12 numbers or more: polygons, while ICDAR 2015's have 4 corners",
-            "convert the files of another form that the set has",
+            "convert the files of another form that the set has; --from ctw1500 reads CTW1500's",
         )
     elif rctw.has_flags([line.text for line in lines]):
         fault = Unusable(
@@ -270,12 +270,13 @@ def _content(entry: Entry) -> bytes:
 
 def _recognise(sample: Sample) -> str | None:
     try:
-        are_quads = [parse_line(line)[2] for line in sample.lines]
+        parsed = [parse_line(line) for line in sample.lines]
     except Unusable:
         return None
-    if not are_quads or rctw.has_flags(sample.lines):
+    are_corners = all(_MORE_NUMBERS.match(said or "") for _, said, _ in parsed)
+    if are_corners or rctw.has_flags(sample.lines):
         return None
-    return f"has lines of {'8 numbers' if are_quads[0] else '4 numbers'} and a text"
+    return f"has lines of {'8 numbers' if parsed[0][2] else '4 numbers'} and a text"
 
 
 FORMAT = Format(

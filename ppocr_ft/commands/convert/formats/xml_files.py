@@ -1,0 +1,199 @@
+"""XML labels: a tree of nodes with their lines, and the formats that are files of one root."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.parsers import expat
+
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
+from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.sources import source_files
+from ppocr_ft.commands.convert.formats.texts import Polygon, Unusable, flat_polygon
+from ppocr_ft.utils.progress import ProgressBar
+
+_ROOTS = {
+    "annotation": "voc",
+    "annotations": "cvat",
+    "Annotations": "ctw1500",
+    "PcGts": "page",
+    "alto": "alto",
+}
+"""The names of the formats by the root of their files."""
+_FIRST_ELEMENT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
+_BROKEN = "export the file again, or correct the line"
+
+
+@dataclass
+class Node:
+    """An element: its name and attributes' names without their namespaces, and its line."""
+
+    tag: str
+    attributes: dict[str, str]
+    line: int
+    children: list[Node] = field(default_factory=list)
+    text: str = ""
+
+    def all(self, tag: str) -> list[Node]:
+        return [child for child in self.children if child.tag == tag]
+
+    def child(self, tag: str) -> Node | None:
+        return next(iter(self.all(tag)), None)
+
+    def said(self, tag: str) -> str | None:
+        """Return the text of a child, None if there is no such child or it is empty."""
+        child = self.child(tag)
+        return (child.text.strip() or None) if child else None
+
+    def below(self, tag: str) -> Iterator[Node]:
+        """Yield the elements of a name at any depth, in the order of the file."""
+        stack = self.children[::-1]
+        while stack:
+            node = stack.pop()
+            if node.tag == tag:
+                yield node
+            stack += node.children[::-1]
+
+    def number(self, name: str) -> float:
+        """Return an attribute, else the text of a child, as a number.
+
+        Raises:
+            Unusable: there is none, or it is no number.
+        """
+        value = self.attributes.get(name, self.said(name))
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            message = f"found {value!r:.40} as {name!r} of <{self.tag}>; expected a number"
+            raise Unusable("bad-points", message, _BROKEN, self.line) from None
+
+    def size_px(self, name: str) -> int | None:
+        """Return a width or height, None if there is none or it is 0, as in unfinished files."""
+        value = self.attributes.get(name, self.said(name)) or ""
+        return int(float(value)) or None if re.fullmatch(r"\d+(\.0*)?", value) else None
+
+
+def xml_format(
+    name: str,
+    meaning: str,
+    root: str,
+    read_root: Callable[[Node, Path, Reading], None],
+    levels: tuple[str, ...] = (),
+) -> Format:
+    """Make a format of XML files with this root; ``read_root`` raises Unusable for a whole file."""
+
+    def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
+        files = source_files(source, ".xml")
+        for path in bar(files, len(files), TITLE, "file"):
+            try:
+                read_root(read_xml(path, root), path, reading)
+            except Unusable as fault:
+                reading.report(fault, path)
+                reading.left_out.append(str(path))
+
+    def recognise(sample: Sample) -> str | None:
+        return f"is XML with the root <{root}>" if root_of(sample) == root else None
+
+    return Format(name, meaning, read, recognise=recognise, levels=levels)
+
+
+def root_of(sample: Sample) -> str | None:
+    """Return the name of the first element of a file that begins as XML does."""
+    text = (sample.text or "").lstrip()
+    first = _FIRST_ELEMENT.search(text) if text.startswith("<") else None
+    return first[1] if first else None
+
+
+def read_xml(path: Path, root: str) -> Node:
+    """Read an XML file; entities are not expanded.
+
+    Raises:
+        Unusable: it can't be read, is no XML, declares entities, or has another root.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        message = f"can't be read: {error.strerror}"
+        raise Unusable("unreadable", message, "see to it that it can be read") from None
+    found = _parse(content)
+    if found.tag != root:
+        other = _ROOTS.get(found.tag)
+        raise Unusable(
+            "bad-structure",
+            f"the root is <{found.tag:.40}>; expected <{root}>",
+            f"read it with --from {other}" if other else "give a file of this format",
+            found.line,
+        )
+    return found
+
+
+def _parse(content: bytes) -> Node:
+    top = Node("", {}, 1)
+    stack = [top]
+    parser = expat.ParserCreate()
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        names = {key.rpartition(":")[2]: value for key, value in attributes.items()}
+        node = Node(tag.rpartition(":")[2], names, parser.CurrentLineNumber)
+        stack[-1].children.append(node)
+        stack.append(node)
+
+    def end(_: str) -> None:
+        stack.pop()
+
+    def characters(data: str) -> None:
+        stack[-1].text += data
+
+    def refuse(*_: object) -> None:
+        message = "has a document type declaration (<!DOCTYPE ...>), whose entities aren't expanded"
+        raise Unusable("doctype", message, "remove the declaration", parser.CurrentLineNumber)
+
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, refuse
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        what = expat.ErrorString(error.code)
+        raise Unusable("broken-xml", f"broken XML: {what}", _BROKEN, error.lineno) from None
+    except (LookupError, ValueError) as error:
+        raise Unusable("broken-xml", f"broken XML: {error}", "save it as UTF-8", 1) from None
+    return top.children[0]
+
+
+def points_of(text: str, line: int) -> Polygon:
+    """Return a polygon of ``x,y x,y``, ``x,y;x,y`` or ``x y x y``.
+
+    Raises:
+        Unusable: it is something else, or has fewer than three points.
+    """
+    words = re.split(r"[\s,;]+", text.strip(" \t\r\n,;"))
+    try:
+        return flat_polygon([float(word) for word in words])
+    except ValueError:
+        message = f"found points {text!r:.60}; expected numbers x,y x,y ..."
+        raise Unusable("bad-points", message, _BROKEN, line) from None
+
+
+def find_image(draft: Draft, named: str | None, *, by_file: bool = False) -> str:
+    """Return the image that a label names, else the one of the label file's own name.
+
+    ``by_file`` looks for the label file's own name first.
+
+    Raises:
+        Unusable: there is none, or there are several.
+    """
+    images = draft.reading.images
+    stem = images.name_of(draft.file.absolute().with_suffix(""))
+    ways: list[Callable[[], str]] = [lambda: images.by_label(stem)]
+    if named:
+        posix = named.replace("\\", "/")
+        beside = images.name_of(draft.file.absolute().parent / posix)
+        ways.insert(by_file, lambda: images.by_path([beside, posix]))
+    try:
+        return ways[0]()
+    except Unusable as missing:
+        if len(ways) == 1 or missing.rule != "image-missing":
+            raise
+    return ways[1]()
