@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from glob import glob
+from glob import escape, glob
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,16 @@ from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.utils.prefetch import read_ahead
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    f".{kind}"
+    for kind in (
+        *("avif", "bmp", "dib", "gif", "heic", "heif", "jfif", "jp2", "jpe", "jpeg", "jpg"),
+        *("pbm", "pgm", "png", "ppm", "tif", "tiff", "webp"),
+    )
+)
+"""Files that are images by their names. HEIC can't be decoded: the error says what to do."""
+NAMED = 3
+"""The number of files that are named of those that are left out, by suffix."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class ImageSet:
 
     ``faults`` starts with what was wrong with the label lines; images that can't be used are
     added while they are read. None of them is among ``samples()``. ``notes`` are those of the
-    label files.
+    label files, or on files that were left out.
     """
 
     read: Callable[[int], Item]
@@ -98,7 +107,14 @@ def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[
     return read
 
 
-def find_images(patterns: Sequence[str]) -> list[str]:
+class FoundImages(NamedTuple):
+    """Image files, and ``notes`` on the other files of their folders."""
+
+    paths: list[str]
+    notes: tuple[str, ...]
+
+
+def find_images(patterns: Sequence[str]) -> FoundImages:
     """Find image files by file names, folders (with their subfolders) and patterns.
 
     Each file comes once, in the order in which it was named.
@@ -107,32 +123,62 @@ def find_images(patterns: Sequence[str]) -> list[str]:
         DataError: naming every pattern that no image file matches.
     """
     images: dict[str, None] = {}
+    others: dict[str, None] = {}
     empty = []
     for pattern in patterns:
-        names = _images_of(pattern)
+        files = _files_of(pattern)
+        names = [name for name in files if name == pattern or _is_image(name)]
         images.update(dict.fromkeys(names))
+        others.update(dict.fromkeys(name for name in files if not _is_image(name)))
         if not names:
             empty.append(pattern)
+    notes = _left_out([name for name in others if name not in images])
     if empty:
+        found = "".join(f"; {note}" for note in notes)
         raise DataError(
-            f"no image found by {', '.join(map(repr, empty))}; give a file, a folder or a pattern "
-            f"of images ({' '.join(sorted(IMAGE_SUFFIXES))})"
+            f"no image found by {', '.join(map(repr, empty))}{found}; give a file, a folder or a "
+            f"pattern of images ({' '.join(sorted(IMAGE_SUFFIXES))})"
         )
-    return list(images)
+    return FoundImages(list(images), notes)
 
 
-def _images_of(pattern: str) -> list[str]:
+def _files_of(pattern: str) -> list[str]:
+    """Return the files of a folder or pattern, hidden ones left out; or the file itself."""
     path = Path(pattern)
-    if path.is_dir():
-        return [str(p) for p in sorted(path.rglob("*")) if _is_image(p)]
     if path.is_file():
         return [pattern]
-    names = sorted(glob(pattern, recursive=True))  # noqa: PTH207  absolute patterns too
-    return [name for name in names if _is_image(Path(name))]
+    if path.is_dir():
+        names = [str(p) for p in sorted(path.rglob("*"))]
+    else:
+        names = sorted(glob(_literal_start(pattern), recursive=True))  # noqa: PTH207  absolute too
+    return [name for name in names if not Path(name).name.startswith(".") and Path(name).is_file()]
 
 
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+def _literal_start(pattern: str) -> str:
+    """Return the pattern with its folders that exist by that very name escaped.
+
+    In ``--[1]-bids/*.png`` the brackets are no choice of characters where that folder is there.
+    """
+    path = Path(pattern)
+    start = next((folder for folder in path.parents if folder.is_dir()), Path())
+    rest = path.relative_to(start)
+    return str(Path(escape(str(start))) / rest)
+
+
+def _is_image(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+
+
+def _left_out(files: Sequence[str]) -> tuple[str, ...]:
+    """Return a note on files that are no images by their names, counted by suffix; or none."""
+    by_suffix: dict[str, list[str]] = {}
+    for file in map(Path, files):
+        by_suffix.setdefault(file.suffix.lower() or "without suffix", []).append(file.name)
+    kinds = [
+        f"{len(names)} {suffix} ({', '.join(names[:NAMED])}{', ...' * (len(names) > NAMED)})"
+        for suffix, names in sorted(by_suffix.items())
+    ]
+    return (f"left out, no images by their names: {', '.join(kinds)}",) if kinds else ()
 
 
 def _content(path: str) -> bytes:

@@ -169,9 +169,10 @@ def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:
     Raises:
         DataError: naming every pattern that no image matches.
     """
-    paths = find_images(patterns)
+    paths, notes = find_images(patterns)
     chain = operators(config.Eval.dataset, leave_out=LABEL_OPERATORS)
-    return ImageSet(unlabelled(paths, chain), len(paths), config.Eval.loader.num_workers)
+    threads = config.Eval.loader.num_workers
+    return ImageSet(unlabelled(paths, chain), len(paths), threads, notes=notes)
 
 
 def post_process(config: Config) -> DBPostProcess:

@@ -31,7 +31,9 @@ _MAGIC = {
     b"BM": "a damaged or unusual BMP",
     b"II*\x00": "a TIFF that OpenCV can't read",
     b"MM\x00*": "a TIFF that OpenCV can't read",
-    b"%PDF": "a PDF",
+    b"GIF8": "a damaged GIF",
+    b"RIFF": "a damaged WebP",
+    b"%PDF": "a PDF; save its pages as images",
     b"<!": "a web page",
     b"<html": "a web page",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself",
@@ -133,7 +135,8 @@ def _describe(content: bytes) -> str:
     if kinds or not content:
         return kinds[0] if kinds else _MAGIC[b""]
     if content[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file"
+        kind = {b"he": "a HEIC photo", b"mi": "a HEIC photo", b"av": "an AVIF picture"}
+        return f"{kind.get(content[8:10], 'a video')}, which OpenCV can't read; convert it to JPEG"
     return f"no image that OpenCV knows (it begins with {content[:8]!r})"
 
 

@@ -36,17 +36,33 @@ def main(argv: Sequence[str]) -> int:
     images, predict, about = predictor_of(options)
     from ppocr_ft.commands.predict.output import label_writer, prediction, prediction_folder
 
-    print(about, file=sys.stderr)
+    print("\n".join([about, *(f"note: {note}" for note in images.notes)]), file=sys.stderr)
+    counts: list[int] = []
     pictures = prediction_folder(options.out, scores=not options.no_scores)
     with pictures as write, label_writer(options.save_label) as label:
         watched = progress(images.samples(), len(images), "predict", leave=True)
         for path, boxes in predict(watched):
             write(path, boxes)
             label(path, boxes)
-            print(json.dumps(prediction(path, boxes), ensure_ascii=False))
+            if options.json or options.out is None:
+                print(json.dumps(prediction(path, boxes), ensure_ascii=False))
+            counts.append(len(boxes["points"]))
     for fault in images.faults:
         print(fault, file=sys.stderr)
+    print(summary(counts, len(images.faults), options), file=sys.stderr)
     return WRONG_INPUT if images.faults else 0
+
+
+def summary(counts: Sequence[int], bad: int, options: argparse.Namespace) -> str:
+    """Return the number of images and boxes, and where they are."""
+    parts = [f"{len(counts)} images, {sum(counts)} boxes"]
+    if bad:
+        parts.append(f"{bad} that can't be used, see above")
+    if options.out:
+        parts.append(f"boxes.jsonl and pictures: {options.out}")
+    if options.save_label:
+        parts.append(f"labels: {options.save_label}")
+    return "; ".join(parts)
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
@@ -68,6 +84,9 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     )
     arguments.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for boxes.jsonl and pictures"
+    )
+    arguments.add_argument(
+        "--json", action="store_true", help="print the boxes as JSON lines, with --out too"
     )
     arguments.add_argument(
         "--no-scores", action="store_true", help="leave the scores out of the pictures"

@@ -53,8 +53,9 @@ def model_predictor(
         DataError: naming every pattern that no image fits.
     """
     model = open_model(where, cores())
-    paths = find_images(patterns)
-    images = ImageSet(unlabelled(paths, model.operators), len(paths), READ_AHEAD_THREADS)
+    paths, notes = find_images(patterns)
+    read = unlabelled(paths, model.operators)
+    images = ImageSet(read, len(paths), READ_AHEAD_THREADS, notes=notes)
 
     def run(items: Iterable[EvalSample]) -> Found:
         for image, boxes in model.detect(items, batch_size or 1):

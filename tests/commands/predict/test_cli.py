@@ -12,10 +12,8 @@ import pytest
 
 from ppocr_ft.commands.main import main as ppocr_ft
 from ppocr_ft.commands.predict.cli import main
-from ppocr_ft.data.images import find_images
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample_set import copy_sample
-from ppocr_ft.errors import DataError
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +34,14 @@ def test_boxes_and_pictures(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "found"
-    assert main(["-c", CONFIG, "--images", str(pictures), "--out", str(out)]) == 0
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    given = ["-c", CONFIG, "--images", str(pictures), "--out", str(out)]
+    assert main(given) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = [json.loads(line) for line in (out / "boxes.jsonl").read_text("utf-8").splitlines()]
+    boxes = sum(len(line["boxes"]) for line in lines)
+    closing = f"3 images, {boxes} boxes; boxes.jsonl and pictures: {out}"
+    assert said.err.splitlines()[-1] == closing
     assert [Path(line["image"]).name for line in lines] == sorted(
         path.name for path in pictures.iterdir()
     )
@@ -50,8 +54,8 @@ def test_boxes_and_pictures(
             assert (points >= 0).all()
             assert (points <= (width, height)).all()
             assert 0.6 <= box["score"] <= 1
-    kept = (out / "boxes.jsonl").read_text(encoding="utf-8").splitlines()
-    assert [json.loads(line) for line in kept] == lines
+    assert main([*given, "--json"]) == 0
+    assert printed(capsys) == lines
     drawn = cv2.imread(str(out / f"{Path(lines[0]['image']).stem}.jpg"))
     assert drawn.shape == cv2.imread(lines[0]["image"]).shape
     assert not list(out.glob(".*"))
@@ -79,12 +83,20 @@ def test_files_of_one_name_do_not_overwrite_each_other(pictures: Path, tmp_path:
     assert sorted(path.name for path in out.glob("*.jpg")) == ["page.jpg", "page_2.jpg"]
 
 
-def test_patterns_that_fit_nothing_are_all_named(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no image")
-    patterns = [str(tmp_path), str(tmp_path / "*.png"), str(tmp_path / "missing.jpg")]
-    with pytest.raises(DataError) as caught:
-        find_images(patterns)
-    assert all(repr(pattern) in str(caught.value) for pattern in patterns)
+def test_what_a_folder_holds_beside_images_is_named(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = sorted(pictures.iterdir())[0]
+    (tmp_path / "good.JFIF").write_bytes(good.read_bytes())
+    (tmp_path / "scan.pdf").write_bytes(b"%PDF-1.7")
+    (tmp_path / "phone.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(40))
+    assert main(["-c", CONFIG, "--images", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert [Path(json.loads(line)["image"]).name for line in said.out.splitlines()] == ["good.JFIF"]
+    assert "note: left out, no images by their names: 1 .pdf (scan.pdf)\n" in said.err
+    assert f"{tmp_path / 'phone.heic'}: can't be decoded; it is a HEIC photo, which" in said.err
+    assert "convert it to JPEG" in said.err
+    assert said.err.splitlines()[-1].endswith("; 1 that can't be used, see above")
 
 
 def test_labels_are_read_back_and_can_be_trained_on(
@@ -159,12 +171,3 @@ def test_what_is_no_model_is_one_message(
     err = capsys.readouterr().err
     assert err.startswith(f"{tmp_path / name}: ")
     assert "Traceback" not in err
-
-
-@pytest.mark.parametrize(("argv", "code"), [([], 2), (["--help"], 0), (["tarin"], 2)])
-def test_the_installed_command_says_what_there_is(
-    argv: list[str], code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert ppocr_ft(argv) == code
-    captured = capsys.readouterr()
-    assert "predict" in captured.out + captured.err

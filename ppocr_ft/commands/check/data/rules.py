@@ -123,7 +123,7 @@ RULES = {
     "image-unreadable": DataRule(
         "error",
         "an image is empty, damaged or none",
-        f"save it again from its source; {_FIX} the file without the line",
+        f"save it again from its source, as JPEG or PNG; {_FIX} the file without the line",
     ),
     "image-truncated": DataRule(
         "warning",
