@@ -10,6 +10,18 @@ from typing import TYPE_CHECKING, Any
 from ppocr_ft.version import __version__
 
 if TYPE_CHECKING:
+    from ppocr_ft.api import (
+        Evaluation,
+        Prediction,
+        Predictions,
+        TrainResult,
+        check,
+        evaluate,
+        export_model,
+        predict,
+        train,
+    )
+    from ppocr_ft.errors import PpocrFtError, RunFailed, UserInputError
     from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
     from ppocr_ft.transforms import (
         EPOCH_CLOCK,
@@ -23,15 +35,32 @@ if TYPE_CHECKING:
 __all__ = [
     "EPOCH_CLOCK",
     "EpochClock",
+    "Evaluation",
     "MakeBorderMap",
     "MakeShrinkMap",
+    "PpocrFtError",
+    "Prediction",
+    "Predictions",
+    "RunFailed",
     "ShrinkSchedule",
+    "TrainResult",
+    "UserInputError",
     "__version__",
+    "check",
+    "evaluate",
+    "export_model",
     "iou_ceiling",
+    "predict",
     "set_epoch",
+    "train",
     "unclip_ratio_for",
 ]
 _MODULES = {
+    "ppocr_ft.api": (
+        *("check", "evaluate", "export_model", "predict", "train"),
+        *("Evaluation", "Prediction", "Predictions", "TrainResult"),
+    ),
+    "ppocr_ft.errors": ("PpocrFtError", "RunFailed", "UserInputError"),
     "ppocr_ft.geometry": ("iou_ceiling", "unclip_ratio_for"),
     "ppocr_ft.transforms": (
         "EPOCH_CLOCK",

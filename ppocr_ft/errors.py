@@ -11,7 +11,15 @@ FAILED, WRONG_INPUT, SIGNALLED, INTERRUPTED = 1, 2, 128, 130
 SIGNALLED."""
 
 
-class UserInputError(ValueError):
+class PpocrFtError(Exception):
+    """The one error that the functions of ``ppocr_ft`` raise."""
+
+
+class RunFailed(PpocrFtError):  # noqa: N818  an outcome
+    """A run that can't be finished though its input is right; its command exits with 1."""
+
+
+class UserInputError(PpocrFtError, ValueError):
     """Wrong input: a message, and its place.
 
     ``path`` is the file, ``key`` the config key (``Train.dataset.data_dir``), ``line`` the

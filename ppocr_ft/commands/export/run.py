@@ -13,7 +13,7 @@ import paddle
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.evaluation import probability_maps
-from ppocr_ft.errors import ConfigError, DataError, WeightsError
+from ppocr_ft.errors import ConfigError, DataError, RunFailed, WeightsError
 from ppocr_ft.export import (
     Formats,
     InferenceSettings,
@@ -57,7 +57,7 @@ PARITY_FILE, CARD_FILE, TENSORS_FILE = "parity.json", "model_card.md", "inferenc
 PIXEL_OPERATORS = {"DecodeImage", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
 
 
-class ExportRefused(Exception):  # noqa: N818  an outcome
+class ExportRefused(RunFailed):
     """The exported model is not equal to the trained network, or could not be made."""
 
 

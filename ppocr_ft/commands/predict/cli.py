@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.errors import WRONG_INPUT
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
 
 def summary(counts: Sequence[int], bad: int, options: argparse.Namespace) -> str:
     """Return the number of images and boxes, and where they are."""
-    parts = [f"{len(counts)} images, {sum(counts)} boxes"]
+    parts = [f"{counted(len(counts), 'image')}, {counted(sum(counts), 'box', 'boxes')}"]
     if bad:
         parts.append(f"{bad} that can't be used, see above")
     if options.out:
