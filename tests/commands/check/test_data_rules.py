@@ -198,6 +198,22 @@ def test_an_image_that_can_be_two_is_an_error_of_its_own(folder: Folder) -> None
     assert f"{x} and {y} fit" in only(report).message
 
 
+def test_roboflow_s_copies_of_a_picture_leak_by_their_names(folder: Folder) -> None:
+    """They are turned, mirrored and darkened: they don't look alike."""
+    (folder.path / "valid").mkdir()
+    names = [f"photo_jpg.rf.{letter * 32}.jpg" for letter in "abc"]
+    train = folder.write("train.txt", [(name, [text(BOX)]) for name in [*names[:2], "other.jpg"]])
+    for seed, name in enumerate((names[2], "other_jpg.rf.0.jpg")):
+        picture(folder.path / "valid" / name, seed=20 + seed)
+    lines = [(f"valid/{names[2]}", [text(BOX)]), ("valid/other_jpg.rf.0.jpg", [text(BOX)])]
+    report = check_dataset([train], [folder.write("val.txt", lines)])
+    assert [(f.rule, f.severity, f.line) for f in report.findings] == [("leak", "warning", 1)] * 2
+    for line, finding in enumerate(report.findings, start=1):
+        assert f"{train.label_file}:{line} as {folder.path / names[line - 1]}" in finding.message
+        assert finding.message.endswith("a copy of the same picture, photo_jpg, by its name")
+    assert [same.other[1] for same in report.leaks] == [1, 2]  # --fix leaves out both
+
+
 def test_utf_16_is_one_fault_of_the_file(folder: Folder) -> None:
     picture(folder.path / "a.jpg")
     (folder.path / "train.txt").write_bytes(f"a.jpg\t{json.dumps([text(BOX)])}\n".encode("utf-16"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from ppocr_ft.commands.check.data.pictures import (
     show_the_same,
 )
 from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.data.copies import original_of
 from ppocr_ft.errors import DataError, Finding
 
 Place = tuple[str, int]
@@ -58,7 +59,7 @@ def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
 
 
 def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures) -> list[Same]:
-    """Return images of both evaluation and training, re-encoded and resized ones too."""
+    """Return images of both evaluation and training, re-encoded, resized and turned ones too."""
     first_places: dict[str | bytes, tuple[Place, str]] = {}
     for place, path in _images(train):
         for key in _keys(path, pictures):
@@ -72,7 +73,24 @@ def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures)
             same.append(Same(place, path, *before, _how(path, before[1], "the same content")))
         else:
             rest.append((place, path))
-    return same + list(_near(list(_images(train)), rest, pictures))
+    same += _near(list(_images(train)), rest, pictures)
+    known = {(one.place, one.other) for one in same}
+    by_name = _copies(list(_images(train)), _images(evaluation))
+    return same + [one for one in by_name if (one.place, one.other) not in known]
+
+
+def _copies(
+    train: list[tuple[Place, str]], evaluation: Iterable[tuple[Place, str]]
+) -> Iterator[Same]:
+    """Yield pairs that a tool made of one picture, turned or darkened, as their names say."""
+    theirs: dict[str, list[tuple[Place, str]]] = {}
+    for place, path in train:
+        theirs.setdefault(original_of(path), []).append((place, path))
+    for place, path in evaluation:
+        original = original_of(path)
+        how = f", a copy of the same picture, {original}, by its name"
+        for other, other_path in theirs.get(original, ()) if original != path else ():
+            yield Same(place, path, other, other_path, how)
 
 
 def _near(
