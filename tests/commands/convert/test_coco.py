@@ -52,6 +52,17 @@ TEXTS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "polygon": ({**BOX, "segmentation": [OUTLINE], "utf8_string": "STOP"}, "STOP", SQUARE),
     "many points": ({**BOX, "segmentation": [flat(CURVE)], "text": "bent"}, "bent", CURVE),
     "box alone": ({**BOX, "transcription": "STOP"}, "STOP", rectangle(10, 20, 60, 40)),
+    "one empty polygon": ({**BOX, "segmentation": [[]], "text": "a"}, "a", SQUARE),
+    "attributes as their user wrote them": (
+        {**BOX, "attributes": {"Transcription": "a", "Ignore": False}},
+        "a",
+        SQUARE,
+    ),
+    "an attribute that ignores": (
+        {**BOX, "attributes": {"text": "a", "ignore": True}},
+        "###",
+        SQUARE,
+    ),
     "empty polygons": ({**BOX, "segmentation": [], "text": "a"}, "a", SQUARE),
     "attribute, as CVAT writes": ({**BOX, "attributes": {"text": "a"}}, "a", SQUARE),
     "flat mask, COCO-Text 2": ({**BOX, "mask": OUTLINE, "utf8_string": "a"}, "a", SQUARE),
@@ -184,7 +195,7 @@ def test_boxes_that_cvat_turned(tmp_path: Path, more: dict[str, Any], points: An
 UNREAD: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "the annotation's own angle": ({"rotation": 30}, {}, "angle-not-read", "'rotation'"),
     "angle": ({"angle": -0.5}, {}, "angle-not-read", "'angle'"),
-    "an attribute": ({"attributes": {"Theta": "12.5"}}, {}, "angle-not-read", "'Theta'"),
+    "an attribute": ({"attributes": {"Theta": "12.5"}}, {}, "angle-not-read", "'theta'"),
     "LabelBee's image": ({}, {"rotate": 90}, "image-turned", "'rotate'"),
     "flat list": ({"poly": OUTLINE}, {}, "coordinates-not-read", "'poly'"),
     "pairs": ({"quad": [list(p) for p in SQUARE]}, {}, "coordinates-not-read", "'quad'"),
@@ -216,7 +227,13 @@ NO_ANGLES: dict[str, dict[str, Any]] = {
     "zero": {"rotation": 0, "angle": "0.0"},
     "flag": {"rotate": True},
     "words": {"direction": "left", "rotation": None},
-    "few numbers": {"area": 12, "size": [3, 4], "color": [255, 255, 255], "tags": ["a"] * 8},
+    "few numbers": {
+        "area": 12,
+        "size": [3, 4],
+        "color": [255, 255, 255],
+        "tags": ["a"] * 8,
+        "odd": [1] * 7,
+    },
 }
 
 

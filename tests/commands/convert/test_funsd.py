@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ppocr_ft.commands.convert.cli import main
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.reading import Choice, Reading
@@ -81,3 +82,20 @@ def test_faults_name_block_and_word(tmp_path: Path) -> None:
     ]
     assert message(reading).startswith("block 1, word 1: found [1, 2] as 'box'; expected [left")
     assert message(reading, 4).startswith("document 2: found None as 'fname' of 'img'")
+
+
+def test_geometry_beside_a_box_is_counted(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.png")
+    turned = {**BARE, "angle": 5, "quad": [[1, 2], [3, 4], [5, 6]], "linking": [[0, 1]] * 4}
+    put_json(tmp_path / "a.json", label("funsd", turned))
+    assert rules(read("funsd", tmp_path), "warning") == ["coordinates-not-read", "angle-not-read"]
+
+
+def test_a_level_that_a_format_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_images(tmp_path, "a.png")
+    put_json(tmp_path / "a.json", label("funsd", BLOCK))
+    assert main(["--level", "lines", str(tmp_path)]) == 2
+    words = "--level lines: funsd has words and blocks; leave the option out"
+    assert words in capsys.readouterr().err
+    assert main(["--level", "blocks", str(tmp_path)]) == 0
+    assert "Registration No." in (tmp_path / "Label.txt").read_text("utf-8")

@@ -52,6 +52,7 @@ from ppocr_ft.commands.convert.formats.texts import (
 from ppocr_ft.utils.progress import ProgressBar
 
 _OUTLINES = ("segmentation", "mask", "polygon", "points")
+_NO_OUTLINE: tuple[object, ...] = (None, "", [], {}, [[]])
 _TRANSCRIPTIONS = ("utf8_string", "transcription", "text")
 _LEGIBLE, _ILLEGIBLE = "legible", "illegible"
 _TEXTOCR_ILLEGIBLE = "."
@@ -175,30 +176,31 @@ def _leave_unannotated(draft: Draft) -> None:
 
 
 def _text(annotation: dict[str, Any], is_textocr: bool, points: Polygon) -> LabelText:
-    legibility = annotation.get("legibility")
-    transcription = first_given(_places(annotation), _TRANSCRIPTIONS)
+    places = _places(annotation)
+    legibility = first_given(places, ("legibility",))
+    transcription = first_given(places, _TRANSCRIPTIONS)
     ignored = (
         legibility == _ILLEGIBLE
-        or is_set(annotation.get("iscrowd"))
-        or is_set(annotation.get("ignore"))
+        or any(is_set(place.get(key)) for place in places for key in ("iscrowd", "ignore"))
         or (is_textocr and transcription == _TEXTOCR_ILLEGIBLE)
     )
     if legibility == _LEGIBLE and transcription == "#" and not ignored:  # no mark: the text is this
         return LabelText(points, transcription)
-    difficult = any(is_set(place.get("difficult")) for place in _places(annotation))
+    difficult = any(is_set(place.get("difficult")) for place in places)
     return make_text(points, transcription, ignored=ignored, difficult=difficult)
 
 
 def _places(annotation: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return where its properties may stand: itself, and ``attributes``."""
+    """Return where its properties may stand: itself and ``attributes``, in small letters."""
     attributes = annotation.get("attributes")
-    return annotation, attributes if isinstance(attributes, dict) else {}
+    attributes = attributes if isinstance(attributes, dict) else {}
+    return annotation, {name.lower(): value for name, value in attributes.items()}
 
 
 def _outline(annotation: dict[str, Any], draft: Draft, where: str) -> Polygon:
     """Return the polygon, or else the box, turned as CVAT says."""
     for key in _OUTLINES:
-        if annotation.get(key):
+        if annotation.get(key) not in _NO_OUTLINE:
             return _one_polygon(annotation[key])
     box = sized_box(annotation.get("bbox"), "bbox")
     tally_coordinates(draft, annotation, ("bbox",), where)

@@ -21,7 +21,7 @@ from ppocr_ft.commands.convert.formats.json_forms import (
     read_image,
     read_images,
 )
-from ppocr_ft.commands.convert.formats.outlines import edges_box
+from ppocr_ft.commands.convert.formats.outlines import edges_box, tally_angles, tally_coordinates
 from ppocr_ft.commands.convert.formats.reading import BLOCKS, WORDS, Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import below, expect
 from ppocr_ft.commands.convert.formats.texts import LabelText, make_text
@@ -67,6 +67,8 @@ def _records(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
 def _text(record: dict[str, Any], draft: Draft, where: str) -> LabelText:
     """Return a text; one whose transcription is empty is ignored."""
     points = edges_box(record.get("box"), "box")
+    tally_coordinates(draft, record, ("box", "words", "linking"), where)
+    tally_angles(draft, [record], where)
     return make_text(points, record.get("text"), ignored=record.get("text") == "")
 
 

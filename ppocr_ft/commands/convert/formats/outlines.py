@@ -120,7 +120,7 @@ def tally_coordinates(
 def _are_coordinates(value: object) -> bool:
     """Return whether it holds three points or more: numbers, lists of them, or x and y."""
     leaves = list(_leaves(value)) if isinstance(value, list) else []
-    return len(leaves) >= 6 and are_numbers(leaves)
+    return len(leaves) >= 6 and len(leaves) % 2 == 0 and are_numbers(leaves)
 
 
 def _leaves(value: object) -> Iterable[object]:
