@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from ppocr_ft.commands.main import main
+from ppocr_ft.config import load_config
+from ppocr_ft.config.shipped import find_config
+from ppocr_ft.data.sample_set import copy_sample
 
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
@@ -128,6 +134,66 @@ def test_the_index_names_every_page() -> None:
     index = ROOT / "docs" / "index.md"
     pages = {path.name for path in DOCS if path.parent == index.parent} - {index.name}
     assert pages - {target.partition("#")[0] for target in links(read(index))} == set()
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of each ``ppocr-ft NAME ...`` in the code blocks."""
+    lines = "\n".join(code_lines(text)).replace("\\\n", " ").splitlines()
+    return [shlex.split(line)[1:] for line in lines if line.strip().startswith("ppocr-ft ")]
+
+
+COMMANDS = [pytest.param(words, id=" ".join(words[:3])) for words in commands(read(ENGLISH))]
+
+
+def test_the_readme_walks_through_the_commands() -> None:
+    named = {words[0] for words in commands(read(ENGLISH))}
+    assert {"train", "convert", "check", "eval", "predict", "export"} <= named
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_a_command_of_the_readme_has_these_options(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["help", words[0]])
+    known = capsys.readouterr().out
+    options = [word.partition("=")[0] for word in words if word.startswith("-")]
+    assert [option for option in options if option not in known] == []
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_configs_and_keys_of_the_readme_are_right(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if "-c" not in words:
+        return
+    (given,) = (words[i + 1] for i, word in enumerate(words) if word == "-c")
+    # what a run writes has the keys of the config that it began with
+    name = "det_v4_ft.yml" if given == "output/mine/fitted.yml" else given
+    assert find_config(name).is_file()
+    load_config(name, [word for word in words if re.match(r"[A-Z]\w+\.[\w.]+=", word)])
+
+
+@pytest.mark.slow
+def test_the_own_data_section_works_on_a_folder_of_ppocrlabel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """convert, check and train's dry run, as the README has them, in a folder with `photos/`."""
+    made = copy_sample(tmp_path / "made", train=5, val=1)
+    (made.data_dir / "images").rename(tmp_path / "photos")
+    lines = made.train_label.read_text("utf-8") + made.val_label.read_text("utf-8")
+    label_file = tmp_path / "photos" / "Label.txt"
+    label_file.write_text(re.sub("^images/", "photos/", lines, flags=re.MULTILINE), "utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    about_photos = [words for words in commands(read(ENGLISH)) if "photos" in " ".join(words)]
+    by_name = {words[0]: words for words in about_photos}
+    for name, more in (("convert", []), ("check", ["--no-weights"]), ("train", ["--dry-run"])):
+        assert main([by_name[name][0], *more, *by_name[name][1:]]) == 0, capsys.readouterr().err
+    assert (tmp_path / "photos/train.txt").is_file()
+    assert (tmp_path / "photos/val.txt").is_file()
+    assert (tmp_path / "output/mine/schedule.png").is_file()
 
 
 PAGE = """# A title, with `code`: 1.2
