@@ -8,7 +8,7 @@ Nothing here needs Paddle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +18,14 @@ from ppocr_ft.utils.words import counted
 Kind = Literal["better", "equal", "start", "unjudged", "no-start"]
 NOT_TRAINED = "the best weights are the starting weights (step 0), not fine-tuned by this run."
 """How a sentence about weights that are the start's ends."""
+SENTENCES: Mapping[Kind, str] = {
+    "better": "The best weights (step {step}) beat the start.",
+    "equal": "No evaluation beat the start: the best weights (step {step}) only equal it.",
+    "start": f"No evaluation beat the start: {NOT_TRAINED}",
+    "unjudged": f"Nothing was evaluated after the start: {NOT_TRAINED}",
+    "no-start": "The start was not evaluated; the best weights are those of step {step}.",
+}
+"""What is said of each kind of outcome; ``step`` is the best weights'."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +63,7 @@ class Outcome:
     @property
     def sentence(self) -> str:
         """Say whether the best weights beat the start, and whether they are trained at all."""
-        if self.kind == "unjudged":
-            return f"Nothing was evaluated after the start: {NOT_TRAINED}"
-        if self.kind == "start":
-            return f"No evaluation beat the start: {NOT_TRAINED}"
-        step = self.best.step
-        if self.kind == "equal":
-            return f"No evaluation beat the start: the best weights (step {step}) only equal it."
-        if self.kind == "no-start":
-            return f"The start was not evaluated; the best weights are those of step {step}."
-        return f"The best weights (step {step}) beat the start."
+        return SENTENCES[self.kind].format(step=self.best.step)
 
 
 def outcome(results: Sequence[EvalResult], indicator: str) -> Outcome | None:

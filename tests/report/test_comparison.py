@@ -61,6 +61,8 @@ def test_each_outcome_has_its_headline_and_sentence_and_no_other(
     page = render(run)
     assert [name for name, words in HEADLINES.items() if f">{words}<" in page] == [wanted]
     assert [words for words in (UNBEATEN, AGAINST_START, NOTHING) if words in page] == [sentence]
+    assert run.outcome
+    assert f">{run.outcome.sentence}<" in page
     after_training = {UNBEATEN: ["best of training"], AGAINST_START: ["fine-tuned"], NOTHING: []}
     cards = re.findall(r'<span lang="en">(best of training|fine-tuned)</span>', page)
     assert sorted(set(cards)) == after_training[sentence]
@@ -81,7 +83,8 @@ def test_the_best_trained_one_is_shown_where_none_beat_the_start(tmp_path: Path)
     at_50, at_70 = compare_with_start(run)
     assert (at_50.start.step, at_50.after.step) == (0, 2)
     assert (at_50.sign, at_70.sign) == (-1, 1)
-    ((key, values), extent) = said(run)
+    (outcome, (key, values), extent) = said(run)
+    assert outcome == ("said.start", {"step": 0})
     assert (key, values["step"]) == ("verdict.unbeaten", 2)
     assert values["gain"] == pytest.approx(-0.1)
     assert values["strict_gain"] == pytest.approx(0.1)
@@ -92,7 +95,7 @@ def test_a_run_that_reached_its_end_was_not_broken_off(tmp_path: Path) -> None:
     rows = rows_of({0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.5)}})
     rows.append({"kind": "train", "step": 8, "loss": 1})
     run = read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))
-    assert [key for key, _ in said(run)] == ["verdict.gains"]
+    assert [key for key, _ in said(run)] == ["said.better", "verdict.gains"]
 
 
 @pytest.mark.parametrize(("after", "advised"), [((0.6, 0.5), True), ((0.4, 0.3), False)])

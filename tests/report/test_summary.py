@@ -139,11 +139,11 @@ def test_commands_to_go_on_with_can_be_typed(
     config = ["-c", f"{folder}/{'fitted' if fitted else 'config.resolved'}.yml"]
     weights = [] if fitted else ["-o", f"Global.checkpoints={folder}/best_accuracy"]
     assert predict == [
-        "python", "tools/predict.py", *config, *weights, "--images", "IMAGES", "--out", "found"
+        "python", "tools/predict.py", *config, *weights, "--images", "photo.jpg", "--out", "found"
     ]  # fmt: skip
     assert export[:4] == ["python", "tools/export.py", *config]
     assert export[4:] == [*(weights or ["-o"]), f"Global.save_inference_dir={folder}/inference"]
-    assert options_of(predict[2:]).images == ["IMAGES"]
+    assert options_of(predict[2:]).images == ["photo.jpg"]
 
 
 FIT: dict[str, Any] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -12,9 +11,10 @@ from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.report.page import PAGE
 from ppocr_ft.report.page.comparison import Comparison, compare_with_start
 from ppocr_ft.report.page.run import Run
+from ppocr_ft.report.page.summary import next_commands
 from ppocr_ft.runs.eval_files import PICTURE_BOTH
-from ppocr_ft.runs.folder import FITTED_CONFIG, RESOLVED_CONFIG
-from ppocr_ft.utils.program import as_started, command_line
+from ppocr_ft.runs.folder import FITTED_CONFIG
+from ppocr_ft.utils.program import as_started
 from ppocr_ft.utils.tables import aligned
 from ppocr_ft.utils.words import counted
 
@@ -70,22 +70,13 @@ def _interval(pair: Comparison) -> str:
 
 def closing_lines(folder: Path, seconds: float) -> list[str]:
     """Return where the files are, the commands that go on from here, and the duration."""
-    best = folder / "best_accuracy"
-    fitted = folder / FITTED_CONFIG
-    config, overrides = fitted, list[str]()
-    if not fitted.is_file():
-        config, overrides = folder / RESOLVED_CONFIG, [f"Global.checkpoints={best}"]
-    inference = f"Global.save_inference_dir={folder / 'inference'}"
-    predict = ["-c", str(config), *(["-o", *overrides] if overrides else [])]
-    predict += ["--images", "photo.jpg"]
-    export = ["-c", str(config), "-o", *overrides, inference]
+    commands = next_commands(folder, fitted=(folder / FITTED_CONFIG).is_file())
     return [
         f"report: {folder / PAGE}",
         f"pictures: {folder / PICTURE_BOTH}",
-        f"best weights: {best}.pdparams",
+        f"best weights: {folder / 'best_accuracy'}.pdparams",
         "next:",
-        f"  {command_line('predict')} {shlex.join(predict)}",
-        f"  {command_line('export')} {shlex.join(export)}",
+        *(f"  {line}" for line in commands.values()),
         f"done in {timedelta(seconds=round(seconds))} (h:mm:ss)",
     ]
 

@@ -83,12 +83,20 @@ def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
 def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
     """Return the sentences below the headline."""
     candidates = (
+        _outcome(run),
         _gains(run, comparisons),
         _doubt(run, comparisons),
         _extent(run),
         _unclip_ratio(run, comparisons),
     )
     return [sentence for sentence in candidates if sentence is not None]
+
+
+def _outcome(run: Run) -> Translated | None:
+    """Say whether the best weights beat the start; None if their boxes are another evaluation's."""
+    if run.outcome is None or run.best_step != run.outcome.best.step:
+        return None
+    return Translated(f"said.{run.outcome.kind}", step=run.best_step)
 
 
 def _gains(run: Run, comparisons: Sequence[Comparison]) -> Translated:

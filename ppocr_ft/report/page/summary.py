@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from ppocr_ft.engine.metrics_file import number
 from ppocr_ft.report.page.comparison import Comparison
@@ -65,20 +66,20 @@ def advice_text(run: Run) -> Translated | None:
 
 def next_steps(run: Run) -> list[tuple[Translated, str]]:
     """Return what can be done with the best weights, if they are trained, with its command."""
-    if not run.best_step:
-        return []
-    folder = run.folder
-    config = ["-c", str(folder / ("fitted.yml" if run.fitted else "config.resolved.yml"))]
-    weights = [] if run.fitted else ["-o", f"Global.checkpoints={folder / 'best_accuracy'}"]
+    commands = next_commands(run.folder, fitted=run.fitted is not None) if run.best_step else {}
+    return [(Translated(f"next.{name}"), line) for name, line in commands.items()]
+
+
+def next_commands(folder: Path, *, fitted: bool) -> dict[str, str]:
+    """Return the command lines that use a run's best weights, with fitted.yml if there is one."""
+    config = ["-c", str(folder / ("fitted.yml" if fitted else "config.resolved.yml"))]
+    weights = [] if fitted else ["-o", f"Global.checkpoints={folder / 'best_accuracy'}"]
     exported = [*(weights or ["-o"]), f"Global.save_inference_dir={folder / 'inference'}"]
-    commands = {
-        "predict": [*config, *weights, "--images", "IMAGES", "--out", "found"],
+    arguments = {
+        "predict": [*config, *weights, "--images", "photo.jpg", "--out", "found"],
         "export": [*config, *exported],
     }
-    return [
-        (Translated(f"next.{name}"), f"{command_line(name)} {shlex.join(arguments)}")
-        for name, arguments in commands.items()
-    ]
+    return {name: f"{command_line(name)} {shlex.join(words)}" for name, words in arguments.items()}
 
 
 def fitted_sentences(run: Run) -> list[Translated]:

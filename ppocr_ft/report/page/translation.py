@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from ppocr_ft.engine.advice import SENTENCES
+from ppocr_ft.engine import advice, outcome
 from ppocr_ft.utils.program import as_started
 
 LANGUAGES = ("en", "zh")
@@ -21,7 +21,7 @@ def texts(language: str) -> Mapping[str, str]:
     path = files("ppocr_ft.report.page") / "languages" / f"{language}.json"
     groups = json.loads(path.read_text(encoding="utf-8"))
     if language == "en":
-        groups["advice"] = SENTENCES
+        groups |= {"said": outcome.SENTENCES, "advice": advice.SENTENCES}
     return {
         f"{group}.{name}": text for group, named in groups.items() for name, text in named.items()
     }
