@@ -110,7 +110,7 @@ def _environment(config: Config, group: ProcessGroup) -> Mapping[str, object]:
         **({} if memory_mb is None else {"memory_gb": round(memory_mb / 1024, 1)}),
         "cpu_threads": cpu_threads(config),
         "processes": group.size,
-        "command": shlex.join(sys.argv),
+        "command": f"{'python ' * sys.argv[0].endswith('.py')}{shlex.join(sys.argv)}",
     }
 
 
