@@ -195,6 +195,22 @@ def test_json_min_with_shapes_of_two_tags_has_no_order(tmp_path: Path) -> None:
     assert [text.transcription for text in reading.entries[0].texts] == ["text", "text"]
 
 
+@pytest.mark.parametrize("missing", [{}, {"id": None}, {"id": ""}])
+def test_results_without_ids_are_regions_by_their_places(
+    tmp_path: Path, missing: dict[str, Any]
+) -> None:
+    """As programs write them that prepare tasks for the tool."""
+    put_images(tmp_path, "a.jpg")
+    lower = {**RECTANGLE, "y": 60.0}
+    made = [
+        result("rectangle", RECTANGLE), said(["a"]),
+        result("rectangle", lower), said(["b"], lower),
+    ]  # fmt: skip
+    bare = [{key: value for key, value in one.items() if key != "id"} | missing for one in made]
+    put_json(tmp_path / "export.json", [task(*bare)])
+    assert only(read("labelstudio", tmp_path)) == [("a", SQUARE), ("b", LOW)]
+
+
 IMAGES = {
     "address without suffix": ("https://example.org/bucket/photos/a?size=full", "photos/a.png"),
     "path without suffix": ("/data/upload/a", "a.jpg"),
@@ -262,6 +278,11 @@ BAD: dict[str, tuple[list[Any], str, str]] = {
         [{**result("rectangle", RECTANGLE), "image_rotation": 90}],
         "rotated-image",
         "90 degrees",
+    ),
+    "two shapes under one id": (
+        [result("rectangle", RECTANGLE), result("rectangle", {**RECTANGLE, "y": 60.0})],
+        "several-shapes",
+        "several shapes under one id",
     ),
     "number as text": (
         [result("rectangle", RECTANGLE), said([5])],

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.json_forms import JsonFile, json_format
-from ppocr_ft.commands.convert.formats.labelstudio_min import as_task, is_min
+from ppocr_ft.commands.convert.formats.labelstudio_min import as_task, is_min, place_of
 from ppocr_ft.commands.convert.formats.outlines import tally_angles
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import expect
@@ -167,11 +167,17 @@ def _path_of(url: str) -> str:
 
 
 def _regions(results: list[Any], draft: Draft, called: str) -> dict[str, list[Any]]:
-    """Return results by region, and report those that belong to no region."""
+    """Return results by region, and report those that belong to no region.
+
+    Results that other programs made may have no ``id``: then the same place is the same region.
+    """
     regions: dict[str, list[Any]] = {}
-    for result in results:
+    for number, result in enumerate(results, start=1):
         expect(result, dict, "a result", _REMEDY)
-        regions.setdefault(str(result.get("id")), []).append(result)
+        value = result.get("value")
+        place = place_of(value) if isinstance(value, dict) else ""
+        region = result.get("id") or f"at {place or number}"
+        regions.setdefault(str(region), []).append(result)
     for region in [
         key for key, region_results in regions.items() if not any(map(_has_shape, region_results))
     ]:
@@ -202,7 +208,13 @@ def _check_sizes(regions: dict[str, list[Any]], draft: Draft) -> None:
 
 
 def _text(results: list[Any], draft: Draft, where: str) -> LabelText:
-    shape = next(result for result in results if _has_shape(result))
+    shapes = [result for result in results if _has_shape(result)]
+    shapes = [shape for shape in shapes if "text" not in shape["value"]] or shapes
+    if len({place_of(shape["value"]) for shape in shapes}) > 1:
+        raise Unusable(
+            "several-shapes", "has several shapes under one id", "give each shape its own id"
+        )
+    shape = shapes[0]
     words = [line for result in results for line in _said(result)]
     points = _outline(shape, draft)
     if not shape["value"].get("rotation"):

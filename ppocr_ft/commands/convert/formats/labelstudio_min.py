@@ -13,7 +13,7 @@ from typing import Any
 from ppocr_ft.commands.convert.formats.reading import Draft
 from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS, Unusable
 
-_SHAPE_KEYS = ("x", "y", "width", "height", "rotation", "points", "rle", "radiusX", "vertices")
+_SHAPE_KEYS = ("x", "y", "width", "height", "points", "rle", "radiusX", "vertices")
 _OWN_KEYS = {
     "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement",
 }  # fmt: skip
@@ -61,19 +61,20 @@ def _shapes(record: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     The tags for a shape and for its label repeat it; one that has all of them has their order.
     """
     lists = [
-        [item for item in value if isinstance(item, dict) and _place(item) and "text" not in item]
+        [item for item in value if isinstance(item, dict) and place_of(item) and "text" not in item]
         for key, value in record.items()
         if key not in _OWN_KEYS and isinstance(value, list)
     ]
     shapes: dict[str, dict[str, Any]] = {}
     for items in sorted(lists, key=len, reverse=True):
         for item in items:
-            place = _place(item)
+            place = place_of(item)
             shapes[place] = {**shapes.get(place, {}), **item}
     return list(shapes.values()), len(shapes) == max(map(len, lists), default=0)
 
 
-def _place(item: dict[str, Any]) -> str:
+def place_of(item: dict[str, Any]) -> str:
+    """Return a shape's place in words, the same for all results of a region; "" if none."""
     return ", ".join(f"{key} {item[key]}" for key in _SHAPE_KEYS if key in item)
 
 
