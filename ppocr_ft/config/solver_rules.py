@@ -8,7 +8,7 @@ from ppocr_ft.config.faults import Fault, error, remedy, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
 from ppocr_ft.optim.group_rules import ParamGroupKeys
-from ppocr_ft.optim.schedules import milestones_faults, values_fault
+from ppocr_ft.optim.schedules import milestones_faults, values_fault, whole_epochs
 
 LR = "Optimizer.lr"
 WARMUPS = ("warmup_steps", "warmup_epoch", "warmup_percent")
@@ -102,18 +102,56 @@ def schedule_values(config: Config) -> list[Fault]:
     return faults
 
 
-@remedy("give milestones in epochs of the run, ascending")
-def milestones(config: Config) -> list[Fault]:
-    """Check that milestones are epochs of the run, each later than the one before."""
+MOVED_BY_WARMUP = ("Step", "MultiStepDecay", "Piecewise")
+"""Schedules that begin after the warm-up, as PaddleOCR's do, in whole epochs."""
+
+
+def warmup_steps(config: Config, steps_per_epoch: int) -> int:
+    """Return the length of the warm-up in steps."""
+    lr = config.Optimizer.lr
+    if lr.warmup_percent is not None:
+        return round(lr.warmup_percent / 100 * config.Global.epoch_num * steps_per_epoch)
+    return lr.warmup_steps or round((lr.warmup_epoch or 0) * steps_per_epoch)
+
+
+def moved_by_epochs(config: Config, steps_per_epoch: int | None = None) -> int:
+    """Return by how many epochs the warm-up moves milestones; at least, if the data isn't known."""
+    lr = config.Optimizer.lr
+    if lr.name not in MOVED_BY_WARMUP:
+        return 0
+    if steps_per_epoch is None:
+        by_percent = (lr.warmup_percent or 0) / 100 * config.Global.epoch_num
+        return int(lr.warmup_epoch or by_percent)
+    return whole_epochs(warmup_steps(config, steps_per_epoch), steps_per_epoch) // steps_per_epoch
+
+
+@remedy("give milestones in epochs of the run, ascending; MultiStep's stay where they are")
+def milestones(config: Config, steps_per_epoch: int | None = None) -> list[Fault]:
+    """Check that milestones are epochs that the run reaches, each later than the one before."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
+    moved = moved_by_epochs(config, steps_per_epoch)
     faults = []
     for name in ("milestones", "decay_epochs"):
         given = getattr(lr, name)
         if given is None or name not in lr.USED[lr.name]:
             continue
-        for message in milestones_faults(given, epochs):
-            faults.append(error(f"{LR}.{name}", message, "Global.epoch_num"))
+        for message in milestones_faults(given, epochs, moved):
+            warmups = [f"{LR}.{key}" for key in WARMUPS if getattr(lr, key) is not None]
+            faults.append(error(f"{LR}.{name}", message, "Global.epoch_num", *warmups))
     return faults
+
+
+def milestones_note(config: Config, steps_per_epoch: int | None = None) -> str:
+    """Say after which epochs the rate really falls if the warm-up moves that; nothing: ''."""
+    lr, moved = config.Optimizer.lr, moved_by_epochs(config, steps_per_epoch)
+    given = {"MultiStepDecay": lr.milestones, "Piecewise": lr.decay_epochs}.get(lr.name)
+    if not given or not moved:
+        return ""
+    epochs = ", ".join(str(epoch + moved) for epoch in given)
+    return (
+        f"the warm-up moves milestones back by {moved} epoch(s), as in PaddleOCR: the rate falls "
+        f"after epochs {epochs}; with name: MultiStep it falls after {', '.join(map(str, given))}"
+    )
 
 
 @remedy("shorten the warm-up, or take its keys out")

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ppocr_ft.config import Config
-from ppocr_ft.config.solver_rules import total_batch_size
+from ppocr_ft.config.solver_rules import (
+    MOVED_BY_WARMUP,
+    milestones,
+    moved_by_epochs,
+    total_batch_size,
+    warmup_steps,
+)
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.param_groups import fresh_layers, param_groups
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
@@ -23,8 +30,8 @@ from ppocr_ft.optim.schedules import (
     Polynomial,
     Schedule,
     Step,
+    product,
     scaled,
-    whole_epochs,
     with_warmup,
 )
 
@@ -37,7 +44,8 @@ __all__ = [
     "warmup_steps",
 ]
 
-BY_EPOCH = ("Step", "MultiStepDecay", "Piecewise")
+MULTI_STEP = "MultiStep"
+BY_EPOCH = (*MOVED_BY_WARMUP, MULTI_STEP)
 PLATEAU = "ReduceLROnPlateau"
 BIAS_WARMUP_FACTOR = 10.0
 """YOLOv5's: 0.1 against a base of 0.01."""
@@ -56,26 +64,30 @@ def learning_rate(
     so far, for ReduceLROnPlateau.
 
     Raises:
-        ConfigError: milestones beyond the run, naming the key.
+        ConfigError: milestones that the run never reaches, naming the key.
     """
     lr = config.Optimizer.lr
+    for fault in milestones(config, steps_per_epoch):
+        raise ConfigError(fault.message, key=fault.key)
     scale = lr.scale(total_batch_size(config, world_size))
     main = _main_schedule(config, steps_per_epoch, scale, evaluations)
-    warmup = warmup_steps(config, steps_per_epoch)
-    delay = _delay(lr.name, warmup, steps_per_epoch)
-    weights = with_warmup(main, warmup, delay, lr.warmup_start_lr * scale)
-    biases = None
-    if warms_biases_apart(config.Optimizer):
-        biases = with_warmup(main, warmup, delay, _bias_start(lr) * scale)
-    return LrSchedules(weights, biases, _remark(config, world_size))
+    drops = _drops_of_the_run(config, steps_per_epoch)
+
+    def warmed_from(start: float) -> Schedule:
+        steps, delay = warmup_steps(config, steps_per_epoch), _delay(config, steps_per_epoch)
+        return product(with_warmup(main, steps, delay, start * scale), drops)
+
+    biases = warmed_from(_bias_start(lr)) if warms_biases_apart(config.Optimizer) else None
+    return LrSchedules(warmed_from(lr.warmup_start_lr), biases, _remark(config, world_size))
 
 
-def warmup_steps(config: Config, steps_per_epoch: int) -> int:
-    """Return the length of the warm-up in steps."""
+def _drops_of_the_run(config: Config, steps_per_epoch: int) -> Schedule:
+    """Return MultiStep's factors, which count the epochs of the warm-up too; else always 1."""
     lr = config.Optimizer.lr
-    if lr.warmup_percent is not None:
-        return round(lr.warmup_percent / 100 * config.Global.epoch_num * steps_per_epoch)
-    return lr.warmup_steps or round((lr.warmup_epoch or 0) * steps_per_epoch)
+    if lr.name != MULTI_STEP:
+        return Constant()
+    epochs = config.Global.epoch_num
+    return MultiStep(lr.milestones or (), lr.gamma or 0.0, steps_per_epoch, epochs)
 
 
 def warms_biases_apart(section: OptimizerSection) -> bool:
@@ -90,10 +102,11 @@ def _bias_start(lr: LearningRate) -> float:
     return BIAS_WARMUP_FACTOR * lr.highest()[1] if start is None else start
 
 
-def _delay(name: str, warmup: int, steps_per_epoch: int) -> int | None:
+def _delay(config: Config, steps_per_epoch: int) -> int | None:
     """Return the number of steps that the warm-up delays the schedule; None: its own length."""
-    if name in BY_EPOCH:
-        return whole_epochs(warmup, steps_per_epoch)
+    name = config.Optimizer.lr.name
+    if name in MOVED_BY_WARMUP:
+        return moved_by_epochs(config, steps_per_epoch) * steps_per_epoch
     return 0 if name == PLATEAU else None  # whose epochs are those of the evaluations
 
 
@@ -142,6 +155,7 @@ def _factors(lr: LearningRate, total: int, steps_per_epoch: int, epochs: int) ->
         "Poly": polynomial,
         "DecayLearningRate": polynomial,
         "Step": lambda: Step(lr.step_size or 0, gamma, steps_per_epoch),
+        MULTI_STEP: Constant,
         "MultiStepDecay": lambda: MultiStep(lr.milestones or (), gamma, steps_per_epoch, epochs),
         "Exponential": lambda: Exponential(gamma, steps_per_epoch),
     }

@@ -61,6 +61,7 @@ SCHEDULES = {
     "Poly": ("learning_rate", "end_lr", "power"),
     "DecayLearningRate": ("learning_rate", "end_lr", "factor"),
     "Step": ("learning_rate", "step_size", "gamma"),
+    "MultiStep": ("learning_rate", "milestones", "gamma"),
     "MultiStepDecay": ("learning_rate", "milestones", "gamma"),
     "Piecewise": ("decay_epochs", "values"),
     "Exponential": ("learning_rate", "gamma"),
@@ -88,8 +89,9 @@ class Regularizer(Section):
 class LearningRate(Section):
     """The rate over the run. Keys that another schedule uses are accepted with a warning.
 
-    The schedules are PaddleOCR's but for two: CosineRestarts, its CyclicalCosine by the field's
-    name, and ReduceLROnPlateau.
+    The schedules are PaddleOCR's but for three: CosineRestarts, its CyclicalCosine by the field's
+    name, MultiStep, its MultiStepDecay whose milestones a warm-up doesn't move, and
+    ReduceLROnPlateau.
     """
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {
@@ -152,9 +154,9 @@ class LearningRate(Section):
     gamma: OpenShare | None = None
     """Factor of each drop."""
     milestones: Listed[PositiveInt] | None = None
-    """Epochs of the drops."""
+    """Epochs after which the rate drops; a warm-up moves MultiStepDecay's back, as PaddleOCR."""
     decay_epochs: Listed[PositiveInt] | None = None
-    """Epochs at which the next of values begins."""
+    """Epochs after which the next of values begins; a warm-up moves them back, as PaddleOCR."""
     values: Listed[NonNegativeFloat] | None = None
     """Rates, one more than decay_epochs."""
     max_lr: PositiveFloat | None = None

@@ -250,8 +250,8 @@ def with_warmup(
     """Rise in a straight line from ``start`` to the schedule's value at step ``warmup_steps``.
 
     The schedule itself begins after ``delay_steps``: by default after the warm-up, as in
-    PaddleOCR, which so moves all its milestones back by the warm-up; 0 keeps them where they
-    are; `whole_epochs` of the warm-up keeps an epoch schedule constant within each epoch.
+    PaddleOCR, which so moves all its milestones back by the warm-up; 0 begins it at step 0;
+    `whole_epochs` of the warm-up keeps an epoch schedule constant within each epoch.
 
     Raises:
         ConfigError: a number of steps below 0.
@@ -261,6 +261,11 @@ def with_warmup(
         if steps < 0:
             raise ConfigError(f"must be 0 or above, is {steps}", key=key)
     return _WithWarmup(schedule, warmup_steps, delay, start)
+
+
+def product(first: Schedule, second: Schedule) -> Schedule:
+    """Return the schedule whose values are the products of two schedules' values."""
+    return lambda step: first(step) * second(step)
 
 
 def whole_epochs(steps: int, steps_per_epoch: int) -> int:
@@ -303,19 +308,38 @@ def values_fault(values: Sequence[float], decay_epochs: Sequence[int]) -> str:
     return f"has {len(values)} rate(s) for {count} decay_epochs; give {count + 1}"
 
 
-def milestones_faults(milestones: Sequence[int], epochs: int) -> list[str]:
-    """Return what is wrong with the milestones of a run of ``epochs``."""
+def milestones_faults(
+    milestones: Sequence[int], epochs: int, moved_by_epochs: int = 0
+) -> list[str]:
+    """Return what is wrong with the milestones of a run of ``epochs``.
+
+    A milestone acts after its epoch and those by which the warm-up moves it, so one at the end of
+    the run is never reached.
+    """
     faults = []
     if any(later <= earlier for earlier, later in itertools.pairwise(milestones)):
         faults.append(f"found {list(milestones)}; each must be later than the one before")
-    beyond = [milestone for milestone in milestones if milestone > epochs]
+    beyond = [milestone for milestone in milestones if milestone >= epochs]
+    moved = [m for m in milestones if m < epochs <= m + moved_by_epochs]
     if beyond:
         faults.append(
-            f"{', '.join(map(str, beyond))} lies beyond the {epochs} epoch(s) of the run "
-            "(Global.epoch_num); milestones are epochs: did you mean steps? Then divide them "
-            "by the steps of an epoch, which --dry-run prints"
+            f"{_never_reached(beyond)}: the run has {epochs} epoch(s) (Global.epoch_num), and "
+            "milestones are epochs: did you mean steps? Then divide them by the steps of an epoch, "
+            "which --dry-run prints"
+        )
+    if moved:
+        faults.append(
+            f"{_never_reached(moved)}: the warm-up moves milestones back by {moved_by_epochs} "
+            f"epoch(s), as in PaddleOCR, and the run has {epochs} (Global.epoch_num). Shorten the "
+            "warm-up, or take name: MultiStep, whose milestones the warm-up doesn't move"
         )
     return faults
+
+
+def _never_reached(milestones: Sequence[int]) -> str:
+    return (
+        f"{', '.join(map(str, milestones))} {'is' if len(milestones) == 1 else 'are'} never reached"
+    )
 
 
 def _check_milestones(milestones: Sequence[int], epochs: int, key: str) -> None:

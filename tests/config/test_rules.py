@@ -263,7 +263,7 @@ def test_keys_of_another_optimizer_are_warnings() -> None:
         (
             "warning",
             "Optimizer.lr.gamma",
-            "has no effect with Cosine; it belongs to Step, MultiStepDecay, Exponential",
+            "has no effect with Cosine; it belongs to Step, MultiStep, MultiStepDecay, Exponential",
         ),
     }
 

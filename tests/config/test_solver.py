@@ -40,14 +40,30 @@ ERRORS = [
         "milestones in steps",
         [f"{LR}={{name: MultiStepDecay, learning_rate: 1e-4, milestones: [500, 800], gamma: 0.1}}"],
         f"{LR}.milestones",
-        "500, 800 lies beyond the 40 epoch(s) of the run (Global.epoch_num); milestones are "
-        "epochs: did you mean steps?",
+        "500, 800 are never reached: the run has 40 epoch(s) (Global.epoch_num), and milestones "
+        "are epochs: did you mean steps?",
     ),
     (
         "decay_epochs in steps",
         [f"{LR}={{name: Piecewise, decay_epochs: [20, 700], values: [4e-4, 1e-4, 1e-5]}}"],
         f"{LR}.decay_epochs",
-        "700 lies beyond",
+        "700 is never reached",
+    ),
+    (
+        "a milestone at the run's end",
+        [f"{LR}={{name: MultiStep, learning_rate: 1e-4, milestones: [20, 40], gamma: 0.1}}"],
+        f"{LR}.milestones",
+        "40 is never reached: the run has 40 epoch(s)",
+    ),
+    (
+        "a milestone that the warm-up moves to the run's end",
+        [
+            f"{LR}={{name: MultiStepDecay, learning_rate: 1e-4, milestones: [20, 38], gamma: 0.1, "
+            "warmup_epoch: 2}"
+        ],
+        f"{LR}.milestones",
+        "38 is never reached: the warm-up moves milestones back by 2 epoch(s), as in PaddleOCR, "
+        "and the run has 40 (Global.epoch_num). Shorten the warm-up, or take name: MultiStep",
     ),
     (
         "milestones that fall",

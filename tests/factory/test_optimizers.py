@@ -66,6 +66,74 @@ RATES = [
 ]  # fmt: skip
 
 
+WARMUPS = ("", ", warmup_epoch: 1", ", warmup_steps: 6", ", warmup_percent: 30")
+
+
+@pytest.mark.parametrize("warmup", WARMUPS)
+def test_multi_step_falls_after_its_epochs_whatever_the_warm_up(warmup: str) -> None:
+    """5 epochs of 4 steps. Of the last step of each epoch: 0.1, and a tenth of it after 2 and 4."""
+    rate = rates(f"{{name: MultiStep, learning_rate: 0.1, milestones: [2, 4], gamma: 0.1{warmup}}}")
+    after_warmup = {7: 0.1, 8: 0.01, 11: 0.01, 15: 0.01, 16: 0.001, 19: 0.001}
+    assert {step: rate(step) for step in after_warmup} == pytest.approx(after_warmup)
+
+
+# schedule and its milestones | last step of epochs 1 to 5, with a warm-up of one epoch
+MOVED = [
+    (
+        "name: MultiStepDecay, learning_rate: 0.1, milestones: [2, 3], gamma: 0.1",
+        [0.1, 0.1, 0.1, 0.01, 0.001],
+    ),
+    (
+        "name: Piecewise, decay_epochs: [2, 3], values: [0.1, 0.01, 0.001]",
+        [0.1, 0.1, 0.1, 0.01, 0.001],
+    ),
+    (
+        "name: MultiStep, learning_rate: 0.1, milestones: [2, 3], gamma: 0.1",
+        [0.1, 0.1, 0.01, 0.001, 0.001],
+    ),
+]
+
+
+@pytest.mark.parametrize(("lr", "wanted"), MOVED)
+def test_paddleocrs_names_keep_its_shift(lr: str, wanted: list[float]) -> None:
+    rate = rates(f"{{{lr}, warmup_epoch: 1}}")
+    lasts = [rate(step) for step in (3, 7, 11, 15, 19)]
+    assert lasts == pytest.approx([0.1 * 3 / 4, *wanted[1:]])
+
+
+def test_a_milestone_within_the_warm_up_lowers_the_rest_of_it() -> None:
+    """The warm-up takes 8 steps; the rate drops after 4 of them."""
+    lr = "{name: MultiStep, learning_rate: 0.8, milestones: [1], gamma: 0.1, warmup_epoch: 2}"
+    wanted = {0: 0, 3: 0.3, 4: 0.04, 7: 0.07, 8: 0.08, 19: 0.08}
+    assert {step: rates(lr)(step) for step in wanted} == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("lr", "key", "message"),
+    [
+        (
+            "name: MultiStepDecay, learning_rate: 0.1, milestones: [2, 4], gamma: 0.1, "
+            "warmup_steps: 3",
+            "Optimizer.lr.milestones",
+            "4 is never reached: the warm-up moves milestones back by 1 epoch(s)",
+        ),
+        (
+            "name: Piecewise, decay_epochs: [4], values: [0.1, 0.01], warmup_steps: 1",
+            "Optimizer.lr.decay_epochs",
+            "take name: MultiStep",
+        ),
+    ],
+)
+def test_a_milestone_that_a_warm_up_in_steps_moves_out_of_the_run(
+    lr: str, key: str, message: str
+) -> None:
+    """Only the data tells how many epochs the steps are."""
+    with pytest.raises(ConfigError) as caught:
+        rates(f"{{{lr}}}")
+    assert caught.value.key == key
+    assert message in caught.value.message
+
+
 @pytest.mark.parametrize(("lr", "wanted"), RATES, ids=[lr for lr, _ in RATES])
 def test_rates_around_each_boundary(lr: str, wanted: dict[int, float]) -> None:
     rate = rates(lr)

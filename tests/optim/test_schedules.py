@@ -69,13 +69,13 @@ CURVES: list[tuple[str, Schedule, dict[int, float]]] = [
     ("step before and after", Step(2, 0.5, 5), {9: 1, 10: 0.5, 19: 0.5, 20: 0.25, 29: 0.25}),
     (
         "milestones before and after",
-        MultiStep((2, 3), 0.1, steps_per_epoch=5, epochs=3),
+        MultiStep((2, 3), 0.1, steps_per_epoch=5, epochs=4),
         {0: 1, 9: 1, 10: 0.1, 14: 0.1, 15: 0.01, 99: 0.01},
     ),
     ("no milestones", MultiStep((), 0.1, 5, 3), {14: 1}),
     (
         "pieces before and after",
-        Piecewise((1, 3), (0.2, 0.4, 0.1), steps_per_epoch=4, epochs=3),
+        Piecewise((1, 3), (0.2, 0.4, 0.1), steps_per_epoch=4, epochs=4),
         {0: 0.2, 3: 0.2, 4: 0.4, 11: 0.4, 12: 0.1},
     ),
     ("exponential is smooth", Exponential(0.25, 2), {0: 1, 1: 0.5, 2: 0.25, 4: 0.0625}),
@@ -158,7 +158,13 @@ WRONG: list[tuple[str, Callable[[], object], str, str]] = [
         "the last is beyond",
         lambda: MultiStep((2, 11), 0.1, 100, 10),
         "milestones",
-        "11 lies beyond",
+        "11 is never reached",
+    ),
+    (
+        "the last is the run's end",
+        lambda: MultiStep((2, 10), 0.1, 100, 10),
+        "milestones",
+        "10 is never reached",
     ),
     ("decay_epochs in steps", lambda: Piecewise((700,), (1, 0), 100, 9), "decay_epochs", "steps?"),
     ("milestones fall", lambda: MultiStep((4, 2), 0.1, 100, 10), "milestones", "[4, 2]"),
@@ -194,7 +200,3 @@ def test_wrong_numbers_are_named(make: Callable[[], object], key: str, part: str
         make()
     assert caught.value.key == key
     assert part in str(caught.value)
-
-
-def test_a_milestone_at_the_last_epochs_end_is_let_pass() -> None:
-    assert MultiStep((10,), 0.1, 100, 10)(999) == 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ppocr_ft.commands.check.config.advice import advise, advise_on_length
+from ppocr_ft.commands.check.config.advice import advise, advise_on_length, steps_per_epoch
 from ppocr_ft.commands.check.config.diagnosis import (
     ConfigDiagnosis,
     LabelFiles,
@@ -46,6 +46,7 @@ from ppocr_ft.commands.check.text_geometry import (
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
+from ppocr_ft.config.solver_rules import milestones_note
 from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
 from ppocr_ft.utils.files import check_writable, write_whole
@@ -271,6 +272,8 @@ def _look_at_labels(result: Check, diagnosis: ConfigDiagnosis, options: CheckOpt
     if "Train" in diagnosis.labels:
         count = images_per_epoch(usable, label_sources(diagnosis.labels["Train"]))
         result.findings += diagnosis.located(advise_on_length(usable, count))
+        note = milestones_note(usable, steps_per_epoch(usable, count) or None)
+        result.notes += [note] if note else []
     _look_at_geometry(result, diagnosis, usable)
 
 

@@ -16,11 +16,11 @@ from ppocr_ft.commands.train.schedule_plot import (
     schedule_png,
 )
 from ppocr_ft.config import Config
+from ppocr_ft.config.solver_rules import milestones_note
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.errors import UnreachableError
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
 from ppocr_ft.optim.group_names import group_names
-from ppocr_ft.optim.schedules import whole_epochs
 from ppocr_ft.runs.assemble import Parts, prepare, resume_hint
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.shrink_schedule import ShrinkSchedule
@@ -182,9 +182,8 @@ def _notes(config: Config, run: RunSchedule) -> Iterator[str]:
     name, warmup = config.Optimizer.lr.name, warmup_steps(config, run.steps_per_epoch)
     if warmup >= run.total_steps:
         yield f"the warm-up of {warmup} steps doesn't end in this run"
-    elif warmup and name in BY_EPOCH:
-        epochs = whole_epochs(warmup, run.steps_per_epoch) // run.steps_per_epoch
-        yield f"the warm-up moves milestones back by {epochs} epoch(s), as in PaddleOCR"
+    elif note := milestones_note(config, run.steps_per_epoch):
+        yield note
     if name == PLATEAU:
         yield (
             f"the rate falls where {config.Metric.main_indicator} stops rising, which nobody knows "

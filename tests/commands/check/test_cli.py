@@ -134,6 +134,18 @@ def test_weights_that_are_not_there_are_an_error(
     assert check(config_file, capsys, "--no-weights", "--samples=0", swaps=swaps)[0] == 0
 
 
+def test_milestones_that_the_warm_up_moves_are_noted(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lr = "learning_rate: 2e-4, milestones: [5, 9], gamma: 0.1, warmup_epoch: 1.5}"
+    moved = "the rate falls after epochs 7, 11; with name: MultiStep it falls after 5, 9"
+    for name, count in (("MultiStepDecay", 1), ("MultiStep", 0)):
+        swaps = ["Global.epoch_num=20", f"Optimizer.lr={{name: {name}, {lr}"]
+        result = check(config_file, capsys, "--no-weights", "--samples=0", swaps=swaps)[1]
+        notes = [note for note in result["notes"] if "milestones" in note]
+        assert [moved in note for note in notes] == [True] * count
+
+
 def test_a_bad_label_line_is_an_error_with_its_place(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

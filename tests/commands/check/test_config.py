@@ -236,6 +236,26 @@ LENGTHS = [
         ("warmup_length", "warning"),
     ),
     (
+        "a milestone that the warm-up moves out of the run",
+        [
+            "Global.eval_batch_step=[0, 1]",
+            "Optimizer.lr={name: MultiStepDecay, learning_rate: 2e-4, milestones: [39], gamma: "
+            "0.1, warmup_steps: 1}",
+        ],
+        1,
+        ("moved_milestones", "error"),
+    ),
+    (
+        "one that it doesn't move",
+        [
+            "Global.eval_batch_step=[0, 1]",
+            "Optimizer.lr={name: MultiStep, learning_rate: 2e-4, milestones: [39], gamma: 0.1, "
+            "warmup_steps: 1}",
+        ],
+        1,
+        None,
+    ),
+    (
         "warm-up a step shorter",
         ["Global.eval_batch_step=[0, 1]", "Optimizer.lr.warmup_steps=39"],
         1,

@@ -21,7 +21,7 @@ from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
 
 SGD = "Optimizer.name=Momentum"
 STEPPED = (
-    "Optimizer.lr={name: MultiStepDecay, learning_rate: 0.002, milestones: [1, 2], gamma: 0.1, "
+    "Optimizer.lr={name: MultiStepDecay, learning_rate: 0.002, milestones: [1], gamma: 0.1, "
     "warmup_steps: 2}"
 )
 GROUPS = "Optimizer.param_groups=[{match: ^backbone, lr_mult: 0.1, freeze_epochs: 2}, {match: ''}]"
@@ -84,7 +84,7 @@ def by_step(path: Path, column: str) -> dict[int, float]:
 
 
 def test_table_and_key_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Warm-up of 2 steps; milestones after 1 and 2 epochs, moved back by its one epoch."""
+    """Warm-up of 2 steps; a milestone after 1 epoch, moved back by the warm-up's one."""
     assert dry(small_config(tmp_path), SGD, STEPPED, GROUPS) == 0
     table = tmp_path / "run" / "schedule.csv"
     first, *_ = found = rows(table)
@@ -113,7 +113,8 @@ def test_table_and_key_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         "step 9 (epoch 3): begins to learn: backbone",
         "step 9 (epoch 3): the shrink ratio's ramp is at its end: 0.6",
         "step 12 (epoch 3): the last one: rate 0.0002",
-        "the warm-up moves milestones back by 1 epoch(s), as in PaddleOCR",
+        "the warm-up moves milestones back by 1 epoch(s), as in PaddleOCR: the rate falls after "
+        "epochs 2; with name: MultiStep it falls after 1",
         "schedule.png and ",
     ):
         assert line in out

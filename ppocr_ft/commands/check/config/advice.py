@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ppocr_ft.config.faults import Fault, error, remedy, tagged, warning
+from ppocr_ft.config.faults import REMEDIES, Fault, error, remedy, tagged, warning
 from ppocr_ft.config.rules import Mode, Placed, placed_operators
 from ppocr_ft.config.schema import Config
+from ppocr_ft.config.solver_rules import milestones
 from ppocr_ft.config.splits import one_data_set
 from ppocr_ft.transforms.crops import ScaledCrop
 from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage
@@ -38,7 +39,7 @@ def advise(config: Config) -> list[Fault]:
 
 def advise_on_length(config: Config, train_images: int) -> list[Fault]:
     """Return the faults that need the number of training images of an epoch."""
-    rules = (batch_size, evaluation_interval, warmup_length)
+    rules = (batch_size, evaluation_interval, warmup_length, moved_milestones)
     return [fault for rule in rules for fault in tagged(rule.__name__, rule(config, train_images))]
 
 
@@ -185,7 +186,7 @@ def batch_size(config: Config, train_images: int) -> list[Fault]:
 def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
     """Warn if the first evaluation, in steps, comes after the end of the run."""
     first, every = config.Global.eval_batch_step
-    total = _steps_per_epoch(config, train_images) * config.Global.epoch_num
+    total = steps_per_epoch(config, train_images) * config.Global.epoch_num
     if config.Global.eval_batch_epoch is not None or first + every <= total or not total:
         return []
     message = (
@@ -199,7 +200,7 @@ def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
 def warmup_length(config: Config, train_images: int) -> list[Fault]:
     """Warn if the warm-up does not end, or takes most of the run."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
-    per_epoch = _steps_per_epoch(config, train_images)
+    per_epoch = steps_per_epoch(config, train_images)
     total, steps = per_epoch * epochs, lr.warmup_steps
     if not steps or not total or steps < total:
         return []
@@ -207,7 +208,16 @@ def warmup_length(config: Config, train_images: int) -> list[Fault]:
     return [warning(f"{LR}.warmup_steps", message, "Train.loader", _EPOCHS)]
 
 
-def _steps_per_epoch(config: Config, train_images: int) -> int:
+@remedy(REMEDIES["milestones"])
+def moved_milestones(config: Config, train_images: int) -> list[Fault]:
+    """Check milestones that a warm-up in steps moves; the config alone tells of one in epochs."""
+    per_epoch = steps_per_epoch(config, train_images)
+    if not per_epoch or milestones(config):
+        return []
+    return milestones(config, per_epoch)
+
+
+def steps_per_epoch(config: Config, train_images: int) -> int:
     """Count the updates of the weights in an epoch, on one card."""
     loader = config.Train.loader
     whole, rest = divmod(train_images, loader.batch_size_per_card)
