@@ -130,11 +130,17 @@ def _report_categories(reading: Reading, source: Path) -> None:
         if left_out:
             message = f"left out by their class: {_counts(left_out)}"
             reading.warn("classes", message, "nothing, if they are no texts", source)
-    elif len(categories) > 1:
+    elif len(categories) > 1 and _are_classes(reading):
         message = f"objects of all classes became texts: {_counts(categories)}"
         first = categories.most_common(1)[0][0] or sorted(named)[0]
         remedy = f"--only {first} takes one class alone (or A,B), --without leaves some out"
         reading.warn("classes", message, remedy, source)
+
+
+def _are_classes(reading: Reading) -> bool:
+    """Return whether classes are such: named beside the texts, or repeated more than texts are."""
+    total = reading.categories.total()
+    return 2 * reading.said_classes < total or total >= 3 * len(reading.categories)
 
 
 def _counts(categories: Counter[str | None]) -> str:

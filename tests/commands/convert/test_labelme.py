@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
+from ppocr_ft.commands.convert.cli import main
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.reading import Choice, Reading
@@ -160,10 +161,27 @@ def test_difficult_ones_and_angles_of_two_corners_are_counted(tmp_path: Path) ->
     assert len(reading.entries[0].texts) == 4
 
 
-def test_labels_are_classes_where_the_text_stands_elsewhere(tmp_path: Path) -> None:
+REPEATED = [shape("plate") for _ in range(4)] + [shape("car"), shape("car")]
+CLASSES: dict[str, tuple[list[dict[str, Any]], bool]] = {
+    "texts": ([shape("STOP"), shape("GO"), shape("the"), shape("the")], False),
+    "classes beside the texts": (
+        [shape("plate", description="B 1"), shape("sign", description="STOP")],
+        True,
+    ),
+    "repeated as classes are": (REPEATED, True),
+    "one class": (REPEATED[:4], False),
+    "ignored": ([shape("###"), shape("STOP")], False),
+}
+
+
+@pytest.mark.parametrize(("shapes", "said"), CLASSES.values(), ids=CLASSES)
+def test_labels_that_are_classes_are_said(
+    tmp_path: Path, shapes: list[Any], said: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
     put_images(tmp_path, "a.jpg")
-    put_json(tmp_path / "a.json", labelme(shape("plate", description="B 1"), shape("STOP")))
-    assert read("labelme", tmp_path).categories == {"plate": 1, None: 1}
+    put_json(tmp_path / "a.json", labelme(*shapes))
+    assert main([str(tmp_path)]) == 0
+    assert ("objects of all classes became texts" in capsys.readouterr().err) is said
 
 
 def test_labels_are_classes_where_classes_are_chosen(tmp_path: Path) -> None:

@@ -73,10 +73,8 @@ def _said(shape: dict[str, Any]) -> object:
 
 
 def _category(shape: dict[str, Any], draft: Draft) -> str | None:
-    """Return the label where it is a class: the text stands elsewhere, or classes are chosen."""
-    choice = draft.reading.choice
-    is_class = _said(shape) or choice.only or choice.without
-    return str(shape.get("label")) if is_class else None
+    label = shape.get("label")
+    return label if isinstance(label, str) and label not in IGNORE_MARKS else None
 
 
 def _points(shape: dict[str, Any], draft: Draft, where: str) -> Polygon:

@@ -93,7 +93,8 @@ class Reading:
 
     ``entries`` are the images whose whole label can be used; ``left_out`` names the others: an
     image only a part of whose texts is known would teach the rest as background. ``mentioned``
-    are all images that the labels speak of, ``categories`` counts the objects of each class
+    are all images that the labels speak of, ``said_classes`` counts the texts that say what their
+    class is called (a tool has one field for both), ``categories`` the objects of each class
     (None: without one), those that ``choice`` leaves out too.
     """
 
@@ -103,6 +104,7 @@ class Reading:
     left_out: list[str] = field(default_factory=list)
     mentioned: set[str] = field(default_factory=set)
     categories: Counter[str | None] = field(default_factory=Counter)
+    said_classes: int = 0
     _findings: list[Finding] = field(default_factory=list)
     _tallies: dict[tuple[str, str], _Tally] = field(default_factory=dict)
 
@@ -217,6 +219,7 @@ class Draft:
         where = where or str(self.file)
         choice = self.reading.choice
         self.reading.categories[text.category] += 1
+        self.reading.said_classes += text.transcription == text.category
         if not choice.takes(text.category):
             return
         if all(0 <= value <= 1 for point in text.points for value in point):
