@@ -103,11 +103,16 @@ class Predictions:
 
 
 def train(
-    config: str | Path = DEFAULT, overrides: Overrides = (), *, resume: str | Path | None = None
+    config: str | Path = DEFAULT,
+    overrides: Overrides = (),
+    *,
+    resume: str | Path | None = None,
+    force: bool = False,
 ) -> TrainResult:
     """Train, as ``ppocr-ft train`` does, and print what it prints.
 
-    ``resume`` is a run's folder, or ``"latest"`` for the run in ``Global.save_model_dir``.
+    ``resume`` is a run's folder, or ``"latest"`` for the run in ``Global.save_model_dir``; with
+    ``force`` keys may bend its schedule.
 
     Raises:
         UserInputError: config, data or weights are wrong.
@@ -124,6 +129,7 @@ def train(
             override=_words(overrides),
             dry_run=False,
             resume=None if resume is None else str(resume),
+            force=force,
         )
         code = begin(loaded, options, SINGLE_PROCESS)
         if code == INTERRUPTED:

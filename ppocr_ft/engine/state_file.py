@@ -60,15 +60,19 @@ def state_path(where: str | Path) -> Path:
     """Return the state file of a run's folder, of its checkpoint ``latest``, or the file itself.
 
     Raises:
-        WeightsError: other weights, which have no state to continue from.
+        WeightsError: there is no such path, or it has no state to continue from.
     """
     path = Path(where)
+    if path.is_dir() and not (path / STATE_FILE).exists():
+        raise WeightsError(f"holds no {STATE_FILE}, so there is no run to go on with", path=path)
     if path.is_dir():
         return path / STATE_FILE
     if path.name in (STATE_FILE, *LATEST_NAMES):
         return path.with_name(STATE_FILE)
     if path.suffix == Path(STATE_FILE).suffix:
         return path
+    if not path.exists() and not path.with_name(f"{path.name}.pdparams").exists():
+        raise WeightsError("does not exist; give the folder of a run", path=path)
     raise WeightsError(
         f"holds weights only; resume from the run's folder or its {STATE_FILE}, or start anew "
         "from these weights by Global.pretrained_model",

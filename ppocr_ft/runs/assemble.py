@@ -173,10 +173,16 @@ class Training:
         if self.earlier:
             lines.append(f"an earlier run's files are now in {self.earlier}")
         if trainer.progress.step:
-            lines.append(f"{GOES_ON} {trainer.progress.step}")
+            lines.append(self._describe_resume())
         else:
             lines += resume_hint(self.config, self.earlier)
         return "\n".join(lines)
+
+    def _describe_resume(self) -> str:
+        line = f"{GOES_ON} {self.trainer.progress.step}"
+        if self.trainer.progress.step < self.trainer.total_steps:
+            return line
+        return f"{line}: the run is finished; to train on, raise Global.epoch_num and add --force"
 
 
 @dataclass(frozen=True)

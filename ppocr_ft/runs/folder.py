@@ -7,12 +7,14 @@ from itertools import count
 from pathlib import Path
 
 from ppocr_ft.config import Config
+from ppocr_ft.engine.callbacks.checkpoints import BEST, LATEST
 from ppocr_ft.engine.callbacks.log import LOG_FILE
 from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
 from ppocr_ft.engine.callbacks.writers import FOLDERS
 from ppocr_ft.engine.metrics_file import METRICS_FILE
-from ppocr_ft.engine.state import Array, TrainState
+from ppocr_ft.engine.state import Array, Progress, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.report.evaluations import EVALUATIONS
 from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.runs.eval_files import PICTURE_BEFORE, PICTURE_BEST, PICTURE_BOTH
@@ -45,9 +47,10 @@ RUN_FILES = (
     *FIT_FILES,
 )
 """What a run leaves in its folder."""
-BYTES_PER_VALUE = 100
-"""Room that a parameter takes on the disk: three files of weights, those that replace them, and
-two states with an optimizer's moments; about."""
+BYTES_PER_VALUE = 4
+"""Of a parameter in a file: float32."""
+STATE_VALUES = 3
+"""Values that ``latest.pdstate`` has for a parameter: with an optimizer's two moments."""
 
 
 def take_folder(
@@ -59,17 +62,48 @@ def take_folder(
 ) -> Path | None:
     """Make the folder this run's. Returns the folder to which an earlier run's files were moved."""
     earlier = None
-    values = sum(parameter.size for parameter in state.network.parameters())
-    check_writable(folder, BYTES_PER_VALUE * values, "Global.save_model_dir")
+    check_writable(
+        folder, bytes_needed(config, state, folder, resume_from), "Global.save_model_dir"
+    )
     if resume_from is None:
         earlier = set_aside(folder)
     else:
         with at_path(resume_from):
             state.restore(arrays)
+            _check_length(config, state.progress)
     for place in (folder, folder / EVALUATIONS):
         remove_unfinished(place)
     write_whole(folder / RESOLVED_CONFIG, config.to_yaml().encode())
     return earlier
+
+
+def bytes_needed(config: Config, state: TrainState, folder: Path, resume_from: Path | None) -> int:
+    """Return the bytes that the run's checkpoints will still take in its folder.
+
+    Each is written aside before it replaces another one, so the largest needs room twice. Files
+    that a resumed run overwrites have their room already.
+    """
+    values = sum(int(parameter.size) for parameter in state.network.parameters())
+    averages = 1 if state.ema is None else 2
+    every, epochs = config.Global.save_epoch_step, config.Global.epoch_num
+    kept = [f"iter_epoch_{epoch}" for epoch in range(every, epochs + 1, every)]
+    sizes = dict.fromkeys((BEST, LATEST, *kept), averages)
+    sizes[BEST] = 1
+    state_values = STATE_VALUES + averages - 1
+    there = resume_from is not None
+    new = [n for name, n in sizes.items() if not (there and (folder / f"{name}.pdparams").exists())]
+    new += [] if there and (folder / STATE_FILE).exists() else [state_values]
+    return BYTES_PER_VALUE * values * (sum(new) + state_values)
+
+
+def _check_length(config: Config, progress: Progress) -> None:
+    epochs = config.Global.epoch_num
+    if progress.step > epochs * progress.steps_per_epoch:
+        raise ConfigError(
+            f"found {epochs}, which are {epochs * progress.steps_per_epoch} steps; the run has "
+            f"already done {progress.step}, so give {progress.epoch} or more",
+            key="Global.epoch_num",
+        )
 
 
 def set_aside(folder: Path) -> Path | None:

@@ -16,6 +16,14 @@ TIMEOUT_S = 300
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
 TEAM_WORKER = Path(__file__).with_name("team_worker.py")
 Done = subprocess.CompletedProcess[str]
+HOLD = """\
+import sys
+from pathlib import Path
+from ppocr_ft.utils.folder_lock import folder_lock
+with folder_lock(Path(sys.argv[1]), "key"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -80,3 +88,16 @@ def _free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    """A process that holds the lock until its stdin is closed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process

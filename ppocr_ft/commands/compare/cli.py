@@ -13,6 +13,7 @@ from ppocr_ft.commands.common import command, import_paddle, parser
 from ppocr_ft.commands.compare.variants import Arm, arms_error, load_arms, parse_arm
 from ppocr_ft.config import Config
 from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, WeightsError
+from ppocr_ft.utils.folder_lock import folder_lock
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.compare.table import ArmRun
@@ -47,9 +48,12 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.commands.compare.run import plan, run_all
     from ppocr_ft.engine.stop import Stopped
 
+    first = configs[0]
+    folder = Path(first.Global.save_model_dir)
     runs = plan(arms, configs, seeds=options.seeds)
     try:
-        results = run_all(runs)
+        with folder_lock(folder, "Global.save_model_dir"):
+            results = run_all(runs)
     except Stopped as stopped:
         print(f"stopped by {stopped}; the same command goes on")
         return SIGNALLED + stopped.signal_number
@@ -58,8 +62,7 @@ def main(argv: Sequence[str]) -> int:
     except (OSError, WeightsError) as error:  # a full disk
         print(f"stopped: {error}; the same command goes on", file=sys.stderr)
         return FAILED
-    first = configs[0]
-    report(Path(first.Global.save_model_dir), arms, results, first.Metric.main_indicator)
+    report(folder, arms, results, first.Metric.main_indicator)
     return 0
 
 

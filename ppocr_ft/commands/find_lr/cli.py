@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.config import Config
+from ppocr_ft.utils.folder_lock import folder_lock
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.find_lr.run import LrSearch
@@ -38,11 +39,12 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.factory.device import device
 
     sweep = LrSweep(options.start, options.end, options.steps)
-    print(device(config), flush=True)
     begun, used = time.perf_counter(), time.process_time()
-    search = find_lr(config, sweep, say)
     folder = Path(config.Global.save_model_dir)
-    search.save(folder)
+    with folder_lock(folder, "Global.save_model_dir"):
+        print(device(config), flush=True)
+        search = find_lr(config, sweep, say)
+        search.save(folder)
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - used
     print(
         f"{len(search.test.points)} steps, ended by {search.test.ending}; {seconds:.0f} s, "

@@ -21,6 +21,7 @@ from ppocr_ft.engine.distributed import (
     process_count,
 )
 from ppocr_ft.errors import FAILED, SIGNALLED, Finding, UserInputError, WriteError
+from ppocr_ft.utils.folder_lock import folder_lock
 from ppocr_ft.utils.program import as_started
 
 if TYPE_CHECKING:
@@ -38,9 +39,8 @@ EXAMPLES = """\
         Eval.dataset.label_file_list=[/my/data/val.txt] Global.save_model_dir=output/mine
   ppocr-ft train -c det_v4_ft.yml --dry-run
         what the run would do when, as a picture and a table
-  ppocr-ft train -c det_v4_ft.yml --resume
-        go on with the run in Global.save_model_dir
-  ppocr-ft train -c det_v4_ft.yml --resume output/mine
+  ppocr-ft train --resume output/mine
+        go on with the run in that folder, with its own config
   python -m paddle.distributed.launch --devices 0,1 ppocr-ft train -c det_v4_ft.yml
         on two cards; --nproc_per_node 2 --backend gloo: two processes on the CPU"""
 SHOWN_FINDINGS = 3
@@ -54,7 +54,12 @@ wrong; 1 the losses turned NaN or infinite, or anything else;
 @partial(command, in_group=True)
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    arguments = parser("train", "Train a detector, or fine-tune one.", EXAMPLES + EPILOGUE)
+    arguments = parser(
+        "train",
+        "Train a detector, or fine-tune one.",
+        EXAMPLES + EPILOGUE,
+        config_required=False,
+    )
     how = arguments.add_mutually_exclusive_group()
     how.add_argument(
         "--dry-run",
@@ -67,35 +72,66 @@ def main(argv: Sequence[str]) -> int:
         nargs="?",
         const="latest",
         metavar="PATH",
-        help="go on with a run: its folder or its latest.pdstate; without PATH the run in "
-        "Global.save_model_dir",
+        help="go on with a run: its folder or its latest.pdstate, with the run's own config if "
+        "there is no -c; without PATH the run in Global.save_model_dir",
+    )
+    arguments.add_argument(
+        "--force",
+        action="store_true",
+        help="with --resume: take other values of keys that bend the run's schedule",
     )
     with only_main_prints():
         options = arguments.parse_args(argv)
+        if options.config is None and options.resume in (None, "latest"):
+            arguments.error("-c FILE is required, or --resume FOLDER")
         if process_count() > 1:
-            return run_together(lambda group: begin(config_of(options), options, group))
-        config = config_of(options)
+            return run_together(lambda group: begin(config_to_train(options), options, group))
+        config = config_to_train(options)
 
         import_paddle()
         return begin(config, options, SINGLE_PROCESS)
 
 
+def config_to_train(options: argparse.Namespace) -> Config:
+    """Return the config of ``-c``; without it the own one of the run that ``--resume`` names."""
+    if options.config is not None:
+        return config_of(options)
+    import_paddle()
+    from ppocr_ft.commands.train.resume import own_config
+
+    return own_config(options)
+
+
 def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
-    """Make everything, then train."""
-    from ppocr_ft.commands.check.run import precheck
+    """Take the folder, make everything, then train."""
     from ppocr_ft.commands.train.dry_run import dry_run
+
+    if options.dry_run:
+        return show(dry_run(config, group))
+    if not group.is_main:
+        return carry_out(config, options, group)
+    with folder_lock(Path(config.Global.save_model_dir), "Global.save_model_dir"):
+        return carry_out(config, options, group)
+
+
+def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
+    """Train in a folder that no other process writes to; in process 0 fit, report and close."""
+    from ppocr_ft.commands.check.run import precheck
+    from ppocr_ft.commands.train.resume import check_same_run
     from ppocr_ft.factory.device import device
     from ppocr_ft.runs import assemble
 
     started = time.monotonic()
-    if options.dry_run:
-        return show(dry_run(config, group))
+    state = assemble.resume_path(config, options.resume)
+    different = []
+    if state is not None and state.is_file() and group.is_main:
+        different = check_same_run(config, state, force=options.force)
     if group.is_main:
         tell(precheck(config))
     print(device(config, group), flush=True)
-    run = assemble.training(config, assemble.resume_path(config, options.resume), group=group)
-    run.say(run.describe())
-    code = train(run, options)
+    run = assemble.training(config, state, group=group)
+    run.say("\n".join([run.describe(), *different]))
+    code = train(run)
     if code == 0 and config.Global.fit_postprocess and group.is_main:
         fit_at_end(config, run.folder, run.say)
     if group.is_main:
@@ -146,7 +182,7 @@ def show(plan: DryRun) -> int:
     return 0
 
 
-def train(run: Training, options: argparse.Namespace) -> int:
+def train(run: Training) -> int:
     """Run, and say how it went."""
     from ppocr_ft.engine.stop import Stopped, StoppedEarly
     from ppocr_ft.engine.trainer import Diverged
@@ -158,7 +194,7 @@ def train(run: Training, options: argparse.Namespace) -> int:
             run.save_latest()
             run.say(
                 f"stopped by {stopped} after step {run.trainer.progress.step}; go on with\n"
-                f"  {resume_command(options)}"
+                f"  {resume_command(run.folder)}"
             )
             return SIGNALLED + stopped.signal_number
         except StoppedEarly as early:
@@ -192,12 +228,10 @@ def stopped_early(run: Training, early: StoppedEarly) -> str:
     )
 
 
-def resume_command(options: argparse.Namespace) -> str:
-    """Return the command line of this run, with ``--resume``."""
-    words = ["-c", options.config]
-    words += ["-o", *options.override] if options.override else []
+def resume_command(folder: Path) -> str:
+    """Return the command line that goes on with the run in ``folder``."""
     launcher = "python -m paddle.distributed.launch [as before] " * (process_count() > 1)
-    return f"{as_started(f'{launcher}ppocr-ft train')} {shlex.join(words)} --resume"
+    return f"{as_started(f'{launcher}ppocr-ft train')} --resume {shlex.quote(str(folder))}"
 
 
 def summary(run: Training, metrics: MetricsFile) -> str:
@@ -207,9 +241,10 @@ def summary(run: Training, metrics: MetricsFile) -> str:
 
     results = {result.step: result for result in results_of(metrics.rows())}
     progress = run.trainer.progress
-    evaluations_shown = {
-        "before training": results[0],
-        "best": results[progress.best_step],
-        "at the end": results[progress.evaluated_step],
+    steps = {
+        "before training": 0,
+        "best": progress.best_step,
+        "at the end": progress.evaluated_step,
     }
+    evaluations_shown = {name: results[step] for name, step in steps.items() if step in results}
     return f"\n{summary_table(evaluations_shown, run.config.Metric.main_indicator)}"

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from ppocr_ft.commands.find_lr.cli import main as find_lr
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.weights import read_weights
+from tests.support.processes import holder
 from tests.support.same_run import assert_same_run, calling, figures
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, assert_refused, small_config
 
@@ -75,8 +77,8 @@ def test_a_signal_saves_and_says_how_to_resume(
         assert main(["-c", config]) == 128 + number
     out = capsys.readouterr().out
     assert f"stopped by {number.name} after step 7" in out
-    assert f"-c {config} --resume" in out
-    assert main(["-c", config, "--resume", str(tmp_path / "run")]) == 0
+    assert f"train --resume {tmp_path}/run\n" in out
+    assert main(["--resume", str(tmp_path / "run")]) == 0
     assert "goes on after step 7" in capsys.readouterr().out
     assert_same_run(tmp_path / "run", whole_run)
 
@@ -86,7 +88,9 @@ def test_a_finished_run_resumed_only_says_its_result(
 ) -> None:
     before = figures(whole_run)
     assert main(["-c", str(whole_run.parent / "c.yml"), "--resume"]) == 0
-    assert "best weights" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "goes on after step 12: the run is finished; to train on, raise Global.epoch_num" in out
+    assert "best weights" in out
     assert figures(whole_run) == before
 
 
@@ -142,9 +146,11 @@ def test_a_disk_that_fills_up_loses_no_earlier_checkpoint(
 @pytest.mark.parametrize(
     ("more", "part"),
     [
-        (["--resume", "nowhere"], "nowhere"),
+        (["--resume", "nowhere"], "nowhere: does not exist; give the folder of a run"),
+        (["--resume", "."], "holds no latest.pdstate"),
         (["--resume"], "latest.pdstate: does not exist, so there is nothing to resume"),
-        (["--resume", "run/best_accuracy.pdparams"], "holds weights only"),
+        (["--resume", "run/best_accuracy.pdparams"], "best_accuracy.pdparams: does not exist"),
+        (["--resume", "c.yml"], "holds weights only"),
         (["-o", "Train.loader.drop_last=true", "Train.loader.batch_size_per_card=8"], "no batch"),
         (["-o", "Global.save_model_dir=c.yml/run"], "Global.save_model_dir: c.yml/run can't be"),
     ],
@@ -173,13 +179,70 @@ def test_an_unwritable_folder_is_said_before_training(
 def test_a_resume_with_other_data_is_refused(
     whole_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ["-c", str(whole_run.parent / "c.yml"), "--resume"]
+    arguments = ["-c", str(whole_run.parent / "c.yml"), "--resume", "--force"]
     assert main([*arguments, "-o", "Train.loader.batch_size_per_card=1"]) == 2
     assert f"{STEPS_PER_EPOCH} as steps per epoch, this one has 7" in capsys.readouterr().err
     assert main([*arguments, "-o", "Global.seed=6"]) == 2
     assert "latest.pdstate" in capsys.readouterr().err
     assert main([*arguments, "-o", "Architecture.Neck.out_channels=48"]) == 2
     assert "another network" in capsys.readouterr().err
+
+
+def test_other_values_are_listed_and_bending_ones_need_force(
+    whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = figures(whole_run)
+    resolved = (whole_run / "config.resolved.yml").read_bytes()
+    arguments = ["--resume", str(whole_run), "-o", "Optimizer.lr.learning_rate=0.001"]
+    assert main([*arguments, "Global.print_batch_step=2", "Global.epoch_num=4"]) == 2
+    err = capsys.readouterr().err
+    assert "  Optimizer.lr.learning_rate: 0.001, the run's 0.002\n" in err
+    assert "  Global.epoch_num: 4, the run's 3\n" in err
+    assert "print_batch_step" not in err
+    assert (whole_run / "config.resolved.yml").read_bytes() == resolved
+    assert main(["--resume", str(whole_run), "-o", "Global.epoch_num=2", "--force"]) == 2
+    err = capsys.readouterr().err
+    assert "Global.epoch_num: found 2, which are 8 steps; the run has already done 12" in err
+    assert (whole_run / "config.resolved.yml").read_bytes() == resolved
+    assert main(["--resume", str(whole_run), "-o", "Global.print_batch_step=2"]) == 0
+    assert "  Global.print_batch_step: 2, the run's 1" in capsys.readouterr().out
+    (whole_run / "config.resolved.yml").write_bytes(resolved)
+    assert figures(whole_run) == before
+
+
+def test_a_config_of_another_folder_does_not_go_on_with_the_run(
+    whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(whole_run.parent / "c.yml")
+    other = f"Global.save_model_dir={whole_run.parent}/other"
+    assert main(["-c", config, "--resume", str(whole_run), "-o", other]) == 2
+    assert f"the run to go on with is in {whole_run}" in capsys.readouterr().err
+
+
+def test_a_second_run_in_the_folder_is_refused_and_nothing_moves(
+    whole_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(whole_run.parent / "c.yml")
+    with holder(whole_run) as first:
+        before = {path.name for path in whole_run.iterdir()}
+        for arguments in (["-c", config], ["-c", config, "--resume"], ["--resume", str(whole_run)]):
+            assert main(arguments) == 2
+            err = capsys.readouterr().err
+            assert f"Global.save_model_dir: {whole_run} is in use: process {first.pid} on" in err
+        assert find_lr(["-c", config]) == 2
+        assert f"process {first.pid}" in capsys.readouterr().err
+        assert {path.name for path in whole_run.iterdir()} == before
+        first.kill()
+
+
+def test_without_a_config_or_a_run_the_command_says_what_is_needed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for arguments in ([], ["--resume"]):
+        with pytest.raises(SystemExit) as exit_:
+            main(arguments)
+        assert exit_.value.code == 2
+        assert "-c FILE is required, or --resume FOLDER" in capsys.readouterr().err
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
