@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -48,12 +47,6 @@ def side_by_side(sheets: Sequence[Picture]) -> Picture:
     """Join sheets in one row, aligned at the top."""
     turned = [np.ascontiguousarray(sheet.transpose(1, 0, 2)) for sheet in sheets]
     return np.ascontiguousarray(_stacked(turned).transpose(1, 0, 2))
-
-
-def read_picture(path: Path) -> Picture | None:
-    """Read a picture as BGR; None if there is no readable one."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    return None if picture is None else np.asarray(picture, np.uint8)
 
 
 def as_jpeg(picture: Picture) -> bytes:

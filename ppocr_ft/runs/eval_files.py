@@ -17,7 +17,6 @@ from ppocr_ft.report.contact_sheet import (
     Marked,
     as_jpeg,
     contact_sheet,
-    read_picture,
     side_by_side,
 )
 from ppocr_ft.report.evaluations import (
@@ -30,6 +29,7 @@ from ppocr_ft.report.evaluations import (
     write_evaluation,
 )
 from ppocr_ft.report.outlines import box_outlines
+from ppocr_ft.transforms.image_ops import read_image
 from ppocr_ft.utils.draw import Picture
 from ppocr_ft.utils.files import write_whole
 
@@ -105,7 +105,7 @@ def copy_start(source: Path, folder: Path) -> bool:
 
     Returns False, and writes nothing, if it has no pictures.
     """
-    if read_picture(source / PICTURE_BEFORE) is None:
+    if read_image(source / PICTURE_BEFORE) is None:
         return False
     for name in (PICTURE_BEFORE, PICTURE_BEST):
         write_whole(folder / name, (source / PICTURE_BEFORE).read_bytes())
@@ -120,7 +120,7 @@ def copy_start(source: Path, folder: Path) -> bool:
 
 def _write_both(folder: Path) -> None:
     """Write one picture of the start and the best evaluation, side by side, or of both in one."""
-    sheets = [read_picture(folder / name) for name in (PICTURE_BEFORE, PICTURE_BEST)]
+    sheets = [read_image(folder / name) for name in (PICTURE_BEFORE, PICTURE_BEST)]
     present = [sheet for sheet in sheets if sheet is not None]
     if len(present) > 1 and np.array_equal(present[0], present[1]):
         present.pop()

@@ -96,7 +96,7 @@ def _statistics(entries: Sequence[LabelEntry]) -> dict[str, Any]:
 
 
 def _environment(config: Config, group: ProcessGroup) -> Mapping[str, object]:
-    on_card, memory_mb = paddle.get_device() != "cpu", machine_mb()
+    on_card, memory_mb = paddle.get_device().startswith("gpu"), machine_mb()
     gpu = paddle.device.cuda.get_device_name() if on_card else None
     return {
         "ppocr_ft": __version__,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 OWN_ADDRESS, ADDRESSES = "PADDLE_CURRENT_ENDPOINT", "PADDLE_TRAINER_ENDPOINTS"
 MB = 2**20
-_PAGES = Path("/proc/self/statm")
+_PAGES, _PROCESSORS = Path("/proc/self/statm"), Path("/proc/cpuinfo")
 
 
 def processes_here() -> int:
@@ -46,7 +46,7 @@ def resident_mb() -> float | None:
 def processor_name() -> str:
     """Return the name of the CPU's model; the architecture if the system does not report it."""
     with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = _PROCESSORS.read_text(encoding="utf-8", errors="replace").splitlines()
         name = next(line for line in lines if line.startswith("model name"))
         return name.partition(":")[2].strip()
     return platform.processor() or platform.machine()

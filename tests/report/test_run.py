@@ -74,6 +74,20 @@ def test_a_run_broken_off_and_files_that_are_broken(folder: Path, tmp_path: Path
     assert "The run was broken off after step 4 of 8." in render(read_run(folder))
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["weights.json", "data.json", "environment.json", "fit_postprocess.json", "verdicts.jsonl"],
+)
+@pytest.mark.parametrize("content", ["[]", "{}", "null", "3"])
+def test_records_of_another_shape_leave_a_gap(name: str, content: str, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", boxes=False)
+    (folder / name).write_text(content)
+    run = read_run(folder)
+    whole = name == "verdicts.jsonl" or (name == "environment.json" and content == "{}")
+    assert [note.partition(":")[0] for note in run.notes] == ([] if whole else [name])
+    assert "Better than the start" in render(run)
+
+
 def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
     run = run_folder(tmp_path / "run")
     gone = sorted((tmp_path / "images").iterdir())[0]

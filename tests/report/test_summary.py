@@ -159,6 +159,7 @@ FIT: dict[str, Any] = {
 def test_the_fitted_post_processing_is_said_in_words(tmp_path: Path) -> None:
     run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}})
     assert fitted_rows(run) == fitted_sentences(run) == []
+    assert fitted_sentences(replace(run, fitted={"chosen": {}, "config": {}})) == []
     run = replace(run, fitted=FIT)
     assert [[text_of(cell, "en") for cell in row] for row in fitted_rows(run)] == [
         ["how far boxes grow (unclip_ratio)", "1", "1"],

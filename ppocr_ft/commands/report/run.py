@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +29,7 @@ from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
 from ppocr_ft.utils.files import write_whole
 
 LOG_TIME_LENGTH = len("2026-01-31 00:00:00")
+DATA_KEYS = ("train", "step", "images_per_epoch", "steps_per_epoch", "total_steps")
 NOT_COMPARED = frozenset({"Global.save_model_dir"})
 
 
@@ -104,8 +106,8 @@ def read_run(folder: Path) -> Run:
     notes: list[str] = []
     text, config = _config(folder / RESOLVED_CONFIG, notes)
 
-    def record(name: str) -> Record | None:
-        return _tried(_json, folder / name, notes)
+    def record(name: str, *keys: str) -> Record | None:
+        return _tried(partial(_record, keys=keys), folder / name, notes)
 
     before, best, best_trained = (
         _tried(read_evaluation, folder / EVALUATIONS / name, notes)
@@ -123,10 +125,10 @@ def read_run(folder: Path) -> Run:
         before=before,
         best=best,
         best_trained=best_trained,
-        weights=record(WEIGHTS),
-        data=record(DATA),
+        weights=record(WEIGHTS, "source"),
+        data=record(DATA, *DATA_KEYS),
         environment=record(ENVIRONMENT),
-        fitted=record(FIT_JSON),
+        fitted=record(FIT_JSON, "config", "chosen"),
         alerts=_tried(_json_lines, folder / VERDICTS_FILE, notes) or (),
         notes=notes,
         began=began,
@@ -184,12 +186,16 @@ def training_time(log: Path) -> tuple[datetime, float]:
     return next(iter(said)), sum(gaps)
 
 
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def _record(path: Path, keys: Sequence[str]) -> Record:
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or not set(keys) <= found.keys():
+        raise ValueError(f"holds no object with {', '.join(keys) or 'names and values'}")
+    return found
 
 
-def _json_lines(path: Path) -> list[Any]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+def _json_lines(path: Path) -> list[Record]:
+    found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [line for line in found if isinstance(line, dict) and "sentence" in line]
 
 
 def _tried(read: Callable[[Path], Found], path: Path, notes: list[str]) -> Found | None:

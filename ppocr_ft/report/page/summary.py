@@ -87,6 +87,8 @@ def fitted_sentences(run: Run) -> list[Translated]:
     if run.fitted is None:
         return []
     chosen, configured = run.fitted["chosen"], run.fitted["config"]
+    if not set(HMEANS) <= chosen.keys() & configured.keys():
+        return []
     values = {"half": chosen["hmean"], "strict": chosen["hmean_70"]}
     said = [Translated("fit.kept", **values)]
     if any(chosen.get(key) != configured.get(key) for key in FITTED_KEYS):
