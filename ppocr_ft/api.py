@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.common import import_paddle, one_thread_an_operator
+from ppocr_ft.commands.common import import_paddle, one_thread_an_operator, silence_opencv
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.errors import (
     INTERRUPTED,
@@ -30,6 +30,7 @@ from ppocr_ft.errors import (
     RunFailed,
     UserInputError,
 )
+from ppocr_ft.utils import notices
 from ppocr_ft.utils.program import import_problem
 
 if TYPE_CHECKING:
@@ -234,6 +235,8 @@ def check(
 def _one_error() -> Iterator[None]:
     """Make a PpocrFtError of a package that is missing and of a file that can't be written."""
     one_thread_an_operator()
+    silence_opencv()
+    notices.begin()
     try:
         yield
     except PpocrFtError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,15 @@ def test_check_returns_findings_and_raises_nothing(tmp_path: Path) -> None:
     found = ppocr_ft.check(config, gone, images=False, weights=False)
     assert any(str(finding.file).endswith("gone.txt") for finding in found)
     assert any("Gobal" in finding.message for finding in found)
+
+
+@needs_paddle
+@pytest.mark.slow
+def test_train_works_in_a_thread_where_no_signal_can_be_heeded(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(ppocr_ft.train, config, {"Global.epoch_num": 1}).result()
+    assert done.weights.is_file()
 
 
 @needs_paddle

@@ -48,6 +48,7 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
         if not (in_group or is_main_process()):
             return 0
         one_thread_an_operator()
+        silence_opencv()
         notices.begin()
         try:
             return main(sys.argv[1:] if argv is None else argv)
@@ -76,6 +77,14 @@ def one_thread_an_operator() -> None:
     it is imported.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def silence_opencv() -> None:
+    """Silence OpenCV's log: what it can't decode is said with the file's name."""
+    with contextlib.suppress(ImportError, AttributeError):  # an OpenCV without that function
+        import cv2
+
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def bare_parser(command_name: str, description: str, examples: str) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -57,8 +58,12 @@ class StopRequest:
     def listening(self) -> Iterator[StopRequest]:
         """Treat the first signal inside this context as a request.
 
-        A second one has its usual effect, except for SIGTERM from a launcher.
+        A second one has its usual effect, except for SIGTERM from a launcher. Only a process's main
+        thread can listen; a run in another one can't be asked to stop.
         """
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
         before = {number: signal.getsignal(number) for number in SIGNALS}
 
         def note(number: int, frame: FrameType | None) -> None:

@@ -24,6 +24,7 @@ from ppocr_ft.utils.notices import say_once
 
 ImageMode = Literal["BGR", "RGB"]
 
+_PNG = b"\x89PNG\r\n\x1a\n"
 _MAGIC = {
     b"": "an empty file",
     b"\xff\xd8": "a damaged JPEG",
@@ -119,10 +120,25 @@ def read_image(path: str | Path) -> NDArray[np.uint8] | None:
         return None
 
 
+def _without_profile(content: bytes) -> bytes:
+    """Return a PNG without its colour profile, any other file as it is.
+
+    OpenCV applies none, and libpng prints a warning, without a file name, about many.
+    """
+    chunk = len(_PNG)
+    while content.startswith(_PNG) and content[chunk + 4 : chunk + 8] not in (b"", b"IDAT"):
+        end = chunk + 12 + int.from_bytes(content[chunk : chunk + 4], "big")
+        if content[chunk + 4 : chunk + 8] == b"iCCP":
+            return content[:chunk] + content[end:]
+        chunk = end
+    return content
+
+
 def _decoded(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
     reason = ""
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+        raw = np.frombuffer(_without_profile(content), np.uint8)
+        image = cv2.imdecode(raw, flags) if content else None
     except cv2.error as error:  # too many pixels, say
         image, reason = None, f": {str(error).strip().splitlines()[-1]}"
     if image is None:

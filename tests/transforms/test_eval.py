@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import zlib
 from typing import Any
 
 import cv2
@@ -84,6 +85,21 @@ def test_what_is_no_image_is_named(content: bytes, words: str) -> None:
         DecodeImage()({"image": content, "img_path": "photos/a.jpg"})
     assert str(caught.value).startswith("photos/a.jpg: can't be decoded; it is ")
     assert words in str(caught.value)
+
+
+def test_a_colour_profile_that_libpng_warns_of_is_left_out(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    plain = DECODED["PNG"]
+    body = b"iCCP" + b"profile\x00\x00" + zlib.compress(b"no profile")
+    chunk = (len(body) - 4).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big")
+    warned = plain[:33] + chunk + plain[33:]  # after the signature and IHDR
+    cv2.imdecode(np.frombuffer(warned, np.uint8), cv2.IMREAD_COLOR)
+    assert "iCCP" in capfd.readouterr().err
+    np.testing.assert_array_equal(
+        DecodeImage()({"image": warned})["image"], DecodeImage()({"image": plain})["image"]
+    )
+    assert capfd.readouterr().err == ""
 
 
 def test_an_unknown_mode_is_refused() -> None:

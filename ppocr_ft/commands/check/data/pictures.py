@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +30,8 @@ from ppocr_ft.transforms.transparency import (
 )
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.progress import ProgressBar
+
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are measured
 
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]
