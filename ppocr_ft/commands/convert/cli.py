@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ppocr_ft.commands.common import bare_parser, command
 from ppocr_ft.commands.convert.formats import FORMATS
+from ppocr_ft.commands.convert.formats.image_folder import folder_of_images
 from ppocr_ft.commands.convert.formats.reading import BLOCKS, LINES, WORDS, Choice
 from ppocr_ft.commands.convert.formats.recognition import recognise
 from ppocr_ft.errors import WRONG_INPUT
@@ -24,13 +25,19 @@ All faults are listed together, and nothing is written while there is one, unles
 given; then images with a fault are left out whole, since texts that lack would be taught as
 background."""
 EXAMPLES = """\
-  ppocr-ft convert --from icdar gt/ --images images/ --split 0.9
-        images/train.txt and images/val.txt; config: Train.dataset.data_dir=images/
-  ppocr-ft convert --from labelstudio export.json --images photos/ --out labels/
-  ppocr-ft convert --from coco COCO_Text.json --images train2014/ --skip-bad
+examples:
+  python tools/convert.py gt/ --images images/ --split 0.9
+        the format is recognised; images/train.txt and images/val.txt
+  python tools/convert.py Annotations/ --images JPEGImages/ --only plate,text --out labels/
+        objects of two classes alone
+  python tools/convert.py imgs/ --difficult ignore --out labels/
+        all Label.txt below imgs/; texts marked difficult become ###
+  python tools/convert.py --from labelstudio export.json --images photos/ --out labels/
+  python tools/convert.py --from coco COCO_Text.json --images train2014/ --skip-bad
         COCO-Text also lists images of other folders: they are counted and left out
-  ppocr-ft convert --from ppocr images/Label.txt --to coco --out coco/
-  ppocr-ft convert --from ppocr images/Label.txt --split 0.8 --seed 1 --out parts/
+  python tools/convert.py --from page export/ --images scans/ --level words
+  python tools/convert.py images/Label.txt --to coco --out coco/
+  python tools/convert.py images/Label.txt --split 0.8 --seed 1 --out parts/
 
 exit codes: 0 everything was converted; 2 something was not (--skip-bad: the rest was)"""
 
@@ -48,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
     if from_format == AUTO:
         from_format, reason = recognise(source, FORMATS)
         print(f"reading it as {from_format}: {reason}")
-    images: Path = options.images or (source if source.is_dir() else source.parent)
+    images: Path = options.images or folder_of_images(source)
     request = Request(
         source=source,
         from_format=from_format,
@@ -90,7 +97,10 @@ def _parser() -> argparse.ArgumentParser:
         "--to", dest="to_format", default="ppocr", choices=writable, help="default: ppocr"
     )
     arguments.add_argument(
-        "--images", type=Path, metavar="DIR", help="where the images are; default: where PATH is"
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="where the images are; default: where PATH is, or images/, JPEGImages/ beside it",
     )
     arguments.add_argument(
         "--out",

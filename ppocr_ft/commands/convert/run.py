@@ -163,7 +163,7 @@ def _look_for_unlabelled(reading: Reading, request: Request) -> None:
         reading.warn(
             "crops",
             f"{_count(crops, 'picture')} of single texts, for recognition (crop_img): left out",
-            "nothing: they are no images without text",
+            "nothing: they are pictures of text, no images without it",
             request.images,
         )
     names = [name for name in reading.images.names if name not in reading.mentioned]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder, folder_of_images
 from ppocr_ft.commands.convert.formats.texts import Unusable
 from ppocr_ft.transforms.image_ops import DecodeImage
+from tests.support.convert_samples import put_images, put_text
 
 EXIF_ORIENTATION = 0x0112
 
@@ -30,3 +31,14 @@ def test_a_file_that_is_no_image_is_unusable(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no image")
     with pytest.raises(Unusable, match=r"a\.jpg can't be read"):
         ImageFolder(tmp_path).size_px("a.jpg")
+
+
+def test_images_are_looked_for_beside_a_folder_of_labels_alone(tmp_path: Path) -> None:
+    put_images(tmp_path / "set" / "JPEGImages", "a.jpg")
+    label = put_text(tmp_path / "set" / "Annotations" / "train" / "a.xml", "")
+    for source in (label, label.parent, label.parent.parent):
+        assert folder_of_images(source) == tmp_path / "set" / "JPEGImages"
+    assert folder_of_images(tmp_path / "set") == tmp_path / "set"
+    put_images(label.parent, "b.jpg")
+    assert folder_of_images(label) == label.parent
+    assert folder_of_images(tmp_path / "gone" / "a.xml") == tmp_path / "gone"

@@ -164,3 +164,26 @@ def test_icdar_lines_in_csv_files(tmp_path: Path) -> None:
     put_images(tmp_path, "a.jpg")
     put_text(tmp_path / "a.csv", f"{BOX},TOTAL\r\n")
     assert only(read("icdar", tmp_path)) == [("TOTAL", SQUARE)]
+
+
+def test_files_that_are_no_labels_are_said(tmp_path: Path) -> None:
+    """A readme, and the list of images that darknet trains on."""
+    put_images(tmp_path, "images/a.jpg")
+    put_text(tmp_path / "labels" / "a.txt", "0 0.175 0.3 0.25 0.2\n")
+    put_text(tmp_path / "labels" / "gone.txt", "0 0.175 0.3 0.25 0.2\n")
+    put_text(tmp_path / "README.dataset.txt", "plates > 2024\nhttps://example.org\n")
+    put_text(tmp_path / "train.txt", "images/a.jpg\n")
+    reading = read("yolo", tmp_path)
+    assert [entry.name for entry in reading.entries] == ["images/a.jpg"]
+    assert rules(reading) == ["image-missing"]
+    assert rules(reading, "warning") == ["other-file", "no-transcription"]
+    assert "2 files have no image" in message(reading, 1)
+
+
+def test_yolo_shares_may_lie_a_little_outside(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.txt", "0 -0.005 0.2 1.005 0.2 0.3 0.4\n")
+    [(_, points)] = texts(read("yolo", tmp_path).entries[0])
+    assert points == ((-1, 20), (201, 20), (60, 40))
+    put_text(tmp_path / "a.txt", "0 -0.5 0.2 1.005 0.2 0.3 0.4\n")
+    assert rules(read("yolo", tmp_path)) == ["bad-line"]

@@ -363,3 +363,14 @@ def test_another_format_is_named(tmp_path: Path, name: str, content: str, other:
     reading = read(name, tmp_path)
     assert rules(reading) == ["bad-structure"]
     assert f"--from {other}" in message(reading)
+
+
+def test_xml_files_of_other_kinds_beside_the_pages_are_said(tmp_path: Path) -> None:
+    """As in Transkribus's exports."""
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "mets.xml", '<?xml version="1.0"?><ns3:mets xmlns:ns3="x"/>')
+    put_text(tmp_path / "page" / "a.xml", page(region(COORDS, SAID)))
+    reading = read("page", tmp_path)
+    assert (len(reading.entries), rules(reading)) == (1, [])
+    assert rules(reading, "warning") == ["other-file"]
+    assert rules(read("page", tmp_path / "mets.xml")) == ["bad-structure"]

@@ -35,7 +35,7 @@ def _read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     if source_files(source, ".xml", ".txt")[0].suffix.lower() == ".xml":
         _XML.read(source, reading, bar)
     else:
-        read_line_files(source, reading, bar, _text)
+        read_line_files(source, reading, bar, _text, _fits)
 
 
 def _text(line: str, _: Draft) -> LabelText:
@@ -63,8 +63,11 @@ def _read_root(root: Node, path: Path, reading: Reading) -> None:
 def _recognise(sample: Sample) -> str | None:
     if _XML.recognise(sample):
         return _XML.recognise(sample)
-    fits = all_lines(sample, lambda line: _LINE.fullmatch(line) or _FIRST_EDITION.fullmatch(line))
-    return "has lines of 14 points" if fits else None
+    return "has lines of 14 points" if all_lines(sample, _fits) else None
+
+
+def _fits(line: str) -> object:
+    return _LINE.fullmatch(line) or _FIRST_EDITION.fullmatch(line)
 
 
 _XML = xml_format("ctw1500", "SCUT-CTW1500's XML and text files", "Annotations", _read_root)

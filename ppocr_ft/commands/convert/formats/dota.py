@@ -24,11 +24,12 @@ from ppocr_ft.utils.progress import ProgressBar
 FORM = "x1 y1 x2 y2 x3 y3 x4 y4 category difficult"
 LINE = re.compile(rf"\s*({NUMBER}(?:\s+{NUMBER}){{7}})\s+(\S*[^\s\d.]\S*)(?:\s+(\d))?\s*")
 _HEADER = re.compile(r"\s*(?:imagesource|gsd)\s*:.*", re.IGNORECASE)
+fits = LINE.fullmatch
 
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``*.txt``."""
-    read_line_files(source, reading, bar, _text)
+    read_line_files(source, reading, bar, _text, fits)
 
 
 def _text(line: str, _: Draft) -> LabelText | None:

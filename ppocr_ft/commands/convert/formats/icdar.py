@@ -130,7 +130,7 @@ def _unquoted(transcription: str | None) -> str | None:
 
 def _bad_line(line: str) -> Unusable:
     for form in (td500, dota, yolo):
-        if form.LINE.fullmatch(line):
+        if form.fits(line):
             return Unusable(
                 "other-form",
                 f"found {line.strip():.60}: {form.FORMAT.meaning}",

@@ -15,7 +15,18 @@ from ppocr_ft.commands.convert.formats.texts import Unusable, are_numbers
 from ppocr_ft.data.images import IMAGE_SUFFIXES
 from ppocr_ft.errors import DataError
 
+_NAMES = ("images", "imgs", "JPEGImages", "image", "img")
+"""The names that data sets give to the folder of images beside that of the labels."""
 _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
+
+
+def folder_of_images(source: Path) -> Path:
+    """Return where the images of a label file or folder are: there, or in a folder beside it."""
+    folder = source if source.is_dir() else source.parent
+    if not folder.is_dir() or next(_images_below(folder), None):
+        return folder
+    above = (folder.parent, folder.parent.parent)
+    return next((up / n for up in above for n in _NAMES if (up / n).is_dir()), folder)
 
 
 class ImageFolder:

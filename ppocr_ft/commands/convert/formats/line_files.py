@@ -11,7 +11,7 @@ from ppocr_ft.commands.convert.formats.sources import read_text, text_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
 from ppocr_ft.utils.progress import ProgressBar
 
-NUMBER = r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?"
+NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 LineParser = Callable[[str, Draft], LabelText | None]
 """Makes a text of a line, None of a line that holds none; Unusable says why it can't."""
 
@@ -21,6 +21,7 @@ def read_line_files(
     reading: Reading,
     bar: ProgressBar,
     parse: LineParser,
+    fits: Callable[[str], object],
     suffixes: Collection[str] = (".txt",),
     *,
     unread: Collection[str] = (),
@@ -28,14 +29,23 @@ def read_line_files(
 ) -> None:
     """Read a file, or a folder's files of these suffixes but those named ``unread``.
 
-    ``image_of`` makes the image's path of the label file's, both without suffix.
+    ``fits`` says whether a line is one of the format, be its values right or wrong; ``image_of``
+    makes the image's path of the label file's, both without suffix.
     """
     files = [p for p in text_files(source, tuple(suffixes), reading) if p.name not in unread]
     for path in bar(files, len(files), TITLE, "file"):
         draft = reading.draft(path)
+        image = reading.images.name_of(image_of(path.absolute().with_suffix("")))
+        if source.is_dir() and _is_no_label(path, image, fits, reading):
+            reading.tally(
+                "other-file",
+                "files have no image and no line of this form: not read",
+                "give a file itself to have it read",
+                str(path),
+            )
+            continue
         with draft.part():
-            image = image_of(path.absolute().with_suffix(""))
-            draft.name = reading.images.by_label(reading.images.name_of(image))
+            draft.name = reading.images.by_label(image)
         with draft.part():
             for number, line in lines_of(path):
                 with draft.part(line=number):
@@ -43,6 +53,19 @@ def read_line_files(
                     if text is not None:
                         draft.add(text, f"{path}:{number}")
         reading.finish(draft)
+
+
+def _is_no_label(path: Path, image: str, fits: Callable[[str], object], reading: Reading) -> bool:
+    """Return whether a file, such as a readme, has neither an image nor a line that fits."""
+    try:
+        reading.images.by_label(image)
+    except Unusable as fault:
+        if fault.rule != "image-missing":
+            return False
+    else:
+        return False
+    lines = Sample(path).lines
+    return bool(lines) and not any(map(fits, lines))
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:

@@ -27,7 +27,7 @@ LINE = re.compile(rf"\s*({NUMBER}(?:\s*,\s*{NUMBER}){{7}})\s*,\s*([01])\s*,\s*(.
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``*.txt``."""
-    read_line_files(source, reading, bar, _text)
+    read_line_files(source, reading, bar, _text, LINE.fullmatch)
 
 
 def _text(line: str, _: Draft) -> LabelText:

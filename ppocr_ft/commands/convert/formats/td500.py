@@ -23,11 +23,12 @@ from ppocr_ft.utils.progress import ProgressBar
 
 FORM = "index difficult x y w h theta"
 LINE = re.compile(rf"\s*\d+\s+([01])((?:\s+{NUMBER}){{5}})\s*")
+fits = LINE.fullmatch
 
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file, or a folder of ``*.gt``, else of ``*.txt``."""
-    read_line_files(source, reading, bar, _text, (".gt", ".txt"))
+    read_line_files(source, reading, bar, _text, fits, (".gt", ".txt"))
 
 
 def _text(line: str, _: Draft) -> LabelText:
@@ -40,7 +41,7 @@ def _text(line: str, _: Draft) -> LabelText:
 
 
 def _recognise(sample: Sample) -> str | None:
-    return f"has lines {FORM}" if all_lines(sample, LINE.fullmatch) else None
+    return f"has lines {FORM}" if all_lines(sample, fits) else None
 
 
 FORMAT = Format("td500", f"MSRA-TD500's .gt: {FORM}", read, recognise=_recognise)

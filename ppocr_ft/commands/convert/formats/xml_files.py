@@ -87,6 +87,11 @@ def xml_format(
     def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
         files = source_files(source, ".xml")
         for path in bar(files, len(files), TITLE, "file"):
+            other = root_of(Sample(path))
+            if source.is_dir() and other and other not in _ROOTS:
+                what = "XML files are of another kind (METS, ...): not read"
+                reading.tally("other-file", what, "nothing, if they hold no labels", str(path))
+                continue
             try:
                 read_root(read_xml(path, root), path, reading)
             except Unusable as fault:

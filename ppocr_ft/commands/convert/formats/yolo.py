@@ -17,7 +17,12 @@ from typing import Any
 
 import yaml
 
-from ppocr_ft.commands.convert.formats.line_files import all_lines, bad_line, read_line_files
+from ppocr_ft.commands.convert.formats.line_files import (
+    NUMBER,
+    all_lines,
+    bad_line,
+    read_line_files,
+)
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
 from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.sources import read_text
@@ -32,19 +37,18 @@ from ppocr_ft.commands.convert.formats.texts import (
 from ppocr_ft.utils.progress import ProgressBar
 
 FORM = "class cx cy w h, or class x1 y1 x2 y2 x3 y3 ..., as shares of the image (0 to 1)"
-_SHARE = r"(?:[01](?:\.\d*)?|\.\d+|\d(?:\.\d+)?[eE]-\d+)"
-LINE = re.compile(rf"\s*(\d+)((?:\s+{_SHARE}){{4}}|(?:(?:\s+{_SHARE}){{2}}){{3,}})\s*")
+_LINE = re.compile(rf"\s*(\d+)((?:\s+{NUMBER}){{4}}|(?:(?:\s+{NUMBER}){{2}}){{3,}})\s*")
 _CLASS_FILES = ("classes.txt", "obj.names", "predefined_classes.txt")
 _LOOKED_ABOVE = 3
 _DECIMALS = 3
-_ROUNDING = 1e-3
-"""By so much written shares may exceed 1."""
+_BEYOND = 0.01
+"""By so much a share may lie outside the image."""
 
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``*.txt``."""
     parse = partial(_text, names=_class_names(source))
-    read_line_files(source, reading, bar, parse, unread=_CLASS_FILES, image_of=_image_of)
+    read_line_files(source, reading, bar, parse, fits, unread=_CLASS_FILES, image_of=_image_of)
 
 
 def _image_of(path: Path) -> Path:
@@ -54,14 +58,21 @@ def _image_of(path: Path) -> Path:
 
 
 def _text(line: str, draft: Draft, *, names: dict[str, str]) -> LabelText | None:
-    match = LINE.fullmatch(line)
-    values = [float(value) for value in match[2].split()] if match else []
-    if not match or max(values) > 1 + _ROUNDING:
+    match = fits(line)
+    if not match:
         raise bad_line(line, FORM)
+    values = [float(value) for value in match[2].split()]
     if draft.name is None:
         return None  # the image's size is needed, and that it is missing was said
     category = names.get(match[1], match[1])
     return make_text(_outline(values, *draft.reading.images.size_px(draft.name)), category=category)
+
+
+def fits(line: str) -> re.Match[str] | None:
+    """Match the class and the shares of a line."""
+    match = _LINE.fullmatch(line)
+    shares = map(float, match[2].split()) if match else ()
+    return match if all(-_BEYOND <= share <= 1 + _BEYOND for share in shares) else None
 
 
 def _outline(shares: list[float], width_px: int, height_px: int) -> Polygon:
@@ -105,9 +116,7 @@ def _names_in(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _recognise(sample: Sample) -> str | None:
-    return (
-        "has lines of a class and shares of 0 to 1" if all_lines(sample, LINE.fullmatch) else None
-    )
+    return "has lines of a class and shares of 0 to 1" if all_lines(sample, fits) else None
 
 
 FORMAT = Format(
