@@ -331,6 +331,20 @@ def test_broken_json_is_reported_with_its_line(tmp_path: Path) -> None:
     assert (finding.rule, finding.line) == ("broken-json", 2)
 
 
+def test_a_key_twice_would_be_read_in_part(tmp_path: Path) -> None:
+    put_text(tmp_path / "l.json", '{"imgs": {"1": {}, "1": {"a": 2}}, "anns": {}, "anns": {}}')
+    reading = read("coco", tmp_path)
+    assert rules(reading) == ["key-twice"]
+    assert "the key '1' twice" in message(reading)
+
+
+def test_one_document_a_line_is_said(tmp_path: Path) -> None:
+    put_text(tmp_path / "l.json", '{"images": []}\n{"images": []}\n')
+    [finding] = read("coco", tmp_path).findings
+    assert (finding.rule, finding.line) == ("broken-json", 2)
+    assert "one JSON document a file" in finding.remedy
+
+
 def test_json_too_deep_to_read(tmp_path: Path) -> None:
     put_text(tmp_path / "l.json", "[" * 200_000)
     assert rules(read("coco", tmp_path)) == ["broken-json"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.reading import Entry
+from ppocr_ft.commands.convert.formats.recognition import Sample
 from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS, IGNORED, LabelText
 from tests.support.convert_samples import put_images, put_text, read, texts
 
@@ -29,6 +30,9 @@ WORDS = [
     "shape_type", "imagePath", "data", "image", "result", "value", "type", "x", "y", "text",
     "a.jpg", "rectangle", "polygon", "original_width", "original_height", "rotation",
     "was_cancelled",
+    "form", "documents", "document", "img", "fname", "regions", "filename", "paragraphs", "lines",
+    "chars", "words", "data_list", "instances", "img_path", "_via_img_metadata", "annotation_id",
+    "transcription", "illegibility", "box", "vertices", "shape_attributes", "region_attributes",
     "categories", "category_id", "attributes", "description", "rle", "ground_truth", "set", "test",
 ]  # fmt: skip
 LEAVES = st.none() | st.booleans() | st.integers(-5, 300) | st.floats() | st.sampled_from(WORDS)
@@ -91,7 +95,8 @@ def folder(tmp_path: Path) -> Path:
 @given(one=VALUES, two=VALUES)
 def test_any_json_is_read_or_reported(name: str, folder: Path, one: Any, two: Any) -> None:
     for label in (SKELETONS[name](one, two), one):
-        put_text(folder / "l.json", json.dumps(label))
+        path = put_text(folder / "l.json", json.dumps(label))
+        assert all(form.recognise(Sample(path)) != "" for form in FORMATS.values())
         reading = read(name, folder)
         told = reading.left_out or reading.findings or reading.mentioned
         assert reading.entries or told or label in ([], {"images": [], "annotations": []})

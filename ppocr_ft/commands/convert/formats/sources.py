@@ -116,20 +116,35 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        Unusable: it is no JSON file.
+        Unusable: it is no JSON file, or one that would be read in part.
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:
+        several = "give one JSON document a file, not one a line"
         raise Unusable(
             "broken-json",
             f"broken JSON: {error.msg}, column {error.colno}",
-            "export the file again",
+            several if error.msg == "Extra data" else "export the file again",
             error.lineno,
         ) from None
     except (RecursionError, ValueError) as error:
         raise Unusable("broken-json", f"broken JSON: {error}", "export the file again") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object none of whose keys stands there twice with different values."""
+    last = dict(pairs)
+    if len(last) < len(pairs):
+        for key, value in pairs:
+            if value != last[key]:
+                raise Unusable(
+                    "key-twice",
+                    f"an object has the key {key!r:.40} twice, so only the last would be read",
+                    "keep one of them, or join them",
+                )
+    return last
 
 
 def expect(value: object, kind: type | tuple[type, ...], what: str, remedy: str) -> None:
