@@ -24,9 +24,9 @@ from tqdm import tqdm
 
 from ppocr_ft.commands.check.data import DataReport, Source, check_dataset
 from ppocr_ft.commands.check.data.parsed_labels import scan_source
-from ppocr_ft.commands.check.data.pictures import local_likeness
 from ppocr_ft.commands.check.data.word_labels import shares_of_line
 from ppocr_ft.data.sample_set import copy_sample
+from ppocr_ft.transforms.likeness import local_likeness
 from tests.support.samples import SHARED
 
 LINES, LIMIT_S = 100_000, 60.0

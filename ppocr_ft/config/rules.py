@@ -11,6 +11,7 @@ from typing import Literal
 from ppocr_ft.config.faults import Fault, error, remedy, tagged, warning
 from ppocr_ft.config.schema import Config, Dataset
 from ppocr_ft.config.solver_rules import SOLVER_RULES
+from ppocr_ft.config.splits import held_out_or_own
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
@@ -292,6 +293,7 @@ RULES: tuple[Rule, ...] = (
     ramp_length,
     kept_keys,
     ratio_list_length,
+    held_out_or_own,
     *SOLVER_RULES,
 )
 

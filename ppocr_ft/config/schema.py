@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
-from annotated_types import MinLen
+from annotated_types import Ge, Lt, MinLen
 from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
 
 from ppocr_ft.config.faults import Fault
@@ -107,6 +107,9 @@ class GlobalSection(Section):
     """Seed of weights, data order and augmentation."""
     epoch_num: PositiveInt = 500
     """Length of the run, epochs."""
+    val_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
+    """Share of Train's images that is held out for Eval, in place of Eval's own; images that show
+    the same stay together. 0: none."""
     log_smooth_window: PositiveInt = 20
     """Steps over which printed losses are averaged."""
     print_batch_step: PositiveInt = 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -56,6 +56,7 @@ class SimpleDataSet:
         strict: the first bad sample is raised.
         replace_bad: give a drawn good sample for a bad one; otherwise (evaluation) its item has
             no sample.
+        keep: which of the lines that can be used belong to this data set; all if not given.
 
     Raises:
         DataError: a label file has no line that can be used; with ``strict``, any line can't.
@@ -73,6 +74,7 @@ class SimpleDataSet:
         seed: int = 0,
         strict: bool = False,
         replace_bad: bool = True,
+        keep: Callable[[LabelEntry], bool] | None = None,
     ) -> None:
         paths = [label_file_list] if isinstance(label_file_list, (str, Path)) else label_file_list
         self.pipeline = Pipeline(transforms)
@@ -84,8 +86,9 @@ class SimpleDataSet:
         files = read_label_files(paths, data_dir, delimiter)
         self.label_faults = tuple(fault for file in files for fault in file.faults)
         self.label_notes = tuple(note for file in files for note in file.notes.values())
-        self.entries = tuple(entry for file in files for entry in file.entries)
-        self._bounds = list(accumulate((len(file.entries) for file in files), initial=0))
+        parts = [list(filter(keep, file.entries) if keep else file.entries) for file in files]
+        self.entries = tuple(entry for part in parts for entry in part)
+        self._bounds = list(accumulate(map(len, parts), initial=0))
         self._subset: tuple[int, Indices] | None = None
         self._check_usable(files)
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import SimpleDataSet
+from ppocr_ft.data.held_out import place_of
 from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
-from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.data.whole_set import Mode, check_text
 from ppocr_ft.engine import evaluation
-from ppocr_ft.errors import ConfigError, DataError, WeightsError
+from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.factory.device import cpu_threads
+from ppocr_ft.factory.label_source import LabelSource, held_out_lines, naming_the_split
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
@@ -122,32 +122,27 @@ def data_set(
     """Return the data set of ``Train`` or of ``Eval``, with other operators if they are given.
 
     ``data_dir: sample`` names the one that comes with the package. Bad samples of ``Train`` are
-    replaced.
+    replaced. With Global.val_ratio both share the images of ``Train``.
 
     Raises:
         DataError: a label file has no line that can be used; it says what is wrong with each.
     """
-    dataset = getattr(config, mode).dataset
+    dataset: Dataset = getattr(config, mode).dataset
     if transforms is not None:
         dataset = dataset.model_copy(update={"transforms": tuple(transforms)})
-    names, folder = [Path(name) for name in dataset.label_file_list], Path(dataset.data_dir)
-    if dataset.is_sample:
-        folder = SAMPLE.data_dir
-        names = [folder / name for name in names]
-    is_train = mode == "Train"
-    try:
+    source, is_train, held = LabelSource.of(config, mode), mode == "Train", held_out_lines(config)
+    with naming_the_split(source.mode):
         return SimpleDataSet(
-            folder,
-            names,
+            source.folder,
+            source.names,
             operators(dataset, epoch_num=config.Global.epoch_num if is_train else None),
-            ratio_list=dataset.ratio_list,
-            delimiter=dataset.delimiter,
+            ratio_list=dataset.ratio_list if source.mode == mode else None,
+            delimiter=source.delimiter,
             seed=config.Global.seed,
             strict=dataset.strict,
             replace_bad=is_train,
+            keep=(lambda entry: (place_of(entry) in held) != is_train) if held else None,
         )
-    except DataError as fault:
-        raise DataError(str(fault), key=f"{mode}.dataset") from None
 
 
 def eval_data(config: Config) -> ImageSet:
@@ -156,10 +151,15 @@ def eval_data(config: Config) -> ImageSet:
     Raises:
         DataError: a label file can't be used, or no text counts.
     """
-    data = data_set(config, "Eval")
+    data, threads = data_set(config, "Eval"), config.Eval.loader.num_workers
     check_text("Eval", data.entries)
-    threads = config.Eval.loader.num_workers
     faults, notes = list(data.label_faults), data.label_notes
+    held = held_out_lines(config)
+    if held:  # what is wrong with the label files is said of Train
+        faults, notes = (
+            [],
+            (f"{len(held)} images of Train are held out for Eval, by Global.val_ratio",),
+        )
     return ImageSet(data.__getitem__, len(data), threads, faults, notes)
 
 

@@ -39,7 +39,7 @@ from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import take_folder
-from ppocr_ft.runs.metadata import write_facts
+from ppocr_ft.runs.metadata import check_same_part, write_facts
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.weights import CoverageReport
@@ -228,6 +228,8 @@ def training(
     arrays = {} if resume_from is None or not group.is_main else read_state(resume_from)
     parts = prepare(config, group)
     if group.is_main:
+        if resume_from is not None:
+            check_same_part(config, resume_from)
         earlier = take_folder(config, parts.state, folder, resume_from, arrays)
     _begin_alike(parts.state, group)
     prepared = _assemble(config, parts, folder, earlier, unclip_ratios, group)
@@ -291,7 +293,8 @@ def both_data_sets(
         try:
             eval_data(config)
         except DataError as other:
-            raise DataError(f"{fault}\n{other}") from None
+            both = dict.fromkeys(map(str, (fault, other)))  # val_ratio gives both the same files
+            raise DataError("\n".join(both)) from None
         raise
     return loader, eval_data(config)
 

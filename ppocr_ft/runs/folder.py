@@ -18,7 +18,7 @@ from ppocr_ft.errors import ConfigError
 from ppocr_ft.report.evaluations import EVALUATIONS
 from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.runs.eval_files import PICTURE_BEFORE, PICTURE_BEST, PICTURE_BOTH
-from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
+from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, EVAL_PART, TRAIN_PART, WEIGHTS
 from ppocr_ft.utils.files import check_writable, remove_unfinished, write_whole
 from ppocr_ft.weights.arrays import at_path
 
@@ -39,6 +39,8 @@ RUN_FILES = (
     EVALUATIONS,
     DATA,
     ENVIRONMENT,
+    TRAIN_PART,
+    EVAL_PART,
     WEIGHTS,
     VERDICTS_FILE,
     *FOLDERS.values(),

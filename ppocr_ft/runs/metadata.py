@@ -14,10 +14,13 @@ from typing import Any
 import paddle
 
 from ppocr_ft.config import Config
+from ppocr_ft.data.held_out import label_lines
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.engine.trainer import Trainer
+from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import cpu_threads
+from ppocr_ft.factory.label_source import LabelSource, held_out_lines
 from ppocr_ft.report.text_statistics import text_statistics
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.sampling import sample_evenly
@@ -27,6 +30,9 @@ from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.coverage import PARTS
 
 WEIGHTS, DATA, ENVIRONMENT = "weights.json", "data.json", "environment.json"
+TRAIN_PART, EVAL_PART = "train_part.txt", "eval_part.txt"
+"""Label files: the images of Train that are left for it, and those that Global.val_ratio gives to
+Eval."""
 MEASURED_IMAGES = 2000
 """So many images' texts are measured at most, evenly spread over the label files."""
 LIBRARIES = ("numpy", "opencv-python", "shapely", "pyclipper", "numba", "pydantic")
@@ -48,6 +54,32 @@ def write_facts(
     for name, values in facts.items():
         text = json.dumps(values, indent=1, ensure_ascii=False)
         write_whole(folder / name, f"{text}\n".encode())
+    for name, lines in _divided(config).items():
+        write_whole(folder / name, lines)
+
+
+def _divided(config: Config) -> dict[str, bytes]:
+    """Return the label files of Train without, and of Eval with what val_ratio holds out."""
+    held = held_out_lines(config)
+    if not held:
+        return {}
+    names = map(str, LabelSource.of(config, "Train").names)
+    return dict(zip((TRAIN_PART, EVAL_PART), label_lines(names, held), strict=True))
+
+
+def check_same_part(config: Config, resume_from: Path) -> None:
+    """Check that Eval still gets the images that the run at ``resume_from`` held out for it.
+
+    Raises:
+        DataError: label files or images have changed.
+    """
+    before, now = resume_from.parent / EVAL_PART, _divided(config).get(EVAL_PART)
+    if before.is_file() and now != before.read_bytes():
+        raise DataError(
+            f"holds out other images than the run that goes on: label files, images or the share "
+            f"have changed since {before} was written; put them back, or begin a new run",
+            key="Global.val_ratio",
+        )
 
 
 def _weights(report: CoverageReport | None) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pictures import write_different
 from tests.support.processes import KILLED_RUN, python
 from tests.support.same_run import assert_same_run
-from tests.support.small_run import STEPS, small_config
+from tests.support.small_run import IMAGES, STEPS, small_config
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +75,21 @@ def test_train(
     for path in whole.glob("*_ema.pdparams"):
         assert (killed / path.name).read_bytes() == path.read_bytes(), path.name
     assert {path.name for path in killed.iterdir()} == {path.name for path in whole.iterdir()}
+
+
+def test_train_with_images_held_out(tmp_path: Path) -> None:
+    options = ["-o", "Global.val_ratio=0.3", "Global.epoch_num=4"]
+    for name, kills in {"whole": [], "killed": [("step", 5)]}.items():
+        (tmp_path / name).mkdir()
+        config = small_config(tmp_path / name)
+        write_different(tmp_path / name, IMAGES)
+        out = killed_again_and_again(kills, "train", "-c", str(config), *options)
+    assert "goes on after step" in out
+    killed, whole = tmp_path / "killed" / "run", tmp_path / "whole" / "run"
+    assert_same_run(killed, whole)
+    for part, lines in {"train_part.txt": 5, "eval_part.txt": 2}.items():
+        assert (killed / part).read_bytes() == (whole / part).read_bytes()
+        assert (whole / part).read_bytes().count(b"\n") == lines
 
 
 def test_an_arm_of_compare(tmp_path: Path) -> None:

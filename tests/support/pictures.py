@@ -100,6 +100,18 @@ def write_set(folder: Path, images: Mapping[str, Sequence[dict[str, Any]]]) -> P
     return label_file
 
 
+def noise(seed: int, size: tuple[int, int] = (120, 90)) -> np.ndarray:
+    """A picture (h, w, 3) of coarse patches that is like no other one."""
+    patches = np.random.default_rng(seed).integers(0, 255, (9, 9, 3)).astype(np.uint8)
+    return np.asarray(cv2.resize(patches, size, interpolation=cv2.INTER_CUBIC))
+
+
+def write_different(folder: Path, images: int) -> None:
+    """Make the pictures ``0.png`` ... of a data set differ."""
+    for seed in range(images):
+        cv2.imwrite(str(folder / f"{seed}.png"), noise(seed))
+
+
 def paddleocr_class(version: str, name: str, file: str, namespace: dict[str, Any]) -> Any:
     """One class out of a wheel's file that can't be imported whole (it wants all of PaddleOCR)."""
     path = wheel_dir(version) / "paddleocr" / "ppocr" / "data" / "imaug" / file

@@ -84,7 +84,8 @@ def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
         counts = [_lines(source.label_file) for source in sources]
     except OSError:
         return 0
-    return sum(round(count * ratio) for count, ratio in zip(counts, ratios, strict=False))
+    kept = 1 - config.Global.val_ratio
+    return sum(round(count * kept * ratio) for count, ratio in zip(counts, ratios, strict=False))
 
 
 def pages_of(report: DataReport) -> list[Page]:

@@ -60,7 +60,7 @@ def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
         {
             "config": sections,
             "weights": _weights(config),
-            "labels": [_labels(split.dataset) for split in (config.Train, config.Eval)],
+            "labels": [_labels(dataset) for dataset in (config.Train.dataset, _judged_on(config))],
             "unclip_ratios": list(unclip_ratios),
             "device": paddle.get_device(),
             **_versions(),
@@ -79,7 +79,8 @@ def start_fingerprint(config: Config, network: Detector, unclip_ratios: Sequence
         {
             "network": _digest(weights),
             "eval": _read_alike(config.Eval),
-            "labels": _labels(config.Eval.dataset),
+            "labels": _labels(_judged_on(config)),
+            "val_ratio": config.Global.val_ratio,
             "post_process": config.PostProcess.model_dump(),
             "unclip_ratios": list(unclip_ratios),
             "device": paddle.get_device(),
@@ -116,6 +117,11 @@ def _versions() -> dict[str, str]:
 def _weights(config: Config) -> list[str | None]:
     source = weights_source(config)
     return [] if source is None else [_digest(source.tensors), source.member]
+
+
+def _judged_on(config: Config) -> Dataset:
+    """Return the data set that Eval's images are of: Train's, with Global.val_ratio."""
+    return (config.Train if config.Global.val_ratio else config.Eval).dataset
 
 
 def _labels(dataset: Dataset) -> list[str]:

@@ -249,6 +249,9 @@ def card_origin(
         "network": ", ".join(part.name for part in parts),
     }
     judged = {"judged on": f"{evaluation.data_dir}: {', '.join(evaluation.label_file_list)}"}
+    if config.Global.val_ratio:
+        share = f"{100 * config.Global.val_ratio:g} % of the training images, held out"
+        judged = {"judged on": f"{share} (Global.val_ratio)"}
     if not origin.step:  # nothing is said of a training that was not, or isn't known
         start = "starting weights with the post-processing below" if origin.step == 0 else ""
         return Origin(judged, recipe, start, origin.sentence)

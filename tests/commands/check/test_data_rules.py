@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset
-from ppocr_ft.commands.check.data.pictures import local_likeness, look_at
+from ppocr_ft.commands.check.data.pictures import look_at
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import Finding
+from ppocr_ft.transforms.likeness import local_likeness
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.shrink_map import clip_and_orient
 from tests.support.samples import random_sample

@@ -223,9 +223,9 @@ def _moved(fault: Fault, places: Mapping[str, str]) -> Fault:
 
 
 def _labels(data: object) -> dict[Mode, LabelFiles]:
-    """Return the label files of the splits that name some."""
+    """Return the label files of the splits that name some; Train's alone if it is divided."""
     by_mode: dict[Mode, LabelFiles] = {}
-    for mode in MODES:
+    for mode in ("Train",) if _section(data, "Global").get("val_ratio") else MODES:
         dataset = _section(_section(data, mode), "dataset")
         folder, files = dataset.get("data_dir"), dataset.get("label_file_list")
         listed = files if isinstance(files, (list, tuple)) else [files]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base
 
@@ -21,6 +20,14 @@ from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.image_ops import decode
+from ppocr_ft.transforms.likeness import (
+    LEAST_CONTRAST,
+    LOOK_SIDE_PX,
+    Look,
+    Size,
+    look_of,
+    reduced,
+)
 from ppocr_ft.transforms.transparency import (
     OTHERWISE_LEVELS,
     alpha_of,
@@ -33,106 +40,7 @@ from ppocr_ft.utils.progress import ProgressBar
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are measured
 
-Grey = NDArray[np.uint8]
-Floats = NDArray[np.float32]
-_FREQUENCIES, _THUMB_PX, _HASHED_PX = 12, 32, 64
-BITS = _FREQUENCIES**2 - 1
-_MOST_BITS_APART = 28
-_LEAST_THUMB_CORRELATION = 0.75
-_LEAST_CONTRAST = 4.0
-"""Standard deviation, in grey levels, below which a picture is too empty to be recognised."""
-COMPARED_PX = 256
-"""The longer side at which two pictures are compared place by place."""
-_PLACES = 16
-_NOISE_VARIANCE = 100.0
-_LEAST_LOCAL_LIKENESS = 0.4
-_MOST_ASPECT_APART = 0.05
-_BLOCK = 2048
-
-
-@dataclass(frozen=True)
-class Look:
-    """What a picture looks like: BITS signs, int8, a thumbnail, and width by height."""
-
-    signs: NDArray[np.int8]
-    thumb: Grey
-    aspect: float
-
-
-def look_of(grey: Grey) -> Look | None:
-    """Return the picture's look; None if it is too empty to be recognised."""
-    thumb = _shrunk(grey, (_THUMB_PX, _THUMB_PX))
-    if thumb.std() < _LEAST_CONTRAST:
-        return None
-    return Look(_signs(grey), thumb.round().astype(np.uint8), grey.shape[1] / grey.shape[0])
-
-
-def _signs(grey: Grey) -> NDArray[np.int8]:
-    spectrum = cv2.dct(_shrunk(grey, (_HASHED_PX, _HASHED_PX)))
-    lowest = np.asarray(spectrum)[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]  # but the mean
-    return np.where(lowest > np.median(lowest), 1, -1).astype(np.int8)
-
-
-def _shrunk(grey: Grey, size_px: tuple[int, int]) -> Floats:
-    """Shrink to float32 of ``size_px`` (width, height)."""
-    return np.asarray(cv2.resize(grey, size_px, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def candidates(first: Sequence[Look], second: Sequence[Look]) -> Iterator[tuple[int, int]]:
-    """Yield pairs (i, j) that may show the same: by hash, thumbnail and aspect."""
-    for i in range(0, len(first), _BLOCK):
-        left = np.stack([look.signs for look in first[i : i + _BLOCK]]).astype(np.float32)
-        for j in range(0, len(second), _BLOCK):
-            right = np.stack([look.signs for look in second[j : j + _BLOCK]]).astype(np.float32)
-            agreeing = left @ right.T  # bits that agree less those that differ
-            near = np.argwhere(agreeing >= BITS - 2 * _MOST_BITS_APART).tolist()
-            yield from ((i + a, j + b) for a, b in near if _resemble(first[i + a], second[j + b]))
-
-
-def _resemble(one: Look, other: Look) -> bool:
-    if abs(one.aspect / other.aspect - 1) > _MOST_ASPECT_APART:
-        return False
-    correlation = np.corrcoef(one.thumb.ravel(), other.thumb.ravel())[0, 1]
-    return bool(correlation >= _LEAST_THUMB_CORRELATION)
-
-
-def show_the_same(one: Grey, other: Grey) -> bool:
-    """Return whether two pictures differ nowhere by more than encoding and resizing do."""
-    return local_likeness(one, other) >= _LEAST_LOCAL_LIKENESS
-
-
-def local_likeness(one: Grey, other: Grey) -> float:
-    """Return the smallest correlation of two pictures around any place; 1 if they are the same.
-
-    Both are brought to the smaller one's size, at most COMPARED_PX, and compared within windows
-    of a sixteenth of that; noise of 10 grey levels counts for nothing.
-    """
-    smaller = min((one, other), key=lambda picture: picture.size)
-    scale = min(1.0, COMPARED_PX / max(smaller.shape))
-    width, height = (max(round(side * scale), _THUMB_PX) for side in smaller.shape[::-1])
-    a, b = (cv2.GaussianBlur(_shrunk(p, (width, height)), (0, 0), 1.0) for p in (one, other))
-    window = (max(width, height) // _PLACES | 1,) * 2
-
-    def mean(values: Floats) -> Floats:
-        return np.asarray(cv2.blur(values, window))
-
-    mean_a, mean_b = mean(a), mean(b)
-    variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
-    common = mean(a * b) - mean_a * mean_b
-    return float(((2 * common + _NOISE_VARIANCE) / (variances + _NOISE_VARIANCE)).min())
-
-
-Size = tuple[int, int]
-"""Width and height, px."""
 _FIRST_QUARTER_TURN = 5
-_REDUCED = {
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    1: cv2.IMREAD_GRAYSCALE,
-}
-_LOOK_SIDE_PX = 64
-"""The shorter side of a reduced picture is at least this, unless the image is smaller."""
 SHORTEST_PX, LONGEST_PX, LONGEST_ASPECT = 32, 10_000, 10.0
 """An image with a side or an aspect beyond these is extreme."""
 ROW_PX = 128
@@ -179,7 +87,7 @@ def look_at(path: str, look: bool = False) -> Picture:
         return Picture(f"can't be read: {error.strerror}")
     try:
         stored, orientation = _header(content)
-        grey = reduced(content, stored, _LOOK_SIDE_PX)
+        grey = reduced(content, stored, LOOK_SIDE_PX)
     except DataError as fault:
         return Picture(fault.message)
     return Picture(
@@ -191,7 +99,7 @@ def look_at(path: str, look: bool = False) -> Picture:
         digest=hashlib.blake2b(content, digest_size=16).digest(),
         look=look_of(grey) if look else None,
         by_alpha=may_have_alpha(content) and _is_shown_by_alpha(content),
-        plain=grey.std() < _LEAST_CONTRAST and _is_plain(content),
+        plain=grey.std() < LEAST_CONTRAST and _is_plain(content),
     )
 
 
@@ -219,16 +127,6 @@ def _header(content: bytes) -> tuple[Size, int]:
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pixels = decode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION, None)
         return (pixels.shape[1], pixels.shape[0]), 1
-
-
-def reduced(content: bytes, stored: Size, side_px: int) -> NDArray[np.uint8]:
-    """Return (h, w) grey, turned by EXIF, the shorter side reduced to ``side_px`` or more.
-
-    Raises:
-        DataError: OpenCV, and so training, can't decode it.
-    """
-    factor = next((f for f in _REDUCED if min(stored) >= f * side_px), 1)
-    return decode(content, _REDUCED[factor], None)
 
 
 def _as_seen(stored: Size, orientation: int, shape: tuple[int, ...]) -> Size:

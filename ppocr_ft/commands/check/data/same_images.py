@@ -9,18 +9,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from ppocr_ft.commands.check.data.parsed_labels import Scan
-from ppocr_ft.commands.check.data.pictures import (
+from ppocr_ft.commands.check.data.pictures import Picture
+from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.data.copies import original_of
+from ppocr_ft.errors import DataError, Finding
+from ppocr_ft.transforms.likeness import (
     COMPARED_PX,
     Grey,
     Look,
-    Picture,
     candidates,
     reduced,
     show_the_same,
 )
-from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.data.copies import original_of
-from ppocr_ft.errors import DataError, Finding
 
 Place = tuple[str, int]
 """Label file and line."""

@@ -1,0 +1,180 @@
+"""Images of Train that are held out for Eval: whole ones, and all that show the same together.
+
+Which ones follows from the names, labels and pixels of the images alone: every command, whatever
+its seed, holds out the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+
+from ppocr_ft.data.copies import original_of
+from ppocr_ft.data.labels import LabelEntry
+from ppocr_ft.errors import DataError
+from ppocr_ft.transforms.likeness import (
+    COMPARED_PX,
+    LOOK_SIDE_PX,
+    Grey,
+    Look,
+    candidates,
+    look_of,
+    reduced,
+    show_the_same,
+)
+from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.progress import ProgressBar, no_progress
+from ppocr_ft.utils.system import cores
+
+Place = tuple[str, int]
+"""A label file and a line."""
+_KEPT_GREYS = 256
+
+
+def place_of(entry: LabelEntry) -> Place:
+    """Return the entry's label file and line."""
+    return entry.label_file, entry.line
+
+
+def held_out(
+    entries: Sequence[LabelEntry],
+    data_dir: str | Path,
+    ratio: float,
+    bar: ProgressBar = no_progress,
+) -> frozenset[Place]:
+    """Return the lines whose images are held out: ``ratio`` of those with text, and of the others.
+
+    Images that show the same stay together, so that the number may be smaller; at least one image
+    with a text that counts is on each side.
+
+    Raises:
+        DataError: there are not two groups of images with text.
+    """
+    ranks = [_rank(entry, data_dir) for entry in entries]
+    groups = sorted(alike(entries, bar), key=lambda group: min(ranks[i] for i in group))
+    with_text = [group for group in groups if any(_counts(entries[i]) for i in group)]
+    if len(with_text) < 2:
+        raise DataError(
+            f"can't hold images out for Eval: of {len(entries)} images there is "
+            f"{len(with_text) or 'none'} with a text that counts, those that show the same counted "
+            "as one; name validation images in Eval.dataset",
+            key="Global.val_ratio",
+        )
+    without = [group for group in groups if not any(_counts(entries[i]) for i in group)]
+    chosen = [*_share(with_text, ratio, least=1), *_share(without, ratio)]
+    return frozenset(place_of(entries[i]) for group in chosen for i in group)
+
+
+def _counts(entry: LabelEntry) -> bool:
+    return bool((~entry.texts.ignored).any())
+
+
+def _rank(entry: LabelEntry, data_dir: str | Path) -> bytes:
+    """Return a number that follows from the image's name below ``data_dir``, as if drawn."""
+    name = os.path.relpath(entry.images[0], data_dir).replace(os.sep, "/")
+    return hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=8).digest()
+
+
+def _share(groups: Sequence[list[int]], ratio: float, least: int = 0) -> list[list[int]]:
+    """Return groups, in their order, that make up ``ratio`` of the lines as far as they fit.
+
+    ``least``: so many groups at least, the smallest; one group always remains.
+    """
+    room = round(ratio * sum(map(len, groups)))
+    chosen = []
+    for group in groups[: -1 if least else None]:
+        if len(group) <= room:
+            chosen.append(group)
+            room -= len(group)
+    return chosen or sorted(groups, key=len)[:least]
+
+
+def alike(entries: Sequence[LabelEntry], bar: ProgressBar = no_progress) -> list[list[int]]:
+    """Group the entries by what their images show: indices, rising in each group.
+
+    In one group are images of one path, of one content, encoded or sized differently, copies that
+    Roboflow has made of one picture (``NAME.rf.HASH``), and the images of one line.
+    """
+    owners: dict[str, int] = {}
+    groups = _Groups(len(entries))
+    for index, entry in enumerate(entries):
+        for path in entry.images:
+            groups.join(index, owners.setdefault(path, index))
+    paths = list(owners)
+    seen: dict[Hashable, int] = {}
+    looks: list[tuple[str, Look]] = []
+    read = read_ahead(_look, paths, cores())
+    for path, (digest, look) in zip(paths, bar(read, len(paths), "compare images"), strict=True):
+        for key in filter(None, (digest, original_of(path))):
+            groups.join(owners[path], seen.setdefault(key, owners[path]))
+        if look is not None:
+            looks.append((path, look))
+    grey = lru_cache(_KEPT_GREYS)(partial(_grey, side_px=COMPARED_PX))
+    for one, other in _pairs(looks):
+        if groups.of(owners[one]) != groups.of(owners[other]):
+            first, second = grey(one), grey(other)
+            if first is not None and second is not None and show_the_same(first, second):
+                groups.join(owners[one], owners[other])
+    return groups.members()
+
+
+def _pairs(looks: Sequence[tuple[str, Look]]) -> Iterator[tuple[str, str]]:
+    only = [look for _, look in looks]
+    return ((looks[i][0], looks[j][0]) for i, j in candidates(only, only) if i < j)
+
+
+def _look(path: str) -> tuple[bytes, Look | None]:
+    """Return the hash of the file's content, and its look; nothing of a file that can't be used."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        return b"", None
+    digest = hashlib.blake2b(content, digest_size=16).digest()
+    try:
+        return digest, look_of(reduced(content, None, LOOK_SIDE_PX))
+    except DataError:
+        return digest, None
+
+
+def _grey(path: str, side_px: int) -> Grey | None:
+    try:
+        return reduced(Path(path).read_bytes(), None, side_px)
+    except (OSError, DataError):
+        return None
+
+
+class _Groups:
+    """Indices 0 .. count - 1 that are joined to groups; each is known by its first member."""
+
+    def __init__(self, count: int) -> None:
+        self._parents = list(range(count))
+
+    def of(self, index: int) -> int:
+        while self._parents[index] != index:
+            self._parents[index] = index = self._parents[self._parents[index]]
+        return index
+
+    def join(self, one: int, other: int) -> None:
+        first, second = sorted((self.of(one), self.of(other)))
+        self._parents[second] = first
+
+    def members(self) -> list[list[int]]:
+        found: dict[int, list[int]] = {}
+        for index in range(len(self._parents)):
+            found.setdefault(self.of(index), []).append(index)
+        return list(found.values())
+
+
+def label_lines(label_files: Iterable[str], places: frozenset[Place]) -> tuple[bytes, bytes]:
+    """Return the lines of the label files: those that are not held out, and those that are."""
+    kept, held = bytearray(), bytearray()
+    for path in dict.fromkeys(label_files):
+        lines = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                part = held if (path, number) in places else kept
+                part += line.rstrip(b"\r") + b"\n"
+    return bytes(kept), bytes(held)

@@ -1,0 +1,69 @@
+"""Where the labels of Train and Eval are, and which lines of Train are held out for Eval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ppocr_ft.config import Config
+from ppocr_ft.config.schema import Dataset
+from ppocr_ft.data.held_out import Place, held_out
+from ppocr_ft.data.labels import read_label_files
+from ppocr_ft.data.sample_set import SAMPLE
+from ppocr_ft.data.whole_set import Mode, check_files
+from ppocr_ft.errors import DataError
+from ppocr_ft.utils.progress import progress
+
+
+@dataclass(frozen=True)
+class LabelSource:
+    """Where the labels of ``mode`` are: those of Train if Global.val_ratio divides them."""
+
+    mode: Mode
+    folder: Path
+    names: tuple[Path, ...]
+    delimiter: str
+
+    @classmethod
+    def of(cls, config: Config, mode: Mode) -> LabelSource:
+        mode = "Train" if config.Global.val_ratio else mode
+        dataset: Dataset = getattr(config, mode).dataset
+        folder = SAMPLE.data_dir if dataset.is_sample else Path(dataset.data_dir)
+        root = folder if dataset.is_sample else Path()
+        names = tuple(root / name for name in dataset.label_file_list)
+        return cls(mode, folder, names, dataset.delimiter)
+
+
+def held_out_lines(config: Config) -> frozenset[Place]:
+    """Return the label lines of Train that Global.val_ratio holds out for Eval; none if it is 0.
+
+    Raises:
+        DataError: a label file can't be used, or there are too few images.
+    """
+    if not config.Global.val_ratio:
+        return frozenset()
+    source = LabelSource.of(config, "Train")
+    stamps = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in source.names)
+    return _held_out(source, config.Global.val_ratio, stamps)
+
+
+@lru_cache(maxsize=4)
+def _held_out(source: LabelSource, ratio: float, stamps: tuple[int, ...]) -> frozenset[Place]:
+    """``stamps``: when the label files were written."""
+    files = read_label_files(source.names, source.folder, source.delimiter)
+    with naming_the_split(source.mode):
+        check_files(files)
+    entries = [entry for file in files for entry in file.entries]
+    return held_out(entries, source.folder, ratio, progress)
+
+
+@contextmanager
+def naming_the_split(mode: Mode) -> Iterator[None]:
+    """Add the key of the data set to a DataError."""
+    try:
+        yield
+    except DataError as fault:
+        raise DataError(str(fault), key=f"{mode}.dataset") from None
