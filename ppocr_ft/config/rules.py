@@ -243,7 +243,7 @@ def ramp_length(config: Config) -> list[Fault]:
         f"{schedule.ratio(run):.4g} in this run ({schedule.end:g} in epoch {ramp}). PaddleOCR 2.7 "
         f"and 2.8 take the seed for the epoch and would train at a constant {start:g} + "
         f"{PADDLEOCR_RISE:g} * {seed} / {ramp} = {start + PADDLEOCR_RISE * seed / ramp:.4g}; later "
-        f"versions stay at {start:g}"
+        f"versions stay at {start:g}, but for the latest where ratio_list has one below 1"
     )
     return [warning(f"{shrink[0]}.total_epoch", message, "Global.epoch_num")]
 

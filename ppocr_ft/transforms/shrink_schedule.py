@@ -125,8 +125,8 @@ def _check_horizon(value: Any, key: str) -> float:
 
 _NOT_SET = 0
 TRUE_EPOCH = "true_epoch"
-"""The field of a sample that says which epoch 1, 2, ... it is drawn in. (PaddleOCR 3.7 writes an
-``epoch`` of its own, which stands still.)"""
+"""The field of a sample that says which epoch 1, 2, ... it is drawn in. (PaddleOCR since
+PP-OCRv6 writes an ``epoch`` of its own, which stands still unless ratio_list has one below 1.)"""
 
 
 class SharedEpoch:

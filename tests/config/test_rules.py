@@ -226,7 +226,8 @@ def test_ramp_of_another_length_than_the_run_is_explained() -> None:
     assert warning.message == (
         "500 differs from Global.epoch_num 40: the shrink ratio goes from 0.4 to 0.416 in this run "
         "(0.6 in epoch 500). PaddleOCR 2.7 and 2.8 take the seed for the epoch and would train at "
-        "a constant 0.4 + 0.2 * 1024 / 500 = 0.8096; later versions stay at 0.4"
+        "a constant 0.4 + 0.2 * 1024 / 500 = 0.8096; later versions stay at 0.4, but for the "
+        "latest where ratio_list has one below 1"
     )
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from ppocr_ft.commands.check.config.advice import ADVICE, advise, advise_on_length
 from ppocr_ft.commands.check.config.diagnosis import ConfigDiagnosis, diagnose
-from ppocr_ft.commands.check.config.shrink_versions import shrink_versions
+from ppocr_ft.commands.check.config.shrink_versions import shrink_versions, total_epoch_fault
 from ppocr_ft.config import load_config
 from ppocr_ft.config.faults import REMEDIES
 from ppocr_ft.config.rules import RULES
@@ -48,25 +48,33 @@ def ramp(total: object = 500, **more: object) -> dict[str, object]:
     return {"Global": run, "Train": {"dataset": dataset}}
 
 
-# what the YAML says | its data | ratios of 2.6.1, 2.7/2.8, 2.9+ and ours: first, last
+# what the YAML says | its data | ratios of 2.6.1, 2.7/2.8, 2.9+, PP-OCRv6's and ours: first, last
 VERSIONS = [
-    ("as shipped", ramp(), [(0.4, 0.4), (0.8096, 0.8096), (0.4, 0.4), (0.4004, 0.6)]),
-    ("a short run", ramp(150), [(0.4, 0.4), (1.7653, 1.7653), (0.4, 0.4), (0.4013, 0.6)]),
-    ("10000, as advised", ramp(10000), [(0.4, 0.4), (0.4205, 0.4205), (0.4, 0.4), (0.4, 0.41)]),
+    ("as shipped", ramp(), [(0.4, 0.4), (0.8096, 0.8096), (0.4, 0.4), (0.4, 0.4), (0.4004, 0.6)]),
+    (
+        "a short run",
+        ramp(150),
+        [(0.4, 0.4), (1.7653, 1.7653), (0.4, 0.4), (0.4, 0.4), (0.4013, 0.6)],
+    ),
+    (
+        "10000, as advised",
+        ramp(10000),
+        [(0.4, 0.4), (0.4205, 0.4205), (0.4, 0.4), (0.4, 0.4), (0.4, 0.41)],
+    ),
     (
         "another seed",
         ramp(Global={"seed": 100}),
-        [(0.4, 0.4), (0.44, 0.44), (0.4, 0.4), (0.4004, 0.6)],
+        [(0.4, 0.4), (0.44, 0.44), (0.4, 0.4), (0.4, 0.4), (0.4004, 0.6)],
     ),
     (
         "part of a file an epoch: the ramp works by accident",
         ramp(ratio_list=[1.0, 0.5]),
-        [(0.4, 0.4), (0.4004, 0.6), (0.4, 0.4), (0.4004, 0.6)],
+        [(0.4, 0.4), (0.4004, 0.6), (0.4, 0.4), (0.4004, 0.6), (0.4004, 0.6)],
     ),
     (
         "no total_epoch",
         {"Train": {"dataset": {"transforms": [{"MakeShrinkMap": {"shrink_ratio": 0.5}}]}}},
-        [(0.5, 0.5)] * 4,
+        [(0.5, 0.5)] * 5,
     ),
     (
         "MakeBorderMap without keys: 2.7 gives no epoch",
@@ -77,7 +85,12 @@ VERSIONS = [
                 }
             }
         },
-        [(0.4, 0.4), (0.4, 0.4), (0.4, 0.4), (0.4004, 0.6)],
+        [(0.4, 0.4), (0.4, 0.4), (0.4, 0.4), (0.4, 0.4), (0.4004, 0.6)],
+    ),
+    (
+        "a ramp that ends before the run, part of a file an epoch",
+        ramp(100, ratio_list=[1.0, 0.3]),
+        [(0.4, 0.4), (0.402, 1.4), (0.4, 0.4), (0.402, 1.4), (0.402, 0.6)],
     ),
 ]
 
@@ -111,6 +124,19 @@ def test_what_comes_of_the_ratio(total: int, effect: str) -> None:
     assert found is not None
     assert effect in found.versions[1].effect
     assert found.versions[1].is_sound == (not effect)
+
+
+def test_the_version_of_ppocrv6_is_told_beside_the_others() -> None:
+    for ratios, ratio, why in (
+        ([1.0], "constant 0.4", "its counter of epochs stands at 0"),
+        ([1.0, 0.3], "0.402 to 1.4", "advance, beyond total_epoch too): MakeShrinkMap masks every"),
+    ):
+        found = shrink_versions(ramp(100, ratio_list=ratios))
+        assert found is not None
+        fault = total_epoch_fault(found)
+        assert fault is not None
+        assert f"PaddleOCR since PP-OCRv6 (mid-2026): {ratio} (" in fault.message
+        assert why in fault.message
 
 
 @pytest.mark.parametrize(

@@ -70,12 +70,14 @@ class ShrinkVersions:
 def shrink_versions(data: object) -> ShrinkVersions | None:
     """Return the shrink ratios by version; None without a MakeShrinkMap with numbers as keys.
 
-    From the wheels of 2.6.1.3, 2.7.0.3, 2.8.1 and 2.10.0; docs/shrink.md has the measurement.
+    From the wheels of 2.6.1.3, 2.7.0.3, 2.8.1 and 2.10.0; docs/shrink.md has the measurement. No
+    wheel holds the data set that came with PP-OCRv6.
     """
     keys = _keys(data)
     if keys is None:
         return None
-    return ShrinkVersions(keys, (_of_26(keys), _of_27(data, keys), _of_29(keys), _of_ours(keys)))
+    theirs = (_of_26(keys), _of_27(data, keys), _of_29(keys), _of_v6(data, keys))
+    return ShrinkVersions(keys, (*theirs, _of_ours(keys)))
 
 
 def total_epoch_fault(of: ShrinkVersions) -> Fault | None:
@@ -105,7 +107,7 @@ def _of_27(data: object, keys: ShrinkKeys) -> VersionRatio:
     if not _is_given_an_epoch(data):
         return _version(name, start, start, "it gives no epoch where a map operator has no keys")
     if _is_rebuilt(data):
-        first, last = (start + PADDLEOCR_RISE * e / total for e in (1, keys.epoch_num))
+        first, last = _unbounded_ramp(keys, total)
         reason = "an entry of ratio_list below 1 has the data set rebuilt with the epoch as seed"
         return _version(name, first, last, reason)
     ratio = start + PADDLEOCR_RISE * keys.seed / total
@@ -119,7 +121,26 @@ def _of_29(keys: ShrinkKeys) -> VersionRatio:
     start = keys.shrink_ratio
     ignored = keys.total_epoch is not None
     reason = "total_epoch has no effect" if ignored else "no total_epoch is given"
-    return _version("PaddleOCR 2.9 and later", start, start, reason)
+    return _version("PaddleOCR 2.9 until PP-OCRv6", start, start, reason)
+
+
+def _of_v6(data: object, keys: ShrinkKeys) -> VersionRatio:
+    start, total, name = keys.shrink_ratio, keys.total_epoch, "PaddleOCR since PP-OCRv6 (mid-2026)"
+    if total is None:
+        return _version(name, start, start, "no total_epoch is given")
+    if not _is_rebuilt(data):
+        reason = "its counter of epochs stands at 0: it advances where ratio_list has one below 1"
+        return _version(name, start, start, reason)
+    reason = "an entry of ratio_list below 1 has its counter of epochs advance"
+    if keys.epoch_num > total:
+        reason = f"{reason}, beyond total_epoch too"
+    return _version(name, *_unbounded_ramp(keys, total), reason)
+
+
+def _unbounded_ramp(keys: ShrinkKeys, total: float) -> tuple[float, float]:
+    """Return PaddleOCR's ratio in the first and the last epoch of the run."""
+    start, rise = keys.shrink_ratio, PADDLEOCR_RISE / total
+    return start + rise, start + rise * keys.epoch_num
 
 
 def _of_ours(keys: ShrinkKeys) -> VersionRatio:
