@@ -104,7 +104,7 @@ class Predictions:
 
 
 def train(
-    config: str | Path = DEFAULT,
+    config: str | Path | None = None,
     overrides: Overrides = (),
     *,
     resume: str | Path | None = None,
@@ -112,26 +112,30 @@ def train(
 ) -> TrainResult:
     """Train, as ``ppocr-ft train`` does, and print what it prints.
 
-    ``resume`` is a run's folder, or ``"latest"`` for the run in ``Global.save_model_dir``; with
-    ``force`` keys may bend its schedule.
+    ``resume`` is the folder of a run to go on with, by its own config if there is no ``config``, or
+    ``"latest"`` for the run in ``Global.save_model_dir``; with ``force`` by other values of keys
+    that bend its schedule. Without ``resume`` the config is det_v4_ft.yml if there is none.
 
     Raises:
         UserInputError: config, data or weights are wrong.
         RunFailed: the losses turned NaN, or files couldn't be written.
-        KeyboardInterrupt: Ctrl-C; the run was saved, ``resume="latest"`` goes on.
+        KeyboardInterrupt: Ctrl-C; the run was saved, and ``resume`` goes on.
     """
+    if config is None and resume in (None, "latest"):
+        config = DEFAULT
+    options = argparse.Namespace(
+        config=None if config is None else str(config),
+        override=_words(overrides),
+        dry_run=False,
+        resume=None if resume is None else str(resume),
+        force=force,
+    )
     with _one_error():
-        loaded = _load(config, overrides)
-        from ppocr_ft.commands.train.cli import begin
+        import_paddle()
+        from ppocr_ft.commands.train.cli import begin, config_to_train
         from ppocr_ft.engine.distributed import SINGLE_PROCESS
 
-        options = argparse.Namespace(
-            config=str(config),
-            override=_words(overrides),
-            dry_run=False,
-            resume=None if resume is None else str(resume),
-            force=force,
-        )
+        loaded = config_to_train(options)
         code = begin(loaded, options, SINGLE_PROCESS)
         if code == INTERRUPTED:
             raise KeyboardInterrupt

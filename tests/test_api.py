@@ -138,6 +138,20 @@ def test_check_returns_findings_and_raises_nothing(tmp_path: Path) -> None:
 
 @needs_paddle
 @pytest.mark.slow
+def test_a_run_is_gone_on_with_by_its_own_config(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    ppocr_ft.train(config, {"Global.epoch_num": 1})
+    with pytest.raises(UserInputError, match="bend its schedule"):
+        ppocr_ft.train(config, {"Global.epoch_num": 2}, resume="latest")
+    done = ppocr_ft.train(config, {"Global.epoch_num": 2}, resume="latest", force=True)
+    metrics = (tmp_path / "run" / "metrics.csv").read_text("utf-8").splitlines()
+    steps = [int(line.split(",")[1]) for line in metrics[1:]]
+    assert max(steps) == 2 * STEPS // 3
+    assert ppocr_ft.train(resume=tmp_path / "run") == done  # it is finished
+
+
+@needs_paddle
+@pytest.mark.slow
 def test_train_works_in_a_thread_where_no_signal_can_be_heeded(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     with ThreadPoolExecutor(1) as pool:

@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.config.shipped import find_config, shipped_configs
@@ -87,9 +88,19 @@ def silence_opencv() -> None:
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that says how a config's key is set to who writes ``--epochs 3``, or no ``-o``."""
+
+    def error(self, message: str) -> NoReturn:
+        has_keys = any("-o" in action.option_strings for action in self._actions)
+        if has_keys and message.startswith("unrecognized arguments"):
+            message += "; a key of the config is set by -o, as in  -o Global.epoch_num=3"
+        super().error(message)
+
+
 def bare_parser(command_name: str, description: str, examples: str) -> argparse.ArgumentParser:
     """Return a parser whose help shows the examples as this program was started."""
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=command_line(command_name),
         description=description,
         epilog=as_started(f"examples:\n{examples}"),

@@ -101,6 +101,18 @@ def test_a_mistyped_command(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("words", [["Global.epoch_num=3"], ["--epochs", "3"]])
+def test_a_key_without_its_switch(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "-c", CONFIG, *words])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert f"unrecognized arguments: {' '.join(words)}; a key of the config is set by -o" in err
+    with pytest.raises(SystemExit):
+        main(["make-sample", "--out", "x", *words])
+    assert "set by -o" not in capsys.readouterr().err
+
+
 def test_a_config_of_the_package_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
