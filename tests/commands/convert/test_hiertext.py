@@ -43,7 +43,7 @@ WORDS = [part(LEFT, "two"), part(RIGHT, "", legible=False)]
 PARAGRAPHS = [
     part(SQUARE, lines=[part(SQUARE, "two", words=WORDS, legible=False)]),
     part(SQUARE, lines=[part(SQUARE, "one line", words=[part(LEFT, "one"), part(RIGHT, "line")])]),
-    part(LOST, lines=[], legible=False),
+    part(LOST, lines=[]),
 ]
 LEVELS: dict[str, tuple[str | None, list[Any]]] = {
     "lines, if nothing is said": (None, [("###", SQUARE), ("one line", SQUARE), ("###", LOST)]),

@@ -76,13 +76,18 @@ def _is_funsd(label: Any) -> bool:
     return has(label, form=list)
 
 
+def _is_xfund(label: Any) -> bool:
+    documents = label["documents"] if has(label, documents=list) else [None]
+    return not documents or any(has(document, document=list) for document in documents)
+
+
 _FORM = ImageForm(_image, _records, _text)
 FORMAT = json_format(
     "funsd",
     "FUNSD's JSON, a file an image: its words, or blocks; XFUND's: its blocks, or words",
     {
         "a list 'form'": _is_funsd,
-        "a list 'documents'": lambda label: has(label, documents=list),
+        "'documents' with 'document'": _is_xfund,
     },
     _read_file,
     levels=(WORDS, BLOCKS),

@@ -39,8 +39,11 @@ def _image(item: dict[str, Any], draft: Draft) -> str:
 
 def _records(item: dict[str, Any], draft: Draft) -> Iterator[tuple[str, Any]]:
     """Yield the records of the level, and those above it that are not divided further."""
-    keys = ["paragraphs", "lines"] + ["words"] * (draft.reading.choice.level == WORDS)
-    return _below(item, keys, "")
+    return _below(item, ["paragraphs", *_parts(draft)], "")
+
+
+def _parts(draft: Draft) -> list[str]:
+    return ["lines", "words"] if draft.reading.choice.level == WORDS else ["lines"]
 
 
 def _below(record: dict[str, Any], keys: list[str], called: str) -> Iterator[tuple[str, Any]]:
@@ -59,8 +62,8 @@ def _below(record: dict[str, Any], keys: list[str], called: str) -> Iterator[tup
 
 def _text(record: dict[str, Any], draft: Draft, where: str) -> LabelText:
     """Return a text; an illegible one, and what should be divided but isn't, are ignored."""
-    part = "words" if draft.reading.choice.level == WORDS else "lines"
-    ignored = not record.get("legible", True) or part in record
+    is_divided = any(part in record for part in _parts(draft))
+    ignored = is_divided or not record.get("legible", True)
     return make_text(polygon(record.get("vertices")), record.get("text"), ignored=ignored)
 
 
