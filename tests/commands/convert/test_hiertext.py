@@ -10,7 +10,7 @@ import pytest
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.reading import Choice, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import recognise
 from ppocr_ft.utils.progress import no_progress
 from tests.support.convert_samples import (
     SQUARE,
@@ -61,9 +61,10 @@ def test_levels(tmp_path: Path, level: str | None, expected: list[Any]) -> None:
     put_images(tmp_path, "0a1b.jpg")
     path = put_json(tmp_path / "train.jsonl", hiertext(*PARAGRAPHS))
     reading = Reading(ImageFolder(tmp_path), Choice(level=level))
-    FORMATS["hiertext"].read(path, reading, no_progress)
+    FORMATS["hiertext"].read(tmp_path, reading, no_progress)
     assert only(reading) == expected
-    assert FORMATS["hiertext"].recognise(Sample(path)) == "has 'annotations' with 'paragraphs'"
+    name, reason = recognise(tmp_path, FORMATS)
+    assert (name, reason) == ("hiertext", f"{path} has 'annotations' with 'paragraphs'")
 
 
 def test_a_line_without_words_is_ignored_where_words_are_asked_for(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading, Writer
 from ppocr_ft.commands.convert.formats.recognition import (
+    JSON_SUFFIXES,
     Sample,
     described_json,
     known_json,
@@ -50,7 +51,7 @@ def json_format(
     _KNOWN[name] = forms
 
     def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
-        files = source_files(source, ".json")
+        files = source_files(source, *JSON_SUFFIXES)
         is_one = len(files) == 1
         for path in files if is_one else bar(files, len(files), TITLE, "file"):
             try:

@@ -15,7 +15,8 @@ from ppocr_ft.errors import DataError
 
 LOOKED_AT = 20
 """The number of files of each suffix that are looked at in a folder."""
-_SUFFIXES = (".csv", ".gt", ".json", ".txt", ".xml")
+JSON_SUFFIXES = (".json", ".jsonl")
+_SUFFIXES = (".csv", ".gt", *JSON_SUFFIXES, ".txt", ".xml")
 _LISTED = 3
 _NAMED_KEYS = 8
 _NO_LABELS = ("is PPOCRLabel's", "these are recognition labels")
@@ -45,7 +46,7 @@ class Sample:
 
     @cached_property
     def json(self) -> Any:
-        if self.path.suffix.lower() not in (".json", ".jsonl"):
+        if self.path.suffix.lower() not in JSON_SUFFIXES:
             return None
         try:
             return json.loads(self.text or "")
