@@ -82,6 +82,7 @@ def test_an_unknown_form_is_described_without_a_format_too(tmp_path: Path) -> No
 
 def test_each_format_has_its_row_and_its_paragraph_in_the_document() -> None:
     document = (Path(__file__).parents[3] / "docs" / "label_formats.md").read_text("utf-8")
-    read_part = document.partition("## What is read")[2]
-    assert [name for name in JSON_FORMATS if f"| `{name}` |" not in read_part] == []
-    assert [name for name in JSON_FORMATS if f"**{name}.**" not in read_part] == []
+    read_part = document.partition("## What is read")[2].partition("\n## ")[0]
+    table, _, paragraphs = read_part.partition("\n\n**")
+    assert [name for name in FORMATS if f"`{name}`" not in table] == []
+    assert [name for name in FORMATS if f"**{name}" not in f"**{paragraphs}"] == []

@@ -166,7 +166,7 @@ def test_a_share_outside_0_and_1(share: str, capsys: pytest.CaptureFixture[str])
 
 SOURCES = {
     "no file": ("gone.json", "no such file or folder"),
-    "nothing of its kind": (".", "holds no .json file"),
+    "nothing of its kind": (".", "holds no .json or .jsonl file, but"),
 }
 
 
