@@ -24,6 +24,7 @@ from ppocr_ft.engine.distributed import (
 from ppocr_ft.engine.rendezvous import PeerLost
 from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
 from ppocr_ft.utils import notices
+from ppocr_ft.utils.color import colored, severities_colored
 from ppocr_ft.utils.program import as_started, command_line, import_problem
 
 
@@ -54,7 +55,8 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
         try:
             return main(sys.argv[1:] if argv is None else argv)
         except UserInputError as error:
-            print(as_started(str(error)), file=sys.stderr)
+            first, *rest = as_started(str(error)).split("\n")
+            print("\n".join([colored(first, "red", sys.stderr), *rest]), file=sys.stderr)
             return WRONG_INPUT
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("ppocr_ft"):
@@ -146,7 +148,8 @@ def config_of(options: argparse.Namespace) -> Config:
     """Load the config and print its warnings to stderr."""
     config = load_config(options.config, options.override)
     for warning in config.warnings:
-        print(as_started(f"warning: {warning.describe()}"), file=sys.stderr)
+        text = as_started(f"warning: {warning.describe()}")
+        print(severities_colored(text, sys.stderr), file=sys.stderr)
     return config
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.engine.eval_result import EvalResult, best
-from ppocr_ft.utils.words import counted
+from ppocr_ft.messages import counted
 
 Kind = Literal["better", "equal", "start", "unjudged", "no-start"]
 NOT_TRAINED = "the best weights are the starting weights (step 0), not fine-tuned by this run."

@@ -22,6 +22,7 @@ from ppocr_ft.data import (
 from ppocr_ft.engine.train_step import Batch, TrainBatch
 from ppocr_ft.errors import DataError
 from ppocr_ft.losses.db import DBTargets
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.timing import Stopwatch
 
@@ -77,7 +78,7 @@ class TrainLoader:
         factors += [f"{self.batches_per_step} accumulated"] * (self.batches_per_step > 1)
         factors += [f"{self.world_size} processes"] * (self.world_size > 1)
         images = self.batch_size * self.batches_per_step * self.world_size
-        return f"{images} images" + f" ({' x '.join(factors)})" * (len(factors) > 1)
+        return counted(images, "image") + f" ({' x '.join(factors)})" * (len(factors) > 1)
 
     def epoch(self, epoch: int, first_step: int = 0) -> Generator[TrainBatch, None, None]:
         """Yield the batches of epoch 1, 2, ... from one of its steps on."""

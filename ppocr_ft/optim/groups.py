@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import paddle
 
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.messages import counted
 from ppocr_ft.optim.group_rules import ALL, GroupRule, NewLayers, NoDecay, trainable_parameters
 
 KEY = "Optimizer.param_groups"
@@ -97,6 +98,17 @@ class ParamGroups:
             f"{group.number_of_values} value(s)"
             for group in self.groups
         ]
+
+    def summary(self) -> str:
+        """Return one line on the groups."""
+        factors = sorted({group.settings.lr_mult for group in self.groups})
+        rates = " to ".join(f"{factor:g}" for factor in dict.fromkeys((factors[0], factors[-1])))
+        frozen = sum(group.number_of_values for group in self.groups if group.settings.freeze)
+        values = sum(group.number_of_values for group in self.groups)
+        return (
+            f"{values:,} values in {counted(len(self.groups), 'parameter group')}, "
+            f"learning rate x {rates}{f', {frozen:,} values frozen' if frozen else ''}"
+        )
 
     def freeze(self, epochs_done: int = 0) -> None:
         """Take what the epoch after ``epochs_done`` whole ones freezes out of the backward pass.

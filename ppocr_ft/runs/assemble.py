@@ -36,6 +36,7 @@ from ppocr_ft.factory.device import cpu_threads, passes, precision
 from ppocr_ft.factory.objects import data_set, eval_data, post_process, starting_network
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate, optimizer
 from ppocr_ft.losses.db import DBLoss
+from ppocr_ft.messages import counted
 from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import take_folder
@@ -133,10 +134,10 @@ class Training:
     earlier: Path | None = None
     left_out: tuple[str, ...] = ()
 
-    def say(self, text: str) -> None:
-        """Print and log a text, in process 0."""
+    def say(self, text: str, logged: str | None = None) -> None:
+        """Print and log a text, in process 0; the log file gets ``logged`` if that is given."""
         if self.writers is not None:
-            self.writers.log.say(text)
+            self.writers.log.say(text, logged)
 
     def save_latest(self) -> None:
         """Write the files from which ``--resume`` continues, in process 0. Raises WriteError."""
@@ -155,18 +156,23 @@ class Training:
             for scalar_log in self.writers.scalar_logs:
                 scalar_log.close()
 
-    def describe(self) -> str:
-        """Describe the network, the data and the length of the run."""
+    def describe(self, *, short: bool = False) -> str:
+        """Describe the network, the data and the length of the run.
+
+        If ``short``, weights and parameter groups are a line each.
+        """
         trainer, data = self.trainer, self.trainer.loader.data
+        weights = self.weights.summary() if short and self.weights else self.weights
+        groups = trainer.state.optimizer.groups
+        steps = counted(trainer.progress.steps_per_epoch, "step")
         lines = [
             *(f"note: {note}" for note in (*data.label_notes, *self.evaluate.images.notes)),
-            str(self.weights or "random weights (Global.pretrained_model is null)"),
-            f"{len(data)} training images, {trainer.progress.steps_per_epoch} steps of "
-            f"{trainer.loader.describe_step()} an epoch, {trainer.epochs} epochs, "
-            f"{trainer.total_steps} steps",
+            str(weights or "random weights (Global.pretrained_model is null)"),
+            f"{counted(len(data), 'training image')}, {steps} of {trainer.loader.describe_step()} "
+            f"an epoch, {counted(trainer.epochs, 'epoch')}, {counted(trainer.total_steps, 'step')}",
             f"{self.frozen_norms} batch norms keep the statistics of the weights",
             *([] if trainer.state.ema is None else [trainer.state.ema.describe()]),
-            *trainer.state.optimizer.groups.describe(),
+            *([groups.summary()] if short else groups.describe()),
             *([trainer.rate.remark] if trainer.rate.remark else []),
             *self.left_out,
         ]

@@ -88,6 +88,15 @@ class CoverageReport:
         in_network = [match for match in self.select(None, parts) if match.status != "unexpected"]
         return matched, in_network
 
+    def summary(self) -> str:
+        """Return one line if all that the weights can fill is filled, else the table."""
+        if self.warnings or any(self.keys(status) for status in _FAULTS[:3]):
+            return str(self)
+        form = f", {self.form} form" if self.form else ""
+        new = sorted({match.part for match in self.select("not in this source")})
+        begun = f"; parts of the {' and the '.join(new)} begin at random" if new else ""
+        return f"weights: {self.source}{form}, {self.coverage:.0%} filled{begun}"
+
     def __str__(self) -> str:
         form = f", {self.form} form" if self.form else ""
         others = sorted({match.part for match in self.tensors} - {*PARTS})

@@ -77,7 +77,7 @@ def test_stop_on_ends_the_run_with_its_state_and_exit_code_0(
 def test_patience_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(tmp_path, STANDING, "Global.patience=2", "Global.eval_batch_step=[0, 3]") == 0
     out = capsys.readouterr().out
-    stopped = "stopped early after step 6 of 12 since 2 evaluations were no better than that after"
+    stopped = "stopped early after step 6 of 12 since 2 evaluations without gain over that after"
     assert f"{stopped} step 0 (Global.patience)" in out
     assert "best (step 6)" in out, "of equals the later weights are kept"
 

@@ -165,7 +165,7 @@ def test_process_0_ends_the_run_early_for_all(outcomes: Outcomes, root: Path) ->
     early = [each["early"] for each in outcomes]
     assert [each["ended"] for each in early] == [0, 0]
     assert [len(each["digests"]) for each in early] == [5, 5]
-    assert "stopped early after step 5 of 6 since 1 evaluations" in early[0]["out"]
+    assert "stopped early after step 5 of 6 since 1 evaluation without gain" in early[0]["out"]
     assert (root / "early" / "run" / "latest.pdstate").exists()
 
 

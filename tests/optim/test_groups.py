@@ -107,6 +107,7 @@ def test_matches_are_counted() -> None:
     assert [tuple(matches)[1:] for matches in groups.matched] == [(4, 15), (2, 4)]
     assert groups.describe()[0] == "^body: 4 parameter(s), 15 value(s)"
     assert groups.describe()[-1].endswith("own L2 0.5: 1 parameter(s), 1 value(s)")
+    assert groups.summary() == "19 values in 2 parameter groups, learning rate x 0.1 to 1"
 
 
 def test_batch_norm_statistics_are_in_no_group() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import yaml
 
 from ppocr_ft.commands.check.config.advice import advise, advise_on_length, steps_per_epoch
 from ppocr_ft.commands.check.config.diagnosis import (
@@ -46,6 +47,7 @@ from ppocr_ft.commands.check.text_geometry import (
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
+from ppocr_ft.config.shipped import shipped_configs
 from ppocr_ft.config.solver_rules import milestones_note
 from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
@@ -235,7 +237,24 @@ def precheck(config: Config) -> list[Finding]:
             )
             findings += report.findings
             findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
-    return [finding for finding in findings if finding.rule not in REFUSED]
+    unsaid = {*REFUSED, *_own_defaults(config)}
+    return [finding for finding in findings if finding.rule not in unsaid]
+
+
+def _own_defaults(config: Config) -> Iterator[str]:
+    """Yield the rules on intervals whose value is a shipped config's own, not the user's.
+
+    On a small data set they would speak in every run; its last lines advise then.
+    """
+    shipped = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in shipped_configs()]
+    for rule, key in (
+        ("evaluation-interval", "eval_batch_step"),
+        ("save-interval", "save_epoch_step"),
+    ):
+        values = [file["Global"].get(key) for file in shipped]
+        known = [tuple(value) if isinstance(value, list) else value for value in values]
+        if getattr(config.Global, key) in [*known, type(config.Global).model_fields[key].default]:
+            yield rule
 
 
 def _about_the_pair(

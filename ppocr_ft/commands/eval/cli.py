@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     for note in data.notes:
         print(f"note: {note}", file=sys.stderr)
     network, coverage = objects.network(config)
-    print(coverage)
+    print(coverage.summary())
     result = objects.evaluate(
         config, network, progress(data.samples(), len(data), "evaluate", leave=True)
     )

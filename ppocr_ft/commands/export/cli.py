@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:  # a full disk
         print(f"not exported: {error}", file=sys.stderr)
         return FAILED
-    print(exported.coverage)
+    print(exported.coverage.summary())
     print(exported.origin.sentence)
     print(exported.parity.describe())
     for note in exported.notes:

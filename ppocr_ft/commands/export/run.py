@@ -35,6 +35,7 @@ from ppocr_ft.factory.objects import (
     post_process,
     starting_network,
 )
+from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import DETECTORS
 from ppocr_ft.runs.weights_origin import WeightsOrigin, weights_origin
@@ -259,8 +260,8 @@ def card_origin(
     trained = {"trained on": f"{data.data_dir}: {', '.join(data.label_file_list)}"}
     how = {
         "started from": str(config.Global.pretrained_model),
-        "length": f"step {origin.step} of a run of {config.Global.epoch_num} epochs, "
-        f"{batch} images a step",
+        "length": f"step {origin.step} of a run of {counted(config.Global.epoch_num, 'epoch')}, "
+        f"{counted(batch, 'image')} a step",
         "optimizer": f"{config.Optimizer.name}, learning rate {rate:g}",
     }
     return Origin({**trained, **judged}, {**recipe, **how}, "fine-tuned", origin.sentence)

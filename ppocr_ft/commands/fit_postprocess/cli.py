@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
     check_room(out, "--out" if options.out else "Global.save_model_dir")
     print(device(config), flush=True)
     detector, coverage = objects.network(config)
-    print(coverage, flush=True)
+    print(coverage.summary(), flush=True)
     fit = fit_postprocess(config, detector, what_to_try(config, options), progress)
     print(f"{fit.cost_text()}\n\n{fit_report(fit.fitted)}\n")
     verified = fit.verify(detector, progress)

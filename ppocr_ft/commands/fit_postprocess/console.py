@@ -17,6 +17,8 @@ HEADER = (
     "", "resize", "thresh", "score_mode", "unclip_ratio", "box_thresh", "hmean", "hmean_70",
 )  # fmt: skip
 MAX_MAP_COLUMNS = 16
+FEW_IMAGES = 10
+"""With fewer the gain on held-out images rests on one or two."""
 OBJECTIVES = {
     "hmean": "hmean at IoU 0.5",
     "hmean_70": "hmean at IoU 0.7",
@@ -168,7 +170,9 @@ def verdict_text(fitted: Fitted) -> str:
         f"({len(held.choices)} folds)"
     )
     if held.is_sure:
-        return f"{tested}: the fitted values are taken"
+        images = len(fitted.tally.gts)
+        few = f", though {images} images are few to judge by" * (images < FEW_IMAGES)
+        return f"{tested}: the fitted values are taken{few}"
     return (
         f"{tested}, which may be chance (lower bound {held.gain_low:+.4f}): the config's own "
         "values stay"

@@ -21,6 +21,7 @@ from ppocr_ft.engine.distributed import (
     process_count,
 )
 from ppocr_ft.errors import FAILED, SIGNALLED, Finding, UserInputError, WriteError
+from ppocr_ft.utils.color import colored, severities_colored
 from ppocr_ft.utils.folder_lock import folder_lock
 from ppocr_ft.utils.program import as_started
 
@@ -74,6 +75,11 @@ def main(argv: Sequence[str]) -> int:
         metavar="PATH",
         help="go on with a run: its folder or its latest.pdstate, with the run's own config if "
         "there is no -c; without PATH the run in Global.save_model_dir",
+    )
+    arguments.add_argument(
+        "--verbose",
+        action="store_true",
+        help="print all of the weights and parameter groups, which train.log has in any case",
     )
     arguments.add_argument(
         "--force",
@@ -130,7 +136,10 @@ def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) 
         tell(precheck(config))
     print(device(config, group), flush=True)
     run = assemble.training(config, state, group=group)
-    run.say("\n".join([run.describe(), *different]))
+    shown, logged = (
+        "\n".join([run.describe(short=short), *different]) for short in (not options.verbose, False)
+    )
+    run.say(shown, logged)
     code = train(run)
     if code == 0 and config.Global.fit_postprocess and group.is_main:
         fit_at_end(config, run.folder, run.say)
@@ -160,18 +169,23 @@ def close(run: Training, seconds: float) -> None:
     from ppocr_ft.commands.train.console import closing_lines, outcome_lines
 
     try:
-        lines = ["", *outcome_lines(read_run(run.folder)), ""]
+        report = read_run(run.folder)
+        lines, better = outcome_lines(report), report.outcome and report.outcome.kind == "better"
     except (OSError, UserInputError) as error:
-        lines = [f"the run's files can't be read: {error}"]
-    run.say("\n".join([*lines, *closing_lines(run.folder, seconds)]))
+        lines, better = [f"the run's files can't be read: {error}"], False
+    said, files = "\n".join(lines), "\n".join(closing_lines(run.folder, seconds))
+    shown = colored(said, "green" if better else "yellow", sys.stdout)
+    run.say(*(f"\n{text}\n\n{files}" for text in (shown, said)))
 
 
 def tell(findings: Sequence[Finding]) -> None:
     """Print what a quick look at config and labels found; training continues without it."""
     if findings:
         lines = grouped(findings, SHOWN_FINDINGS, cut_errors=True)
+        if any(finding.severity == "error" and finding.line for finding in findings):
+            lines.append("training goes on without the lines that have errors")
         lines.append("(ppocr-ft check says all, looks at the images, and draws samples)\n")
-        print(as_started("\n".join(lines)), file=sys.stderr)
+        print(severities_colored(as_started("\n".join(lines)), sys.stderr), file=sys.stderr)
 
 
 def show(plan: DryRun) -> int:

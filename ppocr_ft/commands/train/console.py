@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.messages import counted
 from ppocr_ft.report.page import PAGE
 from ppocr_ft.report.page.comparison import Comparison, compare_with_start
 from ppocr_ft.report.page.run import Run
@@ -16,7 +17,6 @@ from ppocr_ft.runs.eval_files import PICTURE_BOTH
 from ppocr_ft.runs.folder import FITTED_CONFIG
 from ppocr_ft.utils.program import as_started
 from ppocr_ft.utils.tables import aligned
-from ppocr_ft.utils.words import counted
 
 WIDTH = 80
 

@@ -12,9 +12,9 @@ from ppocr_ft.commands.report.run import config_differences
 from ppocr_ft.config import Config
 from ppocr_ft.engine.state_file import state_path
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.messages import counted
 from ppocr_ft.report.page.run import Difference
 from ppocr_ft.runs.folder import RESOLVED_CONFIG
-from ppocr_ft.utils.words import counted
 
 BENDING = (
     "Global.epoch_num",

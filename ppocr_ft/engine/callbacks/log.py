@@ -20,7 +20,8 @@ from ppocr_ft.utils.system import resident_mb
 
 LOG_FILE, LOG_TIME = "train.log", "%Y-%m-%d %H:%M:%S"
 """The file, and the time that each of its lines begins with."""
-_BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
+_BAR = "{percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt}, {desc} [{elapsed}<{remaining}{postfix}]"
+"""The percentage is that of the run's steps."""
 
 
 class Log(Callback):
@@ -55,13 +56,17 @@ class Log(Callback):
         self._seconds = {"read": 0.0, "step": 0.0}
         self._first_step = 0
 
-    def say(self, text: str) -> None:
-        """Print a line on stdout, above the bar, and write it to the log file with its time."""
+    def say(self, text: str, logged: str | None = None) -> None:
+        """Print lines on stdout, above the bar, and write them to the log file with their time.
+
+        The file gets ``logged``, if that is given.
+        """
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
         stamp = time.strftime(LOG_TIME)
+        lines = (text if logged is None else logged).splitlines()
         with self._path.open("a", encoding="utf-8") as file:
-            file.writelines(f"{stamp} {line}\n" for line in text.splitlines())
+            file.writelines(f"{stamp} {line}\n" for line in lines)
 
     def before_epoch(self, trainer: Trainer) -> None:
         if self._bar is None:
@@ -73,7 +78,7 @@ class Log(Callback):
                 disable=not sys.stderr.isatty(),
             )
         self._say_what_thaws(trainer)
-        self._bar.set_description(f"epoch {trainer.progress.epochs_done + 1}/{trainer.epochs}")
+        self._bar.set_description_str(f"epoch {trainer.progress.epochs_done + 1}/{trainer.epochs}")
         self._expect_step(trainer)
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
@@ -120,7 +125,7 @@ class Log(Callback):
         progress = trainer.progress
         means = trainer.state.window.means()
         speed, reader_share = self._measure(trainer)
-        lr = trainer.rate(progress.step - 1)
+        lr, memory_mb = trainer.rate(progress.step - 1), resident_mb()
         self._metrics.add(
             TRAIN,
             {
@@ -134,14 +139,15 @@ class Log(Callback):
                 "textless_steps": progress.textless_steps,
                 "images_per_second": speed,
                 "reader_share": reader_share,
-                "memory_mb": resident_mb(),
+                "memory_mb": memory_mb,
                 **self._groups.end(),
             },
         )
         losses = " ".join(f"{name} {value:.4f}" for name, value in _shown(means).items())
         rates = f"{speed:.2f} images/s, reader {reader_share:.0%}"
-        if self._bar is not None:
-            self._bar.set_postfix_str(f"{losses} lr {lr:.3g}, {rates}")
+        rates += "" if memory_mb is None else f", memory {memory_mb:,.0f} MB"
+        if self._bar is not None:  # the bar needs the room: one figure
+            self._bar.set_postfix_str(f"loss {means.get('loss', float('nan')):.3g}")
         self.say(
             f"epoch {progress.epoch}/{trainer.epochs} step {progress.step}/{trainer.total_steps} "
             f"{losses} lr {lr:.3g} {rates}, eta {self._eta(trainer)}"

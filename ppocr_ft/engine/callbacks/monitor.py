@@ -11,6 +11,7 @@ from ppocr_ft.engine.monitor import Alert, History, RunInfo, nan_verdict
 from ppocr_ft.engine.stop import StoppedEarly
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import MAX_SKIPPED_IN_ROW, Callback, Trainer
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.files import write_whole
 
 VERDICTS_FILE = "verdicts.jsonl"
@@ -96,7 +97,7 @@ class Monitor(Callback):
         waited = trainer.progress.evaluations_without_gain
         if self._patience is not None and waited >= self._patience:
             raise StoppedEarly(
-                f"since {waited} evaluations were no better than that after step "
+                f"since {counted(waited, 'evaluation')} without gain over that after step "
                 f"{trainer.progress.last_gain_step} (Global.patience)"
             )
 

@@ -225,6 +225,9 @@ def test_a_training_is_told_beforehand(config_file: Path) -> None:
     config = load_config(config_file, [*overrides(config_file), late])
     found = {finding.rule: finding.severity for finding in precheck(config)}
     assert found == {"evaluation-interval": "warning", "label-delimiter": "error"}
+    own = ["Global.eval_batch_step=[0, 60]", "Global.save_epoch_step=10", "Global.epoch_num=4"]
+    shipped = precheck(load_config(config_file, [*overrides(config_file), *own]))
+    assert {finding.rule for finding in shipped} == {"label-delimiter"}, "the shipped values"
 
 
 def test_a_training_is_told_of_a_pair_that_does_not_match(config_file: Path) -> None:

@@ -1,0 +1,42 @@
+"""Color on a terminal alone, and not where NO_COLOR is set."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from ppocr_ft.utils.color import colored, severities_colored
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_severities_at_the_beginning_of_lines_are_colored() -> None:
+    text = "error label-json\n  an error in it\nwarning leak (2)\nwarnings are no severity"
+    found = severities_colored(text, Terminal())
+    assert found == (
+        "\033[1;31merror\033[0m label-json\n  an error in it\n"
+        "\033[1;33mwarning\033[0m leak (2)\nwarnings are no severity"
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_the_environment_turns_it_off(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert colored("text", "green", Terminal()) == "text"
+
+
+def test_a_pipe_gets_none() -> None:
+    assert colored("text", "red", io.StringIO()) == "text"
+    assert colored("text", "red", Terminal()) == "\033[1;31mtext\033[0m"
