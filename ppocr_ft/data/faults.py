@@ -24,7 +24,7 @@ def left_out(mode: str, faults: Sequence[DataError]) -> str:
     more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
     return (
         f"goes on without {len(places)} label line{'s' * (len(places) > 1)} of {mode} that can't "
-        f"be used: {', '.join(places[:LISTED])}{more} (tools/check.py says why)"
+        f"be used: {', '.join(places[:LISTED])}{more} (ppocr-ft check says why)"
     )
 
 

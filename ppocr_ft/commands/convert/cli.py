@@ -25,19 +25,18 @@ All faults are listed together, and nothing is written while there is one, unles
 given; then images with a fault are left out whole, since texts that lack would be taught as
 background."""
 EXAMPLES = """\
-examples:
-  python tools/convert.py gt/ --images images/ --split 0.9
+  ppocr-ft convert gt/ --images images/ --split 0.9
         the format is recognised; images/train.txt and images/val.txt
-  python tools/convert.py Annotations/ --images JPEGImages/ --only plate,text --out labels/
+  ppocr-ft convert Annotations/ --images JPEGImages/ --only plate,text --out labels/
         objects of two classes alone
-  python tools/convert.py imgs/ --difficult ignore --out labels/
+  ppocr-ft convert imgs/ --difficult ignore --out labels/
         all Label.txt below imgs/; texts marked difficult become ###
-  python tools/convert.py --from labelstudio export.json --images photos/ --out labels/
-  python tools/convert.py --from coco COCO_Text.json --images train2014/ --skip-bad
+  ppocr-ft convert --from labelstudio export.json --images photos/ --out labels/
+  ppocr-ft convert --from coco COCO_Text.json --images train2014/ --skip-bad
         COCO-Text also lists images of other folders: they are counted and left out
-  python tools/convert.py --from page export/ --images scans/ --level words
-  python tools/convert.py images/Label.txt --to coco --out coco/
-  python tools/convert.py images/Label.txt --split 0.8 --seed 1 --out parts/
+  ppocr-ft convert --from page export/ --images scans/ --level words
+  ppocr-ft convert images/Label.txt --to coco --out coco/
+  ppocr-ft convert images/Label.txt --split 0.8 --seed 1 --out parts/
 
 exit codes: 0 everything was converted; 2 something was not (--skip-bad: the rest was)"""
 
