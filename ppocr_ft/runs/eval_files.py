@@ -1,4 +1,4 @@
-"""The files of the first and the best evaluation in a run's folder: pictures and boxes."""
+"""The files of the first and the best evaluations in a run's folder: pictures and boxes."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from ppocr_ft.report.evaluations import (
     BEFORE,
     BEST,
     EVALUATIONS,
+    TRAINED,
     About,
     EvaluatedImage,
     evaluated_image,
@@ -33,7 +34,9 @@ from ppocr_ft.transforms.image_ops import read_image
 from ppocr_ft.utils.draw import Picture
 from ppocr_ft.utils.files import write_whole
 
-PICTURE_BEFORE, PICTURE_BEST, PICTURE_BOTH = "val_before.jpg", "val_best.jpg", "before_after.jpg"
+PICTURES = {BEFORE: "val_before.jpg", BEST: "val_best.jpg", TRAINED: "val_trained.jpg"}
+"""By the file with the evaluation's boxes."""
+PICTURE_BOTH = "before_after.jpg"
 SHOWN_IMAGES = 4
 
 
@@ -80,23 +83,31 @@ def picture_of(sample: EvalSample) -> Picture:
     return np.ascontiguousarray(np.round(stretched).astype(np.uint8))
 
 
-def save_findings(folder: Path, findings: Findings, step: int, hmean: float) -> None:
-    """Write the pictures and boxes of the best evaluation so far, and of that before training.
+def save_findings(
+    folder: Path, findings: Findings, step: int, hmean: float, *, is_best: bool = True
+) -> None:
+    """Write the pictures and boxes of an evaluation.
+
+    It is the best so far or, if not ``is_best``, the best after a start that is better. That before
+    training, at step 0, is kept beside the best.
 
     Raises:
         OSError: they can't be written.
     """
+    names = [BEFORE] * (step == 0) + [BEST if is_best else TRAINED]
     if findings.images:
         about = About.of(step, findings.post_process)
-        for name in [BEFORE] * (step == 0) + [BEST]:
+        for name in names:
             write_evaluation(folder / EVALUATIONS / name, about, findings.images)
     if not findings.previews:
         return
     ratio = findings.post_process.unclip_ratio
     title = f"{caption(step)}: hmean {hmean:.3f} at IoU 0.5, unclip_ratio {ratio:g}"
     sheet = as_jpeg(contact_sheet(findings.previews, title))
-    for name in [PICTURE_BEFORE] * (step == 0) + [PICTURE_BEST]:
-        write_whole(folder / name, sheet)
+    for name in names:
+        write_whole(folder / PICTURES[name], sheet)
+    if step == 0:
+        (folder / PICTURES[TRAINED]).unlink(missing_ok=True)  # another run's
     _write_both(folder)
 
 
@@ -105,10 +116,10 @@ def copy_start(source: Path, folder: Path) -> bool:
 
     Returns False, and writes nothing, if it has no pictures.
     """
-    if read_image(source / PICTURE_BEFORE) is None:
+    if read_image(source / PICTURES[BEFORE]) is None:
         return False
-    for name in (PICTURE_BEFORE, PICTURE_BEST):
-        write_whole(folder / name, (source / PICTURE_BEFORE).read_bytes())
+    for name in (BEFORE, BEST):
+        write_whole(folder / PICTURES[name], (source / PICTURES[BEFORE]).read_bytes())
     _write_both(folder)
     boxes = source / EVALUATIONS / BEFORE
     if boxes.is_file():
@@ -119,9 +130,9 @@ def copy_start(source: Path, folder: Path) -> bool:
 
 
 def _write_both(folder: Path) -> None:
-    """Write one picture of the start and the best evaluation, side by side, or of both in one."""
-    sheets = [read_image(folder / name) for name in (PICTURE_BEFORE, PICTURE_BEST)]
-    present = [sheet for sheet in sheets if sheet is not None]
-    if len(present) > 1 and np.array_equal(present[0], present[1]):
-        present.pop()
-    write_whole(folder / PICTURE_BOTH, as_jpeg(side_by_side(present)))
+    """Write the start and, beside it, the best or, if that is the start, the best of training."""
+    start, best, trained = (read_image(folder / name) for name in PICTURES.values())
+    if start is not None and best is not None and np.array_equal(start, best):
+        best = trained
+    sheets = [sheet for sheet in (start, best) if sheet is not None]
+    write_whole(folder / PICTURE_BOTH, as_jpeg(side_by_side(sheets)))

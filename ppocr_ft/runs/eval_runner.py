@@ -20,7 +20,6 @@ from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.report.evaluations import EVALUATIONS, TRAINED, About, write_evaluation
 from ppocr_ft.runs.eval_files import SHOWN_IMAGES, Findings, kernels_of, preview_of, save_findings
 from ppocr_ft.utils.progress import progress
 from ppocr_ft.utils.sampling import evenly_spaced
@@ -135,12 +134,13 @@ class BestFindings(Callback):
 
     def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
         findings = self._evaluate.findings
-        if findings is None:
-            return
-        if is_best:
-            save_findings(self._folder, findings, result.step, result.at_config["hmean"])
-            return
+        if findings is not None and (is_best or self._is_best_trained(result)):
+            hmean = result.at_config["hmean"]
+            save_findings(self._folder, findings, result.step, hmean, is_best=is_best)
+
+    def _is_best_trained(self, result: EvalResult) -> bool:
+        """Return whether the start is the best, and this is the best one after it."""
         so_far = outcome(results_of(self._metrics.rows()), self._indicator)
-        if so_far and so_far.is_start and so_far.trained and so_far.trained.step == result.step:
-            about = About.of(result.step, findings.post_process)
-            write_evaluation(self._folder / EVALUATIONS / TRAINED, about, findings.images)
+        return bool(
+            so_far and so_far.is_start and so_far.trained and so_far.trained.step == result.step
+        )

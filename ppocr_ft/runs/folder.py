@@ -17,7 +17,7 @@ from ppocr_ft.engine.state_file import STATE_FILE
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.report.evaluations import EVALUATIONS
 from ppocr_ft.report.page import CURVES, PAGE
-from ppocr_ft.runs.eval_files import PICTURE_BEFORE, PICTURE_BEST, PICTURE_BOTH
+from ppocr_ft.runs.eval_files import PICTURE_BOTH, PICTURES
 from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, EVAL_PART, TRAIN_PART, WEIGHTS
 from ppocr_ft.utils.files import check_writable, remove_unfinished, write_whole
 from ppocr_ft.weights.arrays import at_path
@@ -33,8 +33,7 @@ RUN_FILES = (
     RESOLVED_CONFIG,
     METRICS_FILE,
     LOG_FILE,
-    PICTURE_BEFORE,
-    PICTURE_BEST,
+    *PICTURES.values(),
     PICTURE_BOTH,
     EVALUATIONS,
     DATA,

@@ -11,16 +11,16 @@ import pytest
 
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import EvalRecord
+from ppocr_ft.engine.outcome import caption
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.report.contact_sheet import Marked
+from ppocr_ft.report.contact_sheet import GAP_PX, Marked
 from ppocr_ft.report.outlines import FALSE, FITTING, LOOSE, MISSED
 from ppocr_ft.runs import eval_files
 from ppocr_ft.runs.eval_files import Findings, preview_of, save_findings
 from ppocr_ft.utils.draw import Picture
 from tests.support.report_run import rectangle
 
-NAMES = ("val_before.jpg", "val_best.jpg", "before_after.jpg")
 SIZE_PX, NETWORK_PX = (180, 120), (90, 60)
 """The image file's and the network's width and height."""
 
@@ -53,30 +53,68 @@ def test_boxes_have_the_colors_of_the_report_in_the_networks_pixels() -> None:
     assert (shown.picture.min(), shown.picture.max()) == (0, 255)
 
 
-def test_each_picture_is_headed_by_the_weights_that_it_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    headings: list[str] = []
+@pytest.fixture
+def headings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the sheets are headed by."""
+    kept: list[str] = []
     draw = eval_files.contact_sheet
 
     def drawn(images: Sequence[Marked], heading: str) -> Picture:
-        headings.append(heading)
+        kept.append(heading)
         return draw(images, heading)
 
     monkeypatch.setattr(eval_files, "contact_sheet", drawn)
-    post_process = DBPostProcess(unclip_ratio=1.5)
-    save_findings(tmp_path, Findings([], [preview()] * 2, post_process), 0, 0.5)
-    start, best, both = (cv2.imread(str(tmp_path / name)) for name in NAMES)
-    np.testing.assert_array_equal(start, best)
-    assert both.shape[1] < 1.1 * start.shape[1], "the start alone is shown once"
-    shown = preview(rectangle(10, 10, 100, 20))
-    save_findings(tmp_path, Findings([], [shown] * 2, post_process), 7, 0.75)
-    start, best, both = (cv2.imread(str(tmp_path / name)) for name in NAMES)
+    return kept
+
+
+HALF, BOTH = 1, 2
+HEADING_PX = 90
+
+
+def pictures(folder: Path, *names: str) -> list[Picture]:
+    return [cv2.imread(str(folder / name)) for name in names]
+
+
+def sheets_in(folder: Path) -> int:
+    start, both = pictures(folder, "val_before.jpg", "before_after.jpg")
+    return round(both.shape[1] / start.shape[1])
+
+
+def save(folder: Path, step: int, hmean: float, *boxes: np.ndarray, is_best: bool = True) -> None:
+    findings = Findings([], [preview(*boxes)] * 2, DBPostProcess(unclip_ratio=1.5))
+    save_findings(folder, findings, step, hmean, is_best=is_best)
+
+
+def test_the_best_evaluation_stands_beside_the_start(tmp_path: Path, headings: list[str]) -> None:
+    save(tmp_path, 0, 0.5)
+    assert sheets_in(tmp_path) == HALF
+    save(tmp_path, 7, 0.75, rectangle(10, 10, 100, 20))
+    assert sheets_in(tmp_path) == BOTH
+    start, best = pictures(tmp_path, "val_before.jpg", "val_best.jpg")
     assert start.shape == best.shape
-    assert both.shape[1] > 2 * start.shape[1]
-    heading_px = 90
-    assert np.abs(start[heading_px:].astype(int) - best[heading_px:]).max() > 50
+    assert np.abs(start[HEADING_PX:].astype(int) - best[HEADING_PX:]).max() > 50
     assert headings == [
-        "start (step 0): hmean 0.500 at IoU 0.5, unclip_ratio 1.5",
-        "fine-tuned, 7 steps: hmean 0.750 at IoU 0.5, unclip_ratio 1.5",
+        f"{caption(0)}: hmean 0.500 at IoU 0.5, unclip_ratio 1.5",
+        f"{caption(7)}: hmean 0.750 at IoU 0.5, unclip_ratio 1.5",
     ]
+
+
+def test_the_best_of_training_stands_beside_a_start_that_is_better(
+    tmp_path: Path, headings: list[str]
+) -> None:
+    (tmp_path / "val_trained.jpg").write_bytes(b"another run's")
+    save(tmp_path, 0, 0.9, rectangle(10, 10, 100, 20))
+    assert sheets_in(tmp_path) == HALF
+    save(tmp_path, 7, 0.75, is_best=False)
+    assert sheets_in(tmp_path) == BOTH
+    start, best = pictures(tmp_path, "val_before.jpg", "val_best.jpg")
+    np.testing.assert_array_equal(start, best)
+    trained, both = pictures(tmp_path, "val_trained.jpg", "before_after.jpg")
+    right = both[: len(trained), -trained.shape[1] - GAP_PX : -GAP_PX].astype(int)
+    assert np.abs(right - trained).mean() < 3
+    save(tmp_path, 9, 0.95)
+    assert headings[-1].startswith(caption(9))
+    (best,) = pictures(tmp_path, "val_best.jpg")
+    both = pictures(tmp_path, "before_after.jpg")[0]
+    right = both[: len(best), -best.shape[1] - GAP_PX : -GAP_PX].astype(int)
+    assert np.abs(right - best).mean() < 3
