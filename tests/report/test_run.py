@@ -88,6 +88,16 @@ def test_records_of_another_shape_leave_a_gap(name: str, content: str, tmp_path:
     assert "Better than the start" in render(run)
 
 
+def test_a_run_that_went_back_before_its_best_evaluation_has_a_page(tmp_path: Path) -> None:
+    """A resume cuts metrics.csv off where it goes on; the boxes of step 4 are still there."""
+    rows = rows_of({0: {1.5: (0.5, 0.4)}, 2: {1.5: (0.6, 0.5)}})
+    run = read_run(run_folder(tmp_path / "run", rows=rows))
+    assert run.best
+    assert run.best.about.step == 4
+    assert run.best_step == 2
+    assert "hmean of the best weights (step 2) against the start" in render(run)
+
+
 def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
     run = run_folder(tmp_path / "run")
     gone = sorted((tmp_path / "images").iterdir())[0]

@@ -195,7 +195,7 @@ def _record(path: Path, keys: Sequence[str]) -> Record:
 
 def _json_lines(path: Path) -> list[Record]:
     found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return [line for line in found if isinstance(line, dict) and "sentence" in line]
+    return [line for line in found if isinstance(line, dict) and "name" in line]
 
 
 def _tried(read: Callable[[Path], Found], path: Path, notes: list[str]) -> Found | None:

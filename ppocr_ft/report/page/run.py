@@ -98,7 +98,7 @@ class Run:
     @property
     def best_step(self) -> int | None:
         """The step of the best weights: the kept evaluation's, else by the run's own rule."""
-        if self.best is not None:
+        if self.best is not None and self.best.about.step in self.evaluations:
             return self.best.about.step
         return None if self.outcome is None else self.outcome.best.step
 
