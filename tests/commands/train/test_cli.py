@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import html
+import json
 import os
+import shlex
 import signal
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,6 +51,16 @@ def test_leaves_its_files(whole_run: Path) -> None:
     assert outcome in (whole_run / "train.log").read_text(encoding="utf-8")
     keys = read_weights(whole_run / "latest.pdparams").keys()
     assert "head.binarize.conv1.weight" in keys
+
+
+def test_the_environment_names_command_and_machine(whole_run: Path) -> None:
+    facts = json.loads((whole_run / "environment.json").read_text(encoding="utf-8"))
+    assert facts["command"] == f"{'python ' * sys.argv[0].endswith('.py')}{shlex.join(sys.argv)}"
+    assert facts["processor"]
+    assert facts["device"] == "cpu"
+    assert "gpu" not in facts
+    page = (whole_run / "report.html").read_text(encoding="utf-8")
+    assert facts["processor"] in html.unescape(page)
 
 
 def test_metrics_hold_every_step_and_evaluation(whole_run: Path) -> None:
