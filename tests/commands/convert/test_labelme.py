@@ -89,6 +89,7 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
         "STOP",
     ),
     "ignored": (shape("###"), "###"),
+    "ignored by a flag": (shape("STOP", flags={"Illegible": True, "bold": False}), "###"),
     "ignored in the description": (shape("text", description="*"), "###"),
     "ignored with a remark": (shape("#", description="smudged"), "###"),
 }
@@ -182,6 +183,15 @@ def test_labels_that_are_classes_are_said(
     put_json(tmp_path / "a.json", labelme(*shapes))
     assert main([str(tmp_path)]) == 0
     assert ("objects of all classes became texts" in capsys.readouterr().err) is said
+
+
+def test_flags_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    shapes = [shape(flags={"blurred": True, "difficult": True}), shape(flags={"blurred": True})]
+    put_json(tmp_path / "a.json", labelme(*shapes))
+    reading = read("labelme", tmp_path)
+    assert rules(reading, "warning") == ["flag", "difficult"]
+    assert message(reading).startswith("2 shapes have the flag 'blurred', which is not read")
 
 
 def test_labels_are_classes_where_classes_are_chosen(tmp_path: Path) -> None:

@@ -387,6 +387,16 @@ def test_what_belongs_to_no_region_is_said(tmp_path: Path) -> None:
     assert "'relation'" in message(reading)
 
 
+def test_what_else_belongs_to_a_region_is_counted(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    choice = result("choices", {**RECTANGLE, "choices": ["unreadable"]})
+    region = [result("rectangle", RECTANGLE), said(["a"]), choice]
+    put_json(tmp_path / "export.json", [task(*region)])
+    reading = read("labelstudio", tmp_path)
+    assert texts(reading.entries[0]) == [("a", SQUARE)]
+    assert message(reading).startswith("1 result of type 'choices' of regions is not converted")
+
+
 def test_kinds_and_missing_transcriptions_are_said(tmp_path: Path) -> None:
     put_images(tmp_path, "a.jpg")
     regions = [

@@ -61,6 +61,15 @@ def test_attributes_are_classes_or_counted(tmp_path: Path) -> None:
     assert message(reading, 1).startswith("2 regions have the attributes 'angle', 'type'")
 
 
+def test_flags(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    regions = [region(RECT, text="x", illegible="1"), region(RECT, text="y", Difficult=True)]
+    put_json(tmp_path / "1.json", via(*regions))
+    reading = read("via", tmp_path)
+    assert rules(reading, "warning") == ["difficult"]
+    assert texts(reading.entries[0]) == [("###", SQUARE), ("y", SQUARE)]
+
+
 def test_a_single_attribute_is_the_class_whatever_its_name(tmp_path: Path) -> None:
     put_images(tmp_path, "a.jpg")
     regions = [region(RECT, Vehicle="auto"), region(RECT, Vehicle="bus", Text="B 1")]

@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_forms import (
+    IGNORE_FLAGS,
     JsonFile,
+    any_set,
     first_given,
     has,
-    is_set,
     json_format,
 )
 from ppocr_ft.commands.convert.formats.outlines import (
@@ -181,12 +182,12 @@ def _text(annotation: dict[str, Any], is_textocr: bool, points: Polygon) -> Labe
     transcription = first_given(places, _TRANSCRIPTIONS)
     ignored = (
         legibility == _ILLEGIBLE
-        or any(is_set(place.get(key)) for place in places for key in ("iscrowd", "ignore"))
+        or any_set(places, ("iscrowd", *IGNORE_FLAGS))
         or (is_textocr and transcription == _TEXTOCR_ILLEGIBLE)
     )
     if legibility == _LEGIBLE and transcription == "#" and not ignored:  # no mark: the text is this
         return LabelText(points, transcription)
-    difficult = any(is_set(place.get("difficult")) for place in places)
+    difficult = any_set(places, ("difficult",))
     return make_text(points, transcription, ignored=ignored, difficult=difficult)
 
 

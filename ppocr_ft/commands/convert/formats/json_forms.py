@@ -35,6 +35,8 @@ class JsonFile:
 ReadFile = Callable[[JsonFile, Reading, ProgressBar], None]
 """Reads one file; the bar is that over its images."""
 
+IGNORE_FLAGS = ("ignore", "ignored", "illegible", "illegibility", "unreadable", "dontcare")
+"""Names under which tools and users mark a text to ignore."""
 _KNOWN: dict[str, Forms] = {}
 """By the formats' names: filled by ``json_format``."""
 
@@ -141,6 +143,11 @@ def has(label: object, **kinds: type) -> bool:
     return isinstance(label, dict) and all(
         isinstance(label.get(key), kind) for key, kind in kinds.items()
     )
+
+
+def any_set(places: Iterable[Mapping[str, Any]], keys: Iterable[str]) -> bool:
+    """Return whether one of the flags is set in one of the places."""
+    return any(is_set(place.get(key)) for place in places for key in keys)
 
 
 def is_set(flag: object) -> bool:

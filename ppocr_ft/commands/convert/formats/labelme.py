@@ -13,8 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_forms import (
+    IGNORE_FLAGS,
     ImageForm,
     JsonFile,
+    any_set,
     has,
     is_set,
     json_format,
@@ -60,12 +62,24 @@ def _shapes(label: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
 def _text(shape: dict[str, Any], draft: Draft, where: str) -> LabelText:
     label = shape.get("label")
     expect(label, str, "'label'", _REMEDY)
+    flags = _flags(shape, draft, where)
     return make_text(
         _points(shape, draft, where),
         _said(shape) or label,
-        ignored=label in IGNORE_MARKS,
-        difficult=is_set(shape.get("difficult")),
+        ignored=label in IGNORE_MARKS or any_set([flags], IGNORE_FLAGS),
+        difficult=any_set([shape, flags], ("difficult",)),
     )
+
+
+def _flags(shape: dict[str, Any], draft: Draft, where: str) -> dict[str, Any]:
+    """Return the user's flags by their names in small letters; count those that aren't read."""
+    flags = shape.get("flags")
+    flags = flags if isinstance(flags, dict) else {}
+    for name in sorted(flags):
+        if is_set(flags[name]) and name.lower() not in (*IGNORE_FLAGS, "difficult"):
+            what = f"shapes have the flag {name!r:.40}, which is not read"
+            draft.reading.tally("flag", what, f"read are {', '.join(IGNORE_FLAGS)}", where)
+    return {name.lower(): value for name, value in flags.items()}
 
 
 def _said(shape: dict[str, Any]) -> object:

@@ -20,7 +20,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.json_forms import JsonFile, json_format
-from ppocr_ft.commands.convert.formats.labelstudio_min import as_task, is_min, place_of
+from ppocr_ft.commands.convert.formats.labelstudio_min import (
+    SHAPE_OF_MIN,
+    as_task,
+    is_min,
+    place_of,
+)
 from ppocr_ft.commands.convert.formats.outlines import tally_angles
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
 from ppocr_ft.commands.convert.formats.sources import expect
@@ -41,6 +46,7 @@ _REMEDY = "export the project as JSON again"
 _RECTANGLE = ("x", "y", "width", "height")
 _SHAPES = {"x", "points", "rle", "vertices", "radiusX"}
 _LABELS = ("rectanglelabels", "polygonlabels", "labels")
+_READ_TYPES = {"rectangle", "polygon", "textarea", *_LABELS, SHAPE_OF_MIN}
 _IMAGE_KEYS = ("ocr", "image", "img")
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 
@@ -214,6 +220,11 @@ def _text(results: list[Any], draft: Draft, where: str) -> LabelText:
         raise Unusable(
             "several-shapes", "has several shapes under one id", "give each shape its own id"
         )
+    for kind in sorted(
+        {str(result["type"]) for result in results if "type" in result} - _READ_TYPES
+    ):
+        what = f"results of type {kind!r:.40} of regions are not converted"
+        draft.reading.tally("other-result", what, "nothing, if they aren't needed", where)
     shape = shapes[0]
     words = [line for result in results for line in _said(result)]
     points = _outline(shape, draft)

@@ -13,6 +13,8 @@ from typing import Any
 from ppocr_ft.commands.convert.formats.reading import Draft
 from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS, Unusable
 
+SHAPE_OF_MIN = "shape"
+"""The type of a shape, which JSON-MIN doesn't say."""
 _SHAPE_KEYS = ("x", "y", "width", "height", "points", "rle", "radiusX", "vertices")
 _OWN_KEYS = {
     "id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement",
@@ -39,7 +41,7 @@ def as_task(record: dict[str, Any], draft: Draft, where: str) -> dict[str, Any]:
     results = [
         {
             "id": f"#{number}",
-            "type": "shape",
+            "type": SHAPE_OF_MIN,
             "value": shape,
             "original_width": shape.get("original_width"),
             "original_height": shape.get("original_height"),

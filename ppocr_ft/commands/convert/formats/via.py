@@ -12,8 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_forms import (
+    IGNORE_FLAGS,
     ImageForm,
     JsonFile,
+    any_set,
     first_given,
     has,
     json_format,
@@ -73,12 +75,14 @@ def _text(region: dict[str, Any], draft: Draft, where: str) -> LabelText:
             f"a transcription is read from one of {', '.join(_TRANSCRIPTIONS)}",
             where,
         )
-    return make_text(points, said)
+    ignored, difficult = (any_set([attributes], keys) for keys in (IGNORE_FLAGS, ("difficult",)))
+    return make_text(points, said, ignored=ignored, difficult=difficult)
 
 
 def _category(region: dict[str, Any], draft: Draft) -> str | None:
     """Return the class: the attribute of such a name, or the only one that is no transcription."""
-    attributes = {k: v for k, v in _attributes(region).items() if k not in _TRANSCRIPTIONS}
+    others = (*_TRANSCRIPTIONS, *IGNORE_FLAGS, "difficult")
+    attributes = {k: v for k, v in _attributes(region).items() if k not in others}
     named = first_given([attributes], _CLASSES if len(attributes) > 1 else [*attributes])
     return named if isinstance(named, str) else None
 
