@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.messages import counted
 
 Polygon = NDArray[np.generic]
 Floats = NDArray[np.float64]
@@ -282,7 +283,7 @@ def unclip_ratio_for(polygons: Sequence[Polygon], shrink_ratio: float) -> float:
     kept = shapely.area(boxes) > 0
     if not kept.any():
         raise ConfigError(
-            f"found {shrink_ratio!r}, at which none of {len(boxes)} texts leaves a kernel",
+            f"found {shrink_ratio!r}: none of {counted(len(boxes), 'text')} leaves a kernel",
             key="shrink_ratio",
         )
     labels, boxes = labels[kept], boxes[kept]

@@ -126,9 +126,9 @@ def _one_of(details: ErrorDetails) -> str:
 
 def _length(details: ErrorDetails) -> str:
     context = details.get("ctx", {})
-    limit = context.get("min_length", context.get("max_length"))
+    limit = int(context.get("min_length", context.get("max_length", 0)))
     bound = "at least" if "min_length" in context else "at most"
-    return f"found {show(details['input'])}, expected {bound} {limit} value(s)"
+    return f"found {show(details['input'])}, expected {bound} {counted(limit, 'value')}"
 
 
 def _missing(details: ErrorDetails) -> str:

@@ -160,7 +160,7 @@ def test_wrong_arguments_are_named(ratio: float, unclip: float, key: str) -> Non
 
 
 def test_no_usable_text_is_said() -> None:
-    with pytest.raises(ConfigError, match="none of 1 texts"):
+    with pytest.raises(ConfigError, match="none of 1 text leaves"):
         unclip_ratio_for([np.zeros((4, 2))], 0.4)
 
 

@@ -13,6 +13,7 @@ from ppocr_ft.config.schema import Config, Dataset
 from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.config.splits import held_out_or_own
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import GeometricOperator
@@ -273,8 +274,8 @@ def ratio_list_length(config: Config) -> list[Fault]:
         ratios, files = dataset.ratio_list, dataset.label_file_list
         if ratios is not None and len(ratios) != len(files):
             message = (
-                f"has {len(ratios)} value(s) for {len(files)} file(s) of label_file_list; give "
-                "one each, or a number instead of a list for all"
+                f"has {counted(len(ratios), 'value')} for {counted(len(files), 'file')} of "
+                "label_file_list; give one each, or a number instead of a list for all"
             )
             key = f"{mode}.dataset.ratio_list"
             faults.append(error(key, message, f"{mode}.dataset.label_file_list"))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ppocr_ft.config.faults import Fault, error, remedy, warning
 from ppocr_ft.config.schema import Config
+from ppocr_ft.messages import counted
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
 from ppocr_ft.optim.group_rules import ParamGroupKeys
 from ppocr_ft.optim.schedules import milestones_faults, values_fault, whole_epochs
@@ -149,8 +150,9 @@ def milestones_note(config: Config, steps_per_epoch: int | None = None) -> str:
         return ""
     epochs = ", ".join(str(epoch + moved) for epoch in given)
     return (
-        f"the warm-up moves milestones back by {moved} epoch(s), as in PaddleOCR: the rate falls "
-        f"after epochs {epochs}; with name: MultiStep it falls after {', '.join(map(str, given))}"
+        f"the warm-up moves milestones back by {counted(moved, 'epoch')}, as in PaddleOCR: the "
+        f"rate falls after epochs {epochs}; with name: MultiStep it falls after "
+        f"{', '.join(map(str, given))}"
     )
 
 
@@ -159,7 +161,8 @@ def warmup_keys(config: Config) -> list[Fault]:
     """Check that a warm-up ends before the run does, and that its rates have one."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
     if lr.warmup_epoch is not None and lr.warmup_epoch >= epochs:
-        message = f"found {lr.warmup_epoch:g}: the run of {epochs} epoch(s) never reaches its rate"
+        length = counted(epochs, "epoch")
+        message = f"found {lr.warmup_epoch:g}: the run of {length} never reaches its rate"
         return [warning(f"{LR}.warmup_epoch", message, "Global.epoch_num")]
     if lr.has_warmup:
         return []
@@ -188,9 +191,8 @@ def param_groups(config: Config) -> list[Fault]:
     faults = []
     for index, group in enumerate(config.Optimizer.param_groups or ()):
         if isinstance(group, ParamGroupKeys) and group.freeze_epochs >= epochs:
-            message = (
-                f"found {group.freeze_epochs}; the run has {epochs} epoch(s): write freeze: true"
-            )
+            length = counted(epochs, "epoch")
+            message = f"found {group.freeze_epochs}; the run has {length}: write freeze: true"
             key = f"Optimizer.param_groups.{index}.freeze_epochs"
             faults.append(error(key, message, "Global.epoch_num"))
     return faults

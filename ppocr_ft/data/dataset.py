@@ -15,6 +15,7 @@ from ppocr_ft.data.faults import describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
 from ppocr_ft.data.whole_set import check_files
 from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH, SharedEpoch
@@ -174,8 +175,8 @@ class SimpleDataSet:
     def _check_usable(self, files: Sequence[LabelFile]) -> None:
         """Raise DataError now for label files that would fail later in training."""
         if self.strict and self.label_faults:
-            count = len(self.label_faults)
-            raise DataError(f"{count} bad label line(s):\n{describe_faults(self.label_faults)}")
+            count = counted(len(self.label_faults), "bad label line")
+            raise DataError(f"{count}:\n{describe_faults(self.label_faults)}")
         check_files(files)
         names = ", ".join(file.path for file in files)
         if len(self) == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 
 LISTED = 20
 """The number of faults that are written out; the others are only counted."""
@@ -23,7 +24,7 @@ def left_out(mode: str, faults: Sequence[DataError]) -> str:
     places = [f"{fault.path}:{fault.line}" for fault in faults]
     more = f" and {len(places) - LISTED} more" if len(places) > LISTED else ""
     return (
-        f"goes on without {len(places)} label line{'s' * (len(places) > 1)} of {mode} that can't "
+        f"goes on without {counted(len(places), 'label line')} of {mode} that can't "
         f"be used: {', '.join(places[:LISTED])}{more} (ppocr-ft check says why)"
     )
 
@@ -53,4 +54,4 @@ class FaultLog:
         if not self._faults:
             return ""
         count = len(self._faults)
-        return f"{count} bad sample{'s' * (count > 1)}:\n{describe_faults(self.faults, listed)}"
+        return f"{counted(count, 'bad sample')}:\n{describe_faults(self.faults, listed)}"

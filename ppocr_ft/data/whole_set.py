@@ -10,6 +10,7 @@ from typing import Literal
 from ppocr_ft.data.faults import describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 
 Mode = Literal["Train", "Eval"]
 MOST_IGNORED = 0.9
@@ -31,8 +32,8 @@ class TextCounts:
 
     def __str__(self) -> str:
         return (
-            f"{self.path}: {self.lines} image(s) with {self.texts} text(s), {self.ignored} of them "
-            "ignored"
+            f"{self.path}: {counted(self.lines, 'image')} with {counted(self.texts, 'text')}, "
+            f"{self.ignored:,} of them ignored"
         )
 
 

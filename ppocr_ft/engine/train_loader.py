@@ -67,7 +67,7 @@ class TrainLoader:
         if batches == 0:
             cards = f" for each of {self.world_size} processes" if self.world_size > 1 else ""
             raise DataError(
-                f"{len(self.data)} samples give no batch of {self.batch_size}{cards}; lower "
+                f"{counted(len(self.data), 'sample')}, no batch of {self.batch_size}{cards}; lower "
                 "Train.loader.batch_size_per_card or set drop_last: false"
             )
         return -(-batches // self.batches_per_step)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ppocr_ft.export.parity import Parity
 from ppocr_ft.export.settings import InferenceSettings
 from ppocr_ft.export.write import Formats
+from ppocr_ft.messages import counted
 from ppocr_ft.version import __version__
 
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python", "shapely", "pyclipper")
@@ -76,8 +77,8 @@ def _figures(parity: Parity) -> str:
         for name, rates, boxes, difference in rows
     )
     head = [
-        f"## Figures\n\nOn {parity.images} validation images, each model through its own pre- and "
-        "post-processing; `parity.json` has more.\n",
+        f"## Figures\n\nOn {counted(parity.images, 'validation image')}, each model through its "
+        "own pre- and post-processing; `parity.json` has more.\n",
         "| | hmean at IoU 0.5 | at IoU 0.7 | boxes | maps differ by at most |",
         "|---|---|---|---|---|",
     ]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.export.runtime import RuntimeModel
 from ppocr_ft.geometry import as_shapely
+from ppocr_ft.messages import counted
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 
@@ -62,8 +63,9 @@ class ParityResult:
     def faults(self, trained: Mapping[str, float], boxes: int) -> list[str]:
         """Return a text per limit that is exceeded; ``trained`` and ``boxes`` are the network's."""
         allowed = max(1, boxes // BOXES_PER_EXCEPTION)
+        sized, boxed = counted(self.other_sizes, "image"), counted(self.other_boxes, "box", "boxes")
         exceeded = {
-            f"{self.other_sizes} images get another size than in the evaluation": self.other_sizes,
+            f"{sized} of another size than in the evaluation": self.other_sizes,
             f"prepared pixels differ by {self.input_difference:.2g}; {INPUT_LIMIT:g} is the most": (
                 not self.input_difference <= INPUT_LIMIT
             ),
@@ -73,9 +75,7 @@ class ParityResult:
             f"{self.beyond_limit:.2%} of a map differ by more than {MAP_LIMIT:g}; "
             f"{ROUNDED_SHARE:.2%} is the most": not self.beyond_limit <= ROUNDED_SHARE,
             "inference.yml has another post-processing than the config": not self.same_post_process,
-            f"{self.other_boxes} boxes are not the same; {allowed} of {boxes} may be": (
-                self.other_boxes > allowed
-            ),
+            f"{boxed} not the same; {allowed} of {boxes} may be": self.other_boxes > allowed,
         }
         for name in RATES:
             rate, trained_rate = self.rates[name], trained[name]
@@ -118,7 +118,7 @@ class Parity:
             f"{result.other_boxes:8}{result.map_difference:16.1e}"
             for name, result in self.trials.items()
         ]
-        return "\n".join([*lines, f"{self.images} validation images"])
+        return "\n".join([*lines, counted(self.images, "validation image")])
 
 
 def compare(

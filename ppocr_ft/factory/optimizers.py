@@ -14,6 +14,7 @@ from ppocr_ft.config.solver_rules import (
 )
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.param_groups import fresh_layers, param_groups
+from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
 from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
@@ -189,9 +190,9 @@ def _remark(config: Config, world_size: int) -> str:
     factor = ratio if lr.scale_lr == "linear" else f"sqrt({ratio})"
     loader, steps = config.Train.loader, config.Optimizer.gradient_accumulation_steps
     return (
-        f"learning rates: x {factor} (scale_lr: {lr.scale_lr}; total batch = {world_size} card(s) "
-        f"x {loader.batch_size_per_card} x {steps} accumulated), so {key} {rate:g} becomes "
-        f"{rate * lr.scale(total):g}"
+        f"learning rates: x {factor} (scale_lr: {lr.scale_lr}; total batch = "
+        f"{counted(world_size, 'card')} x {loader.batch_size_per_card} x {steps} accumulated), "
+        f"so {key} {rate:g} becomes {rate * lr.scale(total):g}"
     )
 
 

@@ -59,7 +59,7 @@ class ParamGroup:
         parts = [" | ".join(self.matches), f"lr x {lr_mult:g}", f"decay {decay:g}"]
         parts += [f"own {own_penalty.kind} {own_penalty.factor:g}"] if own_penalty else []
         parts += ["biases"] * biases + ["frozen"] * freeze
-        parts += [f"frozen for {freeze_epochs} epoch(s)"] if freeze_epochs else []
+        parts += [f"frozen for {counted(freeze_epochs, 'epoch')}"] if freeze_epochs else []
         return ", ".join(parts)
 
     @property
@@ -90,12 +90,12 @@ class ParamGroups:
     def describe(self) -> list[str]:
         """Return lines for the log."""
         lines = [
-            f"{rule.shown}: {count} parameter(s), {values} value(s)"
+            f"{rule.shown}: {counted(count, 'parameter')}, {counted(values, 'value')}"
             for rule, count, values in self.matched
         ]
         return lines + [
-            f"group {group.label}: {len(group.names)} parameter(s), "
-            f"{group.number_of_values} value(s)"
+            f"group {group.label}: {counted(len(group.names), 'parameter')}, "
+            f"{counted(group.number_of_values, 'value')}"
             for group in self.groups
         ]
 
@@ -231,8 +231,8 @@ def _check_all_matched(unmatched: Iterable[str]) -> None:
         listed = ", ".join(names[:SHOWN_NAMES])
         more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
         raise ConfigError(
-            f"{len(names)} parameter(s) are matched by no group: {listed}{more}; add a last group "
-            "with match: '' for the rest",
+            f"no group matches {counted(len(names), 'parameter')}: {listed}{more}; add a last "
+            "group with match: '' for the rest",
             key=KEY,
         )
 
@@ -246,7 +246,11 @@ def _check_all_used(
     for key in dict.fromkeys(key for key in keys if key not in used):
         matching = [rule for rule, other in zip(rules, keys, strict=True) if other == key]
         hits = sum(any(rule.covers(name) for rule in matching) for name in names)
-        why = f"all its {hits} parameter(s) go to earlier groups" if hits else "matches nothing"
+        why = (
+            f"all its {counted(hits, 'parameter')} go to earlier groups"
+            if hits
+            else "matches nothing"
+        )
         what = "" if matching[0].label else f"{matching[0].match!r}: "
         faults.append((key, f"{what}{why}"))
     if faults:

@@ -31,6 +31,7 @@ from ppocr_ft.declaration import (
     Share,
 )
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.messages import counted
 
 Schedule = Callable[[int], float]
 
@@ -305,7 +306,7 @@ def values_fault(values: Sequence[float], decay_epochs: Sequence[int]) -> str:
     if len(values) == len(decay_epochs) + 1:
         return ""
     count = len(decay_epochs)
-    return f"has {len(values)} rate(s) for {count} decay_epochs; give {count + 1}"
+    return f"has {counted(len(values), 'rate')} for {count} decay_epochs; give {count + 1}"
 
 
 def milestones_faults(
@@ -323,15 +324,16 @@ def milestones_faults(
     moved = [m for m in milestones if m < epochs <= m + moved_by_epochs]
     if beyond:
         faults.append(
-            f"{_never_reached(beyond)}: the run has {epochs} epoch(s) (Global.epoch_num), and "
-            "milestones are epochs: did you mean steps? Then divide them by the steps of an epoch, "
-            "which --dry-run prints"
+            f"{_never_reached(beyond)}: the run has {counted(epochs, 'epoch')} (Global.epoch_num), "
+            "and milestones are epochs: did you mean steps? Then divide them by the steps of an "
+            "epoch, which --dry-run prints"
         )
     if moved:
         faults.append(
-            f"{_never_reached(moved)}: the warm-up moves milestones back by {moved_by_epochs} "
-            f"epoch(s), as in PaddleOCR, and the run has {epochs} (Global.epoch_num). Shorten the "
-            "warm-up, or take name: MultiStep, whose milestones the warm-up doesn't move"
+            f"{_never_reached(moved)}: the warm-up moves milestones back by "
+            f"{counted(moved_by_epochs, 'epoch')}, as in PaddleOCR, and the run has {epochs} "
+            "(Global.epoch_num). Shorten the warm-up, or take name: MultiStep, whose milestones "
+            "the warm-up doesn't move"
         )
     return faults
 

@@ -170,7 +170,7 @@ class Training:
             str(weights or "random weights (Global.pretrained_model is null)"),
             f"{counted(len(data), 'training image')}, {steps} of {trainer.loader.describe_step()} "
             f"an epoch, {counted(trainer.epochs, 'epoch')}, {counted(trainer.total_steps, 'step')}",
-            f"{self.frozen_norms} batch norms keep the statistics of the weights",
+            f"{counted(self.frozen_norms, 'batch norm')} with the statistics of the weights",
             *([] if trainer.state.ema is None else [trainer.state.ema.describe()]),
             *([groups.summary()] if short else groups.describe()),
             *([trainer.rate.remark] if trainer.rate.remark else []),

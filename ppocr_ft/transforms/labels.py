@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.polygons import FARTHEST_PX, TextPolygons
 from ppocr_ft.transforms.registry import register
 
@@ -200,7 +201,10 @@ def _point_faults(item: dict[str, Any]) -> Iterator[tuple[FaultKind, str]]:
     if points.ndim != 2 or points.shape[1] != 2:
         yield "points", f"has points {item['points']!r:.60}; expected [[x, y], ...]"
     elif len(points) < LEAST_POINTS:
-        yield "count", f"has {len(points)} points; a polygon needs {LEAST_POINTS} or more"
+        yield (
+            "count",
+            f"has {counted(len(points), 'point')}; a polygon needs {LEAST_POINTS} or more",
+        )
     elif not _are_near(points):
         far = f"has a coordinate beyond {FARTHEST_PX:g} px: {item['points']!r:.60}"
         yield "coordinate", far

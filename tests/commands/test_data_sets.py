@@ -64,7 +64,7 @@ def test_nothing_counts_in_eval(
     config, ignored = small_config(tmp_path), labels(tmp_path / "ignored", "###")
     words = refused(capsys, command, config, *of("Eval", ignored))
     assert f"no text of Eval counts, so that every network's hmean is 0: {ignored}: " in words
-    assert "2 image(s) with 3 text(s), 3 of them ignored" in words
+    assert "2 images with 3 texts, 3 of them ignored" in words
 
 
 @pytest.mark.parametrize("command", TRAINING)

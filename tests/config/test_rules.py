@@ -127,13 +127,13 @@ ERRORS = [
         "too few ratios",
         ["Train.dataset.ratio_list=[0.5]"],
         "Train.dataset.ratio_list",
-        "has 1 value(s) for 2 file(s) of label_file_list",
+        "has 1 value for 2 files of label_file_list",
     ),
     (
         "too many ratios",
         ["Eval.dataset.ratio_list=[0.5, 1]"],
         "Eval.dataset.ratio_list",
-        "has 2 value(s) for 1 file(s) of label_file_list",
+        "has 2 values for 1 file of label_file_list",
     ),
     (
         "schedule without its key",
@@ -169,7 +169,7 @@ ERRORS = [
         "rates without epochs",
         ["Optimizer.lr={name: Piecewise, decay_epochs: [3, 5], values: [1e-3, 1e-4]}"],
         "Optimizer.lr.values",
-        "has 2 rate(s) for 2 decay_epochs; give 3",
+        "has 2 rates for 2 decay_epochs; give 3",
     ),
 ]
 

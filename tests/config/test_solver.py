@@ -40,7 +40,7 @@ ERRORS = [
         "milestones in steps",
         [f"{LR}={{name: MultiStepDecay, learning_rate: 1e-4, milestones: [500, 800], gamma: 0.1}}"],
         f"{LR}.milestones",
-        "500, 800 are never reached: the run has 40 epoch(s) (Global.epoch_num), and milestones "
+        "500, 800 are never reached: the run has 40 epochs (Global.epoch_num), and milestones "
         "are epochs: did you mean steps?",
     ),
     (
@@ -53,7 +53,7 @@ ERRORS = [
         "a milestone at the run's end",
         [f"{LR}={{name: MultiStep, learning_rate: 1e-4, milestones: [20, 40], gamma: 0.1}}"],
         f"{LR}.milestones",
-        "40 is never reached: the run has 40 epoch(s)",
+        "40 is never reached: the run has 40 epochs",
     ),
     (
         "a milestone that the warm-up moves to the run's end",
@@ -62,7 +62,7 @@ ERRORS = [
             "warmup_epoch: 2}"
         ],
         f"{LR}.milestones",
-        "38 is never reached: the warm-up moves milestones back by 2 epoch(s), as in PaddleOCR, "
+        "38 is never reached: the warm-up moves milestones back by 2 epochs, as in PaddleOCR, "
         "and the run has 40 (Global.epoch_num). Shorten the warm-up, or take name: MultiStep",
     ),
     (
@@ -100,7 +100,7 @@ ERRORS = [
         "frozen for the whole run",
         [f"{GROUPS}=[no_decay, {{match: '', freeze_epochs: 40}}]"],
         f"{GROUPS}.1.freeze_epochs",
-        "found 40; the run has 40 epoch(s): write freeze: true",
+        "found 40; the run has 40 epochs: write freeze: true",
     ),
     ("no pattern", [f"{GROUPS}=[{{lr_mult: 2}}]"], f"{GROUPS}.0.match", "missing"),
     (

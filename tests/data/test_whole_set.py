@@ -31,8 +31,9 @@ def test_no_text_that_counts_is_an_error_with_the_numbers(
         check_text("Eval", [*first, *second])
     words = str(caught.value)
     assert words.startswith("Eval.dataset.label_file_list: no text of Eval counts")
-    assert f"a/label.txt: 2 image(s) with {texts} text(s), {texts} of them ignored" in words
-    assert "b/label.txt: 1 image(s) with 1 text(s), 1 of them ignored" in words
+    number = "1 text" if texts == 1 else f"{texts} texts"
+    assert f"a/label.txt: 2 images with {number}, {texts} of them ignored" in words
+    assert "b/label.txt: 1 image with 1 text, 1 of them ignored" in words
 
 
 @pytest.mark.parametrize("counts", [READ, BLANK], ids=["read", "blank"])

@@ -115,7 +115,7 @@ def test_a_milestone_within_the_warm_up_lowers_the_rest_of_it() -> None:
             "name: MultiStepDecay, learning_rate: 0.1, milestones: [2, 4], gamma: 0.1, "
             "warmup_steps: 3",
             "Optimizer.lr.milestones",
-            "4 is never reached: the warm-up moves milestones back by 1 epoch(s)",
+            "4 is never reached: the warm-up moves milestones back by 1 epoch",
         ),
         (
             "name: Piecewise, decay_epochs: [4], values: [0.1, 0.01], warmup_steps: 1",
@@ -194,7 +194,7 @@ def test_every_rate_is_scaled_and_the_product_is_told() -> None:
     assert rate.bias(0) == pytest.approx(0.0025)
     assert [rate(step) for step in (4, 24)] == pytest.approx([0.00025, 0.000025])
     assert rate.remark == (
-        "learning rates: x 16 / 64 (scale_lr: linear; total batch = 2 card(s) x 4 x 2 "
+        "learning rates: x 16 / 64 (scale_lr: linear; total batch = 2 cards x 4 x 2 "
         "accumulated), so learning_rate 0.001 becomes 0.00025"
     )
     assert (
@@ -291,7 +291,7 @@ WRONG = [
         "shadowed",
         "[{match: ''}, {match: ^head}]",
         "Optimizer.param_groups[1].match",
-        "all its 18 parameter(s) go to earlier groups",
+        "all its 18 parameters go to earlier groups",
     ),
     (
         "a preset shadowed",

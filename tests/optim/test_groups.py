@@ -105,8 +105,8 @@ def test_biases_are_apart_only_where_they_are_asked_for() -> None:
 def test_matches_are_counted() -> None:
     groups = build_groups(Tiny(), [GroupRule("^body"), GroupRule("")])
     assert [tuple(matches)[1:] for matches in groups.matched] == [(4, 15), (2, 4)]
-    assert groups.describe()[0] == "^body: 4 parameter(s), 15 value(s)"
-    assert groups.describe()[-1].endswith("own L2 0.5: 1 parameter(s), 1 value(s)")
+    assert groups.describe()[0] == "^body: 4 parameters, 15 values"
+    assert groups.describe()[-1].endswith("own L2 0.5: 1 parameter, 1 value")
     assert groups.summary() == "19 values in 2 parameter groups, learning rate x 0.1 to 1"
 
 
@@ -124,7 +124,7 @@ def test_a_group_is_frozen_for_its_epochs_and_learns_then() -> None:
         learning.append({n for n, p in network.named_parameters() if not p.stop_gradient})
     head, body = {"head.weight", "head.bias"}, {"body.0.weight", "body.0.bias"}
     assert learning == [head, head, head | body, head | body]
-    assert "frozen for 2 epoch(s)" in groups.groups[0].label
+    assert "frozen for 2 epochs" in groups.groups[0].label
 
 
 def test_freezing_stops_the_gradient_of_its_groups_only() -> None:
@@ -261,7 +261,7 @@ WRONG: list[tuple[str, Callable[[], object], str, str]] = [
             Tiny(), [GroupRule(""), *head_first(HeadFirstKeys(), key="x[1].preset")]
         ),
         "x[1].preset",
-        "all its 2 parameter(s) go to earlier groups",
+        "all its 2 parameters go to earlier groups",
     ),
     (
         "frozen twice",

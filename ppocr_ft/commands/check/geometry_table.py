@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
 from ppocr_ft.utils.tables import aligned
 
@@ -111,15 +112,16 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
     rows: list[tuple[str, ...]] = [head, _size_row(at, of.evaluation)]
     if of.training is not None:
         rows.append(_size_row("in training's crops", of.training))
-    lines = [*aligned(rows), "", f"a perfect network, {of.texts} texts:"]
+    lines = [*aligned(rows), "", f"a perfect network, {counted(of.texts, 'text')}:"]
     rows = [("", "shrink ratio", "unclip_ratio", "mean IoU", "IoU >0.5", "IoU >0.7")]
     rows += [_ceiling_row(name, ceiling) for name, ceiling in _ceilings(of).items()]
     lines += aligned(rows)
     if of.on_pixels is not None:
         drawn = of.on_pixels
         lines.append(
-            f"the config's pair on pixels (rounding: {drawn.rounding}, {drawn.pages} images): "
-            f"hmean {drawn.hmean:.3f}, at IoU 0.7 {drawn.hmean_70:.3f}"
+            f"the config's pair on pixels (rounding: {drawn.rounding}, "
+            f"{counted(drawn.pages, 'image')}): hmean {drawn.hmean:.3f}, "
+            f"at IoU 0.7 {drawn.hmean_70:.3f}"
         )
     return lines
 

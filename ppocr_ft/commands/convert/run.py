@@ -206,7 +206,8 @@ def _parts(
     copies = [g for g in by_original(entry.name for entry in entries).values() if len(g) > 1]
     if copies:
         images = sum(map(len, copies))
-        message = f"{images} images are copies of {len(copies)} pictures by their names (.rf.)"
+        pictures = counted(len(copies), "picture")
+        message = f"{counted(images, 'image')}: copies of {pictures} by their names (.rf.)"
         remedy = "nothing: the copies of one picture come into the same part"
         reading.warn("copies", message, remedy, request.source)
     train, val = split(entries, request.split_ratio, request.seed)
@@ -245,14 +246,15 @@ def _findings(reading: Reading) -> list[Finding]:
     if reading.mentioned or len(missing) <= _NAMED:
         return findings
     first = missing[0]
-    none = replace(first, message=f"none of {len(missing)} images is found; {first.message}")
+    none_of = f"none of {counted(len(missing), 'image')} is found"
+    none = replace(first, message=f"{none_of}; {first.message}")
     return [none, *(finding for finding in findings if finding.rule != "image-missing")]
 
 
 def _count(names: Sequence[str], what: str) -> str:
     """Return ``2 images (a.jpg, b.jpg)``."""
     more = ", ..." if len(names) > _NAMED else ""
-    return f"{len(names)} {what}{'s' * (len(names) > 1)} ({', '.join(names[:_NAMED])}{more})"
+    return f"{counted(len(names), what)} ({', '.join(names[:_NAMED])}{more})"
 
 
 def _write(files: Mapping[Path, bytes], bar: ProgressBar) -> None:

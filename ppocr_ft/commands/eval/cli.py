@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.errors import WRONG_INPUT
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\
@@ -58,5 +59,6 @@ def describe(summary: dict[str, float]) -> str:
     for name, suffix in (("IoU 0.5", ""), ("IoU 0.7", "_70")):
         rates = (summary[f"{rate}{suffix}"] for rate in ("precision", "recall", "hmean"))
         lines.append(f"{name:10}" + "".join(f"{rate:11.4f}" for rate in rates))
-    counts = f"{summary['images']} images, {summary['gt']} texts, {summary['det']} boxes"
+    of = (("images", "image", ""), ("gt", "text", ""), ("det", "box", "boxes"))
+    counts = ", ".join(counted(int(summary[key]), *noun) for key, *noun in of)
     return "\n".join([*lines, counts])

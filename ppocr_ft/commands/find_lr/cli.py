@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.config import Config
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.folder_lock import folder_lock
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def main(argv: Sequence[str]) -> int:
         search.save(folder)
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - used
     print(
-        f"{len(search.test.points)} steps, ended by {search.test.ending}; {seconds:.0f} s, "
-        f"{cpu_seconds:.0f} s of CPU; {folder / PICTURE}, {folder / FIGURES}\n"
+        f"{counted(len(search.test.points), 'step')}, ended by {search.test.ending}; "
+        f"{seconds:.0f} s, {cpu_seconds:.0f} s of CPU; {folder / PICTURE}, {folder / FIGURES}\n"
     )
     return report(config, search)
 

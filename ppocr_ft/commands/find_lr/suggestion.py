@@ -18,6 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.messages import counted
+
 Floats = NDArray[np.float64]
 Ending = Literal["the last rate", "a rising loss", "NaN or infinity"]
 
@@ -134,8 +136,8 @@ def _unclear(curve: LrCurve, ending: Ending) -> str | None:
     """Return why the curve has no valley; None if it has one."""
     if len(curve) < MIN_STEPS:
         return (
-            f"{ending} ended the test after {len(curve)} steps, {MIN_STEPS} are too few to judge "
-            "by; lower --start or raise --steps"
+            f"{ending} ended the test after {counted(len(curve), 'step')}, too few to judge by "
+            f"({MIN_STEPS} are needed); lower --start or raise --steps"
         )
     relative, errors = relative_loss(curve)
     bottom = int(relative.argmin())

@@ -39,6 +39,7 @@ from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import eval_data, evaluate, network, post_process
 from ppocr_ft.geometry import unclip_ratio_for
+from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import overlaps
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
@@ -193,7 +194,7 @@ def _gather_all(
         faults = FaultLog(data.faults)
         if len(passes[0].truths) != len(passes[-1].truths):
             raise DataError(
-                f"{len(passes[0].truths)} images could be read the first time, then "
+                f"{counted(len(passes[0].truths), 'image')} could be read the first time, then "
                 f"{len(passes[-1].truths)}; all resizes need the same images",
                 key="Eval.dataset",
             )

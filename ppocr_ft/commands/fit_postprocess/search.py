@@ -30,6 +30,7 @@ from ppocr_ft.commands.fit_postprocess.tally import (
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.utils.progress import ProgressBar, no_progress
@@ -232,7 +233,7 @@ def gather(
     summary = metric.summary()
     if not summary["gt"]:
         raise DataError(
-            f"none of the texts of {len(truths)} images counts: there is nothing to fit to",
+            f"no text counts in {counted(len(truths), 'image')}: there is nothing to fit to",
             key="Eval.dataset",
         )
     return Gathered(truths, summary)

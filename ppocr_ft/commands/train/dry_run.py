@@ -20,6 +20,7 @@ from ppocr_ft.config.solver_rules import milestones_note
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.errors import UnreachableError
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
+from ppocr_ft.messages import counted
 from ppocr_ft.optim.group_names import group_names
 from ppocr_ft.runs.assemble import Parts, prepare, resume_hint
 from ppocr_ft.transforms import MakeShrinkMap
@@ -159,7 +160,8 @@ def _ramp_end(shrink: ShrinkSchedule, epochs: int, per_epoch: int) -> Iterator[K
 
 def _lines(config: Config, parts: Parts, run: RunSchedule) -> Iterator[str]:
     epochs = config.Global.epoch_num
-    yield f"{epochs} epoch(s) x {run.steps_per_epoch} steps = {run.total_steps} steps"
+    length = f"{counted(epochs, 'epoch')} x {counted(run.steps_per_epoch, 'step')}"
+    yield f"{length} = {counted(run.total_steps, 'step')}"
     yield from parts.state.optimizer.groups.describe()
     if parts.rate.remark:
         yield parts.rate.remark
@@ -181,7 +183,7 @@ def _lines(config: Config, parts: Parts, run: RunSchedule) -> Iterator[str]:
 def _notes(config: Config, run: RunSchedule) -> Iterator[str]:
     name, warmup = config.Optimizer.lr.name, warmup_steps(config, run.steps_per_epoch)
     if warmup >= run.total_steps:
-        yield f"the warm-up of {warmup} steps doesn't end in this run"
+        yield f"the warm-up of {counted(warmup, 'step')} doesn't end in this run"
     elif note := milestones_note(config, run.steps_per_epoch):
         yield note
     if name == PLATEAU:

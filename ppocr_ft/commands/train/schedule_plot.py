@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
 
 Array = NDArray[np.float64]
@@ -111,7 +112,7 @@ def _different_curves(run: RunSchedule) -> list[tuple[str, Array]]:
         members.setdefault(run.lrs[:, index].tobytes(), []).append(index)
     curves = []
     for first, *others in members.values():
-        more = f" and {len(others)} group(s) at the same rate" if others else ""
+        more = f" and {counted(len(others), 'group')} at the same rate" if others else ""
         curves.append((f"{run.names[first]}{more}", run.lrs[:, first]))
     return curves
 
@@ -155,7 +156,7 @@ def _name_axes(axes: NDArray[np.object_], run: RunSchedule, zoomed: bool) -> Non
     for bottom in axes[1]:
         bottom.set_xlabel("step")
     if zoomed:
-        axes[0, 0].set_title(f"warm-up: {run.warmup_steps} steps", fontsize=10)
+        axes[0, 0].set_title(f"warm-up: {counted(run.warmup_steps, 'step')}", fontsize=10)
     per_epoch = run.steps_per_epoch
     epochs = axes[0, -1].secondary_xaxis(
         "top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch)

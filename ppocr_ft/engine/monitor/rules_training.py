@@ -6,6 +6,7 @@ from statistics import median
 
 from ppocr_ft.engine.eval_result import EvalResult, best
 from ppocr_ft.engine.monitor.series import Diagnosis, Series
+from ppocr_ft.messages import counted
 
 LR_ROWS = 3
 NEGLIGIBLE_LR_RATIO = 1e-4
@@ -41,7 +42,7 @@ def nan(series: Series) -> Diagnosis | None:
     if skipped <= 0:
         return None
     steps = row.step - (before.step if before else 0)
-    return nan_steps(f"{skipped:.0f} of the {steps} steps up to step {row.step}")
+    return nan_steps(f"{skipped:.0f} of the {counted(steps, 'step')} up to step {row.step}")
 
 
 def nan_steps(which: str) -> Diagnosis:
@@ -96,7 +97,7 @@ def warming_up(series: Series) -> Diagnosis | None:
     if series.step <= WARMUP_RATIO * total or not is_warming_up(series):
         return None
     return Diagnosis(
-        f"After {series.step} of {total} steps the learning rate is still warming up "
+        f"After {series.step} of {counted(total, 'step')} the learning rate is still warming up "
         f"({series.train[-1].lr:.3g}).",
         "Shorten Optimizer.lr.warmup_epoch (it counts epochs of this data set) to a tenth of the "
         "run, or train longer.",

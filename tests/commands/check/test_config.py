@@ -185,9 +185,9 @@ UNUSUAL = [
     ),
     ("RGB in training", [f"{TRAIN}.0.DecodeImage.img_mode=RGB"], "color-order", "BGR"),
     ("RGB in training only", [f"{TRAIN}.0.DecodeImage.img_mode=RGB"], "preprocessing", "BGR"),
-    ("no checkpoint kept", ["Global.save_epoch_step=41"], "save-interval", "40 epoch(s)"),
+    ("no checkpoint kept", ["Global.save_epoch_step=41"], "save-interval", "40 epochs"),
     ("no evaluation", ["Global.eval_batch_epoch=41"], "evaluation-epochs", "before the first"),
-    ("few images", ["Global.freeze_bn_stats=false"], "batch-statistics", "1 image(s)"),
+    ("few images", ["Global.freeze_bn_stats=false"], "batch-statistics", "1 image"),
     (
         "a step beyond the run",
         ["Optimizer.lr={name: Step, learning_rate: 2e-4, step_size: 40, gamma: 0.1}"],

@@ -224,7 +224,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
         pytest.param(
             ["r: Train.dataset.ratio_list=0.0",
              "b: Train.loader.batch_size_per_card=8 Train.loader.drop_last=true"],
-            ["arm 'r': ", "ratio_list leaves no sample", "arm 'b': 7 samples give no batch of 8"],
+            ["arm 'r': ", "ratio_list leaves no sample", "arm 'b': 7 samples, no batch of 8"],
             id="what only the data set can tell",
         ),
         pytest.param(["a:", "a: Global.seed=2"], ["two arms bear the name 'a'"], id="names"),

@@ -510,7 +510,7 @@ def test_copies_of_a_picture_stay_in_one_part(
         assert not pictures[0] & pictures[1]
         assert len(parts[0] | parts[1]) == 14
         assert 9 <= len(parts[0]) <= 11  # 0.7 of 14, by at most half of the copies of one picture
-    assert "12 images are copies of 4 pictures" in capsys.readouterr().err
+    assert "12 images: copies of 4 pictures" in capsys.readouterr().err
 
 
 def test_paths_are_quoted_for_yaml_and_the_shell(

@@ -159,7 +159,7 @@ def cut_off(folder: Path) -> None:
         pytest.param(cut_off, ["can't be opened"], id="cut off"),
         pytest.param(
             in_yml("unclip_ratio: 1.3", "unclip_ratio: 2.2"),
-            ["not equal", "another post-processing", "boxes are not the same"],
+            ["not equal", "another post-processing", "boxes not the same"],
             id="unclip ratio",
         ),
         pytest.param(in_yml("0.406", "0.410"), ["not equal", "prepared pixels differ"], id="mean"),

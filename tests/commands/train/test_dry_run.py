@@ -107,13 +107,13 @@ def test_table_and_key_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
     out = capsys.readouterr().out
     for line in (
-        "3 epoch(s) x 4 steps = 12 steps",
+        "3 epochs x 4 steps = 12 steps",
         "step 3 (epoch 1): the warm-up is over: rate 0.002",
         "step 9 (epoch 3): milestone: rate 0.002 -> 0.0002",
         "step 9 (epoch 3): begins to learn: backbone",
         "step 9 (epoch 3): the shrink ratio's ramp is at its end: 0.6",
         "step 12 (epoch 3): the last one: rate 0.0002",
-        "the warm-up moves milestones back by 1 epoch(s), as in PaddleOCR: the rate falls after "
+        "the warm-up moves milestones back by 1 epoch, as in PaddleOCR: the rate falls after "
         "epochs 2; with name: MultiStep it falls after 1",
         "schedule.png and ",
     ):

@@ -12,6 +12,7 @@ from ppocr_ft.config.rules import Mode, Placed, placed_operators
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.solver_rules import milestones
 from ppocr_ft.config.splits import one_data_set
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.crops import ScaledCrop
 from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage
 from ppocr_ft.transforms.registry import OperatorSection
@@ -113,7 +114,8 @@ def save_interval(config: Config) -> list[Fault]:
     every, epochs = config.Global.save_epoch_step, config.Global.epoch_num
     if every <= epochs:
         return []
-    message = f"found {every}, but the run has {epochs} epoch(s): no iter_epoch_N is ever kept"
+    length = counted(epochs, "epoch")
+    message = f"found {every}, but the run has {length}: no iter_epoch_N is ever kept"
     return [warning("Global.save_epoch_step", message, "Global.epoch_num")]
 
 
@@ -123,7 +125,7 @@ def evaluation_epochs(config: Config) -> list[Fault]:
     every, epochs = config.Global.eval_batch_epoch, config.Global.epoch_num
     if every is None or every <= epochs:
         return []
-    message = f"found {every}, but the run has {epochs} epoch(s): {_ONLY_ENDS}"
+    message = f"found {every}, but the run has {counted(epochs, 'epoch')}: {_ONLY_ENDS}"
     return [warning("Global.eval_batch_epoch", message, "Global.epoch_num")]
 
 
@@ -134,8 +136,8 @@ def batch_statistics(config: Config) -> list[Fault]:
     if config.Global.freeze_bn_stats or size >= FEW_IMAGES or not _has_weights(config):
         return []
     message = (
-        f"is false with {size} image(s) in a batch: the statistics that the weights brought are "
-        "replaced by those of a few images"
+        f"is false with {counted(size, 'image')} in a batch: the statistics that the weights "
+        "brought are replaced by those of a few images"
     )
     return [
         warning("Global.freeze_bn_stats", message, "Train.loader.batch_size_per_card"),
@@ -146,12 +148,12 @@ def batch_statistics(config: Config) -> list[Fault]:
 def schedule_length(config: Config) -> list[Fault]:
     """Warn if the schedule's first change comes after the end of the run."""
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
-    faults = []
+    faults, length = [], counted(epochs, "epoch")
     if lr.name == "Step" and lr.step_size is not None and lr.step_size >= epochs:
-        message = f"found {lr.step_size}, but the run has {epochs} epoch(s): the rate never falls"
+        message = f"found {lr.step_size}, but the run has {length}: the rate never falls"
         faults.append(warning(f"{LR}.step_size", f"{message}; its unit is epochs", _EPOCHS))
     if lr.cycle is not None and "cycle" in lr.USED[lr.name] and lr.cycle > epochs:
-        message = f"found {lr.cycle:g}, but the run has {epochs} epoch(s): the cosine isn't ended"
+        message = f"found {lr.cycle:g}, but the run has {length}: the cosine isn't ended"
         faults.append(warning(f"{LR}.cycle", f"{message}; its unit is epochs", _EPOCHS))
     return faults
 
@@ -176,7 +178,7 @@ def batch_size(config: Config, train_images: int) -> list[Fault]:
     size = loader.batch_size_per_card
     if train_images >= size or train_images == 0:
         return []
-    fact = f"found {size}, but an epoch has {train_images} image(s)"
+    fact = f"found {size}, but an epoch has {counted(train_images, 'image')}"
     if loader.drop_last:
         return [error(key, f"{fact} and drop_last leaves none", "Train.loader.drop_last")]
     return [warning(key, f"{fact}: no batch is ever whole")]
@@ -190,8 +192,8 @@ def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
     if config.Global.eval_batch_epoch is not None or first + every <= total or not total:
         return []
     message = (
-        f"found [{first}, {every}], but the run has {total} steps on one card ({train_images} "
-        f"images): {_ONLY_ENDS}"
+        f"found [{first}, {every}], but the run has {counted(total, 'step')} on one card "
+        f"({counted(train_images, 'image')}): {_ONLY_ENDS}"
     )
     return [warning(EVAL_STEPS, message, "Train.loader", _EPOCHS)]
 
@@ -204,7 +206,7 @@ def warmup_length(config: Config, train_images: int) -> list[Fault]:
     total, steps = per_epoch * epochs, lr.warmup_steps
     if not steps or not total or steps < total:
         return []
-    message = f"found {steps}, but the run has {total} steps: it never reaches its rate"
+    message = f"found {steps}, but the run has {counted(total, 'step')}: it never reaches its rate"
     return [warning(f"{LR}.warmup_steps", message, "Train.loader", _EPOCHS)]
 
 

@@ -17,6 +17,7 @@ from ppocr_ft.data.image_paths import AmbiguousImageError, ImagePaths, find_imag
 from ppocr_ft.data.label_kinds import folder_message, other_kind
 from ppocr_ft.data.labels import decode_line, image_names, notes_on, split_line
 from ppocr_ft.errors import DataError, Finding
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.labels import (
     FaultKind,
     TextFault,
@@ -333,7 +334,7 @@ class _Collected:
         if not missing or folder.is_dir() or any(line.images for line in lines):
             return self.findings
         rest = [finding for finding in self.findings if finding.rule != "image-missing"]
-        message = f"the folder {folder} is not there, and none of {missing} images"
+        message = f"the folder {folder} is not there, and none of {counted(missing, 'image')}"
         return [finding("data-dir-missing", message, self.path), *rest]
 
 

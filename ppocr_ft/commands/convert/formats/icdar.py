@@ -32,6 +32,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     plain,
     rectangle,
 )
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import ProgressBar
 
 PREFIX = "gt_"
@@ -243,7 +244,7 @@ def _text_faults(number: int, text: LabelText) -> Iterator[Unusable]:
     if len(text.points) != CORNERS:
         yield Unusable(
             "not-4-points",
-            f"text {number} has {len(text.points)} points; ICDAR's have {CORNERS}",
+            f"text {number} has {counted(len(text.points), 'point')}; ICDAR's have {CORNERS}",
             "write COCO, which has polygons, or draw a box of 4 corners",
         )
         return

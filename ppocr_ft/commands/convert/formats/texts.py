@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.labels import LEAST_POINTS
 from ppocr_ft.transforms.polygons import FARTHEST_PX
 
@@ -113,7 +114,7 @@ def polygon(points: object) -> Polygon:
     if len(points) < LEAST_POINTS:
         raise Unusable(
             "few-points",
-            f"has {len(points)} points; a polygon needs {LEAST_POINTS} or more",
+            f"has {counted(len(points), 'point')}; a polygon needs {LEAST_POINTS} or more",
             "draw the text's outline again",
         )
     return tuple((float(x), float(y)) for x, y in points)
