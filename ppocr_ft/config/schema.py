@@ -186,7 +186,8 @@ class Dataset(Section):
         "ext_data_num": "CopyPaste takes one image",
     }
 
-    name: Literal["SimpleDataSet"] = "SimpleDataSet"
+    name: Literal["SimpleDataSet", "TextDetDataset"] = "SimpleDataSet"
+    """Images in a folder, label files; PaddleOCR's two names mean the same."""
     data_dir: FilePath
     """Folder that the label files' image paths start from; 'sample': the built-in data set."""
     label_file_list: Labels

@@ -31,10 +31,13 @@ from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, DetResizeForTest, Size
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Triple = tuple[float, float, float]
 
-MODEL_NAMES = tuple(
-    f"PP-OCRv{version}_{size}_det" for version in (3, 4, 5) for size in ("mobile", "server")
+SEAL_NAMES = ("PP-OCRv4_mobile_seal_det", "PP-OCRv4_server_seal_det")
+"""Names by which PaddleOCR 3 reads ``resize_long`` as the least length of the shortest side."""
+MODEL_NAMES = (
+    *(f"PP-OCRv{version}_{size}_det" for version in (3, 4, 5) for size in ("mobile", "server")),
+    *SEAL_NAMES,
 )
-"""Names that PaddleOCR 3 opens as a text detector with the rule above; it knows no others."""
+"""Names that PaddleOCR 3 opens as a text detector, the others of them with the rule above."""
 LONGEST_DEFAULT_PX = 960
 LONGEST_MOST_PX = 4000
 """The runtime's ``max_side_limit``."""
@@ -77,8 +80,10 @@ class ResizeRule:
         return {"image_shape": list(self.image_shape), **keep}
 
 
-def resize_rule(arguments: Mapping[str, Any]) -> ResizeRule:
+def resize_rule(arguments: Mapping[str, Any], model_name: str = "") -> ResizeRule:
     """Return the rule of ``Eval``'s DetResizeForTest, with PaddleOCR's meaning of its arguments.
+
+    ``model_name`` is the name that the model will bear.
 
     Raises:
         ConfigError: ``inference.yml`` can't express it, so the runtime would resize in another way
@@ -88,6 +93,8 @@ def resize_rule(arguments: Mapping[str, Any]) -> ResizeRule:
     if shape is not None:
         height, width = shape
         return ResizeRule(None, (height, width), bool(arguments.get("keep_ratio")))
+    if model_name in SEAL_NAMES:
+        raise ConfigError(_seal_words(model_name), key=RESIZE_KEY)
     long_px, side_px = arguments.get("resize_long"), arguments.get("limit_side_len")
     side_px = DEFAULT_LIMIT_PX if side_px is None else side_px
     kind = arguments.get("limit_type") or "min"
@@ -102,6 +109,14 @@ def resize_rule(arguments: Mapping[str, Any]) -> ResizeRule:
         f"{LONGEST_MOST_PX}. Write {{limit_side_len: 960, limit_type: max}} there (or another "
         "number), and evaluate and fit the post-processing with it",
         key=RESIZE_KEY,
+    )
+
+
+def _seal_words(model_name: str) -> str:
+    return (
+        f"lacks an image_shape: by the name {model_name} PaddleOCR 3 takes resize_long for the "
+        "least length of the shortest side, which isn't supported. Write {image_shape: [736, 736]} "
+        "(or another size), or set Global.model_name to PP-OCRv4_mobile_det or PP-OCRv4_server_det"
     )
 
 
@@ -175,10 +190,11 @@ def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
         document = yaml.safe_load(text)
         operators = _operators(document["PreProcess"]["transform_ops"])
         decode, normalize = operators["DecodeImage"], operators["NormalizeImage"]
+        name = check_model_name(document["Global"]["model_name"], path)
         settings = InferenceSettings(
-            check_model_name(document["Global"]["model_name"], path),
+            name,
             decode["img_mode"],
-            _runtime_resize(operators["DetResizeForTest"]),
+            _runtime_resize(operators["DetResizeForTest"], name),
             _number(normalize.get("scale", 1 / 255)),
             _triple(normalize.get("mean", IMAGENET_MEAN)),
             _triple(normalize.get("std", IMAGENET_STD)),
@@ -206,10 +222,12 @@ def _operators(listed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return by_name
 
 
-def _runtime_resize(arguments: Mapping[str, Any]) -> ResizeRule:
+def _runtime_resize(arguments: Mapping[str, Any], model_name: str) -> ResizeRule:
     if "image_shape" in arguments:
         height, width = arguments["image_shape"]
         return ResizeRule(None, (int(height), int(width)), arguments.get("keep_ratio") is True)
+    if model_name in SEAL_NAMES:
+        raise ConfigError(_seal_words(model_name), key="PreProcess.transform_ops.DetResizeForTest")
     return ResizeRule(min(int(arguments.get("resize_long", LONGEST_DEFAULT_PX)), LONGEST_MOST_PX))
 
 

@@ -52,7 +52,9 @@ class ShrinkSchedule:
         """Return the schedule that a YAML's keys ask for.
 
         ``total_epoch`` alone means what PaddleOCR meant: up by 0.2 over ``total_epoch`` epochs.
-        ``shrink_ratio_end`` alone ramps over the run's ``epoch_num``. Neither: constant.
+        ``shrink_ratio_end`` alone ramps over the run's ``epoch_num``. Neither: constant. A ramp of
+        ``total_epoch`` alone may lead to 1 or above if the run ends before it gets there, as in
+        PaddleOCR's YAMLs for seals (0.8, 500 epochs, a run of 100).
 
         Raises:
             ConfigError: a ratio outside (0, 1), a horizon that isn't above 0, or a ramp
@@ -63,7 +65,7 @@ class ShrinkSchedule:
         end = ramp_end(start, shrink_ratio_end, horizon)
         if shrink_ratio_end is not None:
             check_ratio(end, "shrink_ratio_end")
-        elif end >= 1.0:
+        elif _reached(start, end, horizon, epoch_num) >= 1.0:
             raise ConfigError(
                 f"found {start:g}; with total_epoch {horizon:g} and no shrink_ratio_end it rises "
                 f"by {PADDLEOCR_RISE:g} to {end:g}, which must stay below 1: lower it or set "
@@ -102,6 +104,13 @@ class ShrinkSchedule:
         if self.is_constant:
             return f"constant {self.start:g}"
         return f"{self.start:g} -> {self.end:g} over {self.total_epoch:g} epochs"
+
+
+def _reached(start: float, end: float, horizon: float | None, epoch_num: float | None) -> float:
+    """Return the ratio in a run's last epoch; the ramp's end if one of the lengths isn't known."""
+    if horizon is None or epoch_num is None:
+        return end
+    return ShrinkSchedule(start, end, horizon).ratio(epoch_num)
 
 
 def ramp_end(

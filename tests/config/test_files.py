@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from ppocr_ft.config import RELEASED_WEIGHTS, SAMPLE_DATA_DIR, Config, load_config
+from ppocr_ft.config.rules import shrink_schedule
+from ppocr_ft.errors import ConfigError
 from tests.support.config_files import CONFIGS, SHIPPED, SMALL, written
 
 SHIPPED_FILES = sorted(SHIPPED.glob("*.yml"))
@@ -183,3 +185,30 @@ def test_resolved_config_writes_defaults_out_and_is_plain_yaml() -> None:
         }
     }
     assert "checkpoints" not in data["Global"]
+
+
+@pytest.mark.parametrize("name", ["like_v4_mobile.yml", "like_v4_server.yml"])
+def test_the_yaml_of_a_seal_detector_loads(name: str, tmp_path: Path) -> None:
+    """PP-OCRv4_mobile_seal_det and server: the data set's other name, polygons, 0.8 + 0.2."""
+    data = yaml.safe_load((CONFIGS / name).read_text(encoding="utf-8"))
+    data["Global"]["epoch_num"] = 100
+    data["PostProcess"] |= {"thresh": 0.2, "unclip_ratio": 0.5, "box_type": "poly"}
+    for split in ("Train", "Eval"):
+        data[split]["dataset"]["name"] = "TextDetDataset"
+    steps = {
+        name: arguments
+        for split in ("Train", "Eval")
+        for item in data[split]["dataset"]["transforms"]
+        for name, arguments in item.items()
+        if name.startswith("Make")
+    }
+    for arguments in steps.values():
+        arguments |= {"shrink_ratio": 0.8, "total_epoch": 500}
+    config = load_config(written(tmp_path, yaml.safe_dump(data)))
+    assert config.PostProcess.box_type == "poly"
+    assert config.Train.dataset.name == "TextDetDataset"
+    (operator,) = [op for op in config.Train.dataset.transforms if op.name == "MakeShrinkMap"]
+    schedule = shrink_schedule(config, operator)
+    assert [schedule.ratio(epoch) for epoch in (1, 100)] == pytest.approx([0.8004, 0.84])
+    with pytest.raises(ConfigError, match=r"it rises by 0\.2 to 1, which must stay below 1"):
+        load_config(tmp_path / "c.yml", ["Global.epoch_num=500"])

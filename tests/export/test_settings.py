@@ -129,6 +129,21 @@ def test_rules_that_can_be_told(arguments: dict[str, Any], rule: ResizeRule) -> 
     assert resize_rule(arguments) == rule
 
 
+@pytest.mark.parametrize("name", ["PP-OCRv4_mobile_seal_det", "PP-OCRv4_server_seal_det"])
+def test_a_seals_name_takes_an_image_shape_only(name: str) -> None:
+    """By that name PaddleOCR 3 would read resize_long as the least length of the shortest side."""
+    shape = {"image_shape": (736, 736)}
+    assert resize_rule(shape, name) == ResizeRule(None, (736, 736))
+    with pytest.raises(ConfigError, match="lacks an image_shape") as caught:
+        resize_rule({"limit_side_len": 736, "limit_type": "max"}, name)
+    assert caught.value.key == "Eval.dataset.transforms.DetResizeForTest"
+    released = RELEASED.replace("PP-OCRv4_mobile_det", name)
+    with pytest.raises(ConfigError, match="lacks an image_shape"):
+        read_settings(released)
+    sized = released.replace("resize_long: 960", "image_shape: [736, 736]")
+    assert read_settings(sized).model_name == name
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -151,10 +151,11 @@ def inference_settings(config: Config) -> InferenceSettings:
     given = {item.name: item.arguments() for item in config.Eval.dataset.transforms}
     _check_operators(given)
     decode, normalize = given["DecodeImage"], given["NormalizeImage"]
+    name = check_model_name(config.Global.model_name or released_name(config))
     return InferenceSettings(
-        check_model_name(config.Global.model_name or released_name(config)),
+        name,
         decode["img_mode"],
-        resize_rule(given["DetResizeForTest"]),
+        resize_rule(given["DetResizeForTest"], name),
         normalize.get("scale", 1 / 255),
         normalize["mean"],
         normalize["std"],

@@ -167,7 +167,10 @@ def _effect(ratio: float) -> str:
     if ratio >= 1:
         return "MakeShrinkMap masks every text without a word: only background is learnt"
     if ratio > TOO_WIDE_RATIO:
-        return "kernels cover most of a text: the loss falls, hmean collapses"
+        return (
+            "kernels cover most of a text: the loss falls, hmean collapses unless unclip_ratio is "
+            "about 0.5"
+        )
     return ""
 
 
