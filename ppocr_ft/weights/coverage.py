@@ -12,6 +12,7 @@ from ppocr_ft.utils.tables import aligned
 
 PARTS = ("backbone", "neck", "head")
 Status = Literal["matched", "missing", "wrong shape", "unexpected", "not in this source"]
+_THRESHOLD_BRANCH = "head.thresh."
 _FAULTS: tuple[Status, ...] = ("missing", "wrong shape", "unexpected", "not in this source")
 _KEYS_SHOWN = 4
 
@@ -93,8 +94,11 @@ class CoverageReport:
         if self.warnings or any(self.keys(status) for status in _FAULTS[:3]):
             return str(self)
         form = f", {self.form} form" if self.form else ""
-        new = sorted({match.part for match in self.select("not in this source")})
-        begun = f"; parts of the {' and the '.join(new)} begin at random" if new else ""
+        new = self.select("not in this source")
+        parts = " and the ".join(sorted({match.part for match in new}))
+        begun = f"; parts of the {parts} begin at random" if new else ""
+        if new and all(match.key.startswith(_THRESHOLD_BRANCH) for match in new):
+            begun = "; the threshold branch, which only training needs, begins at random"
         return f"weights: {self.source}{form}, {self.coverage:.0%} filled{begun}"
 
     def __str__(self) -> str:

@@ -25,6 +25,21 @@ def test_what_no_source_of_this_kind_has_is_named_in_the_line() -> None:
     assert begun.summary() == line
 
 
+def test_an_inference_model_lacks_the_branch_that_only_training_needs() -> None:
+    tensors = tuple(
+        TensorMatch(key, status, (4,))
+        for key, status in [
+            ("head.binarize.conv1.weight", "matched"),
+            ("head.thresh.conv1.weight", "not in this source"),
+        ]
+    )
+    released = CoverageReport("released", tensors, ("head",), "folded", ())
+    assert released.summary() == (
+        "weights: released, folded form, 100% filled; "
+        "the threshold branch, which only training needs, begins at random"
+    )
+
+
 @pytest.mark.parametrize("status", ["missing", "wrong shape", "unexpected"])
 def test_what_is_not_filled_brings_the_table(status: Status) -> None:
     assert report("matched", status).summary() == str(report("matched", status))

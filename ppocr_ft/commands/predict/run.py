@@ -39,7 +39,7 @@ def config_predictor(
     images = image_files(config, patterns)
     detector, coverage = network(config)
     return Predictor(
-        images, lambda items: predict(config, detector, items, batch_size), str(coverage)
+        images, lambda items: predict(config, detector, items, batch_size), coverage.summary()
     )
 
 
