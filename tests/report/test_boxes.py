@@ -14,8 +14,8 @@ from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.metrics.errors import KINDS, Kind
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.postprocess.db import BoxType
-from ppocr_ft.report.evaluations import read_evaluation, write_evaluation
+from ppocr_ft.postprocess.db import BoxType, Candidates
+from ppocr_ft.report.evaluations import KeptEvaluation, read_evaluation, write_evaluation
 from ppocr_ft.report.outlines import (
     FALSE,
     FITTING,
@@ -197,6 +197,19 @@ def test_errors_are_counted_for_both_models(tmp_path: Path) -> None:
     alone = error_table(None, best)
     assert {counts.before for row in alone.values() for counts in row} == {None}
     assert [counts.after for counts in alone["total"]] == [c.after for c in table["total"]]
+
+
+def test_a_box_over_all_labels_is_an_error_of_each_of_them(tmp_path: Path) -> None:
+    start = evaluation(tmp_path, 0, shift_px=0)
+    page = np.array([[1, 1], [118, 1], [118, 88], [1, 88]], np.float32)
+    kernels = Candidates([page], np.array([0.9]), SIZE_PX[::-1])
+    collapsed = KeptEvaluation(
+        start.about, tuple(replace(i, kernels=kernels) for i in start.images)
+    )
+    table = error_table(EvaluationMatches(start, 1.5), EvaluationMatches(collapsed, 1.0))
+    images = len(start.images)
+    assert table["merged"][0] == (0, 3 * images)
+    assert table["total"][0].after == 3 * images
 
 
 def counts(**changed: tuple[int | None, int]) -> ErrorTable:

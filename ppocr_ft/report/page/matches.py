@@ -82,9 +82,14 @@ class EvaluationMatches:
         return {matches.image.path: matches for matches in self.images}
 
     def error_counts(self, iou: float) -> dict[Kind, int]:
-        """Return the number of errors of each kind."""
-        kinds = [error.kind for matches in self.images for error in matches.errors(iou)]
-        return {kind: kinds.count(kind) for kind in KINDS}
+        """Return the number of labels with errors of each kind; of boxes where there is no label.
+
+        A box over the whole page is not one error but one for each label that it merges.
+        """
+        counts = dict.fromkeys(KINDS, 0)
+        for error in (error for matches in self.images for error in matches.errors(iou)):
+            counts[error.kind] += len(error.labels) or len(error.boxes)
+        return counts
 
 
 def rates(counts: NDArray[np.int64] | Sequence[int]) -> tuple[float, float, float]:
