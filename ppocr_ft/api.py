@@ -129,6 +129,7 @@ def train(
         dry_run=False,
         resume=None if resume is None else str(resume),
         force=force,
+        verbose=False,
     )
     with _one_error():
         import_paddle()
