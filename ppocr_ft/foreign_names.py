@@ -22,6 +22,7 @@ _NOT_HERE = {
         "focal_alpha focal_gamma aux_weight_p2 aux_weight_p3 aux_weight_p4 aux_weight_p5"
     ),
     "PP-OCRv6's augmentation (the one here is Perspective, with other keys)": "RandomPerspective",
+    "a key of PP-OCRv6's augmentation": "fit_output fill_value",
     "the backbone of PaddleOCR's DB on ResNet": "ResNet ResNet_vd",
     "RepSVTR's backbone": "RepSVTR_det",
     "the neck of PaddleOCR's DB before PP-OCRv3": "DBFPN",

@@ -17,7 +17,9 @@ OVERRIDE_MARK = "-o "
 REMEDIES = {
     "yaml": "correct the file; an editor with YAML support shows the place",
     "override": "write -o Section.key=value with a key that the file can hold",
-    "unknown_key": "correct the name, or take the key out",
+    "unknown_key": (
+        "correct the name, or take the key out; a YAML of another network can't be trained here"
+    ),
     "unknown_name": "take one of the known names; others can't be trained here",
     "no_effect": "nothing has to be done; take the key out if it is not needed elsewhere",
     "value": "give a value of the kind that is expected",

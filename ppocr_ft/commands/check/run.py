@@ -318,6 +318,8 @@ def _look_at_weights(result: Check, diagnosis: ConfigDiagnosis, config: Config) 
 
     try:
         result.weights = starting_network(config)[1]
+        if result.weights is None:
+            result.notes.append("random weights: Global.pretrained_model is null")
     except UserInputError as reason:
         faults = tagged("weights", [error(reason.key or "Global", reason.message)])
         result.findings += diagnosis.located(faults)

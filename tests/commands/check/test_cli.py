@@ -134,6 +134,11 @@ def test_weights_that_are_not_there_are_an_error(
     assert check(config_file, capsys, "--no-weights", "--samples=0", swaps=swaps)[0] == 0
 
 
+def test_random_weights_are_noted(config_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = check(config_file, capsys, "--samples=0", swaps=["Global.pretrained_model=null"])[1]
+    assert "random weights: Global.pretrained_model is null" in result["notes"]
+
+
 def test_milestones_that_the_warm_up_moves_are_noted(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
