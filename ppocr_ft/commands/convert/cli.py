@@ -89,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         dest="from_format",
         default=AUTO,
         choices=(AUTO, *FORMATS),
-        help="default: auto, known by the files' content",
+        metavar="FORMAT",
+        help="one of the formats above; default: auto, known by the files' content",
     )
     writable = [form.name for form in FORMATS.values() if form.writer]
     arguments.add_argument(

@@ -107,15 +107,58 @@ LINES = st.text(
 )
 
 
-@pytest.mark.parametrize("name", ["icdar", "totaltext"])
+@pytest.mark.parametrize("name", ["icdar", "totaltext", "td500", "rctw", "dota", "yolo", "ctw1500"])
 @FIXED
 @given(text=LINES, tail=st.binary(max_size=4))
 def test_any_text_is_read_or_reported(name: str, folder: Path, text: str, tail: bytes) -> None:
     record = b"x: [[1 2 3]], y: [[1 2 3]], ornt: [u'h'], transcriptions: [u'a']"
-    for content in (text.encode() + tail, b"1,2,3,4,5,6,7,8," + text.encode(), record + tail):
+    numbers = b"1,2,3,4,5,6,7,8," + text.encode()
+    for content in (text.encode() + tail, numbers, numbers.replace(b",", b" "), record + tail):
         put_text(folder / "a.txt", content)
-        reading = read(name, folder)
+        reading = read(name, folder / "a.txt")
         assert bool(reading.entries) != bool(reading.left_out)
+
+
+TAGS = [
+    "annotation", "annotations", "Annotations", "PcGts", "alto", "object", "name", "bndbox",
+    "xmin", "robndbox", "cx", "polygon", "x1", "y1", "size", "width", "image", "box", "segs",
+    "label", "Page", "TextRegion", "TextLine", "Coords", "Point", "Word", "TextEquiv",
+    "Unicode", "Shape", "Polygon", "String", "fileName", "MeasurementUnit", "attribute", "tag",
+    "track", "filename",
+]  # fmt: skip
+ATTRIBUTES = ["name", "file", "points", "POINTS", "HPOS", "WIDTH", "xtl", "rotation", "index", "x"]
+VALUES_OF_XML = st.sampled_from(
+    ["1", "2,3 4,5 6,7", "a.jpg", "", "nan", "1e999", "-3", "pixel", "0"]
+)
+NODES = st.recursive(
+    st.builds("<{0}>{1}</{0}>".format, st.sampled_from(TAGS), VALUES_OF_XML),
+    lambda inner: st.builds(
+        lambda tag, key, value, children: f'<{tag} {key}="{value}">{"".join(children)}</{tag}>',
+        st.sampled_from(TAGS),
+        st.sampled_from(ATTRIBUTES),
+        VALUES_OF_XML,
+        st.lists(inner, max_size=4),
+    ),
+    max_leaves=15,
+)
+ROOTS = {
+    "voc": "<annotation>{0}<object><name>x</name>{0}</object></annotation>",
+    "cvat": '<annotations><image name="a.jpg">{0}</image>{0}</annotations>',
+    "ctw1500": '<Annotations><image file="a.jpg"><box>{0}</box>{0}</image></Annotations>',
+    "page": '<PcGts><Page imageFilename="a.jpg"><TextLine>{0}</TextLine>{0}</Page></PcGts>',
+    "alto": "<alto><Page><TextLine>{0}</TextLine>{0}</Page>{0}</alto>",
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+@FIXED
+@given(node=NODES, cut=st.integers(1, 40))
+def test_any_xml_is_read_or_reported(name: str, folder: Path, node: str, cut: int) -> None:
+    whole = ROOTS[name].format(node)
+    for content in (whole, whole[:-cut], node):
+        put_text(folder / "a.xml", content)
+        reading = read(name, folder / "a.xml")
+        assert reading.entries or reading.left_out or content == node
 
 
 def lines_of(said: str) -> Iterator[LabelText]:

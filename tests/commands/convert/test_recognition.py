@@ -50,6 +50,23 @@ def test_each_format_is_recognised_as_itself_alone(tmp_path: Path, kind: str) ->
         assert reason.startswith(f"{file} ")
 
 
+@pytest.mark.parametrize("kind", ["icdar", "rctw", "td500", "dota", "yolo", "icdar of 2013"])
+def test_a_faulty_line_and_empty_files_do_not_hide_the_format(tmp_path: Path, kind: str) -> None:
+    """The fault is then reported by the reader of that format."""
+    name, content = FILES[kind]
+    for i in range(30):
+        put_text(tmp_path / f"0{i}.txt", "")
+    put_text(tmp_path / name, content.strip("\ufeff") * 5 + "1,2,bad\n" + "caf\xe9\n")
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b"\xe9\n")
+    assert recognise(tmp_path, FORMATS)[0] == kind.split()[0]
+
+
+def test_images_alone_are_no_source(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(DataError, match="holds no label file"):
+        recognise(tmp_path, FORMATS)
+
+
 def test_several_formats_are_named(tmp_path: Path) -> None:
     for kind in ("coco", "icdar"):
         put_text(tmp_path / FILES[kind][0], FILES[kind][1])

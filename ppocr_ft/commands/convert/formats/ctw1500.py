@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
-    all_lines,
     bad_line,
+    most_lines,
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
@@ -63,7 +63,7 @@ def _read_root(root: Node, path: Path, reading: Reading) -> None:
 def _recognise(sample: Sample) -> str | None:
     if _XML.recognise(sample):
         return _XML.recognise(sample)
-    return "has lines of 14 points" if all_lines(sample, _fits) else None
+    return "has lines of 14 points" if most_lines(sample, _fits) else None
 
 
 def _fits(line: str) -> object:

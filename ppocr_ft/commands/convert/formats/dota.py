@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
-    all_lines,
     bad_line,
+    most_lines,
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
@@ -43,7 +43,7 @@ def _text(line: str, _: Draft) -> LabelText | None:
 
 
 def _recognise(sample: Sample) -> str | None:
-    fits = all_lines(sample, lambda line: LINE.fullmatch(line) or _HEADER.fullmatch(line))
+    fits = most_lines(sample, lambda line: LINE.fullmatch(line) or _HEADER.fullmatch(line))
     return f"has lines {FORM}" if fits else None
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path, PurePosixPath
@@ -270,14 +271,18 @@ def _content(entry: Entry) -> bytes:
 
 
 def _recognise(sample: Sample) -> str | None:
-    try:
-        parsed = [parse_line(line) for line in sample.lines]
-    except Unusable:
+    parsed = [(line, *found) for line in sample.lines if (found := _parsed(line))]
+    are_corners = all(_MORE_NUMBERS.match(said or "") for _, _, said, _ in parsed)
+    few = 2 * len(parsed) <= len(sample.lines)
+    if few or are_corners or rctw.has_flags([line for line, *_ in parsed]):
         return None
-    are_corners = all(_MORE_NUMBERS.match(said or "") for _, said, _ in parsed)
-    if are_corners or rctw.has_flags(sample.lines):
-        return None
-    return f"has lines of {'8 numbers' if parsed[0][2] else '4 numbers'} and a text"
+    return f"has lines of {'8 numbers' if parsed[0][3] else '4 numbers'} and a text"
+
+
+def _parsed(line: str) -> tuple[Polygon, str | None, bool] | None:
+    with suppress(Unusable):
+        return parse_line(line)
+    return None
 
 
 FORMAT = Format(

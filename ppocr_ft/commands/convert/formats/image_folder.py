@@ -80,8 +80,7 @@ class ImageFolder:
                     raise
         name = self._by_stem.find(path)
         if not name:
-            suffixes = " ".join(sorted(IMAGE_SUFFIXES))
-            raise _missing(f"no image {path} ({suffixes}) is in {self.root}")
+            raise _missing(f"no image {path} (.jpg, .png, ...) is in {self.root}")
         return name
 
     def path(self, name: str) -> Path:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
-    all_lines,
     bad_line,
+    most_lines,
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
@@ -22,6 +22,7 @@ from ppocr_ft.commands.convert.formats.texts import LabelText, flat_polygon, mak
 from ppocr_ft.utils.progress import ProgressBar
 
 FORM = 'x1,y1,x2,y2,x3,y3,x4,y4,difficult,"text"'
+_CORNERS = re.compile(rf"\s*{NUMBER}(?:\s*,\s*{NUMBER}){{7}}\s*(?:,|$)")
 LINE = re.compile(rf"\s*({NUMBER}(?:\s*,\s*{NUMBER}){{7}})\s*,\s*([01])\s*,\s*(.*?)\s*", re.DOTALL)
 
 
@@ -58,7 +59,8 @@ def has_flags(lines: list[str]) -> bool:
 
 
 def _recognise(sample: Sample) -> str | None:
-    fits = all_lines(sample, LINE.fullmatch) and has_flags(sample.lines)
+    corners = [line for line in sample.lines if _CORNERS.match(line)]
+    fits = has_flags(corners) and most_lines(sample, LINE.fullmatch)
     return f"has lines {FORM}" if fits else None
 
 

@@ -27,7 +27,8 @@ _NO_LABELS = ("is PPOCRLabel's", "these are recognition labels")
 class Sample:
     """A file of a source, read once for all formats.
 
-    ``text`` is None where it isn't UTF-8, ``json`` is None where it is no JSON.
+    ``text`` is None where it can't be read, with signs in place of what isn't UTF-8; ``json`` is
+    None where it is no JSON.
     """
 
     path: Path
@@ -35,8 +36,9 @@ class Sample:
     @cached_property
     def text(self) -> str | None:
         try:
-            return self.path.read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-        except (OSError, UnicodeDecodeError):
+            content = self.path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+            return content.decode("utf-8", errors="replace")
+        except OSError:
             return None
 
     @cached_property
@@ -90,7 +92,10 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
         holds = described_json(looked_at[0].json)
         known = {name: form.json_forms for name, form in formats.items() if form.json_forms}
         raise DataError(f"{unknown_json(holds)}; {known_json(known)}", path=looked_at[0].path)
-    names = ", ".join(str(sample.path) for sample in looked_at[:_LISTED]) or "none"
+    if not looked_at:
+        kinds = f"{', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}"
+        raise DataError(f"holds no label file ({kinds}) that isn't empty", path=source)
+    names = ", ".join(str(sample.path) for sample in looked_at[:_LISTED])
     more = f" and {len(looked_at) - _LISTED} more" if len(looked_at) > _LISTED else ""
     raise DataError(
         f"no label format is recognised; looked at: {names}{more}; considered: "
@@ -107,8 +112,12 @@ def _samples(source: Path) -> Iterator[Sample]:
         raise DataError("there is no such file or folder", path=source)
     files = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
     for suffix in _SUFFIXES:
-        of_suffix = (path for path in files if path.suffix.lower() == suffix and path.is_file())
+        of_suffix = (p for p in files if p.suffix.lower() == suffix and _has_content(p))
         yield from map(Sample, islice(of_suffix, LOOKED_AT))
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def unknown_json(holds: str) -> str:

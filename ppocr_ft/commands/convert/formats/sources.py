@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ppocr_ft.errors import DataError
 
 _PPOCR_NAMES = frozenset({"fileState.txt", "rec_gt.txt"})
 _FIRST_BYTES = 4096
+_LABEL_LINE = re.compile(rb"\t\s*\[\s*[\]{]")
 
 
 def source_files(source: Path, *suffixes: str) -> list[Path]:
@@ -68,7 +70,7 @@ def is_label_file(path: Path) -> bool:
     """Return whether the first line of a file is one of PaddleOCR's: a path, a tab, a list."""
     try:
         with path.open("rb") as file:
-            return b"\t[" in file.readline(_FIRST_BYTES)
+            return _LABEL_LINE.search(file.readline(_FIRST_BYTES)) is not None
     except OSError:
         return False
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
-    all_lines,
     bad_line,
+    most_lines,
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
@@ -41,7 +41,7 @@ def _text(line: str, _: Draft) -> LabelText:
 
 
 def _recognise(sample: Sample) -> str | None:
-    return f"has lines {FORM}" if all_lines(sample, fits) else None
+    return f"has lines {FORM}" if most_lines(sample, fits) else None
 
 
 FORMAT = Format("td500", f"MSRA-TD500's .gt: {FORM}", read, recognise=_recognise)

@@ -19,8 +19,8 @@ import yaml
 
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
-    all_lines,
     bad_line,
+    most_lines,
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
@@ -116,7 +116,7 @@ def _names_in(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _recognise(sample: Sample) -> str | None:
-    return "has lines of a class and shares of 0 to 1" if all_lines(sample, fits) else None
+    return "has lines of a class and shares of 0 to 1" if most_lines(sample, fits) else None
 
 
 FORMAT = Format(
