@@ -7,7 +7,6 @@ UserInputError for wrong input, with every fault in its text, and RunFailed for 
 
 from __future__ import annotations
 
-import argparse
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,19 +122,15 @@ def train(
     """
     if config is None and resume in (None, "latest"):
         config = DEFAULT
-    options = argparse.Namespace(
-        config=None if config is None else str(config),
-        override=_words(overrides),
-        dry_run=False,
-        resume=None if resume is None else str(resume),
-        force=force,
-        verbose=False,
-    )
+    words = [] if config is None else ["-c", str(config)]
+    words += [] if resume is None else [f"--resume={resume}"]
     with _one_error():
         import_paddle()
-        from ppocr_ft.commands.train.cli import begin, config_to_train
+        from ppocr_ft.commands.train.cli import begin, config_to_train, options_of
         from ppocr_ft.engine.distributed import SINGLE_PROCESS
 
+        options = options_of(words)
+        options.override, options.force = _words(overrides), force
         loaded = config_to_train(options)
         code = begin(loaded, options, SINGLE_PROCESS)
         if code == INTERRUPTED:

@@ -55,6 +55,18 @@ wrong; 1 the losses turned NaN or infinite, or anything else;
 @partial(command, in_group=True)
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
+    with only_main_prints():
+        options = options_of(argv)
+        if process_count() > 1:
+            return run_together(lambda group: begin(config_to_train(options), options, group))
+        config = config_to_train(options)
+
+        import_paddle()
+        return begin(config, options, SINGLE_PROCESS)
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line."""
     arguments = parser(
         "train",
         "Train a detector, or fine-tune one.",
@@ -86,16 +98,10 @@ def main(argv: Sequence[str]) -> int:
         action="store_true",
         help="with --resume: take other values of keys that bend the run's schedule",
     )
-    with only_main_prints():
-        options = arguments.parse_args(argv)
-        if options.config is None and options.resume in (None, "latest"):
-            arguments.error("-c FILE is required, or --resume FOLDER")
-        if process_count() > 1:
-            return run_together(lambda group: begin(config_to_train(options), options, group))
-        config = config_to_train(options)
-
-        import_paddle()
-        return begin(config, options, SINGLE_PROCESS)
+    options = arguments.parse_args(argv)
+    if options.config is None and options.resume in (None, "latest"):
+        arguments.error("-c FILE is required, or --resume FOLDER")
+    return options
 
 
 def config_to_train(options: argparse.Namespace) -> Config:
