@@ -30,11 +30,32 @@ _NOT_HERE = {
     "another detector's head": "EASTHead SASTHead PSEHead FCEHead CT_Head DRRGHead PGHead",
     "another detector's loss": "EASTLoss SASTLoss PSELoss FCELoss CTLoss DRRGLoss PGLoss",
     "a loss of distillation": "CombinedLoss DistillationDBLoss DistillationDilaDBLoss",
+    "another detector's operator": (
+        "MakePseGt RandomCropImgMask FCENetTargets DRRGTargets EASTProcessTrain SASTProcessTrain "
+        "PGProcessTrain MakeCentripetalShift GroupRandomCrop GroupRandomHorizontalFlip "
+        "GroupRandomRotate RandomScaling RandomCropFlip RandomCropPolyInstances "
+        "RandomRotatePolyInstances SquareResizePad ScaleAlignedShort"
+    ),
+    "another detector's post-processing": (
+        "EASTPostProcess SASTPostProcess PSEPostProcess FCEPostProcess CTPostProcess "
+        "DRRGPostprocess PGPostProcess DistillationDBPostProcess"
+    ),
+    "another task's metric": "DistillationMetric DetFCEMetric CTMetric E2EMetric TableMetric",
+    "another task's data set": (
+        "LMDBDataSet LMDBDataSetSR MultiScaleDataSet MSTextRecDataset TextRecDataset PGDataSet "
+        "PubTabDataSet"
+    ),
+    "a recogniser's operator": (
+        "CTCLabelEncode MultiLabelEncode ClsLabelEncode AttnLabelEncode NRTRLabelEncode "
+        "SARLabelEncode ClsResizeImg"
+    ),
+    "a recogniser's schedule": "TwoStepCosine",
     "a recogniser's loss": "CTCLoss MultiLoss ClsLoss AttentionLoss NRTRLoss",
     "a recogniser's metric": "RecMetric ClsMetric",
     "a recogniser's augmentation": "RecAug RecConAug RecResizeImg RecDynamicResize",
 }
 _CALLED_HERE = {
+    "Momentum, with momentum: 0": "SGD",
     "Optimizer.lr.learning_rate": "base_lr lr0",
     "Optimizer.lr.warmup_epoch": "warmup_epochs",
     "Global.save_model_dir": "output output_dir save_dir project",

@@ -101,6 +101,8 @@ def _quote_hint(value: object, words: str) -> str:
         "a number": r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?",
         "true or false": r"(?i:true|false)",
     }
+    if value.strip().casefold() == "none":
+        return "; YAML's nothing is null"
     quoted = words in patterns and re.fullmatch(patterns[words], value)
     return "; take the quotes away" if quoted else ""
 

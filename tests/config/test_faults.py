@@ -181,6 +181,14 @@ def test_a_word_for_nothing_is_no_path(key: str, text: str, message: str, tmp_pa
     assert re.match(rf"  {path}:\d+: {key}(\.1)?: ", line)
 
 
+@pytest.mark.parametrize(
+    "key", ["Global.patience", "Global.eval_batch_epoch", "Global.cpu_threads"]
+)
+def test_a_word_for_nothing_is_no_number(key: str) -> None:
+    (fault,) = inspect_config(SMALL, [f"{key}=None"]).faults
+    assert fault.message == "found 'None', expected a whole number; YAML's nothing is null"
+
+
 def test_a_folder_may_be_named_so() -> None:
     config = load_config(SMALL, ["Train.dataset.data_dir=./None", "Global.checkpoints=none/best"])
     assert config.Train.dataset.data_dir == "./None"
