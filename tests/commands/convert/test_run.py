@@ -521,8 +521,12 @@ def test_paths_are_quoted_for_yaml_and_the_shell(
     assert run("--from", "icdar", folder) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     words = shlex.split(last.partition("-o ")[2])
-    values = [yaml.safe_load(word.partition("=")[2]) for word in words]
-    assert values == [str(folder), [str(folder / "Label.txt")]]
+    values = {key: yaml.safe_load(value) for key, _, value in (w.partition("=") for w in words)}
+    assert values == {
+        "Global.val_ratio": 0.2,
+        "Train.dataset.data_dir": str(folder),
+        "Train.dataset.label_file_list": [str(folder / "Label.txt")],
+    }
 
 
 def test_an_image_that_a_label_line_can_not_name(tmp_path: Path) -> None:
