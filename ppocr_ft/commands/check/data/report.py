@@ -95,7 +95,9 @@ class DataReport:
     def notes(self) -> list[str]:
         """What is to be said of each label file as a whole."""
         parts = (*self.train, *self.evaluation)
-        return list(dict.fromkeys(note for part in parts for note in part.scan.notes.values()))
+        notes = [pair for part in parts for pair in part.scan.notes.items()]
+        remedy = {"image-moved": "; --fix writes their paths so"}
+        return list(dict.fromkeys(f"{note}{remedy.get(kind, '')}" for kind, note in notes))
 
     @cached_property
     def errors(self) -> tuple[Finding, ...]:
