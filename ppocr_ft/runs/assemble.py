@@ -121,7 +121,7 @@ class Training:
     """A run that can be started or continued: ``trainer.run()``.
 
     ``writers`` is None except in process 0. ``weights`` is None for random ones; ``earlier`` is the
-    folder to which another run's files were moved, ``left_out`` says which label lines are bad.
+    folder to which another run's files were moved, ``label_notes`` are the parts'.
     """
 
     config: Config
@@ -132,7 +132,7 @@ class Training:
     frozen_norms: int
     writers: Writers | None
     earlier: Path | None = None
-    left_out: tuple[str, ...] = ()
+    label_notes: tuple[str, ...] = ()
 
     def say(self, text: str, logged: str | None = None) -> None:
         """Print and log a text, in process 0; the log file gets ``logged`` if that is given."""
@@ -166,7 +166,6 @@ class Training:
         groups = trainer.state.optimizer.groups
         steps = counted(trainer.progress.steps_per_epoch, "step")
         lines = [
-            *(f"note: {note}" for note in (*data.label_notes, *self.evaluate.images.notes)),
             str(weights or "random weights (Global.pretrained_model is null)"),
             f"{counted(len(data), 'training image')}, {steps} of {trainer.loader.describe_step()} "
             f"an epoch, {counted(trainer.epochs, 'epoch')}, {counted(trainer.total_steps, 'step')}",
@@ -174,7 +173,7 @@ class Training:
             *([] if trainer.state.ema is None else [trainer.state.ema.describe()]),
             *([groups.summary()] if short else groups.describe()),
             *([trainer.rate.remark] if trainer.rate.remark else []),
-            *self.left_out,
+            *self.label_notes,
         ]
         if self.earlier:
             lines.append(f"an earlier run's files are now in {self.earlier}")
@@ -208,10 +207,12 @@ class Parts:
     frozen_norms: int
 
     @property
-    def left_out(self) -> tuple[str, ...]:
-        """Say which label lines can't be used."""
+    def label_notes(self) -> tuple[str, ...]:
+        """Say what is to be known of the label files, and which of their lines can't be used."""
+        notes = dict.fromkeys((*self.loader.data.label_notes, *self.all_eval_images.notes))
         both = {"Train": self.loader.data.label_faults, "Eval": self.all_eval_images.faults}
-        return tuple(left_out(mode, faults) for mode, faults in both.items() if faults)
+        bad = (left_out(mode, faults) for mode, faults in both.items() if faults)
+        return (*(f"note: {note}" for note in notes), *bad)
 
 
 def training(
@@ -362,7 +363,7 @@ def _assemble(
         parts.frozen_norms,
         writers,
         earlier,
-        parts.left_out,
+        parts.label_notes,
     )
 
 

@@ -138,3 +138,19 @@ def test_bad_lines_beside_good_ones_are_left_out_and_named(
     out = capsys.readouterr().out
     assert f"goes on without 2 label lines of Train that can't be used: {bad}:1, {bad}:4" in out
     assert "of Eval" not in out
+
+
+@pytest.mark.parametrize("command", ["train", "dry run", "find_lr", "eval"])
+def test_images_found_elsewhere_are_said_in_a_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels from another machine, whose paths lead nowhere here."""
+    config, label = small_config(tmp_path), tmp_path / "label.txt"
+    lines = label.read_text(encoding="utf-8").splitlines(keepends=True)
+    moved = "".join(f"C:\\me\\data\\{line}" for line in lines)
+    label.write_text(moved, encoding="utf-8")
+    code = run(command, config, "Global.epoch_num=1", "Global.fit_postprocess=false")
+    assert code == (2 if command == "eval" else 0)  # it needs weights, too
+    said = "".join(capsys.readouterr())
+    note = f"note: {label}: 7 of 7 images found by the end of their path: C:\\me\\data\\0.png is "
+    assert said.count(note) == 1

@@ -66,6 +66,8 @@ def main(argv: Sequence[str]) -> int:
     print(describe(verified))
     fit.save(out)
     print(f"{out}: a config to go on with; beside it heatmap.png, fit_postprocess.csv")
+    for note in fit.notes:
+        print(f"note: {note}", file=sys.stderr)
     for fault in fit.faults.faults:
         print(fault, file=sys.stderr)
     if options.json:

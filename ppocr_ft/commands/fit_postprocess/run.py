@@ -34,6 +34,7 @@ from ppocr_ft.commands.fit_postprocess.tally import Objective, Truth
 from ppocr_ft.config import Config
 from ppocr_ft.config.rules import shrink_schedule
 from ppocr_ft.data import FaultLog
+from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.callbacks.checkpoints import BEST
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import cpu_threads
@@ -106,6 +107,7 @@ class PostProcessFit:
     exact: Mapping[str, float]
     map_bytes: int
     faults: FaultLog
+    notes: tuple[str, ...] = ()
 
     def cost_text(self) -> str:
         """Say what keeping maps as whole numbers costs on these images."""
@@ -163,20 +165,23 @@ def fit_postprocess(
     options = options or FitOptions()
     configs = by_resize(config, options.resizes)
     with MapStore() as store:
-        passes, faults = _gather_all(configs, detector, store, bar)
+        passes, data = _gather_all(configs, detector, store, bar)
         first = passes[0]
         plan = _plan(config, next(iter(configs)), first.truths, options)
         fitted = search(store, list(configs), first.truths, post_process(config), plan, bar)
         used = store.bytes_used
     setting = fitted.tally.setting(fitted.chosen)
     chosen = _with_setting(configs[setting.resize], setting)
-    return PostProcessFit(config, chosen, fitted, first.summary, used, faults)
+    return PostProcessFit(
+        config, chosen, fitted, first.summary, used, FaultLog(data.faults), data.notes
+    )
 
 
 def _gather_all(
     configs: Mapping[str, Config], detector: Detector, store: MapStore, bar: ProgressBar
-) -> tuple[list[Gathered], FaultLog]:
-    passes, faults = [], FaultLog()
+) -> tuple[list[Gathered], ImageSet]:
+    """Return what each resize gives, and the images of the last."""
+    passes: list[Gathered] = []
     for name, resized in configs.items():
         data = eval_data(resized)
         images = bar(data.samples(), len(data), f"evaluate {name}")
@@ -191,14 +196,13 @@ def _gather_all(
                 threads=cpu_threads(resized),
             )
         )
-        faults = FaultLog(data.faults)
         if len(passes[0].truths) != len(passes[-1].truths):
             raise DataError(
                 f"{counted(len(passes[0].truths), 'image')} could be read the first time, then "
                 f"{len(passes[-1].truths)}; all resizes need the same images",
                 key="Eval.dataset",
             )
-    return passes, faults
+    return passes, data
 
 
 def _plan(config: Config, resize: str, truths: Sequence[Truth], options: FitOptions) -> Plan:

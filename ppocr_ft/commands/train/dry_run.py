@@ -177,7 +177,7 @@ def _lines(config: Config, parts: Parts, run: RunSchedule) -> Iterator[str]:
     last = parts.rate(run.total_steps - 1)
     yield f"  step {run.total_steps} (epoch {epochs}): the last one: rate {last:.4g}"
     yield from _notes(config, run)
-    yield from parts.left_out
+    yield from parts.label_notes
 
 
 def _notes(config: Config, run: RunSchedule) -> Iterator[str]:
