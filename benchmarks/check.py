@@ -2,9 +2,9 @@
 
 Usage: python -m benchmarks.check. 100,000 label lines without opening images,
 with as many texts a line as receipts have (the shared ones' labels over and over) and with ten,
-those also with paths of another machine; a hundredth of the lines has a fault. Before that the receipts' images, by 0, 1
-and 2 threads, and the margins behind the limits of docs/check_data.md. CPU time is
-what counts, the clock's stands beside it.
+those also with paths of another machine; a hundredth of the lines has a fault. Before that the
+receipts' images, by 0, 1 and 2 threads, and the margins behind the limits of docs/check_data.md.
+CPU time is what counts, the clock's stands beside it.
 """
 
 from __future__ import annotations

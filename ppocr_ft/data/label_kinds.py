@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -27,20 +28,21 @@ def folder_message(folder: Path) -> str:
     return f"is a folder; name the {counted(len(files), 'label file')} in it: {named}"
 
 
-def other_kind(path: Path, content: bytes, delimiter: str) -> str | None:
+def other_kind(path: Path, lines: Sequence[bytes], delimiter: str) -> str | None:
     """Return what the file is if not a single line of it is a label line; None otherwise.
 
-    ``content`` is the file's, without its byte order mark.
+    ``lines`` are the file's, without its byte order mark.
     """
     if path.name == "Cache.cach":
         return "is PPOCRLabel's cache of boxes that nobody has confirmed; name Label.txt beside it"
-    lines = [line for line in content.split(b"\n") if line.strip()]
-    if not lines or any(_is_label_line(line, delimiter.encode()) for line in lines):
+    if any(_is_label_line(line, delimiter.encode()) for line in lines):
         return None
-    if b"\0" in content[:4096]:
+    text = b"\n".join(lines).decode("utf-8", errors="replace").strip()
+    if not text:
+        return None
+    if "\0" in text:
         return f"is no text file; {DETECTION_LABELS}"
     convert = f"ppocr-ft convert {path} --images FOLDER --out labels/ converts"
-    text = content.decode("utf-8", errors="replace").strip()
     if text.startswith("<"):
         return f"is XML, one image's labels or a whole export; {convert} what it knows of it"
     if text[0] in "{[" and _is_json(text):

@@ -55,7 +55,7 @@ def read_label_file(
     Raises:
         DataError: the file itself can't be read, or is no label file.
     """
-    lines = _content(Path(path), delimiter).split(b"\n")
+    lines = _content_lines(Path(path), delimiter)
     parsed, faults = [], []
     for number, raw in enumerate(lines, start=1):
         if not raw.strip():
@@ -106,8 +106,8 @@ def notes_on(
     return {kind: f"{path}: {text}" for kind, text in said.items() if text}
 
 
-def _content(path: Path, delimiter: str) -> bytes:
-    """Return the content of a label file without its byte order mark."""
+def _content_lines(path: Path, delimiter: str) -> list[bytes]:
+    """Return the lines of a label file without its byte order mark."""
     if path.is_dir():
         raise DataError(folder_message(path), path=path)
     try:
@@ -117,11 +117,11 @@ def _content(path: Path, delimiter: str) -> bytes:
     wide = _WIDE_ENCODINGS.get(content[:2])
     if wide:
         raise DataError(f"the label file is {wide}; save it as UTF-8", path=path)
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    other = other_kind(path, content, delimiter)
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    other = other_kind(path, lines, delimiter)
     if other:
         raise DataError(other, path=path)
-    return content
+    return lines
 
 
 def _parse_line(raw: bytes, delimiter: str) -> tuple[tuple[str, ...], Texts]:

@@ -80,7 +80,7 @@ def test_one_line_with_several_faulty_polygons_names_each(folder: Folder) -> Non
     assert set(said) == {"points-few", "points-order", "points-number"}
     assert said["points-few"][0] == "error"
     assert "text 2 has 2 points" in said["points-few"][1]
-    assert "text 4 has 1 points" in said["points-few"][1]
+    assert "text 4 has 1 point;" in said["points-few"][1]
     assert said["points-order"][0] == "warning"
     assert "text 3 at (10, 70)" in said["points-order"][1]
     assert "text 5 at (90, 30)" in said["points-order"][1]

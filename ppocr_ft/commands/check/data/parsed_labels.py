@@ -286,10 +286,10 @@ class _Collected:
         self.numbers.append(parsed.numbers)
         self.ignored.append(texts.ignored)
         self.spaced += [" " in text.strip() for text in texts.transcriptions]
-        self.unspaced += [
-            not text.isascii() and _UNSPACED.search(text) is not None
-            for text in texts.transcriptions
-        ]
+        if all(map(str.isascii, texts.transcriptions)):
+            self.unspaced += [False] * len(texts)
+        else:
+            self.unspaced += [bool(_UNSPACED.search(text)) for text in texts.transcriptions]
         self.difficult += texts.difficult
         self.scored += texts.scored
 
@@ -349,7 +349,7 @@ def scan_source(source: Source, bar: ProgressBar) -> Scan:
     except OSError as error:
         collected.report("label-missing", f"the label file can't be read: {error.strerror}")
         return collected.scan()
-    other = other_kind(source.label_file, b"\n".join(content.lines), source.delimiter)
+    other = other_kind(source.label_file, content.lines, source.delimiter)
     if other:
         collected.report("label-kind", other)
         return collected.scan()

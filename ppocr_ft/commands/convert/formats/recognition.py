@@ -85,7 +85,7 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
         fitting = "; ".join(f"{name}: {reason}" for name, reason in found.items())
         raise DataError(f"several label formats fit; say which with --from: {fitting}", path=source)
     for sample in looked_at:
-        kind = other_kind(sample.path, (sample.text or "").encode(), "\t") or ""
+        kind = other_kind(sample.path, (sample.text or "").encode().split(b"\n"), "\t") or ""
         if kind.startswith(_NO_LABELS):
             raise DataError(kind, path=sample.path)
     if looked_at and all(sample.json is not None for sample in looked_at):
