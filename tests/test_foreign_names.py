@@ -45,6 +45,7 @@ FOREIGN = [
     ("PostProcess.name=DistillationDBPostProcess", "it is another detector's post-processing"),
     ("Train.dataset.name=MultiScaleDataSet", "it is another task's data set"),
     ("Train.dataset.transforms.1={CTCLabelEncode: }", "it is a recogniser's operator"),
+    ("PostProcess.det_db_unclip_ratio=2", "unknown key; here it is PostProcess.unclip_ratio"),
     ("Optimizer.name=SGD", "here it is Momentum, with momentum: 0"),
     ("Architecture.Backbone.name=PPLCNetV", "did you mean 'PPLCNetV3'?"),
     ("Global.epoch_nun=3", "did you mean 'epoch_num'?"),

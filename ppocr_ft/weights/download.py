@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tarfile
@@ -128,7 +129,7 @@ def _cause(error: Exception) -> str:
     while isinstance(cause, Exception):
         reason = getattr(cause, "reason", None) or getattr(cause, "strerror", None)
         cause = reason or (cause.args[0] if cause.args else type(cause).__name__)
-    return str(cause)
+    return re.sub(r"^HTTPS?Connection(Pool)?\([^)]*\): ", "", str(cause))
 
 
 def _is_tar(path: Path) -> bool:
