@@ -33,6 +33,7 @@ from ppocr_ft.commands.check.data import (
     write_fixed,
 )
 from ppocr_ft.commands.check.data.outlines import Outlines
+from ppocr_ft.commands.check.data.pictures import look_at
 from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
 from ppocr_ft.commands.check.text_geometry import (
     TYPICAL_TEXTS,
@@ -43,6 +44,7 @@ from ppocr_ft.commands.check.text_geometry import (
     geometry_faults,
     label_geometry,
     pair_faults,
+    quick_faults,
 )
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.rules import Mode
@@ -102,10 +104,11 @@ def _pages(measured: Outlines, report: DataReport) -> Iterator[Page]:
     chosen = np.flatnonzero(usable[scan.owners] & ~measured.empty & ~scan.ignored)
     owners = scan.owners[chosen]
     starts = np.flatnonzero(np.diff(owners, prepend=-1))
-    for texts in np.split(chosen, starts[1:]) if len(chosen) else ():
+    for number, texts in enumerate(np.split(chosen, starts[1:]) if len(chosen) else ()):
         size = _size(measured.sizes_px[texts[0]])
         if size is not None or not report.pictures:
-            yield Page(size, [scan.polygons[i] for i in texts])
+            images = scan.lines[owners[starts[number]]].images
+            yield Page(size, [scan.polygons[i] for i in texts], images[0])
 
 
 def _size(size_px: np.ndarray[Any, np.dtype[np.float64]]) -> Size | None:
@@ -123,6 +126,8 @@ GEOMETRY, SAMPLES, FINDINGS = "geometry.png", "samples.png", "check.txt"
 SHOWN_SAMPLES = 4
 QUICK_TEXTS = 200
 """So many texts tell in those seconds whether shrink and unclip go together."""
+QUICK_IMAGES = 12
+"""So many images tell how large training sees their texts."""
 QUICK_BYTES = 4 * 2**20
 """Label files larger than this together are not read in the first seconds of a training."""
 REFUSED = frozenset({"one-data-set", "label-missing", "label-kind", "label-empty", "texts-none"})
@@ -219,8 +224,8 @@ def save_findings(result: Check) -> None:
 def precheck(config: Config) -> list[Finding]:
     """Return the findings for the first seconds of a training: config rules, label lines.
 
-    Images are not opened. What ``load_config`` has warned of is not repeated, nor what every run
-    refuses by itself.
+    Only a few images are opened, for their sizes. What ``load_config`` has warned of is not
+    repeated, nor what every run refuses by itself.
     """
     findings = advice_on(advise(config))
     with _as_finding("labels", findings):
@@ -237,8 +242,17 @@ def precheck(config: Config) -> list[Finding]:
             )
             findings += report.findings
             findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
+            findings += advice_on(quick_faults(config, _some_training_pages(report)))
     unsaid = {*REFUSED, *_own_defaults(config)}
     return [finding for finding in findings if finding.rule not in unsaid]
+
+
+def _some_training_pages(report: DataReport) -> list[Page]:
+    """Return a few of Train's pages with their sizes, without images that can't be read."""
+    pages = [page for part in report.train for page in _pages(part, report)]
+    some = sample_evenly(pages, QUICK_IMAGES)
+    sized = [replace(page, size_px=look_at(page.path).size_px) for page in some]
+    return [page for page in sized if page.size_px is not None]
 
 
 def _own_defaults(config: Config) -> Iterator[str]:

@@ -46,10 +46,14 @@ MIN_SIDE_PX = 3.0
 
 @dataclass(frozen=True)
 class Page:
-    """A labelled image: its size (None: not known) and the texts to be learnt, (k, 2) px each."""
+    """A labelled image: its size (None: not known) and the texts to be learnt, (k, 2) px each.
+
+    ``path`` is the image's file; "" if it isn't needed.
+    """
 
     size_px: Size | None
     polygons: Sequence[Polygon]
+    path: str = ""
 
 
 def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -> LabelGeometry:
@@ -252,11 +256,21 @@ def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> 
 @remedy("evaluate and crop larger, or lower MakeShrinkMap's min_text_size")
 def small_texts(of: LabelGeometry) -> list[Fault]:
     """Warn if many texts are too small to be learnt."""
-    if of.training is None or of.training.too_small < MANY_SMALL:
+    return _masked(of.training, of.min_text_size_px)
+
+
+def quick_faults(config: Config, pages: Sequence[Page]) -> list[Fault]:
+    """Return the warnings that a few of Train's images, whose sizes are known, allow."""
+    least = _min_text_size(config)
+    return tagged("small_texts", _masked(_training_sizes(config, pages, least), least))
+
+
+def _masked(training: TextSizes | None, min_text_size_px: float) -> list[Fault]:
+    if training is None or training.too_small < MANY_SMALL:
         return []
     message = (
-        f"{of.training.too_small:.0%} of the texts in training's crops are under min_text_size "
-        f"{of.min_text_size_px:g} px and masked out of the loss"
+        f"{training.too_small:.0%} of the texts in training's crops are under min_text_size "
+        f"{min_text_size_px:g} px and masked out of the loss"
     )
     return [warning(TRAINING, message)]
 

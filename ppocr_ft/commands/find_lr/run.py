@@ -54,7 +54,7 @@ def find_lr(config: Config, sweep: LrSweep, say: Callable[[str], None] = print) 
     """
     parts = prepare(config)
     check_writable(Path(config.Global.save_model_dir), ROOM_BYTES, "Global.save_model_dir")
-    weights = str(parts.weights or "random weights")
+    weights = parts.weights.summary() if parts.weights else "random weights"
     for line in (weights, *parts.state.optimizer.groups.describe(), *parts.label_notes):
         say(line)
     FrozenNorms(parts.state.network).update()  # as the first epoch has them

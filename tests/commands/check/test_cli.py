@@ -327,3 +327,10 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     result = json.loads(capsys.readouterr().out)
     assert [each["rule"] for each in result["issues"]] == ["yaml"]
     assert result["ratios"] is None
+
+
+def test_a_training_is_told_of_texts_too_small_for_its_crops(config_file: Path) -> None:
+    keys = [*overrides(config_file), "Train.dataset.transforms.MakeShrinkMap.min_text_size=500"]
+    (found,) = precheck(load_config(config_file, keys))
+    assert found.rule == "small-texts"
+    assert "100% of the texts in training's crops are under min_text_size 500 px" in found.message
