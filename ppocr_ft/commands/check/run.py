@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
-from ppocr_ft.commands.check.config.advice import advise, advise_on_length, steps_per_epoch
+from ppocr_ft.commands.check.config.advice import (
+    advise,
+    advise_on_length,
+    has_weights,
+    steps_per_epoch,
+)
 from ppocr_ft.commands.check.config.diagnosis import (
     ConfigDiagnosis,
     LabelFiles,
@@ -133,6 +138,7 @@ QUICK_BYTES = 4 * 2**20
 REFUSED = frozenset({"one-data-set", "label-missing", "label-kind", "label-empty", "texts-none"})
 """Rules about whole data sets: a run that breaks one ends with the message of ``prepare``."""
 PICTURE_BYTES = 2**24
+_RANDOM = "random weights: Global.pretrained_model is null"
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,8 @@ def check(
     if result.geometry is None and result.ratios and not diagnosis.leaves_out("PostProcess"):
         faults = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, result.ratios.ours.last)
         result.findings += diagnosis.located(faults)
+    if diagnosis.config is not None and not has_weights(diagnosis.config):
+        result.notes.append(_RANDOM)
     if diagnosis.config is None:
         result.notes.append("weights and pictures need a config without errors")
     elif find_spec("paddle") is None:
@@ -328,12 +336,12 @@ def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config)
 
 
 def _look_at_weights(result: Check, diagnosis: ConfigDiagnosis, config: Config) -> None:
+    from ppocr_ft.commands.check.memory import step_memory
     from ppocr_ft.factory.objects import starting_network
 
     try:
-        result.weights = starting_network(config)[1]
-        if result.weights is None:
-            result.notes.append("random weights: Global.pretrained_model is null")
+        detector, result.weights = starting_network(config)
+        result.notes.append(str(step_memory(config, detector)))
     except UserInputError as reason:
         faults = tagged("weights", [error(reason.key or "Global", reason.message)])
         result.findings += diagnosis.located(faults)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.fit_postprocess.grid import Cell
-from ppocr_ft.commands.fit_postprocess.search import Fitted
+from ppocr_ft.commands.fit_postprocess.search import LEAST_IMAGES, Fitted
 from ppocr_ft.commands.fit_postprocess.tally import FLAT, best_cell
 from ppocr_ft.utils.tables import markdown_table
 
@@ -173,6 +173,11 @@ def verdict_text(fitted: Fitted) -> str:
         images = len(fitted.tally.gts)
         few = f", though {images} images are few to judge by" * (images < FEW_IMAGES)
         return f"{tested}: the fitted values are taken{few}"
+    if not held.is_enough:
+        return (
+            f"{tested}; {held.images} image{'s' * (held.images != 1)} with text can't show that "
+            f"this is more than chance, it takes {LEAST_IMAGES}: the config's own values stay"
+        )
     return (
         f"{tested}, which may be chance (lower bound {held.gain_low:+.4f}): the config's own "
         "values stay"
@@ -190,6 +195,7 @@ def as_json(fitted: Fitted) -> dict[str, object]:
             "gain": held_out.gain,
             "gain_error": held_out.gain_error,
             "folds": len(held_out.choices),
+            "images": held_out.images,
         }
     cells = {
         "config": fitted.own,

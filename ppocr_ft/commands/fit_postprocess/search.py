@@ -107,6 +107,9 @@ class MapStore:
 RESAMPLINGS = 2000
 SURE_PERCENT = 95
 """The gain has to be above 0 in this number of a hundred resamplings."""
+LEAST_IMAGES = 8
+"""With fewer images with text, resamplings draw the same few again and again: they can't show that
+a gain is more than chance."""
 FOLDING, RESAMPLING = 1, 2
 """Random numbers of the two are independent of each other."""
 
@@ -130,7 +133,7 @@ class HeldOut:
     ``choices`` has what is best on the other folds, per fold. ``hmean`` and ``hmean_70`` judge each
     image with its fold's choice. ``gain`` is that of the objective over the config's own values,
     ``gain_error`` its standard error, ``gain_low`` the bound that 95 of 100 resamplings of the
-    images exceed (bootstrap, Efron 1979).
+    images exceed (bootstrap, Efron 1979). ``images`` are those with texts that count.
     """
 
     choices: tuple[Cell, ...]
@@ -139,10 +142,16 @@ class HeldOut:
     gain: float
     gain_error: float
     gain_low: float
+    images: int
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are images enough to tell a gain from chance."""
+        return self.images >= LEAST_IMAGES
 
     @property
     def is_sure(self) -> bool:
-        return self.gain_low > 0
+        return self.is_enough and self.gain_low > 0
 
 
 def held_out(
@@ -176,6 +185,7 @@ def held_out(
         float(_gain(whole, chosen_counts, before, tally.gts, objective)[0]),
         float(gains.std()),
         float(np.percentile(gains, 100 - SURE_PERCENT)),
+        int((tally.gts > 0).sum()),
     )
 
 

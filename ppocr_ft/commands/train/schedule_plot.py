@@ -126,7 +126,7 @@ def _draw_rates(
     axes: Axes, run: RunSchedule, curves: Sequence[tuple[str, Array]], steps: NDArray[np.int64]
 ) -> None:
     for number, (name, rates) in enumerate(curves):
-        dashes = "-" if number < RATE_COLORS else "--"
+        dashes = "o" if len(steps) == 1 else "-" if number < RATE_COLORS else "--"
         axes.plot(steps, rates[steps - 1], dashes, color=f"C{number % RATE_COLORS}", label=name)
     peaks = [rates.max() for _, rates in curves if rates.max() > 0]
     if peaks and max(peaks) > LOG_FROM_RATIO * min(peaks):
@@ -142,10 +142,13 @@ def _draw_rates(
 
 def _draw_ratio(axes: Axes, run: RunSchedule, steps: NDArray[np.int64]) -> None:
     epochs = -(-steps // run.steps_per_epoch)
-    axes.plot(steps, run.shrink_ratios[epochs - 1], color="0.2", drawstyle="steps-mid")
+    marker = "o" if len(steps) == 1 else ""
+    ratios = run.shrink_ratios[epochs - 1]
+    axes.plot(steps, ratios, color="0.2", drawstyle="steps-mid", marker=marker)
     low, high = float(run.shrink_ratios.min()), float(run.shrink_ratios.max())
     axes.set_ylim(max(low - 0.1, 0), min(high + 0.1, 1))
-    axes.set_xlim(steps[0], steps[-1])
+    margin = 0.5 * (len(steps) == 1)
+    axes.set_xlim(steps[0] - margin, steps[-1] + margin)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     axes.grid(alpha=0.25)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def test_values_that_cannot_be_tried(axes: Any, key: str) -> None:
 
 
 def fit_scene(
-    shrink_ratio: float, *, start_factor: float = 1.0, images: int = 6
+    shrink_ratio: float, *, start_factor: float = 1.0, images: int = 8
 ) -> tuple[Fitted, float]:
     """Kernels shrunk by a known ratio at 0.9, on pages at 0.35, beside false blobs at 0.55. The
     search starts at the ``start_factor``-fold of the unclip ratio that these kernels ask for,
@@ -293,7 +294,7 @@ def test_finds_the_optimum_that_was_put_in(shrink_ratio: float, start_factor: fl
 
 
 def test_reports_what_it_found() -> None:
-    fitted, _ = fit_scene(0.6, images=2)
+    fitted, _ = fit_scene(0.6)
     text, table = fit_report(fitted), fit_csv(fitted).splitlines()
     assert "[1000]" in text
     assert "combinations of the two" in text
@@ -333,6 +334,24 @@ def test_a_gain_on_every_image_is_taken() -> None:
     assert judged.gain == pytest.approx(0.3)
     assert judged.gain_error == pytest.approx(0)
     assert (judged.hmean, judged.hmean_70) == pytest.approx((0.8, 0.8))
+
+
+@pytest.mark.parametrize(
+    ("images", "others", "taken"), [(8, 0, True), (7, 0, False), (7, 9, False)]
+)
+def test_a_few_images_with_text_prove_nothing(images: int, others: int, taken: bool) -> None:
+    """``others`` have no text that counts."""
+    tally = tally_of(np.tile([5, 6, 8, 6], (images + others, 1)))
+    counts, gts = tally.counts.copy(), tally.gts.copy()
+    counts[images:, ..., 1:], gts[images:] = 0, 0
+    tally = replace(tally, counts=counts, gts=gts)
+    judged = held_out(tally, OWN, "mean", folds=5, seed=1)
+    best = best_cell(tally.values("mean"), OWN)
+    fitted = Fitted(tally, "mean", OWN, OWN, best, judged)
+    assert best != OWN
+    assert fitted.chosen == (best if taken else OWN)
+    words = f"{images} images with text can't show that this is more than chance, it takes 8"
+    assert (words in fit_report(fitted)) != taken
 
 
 def test_a_gain_on_one_image_alone_is_not() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -226,6 +227,14 @@ def test_each_rate_has_its_line_and_a_short_warm_up_its_own_axes() -> None:
 )
 def test_any_run_can_be_drawn(run: RunSchedule) -> None:
     assert pixels(run).std() > 5
+
+
+@pytest.mark.parametrize("warmup", [0, 1])
+def test_a_run_of_one_step_is_a_dot_without_a_warning(warmup: int) -> None:
+    run = RunSchedule(["all"], np.full((1, 1), 1e-3), np.array([0.4]), 1, warmup, [])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert color_share(pixels(run), BLUE) > 1e-5
 
 
 def test_the_tables_numbers_are_float32s() -> None:

@@ -102,7 +102,7 @@ def preprocessing(config: Config) -> list[Fault]:
 def color_order(config: Config) -> list[Fault]:
     """Warn if images are RGB with weights that were trained on BGR, as all of PaddleOCR's."""
     placed = _first(config, "Train", DecodeImage)
-    if placed is None or placed[1].img_mode == "BGR" or not _has_weights(config):
+    if placed is None or placed[1].img_mode == "BGR" or not has_weights(config):
         return []
     message = "is RGB (DecodeImage's default); PaddleOCR's detectors were trained on BGR"
     return [warning(f"{placed[0]}.img_mode", message, "Global.pretrained_model")]
@@ -133,7 +133,7 @@ def evaluation_epochs(config: Config) -> list[Fault]:
 def batch_statistics(config: Config) -> list[Fault]:
     """Warn if batches are too small for batch norms that still learn statistics."""
     size = config.Train.loader.batch_size_per_card
-    if config.Global.freeze_bn_stats or size >= FEW_IMAGES or not _has_weights(config):
+    if config.Global.freeze_bn_stats or size >= FEW_IMAGES or not has_weights(config):
         return []
     message = (
         f"is false with {counted(size, 'image')} in a batch: the statistics that the weights "
@@ -257,5 +257,6 @@ def _shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _has_weights(config: Config) -> bool:
+def has_weights(config: Config) -> bool:
+    """Return whether a training starts from weights that are given, not from random ones."""
     return bool(config.Global.pretrained_model or config.Global.checkpoints)
