@@ -39,6 +39,9 @@ def test_images_are_looked_for_beside_a_folder_of_labels_alone(tmp_path: Path) -
     for source in (label, label.parent, label.parent.parent):
         assert folder_of_images(source) == tmp_path / "set" / "JPEGImages"
     assert folder_of_images(tmp_path / "set") == tmp_path / "set"
+    page = put_text(tmp_path / "scans" / "page" / "a.xml", "").parent
+    put_images(page.parent, "a.jpg")
+    assert folder_of_images(page) == page.parent
     put_images(label.parent, "b.jpg")
     assert folder_of_images(label) == label.parent
     assert folder_of_images(tmp_path / "gone" / "a.xml") == tmp_path / "gone"

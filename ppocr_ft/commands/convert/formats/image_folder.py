@@ -21,12 +21,15 @@ _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 
 
 def folder_of_images(source: Path) -> Path:
-    """Return where the images of a label file or folder are: there, or in a folder beside it."""
+    """Return where the images of a label file or folder are: there, beside it, or right above."""
     folder = source if source.is_dir() else source.parent
     if not folder.is_dir() or next(_images_below(folder), None):
         return folder
     above = (folder.parent, folder.parent.parent)
-    return next((up / n for up in above for n in _NAMES if (up / n).is_dir()), folder)
+    beside = [up / name for up in above for name in _NAMES if (up / name).is_dir()]
+    if not beside and any(_images(path.name for path in folder.parent.iterdir())):
+        return folder.parent
+    return beside[0] if beside else folder
 
 
 class ImageFolder:

@@ -39,7 +39,7 @@ def _read(root: Node, path: Path, reading: Reading) -> None:
                 _outline(item),
                 ignored=category in IGNORE_MARKS,
                 category=category,
-                difficult=item.said("difficult") not in (None, "0"),
+                difficult=item.said("difficult") in ("1", "true", "True"),
             )
             draft.add(text, f"{path}:{item.line}")
     reading.finish(draft)
