@@ -8,6 +8,7 @@ UserInputError for wrong input, with every fault in its text, and RunFailed for 
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -171,8 +172,13 @@ def predict(
     Raises:
         UserInputError: config, weights or model are wrong, or there is no image.
     """
-    patterns = [str(images)] if isinstance(images, str | Path) else [str(path) for path in images]
+    patterns = [images] if isinstance(images, str | Path) else list(images)
     with _one_error():
+        if not all(isinstance(pattern, str | Path) for pattern in patterns):
+            raise DataError(
+                "images are files, folders or patterns; write an array into a file first"
+            )
+        patterns = [str(pattern) for pattern in patterns]
         if model is not None:
             if overrides:
                 raise ConfigError("overrides change a config; an exported model has its values")
@@ -234,6 +240,7 @@ def check(
 @contextmanager
 def _one_error() -> Iterator[None]:
     """Make a PpocrFtError of a package that is missing and of a file that can't be written."""
+    os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
     one_thread_an_operator()
     silence_opencv()
     notices.begin()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 import ppocr_ft
 from ppocr_ft import PpocrFtError, RunFailed, UserInputError
 from tests.conftest import HAS_PADDLE
+from tests.support import ROOT
 from tests.support.processes import python
 from tests.support.small_run import STEPS, small_config
 
@@ -40,6 +44,22 @@ def test_a_name_that_is_not_there() -> None:
         ppocr_ft.trian  # noqa: B018
     with pytest.raises(ImportError):
         from ppocr_ft import no_such_name  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_the_document_imports_what_there_is() -> None:
+    text = (ROOT / "docs" / "python_api.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    imported = [
+        alias.name
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    ]
+    assert sorted(imported) == ["check", "evaluate", "export_model", "predict", "train"]
+    for name in imported:
+        parameters = list(inspect.signature(getattr(ppocr_ft, name)).parameters)
+        (documented,) = re.findall(rf"^\| `{name}\((.*?)\)`", text, re.MULTILINE)
+        assert [word.partition("=")[0] for word in documented.split(", ")] == parameters
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +120,7 @@ def test_what_was_trained_is_evaluated_used_and_exported(
         (lambda config: ppocr_ft.train(config, resume="nowhere"), "nowhere"),
         (lambda config: ppocr_ft.evaluate(config), "Global.pretrained_model"),
         (lambda config: ppocr_ft.predict("nowhere.jpg"), "nowhere.jpg"),
+        (lambda config: ppocr_ft.predict(np.zeros((9, 9, 3))), "write an array into a file"),
         (lambda config: ppocr_ft.predict("a.jpg", model="nowhere"), "nowhere"),
         (lambda config: ppocr_ft.predict("a.jpg", config, ["a=1"], model="m"), "overrides"),
         (
