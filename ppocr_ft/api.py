@@ -172,13 +172,11 @@ def predict(
     Raises:
         UserInputError: config, weights or model are wrong, or there is no image.
     """
-    patterns = [images] if isinstance(images, str | Path) else list(images)
+    given = [images] if isinstance(images, str | Path) else list(images)
     with _one_error():
-        if not all(isinstance(pattern, str | Path) for pattern in patterns):
-            raise DataError(
-                "images are files, folders or patterns; write an array into a file first"
-            )
-        patterns = [str(pattern) for pattern in patterns]
+        if not all(isinstance(pattern, str | Path) for pattern in given):
+            raise DataError("images are files, folders or patterns; write an array into a file")
+        patterns = [str(pattern) for pattern in given]
         if model is not None:
             if overrides:
                 raise ConfigError("overrides change a config; an exported model has its values")
