@@ -100,7 +100,8 @@ def _at(folder: str | Path, name: str) -> str | None:
 
 
 def _in_one_of(folders: Iterable[Path], name: str) -> str | None:
-    return next((path for folder in folders if (path := _at(folder, name))), None)
+    found = next((path for folder in folders if (path := _at(folder, name))), None)
+    return found and found.removeprefix("./")
 
 
 def _is_missing(name: str, data_dir: str | Path) -> str:
