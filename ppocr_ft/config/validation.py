@@ -178,12 +178,13 @@ class Pruner:
                 fault = warning(below, f"has no effect here: {reason}")
                 self.faults += tagged("no_effect", [fault])
             else:
-                hint = _other_places(name, key) or suggest(name, fields, kind.NO_EFFECT)
+                elsewhere = _other_places(name, key)
+                hint = elsewhere or suggest(name, fields, kind.NO_EFFECT)
                 owner = f" of {name_of_kind}" if name_of_kind else ""
                 fault = error(below, f"unknown key{owner}{hint}")
                 self.faults += tagged("unknown_key", [fault])
-                near = None if _other_places(name, key) else nearest(name, fields)
-                self.explained.append(join_key(key, near or name))
+                meant = name if elsewhere else nearest(name, fields) or name
+                self.explained.append(join_key(key, meant))
                 self.unsure += [key] if key else []
         return kept
 

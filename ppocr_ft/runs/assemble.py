@@ -39,7 +39,7 @@ from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.messages import counted
 from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
-from ppocr_ft.runs.folder import take_folder
+from ppocr_ft.runs.folder import resume_hint, take_folder
 from ppocr_ft.runs.metadata import check_same_part, write_facts
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.transforms import MakeShrinkMap
@@ -85,25 +85,6 @@ def resume_path(config: Config, resume: str | None) -> Path | None:
     if where is None:
         return None
     return Path(config.Global.save_model_dir) / STATE_FILE if where == LATEST else state_path(where)
-
-
-def resume_hint(config: Config, earlier: Path | None = None) -> list[str]:
-    """Say that a new run from a checkpoint could go on with the run that the checkpoint is of.
-
-    ``earlier`` is the folder to which that run's files were moved if they were in the new run's.
-    """
-    if config.Global.checkpoints is None:
-        return []
-    where = Path(config.Global.checkpoints)
-    folder = where if where.is_dir() else where.parent
-    moved = earlier and folder.resolve() == Path(config.Global.save_model_dir).resolve()
-    state = (earlier if earlier and moved else folder) / STATE_FILE
-    if not state.is_file():
-        return []
-    return [
-        "starts at step 0 with the weights of Global.checkpoints; "
-        f"--resume {state.parent} goes on with that run ({STATE_FILE} lies there)"
-    ]
 
 
 @dataclass(frozen=True)

@@ -122,3 +122,22 @@ def set_aside(folder: Path) -> Path | None:
     for path in [*sorted(files - {state}), state]:
         path.replace(aside / path.name)
     return aside
+
+
+def resume_hint(config: Config, earlier: Path | None = None) -> list[str]:
+    """Say that a new run from a checkpoint could go on with the run that the checkpoint is of.
+
+    ``earlier`` is the folder to which that run's files were moved if they were in the new run's.
+    """
+    if config.Global.checkpoints is None:
+        return []
+    where = Path(config.Global.checkpoints)
+    folder = where if where.is_dir() else where.parent
+    moved = earlier and folder.resolve() == Path(config.Global.save_model_dir).resolve()
+    state = (earlier if earlier and moved else folder) / STATE_FILE
+    if not state.is_file():
+        return []
+    return [
+        "starts at step 0 with the weights of Global.checkpoints; "
+        f"--resume {state.parent} goes on with that run ({STATE_FILE} lies there)"
+    ]

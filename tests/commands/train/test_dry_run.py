@@ -16,7 +16,7 @@ from ppocr_ft.commands.train.cli import main
 from ppocr_ft.commands.train.schedule_plot import KeyStep, RunSchedule, schedule_csv, schedule_png
 from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import starting_network
-from ppocr_ft.runs.assemble import resume_hint
+from ppocr_ft.runs.folder import resume_hint
 from ppocr_ft.weights import save_trained
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
 
