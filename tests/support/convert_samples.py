@@ -12,7 +12,7 @@ import numpy as np
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import TAKE_ALL, Choice, Entry, Reading
+from ppocr_ft.commands.convert.formats.reading import TAKE_ALL, Entry, Reading, TextChoice
 from ppocr_ft.utils.progress import no_progress
 
 WIDTH_PX, HEIGHT_PX = 200, 100
@@ -39,7 +39,7 @@ def put_json(path: Path, label: Any) -> Path:
 
 
 def read(
-    format_name: str, source: Path, images: Path | None = None, choice: Choice = TAKE_ALL
+    format_name: str, source: Path, images: Path | None = None, choice: TextChoice = TAKE_ALL
 ) -> Reading:
     folder = ImageFolder(images or (source if source.is_dir() else source.parent))
     reading = Reading(folder, choice)

@@ -10,7 +10,7 @@ from pathlib import Path
 from ppocr_ft.commands.common import bare_parser, command
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import folder_of_images
-from ppocr_ft.commands.convert.formats.reading import BLOCKS, LINES, WORDS, Choice
+from ppocr_ft.commands.convert.formats.reading import BLOCKS, LINES, WORDS, TextChoice
 from ppocr_ft.commands.convert.formats.recognition import recognise
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.utils.progress import progress
@@ -55,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
         from_format, reason = recognise(source, FORMATS)
         print(f"reading it as {from_format}: {reason}")
     images: Path = options.images or folder_of_images(source)
+    ignores = options.difficult == IGNORE
+    choice = TextChoice(options.only, options.without, ignores, options.level)
     request = Request(
         source=source,
         from_format=from_format,
@@ -66,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         skip_bad=options.skip_bad,
         force=options.force,
         negatives=options.negatives,
-        choice=Choice(options.only, options.without, options.difficult == IGNORE, options.level),
+        choice=choice,
     )
     done = convert(request, progress)
     lines, is_cut = told(done.findings)
@@ -116,32 +118,36 @@ def _parser() -> argparse.ArgumentParser:
         "or .json, or folders)",
     )
     arguments.add_argument("--seed", type=int, default=0, help="of the split; default: 0")
-    arguments.add_argument(
+    _add_choices(arguments.add_argument_group("which images and texts"))
+    arguments.add_argument("--skip-bad", action="store_true", help="write what has no fault")
+    arguments.add_argument("--force", action="store_true", help="overwrite files that are there")
+    return arguments
+
+
+def _add_choices(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--negatives",
         action="store_true",
         help="images of the folder that no label names are images without text",
     )
-    arguments.add_argument(
+    group.add_argument(
         "--only", type=_names, default=(), metavar="A,B", help="objects of these classes alone"
     )
-    arguments.add_argument(
+    group.add_argument(
         "--without", type=_names, default=(), metavar="A,B", help="no objects of these classes"
     )
-    arguments.add_argument(
+    group.add_argument(
         "--difficult",
         choices=("learn", IGNORE),
         default="learn",
         help="texts marked difficult: learn as any other (default), or ignore (###)",
     )
-    arguments.add_argument(
+    group.add_argument(
         "--level",
         choices=(LINES, WORDS, BLOCKS),
         help="which texts, where a format has several levels: "
         + "; ".join(f"{f.name}: {', '.join(f.levels)}" for f in FORMATS.values() if f.levels),
     )
-    arguments.add_argument("--skip-bad", action="store_true", help="write what has no fault")
-    arguments.add_argument("--force", action="store_true", help="overwrite files that are there")
-    return arguments
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
 from ppocr_ft.commands.convert.formats.reading import (
     TAKE_ALL,
     TITLE,
-    Choice,
     Entry,
     Reading,
+    TextChoice,
     Writer,
 )
 from ppocr_ft.commands.convert.formats.sources import split
@@ -49,7 +49,7 @@ class Request:
     skip_bad: bool = False
     force: bool = False
     negatives: bool = False
-    choice: Choice = TAKE_ALL
+    choice: TextChoice = TAKE_ALL
 
 
 @dataclass(frozen=True)

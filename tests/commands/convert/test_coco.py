@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.coco import CocoWriter
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import Choice, Entry, Reading
+from ppocr_ft.commands.convert.formats.reading import Entry, Reading, TextChoice
 from ppocr_ft.commands.convert.formats.texts import LabelText
 from ppocr_ft.utils.progress import no_progress
 from tests.support.convert_samples import (
@@ -249,7 +249,7 @@ def test_only_the_chosen_classes_are_spoken_of_but_images_always_are(tmp_path: P
     logo = {"category_id": 2, "angle": 30, "poly": OUTLINE, "bbox": [1, 2, 0, 0]}
     annotations = [annotation(1, **BOX, text="x"), {**annotation(2), **logo}]
     put_json(tmp_path / "l.json", coco([image(), image(2, "gone.jpg")], annotations))
-    reading = Reading(ImageFolder(tmp_path), Choice(only=("text",)))
+    reading = Reading(ImageFolder(tmp_path), TextChoice(only=("text",)))
     FORMATS["coco"].read(tmp_path, reading, no_progress)
     assert [finding.rule for finding in reading.findings] == ["image-missing"]
     assert reading.categories == {"text": 1, "logo": 1}

@@ -10,7 +10,7 @@ import pytest
 from ppocr_ft.commands.convert.cli import main
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import Choice, Reading
+from ppocr_ft.commands.convert.formats.reading import Reading, TextChoice
 from ppocr_ft.utils.progress import no_progress
 from tests.support.convert_samples import (
     SQUARE,
@@ -61,7 +61,7 @@ def label(form: str, *blocks: Any, **image: Any) -> dict[str, Any]:
 def test_levels(tmp_path: Path, form: str, level: str | None, expected: list[Any]) -> None:
     put_images(tmp_path / "images", "a.png")
     put_json(tmp_path / "annotations" / "a.json", label(form, BLOCK, BARE))
-    reading = Reading(ImageFolder(tmp_path / "images"), Choice(level=level))
+    reading = Reading(ImageFolder(tmp_path / "images"), TextChoice(level=level))
     FORMATS["funsd"].read(tmp_path / "annotations", reading, no_progress)
     assert only(reading) == expected
 

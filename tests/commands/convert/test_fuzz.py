@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.reading import Entry
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS, IGNORED, LabelText
 from tests.support.convert_samples import put_images, put_text, read, texts
 
@@ -96,7 +96,7 @@ def folder(tmp_path: Path) -> Path:
 def test_any_json_is_read_or_reported(name: str, folder: Path, one: Any, two: Any) -> None:
     for label in (SKELETONS[name](one, two), one):
         path = put_text(folder / "l.json", json.dumps(label))
-        assert all(form.recognise(Sample(path)) != "" for form in FORMATS.values())
+        assert all(form.recognise(SourceFile(path)) != "" for form in FORMATS.values())
         reading = read(name, folder)
         told = reading.left_out or reading.findings or reading.mentioned
         assert reading.entries or told or label in ([], {"images": [], "annotations": []})

@@ -9,7 +9,7 @@ import pytest
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import Choice, Reading
+from ppocr_ft.commands.convert.formats.reading import Reading, TextChoice
 from ppocr_ft.commands.convert.formats.recognition import recognise
 from ppocr_ft.utils.progress import no_progress
 from tests.support.convert_samples import (
@@ -60,7 +60,7 @@ def test_levels(tmp_path: Path, level: str | None, expected: list[Any]) -> None:
     """A line with an illegible word is illegible; a paragraph without lines is ignored whole."""
     put_images(tmp_path, "0a1b.jpg")
     path = put_json(tmp_path / "train.jsonl", hiertext(*PARAGRAPHS))
-    reading = Reading(ImageFolder(tmp_path), Choice(level=level))
+    reading = Reading(ImageFolder(tmp_path), TextChoice(level=level))
     FORMATS["hiertext"].read(tmp_path, reading, no_progress)
     assert only(reading) == expected
     name, reason = recognise(tmp_path, FORMATS)
@@ -71,7 +71,7 @@ def test_a_line_without_words_is_ignored_where_words_are_asked_for(tmp_path: Pat
     put_images(tmp_path, "0a1b.jpg")
     paragraph = part(SQUARE, lines=[part(SQUARE, "one", words=[])])
     path = put_json(tmp_path / "train.json", hiertext(paragraph))
-    reading = Reading(ImageFolder(tmp_path), Choice(level="words"))
+    reading = Reading(ImageFolder(tmp_path), TextChoice(level="words"))
     FORMATS["hiertext"].read(path, reading, no_progress)
     assert only(reading) == [("###", SQUARE)]
 

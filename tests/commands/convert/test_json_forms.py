@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ppocr_ft.commands.convert.formats import FORMATS
-from ppocr_ft.commands.convert.formats.recognition import Sample, recognise
+from ppocr_ft.commands.convert.formats.recognition import SourceFile, recognise
 from ppocr_ft.errors import DataError
 from tests.support.convert_samples import message, put_json, read, rules
 
@@ -35,7 +35,7 @@ JSON_FORMATS = sorted({name for name, _ in FILES.values()})
 @pytest.mark.parametrize(("name", "label"), FILES.values(), ids=FILES)
 def test_a_file_is_of_one_format_and_others_name_it(tmp_path: Path, name: str, label: Any) -> None:
     path = put_json(tmp_path / "l.json", label)
-    reasons = {form: FORMATS[form].recognise(Sample(path)) for form in FORMATS}
+    reasons = {form: FORMATS[form].recognise(SourceFile(path)) for form in FORMATS}
     assert {form for form, reason in reasons.items() if reason} == {name}
     for other in set(JSON_FORMATS) - {name}:
         reading = read(other, path)

@@ -13,7 +13,7 @@ from PIL import Image as PilImage
 from ppocr_ft.commands.convert.cli import main
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.reading import Choice, Reading
+from ppocr_ft.commands.convert.formats.reading import Reading, TextChoice
 from ppocr_ft.utils.progress import no_progress
 from tests.support.convert_samples import (
     HEIGHT_PX,
@@ -198,7 +198,7 @@ def test_labels_are_classes_where_classes_are_chosen(tmp_path: Path) -> None:
     put_images(tmp_path, "a.jpg")
     circle = shape("sun", points=POINTS[:2], shape_type="circle")
     put_json(tmp_path / "a.json", labelme(shape("plate"), shape("car"), circle))
-    reading = Reading(ImageFolder(tmp_path), Choice(only=("plate",)))
+    reading = Reading(ImageFolder(tmp_path), TextChoice(only=("plate",)))
     FORMATS["labelme"].read(tmp_path, reading, no_progress)
     assert only(reading) == [("plate", SQUARE)]
 

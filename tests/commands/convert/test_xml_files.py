@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_ft.commands.convert.formats.reading import WORDS, Choice
+from ppocr_ft.commands.convert.formats.reading import WORDS, TextChoice
 from tests.support.convert_samples import (
     SQUARE,
     Points,
@@ -230,7 +230,7 @@ def test_page_lines(tmp_path: Path, content: str, expected: object) -> None:
 def test_page_words_on_demand(tmp_path: Path) -> None:
     put_images(tmp_path, "a.jpg")
     put_text(tmp_path / "a.xml", page(region(COORDS, WORD, SAID) + region(COORDS)))
-    reading = read("page", tmp_path, choice=Choice(level=WORDS))
+    reading = read("page", tmp_path, choice=TextChoice(level=WORDS))
     assert texts(reading.entries[0]) == [("one", rectangle(10, 20, 30, 40)), ("text", SQUARE)]
 
 
@@ -282,7 +282,7 @@ def test_alto_lines(tmp_path: Path, lines: str) -> None:
     reading = read("alto", tmp_path)
     assert reading.findings == []
     assert texts(reading.entries[0]) == [("one two", SQUARE)]
-    words = texts(read("alto", tmp_path, choice=Choice(level=WORDS)).entries[0])
+    words = texts(read("alto", tmp_path, choice=TextChoice(level=WORDS)).entries[0])
     assert words == [("one", rectangle(10, 20, 30, 40)), ("two", rectangle(40, 25, 60, 40))]
 
 
@@ -342,7 +342,7 @@ def test_cvat_faults(tmp_path: Path) -> None:
         ("annotations.xml", 5, "unsupported-shape"),
     ]
     assert rules(reading, "warning") == ["other-result"]
-    assert read("cvat", tmp_path, choice=Choice(without=("x", "z"))).left_out == []
+    assert read("cvat", tmp_path, choice=TextChoice(without=("x", "z"))).left_out == []
     put_text(tmp_path / "annotations.xml", "<annotations><track/></annotations>")
     assert "video" in message(read("cvat", tmp_path))
 

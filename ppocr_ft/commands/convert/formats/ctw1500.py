@@ -18,7 +18,7 @@ from ppocr_ft.commands.convert.formats.line_files import (
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.sources import source_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, flat_polygon, make_text
 from ppocr_ft.commands.convert.formats.xml_files import Node, find_image, points_of, xml_format
@@ -60,7 +60,7 @@ def _read_root(root: Node, path: Path, reading: Reading) -> None:
         reading.finish(draft)
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     if _XML.recognise(sample):
         return _XML.recognise(sample)
     return "has lines of 14 points" if most_lines(sample, _fits) else None

@@ -17,7 +17,7 @@ from ppocr_ft.commands.convert.formats.line_files import (
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.texts import LabelText, flat_polygon, make_text
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -42,7 +42,7 @@ def _text(line: str, _: Draft) -> LabelText | None:
     return make_text(points, category=match[2], difficult=(match[3] or "0") != "0")
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     fits = most_lines(sample, lambda line: LINE.fullmatch(line) or _HEADER.fullmatch(line))
     return f"has lines {FORM}" if fits else None
 

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from ppocr_ft.commands.convert.formats import dota, rctw, td500, yolo
 from ppocr_ft.commands.convert.formats.line_files import lines_of
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.sources import below, named, text_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
@@ -270,7 +270,7 @@ def _content(entry: Entry) -> bytes:
     return "".join(f"{_line(text)}\r\n" for text in entry.texts).encode("utf-8")
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     parsed = [(line, *found) for line in sample.lines if (found := _parsed(line))]
     are_corners = all(_MORE_NUMBERS.match(said or "") for _, _, said, _ in parsed)
     few = 2 * len(parsed) <= len(sample.lines)

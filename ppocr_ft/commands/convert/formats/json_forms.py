@@ -10,7 +10,7 @@ from typing import Any
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading, Writer
 from ppocr_ft.commands.convert.formats.recognition import (
     JSON_SUFFIXES,
-    Sample,
+    SourceFile,
     described_json,
     known_json,
     unknown_json,
@@ -65,7 +65,7 @@ def json_format(
                 reading.report(fault, path)
                 reading.left_out.append(str(path))
 
-    def recognise(sample: Sample) -> str | None:
+    def recognise(sample: SourceFile) -> str | None:
         form = _form(sample.json, forms)
         return form and f"has {form}"
 

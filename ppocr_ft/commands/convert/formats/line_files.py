@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.sources import read_text, text_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable
 from ppocr_ft.utils.progress import ProgressBar
@@ -64,7 +64,7 @@ def _is_no_label(path: Path, image: str, fits: Callable[[str], object], reading:
             return False
     else:
         return False
-    lines = Sample(path).lines
+    lines = SourceFile(path).lines
     return bool(lines) and not any(map(fits, lines))
 
 
@@ -84,6 +84,6 @@ def bad_line(line: str, expected: str) -> Unusable:
     return Unusable("bad-line", f"found {line.strip()!r:.80}", f"expected {expected}")
 
 
-def most_lines(sample: Sample, fits: Callable[[str], object]) -> bool:
+def most_lines(sample: SourceFile, fits: Callable[[str], object]) -> bool:
     """Return whether a file has lines, and most of them fit: a few may be faulty."""
     return 2 * sum(bool(fits(line)) for line in sample.lines) > len(sample.lines)

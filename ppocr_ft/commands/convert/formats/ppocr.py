@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.sources import is_label_file, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
@@ -175,7 +175,7 @@ def _label(texts: Sequence[LabelText]) -> str:
     return json.dumps(items, ensure_ascii=False)
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     _, tab, label = sample.lines[0].partition("\t") if sample.lines else ("", "", "")
     is_list = tab and label.lstrip().startswith("[")
     return "has lines of a path, a tab and a JSON list" if is_list else None

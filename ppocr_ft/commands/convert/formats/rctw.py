@@ -17,7 +17,7 @@ from ppocr_ft.commands.convert.formats.line_files import (
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.texts import LabelText, flat_polygon, make_text
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -58,7 +58,7 @@ def has_flags(lines: list[str]) -> bool:
     )
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     corners = [line for line in sample.lines if _CORNERS.match(line)]
     fits = has_flags(corners) and most_lines(sample, LINE.fullmatch)
     return f"has lines {FORM}" if fits else None

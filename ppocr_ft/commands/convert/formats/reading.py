@@ -12,7 +12,7 @@ from types import EllipsisType
 from typing import Protocol
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.texts import IGNORED, LabelText, Unusable
 from ppocr_ft.errors import Finding
 from ppocr_ft.utils.progress import ProgressBar
@@ -40,7 +40,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Choice:
+class TextChoice:
     """Which objects of a source become texts, by their class (``LabelText.category``).
 
     ``only`` takes these classes alone, if it names any; ``without`` leaves these out.
@@ -57,7 +57,7 @@ class Choice:
         return (not self.only or category in self.only) and category not in self.without
 
 
-TAKE_ALL = Choice()
+TAKE_ALL = TextChoice()
 
 
 _SINGULAR = {
@@ -99,7 +99,7 @@ class Reading:
     """
 
     images: ImageFolder
-    choice: Choice = TAKE_ALL
+    choice: TextChoice = TAKE_ALL
     entries: list[Entry] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     mentioned: set[str] = field(default_factory=set)
@@ -280,6 +280,6 @@ class Format:
     meaning: str
     read: Reader
     writer: Callable[[], Writer] | None = None
-    recognise: Callable[[Sample], str | None] = lambda _: None
+    recognise: Callable[[SourceFile], str | None] = lambda _: None
     levels: tuple[str, ...] = ()
     json_forms: str = ""

@@ -24,7 +24,7 @@ _NO_LABELS = ("is PPOCRLabel's", "these are recognition labels")
 
 
 @dataclass(frozen=True)
-class Sample:
+class SourceFile:
     """A file of a source, read once for all formats.
 
     ``text`` is None where it can't be read, with signs in place of what isn't UTF-8; ``json`` is
@@ -62,7 +62,7 @@ class Recogniser(Protocol):
     @property
     def json_forms(self) -> str: ...
     @property
-    def recognise(self) -> Callable[[Sample], str | None]: ...
+    def recognise(self) -> Callable[[SourceFile], str | None]: ...
 
 
 def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str]:
@@ -104,16 +104,16 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
     )
 
 
-def _samples(source: Path) -> Iterator[Sample]:
+def _samples(source: Path) -> Iterator[SourceFile]:
     if source.is_file():
-        yield Sample(source)
+        yield SourceFile(source)
         return
     if not source.is_dir():
         raise DataError("there is no such file or folder", path=source)
     files = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SUFFIXES)
     for suffix in _SUFFIXES:
         of_suffix = (p for p in files if p.suffix.lower() == suffix and _has_content(p))
-        yield from map(Sample, islice(of_suffix, LOOKED_AT))
+        yield from map(SourceFile, islice(of_suffix, LOOKED_AT))
 
 
 def _has_content(path: Path) -> bool:

@@ -17,7 +17,7 @@ from ppocr_ft.commands.convert.formats.line_files import (
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.texts import LabelText, make_text, turned_box
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -40,7 +40,7 @@ def _text(line: str, _: Draft) -> LabelText:
     return make_text(points, difficult=match[1] == "1")
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     return f"has lines {FORM}" if most_lines(sample, fits) else None
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.sources import below, named, read_text, text_files
 from ppocr_ft.commands.convert.formats.texts import LabelText, Unusable, make_text, polygon
 from ppocr_ft.errors import DataError
@@ -122,7 +122,7 @@ def _unescaped(match: re.Match[str]) -> str:
     return chr(number)
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     is_record = bool(sample.lines) and re.match(rf"\s*x\s*:\s*{_NUMBERS}", sample.lines[0])
     return "begins with x: [[...]]" if is_record else None
 

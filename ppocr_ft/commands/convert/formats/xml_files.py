@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.sources import source_files
 from ppocr_ft.commands.convert.formats.texts import Polygon, Unusable, flat_polygon
 from ppocr_ft.utils.progress import ProgressBar
@@ -87,7 +87,7 @@ def xml_format(
     def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
         files = source_files(source, ".xml")
         for path in bar(files, len(files), TITLE, "file"):
-            other = root_of(Sample(path))
+            other = root_of(SourceFile(path))
             if source.is_dir() and other and other not in _ROOTS:
                 what = "XML files are of another kind (METS, ...): not read"
                 reading.tally("other-file", what, "nothing, if they hold no labels", str(path))
@@ -98,13 +98,13 @@ def xml_format(
                 reading.report(fault, path)
                 reading.left_out.append(str(path))
 
-    def recognise(sample: Sample) -> str | None:
+    def recognise(sample: SourceFile) -> str | None:
         return f"is XML with the root <{root}>" if root_of(sample) == root else None
 
     return Format(name, meaning, read, recognise=recognise, levels=levels)
 
 
-def root_of(sample: Sample) -> str | None:
+def root_of(sample: SourceFile) -> str | None:
     """Return the name of the first element of a file that begins as XML does."""
     text = (sample.text or "").lstrip()
     first = _FIRST_ELEMENT.search(text) if text.startswith("<") else None

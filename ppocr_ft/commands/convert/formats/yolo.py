@@ -24,7 +24,7 @@ from ppocr_ft.commands.convert.formats.line_files import (
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import Sample
+from ppocr_ft.commands.convert.formats.recognition import SourceFile
 from ppocr_ft.commands.convert.formats.sources import read_text
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
@@ -115,7 +115,7 @@ def _names_in(path: Path) -> Iterator[tuple[str, str]]:
             yield str(number), str(name).strip()
 
 
-def _recognise(sample: Sample) -> str | None:
+def _recognise(sample: SourceFile) -> str | None:
     return "has lines of a class and shares of 0 to 1" if most_lines(sample, fits) else None
 
 
