@@ -13,6 +13,8 @@ from ppocr_ft.engine.outcome import Outcome
 
 CHANGE = 0.005
 """What the main indicator may change by without meaning anything."""
+KEPT = 0.9
+"""Of the start's main indicator; healthy fine-tunes lose less (docs/shrink.md)."""
 EXPLAINING_VERDICTS = ("targets-wrong", "nan", "grad-exploding", "loss-not-falling")
 """Verdicts of the monitor that explain why a run came to nothing, the deepest cause first."""
 SENTENCES = {
@@ -21,8 +23,8 @@ SENTENCES = {
     "few-evaluations": "There was one evaluation after the start: set Global.eval_batch_epoch=1, "
     "so that better weights in between aren't missed.",
     "short": "The run ended early, at step {step}: raise Global.epoch_num.",
-    "rate-high": "{indicator} fell from evaluation to evaluation: lower "
-    "Optimizer.lr.learning_rate to a third (ppocr-ft find-lr measures it).",
+    "rate-high": "{indicator} fell with training: lower Optimizer.lr.learning_rate to a third "
+    "(ppocr-ft find-lr measures it).",
     "overfitting": "{indicator} fell from {highest:.4f} after step {step} to {last:.4f} at the "
     "end: train shorter (Global.epoch_num={epochs}), augment more, or add images.",
     "rising": "{indicator} still rose at the end: train longer (Global.epoch_num={epochs}).",
@@ -59,10 +61,18 @@ def advice(found: Outcome, results: Sequence[EvalResult], remedies: Mapping[str,
     later = [result for result in results if result.step > 0]
     if found.trained is None:
         return Advice("unfinished", {})
+    if found.is_start and _has_collapsed(found, found.trained):
+        return Advice("rate-high", {"indicator": found.indicator})
     if len(later) == 1:
         (only,) = later
         return Advice("few-evaluations", {}) if only.epoch > 1 else _short(only)
     return _by_course(found, found.trained, later)
+
+
+def _has_collapsed(found: Outcome, highest: EvalResult) -> bool:
+    """Return whether even the best evaluation of training lost a tenth of the start's rate."""
+    start = found.start.value(found.indicator) if found.start else 0.0
+    return not highest.value(found.indicator) >= KEPT * start
 
 
 def _short(last: EvalResult) -> Advice:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -82,4 +83,7 @@ def closing_lines(folder: Path, seconds: float) -> list[str]:
 
 
 def _wrapped(sentence: str) -> list[str]:
-    return textwrap.wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)
+    """Break the sentence into lines, but no command and no "step 40"."""
+    joined = re.sub(r"\b(step|python|ppocr-ft) ", "\\1\N{NO-BREAK SPACE}", sentence)
+    lines = textwrap.wrap(joined, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

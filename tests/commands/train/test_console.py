@@ -39,6 +39,7 @@ def test_better_or_worse_is_said_with_interval_and_advice(
             write_evaluation(folder / "evaluations" / f"{name}.jsonl", kept.about, kept.images)
     lines = outcome_lines(read_run(folder))
     assert max(map(len, lines)) <= 80
+    assert not any(line.endswith("(step") for line in lines)
     text = " ".join(lines)
     worse = f"No evaluation beat the start: {NOT_TRAINED} The best of training against it (step 4)"
     better = "The best weights (step 4) beat the start. Their gain (step 4) in hmean: +0.1000"
