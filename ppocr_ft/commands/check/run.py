@@ -323,8 +323,12 @@ def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config)
     if result.data is None or result.ratios is None or diagnosis.leaves_out("PostProcess"):
         result.notes.append("labels' geometry needs a DB detector's config")
         return
+    pages = pages_of(result.data)
+    if not pages and not any(counts.images for counts in result.data.counts.values()):
+        result.notes.append("labels' geometry needs images: none of the labels' is found")
+        return
     try:
-        result.geometry = label_geometry(config, pages_of(result.data), result.ratios.ours.last)
+        result.geometry = label_geometry(config, pages, result.ratios.ours.last)
     except ConfigError as error:
         result.notes.append(f"labels' geometry: {error}")
         return

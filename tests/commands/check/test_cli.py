@@ -169,6 +169,18 @@ def test_a_bad_label_line_is_an_error_with_its_place(
     assert "no tab here" not in (out / "label.txt").read_text(encoding="utf-8")
 
 
+def test_without_images_the_labels_are_not_blamed(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("label.txt", "val/label.txt"):
+        path = config_file.parent / name
+        lines = path.read_text(encoding="utf-8").replace(".png\t", "_gone.png\t")
+        path.write_text(lines, encoding="utf-8")
+    code, result = check(config_file, capsys)
+    assert code == 2
+    assert "labels' geometry needs images: none of the labels' is found" in result["notes"]
+
+
 def test_config_and_labels_are_judged_together(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
