@@ -17,6 +17,7 @@ from ppocr_ft.engine import evaluation
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.label_source import LabelSource, held_out_lines, naming_the_split
+from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
@@ -156,10 +157,8 @@ def eval_data(config: Config) -> ImageSet:
     faults, notes = list(data.label_faults), data.label_notes
     held = held_out_lines(config)
     if held:  # what is wrong with the label files is said of Train
-        faults, notes = (
-            [],
-            (f"{len(held)} images of Train are held out for Eval, by Global.val_ratio",),
-        )
+        images = counted(len(held), "image")
+        faults, notes = [], (f"held out for Eval, by Global.val_ratio: {images} of Train",)
     return ImageSet(data.__getitem__, len(data), threads, faults, notes)
 
 

@@ -22,7 +22,7 @@ from tests.support.small_run import assert_refused, small_config
 IMAGES, COPIES = 10, (3, 7, 8)
 """The numbers of three images that show the same."""
 RATIO = "Global.val_ratio=0.3"
-NOTE = "3 images of Train are held out for Eval, by Global.val_ratio"
+NOTE = "held out for Eval, by Global.val_ratio: 3 images of Train"
 
 
 @pytest.fixture
