@@ -252,7 +252,12 @@ def precheck(config: Config) -> list[Finding]:
             findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
             findings += advice_on(quick_faults(config, _some_training_pages(report)))
     unsaid = {*REFUSED, *_own_defaults(config)}
-    return [finding for finding in findings if finding.rule not in unsaid]
+    ends_the_run = ("batch-size", "error")  # which says it in its own words
+    return [
+        finding
+        for finding in findings
+        if finding.rule not in unsaid and (finding.rule, finding.severity) != ends_the_run
+    ]
 
 
 def _some_training_pages(report: DataReport) -> list[Page]:

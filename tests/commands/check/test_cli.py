@@ -346,3 +346,9 @@ def test_a_training_is_told_of_texts_too_small_for_its_crops(config_file: Path) 
     (found,) = precheck(load_config(config_file, keys))
     assert found.rule == "small-texts"
     assert "100% of the texts in training's crops are under min_text_size 500 px" in found.message
+
+
+def test_what_ends_a_run_by_itself_is_not_said_twice(config_file: Path) -> None:
+    keys = ["Train.loader.batch_size_per_card=500", "Train.loader.drop_last=true"]
+    found = precheck(load_config(config_file, [*overrides(config_file), *keys]))
+    assert [finding.rule for finding in found if finding.severity == "error"] == []
