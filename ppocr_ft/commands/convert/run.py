@@ -115,16 +115,21 @@ def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
 
 
 def _report_categories(reading: Reading, source: Path) -> None:
-    """Report classes that were asked for in vain, and say which were taken or left out."""
+    """Say which classes were taken or left out.
+
+    Raises:
+        DataError: a class was asked for that no object has; nothing may be written then, as images
+            would lose their texts.
+    """
     choice, categories = reading.choice, reading.categories
     named = {str(category) for category in categories if category is not None}
-    for name in (*choice.only, *choice.without):
-        if name not in named:
-            remedy = f"its classes: {_counts(categories)}" if named else "leave the option out"
-            near = nearest(name, named)
-            hint = f"; did you mean {near!r}?" if near else ""
-            message = f"no object is of the class {name!r}{hint}"
-            reading.report(Unusable("no-such-class", message, remedy), source)
+    unknown = [name for name in (*choice.only, *choice.without) if name not in named]
+    if unknown:
+        known = f"its classes: {_counts(categories)}" if named else "leave the option out"
+        near = nearest(unknown[0], named)
+        hint = f"; did you mean {near!r}?" if near else ""
+        names = ", ".join(map(repr, unknown))
+        raise DataError(f"no object is of the class {names}{hint}; {known}", path=source)
     if choice.only or choice.without:
         left_out = Counter({c: n for c, n in categories.items() if not choice.takes(c)})
         if left_out:

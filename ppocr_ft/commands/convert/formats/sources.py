@@ -59,7 +59,7 @@ def text_files(source: Path, suffixes: Sequence[str], reading: Reading) -> list[
     for path in others:
         reading.tally(
             "other-file",
-            "files were not read: they are PaddleOCR's or PPOCRLabel's",
+            "files are PaddleOCR's or PPOCRLabel's own: not read",
             "give a file itself to have it read",
             str(path),
         )
