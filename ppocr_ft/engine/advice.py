@@ -17,14 +17,18 @@ KEPT = 0.9
 """Of the start's main indicator; healthy fine-tunes lose less (docs/shrink.md)."""
 EXPLAINING_VERDICTS = ("targets-wrong", "nan", "grad-exploding", "loss-not-falling")
 """Verdicts of the monitor that explain why a run came to nothing, the deepest cause first."""
+MORE_STEPS = frozenset({"few-evaluations", "short", "rising"})
+"""Advice that the steps which a broken-off run still has may make needless."""
 SENTENCES = {
     "verdict": "{verdict} was the trouble: {remedy}",
-    "unfinished": "Let the run go on to its next evaluation by --resume.",
+    "unfinished": "The run isn't over: let it go on by --resume.",
     "few-evaluations": "There was one evaluation after the start: set Global.eval_batch_epoch=1, "
     "so that better weights in between aren't missed.",
-    "short": "The run ended early, at step {step}: raise Global.epoch_num.",
-    "rate-high": "{indicator} fell with training: lower Optimizer.lr.learning_rate to a third "
-    "(ppocr-ft find-lr measures it).",
+    "short": "The run was short, it ended at step {step}: raise Global.epoch_num.",
+    "rate-high": "{indicator} fell below that of the start: lower "
+    "Optimizer.lr.learning_rate to a third (ppocr-ft find-lr measures it).",
+    "perfect": "{indicator} on Eval is 1.0000, which nothing can beat: judge on more images, or "
+    "harder ones.",
     "overfitting": "{indicator} fell from {highest:.4f} after step {step} to {last:.4f} at the "
     "end: train shorter (Global.epoch_num={epochs}), augment more, or add images.",
     "rising": "{indicator} still rose at the end: train longer (Global.epoch_num={epochs}).",
@@ -47,36 +51,46 @@ class Advice:
         return SENTENCES[self.name].format(**self.values)
 
 
-def advice(found: Outcome, results: Sequence[EvalResult], remedies: Mapping[str, str]) -> Advice:
+def advice(
+    found: Outcome,
+    results: Sequence[EvalResult],
+    remedies: Mapping[str, str],
+    *,
+    is_over: bool = True,
+) -> Advice:
     """Return the advice for a run.
 
     Args:
         found: its outcome.
         results: its evaluations, in their order.
         remedies: what the monitor advised during the run, by verdict.
+        is_over: whether it took all of its steps.
     """
     verdict = next((name for name in EXPLAINING_VERDICTS if name in remedies), None)
     if verdict is not None and found.kind != "better":
         return Advice("verdict", {"verdict": verdict, "remedy": remedies[verdict]})
-    later = [result for result in results if result.step > 0]
     if found.trained is None:
         return Advice("unfinished", {})
-    if found.is_start and _has_collapsed(found, found.trained):
+    later = [result for result in results if result.step > 0]
+    if _has_collapsed(found, later[-1]):
         return Advice("rate-high", {"indicator": found.indicator})
-    if len(later) == 1:
-        (only,) = later
-        return Advice("few-evaluations", {}) if only.epoch > 1 else _short(only)
-    return _by_course(found, found.trained, later)
+    if found.best.value(found.indicator) > 1 - CHANGE / 100:
+        return Advice("perfect", {"indicator": found.indicator})
+    given = _by_extent(later[0]) if len(later) == 1 else _by_course(found, found.trained, later)
+    return given if is_over or given.name not in MORE_STEPS else Advice("unfinished", {})
 
 
-def _has_collapsed(found: Outcome, highest: EvalResult) -> bool:
-    """Return whether even the best evaluation of training lost a tenth of the start's rate."""
+def _has_collapsed(found: Outcome, last: EvalResult) -> bool:
+    """Return whether the run ended a tenth or more below the start's rate."""
     start = found.start.value(found.indicator) if found.start else 0.0
-    return not highest.value(found.indicator) >= KEPT * start
+    return not last.value(found.indicator) >= KEPT * start
 
 
-def _short(last: EvalResult) -> Advice:
-    return Advice("short", {"step": last.step})
+def _by_extent(only: EvalResult) -> Advice:
+    """Return the advice after one evaluation."""
+    if only.epoch > 1:
+        return Advice("few-evaluations", {})
+    return Advice("short", {"step": only.step})
 
 
 def _by_course(found: Outcome, highest: EvalResult, later: Sequence[EvalResult]) -> Advice:

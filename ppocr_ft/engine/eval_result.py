@@ -78,10 +78,15 @@ class EvalResult:
         return self.rates[self.unclip_ratio]
 
     def best_ratio(self, *indicators: str) -> float:
-        """Return the ratio with the highest mean of ``indicators``; the config's if equal."""
+        """Return the ratio with the highest mean of ``indicators``.
 
-        def height(ratio: float) -> float:
-            return _comparable(mean(self.rates[ratio].get(name, math.nan) for name in indicators))
+        Among equals it is the one with the higher hmean at IoU 0.7, then the config's.
+        """
+
+        def height(ratio: float) -> Rank:
+            rates = self.rates[ratio]
+            value = mean(rates.get(name, math.nan) for name in indicators)
+            return rank(value, rates.get(TIE_BREAKER))
 
         return max(self.rates, key=height)
 

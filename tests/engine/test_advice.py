@@ -22,7 +22,13 @@ CASES: dict[str, tuple[dict[int, float], Mapping[str, str], str]] = {
     "NaN in the end": ({0: 0.5, 10: 0.45, 20: NAN}, {}, "rate-high"),
     "up, then down": ({0: 0.5, 10: 0.6, 20: 0.65, 30: 0.55}, {}, "overfitting"),
     "up at once, then down": ({0: 0.5, 10: 0.6, 20: 0.55}, {}, "overfitting"),
-    "below the start, up, then down": ({0: 0.5, 10: 0.43, 20: 0.46, 30: 0.3}, {}, "overfitting"),
+    "below the start, up, then down": ({0: 0.5, 10: 0.46, 20: 0.47, 30: 0.46}, {}, "overfitting"),
+    "collapsed at the only evaluation": ({0: 0.94, 30: 0.0}, {}, "rate-high"),
+    "better, then nothing is left": ({0: 0.5, 10: 0.6, 20: 0.65, 30: 0.1}, {}, "rate-high"),
+    "perfect from the start on": ({0: 1.0, 10: 1.0, 20: 1.0}, {}, "perfect"),
+    "perfect at the start": ({0: 1.0, 30: 0.96}, {}, "perfect"),
+    "perfect at last": ({0: 0.5, 10: 0.9, 20: 1.0}, {}, "perfect"),
+    "perfect, then nothing": ({0: 1.0, 10: 0.0}, {}, "rate-high"),
     "still rising": ({0: 0.5, 10: 0.6, 20: 0.7}, {}, "rising"),
     "still rising below the start": ({0: 0.5, 10: 0.43, 20: 0.46}, {}, "rising"),
     "level above the start": ({0: 0.5, 10: 0.6, 20: 0.598}, {}, "errors"),
@@ -61,8 +67,29 @@ def test_the_sentences_have_the_figures_of_the_run() -> None:
         "overfitting": "hmean fell from 0.6500 after step 20 to 0.5500 at the end: train shorter "
         "(Global.epoch_num=2), augment more, or add images.",
         "rising": "hmean still rose at the end: train longer (Global.epoch_num=4).",
-        "short": "The run ended early, at step 4: raise Global.epoch_num.",
+        "short": "The run was short, it ended at step 4: raise Global.epoch_num.",
     }
+
+
+@pytest.mark.parametrize(
+    ("hmeans", "wanted"),
+    [
+        ({0: 0.5}, "unfinished"),
+        ({0: 0.5, 10: 0.6}, "unfinished"),
+        ({0: 0.5, 30: 0.6}, "unfinished"),
+        ({0: 0.5, 10: 0.6, 20: 0.7}, "unfinished"),
+        ({0: 0.5, 10: 0.2}, "rate-high"),
+        ({0: 0.5, 10: 0.65, 20: 0.55}, "overfitting"),
+        ({0: 0.5, 10: 0.46, 20: 0.458}, "labels"),
+    ],
+)
+def test_a_run_that_was_broken_off_goes_on_unless_more_steps_make_it_worse(
+    hmeans: dict[int, float], wanted: str
+) -> None:
+    results = [result(step, (hmean, 0.1)) for step, hmean in hmeans.items()]
+    found = outcome(results, "hmean")
+    assert found is not None
+    assert advice(found, results, {}, is_over=False).name == wanted
 
 
 def test_every_sentence_can_be_given() -> None:

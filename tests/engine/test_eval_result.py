@@ -46,6 +46,8 @@ BESTS = {
                                1.0: (0.8, 0.1)}], 0),
     "ties are broken at the own ratio": ([{1.5: (0.5, 0.9), 1.0: (0.8, 0.3)}, {1.5: (0.5, 0.1),
                                           1.0: (0.8, 0.4)}, {1.5: (0.5, 0.9), 1.0: (0.8, 0.2)}], 1),
+    "of ratios that tie the tighter counts": ([{1.5: (1.0, 0.0), 1.0: (1.0, 0.9)},
+                                               {1.5: (1.0, 0.8), 1.0: (1.0, 0.8)}], 0),
 }  # fmt: skip
 
 
@@ -124,10 +126,11 @@ def test_a_state_of_an_older_version_goes_on() -> None:
 def test_best_ratio() -> None:
     level = result(0, {1.5: (0.8, 0.3), 1.0: (0.8 + ULP, 0.9), 2.0: (0.7, 0.1)})
     assert level.unclip_ratio == 1.5
-    assert level.best_ratio("hmean") == 1.5, "the config's among equals"
+    assert level.best_ratio("hmean") == 1.0, "the tighter among equals"
+    assert result(0, {1.5: (0.8, 0.3), 1.0: (0.8, 0.3)}).best_ratio("hmean") == 1.5, "the config's"
     assert level.best_ratio("hmean_70") == level.best_ratio("hmean", "hmean_70") == 1.0
-    assert (level.value("hmean"), level.value("hmean_70")) == (0.8, 0.9)
-    assert level.at_best("hmean")["hmean_70"] == 0.3
+    assert (level.value("hmean"), level.value("hmean_70")) == (0.8 + ULP, 0.9)
+    assert level.at_best("hmean")["hmean_70"] == 0.9
     assert result(0, {1.5: (0.8, 0.3), 1.0: (0.81, 0.3)}).best_ratio("hmean") == 1.0
     assert result(0, {1.5: (NAN, 0.3), 1.0: (0.1, 0.3)}).best_ratio("hmean") == 1.0
 

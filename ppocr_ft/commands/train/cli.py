@@ -176,11 +176,12 @@ def close(run: Training, seconds: float) -> None:
 
     try:
         report = read_run(run.folder)
-        lines, better = outcome_lines(report), report.outcome and report.outcome.kind == "better"
+        lines, found = outcome_lines(report), report.outcome
     except (OSError, UserInputError) as error:
-        lines, better = [f"the run's files can't be read: {error}"], False
-    said, files = "\n".join(lines), "\n".join(closing_lines(run.folder, seconds))
-    shown = colored(said, "green" if better else "yellow", sys.stdout)
+        lines, found = [f"the run's files can't be read: {error}"], None
+    trained = found is None or not found.is_start
+    said, files = "\n".join(lines), "\n".join(closing_lines(run.folder, seconds, trained=trained))
+    shown = colored(said, "green" if found and found.kind == "better" else "yellow", sys.stdout)
     run.say(*(f"\n{text}\n\n{files}" for text in (shown, said)))
 
 

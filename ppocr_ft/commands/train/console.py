@@ -58,7 +58,10 @@ def _difference(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
     parts = [f"{pair.gain:+.4f} at IoU {pair.iou}{_interval(pair)}" for pair in comparisons]
     kept = run.kept(0)
     images = "" if kept is None else f" {counted(len(kept.images), 'validation image')}."
-    return [f"{name} (step {comparisons[0].after.step}) in hmean: {', '.join(parts)}.{images}"]
+    return [
+        f"{name} (step {comparisons[0].after.step}) in hmean: {', '.join(parts)}, "
+        f"each with its best unclip_ratio.{images}"
+    ]
 
 
 def _interval(pair: Comparison) -> str:
@@ -69,14 +72,14 @@ def _interval(pair: Comparison) -> str:
     return f" (95 % interval {low:+.4f} to {high:+.4f}{doubt})"
 
 
-def closing_lines(folder: Path, seconds: float) -> list[str]:
-    """Return where the files are, the commands that go on from here, and the duration."""
-    commands = next_commands(folder, fitted=(folder / FITTED_CONFIG).is_file())
+def closing_lines(folder: Path, seconds: float, *, trained: bool = True) -> list[str]:
+    """Return where the files are, the commands that use trained weights, and the duration."""
+    commands = next_commands(folder, fitted=(folder / FITTED_CONFIG).is_file()) if trained else {}
     return [
         f"report: {folder / PAGE}",
         f"pictures: {folder / PICTURE_BOTH}",
-        f"best weights: {folder / 'best_accuracy'}.pdparams",
-        "next:",
+        f"best weights: {folder / 'best_accuracy'}.pdparams{'' if trained else ' (the start)'}",
+        *(["next:"] if trained else []),
         *(f"  {line}" for line in commands.values()),
         f"done in {timedelta(seconds=round(seconds))} (h:mm:ss)",
     ]

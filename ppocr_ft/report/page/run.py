@@ -114,7 +114,8 @@ class Run:
         if self.outcome is None:
             return None
         remedies = {str(alert.get("name")): str(alert.get("remedy")) for alert in self.alerts}
-        return advice(self.outcome, list(self.evaluations.values()), remedies)
+        is_over = self.total_steps is None or self.last_step >= self.total_steps
+        return advice(self.outcome, list(self.evaluations.values()), remedies, is_over=is_over)
 
     @property
     def shown_step(self) -> int | None:
