@@ -16,7 +16,7 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts \
+.PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
 	regression recipe lr-check small-data bench docs keys rounding released same-record same house clean
 
 help:  ## this list
@@ -105,6 +105,9 @@ lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth an
 
 docs: $(READY)  ## the pictures and tables of docs/shrink.md
 	$(PY) -m experiments.shrink_pictures
+
+faults: $(READY)  ## every fault that users' files and reports showed, tried again: what is said now
+	$(PY) -m experiments.faults $(ARGS)
 
 keys: $(READY)  ## docs/keys.md and the comments of configs/*.yml, from the declarations of the keys
 	$(PY) -m experiments.keys_table
