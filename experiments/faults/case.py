@@ -156,6 +156,8 @@ class Fault:
                 return str(error), "skipped"
             except WrongError as error:
                 return str(error), "WRONG"
+            except Exception as error:
+                return f"{type(error).__name__}: {error}", "WRONG"
 
 
 FAULTS: list[Fault] = []
