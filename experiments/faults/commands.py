@@ -77,9 +77,9 @@ def init(case: Case) -> str:
 
 @fault("newcomer F7", "no Python API")
 def api(case: Case) -> str:
-    names = ("train", "evaluate", "predict", "export")
+    names = ("train", "evaluate", "predict", "export_model", "check")
     code = f"import ppocr_ft; print(*(callable(getattr(ppocr_ft, name)) for name in {names}))"
-    return _python(case, "-c", code).say("True True True True", 0)
+    return _python(case, "-c", code).say("True True True True True", 0)
 
 
 @fault("newcomer F8a", "without Paddle: a traceback", slow=True)
