@@ -16,8 +16,8 @@ BLOCKED = """
 import sys
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {packages}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        if name.split(".")[0] in PACKAGES:
+            raise ModuleNotFoundError("No module named " + repr(name), name=name)
 sys.meta_path.insert(0, Blocker())
 from ppocr_ft.commands.main import main
 sys.exit(main(sys.argv[1:]))
@@ -31,7 +31,7 @@ def installed(case: Case, *arguments: object) -> Ran:
 
 def without(case: Case, packages: tuple[str, ...], *arguments: object) -> Ran:
     """Run a command where some packages can't be imported."""
-    return _python(case, "-c", BLOCKED.format(packages=packages), *arguments)
+    return _python(case, "-c", BLOCKED.replace("PACKAGES", repr(packages)), *arguments)
 
 
 def _python(case: Case, *arguments: object) -> Ran:

@@ -291,5 +291,6 @@ def milestone(case: Case) -> str:
 @fault("issue: a fourth PaddleOCR", "its ratio is not told")
 def fourth_paddleocr(case: Case) -> str:
     folder = data_set(case.folder / "data")
-    values = ["Train.dataset.ratio_list=[1.0]"]
-    return case.check(folder, *values).say(r"2026|3\.[0-9]|PP-OCRv6")
+    operators = ("MakeBorderMap", "MakeShrinkMap")
+    values = [f"Train.dataset.transforms.{name}.total_epoch=100" for name in operators]
+    return case.check(folder, *values).say("since PP-OCRv6.*constant")

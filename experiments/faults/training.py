@@ -28,7 +28,7 @@ def trained(*more: str) -> tuple[Path, Ran]:
     folder = Path(tempfile.mkdtemp(prefix="ppocr_ft_run_"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     options = overrides(data_set(folder / "data"))
-    values = ("Global.save_model_dir=run", "Global.epoch_num=3", *SMALL, *more)
+    values = (f"Global.save_model_dir={folder / 'run'}", "Global.epoch_num=3", *SMALL, *more)
     ran = Case(folder).run("train", "-c", CONFIG, *options, *values)
     return folder / "run", ran
 
@@ -186,7 +186,7 @@ def fit_on_few(case: Case) -> str:
 def page_facts(case: Case) -> str:
     run, _ = trained()
     page = (run / "report.html").read_text(encoding="utf-8")
-    missing = [part for part in ("tools/predict.py", "tools/export.py", "CPU") if part not in page]
+    missing = [part for part in ("predict -c", "export -c", "CPU") if part not in page]
     if missing:
         raise WrongError(f"the page has no {', '.join(missing)}")
     return f"a page of {len(page) / 2**20:.1f} MiB"
