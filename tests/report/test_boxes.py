@@ -28,7 +28,7 @@ from ppocr_ft.report.outlines import (
 )
 from ppocr_ft.report.page.drawing import draw_whole, label_outlines
 from ppocr_ft.report.page.gallery import (
-    Counts,
+    ErrorCounts,
     ErrorTable,
     changed_images,
     error_crops,
@@ -218,7 +218,7 @@ def counts(**changed: tuple[int | None, int]) -> ErrorTable:
     known = all(before is not None for before, _ in kinds.values())
     total = (sum(b or 0 for b, _ in kinds.values()) if known else None,
              sum(a for _, a in kinds.values()))  # fmt: skip
-    return {kind: [Counts(*at), Counts(0, 99)] for kind, at in {**kinds, "total": total}.items()}  # type: ignore[misc]
+    return {kind: [ErrorCounts(*at), ErrorCounts(0, 99)] for kind, at in {**kinds, "total": total}.items()}  # type: ignore[misc]
 
 
 LEFT = {

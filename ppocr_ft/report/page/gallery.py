@@ -102,7 +102,7 @@ def _panels(before: ImageMatches, after: ImageMatches, name: Translated) -> list
     return panels
 
 
-class Counts(NamedTuple):
+class ErrorCounts(NamedTuple):
     """The number of errors at one IoU; ``before`` is the start's, None if it isn't known."""
 
     before: int | None
@@ -113,7 +113,7 @@ class Counts(NamedTuple):
         return 0 if self.before is None else self.after - self.before
 
 
-ErrorTable = Mapping[Kind | Literal["total"], Sequence[Counts]]
+ErrorTable = Mapping[Kind | Literal["total"], Sequence[ErrorCounts]]
 
 
 def error_table(before: EvaluationMatches | None, after: EvaluationMatches) -> ErrorTable:
@@ -122,12 +122,13 @@ def error_table(before: EvaluationMatches | None, after: EvaluationMatches) -> E
         (None if before is None else before.error_counts(iou), after.error_counts(iou))
         for iou in IOUS
     ]
-    table: dict[Kind | Literal["total"], list[Counts]] = {
-        kind: [Counts(None if one is None else one[kind], two[kind]) for one, two in pairs]
+    table: dict[Kind | Literal["total"], list[ErrorCounts]] = {
+        kind: [ErrorCounts(None if one is None else one[kind], two[kind]) for one, two in pairs]
         for kind in KINDS
     }
     table["total"] = [
-        Counts(None if one is None else sum(one.values()), sum(two.values())) for one, two in pairs
+        ErrorCounts(None if one is None else sum(one.values()), sum(two.values()))
+        for one, two in pairs
     ]
     return table
 

@@ -3,8 +3,8 @@
 from ppocr_ft.commands.check.data.fix import write_fixed
 from ppocr_ft.commands.check.data.parsed_labels import Source
 from ppocr_ft.commands.check.data.report import (
-    Counts,
     DataReport,
+    LabelCounts,
     UsablePolygons,
     check_dataset,
     whole_set_findings,
@@ -13,9 +13,9 @@ from ppocr_ft.commands.check.data.rules import RULES, DataRule
 
 __all__ = [
     "RULES",
-    "Counts",
     "DataReport",
     "DataRule",
+    "LabelCounts",
     "Source",
     "UsablePolygons",
     "check_dataset",

@@ -40,7 +40,7 @@ Split = Literal["train", "eval"]
 
 
 @dataclass(frozen=True)
-class Counts:
+class LabelCounts:
     """The numbers of a label file: lines that are not blank, different images, texts.
 
     ``negatives`` are lines without any text, ``difficult`` texts marked so.
@@ -84,7 +84,7 @@ class DataReport:
     """
 
     findings: tuple[Finding, ...]
-    counts: Mapping[str, Counts]
+    counts: Mapping[str, LabelCounts]
     train: tuple[Outlines, ...]
     evaluation: tuple[Outlines, ...]
     pictures: Mapping[str, Picture]
@@ -215,9 +215,9 @@ def _ordered(findings: Iterable[Finding], scans: Sequence[Scan]) -> tuple[Findin
     return tuple(sorted(unique, key=lambda f: (rank.get(f.file or "", -1), f.line or 0, f.rule)))
 
 
-def _counts(scan: Scan) -> Counts:
+def _counts(scan: Scan) -> LabelCounts:
     usable = np.array([line.usable for line in scan.lines], bool)
-    return Counts(
+    return LabelCounts(
         lines=len(scan.lines),
         images=len({path for line in scan.lines for path in line.images}),
         texts=len(scan.polygons),
