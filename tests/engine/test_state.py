@@ -145,10 +145,12 @@ def test_a_state_of_a_later_format_is_refused() -> None:
     ],
 )
 def test_which_state_a_path_means(where: str, wanted: str, tmp_path: Path) -> None:
+    (tmp_path / "latest.pdstate").touch()
     assert state_path(tmp_path / where) == tmp_path / wanted
 
 
 def test_other_weights_have_no_state(tmp_path: Path) -> None:
+    (tmp_path / "best_accuracy.pdparams").touch()
     with pytest.raises(WeightsError, match=r"Global\.pretrained_model"):
         state_path(tmp_path / "best_accuracy.pdparams")
 
