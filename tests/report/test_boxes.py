@@ -218,7 +218,8 @@ def counts(**changed: tuple[int | None, int]) -> ErrorTable:
     known = all(before is not None for before, _ in kinds.values())
     total = (sum(b or 0 for b, _ in kinds.values()) if known else None,
              sum(a for _, a in kinds.values()))  # fmt: skip
-    return {kind: [ErrorCounts(*at), ErrorCounts(0, 99)] for kind, at in {**kinds, "total": total}.items()}  # type: ignore[misc]
+    pairs = {**kinds, "total": total}
+    return {kind: [ErrorCounts(*at), ErrorCounts(0, 99)] for kind, at in pairs.items()}  # type: ignore[misc]
 
 
 LEFT = {
