@@ -15,6 +15,7 @@ from pathlib import Path
 from ppocr_ft.data.copies import original_of
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 from ppocr_ft.transforms.likeness import (
     COMPARED_PX,
     LOOK_SIDE_PX,
@@ -58,7 +59,7 @@ def held_out(
     with_text = [group for group in groups if any(_counts(entries[i]) for i in group)]
     if len(with_text) < 2:
         raise DataError(
-            f"can't hold images out for Eval: of {len(entries)} images there is "
+            f"can't hold images out for Eval: of {counted(len(entries), 'image')} there is "
             f"{len(with_text) or 'none'} with a text that counts, those that show the same counted "
             "as one; name validation images in Eval.dataset",
             key="Global.val_ratio",

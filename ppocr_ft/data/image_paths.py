@@ -5,15 +5,18 @@
    with the name of the folder that holds ``Label.txt``.
 3. The file below ``data_dir`` or the label file's folder whose path has the longest end in common
    with the label's. Labels that were written on another machine, or before a folder was moved or
-   renamed, are found so. Where two files fit equally well it is a fault: nothing is guessed.
+   renamed, are found so. Of two that fit equally well it is the one right beside the label file,
+   where PPOCRLabel has its images; else it is a fault: nothing is guessed.
 
-A backslash is read as a slash where no file has it in its name; a drive letter doesn't count.
+A backslash is read as a slash where no file has it in its name; a drive letter doesn't count. In 3
+an accent may be a part of its letter or a sign of its own, as macOS's archives have it.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -118,8 +121,9 @@ def _by_end(
     Faults of names that several images fit go to ``found``. An image whose folder has another name
     than the label's is one of a renamed folder, or none: see ``_renamed``.
     """
+    own = _parts(os.path.abspath(roots[-1]))  # noqa: PTH100
     try:
-        files = _files_by_name({_parts(name)[-1:] for name in names}, roots)
+        files = _files_by_name({_key(_parts(name)) for name in names}, roots)
     except _TooManyFilesError as many:
         found.note = f"the others were not searched for, as {many}"
         return {}
@@ -127,8 +131,14 @@ def _by_end(
     unsure: dict[str, str] = {}
     for name in names:
         parts = _parts(name)
-        common, best = _longest_common_end(parts, files.get(parts[-1:], ()))
-        if len(best) > 1:
+        common, best = _longest_common_end(parts, files.get(_key(parts), ()))
+        if len(best) > 1 and common:
+            beside = [file for file in best if file.parts[:-1] == own]
+            best = beside if len(beside) == 1 else best
+        if best and not common:
+            there = f"{best[0].path} is: small and capital letters differ"
+            found.faults[name] = DataError(f"the image {name} is not there; {there}")
+        elif len(best) > 1:
             more = f" (and {len(best) - 2} more)" if len(best) > 2 else ""
             both = f"{best[0].path} and {best[1].path}{more} fit its path equally well"
             found.faults[name] = AmbiguousImageError(f"the image {name} is not there; {both}")
@@ -166,8 +176,13 @@ def _folder(name: str) -> Parts:
 
 def _parts(path: str) -> Parts:
     """Return the parts of a path of any system, without drive, ``.`` and ``..``."""
-    posix = _DRIVE.sub("", path.replace("\\", "/"))
+    posix = _DRIVE.sub("", unicodedata.normalize("NFC", path).replace("\\", "/"))
     return tuple(part for part in posix.split("/") if part not in ("", ".", ".."))
+
+
+def _key(parts: Parts) -> Parts:
+    """Return the file's name in small letters, (name,)."""
+    return tuple(part.lower() for part in parts[-1:])
 
 
 @dataclass(frozen=True)
@@ -193,16 +208,17 @@ def _common_end(one: Parts, other: Parts) -> int:
 
 
 def _files_by_name(names: set[Parts], roots: Iterable[Path]) -> dict[Parts, list[_File]]:
-    """Return the files below the roots that have one of the names, (name,), each once."""
+    """Return the files below the roots by those of ``names`` that they have (``_key``)."""
     files: dict[Parts, list[_File]] = defaultdict(list)
     visited: set[str] = set()
     for root in sorted(roots, key=lambda path: -len(path.absolute().parts)):
         for folder, names_there in _folders(root, visited):
             for name in names_there:
-                if (name,) in names:
+                key = _key((unicodedata.normalize("NFC", name),))
+                if key in names:
                     path = os.path.join(folder, name)  # noqa: PTH118
                     depth = len(Path(path).relative_to(root).parts)
-                    files[(name,)].append(_File(path, _parts(os.path.abspath(path)), depth))  # noqa: PTH100
+                    files[key].append(_File(path, _parts(os.path.abspath(path)), depth))  # noqa: PTH100
     return files
 
 

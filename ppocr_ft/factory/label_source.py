@@ -15,6 +15,7 @@ from ppocr_ft.data.labels import read_label_files
 from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.data.whole_set import Mode, check_files
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
 
 
@@ -48,6 +49,11 @@ def held_out_lines(config: Config) -> frozenset[Place]:
     source = LabelSource.of(config, "Train")
     stamps = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in source.names)
     return _held_out(source, config.Global.val_ratio, stamps)
+
+
+def held_out_note(held: frozenset[Place]) -> str:
+    """Say how many lines ``held_out_lines`` has found."""
+    return f"held out for Eval, by Global.val_ratio: {counted(len(held), 'image')} of Train"
 
 
 @lru_cache(maxsize=4)

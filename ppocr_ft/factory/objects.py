@@ -16,8 +16,12 @@ from ppocr_ft.data.whole_set import Mode, check_text
 from ppocr_ft.engine import evaluation
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.factory.device import cpu_threads
-from ppocr_ft.factory.label_source import LabelSource, held_out_lines, naming_the_split
-from ppocr_ft.messages import counted
+from ppocr_ft.factory.label_source import (
+    LabelSource,
+    held_out_lines,
+    held_out_note,
+    naming_the_split,
+)
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
@@ -157,8 +161,7 @@ def eval_data(config: Config) -> ImageSet:
     faults, notes = list(data.label_faults), data.label_notes
     held = held_out_lines(config)
     if held:  # what is wrong with the label files is said of Train
-        images = counted(len(held), "image")
-        faults, notes = [], (f"held out for Eval, by Global.val_ratio: {images} of Train",)
+        faults, notes = [], (held_out_note(held),)
     return ImageSet(data.__getitem__, len(data), threads, faults, notes)
 
 

@@ -48,6 +48,9 @@ WAYS = [
     ("the longest end", "set/x/a.png set/y/a.png", "set", "l.txt", "/me/y/a.png", "set/y/a.png"),
     ("the longest, by data_dir's name", "set/x/a.png set/old/x/a.png", "set", "l.txt",
      "/me/set/x/a.png", "set/x/a.png"),
+    ("accents set apart, as macOS does", "set/cafe\u0301.png", "set", "l.txt", "caf\u00e9.png", ""),
+    ("of equal ones that beside the label file", "set/n1/a.png set/n2/a.png", "set",
+     "set/n2/Label.txt", "old/a.png", "set/n2/a.png"),
 ]  # fmt: skip
 
 
@@ -164,3 +167,12 @@ def test_a_fault_comes_with_the_line_of_the_label_file(tmp_path: Path) -> None:
     file = read_label_file(tmp_path / "l.txt", tmp_path)
     assert [entry.line for entry in file.entries] == [2]
     assert [fault.line for fault in file.faults] == [1, 3, 4]
+
+
+def test_a_name_in_other_capitals_is_another_but_said(tmp_path: Path) -> None:
+    make(tmp_path, "set/in/A.JPG")
+    places = find(tmp_path, "in/a.jpg")
+    there = tmp_path / "set" / "in" / "A.JPG"
+    assert fault(places, "in/a.jpg").message == (
+        f"the image in/a.jpg is not there; {there} is: small and capital letters differ"
+    )

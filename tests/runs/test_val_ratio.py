@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import pytest
 
+from ppocr_ft.commands.check.cli import main as check
 from ppocr_ft.commands.eval.cli import main as evaluate
 from ppocr_ft.commands.export.run import parity_set
 from ppocr_ft.commands.train.cli import main as train
@@ -130,3 +132,17 @@ def test_images_of_its_own_in_eval_are_a_contradiction(
 def test_what_is_no_share(value: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"Global\.val_ratio"):
         load_config(small_config(tmp_path), [f"Global.val_ratio={value}"])
+
+
+@pytest.mark.parametrize(("images", "code"), [(1, 2), (2, 0)])
+def test_check_says_what_is_held_out_or_why_nothing_can_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], images: int, code: int
+) -> None:
+    config = small_config(tmp_path, images)
+    write_different(tmp_path, images)
+    words = ["-c", str(config), "--no-weights", "--samples", "0", "--json", "-o", RATIO]
+    assert check(words) == code
+    said = json.loads(capsys.readouterr().out)
+    rules = [issue["rule"] for issue in said["issues"] if issue["severity"] == "error"]
+    assert rules == (["held-out"] if code else [])
+    assert (NOTE.replace("3 images", "1 image") in said["notes"]) == (not code)

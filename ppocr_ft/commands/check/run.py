@@ -204,6 +204,8 @@ def check(
     diagnosis = diagnose(path, overrides)
     result = Check(diagnosis.config, findings=list(diagnosis.findings), ratios=diagnosis.ratios)
     _look_at_labels(result, diagnosis, options)
+    if diagnosis.config is not None and options.images:
+        _hold_out(result, diagnosis.config)
     if result.geometry is None and result.ratios and not diagnosis.leaves_out("PostProcess"):
         faults = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, result.ratios.ours.last)
         result.findings += diagnosis.located(faults)
@@ -322,6 +324,17 @@ def _look_at_labels(result: Check, diagnosis: ConfigDiagnosis, options: CheckOpt
         note = milestones_note(usable, steps_per_epoch(usable, count) or None)
         result.notes += [note] if note else []
     _look_at_geometry(result, diagnosis, usable)
+
+
+def _hold_out(result: Check, config: Config) -> None:
+    """Note how many images Global.val_ratio holds out; a finding where it can't."""
+    from ppocr_ft.factory.label_source import held_out_lines, held_out_note
+
+    if result.data is None or any(one.severity == "error" for one in result.data.findings):
+        return
+    with _as_finding("held-out", result.findings):
+        held = held_out_lines(config)
+        result.notes += [held_out_note(held)] if held else []
 
 
 def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config) -> None:

@@ -251,3 +251,13 @@ def test_files_of_one_name_stay_apart(folder: Folder, tmp_path: Path) -> None:
     write_fixed(check_dataset([first, second], []), tmp_path / "out")
     assert (tmp_path / "out" / "train.txt").read_bytes().startswith(b"a.jpg")
     assert (tmp_path / "out" / "train_2.txt").read_bytes().startswith(b"b.jpg")
+
+
+def test_half_a_character_stays_as_its_escape(folder: Folder) -> None:
+    """No file can hold it in UTF-8; training doesn't read it."""
+    picture(folder.path / "1.png")
+    half = '[{"transcription": "\\ud800", "points": [[10, 10], [10, 40], [90, 40], [90, 10]]}]'
+    lines, _ = fixed(folder, f"1.png\t{half}")
+    [(_, [fixed_text])] = lines
+    assert fixed_text["points"] == [[10, 10], [90, 10], [90, 40], [10, 40]]
+    assert fixed_text["transcription"] == "\ud800"

@@ -45,3 +45,22 @@ def test_images_are_looked_for_beside_a_folder_of_labels_alone(tmp_path: Path) -
     put_images(label.parent, "b.jpg")
     assert folder_of_images(label) == label.parent
     assert folder_of_images(tmp_path / "gone" / "a.xml") == tmp_path / "gone"
+
+
+@pytest.mark.parametrize("name", ["", ".", "/", "..", "./"])
+def test_a_path_without_a_name_is_no_image(tmp_path: Path, name: str) -> None:
+    put_images(tmp_path, "a.jpg")
+    folder = ImageFolder(tmp_path)
+    for find in (folder.by_label, lambda path: folder.by_path([path])):
+        with pytest.raises(Unusable, match=r"is in|is not in"):
+            find(name)
+
+
+def test_accents_may_be_set_apart(tmp_path: Path) -> None:
+    """As in archives made on macOS; both look the same."""
+    apart, whole = "cafe\u0301", "caf\u00e9"
+    Image.new("RGB", (2, 2)).save(tmp_path / f"{apart}.png")
+    Image.new("RGB", (2, 2)).save(tmp_path / f"x{whole}.png")
+    folder = ImageFolder(tmp_path)
+    assert folder.by_path([f"{whole}.png"]) == folder.by_label(whole) == f"{apart}.png"
+    assert folder.by_path([f"set/x{apart}.png"]) == f"x{whole}.png"

@@ -187,3 +187,26 @@ def test_yolo_shares_may_lie_a_little_outside(tmp_path: Path) -> None:
     assert points == ((-1, 20), (201, 20), (60, 40))
     put_text(tmp_path / "a.txt", "0 -0.5 0.2 1.005 0.2 0.3 0.4\n")
     assert rules(read("yolo", tmp_path)) == ["bad-line"]
+
+
+def test_dota_folders(tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        put_images(tmp_path / part / "images", "P0.png")
+        put_text(tmp_path / part / "labelTxt" / "P0.txt", "1 2 30 2 30 40 1 40 plate 0\n")
+    names = [entry.name for entry in read("dota", tmp_path).entries]
+    assert names == ["train/images/P0.png", "val/images/P0.png"]
+
+
+@pytest.mark.parametrize("line", ["0 0 1 1 10 10 1e999", "0 0 1 1 99999999999999999999 4 0.1"])
+def test_td500_boxes_without_an_end_are_faults(tmp_path: Path, line: str) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.gt", line)
+    assert rules(read("td500", tmp_path)) == ["bad-points"]
+
+
+def test_utf_16_is_said(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.txt", "1,2,30,2,30,40,1,40,x\n".encode("utf-16"))
+    reading = read("icdar", tmp_path)
+    assert rules(reading) == ["not-utf8"]
+    assert message(reading) == "the file is UTF-16; save it as UTF-8"

@@ -83,3 +83,17 @@ def test_no_format_says_what_was_looked_at(tmp_path: Path) -> None:
 def test_no_such_source(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
         recognise(tmp_path / "gone", FORMATS)
+
+
+@pytest.mark.parametrize("kind", ["ppocr", "icdar", "voc", "coco"])
+def test_utf_16_is_known_and_left_to_the_format(tmp_path: Path, kind: str) -> None:
+    name, content = FILES[kind]
+    put_text(tmp_path / name, content.removeprefix("\ufeff").encode("utf-16"))
+    assert recognise(tmp_path, FORMATS)[0] == kind
+
+
+@pytest.mark.parametrize("content", ['{"images": [', "[" * 100_000, "no JSON"])
+def test_broken_json_is_said(tmp_path: Path, content: str) -> None:
+    put_text(tmp_path / "a.json", content)
+    with pytest.raises(DataError, match=r"a\.json: broken JSON: .*; export the file again"):
+        recognise(tmp_path, FORMATS)

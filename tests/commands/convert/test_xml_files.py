@@ -374,3 +374,111 @@ def test_xml_files_of_other_kinds_beside_the_pages_are_said(tmp_path: Path) -> N
     assert (len(reading.entries), rules(reading)) == (1, [])
     assert rules(reading, "warning") == ["other-file"]
     assert rules(read("page", tmp_path / "mets.xml")) == ["bad-structure"]
+
+
+def cvat_attributes(**values: str) -> str:
+    pairs = (
+        f"<attribute><name>{name}</name><value>{value}</value></attribute>"
+        for name, value in values.items()
+    )
+    return f"<attributes>{''.join(pairs)}</attributes>"
+
+
+CVAT_VOC: dict[str, tuple[str, Points]] = {
+    "upright": ("0.0", SQUARE),
+    "clockwise": ("90.0", ((45, 5), (45, 55), (25, 55), (25, 5))),
+    "anticlockwise": ("270", ((25, 55), (25, 5), (45, 5), (45, 55))),
+    "0.1 rad": (str(math.degrees(0.1)), VOC["0.1 rad"][1]),
+}
+
+
+@pytest.mark.parametrize(("angle", "points"), CVAT_VOC.values(), ids=CVAT_VOC)
+def test_voc_of_cvat_has_the_angle_as_an_attribute(
+    tmp_path: Path, angle: str, points: Points
+) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.xml", voc(voc_object(BNDBOX + cvat_attributes(rotation=angle))))
+    reading = read("voc", tmp_path)
+    [(_, found)] = texts(reading.entries[0])
+    assert found == points
+    assert "angle-not-read" not in rules(reading, "warning")
+
+
+def test_voc_angles_of_unknown_meaning_are_counted(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    inside = BNDBOX.replace("</bndbox>", "<angle>0.5</angle></bndbox>")
+    put_text(tmp_path / "a.xml", voc(voc_object(inside), voc_object(BNDBOX + "<theta>3</theta>")))
+    reading = read("voc", tmp_path)
+    assert [found for _, found in texts(reading.entries[0])] == [SQUARE, SQUARE]
+    said = [f.message for f in reading.findings if f.rule == "angle-not-read"]
+    assert [m.split(" (")[0] for m in said] == [
+        f"1 text has an angle {key!r} of unknown meaning: written without a turn"
+        for key in ("angle", "theta")
+    ]
+
+
+def test_flags_among_the_attributes_of_cvat(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg", "b.jpg")
+    said = [cvat_attributes(Ignore="true"), cvat_attributes(difficult="true", ignore="false")]
+    put_text(tmp_path / "voc" / "a.xml", voc(*(voc_object(BNDBOX + each) for each in said)))
+    boxes = [
+        f'<box label="t" xtl="10" ytl="20" xbr="60" ybr="40"><attribute name="{name}">{value}'
+        "</attribute></box>"
+        for name, value in (("ignore", "true"), ("difficult", "True"), ("ignore", "false"))
+    ]
+    image = f'<image name="b.jpg">{"".join(boxes)}</image>'
+    put_text(tmp_path / "cvat" / "a.xml", f"<annotations>{image}</annotations>")
+    [first] = read("voc", tmp_path / "voc", tmp_path).entries
+    [second] = read("cvat", tmp_path / "cvat", tmp_path).entries
+    assert [(t.transcription, t.difficult) for t in first.texts] == [("###", False), ("text", True)]
+    assert [(t.transcription, t.difficult) for t in second.texts] == [
+        ("###", False),
+        ("text", True),
+        ("text", False),
+    ]
+
+
+NO_NUMBERS = {
+    "voc": voc(voc_object(robndbox(35, 30, 50, 20, math.inf))),
+    "alto": '<alto><Layout><Page><TextLine HPOS="nan" VPOS="1" WIDTH="2" HEIGHT="3"/></Page>'
+    "</Layout></alto>",
+    "cvat": '<annotations><image name="a.jpg"><box label="t" xtl="1" ytl="1" xbr="9" ybr="9" '
+    'rotation="1e999"/></image></annotations>',
+}
+
+
+@pytest.mark.parametrize(("kind", "content"), NO_NUMBERS.items(), ids=NO_NUMBERS)
+def test_numbers_without_an_end_are_faults(tmp_path: Path, kind: str, content: str) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.xml", content)
+    reading = read(kind, tmp_path)
+    assert rules(reading) == ["bad-points"]
+    assert "expected a number" in message(reading)
+
+
+def test_a_size_of_400_digits_is_no_size(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.xml", voc().replace("<width>200", f"<width>{'9' * 400}"))
+    assert len(read("voc", tmp_path).entries) == 1
+
+
+@pytest.mark.parametrize("kind", ["cvat", "page", "voc"])
+def test_a_missing_image_is_called_as_the_label_calls_it(tmp_path: Path, kind: str) -> None:
+    put_images(tmp_path, "other.jpg")
+    contents = {
+        "cvat": '<annotations><image name="task/gone.jpg"/></annotations>',
+        "page": '<PcGts><Page imageFilename="gone.jpg"/></PcGts>',
+        "voc": voc(name="gone.jpg"),
+    }
+    put_text(tmp_path / "export.xml", contents[kind])
+    reading = read(kind, tmp_path)
+    assert rules(reading) == ["image-missing"]
+    assert "gone.jpg is not in" in message(reading)
+
+
+def test_an_image_of_the_files_own_name_is_none_of_cvat(tmp_path: Path) -> None:
+    put_images(tmp_path, "annotations.jpg")
+    put_text(tmp_path / "annotations.xml", cvat(name="gone.jpg"))
+    reading = read("cvat", tmp_path)
+    assert set(rules(reading)) == {"image-missing"}
+    assert reading.entries == []

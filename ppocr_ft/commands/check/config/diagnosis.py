@@ -53,6 +53,7 @@ REMEDIES.update(
             "name weights of this network: released, PaddleOCR's .pdparams of the same YAML, or "
             "null for random ones"
         ),
+        "held-out": "label more images, or name some of your own in Eval.dataset",
         "fix": "give --fix a new folder that can be written to; mend what leaves a file no line",
         "samples": "put the data set right first",
         "pictures": "set Global.save_model_dir to a folder that can be written to",

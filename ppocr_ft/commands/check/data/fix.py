@@ -151,6 +151,8 @@ class _Fixer:
         if changes == [_REPAIRED_IN_LINE["label-bom"]] and not text_changes and not moves:
             return decode_line(raw).lstrip(BOM).encode(), changes
         label = json.dumps(items, ensure_ascii=False)
+        if any(map(_is_half, label)):  # which UTF-8 can't hold but as its escape
+            label = json.dumps(items)
         line = f"{name}{scan.source.delimiter}{label}".encode()
         return line, [*changes, *moves, *text_changes]
 
@@ -218,6 +220,10 @@ class _Fixer:
             points = clipped
             changes.append("clipped to the image")
         return {**item, "points": _plain(points)}, changes
+
+
+def _is_half(character: str) -> bool:
+    return "\ud800" <= character <= "\udfff"
 
 
 def _from(data_dir: Path, path: str) -> str:

@@ -3,7 +3,8 @@
 After its guide (docs.cvat.ai, XML annotation format 1.1): ``annotations`` with an ``image``
 (``name``, ``width``, ``height``) each; a ``box`` has ``xtl``, ``ytl``, ``xbr``, ``ybr`` in px and
 ``rotation`` in degrees, clockwise about its centre; a ``polygon`` has ``points`` ``x,y;x,y``.
-``label`` is the class, an ``attribute`` named text or transcription is what it says.
+``label`` is the class, an ``attribute`` named text or transcription is what it says, and one named
+like a flag (ignore, illegible, ..., difficult) is that flag.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from ppocr_ft.commands.convert.formats.json_forms import IGNORE_FLAGS, any_set
 from ppocr_ft.commands.convert.formats.reading import Draft, Reading
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
@@ -20,7 +22,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     rectangle,
     turned_box,
 )
-from ppocr_ft.commands.convert.formats.xml_files import Node, find_image, points_of, xml_format
+from ppocr_ft.commands.convert.formats.xml_files import Node, named_image, points_of, xml_format
 
 _TRANSCRIPTIONS = ("text", "transcription", "utf8_string")
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
@@ -36,7 +38,7 @@ def _read(root: Node, path: Path, reading: Reading) -> None:
         with draft.part():
             if not name:
                 raise Unusable("bad-structure", "the image has no name", "export it again")
-            draft.name = find_image(draft, name)
+            draft.name = named_image(draft, name)
             width, height = image.size_px("width"), image.size_px("height")
             reading.images.check_size(draft.name, width, height)
         for shape in image.children:
@@ -56,9 +58,14 @@ def _add(shape: Node, draft: Draft) -> None:
 
 
 def _text(shape: Node, category: str | None) -> LabelText:
-    named = {a.attributes.get("name", "").lower(): a.text for a in shape.all("attribute")}
-    said = next((named[key] for key in _TRANSCRIPTIONS if named.get(key)), None)
-    return make_text(_outline(shape), said, category=category)
+    named = {a.attributes.get("name", "").lower(): a.text.strip() for a in shape.all("attribute")}
+    return make_text(
+        _outline(shape),
+        next((named[key] for key in _TRANSCRIPTIONS if named.get(key)), None),
+        ignored=any_set([named], IGNORE_FLAGS),
+        category=category,
+        difficult=any_set([named], ("difficult",)),
+    )
 
 
 def _outline(shape: Node) -> Polygon:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -148,6 +149,11 @@ class ImageFolder:
         return ""
 
 
+def _composed(name: str) -> str:
+    """Return a name with accents as parts of their letters; macOS's archives set them apart."""
+    return unicodedata.normalize("NFC", name)
+
+
 def _missing(message: str) -> Unusable:
     remedy = "give the folder that holds it with --images, or remove its label"
     return Unusable("image-missing", message, remedy)
@@ -159,7 +165,7 @@ class _Ends:
     def __init__(self, keys: Sequence[str], names: Sequence[str]) -> None:
         self._names: dict[str, list[str]] = {}
         self._by_last: dict[str, list[str]] = {}
-        for key, name in zip(keys, names, strict=True):
+        for key, name in zip(map(_composed, keys), names, strict=True):
             self._names.setdefault(key, []).append(name)
             self._by_last.setdefault(PurePosixPath(key).name, []).append(key)
 
@@ -169,7 +175,9 @@ class _Ends:
         Raises:
             Unusable: several names fit equally well.
         """
-        parts = PurePosixPath(os.path.normpath(path).replace("\\", "/")).parts
+        parts = PurePosixPath(_composed(os.path.normpath(path).replace("\\", "/"))).parts
+        if not parts:
+            return None
         whole = "/".join(parts)
         longer = [k for k in self._by_last.get(parts[-1], ()) if k.endswith(f"/{whole}")]
         shorter = ("/".join(parts[i:]) for i in range(1, len(parts)))

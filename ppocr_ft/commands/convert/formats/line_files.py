@@ -55,6 +55,12 @@ def read_line_files(
         reading.finish(draft)
 
 
+def in_images(path: Path, labels: str) -> Path:
+    """Return the path with its last folder of the name ``labels`` replaced by ``images``."""
+    before, folder, after = path.as_posix().rpartition(f"/{labels}/")
+    return Path(f"{before}/images/{after}") if folder else path
+
+
 def _is_no_label(path: Path, image: str, fits: Callable[[str], object], reading: Reading) -> bool:
     """Return whether a file, such as a readme, has neither an image nor a line that fits."""
     try:

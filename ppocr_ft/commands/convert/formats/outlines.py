@@ -74,7 +74,7 @@ def tally_angles(draft: Draft, records: Iterable[object], where: str) -> None:
     if key:
         draft.reading.tally(
             "angle-not-read",
-            f"boxes have an angle {key!r} of unknown meaning: written without a turn",
+            f"texts have an angle {key!r} of unknown meaning: written without a turn",
             "export polygons; a box that lies beside its text teaches wrong pixels",
             where,
         )

@@ -17,6 +17,7 @@ LOOKED_AT = 20
 """The number of files of each suffix that are looked at in a folder."""
 JSON_SUFFIXES = (".json", ".jsonl")
 _SUFFIXES = (".csv", ".gt", *JSON_SUFFIXES, ".txt", ".xml")
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _LISTED = 3
 _NAMED_KEYS = 8
 _NO_LABELS = ("is PPOCRLabel's", "these are recognition labels")
@@ -36,10 +37,11 @@ class SourceFile:
     @cached_property
     def text(self) -> str | None:
         try:
-            content = self.path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-            return content.decode("utf-8", errors="replace")
+            content = self.path.read_bytes()
         except OSError:
             return None
+        encoding = "utf-16" if content[:2] in UTF16_MARKS else "utf-8-sig"
+        return content.decode(encoding, errors="replace")
 
     @cached_property
     def lines(self) -> list[str]:
@@ -88,6 +90,7 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
         kind = other_kind(sample.path, (sample.text or "").encode().split(b"\n"), "\t") or ""
         if kind.startswith(_NO_LABELS):
             raise DataError(kind, path=sample.path)
+        _check_json(sample)
     if looked_at and all(sample.json is not None for sample in looked_at):
         holds = described_json(looked_at[0].json)
         known = {name: form.json_forms for name, form in formats.items() if form.json_forms}
@@ -102,6 +105,16 @@ def recognise(source: Path, formats: Mapping[str, Recogniser]) -> tuple[str, str
         f"{', '.join(formats)}; say which it is with --from, then its faults are named",
         path=source,
     )
+
+
+def _check_json(sample: SourceFile) -> None:
+    """Raise a DataError if a file is JSON by its name alone."""
+    if sample.path.suffix.lower() in JSON_SUFFIXES:
+        try:
+            json.loads(sample.text or "")
+        except (ValueError, RecursionError) as error:
+            message = f"broken JSON: {error}; export the file again"
+            raise DataError(message, path=sample.path) from None
 
 
 def _samples(source: Path) -> Iterator[SourceFile]:

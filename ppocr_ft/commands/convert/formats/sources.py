@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ppocr_ft.commands.convert.formats.reading import Entry, Reading
+from ppocr_ft.commands.convert.formats.recognition import UTF16_MARKS
 from ppocr_ft.commands.convert.formats.texts import Unusable
 from ppocr_ft.data.copies import by_original
 from ppocr_ft.errors import DataError
@@ -103,6 +104,8 @@ def read_text(path: Path) -> str:
         raise Unusable(
             "unreadable", f"can't be read: {error.strerror}", "see to it that it can be read"
         ) from None
+    if content[:2] in UTF16_MARKS:
+        raise Unusable("not-utf8", "the file is UTF-16", "save it as UTF-8")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -171,7 +171,13 @@ def turned(points: Polygon, degrees: float, pivot: Point | None = None) -> Polyg
 
     ``pivot`` is the centre of its bounds if not given. Coordinates are rounded to a thousandth of
     a pixel, which is less than what angles and percentages say.
+
+    Raises:
+        Unusable: the angle is not finite.
     """
+    if not math.isfinite(degrees):
+        message, remedy = f"found {degrees} as an angle", "draw the text's outline again"
+        raise Unusable("bad-points", message, remedy)
     left, top, right, bottom = bounds(points)
     x, y = pivot or ((left + right) / 2, (top + bottom) / 2)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -64,15 +65,18 @@ class Node:
         """
         value = self.attributes.get(name, self.said(name))
         try:
-            return float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+            number = float(value or "")
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
             message = f"found {value!r:.40} as {name!r} of <{self.tag}>; expected a number"
-            raise Unusable("bad-points", message, _BROKEN, self.line) from None
+            raise Unusable("bad-points", message, _BROKEN, self.line)
+        return number
 
     def size_px(self, name: str) -> int | None:
         """Return a width or height, None if there is none or it is 0, as in unfinished files."""
         value = self.attributes.get(name, self.said(name)) or ""
-        return int(float(value)) or None if re.fullmatch(r"\d+(\.0*)?", value) else None
+        return int(float(value)) or None if re.fullmatch(r"\d{1,9}(\.0*)?", value) else None
 
 
 def xml_format(
@@ -193,12 +197,23 @@ def find_image(draft: Draft, named: str | None, *, by_file: bool = False) -> str
     stem = images.name_of(draft.file.absolute().with_suffix(""))
     ways: list[Callable[[], str]] = [lambda: images.by_label(stem)]
     if named:
-        posix = named.replace("\\", "/")
-        beside = images.name_of(draft.file.absolute().parent / posix)
-        ways.insert(by_file, lambda: images.by_path([beside, posix]))
-    try:
-        return ways[0]()
-    except Unusable as missing:
-        if len(ways) == 1 or missing.rule != "image-missing":
-            raise
-    return ways[1]()
+        ways.insert(by_file, lambda: named_image(draft, named))
+    faults = []
+    for way in ways:
+        try:
+            return way()
+        except Unusable as missing:
+            if missing.rule != "image-missing":
+                raise
+            faults.append(missing)
+    raise faults[by_file if named else 0]
+
+
+def named_image(draft: Draft, name: str) -> str:
+    """Find the image of this name beside the label file, else in the folder of images.
+
+    Raises:
+        Unusable: there is none, or there are several.
+    """
+    images, posix = draft.reading.images, name.replace("\\", "/")
+    return images.by_path([images.name_of(draft.file.absolute().parent / posix), posix])

@@ -20,6 +20,7 @@ import yaml
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
     bad_line,
+    in_images,
     most_lines,
     read_line_files,
 )
@@ -48,13 +49,8 @@ _BEYOND = 0.01
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``*.txt``."""
     parse = partial(_text, names=_class_names(source))
-    read_line_files(source, reading, bar, parse, fits, unread=_CLASS_FILES, image_of=_image_of)
-
-
-def _image_of(path: Path) -> Path:
-    """Return the path with the last folder ``labels`` replaced by ``images``."""
-    before, labels, after = path.as_posix().rpartition("/labels/")
-    return Path(f"{before}/images/{after}") if labels else path
+    image_of = partial(in_images, labels="labels")
+    read_line_files(source, reading, bar, parse, fits, unread=_CLASS_FILES, image_of=image_of)
 
 
 def _text(line: str, draft: Draft, *, names: dict[str, str]) -> LabelText | None:
