@@ -64,3 +64,32 @@ def test_accents_may_be_set_apart(tmp_path: Path) -> None:
     folder = ImageFolder(tmp_path)
     assert folder.by_path([f"{whole}.png"]) == folder.by_label(whole) == f"{apart}.png"
     assert folder.by_path([f"set/x{apart}.png"]) == f"x{whole}.png"
+
+
+BESIDE = {
+    "YOLO": ("images/train/a.jpg", "labels/train/a"),
+    "Roboflow": ("train/images/a.jpg", "train/labels/a"),
+    "DOTA": ("images/a.png", "labelTxt/a"),
+    "VOC": ("JPEGImages/a.jpg", "Annotations/a"),
+    "SROIE, ReCTS": ("img/a.jpg", "box/a"),
+    "deeper": ("set/v1/images/a.jpg", "set/v1/annotations/a"),
+}
+
+
+@pytest.mark.parametrize(("image", "label"), BESIDE.values(), ids=BESIDE)
+def test_labels_beside_the_folder_of_images(tmp_path: Path, image: str, label: str) -> None:
+    put_images(tmp_path, image, "a.jpg", "b.jpg", "other/a.jpg")
+    assert ImageFolder(tmp_path).by_label(label) == image
+
+
+@pytest.mark.parametrize("label", ["labels/a", "val/labels/a", "train/a"])
+def test_no_image_of_another_folder_is_taken(tmp_path: Path, label: str) -> None:
+    put_images(tmp_path, "train/images/a.jpg", "val/a.jpg")
+    with pytest.raises(Unusable, match="no image"):
+        ImageFolder(tmp_path).by_label(label)
+
+
+def test_two_folders_of_images_are_a_fault(tmp_path: Path) -> None:
+    put_images(tmp_path, "images/a.jpg", "imgs/a.jpg")
+    with pytest.raises(Unusable, match=r"labels/a can be images/a\.jpg or imgs/a\.jpg"):
+        ImageFolder(tmp_path).by_label("labels/a")

@@ -2,19 +2,17 @@
 
 After the data set's page (captain-whu.github.io/DOTA): ``x1 y1 x2 y2 x3 y3 x4 y4 category
 difficult``, blanks between, the corners clockwise in px; two lines ``imagesource:`` and ``gsd:``
-may come first. Labels below a folder ``labelTxt`` belong to images below a folder ``images``.
+may come first.
 """
 
 from __future__ import annotations
 
 import re
-from functools import partial
 from pathlib import Path
 
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
     bad_line,
-    in_images,
     most_lines,
     read_line_files,
 )
@@ -31,8 +29,7 @@ fits = LINE.fullmatch
 
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``*.txt``."""
-    image_of = partial(in_images, labels="labelTxt")
-    read_line_files(source, reading, bar, _text, fits, image_of=image_of)
+    read_line_files(source, reading, bar, _text, fits)
 
 
 def _text(line: str, _: Draft) -> LabelText | None:

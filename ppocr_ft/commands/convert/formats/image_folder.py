@@ -73,6 +73,9 @@ class ImageFolder:
     def by_label(self, path: str) -> str:
         """Return the image of a label file: of the same path without suffix, or with the image's.
 
+        One of its folders may be called ``images`` or the like instead: ``train/labels/a`` is the
+        image ``train/images/a.jpg``.
+
         Raises:
             Unusable: there is none, or there are several.
         """
@@ -82,7 +85,7 @@ class ImageFolder:
             except Unusable:  # as MTWI's T1.abc.jpg.txt of T1.abc.jpg.jpg
                 if not self._by_stem.find(path):
                     raise
-        name = self._by_stem.find(path)
+        name = self._by_stem.find(path, _in_folders_of_images(path))
         if not name:
             raise _missing(f"no image {path} (.jpg, .png, ...) is in {self.root}")
         return name
@@ -149,6 +152,16 @@ class ImageFolder:
         return ""
 
 
+def _in_folders_of_images(path: str) -> list[str]:
+    """Return the path with each of its folders in turn replaced by one of ``_NAMES``."""
+    parts = _composed(path).split("/")
+    return [
+        "/".join((*parts[:i], name, *parts[i + 1 :]))
+        for i in range(len(parts) - 1)
+        for name in _NAMES
+    ]
+
+
 def _composed(name: str) -> str:
     """Return a name with accents as parts of their letters; macOS's archives set them apart."""
     return unicodedata.normalize("NFC", name)
@@ -169,8 +182,8 @@ class _Ends:
             self._names.setdefault(key, []).append(name)
             self._by_last.setdefault(PurePosixPath(key).name, []).append(key)
 
-    def find(self, path: str) -> str | None:
-        """Return the image that a path means.
+    def find(self, path: str, instead: Sequence[str] = ()) -> str | None:
+        """Return the image that a path means; ``instead`` are keys that it may mean as well.
 
         Raises:
             Unusable: several names fit equally well.
@@ -181,7 +194,7 @@ class _Ends:
         whole = "/".join(parts)
         longer = [k for k in self._by_last.get(parts[-1], ()) if k.endswith(f"/{whole}")]
         shorter = ("/".join(parts[i:]) for i in range(1, len(parts)))
-        for keys in ([whole], longer, *([key] for key in shorter)):
+        for keys in ([whole], instead, longer, *([key] for key in shorter)):
             matching = sorted({name for key in keys for name in self._names.get(key, ())})
             if len(matching) > 1:
                 raise Unusable(

@@ -25,17 +25,15 @@ def read_line_files(
     suffixes: Collection[str] = (".txt",),
     *,
     unread: Collection[str] = (),
-    image_of: Callable[[Path], Path] = Path,
 ) -> None:
     """Read a file, or a folder's files of these suffixes but those named ``unread``.
 
-    ``fits`` says whether a line is one of the format, be its values right or wrong; ``image_of``
-    makes the image's path of the label file's, both without suffix.
+    ``fits`` says whether a line is one of the format, be its values right or wrong.
     """
     files = [p for p in text_files(source, tuple(suffixes), reading) if p.name not in unread]
     for path in bar(files, len(files), TITLE, "file"):
         draft = reading.draft(path)
-        image = reading.images.name_of(image_of(path.absolute().with_suffix("")))
+        image = reading.images.name_of(path.absolute().with_suffix(""))
         if source.is_dir() and _is_no_label(path, image, fits, reading):
             reading.tally(
                 "other-file",
@@ -53,12 +51,6 @@ def read_line_files(
                     if text is not None:
                         draft.add(text, f"{path}:{number}")
         reading.finish(draft)
-
-
-def in_images(path: Path, labels: str) -> Path:
-    """Return the path with its last folder of the name ``labels`` replaced by ``images``."""
-    before, folder, after = path.as_posix().rpartition(f"/{labels}/")
-    return Path(f"{before}/images/{after}") if folder else path
 
 
 def _is_no_label(path: Path, image: str, fits: Callable[[str], object], reading: Reading) -> bool:

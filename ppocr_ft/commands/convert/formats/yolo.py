@@ -4,7 +4,7 @@ After Ultralytics' guide (docs.ultralytics.com/datasets): ``class cx cy w h`` fo
 ``class x1 y1 x2 y2 x3 y3 x4 y4`` for turned ones (OBB), ``class x1 y1 x2 y2 x3 y3 ...`` for
 outlines (segmentation); the class is a number from 0 on, the others are shares of the image's width
 and height. The names of the classes stand in ``classes.txt`` (labelImg) or under ``names`` of
-``data.yaml``; labels below a folder ``labels`` belong to images below a folder ``images``.
+``data.yaml``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import yaml
 from ppocr_ft.commands.convert.formats.line_files import (
     NUMBER,
     bad_line,
-    in_images,
     most_lines,
     read_line_files,
 )
@@ -49,8 +48,7 @@ _BEYOND = 0.01
 def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``*.txt``."""
     parse = partial(_text, names=_class_names(source))
-    image_of = partial(in_images, labels="labels")
-    read_line_files(source, reading, bar, parse, fits, unread=_CLASS_FILES, image_of=image_of)
+    read_line_files(source, reading, bar, parse, fits, unread=_CLASS_FILES)
 
 
 def _text(line: str, draft: Draft, *, names: dict[str, str]) -> LabelText | None:
