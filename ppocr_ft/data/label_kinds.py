@@ -12,6 +12,7 @@ from ppocr_ft.messages import counted
 
 DETECTION_LABELS = "detection needs Label.txt: image path, tab, JSON list of texts with points"
 _LISTED_FILES = 200
+_FIRST_LINES = 20
 _NUMBERS = re.compile(r"\s*(\S+\s+)?-?\d+(\.\d+)?([,\s]+-?\d+(\.\d+)?){3,}")
 """A line of ICDAR, YOLO, DOTA or MSRA-TD500: four numbers or more, a class's name before them."""
 
@@ -35,13 +36,15 @@ def other_kind(path: Path, lines: Sequence[bytes], delimiter: str) -> str | None
     """
     if path.name == "Cache.cach":
         return "is PPOCRLabel's cache of boxes that nobody has confirmed; name Label.txt beside it"
-    if any(_is_label_line(line, delimiter.encode()) for line in lines):
+    delimiter_bytes = delimiter.encode()
+    is_binary = any(b"\0" in line for line in lines[:_FIRST_LINES])
+    if is_binary and not _is_label_line(lines[0], delimiter_bytes):
+        return f"is no text file; {DETECTION_LABELS}"
+    if any(_is_label_line(line, delimiter_bytes) for line in lines):
         return None
     text = b"\n".join(lines).decode("utf-8", errors="replace").strip()
     if not text:
         return None
-    if "\0" in text:
-        return f"is no text file; {DETECTION_LABELS}"
     convert = f"ppocr-ft convert {path} --images FOLDER --out labels/ converts"
     if text.startswith("<"):
         return f"is XML, one image's labels or a whole export; {convert} what it knows of it"

@@ -33,6 +33,7 @@ KINDS = [
     ("VOC", "a.xml", "<annotation>\n<object/>\n</annotation>\n", "is XML"),
     ("a list of images", "list.txt", "a.jpg\nb.jpg\n", r"has no label line, its first is 'a\.jpg'"),
     ("a YAML", "det.yml", "Global:\n  epoch_num: 3\n", "has no label line, its first is 'Global:'"),
+    ("bytes that happen to be a label's", "a.png", "\x89PNG\n\0\0\n\0x\t[1\n", "is no text file"),
     ("a picture", "a.png", "\x89PNG\n\0\0\0\rIHDR\n\0", "is no text file"),
 ]  # fmt: skip
 

@@ -261,3 +261,17 @@ def test_half_a_character_stays_as_its_escape(folder: Folder) -> None:
     [(_, [fixed_text])] = lines
     assert fixed_text["points"] == [[10, 10], [90, 10], [90, 40], [10, 40]]
     assert fixed_text["transcription"] == "\ud800"
+
+
+def test_an_image_whose_texts_all_go_is_not_made_one_without_text(folder: Folder) -> None:
+    for name in ("1.png", "2.png", "3.png"):
+        picture(folder.path / name, seed=int(name[0]))
+    shares = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.4]]
+    lines, said = fixed(
+        folder,
+        ("1.png", [text(shares), text(moved(5000, 0))]),
+        ("2.png", [text(shares), text(BOX)]),
+        ("3.png", []),
+    )
+    assert [(image, len(texts)) for image, texts in lines] == [("2.png", 1), ("3.png", 0)]
+    assert "1: line left out: none of its texts is left, but its image is not without text" in said

@@ -438,3 +438,12 @@ def test_the_page_of_rules_lists_them_as_they_are() -> None:
         f"| `{name}` | {rule.severity} | {rule.meaning} | {rule.remedy} |"
         for name, rule in RULES.items()
     ]
+
+
+@pytest.mark.parametrize(("side", "are_shares"), [(0.9, True), (1.0, True), (1.2, False)])
+def test_shares_of_the_image_are_said_to_be_such(
+    folder: Folder, side: float, are_shares: bool
+) -> None:
+    report = folder.check(("a.jpg", [text([[0, 0.5], [side, 0.5], [side, 0.9]]), text(BOX)]))
+    assert only(report).rule == "polygon-empty"
+    assert ("are shares of the image (0 to 1), no px" in only(report).message) == are_shares

@@ -148,6 +148,9 @@ class _Fixer:
         items, text_changes = self._items(parsed, index)
         if not changes and not text_changes and not moves:
             return raw, []
+        if parsed.items and not items:
+            gone = "line left out: none of its texts is left, but its image is not without text"
+            return None, [*text_changes, gone]
         if changes == [_REPAIRED_IN_LINE["label-bom"]] and not text_changes and not moves:
             return decode_line(raw).lstrip(BOM).encode(), changes
         label = json.dumps(items, ensure_ascii=False)

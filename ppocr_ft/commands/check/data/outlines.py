@@ -165,7 +165,10 @@ def _complaints(measured: Outlines, i: int) -> Iterator[tuple[str, str]]:
         if abs(measured.areas[i]) >= LEAST_AREA:
             yield "polygon-outside", f"lies outside the image{_size(measured, i)}"
         else:
-            yield "polygon-empty", f"has an area of {abs(measured.areas[i]):.2g} square px"
+            points = measured.scan.polygons[i]
+            are_shares = points.min() >= 0 and 0 < points.max() <= 1
+            why = ": its points are shares of the image (0 to 1), no px" if are_shares else ""
+            yield "polygon-empty", f"has an area of {abs(measured.areas[i]):.2g} square px{why}"
         return
     elif measured.anticlockwise[i]:
         yield "points-order", "runs anticlockwise"
