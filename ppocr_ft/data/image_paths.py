@@ -136,7 +136,7 @@ def _by_end(
             beside = [file for file in best if file.parts[:-1] == own]
             best = beside if len(beside) == 1 else best
         if best and not common:
-            there = f"{best[0].path} is: small and capital letters differ"
+            there = f"{best[0].path} is: other capitals, or other blanks"
             found.faults[name] = DataError(f"the image {name} is not there; {there}")
         elif len(best) > 1:
             more = f" (and {len(best) - 2} more)" if len(best) > 2 else ""
@@ -181,8 +181,8 @@ def _parts(path: str) -> Parts:
 
 
 def _key(parts: Parts) -> Parts:
-    """Return the file's name in small letters, (name,)."""
-    return tuple(part.lower() for part in parts[-1:])
+    """Return the file's name in small letters, with blanks of one kind: (name,)."""
+    return tuple(unicodedata.normalize("NFKC", p).casefold() for p in parts[-1:])
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def _files_by_name(names: set[Parts], roots: Iterable[Path]) -> dict[Parts, list
     for root in sorted(roots, key=lambda path: -len(path.absolute().parts)):
         for folder, names_there in _folders(root, visited):
             for name in names_there:
-                key = _key((unicodedata.normalize("NFC", name),))
+                key = _key((name,))
                 if key in names:
                     path = os.path.join(folder, name)  # noqa: PTH118
                     depth = len(Path(path).relative_to(root).parts)

@@ -169,10 +169,14 @@ def test_a_fault_comes_with_the_line_of_the_label_file(tmp_path: Path) -> None:
     assert [fault.line for fault in file.faults] == [1, 3, 4]
 
 
-def test_a_name_in_other_capitals_is_another_but_said(tmp_path: Path) -> None:
-    make(tmp_path, "set/in/A.JPG")
-    places = find(tmp_path, "in/a.jpg")
-    there = tmp_path / "set" / "in" / "A.JPG"
-    assert fault(places, "in/a.jpg").message == (
-        f"the image in/a.jpg is not there; {there} is: small and capital letters differ"
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("A 1.JPG", "a 1.jpg"), ("a 1.jpg", "a\u00a01.jpg"), ("a 1.jpg", "a\u30001.jpg")],
+)
+def test_a_name_that_looks_alike_is_another_but_said(tmp_path: Path, file: str, name: str) -> None:
+    make(tmp_path, f"set/in/{file}")
+    places = find(tmp_path, f"in/{name}")
+    there = tmp_path / "set" / "in" / file
+    assert fault(places, f"in/{name}").message == (
+        f"the image in/{name} is not there; {there} is: other capitals, or other blanks"
     )
