@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -151,7 +152,12 @@ def _add_choices(group: argparse._ArgumentGroup) -> None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+    """Return names between commas; one with a comma stands in double quotes."""
+    parts = next(csv.reader([text], skipinitialspace=True), [])
+    names = tuple(part.strip() for part in parts if part.strip())
+    if not names:
+        raise argparse.ArgumentTypeError(f"found {text!r}; expected the name of a class, or A,B")
+    return names
 
 
 def _share(text: str) -> float:

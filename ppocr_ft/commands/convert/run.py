@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -118,8 +119,8 @@ def _report_categories(reading: Reading, source: Path) -> None:
     """Say which classes were taken or left out.
 
     Raises:
-        DataError: a class was asked for that no object has; nothing may be written then, as images
-            would lose their texts.
+        DataError: a class was asked for that no object has, or no object is left; nothing may be
+            written then, as images would lose their texts.
     """
     choice, categories = reading.choice, reading.categories
     named = {str(category) for category in categories if category is not None}
@@ -130,6 +131,11 @@ def _report_categories(reading: Reading, source: Path) -> None:
         hint = f"; did you mean {near!r}?" if near else ""
         names = ", ".join(map(repr, unknown))
         raise DataError(f"no object is of the class {names}{hint}; {known}", path=source)
+    if categories and not any(map(choice.takes, categories)):
+        raise DataError(
+            f"--only and --without leave no object: {_counts(categories)}; name one to be kept",
+            path=source,
+        )
     if choice.only or choice.without:
         left_out = Counter({c: n for c, n in categories.items() if not choice.takes(c)})
         if left_out:
@@ -137,7 +143,7 @@ def _report_categories(reading: Reading, source: Path) -> None:
             reading.warn("classes", message, "nothing, if they are no texts", source)
     elif len(categories) > 1 and _are_classes(reading):
         message = f"objects of all classes became texts: {_counts(categories)}"
-        first = categories.most_common(1)[0][0] or sorted(named)[0]
+        first = shlex.quote(_in_quotes(categories.most_common(1)[0][0] or sorted(named)[0]))
         remedy = f"--only {first} takes one class alone (or A,B), --without leaves some out"
         reading.warn("classes", message, remedy, source)
 
@@ -149,9 +155,14 @@ def _are_classes(reading: Reading) -> bool:
 
 
 def _counts(categories: Counter[str | None]) -> str:
-    listed = [f"{c or '(no class)'} ({n})" for c, n in categories.most_common(_CLASSES)]
+    listed = [f"{_in_quotes(c or '(no class)')} ({n})" for c, n in categories.most_common(_CLASSES)]
     more = len(categories) - len(listed)
     return ", ".join(listed) + (f" and {more} more" if more else "")
+
+
+def _in_quotes(category: str) -> str:
+    """Return a class as --only takes it."""
+    return f'"{category}"' if "," in category else category
 
 
 def _writer(format_name: str) -> Writer:

@@ -405,6 +405,36 @@ def test_a_class_that_no_object_has(plates: Path, capsys: pytest.CaptureFixture[
     assert "its classes: Plate (2), Car (2)" in errors
 
 
+@pytest.mark.parametrize(
+    "choice", [("--only", "Plate", "--without", "Plate"), ("--without", "Plate,Car")]
+)
+def test_a_choice_that_leaves_no_object_is_refused(
+    plates: Path, choice: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All images would become images without text."""
+    assert run("--from", "coco", plates, *choice) == 2
+    assert not (plates / "Label.txt").exists()
+    assert "leave no object: Plate (2), Car (2)" in capsys.readouterr().err
+
+
+def test_a_class_with_a_comma(plates: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = plates / "l.json"
+    source.write_text(source.read_text().replace('"Plate"', '"Plate, small"'))
+    assert run("--from", "coco", source) == 2
+    assert """--only '"Plate, small"' takes""" in capsys.readouterr().err
+    assert run("--from", "coco", source, "--only", '"Plate, small"') == 0
+    assert [said for _, said, _ in label(plates / "Label.txt", plates)] == [["text"], ["text"]]
+
+
+@pytest.mark.parametrize("names", ["", " , "])
+def test_a_choice_without_a_name(
+    plates: Path, names: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run("--from", "coco", plates, "--only", names)
+    assert "expected the name of a class" in capsys.readouterr().err
+
+
 def test_all_label_files_of_a_folder_are_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from ppocr_ft.commands.convert.formats.recognition import UTF16_MARKS
 from ppocr_ft.commands.convert.formats.texts import Unusable
 from ppocr_ft.data.copies import by_original
 from ppocr_ft.errors import DataError
+from ppocr_ft.messages import counted
 
 _PPOCR_NAMES = frozenset({"fileState.txt", "rec_gt.txt"})
 _FIRST_BYTES = 4096
@@ -188,9 +189,10 @@ def split(
         if len(chosen) + len(groups[i]) / 2 <= wanted:
             chosen.update(groups[i])
     if not 0 < len(chosen) < len(entries):
-        originals = f" of {len(groups)} pictures" if len(groups) < len(entries) else ""
+        images = counted(len(entries), "image")
+        originals = f" of {counted(len(groups), 'picture')}" if len(groups) < len(entries) else ""
         raise DataError(
-            f"--split {ratio:g} of {len(entries)} images{originals} leaves one part empty; "
+            f"--split {ratio:g} of {images}{originals} leaves one part empty; "
             "give another ratio, or more images"
         )
     train = [entry for entry in entries if entry.name in chosen]
