@@ -15,7 +15,7 @@ OVERRIDE_MARK = "-o "
 
 
 REMEDIES = {
-    "yaml": "correct the file; an editor with YAML support shows the place",
+    "yaml": "correct the file, or its name after -c",
     "override": "write -o Section.key=value with a key that the file can hold",
     "unknown_key": (
         "correct the name, or take the key out; a YAML of another network can't be trained here"

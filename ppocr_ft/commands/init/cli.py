@@ -37,6 +37,8 @@ def main(argv: Sequence[str]) -> int:
         help="folder for the configs; default: configs",
     )
     folder = arguments.parse_args(argv).folder
+    if folder.suffix.lower() in (".yml", ".yaml"):
+        arguments.error(f"DIR is {folder}; name a folder, all configs are copied into it")
     for path, what in shipped_configs().items():
         print(f"{_copied(path, folder)}: {what}")
     print(as_started(f"\n{NEXT.format(config=folder / 'det_v4_ft.yml')}"))
