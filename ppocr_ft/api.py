@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,10 +172,14 @@ def predict(
     Raises:
         UserInputError: config, weights or model are wrong, or there is no image.
     """
-    given = [images] if isinstance(images, str | Path) else list(images)
+    is_one = isinstance(images, str | Path) or not isinstance(images, Iterable)
+    given = [images] if is_one else list(images)
     with _one_error():
         if not all(isinstance(pattern, str | Path) for pattern in given):
-            raise DataError("images are files, folders or patterns; write an array into a file")
+            raise DataError(
+                f"images are files, folders or patterns, found {type(images).__name__}; "
+                "write an array into a file"
+            )
         patterns = [str(pattern) for pattern in given]
         if model is not None:
             if overrides:
@@ -232,7 +236,7 @@ def check(
         with suppress(ImportError):  # config and data are checked without Paddle
             import_paddle()
         options = CheckOptions(images=images, weights=weights, samples=0)
-        return check_all(config, _words(overrides), options).findings
+        return check_all(_named(config), _words(overrides), options).findings
 
 
 @contextmanager
@@ -254,15 +258,24 @@ def _one_error() -> Iterator[None]:
 
 def _load(config: str | Path, overrides: Overrides) -> Config:
     """Load the config, and Paddle; the config's warnings become Python's."""
-    loaded = load_config(config, _words(overrides))
+    loaded = load_config(_named(config), _words(overrides))
     for warning in loaded.warnings:
         warnings.warn(warning.describe(), stacklevel=3)
     import_paddle()
     return loaded
 
 
+def _named(config: object) -> str | Path:
+    """Return the config's path; a run without fitted.yml has None for it."""
+    if not isinstance(config, str | Path):
+        raise ConfigError(f"config is {config!r}; give a YAML file, or the name of one")
+    return config
+
+
 def _words(overrides: Overrides) -> list[str]:
     """Return ``KEY=VALUE`` for each; JSON is YAML."""
+    if isinstance(overrides, str):
+        return [overrides]
     if not isinstance(overrides, Mapping):
         return list(overrides)
     return [

@@ -140,6 +140,22 @@ def test_wrong_input_is_one_error(call: Any, part: str, tmp_path: Path) -> None:
     assert isinstance(caught.value, ValueError)
 
 
+@pytest.mark.parametrize(
+    ("call", "part"),
+    [
+        (lambda: ppocr_ft.evaluate(None), "config is None"),
+        (lambda: ppocr_ft.check(None), "config is None"),
+        (lambda: ppocr_ft.predict(None), "found NoneType"),
+        (lambda: ppocr_ft.evaluate("det_v4_ft.yml", "Global.epoch_nun=3"), "-o Global.epoch_nun"),
+    ],
+)
+def test_none_and_a_single_override_are_told(call: Any, part: str) -> None:
+    with pytest.raises(UserInputError) as caught:
+        call()
+    assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @needs_paddle
 @pytest.mark.slow
 def test_losses_that_turn_nan_are_a_run_that_failed(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def find_images(patterns: Sequence[str]) -> FoundImages:
     others: dict[str, None] = {}
     empty = []
     for pattern in patterns:
-        files = _files_of(pattern)
+        files = _files_of(pattern) if pattern else []  # "" would be the folder that one is in
         names = [name for name in files if name == pattern or _is_image(name)]
         images.update(dict.fromkeys(names))
         others.update(dict.fromkeys(name for name in files if not _is_image(name)))

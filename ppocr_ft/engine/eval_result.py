@@ -2,8 +2,8 @@
 
 This is the only place that decides what is best: training (best_accuracy.pdparams, Global.patience,
 --resume), the monitor, compare, the report and the command line all ask here. An evaluation is
-ranked with its own best unclip ratio, first by Metric.main_indicator, then by hmean at IoU 0.7. Of
-two that rank the same the later one is the best.
+ranked first by Metric.main_indicator, then by hmean at IoU 0.7, each with its own best unclip
+ratio, as they are shown. Of two that rank the same the later one is the best.
 
 Rates are compared as metrics.csv has them, rounded to nine significant digits: two rates that
 differ only by float rounding are equal, and a reader of the file decides as the training did.
@@ -99,8 +99,8 @@ class EvalResult:
         return self.at_best(indicator).get(indicator, math.nan)
 
     def rank(self, indicator: str) -> Rank:
-        """Return the values by which it is compared, at its own best unclip ratio."""
-        return rank(self.value(indicator), self.at_best(indicator).get(TIE_BREAKER))
+        """Return the values by which it is compared, each at its own best unclip ratio."""
+        return rank(self.value(indicator), self.value(TIE_BREAKER))
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """Yield its rows of metrics.csv, one for each unclip ratio."""

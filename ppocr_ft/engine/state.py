@@ -66,7 +66,7 @@ class Progress:
         is_best = replaces_best(later, highest)
         if is_best:
             self.best, self.best_step = result.value(indicator), self.step
-            self.best_hmean_70 = result.at_best(indicator).get(TIE_BREAKER)
+            self.best_hmean_70 = result.value(TIE_BREAKER)
         if later > highest:
             self.improved_step = self.step
         self.evaluations.append((self.step, result.value(indicator)))

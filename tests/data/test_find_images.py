@@ -58,6 +58,15 @@ def test_brackets_are_a_pattern_where_no_such_folder_is(
     assert find_images(["*"]).notes == ("left out, no images by their names: 1 .txt (note.txt)",)
 
 
+def test_an_empty_name_is_not_the_folder_that_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "0.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="no image found by ''"):
+        find_images([""])
+
+
 def test_patterns_that_fit_nothing_are_all_named(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt")
     patterns = [str(tmp_path), str(tmp_path / "*.png"), str(tmp_path / "missing.jpg")]

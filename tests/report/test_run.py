@@ -71,7 +71,7 @@ def test_a_run_broken_off_and_files_that_are_broken(folder: Path, tmp_path: Path
     assert "Files that could not be used" in page
     assert "weights.json: " in page
     assert (run / "results.png").read_bytes().startswith(b"\x89PNG")
-    assert "The run was broken off after step 4 of 8." in render(read_run(folder))
+    assert "The run ended after step 4 of 8." in render(read_run(folder))
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,11 @@ def test_better_or_worse_is_said_with_interval_and_advice(
     assert text.count("To try next: ") == 1
 
 
-def test_a_tie_at_another_unclip_ratio_is_no_gain(tmp_path: Path) -> None:
-    rows = rows_of({0: {1.5: (1.0, 0.0), 1.0: (1.0, 0.9)}, 4: {1.5: (1.0, 0.9), 1.0: (1.0, 0.9)}})
+@pytest.mark.parametrize("start", [(1.0, 0.9), (0.8, 0.9)])
+def test_a_tie_at_another_unclip_ratio_is_no_gain(
+    start: tuple[float, float], tmp_path: Path
+) -> None:
+    rows = rows_of({0: {1.5: (1.0, 0.0), 1.0: start}, 4: {1.5: (1.0, 0.9), 1.0: (1.0, 0.9)}})
     text = " ".join(outcome_lines(read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))))
     assert text.startswith("No evaluation beat the start: the best weights (step 4) only equal it.")
     assert "+0.0000 at IoU 0.5, +0.0000 at IoU 0.7, each with its best unclip_ratio." in text
