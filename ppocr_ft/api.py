@@ -172,8 +172,9 @@ def predict(
     Raises:
         UserInputError: config, weights or model are wrong, or there is no image.
     """
-    is_one = isinstance(images, str | Path) or not isinstance(images, Iterable)
-    given = [images] if is_one else list(images)
+    if isinstance(images, str) or not isinstance(images, Iterable):
+        images = [images]
+    given = list(images)
     with _one_error():
         if not all(isinstance(pattern, str | Path) for pattern in given):
             raise DataError(
