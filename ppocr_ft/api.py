@@ -176,9 +176,9 @@ def predict(
         images = [images]
     given = list(images)
     with _one_error():
-        if not all(isinstance(pattern, str | Path) for pattern in given):
+        if others := [type(item).__name__ for item in given if not isinstance(item, str | Path)]:
             raise DataError(
-                f"images are files, folders or patterns, found {type(images).__name__}; "
+                f"images are files, folders or patterns, found {others[0]}; "
                 "write an array into a file"
             )
         patterns = [str(pattern) for pattern in given]
