@@ -269,3 +269,10 @@ def test_a_damaged_image(tmp_path: Path) -> None:
     put_text(tmp_path / "a.jpg", "no image")
     put_json(tmp_path / "a.json", labelme(shape()))
     assert rules(read("labelme", tmp_path)) == ["image-unreadable"]
+
+
+def test_an_empty_label_is_no_class(tmp_path: Path) -> None:
+    put_images(tmp_path, "a.jpg")
+    circle = {"shape_type": "circle"}
+    put_json(tmp_path / "a.json", labelme(shape(""), shape("###"), shape("x"), shape("", **circle)))
+    assert read("labelme", tmp_path).categories == {None: 3, "x": 1}

@@ -210,3 +210,11 @@ def test_utf_16_is_said(tmp_path: Path) -> None:
     reading = read("icdar", tmp_path)
     assert rules(reading) == ["not-utf8"]
     assert message(reading) == "the file is UTF-16; save it as UTF-8"
+
+
+@pytest.mark.parametrize("names", ["5", "plate", "null", "{}", "[1, 2"])
+def test_yolo_names_that_are_no_list(tmp_path: Path, names: str) -> None:
+    put_images(tmp_path, "a.jpg")
+    put_text(tmp_path / "a.txt", "0 0.5 0.5 0.25 0.2\n")
+    put_text(tmp_path / "data.yaml", f"names: {names}\n")
+    assert read("yolo", tmp_path).categories == {"0": 1}

@@ -198,7 +198,7 @@ class Draft:
             yield
         except Unusable as fault:
             if not isinstance(category, EllipsisType):
-                self.reading.categories[category] += 1
+                self.reading.categories[category or None] += 1
                 if not self.reading.choice.takes(category):
                     return
             self.faulty = True
@@ -207,7 +207,7 @@ class Draft:
     def leaves_out(self, category: str | None) -> bool:
         """Return whether objects of a class aren't chosen, and count one that isn't."""
         taken = self.reading.choice.takes(category)
-        self.reading.categories[category] += not taken
+        self.reading.categories[category or None] += not taken
         return not taken
 
     def add(self, text: LabelText, where: str = "") -> None:
@@ -218,7 +218,7 @@ class Draft:
         """
         where = where or str(self.file)
         choice = self.reading.choice
-        self.reading.categories[text.category] += 1
+        self.reading.categories[text.category or None] += 1
         self.reading.said_classes += text.transcription == text.category
         if not choice.takes(text.category):
             return
