@@ -103,9 +103,9 @@ def _names_in(path: Path) -> Iterator[tuple[str, str]]:
     except (Unusable, yaml.YAMLError, RecursionError):
         return
     names = label.get("names") if isinstance(label, dict) else None
-    pairs = names.items() if isinstance(names, dict) else ()
-    pairs = enumerate(names) if isinstance(names, list) else pairs
-    for number, name in pairs:
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    for number, name in names.items() if isinstance(names, dict) else ():
         if str(name).strip():
             yield str(number), str(name).strip()
 
