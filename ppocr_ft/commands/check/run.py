@@ -6,13 +6,12 @@ Works without paddle, except for weights and pictures.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 
 from ppocr_ft.commands.check.config.advice import (
@@ -23,7 +22,6 @@ from ppocr_ft.commands.check.config.advice import (
 )
 from ppocr_ft.commands.check.config.diagnosis import (
     ConfigDiagnosis,
-    LabelFiles,
     advice_on,
     diagnose,
     labels_of,
@@ -32,19 +30,21 @@ from ppocr_ft.commands.check.config.shrink_versions import ShrinkVersions, shrin
 from ppocr_ft.commands.check.console import grouped
 from ppocr_ft.commands.check.data import (
     DataReport,
-    Source,
-    check_dataset,
-    whole_set_findings,
     write_fixed,
 )
-from ppocr_ft.commands.check.data.outlines import Outlines
 from ppocr_ft.commands.check.data.pictures import look_at
 from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
+from ppocr_ft.commands.check.labels import (
+    check_labels,
+    images_per_epoch,
+    label_sources,
+    pages_in,
+    pages_of,
+)
 from ppocr_ft.commands.check.text_geometry import (
     TYPICAL_TEXTS,
     Page,
     Polygon,
-    Size,
     end_pair,
     geometry_faults,
     label_geometry,
@@ -52,79 +52,16 @@ from ppocr_ft.commands.check.text_geometry import (
     quick_faults,
 )
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
-from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.shipped import shipped_configs
 from ppocr_ft.config.solver_rules import milestones_note
-from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
 from ppocr_ft.utils.files import check_writable, write_whole
-from ppocr_ft.utils.progress import ProgressBar, no_progress, progress
+from ppocr_ft.utils.progress import no_progress
 from ppocr_ft.utils.sampling import sample_evenly
 
 if TYPE_CHECKING:
     from ppocr_ft.weights import CoverageReport
-
-
-def label_sources(labels: LabelFiles | None) -> list[Source]:
-    """Return a source for each label file."""
-    if labels is None:
-        return []
-    folder, names = Path(labels.data_dir), [Path(name) for name in labels.label_files]
-    if labels.is_sample:
-        folder = SAMPLE.data_dir
-        names = [folder / name for name in names]
-    return [Source(name, folder, labels.delimiter) for name in names]
-
-
-def check_labels(
-    labels: Mapping[Mode, LabelFiles], *, images: bool, bar: ProgressBar = progress
-) -> DataReport:
-    """Check both splits at once, so that images in both are found, and each as a whole."""
-    train, evaluation = (label_sources(labels.get(mode)) for mode in ("Train", "Eval"))
-    report = check_dataset(train, evaluation, images=images, bar=bar)
-    return replace(report, findings=(*whole_set_findings(report), *report.findings))
-
-
-def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
-    """Return how many label lines an epoch draws, good or bad; 0 if a file can't be read."""
-    ratios = config.Train.dataset.ratio_list or (1.0,) * len(sources)
-    try:
-        counts = [_lines(source.label_file) for source in sources]
-    except OSError:
-        return 0
-    kept = 1 - config.Global.val_ratio
-    return sum(round(count * kept * ratio) for count, ratio in zip(counts, ratios, strict=False))
-
-
-def pages_of(report: DataReport) -> list[Page]:
-    """Return each usable line's image with the texts that are to be learnt, of both splits."""
-    return [page for part in (*report.train, *report.evaluation) for page in _pages(part, report)]
-
-
-def _pages(measured: Outlines, report: DataReport) -> Iterator[Page]:
-    """Yield pages, without images that were opened and can't be decoded."""
-    scan = measured.scan
-    usable = np.array([line.usable for line in scan.lines], bool)
-    chosen = np.flatnonzero(usable[scan.owners] & ~measured.empty & ~scan.ignored)
-    owners = scan.owners[chosen]
-    starts = np.flatnonzero(np.diff(owners, prepend=-1))
-    for number, texts in enumerate(np.split(chosen, starts[1:]) if len(chosen) else ()):
-        size = _size(measured.sizes_px[texts[0]])
-        if size is not None or not report.pictures:
-            images = scan.lines[owners[starts[number]]].images
-            yield Page(size, [scan.polygons[i] for i in texts], images[0])
-
-
-def _size(size_px: np.ndarray[Any, np.dtype[np.float64]]) -> Size | None:
-    if not np.isfinite(size_px).all():
-        return None
-    width, height = size_px.astype(int).tolist()
-    return width, height
-
-
-def _lines(path: Path) -> int:
-    return sum(bool(line.strip()) for line in path.read_bytes().split(b"\n"))
 
 
 GEOMETRY, SAMPLES, FINDINGS = "geometry.png", "samples.png", "check.txt"
@@ -264,7 +201,7 @@ def precheck(config: Config) -> list[Finding]:
 
 def _some_training_pages(report: DataReport) -> list[Page]:
     """Return a few of Train's pages with their sizes, without images that can't be read."""
-    pages = [page for part in report.train for page in _pages(part, report)]
+    pages = [page for part in report.train for page in pages_in(part, report)]
     some = sample_evenly(pages, QUICK_IMAGES)
     sized = [replace(page, size_px=look_at(page.path).size_px) for page in some]
     return [page for page in sized if page.size_px is not None]

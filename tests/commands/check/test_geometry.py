@@ -10,7 +10,7 @@ import pytest
 
 from ppocr_ft.commands.check.data import Source, check_dataset
 from ppocr_ft.commands.check.geometry_table import geometry_lines, geometry_png
-from ppocr_ft.commands.check.run import pages_of
+from ppocr_ft.commands.check.labels import pages_of
 from ppocr_ft.commands.check.text_geometry import (
     Page,
     evaluated,
