@@ -245,4 +245,4 @@ def test_each_evaluation_of_a_run_has_its_bar(
     run.close()
     shown = stream.getvalue()
     assert shown.count("evaluate:   0%") == 2
-    assert "epoch 1/1: " in shown
+    assert "step 4/4, epoch 1/1" in shown

@@ -48,7 +48,7 @@ def test_prints_rates_and_ends_with_json(
     assert 0.2 < result["hmean"] < 0.9
     assert result["hmean_70"] <= result["hmean"]
     assert "images/s" in out
-    assert "backbone" in out
+    assert "100% filled" in out
 
 
 def test_as_the_inference_program_through_paddleocrs_post_processing(
