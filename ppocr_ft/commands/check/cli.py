@@ -70,7 +70,10 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "--fix", type=Path, metavar="OUT", help="write cleaned label files into this folder"
     )
     arguments.add_argument(
-        "--no-images", dest="images", action="store_false", help="labels only: open no image"
+        "--no-images",
+        dest="images",
+        action="store_false",
+        help="labels only: no image need be there",
     )
     arguments.add_argument(
         "--no-weights", dest="weights", action="store_false", help="don't look at the weights"

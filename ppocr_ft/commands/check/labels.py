@@ -31,10 +31,20 @@ def label_sources(labels: LabelFiles | None) -> list[Source]:
 
 
 def check_labels(
-    labels: Mapping[Mode, LabelFiles], *, images: bool, bar: ProgressBar = progress
+    labels: Mapping[Mode, LabelFiles],
+    *,
+    images: bool,
+    find: bool = True,
+    bar: ProgressBar = progress,
 ) -> DataReport:
-    """Check both splits at once, so that images in both are found, and each as a whole."""
-    train, evaluation = (label_sources(labels.get(mode)) for mode in ("Train", "Eval"))
+    """Check both splits at once, so that images in both are found, and each as a whole.
+
+    Without ``images`` none is opened, without ``find`` none is looked for.
+    """
+    train, evaluation = (
+        [replace(source, images=find) for source in label_sources(labels.get(mode))]
+        for mode in ("Train", "Eval")
+    )
     report = check_dataset(train, evaluation, images=images, bar=bar)
     return replace(report, findings=(*whole_set_findings(report), *report.findings))
 

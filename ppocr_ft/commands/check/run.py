@@ -246,7 +246,7 @@ def _look_at_labels(result: Check, diagnosis: ConfigDiagnosis, options: CheckOpt
         result.notes.append("the config names no label files to look at")
         return
     with _as_finding("labels", result.findings):
-        result.data = check_labels(diagnosis.labels, images=options.images)
+        result.data = check_labels(diagnosis.labels, images=options.images, find=options.images)
         result.findings += result.data.findings
         result.notes += result.data.notes
     if result.data is not None and options.fix is not None:

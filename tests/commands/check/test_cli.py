@@ -106,6 +106,24 @@ def test_parts_can_be_left_out(
     assert result["geometry"]["image_sizes_known"] == (option != "--no-images")
 
 
+def test_without_images_the_labels_alone_are_checked(
+    config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    box = {"transcription": "a", "points": [[1, 1], [40, 1], [40, 20], [1, 20]]}
+    label = tmp_path / "labels_alone.txt"
+    label.write_text("".join(f"nowhere/absent{n}.png\t{json.dumps([box])}\n" for n in range(3)))
+    swaps = [
+        f"{section}.dataset.{key}"
+        for section in ("Train", "Eval")
+        for key in (f"data_dir={tmp_path}", f"label_file_list=[{label}]")
+    ]
+    _, result = check(config_file, capsys, "--no-images", "--no-weights", swaps=swaps)
+    rules = {one["rule"] for one in result["issues"] if one["severity"] == "error"}
+    assert rules <= {"leak"}
+    _, result = check(config_file, capsys, "--no-weights", "--samples=0", swaps=swaps)
+    assert "image-missing" in {one["rule"] for one in result["issues"]}
+
+
 def test_weights_are_looked_at_without_training(
     config_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

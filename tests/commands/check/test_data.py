@@ -67,7 +67,7 @@ def test_all_rules_but_those_tested_alone_have_a_corruption(sample: Path, tmp_pa
     alone = {"label-missing", "data-dir-missing", "labels-mixed", "image-truncated"}
     alone |= {"image-ambiguous", "image-row", "label-kind"}
     alone |= {"texts-none", "texts-ignored"}  # of whole data sets
-    alone |= {"image-alpha", "image-plain"}
+    alone |= {"image-alpha", "image-plain", "image-damaged"}
     assert {rule for rule, _, _ in data.expected} | alone == set(RULES)
 
 

@@ -250,6 +250,19 @@ def test_exif(
     assert found.size_px == ((100, 200) if orientation == 6 else (200, 100))
 
 
+def test_what_the_decoder_says_of_damaged_data_is_said_with_the_files_name(
+    folder: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    picture(folder.path / "a.jpg")
+    content = (folder.path / "a.jpg").read_bytes()
+    (folder.path / "a.jpg").write_bytes(content[:-2] + bytes(33) + content[-2:])
+    found = only(folder.check(*((f"{name}.jpg", [text(BOX)]) for name in "abc")))
+    assert (found.rule, found.line) == ("image-damaged", 1)
+    assert "a.jpg" in found.message
+    assert "extraneous bytes" in found.message
+    assert capfd.readouterr().err == ""
+
+
 def test_a_jpeg_without_end_is_named_even_where_opencv_reads_it(folder: Folder) -> None:
     picture(folder.path / "a.jpg")
     content = (folder.path / "a.jpg").read_bytes()

@@ -177,11 +177,15 @@ _WIDE_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 @dataclass(frozen=True)
 class Source:
-    """A label file with the values of the config."""
+    """A label file with the values of the config.
+
+    Without ``images`` those that it names are taken to be where ``data_dir`` leads, unseen.
+    """
 
     label_file: Path
     data_dir: Path
     delimiter: str = "\t"
+    images: bool = True
 
 
 @dataclass(frozen=True)
@@ -306,7 +310,11 @@ class _Collected:
     def scan(self) -> Scan:
         counts = np.concatenate([np.empty(0, np.int64), *self.counts])
         names = (name for _, names, _ in self.lines for name in names)
-        places = find_images(names, self.source.data_dir, self.source.label_file)
+        source, folder = self.source, Path(self.source.data_dir)
+        if source.images:
+            places = find_images(names, folder, source.label_file)
+        else:
+            places = ImagePaths({name: os.fspath(folder / name) for name in names})
         lines = tuple(self._located(places))
         notes = notes_on(self.path, places, int(counts.size), self.difficult, self.scored)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)

@@ -7,7 +7,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +37,7 @@ from ppocr_ft.transforms.transparency import (
 )
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.progress import ProgressBar
+from ppocr_ft.utils.stderr import captured_stderr
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are measured
 
@@ -61,6 +62,8 @@ class Picture:
     truncated: bool = False
     digest: bytes = b""
     look: Look | None = None
+    damage: str = ""
+    """What the decoder says of it: libjpeg makes a picture of damaged data too."""
     by_alpha: bool = False
     """Whether its colours, without the alpha channel, show another picture."""
     plain: bool = False
@@ -72,8 +75,19 @@ def look_at_all(
 ) -> dict[str, Picture]:
     """Look at each file; ``workers`` threads read them (None: one per processor)."""
     threads = os.cpu_count() or 1 if workers is None else workers
-    pictures = read_ahead(partial(look_at, look=looks), paths, threads)
-    return dict(zip(paths, bar(pictures, len(paths), "looking at images"), strict=True))
+    with captured_stderr() as printed:
+        read = read_ahead(partial(look_at, look=looks), paths, threads)
+        pictures = dict(zip(paths, bar(read, len(paths), "looking at images"), strict=True))
+        if not printed():
+            return pictures
+    # One at a time: the decoder doesn't say which image it speaks of.
+    usable = [path for path, picture in pictures.items() if picture.fault is None]
+    for path in bar(usable, len(usable), "looking for damage"):
+        with captured_stderr() as printed:
+            look_at(path)
+            words = "; ".join(dict.fromkeys(printed().splitlines()))
+        pictures[path] = replace(pictures[path], damage=words)
+    return pictures
 
 
 def look_at(path: str, look: bool = False) -> Picture:
@@ -161,6 +175,8 @@ def _complaints(path: str, picture: Picture) -> Iterator[tuple[str, str]]:
         return
     if picture.truncated:
         yield "image-truncated", f"the image {path} ends too early: its last part is missing"
+    elif picture.damage:
+        yield "image-damaged", f"the decoder says of the image {path}: {picture.damage}"
     width, height = picture.size_px
     extreme = _extreme(min(width, height), max(width, height))
     if extreme:

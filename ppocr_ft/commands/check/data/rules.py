@@ -130,6 +130,11 @@ RULES = {
         "an image file ends too early, and yet OpenCV makes a picture of it",
         "copy or save it again from its source: the part that is missing is grey or black",
     ),
+    "image-damaged": DataRule(
+        "warning",
+        "an image file is damaged, and yet OpenCV makes a picture of it",
+        "look at it; if a part is grey or shifted, copy or save it again from its source",
+    ),
     "image-exif": DataRule(
         "warning",
         "the camera's EXIF tag turns or mirrors the image",
