@@ -86,6 +86,9 @@ def read_label_file(
         sum(texts.difficult for texts in every),
         sum(texts.scored for texts in every),
     )
+    if check_images and in_order and not entries and not Path(data_dir).is_dir():
+        what = f"no line can be used: the folder {data_dir} is not there; correct data_dir"
+        in_order = [DataError(what, path=path)]
     return LabelFile(os.fspath(path), tuple(entries), tuple(in_order), notes)
 
 

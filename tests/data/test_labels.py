@@ -286,3 +286,13 @@ def test_real_label_files(parts: tuple[str, str], lines: int, texts: int) -> Non
     assert file.faults == ()
     assert len(file.entries) == lines
     assert sum(len(entry.texts) for entry in file.entries) == texts
+
+
+def test_a_folder_that_is_not_there_is_one_fault(tmp_path: Path) -> None:
+    box = [{"transcription": "a", "points": [[0, 0], [9, 0], [9, 9], [0, 9]]}]
+    lines = [f"{number}.png\t{json.dumps(box)}\n" for number in range(30)]
+    (tmp_path / "label.txt").write_text("".join(lines))
+    (fault,) = read_label_file(tmp_path / "label.txt", tmp_path / "gone").faults
+    assert str(tmp_path / "gone") in fault.message
+    assert "correct data_dir" in fault.message
+    assert fault.line is None

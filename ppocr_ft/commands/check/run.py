@@ -187,7 +187,7 @@ def precheck(config: Config) -> list[Finding]:
             texts = sample_evenly(
                 [polygon for page in pages for polygon in page.polygons], QUICK_TEXTS
             )
-            findings += report.findings
+            findings += _not_refused(report)
             findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
             findings += advice_on(quick_faults(config, _some_training_pages(report)))
     unsaid = {*REFUSED, *_own_defaults(config)}
@@ -197,6 +197,13 @@ def precheck(config: Config) -> list[Finding]:
         for finding in findings
         if finding.rule not in unsaid and (finding.rule, finding.severity) != ends_the_run
     ]
+
+
+def _not_refused(report: DataReport) -> list[Finding]:
+    """Return the findings without those of label files of no use, with which the run ends."""
+    parts = (*report.train, *report.evaluation)
+    used = {part.scan.path for part in parts if any(line.usable for line in part.scan.lines)}
+    return [one for one in report.findings if one.file is None or one.file in used]
 
 
 def _some_training_pages(report: DataReport) -> list[Page]:

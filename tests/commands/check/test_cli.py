@@ -370,3 +370,13 @@ def test_what_ends_a_run_by_itself_is_not_said_twice(config_file: Path) -> None:
     keys = ["Train.loader.batch_size_per_card=500", "Train.loader.drop_last=true"]
     found = precheck(load_config(config_file, [*overrides(config_file), *keys]))
     assert [finding.rule for finding in found if finding.severity == "error"] == []
+
+
+def test_a_training_is_not_told_of_a_label_file_that_ends_it(config_file: Path) -> None:
+    """Its own message names the lines; said before too, they would stand there twice."""
+    label = config_file.parent / "no_images.txt"
+    box = {"transcription": "a", "points": [[1, 1], [40, 1], [40, 20], [1, 20]]}
+    label.write_text(f"absent.png\t{json.dumps([box])}\n", encoding="utf-8")
+    swaps = [*overrides(config_file), f"Train.dataset.label_file_list=[{label}]"]
+    found = precheck(load_config(config_file, swaps))
+    assert str(label) not in {finding.file for finding in found}
