@@ -296,3 +296,17 @@ def fourth_paddleocr(case: Case) -> str:
     operators = ("MakeBorderMap", "MakeShrinkMap")
     values = [f"Train.dataset.transforms.{name}.total_epoch=100" for name in operators]
     return case.check(folder, *values).say("since PP-OCRv6.*constant")
+
+
+@fault("newcomer F12", "what ends a training is printed first and once more last")
+def said_once(case: Case) -> str:
+    folder = data_set(case.folder / "data")
+    options = [*overrides(folder), "Train.dataset.data_dir=/no/such/folder"]
+    label_file(folder / "train.txt", [f"absent{number}.png" for number in range(6)])
+    (folder / "train.txt").rename(case.folder / "train.txt")
+    options.append(f"Train.dataset.label_file_list=[{case.folder / 'train.txt'}]")
+    ran = case.run("train", "-c", CONFIG, *options, "Global.save_model_dir=out")
+    times = ran.text.count("/no/such/folder")
+    if times != 1:
+        raise WrongError(f"the folder is named {times} times")
+    return ran.say("correct data_dir", 2)
