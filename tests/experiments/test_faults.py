@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
 from experiments.faults import FAULTS, Fault
 
+pytestmark = pytest.mark.slow  # whole commands run, some of them train
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(fault, id=fault.name, marks=pytest.mark.slow if fault.slow else ())
-        for fault in FAULTS
-    ],
-)
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_fault_is_mended(fault: Fault) -> None:
     words, verdict = fault.result()
     if verdict == "skipped":
