@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from experiments.faults import FAULTS, Fault
 
 pytestmark = pytest.mark.slow  # whole commands run, some of them train
