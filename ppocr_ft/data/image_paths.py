@@ -53,6 +53,11 @@ class ImagePaths:
     moved: set[str] = field(default_factory=set)
     note: str = ""
 
+    @classmethod
+    def unseen(cls, names: Iterable[str], data_dir: str | Path) -> ImagePaths:
+        """Return the images where ``data_dir`` leads, without looking whether they are there."""
+        return cls({name: os.path.join(data_dir, name) for name in names})  # noqa: PTH118
+
     def path(self, name: str) -> str:
         """Return the image's path.
 

@@ -48,8 +48,8 @@ def other_kind(path: Path, lines: Sequence[bytes], delimiter: str) -> str | None
     convert = f"ppocr-ft convert {path} --images FOLDER --out labels/ converts"
     if text.startswith("<"):
         return f"is XML, one image's labels or a whole export; {convert} what it knows of it"
-    if text[0] in "{[" and _is_json(text):
-        return f"is {_json_kind(text)}, no label file; {convert} it"
+    if text[0] in "{[" and (kind := _json_kind(text)):
+        return f"is {kind}, no label file; {convert} it"
     return _kind_of_lines(path, text.splitlines(), delimiter, convert)
 
 
@@ -59,17 +59,12 @@ def _is_label_line(line: bytes, delimiter: bytes) -> bool:
     return after[:1] in (b"[", b"{") or (b"[{" in line and not line.lstrip().startswith(b"[{"))
 
 
-def _is_json(text: str) -> bool:
+def _json_kind(text: str) -> str | None:
+    """Return what a JSON text is, by its keys; None if it is none."""
     try:
-        json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _json_kind(text: str) -> str:
-    """Return what a JSON text is, by its keys."""
-    value = json.loads(text)
+        return None
     first = value[0] if isinstance(value, list) and value else value
     keys = set(first) if isinstance(first, dict) else set()
     if {"images", "annotations"} <= keys:

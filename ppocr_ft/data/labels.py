@@ -68,7 +68,7 @@ def read_label_file(
     if check_images:
         places = find_images(names, data_dir, path)
     else:
-        places = ImagePaths({name: os.path.join(data_dir, name) for name in names})  # noqa: PTH118
+        places = ImagePaths.unseen(names, data_dir)
     entries = []
     for number, images, texts in parsed:
         try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ppocr_ft.commands.fit_postprocess.grid import Cell
 from ppocr_ft.commands.fit_postprocess.search import LEAST_IMAGES, Fitted
 from ppocr_ft.commands.fit_postprocess.tally import FLAT, best_cell
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.tables import markdown_table
 
 HEADER = (
@@ -175,7 +176,7 @@ def verdict_text(fitted: Fitted) -> str:
         return f"{tested}: the fitted values are taken{few}"
     if not held.is_enough:
         return (
-            f"{tested}; {held.images} image{'s' * (held.images != 1)} with text can't show that "
+            f"{tested}; {counted(held.images, 'image')} with text can't show that "
             f"this is more than chance, it takes {LEAST_IMAGES}: the config's own values stay"
         )
     return (

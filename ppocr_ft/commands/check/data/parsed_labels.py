@@ -314,7 +314,7 @@ class _Collected:
         if source.images:
             places = find_images(names, folder, source.label_file)
         else:
-            places = ImagePaths({name: os.fspath(folder / name) for name in names})
+            places = ImagePaths.unseen(names, folder)
         lines = tuple(self._located(places))
         notes = notes_on(self.path, places, int(counts.size), self.difficult, self.scored)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
