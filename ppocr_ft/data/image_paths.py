@@ -25,6 +25,7 @@ from pathlib import Path
 
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
+from ppocr_ft.utils.files import folders_below
 
 MOST_FILES = 1_000_000
 """So many files of a folder are looked through for moved images."""
@@ -228,18 +229,13 @@ def _files_by_name(names: set[Parts], roots: Iterable[Path]) -> dict[Parts, list
 
 
 def _folders(root: Path, visited: set[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder below ``root`` and its files' names; links are followed, once each.
+    """Yield each folder below ``root`` and its files' names.
 
     Raises:
         _TooManyFilesError: so many that looking through them would take minutes.
     """
     seen = 0
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
+    for folder, names in folders_below(root, visited):
         seen += len(names)
         if seen > MOST_FILES:
             raise _TooManyFilesError(f"more than {MOST_FILES:,} files are below {root}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,6 +60,21 @@ def check_writable(folder: Path, needed_bytes: int, key: str) -> None:
             f"{needed_bytes / 2**20:.0f} MiB",
             key=key,
         )
+
+
+def folders_below(root: Path, visited: set[str] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Yield ``root`` and each folder below it, with its files' names; links are followed, once.
+
+    Folders in ``visited`` are left out, those that were yielded are added to it.
+    """
+    visited = set() if visited is None else visited
+    for folder, folders, names in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in visited:
+            folders.clear()
+            continue
+        visited.add(real)
+        yield folder, names
 
 
 def remove_unfinished(folder: Path) -> None:

@@ -15,6 +15,7 @@ from PIL.ExifTags import Base
 from ppocr_ft.commands.convert.formats.texts import Unusable, are_numbers
 from ppocr_ft.data.images import IMAGE_SUFFIXES
 from ppocr_ft.errors import DataError
+from ppocr_ft.utils.files import folders_below
 
 _NAMES = ("images", "imgs", "JPEGImages", "image", "img")
 """The names that data sets give to the folder of images beside that of the labels."""
@@ -209,13 +210,7 @@ class _Ends:
 
 def _images_below(root: Path) -> Iterator[str]:
     """Yield paths below ``root`` with ``/`` between the parts; links are followed, once each."""
-    visited = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
+    for folder, files in folders_below(root):
         below = Path(folder).relative_to(root)
         yield from ((below / file).as_posix() for file in _images(files))
 
