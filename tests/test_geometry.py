@@ -14,6 +14,7 @@ from ppocr_ft.errors import ConfigError
 from ppocr_ft.geometry import (
     areas,
     clockwise,
+    kernel_gaps,
     offset,
     perimeters,
     rectangle_sides,
@@ -38,6 +39,41 @@ def test_areas_and_perimeters_of_mixed_polygons() -> None:
 def test_shrink_distance_by_hand() -> None:
     """A 100 x 20 box at 0.4: 2000 * 0.84 / 240 = 7."""
     assert shrink_distance(np.array([2000.0]), np.array([240.0]), 0.4) == pytest.approx([7.0])
+
+
+def test_kernel_gaps_by_hand() -> None:
+    """Words of 60 x 20 px, 4 px apart: at ratio r each edge moves by 1200 * (1 - r * r) / 160.
+
+    At 0.4 that is 6.3 px: kernels of 47.4 x 7.4 px, 16.6 px apart; at 0.6 4.8 px, so 10.4 px
+    thick and 13.6 px apart. Half as large, all halves. The third text is far below.
+    """
+    words = [box(60, 20), box(60, 20, x=64), box(60, 20, y=100)]
+    at_04, at_06 = kernel_gaps(words, 0.4), kernel_gaps(words, 0.6)
+    np.testing.assert_allclose(at_04.thickness_px, [7.4] * 3)
+    np.testing.assert_allclose(at_04.gap_px, [16.6, 16.6, 92.6])
+    np.testing.assert_allclose(at_06.thickness_px, [10.4] * 3)
+    np.testing.assert_allclose(at_06.gap_px, [13.6, 13.6, 89.6])
+    half = kernel_gaps(words, 0.6, 0.5)
+    np.testing.assert_allclose(half.thickness_px, [5.2] * 3)
+    np.testing.assert_allclose(half.gap_px, [6.8, 6.8, 44.8])
+    wide = kernel_gaps(words[:2], 0.4, (1, 0.5))  # 60 x 10 px: 600 * 0.84 / 140 = 3.6 px
+    np.testing.assert_allclose(wide.thickness_px, [2.8] * 2)
+    np.testing.assert_allclose(wide.gap_px, [11.2] * 2)
+
+
+def test_kernel_gaps_of_overlapping_lone_and_no_texts() -> None:
+    """Labels that overlap by 10 px have kernels that overlap too where each edge moves by 2 px."""
+    ratio = (1 - 2 * 240 / 2000) ** 0.5
+    overlapping = kernel_gaps([box(100, 20), box(100, 20, x=90)], ratio)
+    np.testing.assert_allclose(overlapping.gap_px, [0, 0])
+    np.testing.assert_allclose(overlapping.thickness_px, [16, 16])
+    assert kernel_gaps([box(100, 20)], 0.4).gap_px.tolist() == [np.inf]
+    flat = kernel_gaps([box(100, 0), box(100, 20, y=40)], 0.4)
+    assert flat.thickness_px.tolist() == pytest.approx([0, 6])
+    assert flat.gap_px.tolist() == [np.inf, np.inf]
+    assert all(len(values) == 0 for values in kernel_gaps([], 0.4))
+    with pytest.raises(ConfigError, match=r"found 1\.0; it must lie between 0 and 1"):
+        kernel_gaps([box(9, 9)], 1.0)
 
 
 def test_signed_areas_are_above_0_clockwise_on_the_screen() -> None:
