@@ -156,8 +156,8 @@ def folds(text: str) -> int:
 
 def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
     """Return the options of the search from the command line."""
-    from ppocr_ft.commands.fit_postprocess.grid import LimitedResize, nearby_resizes
     from ppocr_ft.commands.fit_postprocess.run import FitOptions
+    from ppocr_ft.fitting.grid import LimitedResize, nearby_resizes
 
     resizes = options.resizes
     given = {

@@ -8,9 +8,9 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.fit_postprocess.grid import Cell
 from ppocr_ft.commands.fit_postprocess.search import LEAST_IMAGES, Fitted
-from ppocr_ft.commands.fit_postprocess.tally import FLAT, best_cell
+from ppocr_ft.fitting.grid import Cell
+from ppocr_ft.fitting.tally import FLAT, best_cell
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.tables import markdown_table
 

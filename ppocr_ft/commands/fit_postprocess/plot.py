@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ppocr_ft.commands.fit_postprocess.console import plane, plane_title
-from ppocr_ft.commands.fit_postprocess.grid import Cell
 from ppocr_ft.commands.fit_postprocess.search import Fitted
-from ppocr_ft.commands.fit_postprocess.tally import FLAT
+from ppocr_ft.fitting.grid import Cell
+from ppocr_ft.fitting.tally import FLAT
 from ppocr_ft.report.figures import as_png, new_figure
 
 CELL_INCHES = (0.5, 0.32)

@@ -11,15 +11,6 @@ from typing import Any
 import numpy as np
 
 from ppocr_ft.commands.fit_postprocess.console import as_json, fit_csv, fit_notes
-from ppocr_ft.commands.fit_postprocess.grid import (
-    Grid,
-    LimitedResize,
-    Setting,
-    by_resize,
-    ratio_step,
-    ratios_about,
-    rising,
-)
 from ppocr_ft.commands.fit_postprocess.plot import heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
     LEVELS,
@@ -30,7 +21,6 @@ from ppocr_ft.commands.fit_postprocess.search import (
     gather,
     search,
 )
-from ppocr_ft.commands.fit_postprocess.tally import Objective, Truth
 from ppocr_ft.config import Config
 from ppocr_ft.config.rules import shrink_schedule
 from ppocr_ft.data import FaultLog
@@ -39,6 +29,16 @@ from ppocr_ft.engine.callbacks.checkpoints import BEST
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import eval_data, evaluate, network, post_process
+from ppocr_ft.fitting.grid import (
+    Grid,
+    LimitedResize,
+    Setting,
+    by_resize,
+    ratio_step,
+    ratios_about,
+    rising,
+)
+from ppocr_ft.fitting.tally import Objective, Truth
 from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import overlaps

@@ -14,8 +14,11 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.fit_postprocess.grid import Cell, Grid, Setting, more_ratios
-from ppocr_ft.commands.fit_postprocess.tally import (
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import probability_maps
+from ppocr_ft.errors import DataError
+from ppocr_ft.fitting.grid import Cell, Grid, Setting, more_ratios
+from ppocr_ft.fitting.tally import (
     MAX_BLOCKS,
     FloatMap,
     Objective,
@@ -27,9 +30,6 @@ from ppocr_ft.commands.fit_postprocess.tally import (
     plateau,
     score,
 )
-from ppocr_ft.data.images import EvalSample
-from ppocr_ft.engine.evaluation import probability_maps
-from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess

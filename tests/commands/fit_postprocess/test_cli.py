@@ -13,16 +13,16 @@ import pytest
 
 from ppocr_ft.commands.eval import cli as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end, main
-from ppocr_ft.commands.fit_postprocess.grid import (
+from ppocr_ft.commands.fit_postprocess.run import FIT_FILES, PostProcessFit
+from ppocr_ft.commands.train import cli as train_command
+from ppocr_ft.config import Config, load_config
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.fitting.grid import (
     LimitedResize,
     nearby_resizes,
     resize_name,
     with_resize,
 )
-from ppocr_ft.commands.fit_postprocess.run import FIT_FILES, PostProcessFit
-from ppocr_ft.commands.train import cli as train_command
-from ppocr_ft.config import Config, load_config
-from ppocr_ft.errors import ConfigError
 from tests.support.config_files import SHIPPED
 from tests.support.small_run import assert_refused, small_config
 

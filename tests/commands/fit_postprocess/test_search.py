@@ -14,14 +14,6 @@ import pytest
 import shapely
 
 from ppocr_ft.commands.fit_postprocess.console import fit_csv, fit_report
-from ppocr_ft.commands.fit_postprocess.grid import (
-    Cell,
-    Grid,
-    Setting,
-    more_ratios,
-    ratio_step,
-    ratios_about,
-)
 from ppocr_ft.commands.fit_postprocess.plot import heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
     LEVELS,
@@ -33,7 +25,16 @@ from ppocr_ft.commands.fit_postprocess.search import (
     held_out,
     search,
 )
-from ppocr_ft.commands.fit_postprocess.tally import (
+from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.fitting.grid import (
+    Cell,
+    Grid,
+    Setting,
+    more_ratios,
+    ratio_step,
+    ratios_about,
+)
+from ppocr_ft.fitting.tally import (
     FLAT,
     Tally,
     Truth,
@@ -42,7 +43,6 @@ from ppocr_ft.commands.fit_postprocess.tally import (
     grid_counts,
     plateau,
 )
-from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.geometry import shrink_distance, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import Overlaps

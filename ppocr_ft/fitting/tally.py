@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.fit_postprocess.grid import Cell, Grid, Setting
 from ppocr_ft.data.images import EvalSample
+from ppocr_ft.fitting.grid import Cell, Grid, Setting
 from ppocr_ft.metrics.det import (
     IOU_THRESHOLD,
     STRICT_IOU_THRESHOLD,

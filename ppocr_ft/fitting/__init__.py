@@ -1,0 +1,1 @@
+"""Values that are chosen by labelled images: post-processing, scale, targets, length."""
