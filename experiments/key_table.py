@@ -91,6 +91,8 @@ def values_in_words(hint: Any, limits: tuple[object, ...] = ()) -> str:
         return "null"
     if origin is Literal:
         return ", ".join(in_yaml(member).strip("'") for member in members)
+    if origin is dict:
+        return f"{values_in_words(members[1])}s by name"
     if origin is tuple:
         return _list_in_words(members)
     bounds = _bounds_in_words(limits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from experiments.key_table import Key, keys_of
 from experiments.marked_tables import Table
@@ -69,7 +69,8 @@ def _sections_of(hint: object, path: str) -> Iterator[tuple[str, type[Section]]]
     kind = bare_type(hint)
     members = getattr(kind, "__args__", ())
     if members:
-        yield from _sections_of(members[0], path)
+        named = get_origin(kind) is dict
+        yield from _sections_of(members[-1 if named else 0], f"{path}.NAME" if named else path)
     elif isinstance(kind, type) and issubclass(kind, Section):
         yield path, kind
 

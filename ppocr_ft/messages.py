@@ -155,6 +155,7 @@ _WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
     "string_type": _expected("text"),
     "string_unicode": _expected("text of valid characters"),
     "tuple_type": _expected("a list"),
+    "dict_type": _expected("names, each with keys of its own"),
     "model_type": _expected("a section of keys"),
     "none_required": _expected("nothing (null)"),
     "finite_number": _expected("a finite number"),

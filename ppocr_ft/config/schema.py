@@ -5,6 +5,7 @@ A key's default is the one of PaddleOCR's code for a missing key, unless noted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
@@ -14,6 +15,7 @@ from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
 from ppocr_ft.config.faults import Fault
 from ppocr_ft.config.source_map import dump_yaml
 from ppocr_ft.constructor_keys import PartSection
+from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.declaration import (
     FilePath,
     Listed,
@@ -25,6 +27,7 @@ from ppocr_ft.declaration import (
     Section,
     Share,
     Text,
+    empty_as_defaults,
     one_as_list,
 )
 from ppocr_ft.engine.monitor import VERDICT_NAMES
@@ -245,6 +248,43 @@ class SplitSection(Section):
     loader: Loader = Loader()
 
 
+class FurtherSet(Section):
+    """A further set of labelled images, prepared as those of Eval and judged apart from them."""
+
+    data_dir: FilePath
+    """Folder that the label files' image paths start from; 'sample': the built-in data set."""
+    label_file_list: Labels
+    """Label files: image path, delimiter, JSON."""
+    delimiter: Text = "\t"
+    """The text between image path and JSON."""
+
+
+_SET_NAME = re.compile(r"[\w-]+")
+
+
+def _plain_names(sets: object) -> object:
+    """Refuse names that would not stand as one word in a key, a table or a tag."""
+    for name in sets if isinstance(sets, dict) else ():
+        if not _SET_NAME.fullmatch(name):
+            raise ValueError(
+                f"found the name {name!r}; the name of a set has letters, digits, - and _ only"
+            )
+    return sets
+
+
+FurtherSets = Annotated[
+    dict[str, FurtherSet], BeforeValidator(_plain_names), BeforeValidator(empty_as_defaults)
+]
+
+
+class EvalSection(SplitSection):
+    """The images that judge a run, and further sets of them."""
+
+    also: FurtherSets = {}  # noqa: RUF012  pydantic copies it
+    """Further sets of labelled images by name, each with rates of its own: what a fine-tune
+    forgets."""
+
+
 class Config(Section):
     """A whole config, as ``load_config`` returns it; ``warnings`` are its findings.
 
@@ -264,7 +304,7 @@ class Config(Section):
     PostProcess: PostProcessSection = PostProcessSection()
     Metric: MetricSection = MetricSection()
     Train: SplitSection
-    Eval: SplitSection
+    Eval: EvalSection
 
     _warnings: tuple[Fault, ...] = PrivateAttr(default=())
 
@@ -272,6 +312,17 @@ class Config(Section):
     def warnings(self) -> tuple[Fault, ...]:
         """The findings that don't prevent a run, in the file's order."""
         return self._warnings
+
+    def dataset(self, split: str) -> Dataset:
+        """Return the data set of ``Train``, ``Eval`` or ``Eval.also.NAME``.
+
+        The latter has the transforms of ``Eval``.
+        """
+        if not split.startswith(ALSO):
+            dataset: Dataset = getattr(self, split).dataset
+            return dataset
+        further = self.Eval.also[split.removeprefix(ALSO)]
+        return self.Eval.dataset.model_copy(update={**dict(further), "ratio_list": None})
 
     def with_warnings(self, warnings: tuple[Fault, ...]) -> Config:
         copy = self.model_copy()

@@ -198,6 +198,9 @@ class Pruner:
         if get_origin(kind) is tuple and isinstance(data, list):
             item = get_args(kind)[0]
             return [self.value(item, value, join_key(key, i)) for i, value in enumerate(data)]
+        if get_origin(kind) is dict and isinstance(data, dict):
+            item = get_args(kind)[1]
+            return {name: self.value(item, of, join_key(key, name)) for name, of in data.items()}
         if get_origin(kind) is None and isinstance(kind, type) and isinstance(data, dict):
             return self.section(kind, data, key) if issubclass(kind, Section) else data
         return data

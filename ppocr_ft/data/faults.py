@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
@@ -17,6 +18,23 @@ def describe_faults(faults: Sequence[DataError], listed: int = LISTED) -> str:
     if len(faults) > listed:
         lines.append(f"... and {len(faults) - listed} more")
     return "\n".join(lines)
+
+
+@contextmanager
+def noting(faults: list[DataError]) -> Iterator[None]:
+    """Add a DataError that is raised inside this context to ``faults``."""
+    try:
+        yield
+    except DataError as fault:
+        faults.append(fault)
+
+
+def refuse_all(faults: Sequence[DataError]) -> None:
+    """Raise the faults of several data sets, if there are any, as one DataError."""
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise DataError("\n".join(dict.fromkeys(map(str, faults))))
 
 
 def left_out(mode: str, faults: Sequence[DataError]) -> str:

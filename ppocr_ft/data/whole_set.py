@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
 
 from ppocr_ft.data.faults import describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
 
-Mode = Literal["Train", "Eval"]
+ALSO = "Eval.also."
+"""What the name of a further set of ``Eval`` is preceded by; a split is ``Train``, ``Eval`` or this
+with a name."""
 MOST_IGNORED = 0.9
 """A larger share of ignored texts than this is unusual."""
-_WITHOUT_TEXT: dict[Mode, str] = {
-    "Train": "nothing can be learnt",
-    "Eval": "every network's hmean is 0",
-}
+
+
+def data_set_key(split: str) -> str:
+    """Return the key below which the folder and the label files of a split are."""
+    return split if split.startswith(ALSO) else f"{split}.dataset"
 
 
 @dataclass(frozen=True)
@@ -47,33 +49,34 @@ def text_counts(entries: Sequence[LabelEntry]) -> list[TextCounts]:
     return counts
 
 
-def without_text(mode: Mode, counts: Sequence[TextCounts]) -> str:
+def without_text(split: str, counts: Sequence[TextCounts]) -> str:
     """Say that no text of the label files counts, with their numbers; "" if one does."""
     if not counts or any(count.texts > count.ignored for count in counts):
         return ""
     files = "; ".join(map(str, counts))
-    return f"no text of {mode} counts, so that {_WITHOUT_TEXT[mode]}: {files}"
+    so = "nothing can be learnt" if split == "Train" else "every network's hmean is 0"
+    return f"no text of {split} counts, so that {so}: {files}"
 
 
-def mostly_ignored(mode: Mode, counts: Sequence[TextCounts]) -> str:
+def mostly_ignored(split: str, counts: Sequence[TextCounts]) -> str:
     """Say which share of the texts is ignored, if it is nearly all of them; else ""."""
     texts, ignored = (sum(getattr(count, key) for count in counts) for key in ("texts", "ignored"))
     if not MOST_IGNORED * texts < ignored < texts:
         return ""
     share = int(1000 * ignored / texts) / 10  # never rounded up to all
-    return f"{ignored} of the {texts} texts of {mode}, {share:g} %, are ignored"
+    return f"{ignored} of the {texts} texts of {split}, {share:g} %, are ignored"
 
 
-def check_text(mode: Mode, entries: Sequence[LabelEntry]) -> None:
+def check_text(split: str, entries: Sequence[LabelEntry]) -> None:
     """Check that at least one text counts. Images without text beside it are samples.
 
     Raises:
         DataError: with the numbers of each label file.
     """
-    fault = without_text(mode, text_counts(entries))
+    fault = without_text(split, text_counts(entries))
     if fault:
         what = 'label texts with a transcription other than "###" and "*"'
-        raise DataError(f"{fault}; {what}", key=f"{mode}.dataset.label_file_list")
+        raise DataError(f"{fault}; {what}", key=f"{data_set_key(split)}.label_file_list")
 
 
 def check_files(files: Sequence[LabelFile]) -> None:

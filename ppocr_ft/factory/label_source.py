@@ -1,4 +1,4 @@
-"""Where the labels of Train and Eval are, and which lines of Train are held out for Eval."""
+"""Where the labels of a split are, and which lines of Train are held out for Eval."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.held_out import Place, held_out
 from ppocr_ft.data.labels import read_label_files
 from ppocr_ft.data.sample_set import SAMPLE
-from ppocr_ft.data.whole_set import Mode, check_files
+from ppocr_ft.data.whole_set import check_files, data_set_key
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
@@ -21,21 +20,21 @@ from ppocr_ft.utils.progress import progress
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Where the labels of ``mode`` are: those of Train if Global.val_ratio divides them."""
+    """Where the labels of ``split`` are: Eval's are Train's if Global.val_ratio divides them."""
 
-    mode: Mode
+    split: str
     folder: Path
     names: tuple[Path, ...]
     delimiter: str
 
     @classmethod
-    def of(cls, config: Config, mode: Mode) -> LabelSource:
-        mode = "Train" if config.Global.val_ratio else mode
-        dataset: Dataset = getattr(config, mode).dataset
+    def of(cls, config: Config, split: str) -> LabelSource:
+        split = "Train" if config.Global.val_ratio and split == "Eval" else split
+        dataset = config.dataset(split)
         folder = SAMPLE.data_dir if dataset.is_sample else Path(dataset.data_dir)
         root = folder if dataset.is_sample else Path()
         names = tuple(root / name for name in dataset.label_file_list)
-        return cls(mode, folder, names, dataset.delimiter)
+        return cls(split, folder, names, dataset.delimiter)
 
 
 def held_out_lines(config: Config) -> frozenset[Place]:
@@ -60,16 +59,16 @@ def held_out_note(held: frozenset[Place]) -> str:
 def _held_out(source: LabelSource, ratio: float, stamps: tuple[int, ...]) -> frozenset[Place]:
     """``stamps``: when the label files were written."""
     files = read_label_files(source.names, source.folder, source.delimiter)
-    with naming_the_split(source.mode):
+    with naming_the_split(source.split):
         check_files(files)
     entries = [entry for file in files for entry in file.entries]
     return held_out(entries, source.folder, ratio, progress)
 
 
 @contextmanager
-def naming_the_split(mode: Mode) -> Iterator[None]:
+def naming_the_split(split: str) -> Iterator[None]:
     """Add the key of the data set to a DataError."""
     try:
         yield
     except DataError as fault:
-        raise DataError(str(fault), key=f"{mode}.dataset") from None
+        raise DataError(str(fault), key=data_set_key(split)) from None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import SimpleDataSet
+from ppocr_ft.data.faults import noting, refuse_all
 from ppocr_ft.data.held_out import place_of
 from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
-from ppocr_ft.data.whole_set import Mode, check_text
+from ppocr_ft.data.whole_set import ALSO, check_text
 from ppocr_ft.engine import evaluation
-from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.label_source import (
     LabelSource,
@@ -122,26 +124,28 @@ def operators(
 
 
 def data_set(
-    config: Config, mode: Mode, transforms: Sequence[OperatorSection] | None = None
+    config: Config, split: str, transforms: Sequence[OperatorSection] | None = None
 ) -> SimpleDataSet:
-    """Return the data set of ``Train`` or of ``Eval``, with other operators if they are given.
+    """Return a data set of ``Train``, ``Eval`` or ``Eval.also.NAME``.
 
-    ``data_dir: sample`` names the one that comes with the package. Bad samples of ``Train`` are
-    replaced. With Global.val_ratio both share the images of ``Train``.
+    It has other operators if ``transforms`` are given. ``data_dir: sample`` names the one that
+    comes with the package. Bad samples of ``Train`` are replaced. With Global.val_ratio ``Train``
+    and ``Eval`` share the images of ``Train``.
 
     Raises:
         DataError: a label file has no line that can be used; it says what is wrong with each.
     """
-    dataset: Dataset = getattr(config, mode).dataset
+    dataset = config.dataset(split)
     if transforms is not None:
         dataset = dataset.model_copy(update={"transforms": tuple(transforms)})
-    source, is_train, held = LabelSource.of(config, mode), mode == "Train", held_out_lines(config)
-    with naming_the_split(source.mode):
+    source, is_train = LabelSource.of(config, split), split == "Train"
+    held = frozenset() if split.startswith(ALSO) else held_out_lines(config)
+    with naming_the_split(source.split):
         return SimpleDataSet(
             source.folder,
             source.names,
             operators(dataset, epoch_num=config.Global.epoch_num if is_train else None),
-            ratio_list=dataset.ratio_list if source.mode == mode else None,
+            ratio_list=dataset.ratio_list if source.split == split else None,
             delimiter=source.delimiter,
             seed=config.Global.seed,
             strict=dataset.strict,
@@ -156,13 +160,33 @@ def eval_data(config: Config) -> ImageSet:
     Raises:
         DataError: a label file can't be used, or no text counts.
     """
-    data, threads = data_set(config, "Eval"), config.Eval.loader.num_workers
-    check_text("Eval", data.entries)
-    faults, notes = list(data.label_faults), data.label_notes
-    held = held_out_lines(config)
+    images, held = _labelled_images(config, "Eval"), held_out_lines(config)
     if held:  # what is wrong with the label files is said of Train
-        faults, notes = [], (held_out_note(held),)
-    return ImageSet(data.__getitem__, len(data), threads, faults, notes)
+        return replace(images, faults=[], notes=(held_out_note(held),))
+    return images
+
+
+def also_data(config: Config) -> dict[str, ImageSet]:
+    """Return the labelled images of each set of ``Eval.also``, by its name.
+
+    Raises:
+        DataError: with the faults of all sets of which a label file can't be used, or no text
+            counts.
+    """
+    sets: dict[str, ImageSet] = {}
+    faults: list[DataError] = []
+    for name in config.Eval.also:
+        with noting(faults):
+            sets[name] = _labelled_images(config, f"{ALSO}{name}")
+    refuse_all(faults)
+    return sets
+
+
+def _labelled_images(config: Config, split: str) -> ImageSet:
+    data = data_set(config, split)
+    check_text(split, data.entries)
+    threads, faults = config.Eval.loader.num_workers, list(data.label_faults)
+    return ImageSet(data.__getitem__, len(data), threads, faults, data.label_notes)
 
 
 def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:

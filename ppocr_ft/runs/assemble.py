@@ -9,7 +9,7 @@ from pathlib import Path
 from ppocr_ft.config import Config
 from ppocr_ft.config.faults import refuse
 from ppocr_ft.config.splits import one_data_set
-from ppocr_ft.data.faults import left_out
+from ppocr_ft.data.faults import left_out, noting, refuse_all
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.data.whole_set import check_text
 from ppocr_ft.engine.batch_norms import freeze_statistics
@@ -271,20 +271,17 @@ def both_data_sets(
     """Return the batches of ``Train`` and the images of ``Eval``.
 
     Raises:
-        DataError: with the faults of both, where both have some.
+        DataError: with the faults of both.
         ConfigError: one of them is the built-in sample data set, the other is not.
     """
     refuse(one_data_set(config))
-    try:
+    faults: list[DataError] = []
+    with noting(faults):
         loader = train_loader(config, group)
-    except DataError as fault:
-        try:
-            eval_data(config)
-        except DataError as other:
-            both = dict.fromkeys(map(str, (fault, other)))  # val_ratio gives both the same files
-            raise DataError("\n".join(both)) from None
-        raise
-    return loader, eval_data(config)
+    with noting(faults):
+        images = eval_data(config)
+    refuse_all(faults)
+    return loader, images
 
 
 def _check_same_data(train_images: int, eval_images: int, group: ProcessGroup) -> None:

@@ -10,7 +10,7 @@ import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.factory import objects
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate
@@ -18,6 +18,7 @@ from ppocr_ft.runs import assemble
 from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import write_weights
 from tests.support.config_files import SHIPPED
+from tests.support.pictures import write_different
 from tests.support.small_run import small_config
 
 
@@ -140,3 +141,46 @@ def test_wrong_values_of_this_projects_own_keys_are_named(
 ) -> None:
     with pytest.raises(ConfigError, match=re.escape(key)):
         load_config(small_config(tmp_path), [override])
+
+
+def test_further_sets_have_images_of_their_own(tmp_path: Path) -> None:
+    path = small_config(tmp_path)
+    write_different(tmp_path, 7)
+    config = load_config(
+        path,
+        [
+            "Global.val_ratio=0.5",  # which divides Train alone
+            "Eval.also.sample.data_dir=sample",
+            "Eval.also.sample.label_file_list=[val.txt]",
+            f"Eval.also.own.data_dir={tmp_path}",
+            f"Eval.also.own.label_file_list=[{tmp_path / 'label.txt'}]",
+        ],
+    )
+    sets = objects.also_data(config)
+    assert {name: len(images) for name, images in sets.items()} == {"sample": 40, "own": 7}
+    first = next(sets["sample"].samples())
+    assert max(first.image.shape) == 96  # by Eval's DetResizeForTest
+    assert len(first.polygons) > 0
+    assert len(objects.eval_data(config)) < 7
+
+
+def test_every_faulty_further_set_is_named(tmp_path: Path) -> None:
+    config, (ignored, good) = small_config(tmp_path), (tmp_path / "i.txt", tmp_path / "label.txt")
+    lines = good.read_text(encoding="utf-8").replace(
+        '"transcription": "a"', '"transcription": "###"'
+    )
+    ignored.write_text(lines.replace('"b"', '"###"'), encoding="utf-8")
+    files = {"gone": tmp_path / "gone.txt", "good": good, "ignored": ignored}
+    overrides = [
+        override
+        for name, file in files.items()
+        for override in (
+            f"Eval.also.{name}.data_dir={tmp_path}",
+            f"Eval.also.{name}.label_file_list=[{file}]",
+        )
+    ]
+    with pytest.raises(DataError) as caught:
+        objects.also_data(load_config(config, overrides))
+    gone, none = str(caught.value).splitlines()
+    assert gone.startswith(f"Eval.also.gone: {tmp_path / 'gone.txt'}: the label file can't be read")
+    assert none.startswith("Eval.also.ignored.label_file_list: no text of Eval.also.ignored counts")

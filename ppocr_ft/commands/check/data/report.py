@@ -30,7 +30,7 @@ from ppocr_ft.commands.check.data.same_images import (
 )
 from ppocr_ft.commands.check.data.visibility import visibility_findings
 from ppocr_ft.commands.check.data.word_labels import mixed_findings
-from ppocr_ft.data.whole_set import Mode, TextCounts, mostly_ignored, without_text
+from ppocr_ft.data.whole_set import TextCounts, mostly_ignored, without_text
 from ppocr_ft.errors import Finding
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.polygons import TextPolygons
@@ -182,7 +182,7 @@ def check_dataset(
 def whole_set_findings(report: DataReport) -> list[Finding]:
     """Return a finding for each split of which no text counts, or hardly one."""
     findings = []
-    splits: dict[Mode, Sequence[Outlines]] = {"Train": report.train, "Eval": report.evaluation}
+    splits = {"Train": report.train, "Eval": report.evaluation}
     for mode, measured in splits.items():
         counts = [_usable_texts(part.scan) for part in measured]
         none, few = without_text(mode, counts), mostly_ignored(mode, counts)
