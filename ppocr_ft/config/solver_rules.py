@@ -198,6 +198,25 @@ def param_groups(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("give weights to start from and a smaller factor, or 0")
+def start_decay(config: Config) -> list[Fault]:
+    """Check that a decay to the start has weights to go back to, and doesn't go past them."""
+    key, factor = "Optimizer.start_decay", config.Optimizer.start_decay
+    rate_key, rate = config.Optimizer.lr.highest()
+    if not factor:
+        return []
+    if not (config.Global.pretrained_model or config.Global.checkpoints):
+        message = f"found {factor:g}, but training starts from random weights; give 0"
+        return [error(key, message, "Global.pretrained_model")]
+    if factor * rate >= 1:
+        message = (
+            f"found {factor:g}: times {rate_key} {rate:g} that is {factor * rate:g}, so that each "
+            "step goes past the starting weights; the product must be below 1"
+        )
+        return [error(key, message, f"{LR}.{rate_key}")]
+    return []
+
+
 @remedy(
     "measure: ppocr-ft find-lr -c FILE. A rate for 8 cards of 8 images is too high for "
     "one card of a few"
@@ -248,5 +267,6 @@ SOLVER_RULES = (
     warmup_keys,
     batch_scaling,
     param_groups,
+    start_decay,
     usual_rates,
 )

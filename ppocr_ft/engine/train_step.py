@@ -200,7 +200,7 @@ def _update(total: paddle.Tensor, optimizer: Optimizer, scaler: Any) -> tuple[pa
     grad_norm = optimizer.clip_gradients()
     applied = bool(paddle.isfinite(grad_norm + total))
     if applied:
-        optimizer.step() if scaler is None else scaler.step(optimizer.inner)
+        optimizer.step(scaler)
     if scaler is not None:
         scaler.update()
     return grad_norm, applied

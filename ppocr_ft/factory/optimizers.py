@@ -35,6 +35,7 @@ from ppocr_ft.optim.schedules import (
     scaled,
     with_warmup,
 )
+from ppocr_ft.optim.start_decay import StartDecay
 
 __all__ = [
     "fresh_layers",
@@ -199,19 +200,30 @@ def _remark(config: Config, world_size: int) -> str:
 def optimizer(
     section: OptimizerSection, detector: Detector, fresh: Sequence[str], first_rate: float = 0.0
 ) -> Optimizer:
-    """Build the detector's optimizer; ``fresh_lr_mult`` is for the parameters in ``fresh``.
+    """Build the detector's optimizer.
+
+    ``fresh`` are beginnings of the names that no weights filled: ``fresh_lr_mult`` is for them,
+    ``start_decay`` for all others.
 
     Raises:
         ConfigError: arguments or groups that don't fit, naming the key.
     """
     given, defaults = section.arguments(), OPTIMIZERS[section.name].defaults
+    groups = param_groups(section, detector, fresh, split_biases=warms_biases_apart(section))
+    pretrained = {
+        name: parameter
+        for group in groups.groups
+        for name, parameter in zip(group.names, group.parameters, strict=True)
+        if not (group.settings.freeze or name.startswith(tuple(fresh)))
+    }
     return build_optimizer(
         section.name,
-        param_groups(section, detector, fresh, split_biases=warms_biases_apart(section)),
+        groups,
         {key: given[key] for key in defaults if key in given},
         learning_rate=first_rate,
         penalty=section.regularizer.name if section.regularizer else "L2",
         clip=_clip(section),
+        start_decay=StartDecay(section.start_decay, pretrained) if section.start_decay else None,
     )
 
 

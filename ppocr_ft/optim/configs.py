@@ -231,6 +231,9 @@ class OptimizerSection(Section):
     fresh_lr_mult: PositiveFloat = 1.0
     """Factor on the rate of what pretrained_model did not fill; a threshold head, say. It
     multiplies into that of their entry in param_groups."""
+    start_decay: NonNegativeFloat = 0.0
+    """Decay per step at rate 1 of what pretrained_model filled, towards the values that it had
+    there (L2-SP), decoupled from the gradient. Beside it weight_decay goes on towards 0."""
     clip_norm: PositiveFloat | None = None
     """Largest gradient norm, each tensor by itself."""
     gradient_accumulation_steps: PositiveInt = 1

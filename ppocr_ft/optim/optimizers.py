@@ -15,6 +15,7 @@ from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.messages import suggest
 from ppocr_ft.optim.configs import OPTIMIZERS
 from ppocr_ft.optim.groups import ParamGroup, ParamGroups, Penalty
+from ppocr_ft.optim.start_decay import StartDecay
 
 Arguments = Mapping[str, float | bool]
 
@@ -27,6 +28,8 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "Adagrad": paddle.optimizer.Adagrad,
     "Lamb": paddle.optimizer.Lamb,
 }
+_START = ".start"
+"""How the key of a starting weight ends in an optimizer's state."""
 _DECAY_KEYS = {"AdamW": "weight_decay", "Lamb": "lamb_weight_decay"}
 """Paddle's name of a decay that is decoupled from the gradient; the others have a penalty in it."""
 
@@ -39,6 +42,7 @@ def build_optimizer(
     learning_rate: float,
     penalty: Literal["L1", "L2"] = "L2",
     clip: GradientClip | None = None,
+    start_decay: StartDecay | None = None,
 ) -> Optimizer:
     """Build an optimizer over ``groups``, which it freezes as they say.
 
@@ -71,7 +75,7 @@ def build_optimizer(
         parameters=[_paddle_group(decay_key, group, penalty) for group in groups.groups],
         **{**defaults, **given},
     )
-    optimizer = Optimizer(inner, groups, clip)
+    optimizer = Optimizer(inner, groups, clip, start_decay)
     optimizer.set_lr(learning_rate)
     return optimizer
 
@@ -106,12 +110,13 @@ class Optimizer:
     tensor that its parameters share, and Paddle's own rate is 1.
 
     With loss scaling: ``scaler.unscale_(optimizer.inner)``, ``optimizer.clip_gradients()``,
-    ``scaler.step(optimizer.inner)``.
+    ``optimizer.step(scaler)``.
     """
 
     inner: Any
     groups: ParamGroups
     gradient_clip: GradientClip | None = None
+    start_decay: StartDecay | None = None
     _base: tuple[float, float] = field(default=(0.0, 0.0), init=False)
     _group_lrs: tuple[paddle.Tensor, ...] = field(init=False)
 
@@ -161,9 +166,14 @@ class Optimizer:
             clip_grad_value_(parameters, clip.limit)
         return norm
 
-    def step(self) -> None:
-        """Update the parameters by their gradients, as they are now."""
-        self.inner.step()
+    def step(self, scaler: Any = None) -> None:
+        """Update the parameters by their gradients, as they are now; then ``start_decay`` acts."""
+        self.inner.step() if scaler is None else scaler.step(self.inner)
+        if self.start_decay is not None:
+            for group, rate in zip(self.groups.groups, self._group_lrs, strict=True):
+                if not group.is_frozen:
+                    named = dict(zip(group.names, group.parameters, strict=True))
+                    self.start_decay.apply(named, rate)
 
     def clear_grad(self) -> None:
         """Drop the gradients; a parameter that then gets none is left alone by `step`."""
@@ -172,14 +182,17 @@ class Optimizer:
     def state_dict(self) -> dict[str, paddle.Tensor]:
         """Return copies of the moments, ``<parameter name>.<moment>``; none before the first step.
 
-        The learning rate is not in it: it follows from the step.
+        With ``start_decay`` the starting weights are there too, ``<parameter name>.start``. The
+        learning rate is not in it: it follows from the step.
         """
-        return {
+        starts = {} if self.start_decay is None else self.start_decay.state_dict()
+        moments = {
             f"{name}.{kind}": tensors[parameter.name].clone()
             for name, _, parameter in self._members()
             for kind, tensors in self.inner._accumulators.items()
             if parameter.name in tensors
         }
+        return {**moments, **{name + _START: tensor for name, tensor in starts.items()}}
 
     def set_state_dict(self, state: Mapping[str, paddle.Tensor]) -> None:
         """Take over ``state_dict()`` of an optimizer of this kind, also from another process.
@@ -187,9 +200,13 @@ class Optimizer:
         Parameters that aren't in it start from 0.
 
         Raises:
-            WeightsError: a key that isn't known here, one that is missing, or another shape;
-                nothing was changed then but to "start anew".
+            WeightsError: a key that isn't known here, one that is missing, or another shape; or
+                only one of the two has a ``start_decay``. Nothing was changed then but to "start
+                anew".
         """
+        starts = {key.removesuffix(_START): state[key] for key in state if key.endswith(_START)}
+        state = {key: value for key, value in state.items() if not key.endswith(_START)}
+        _check_starts(self.start_decay, starts)
         given = {key.rpartition(".")[0] for key in state}
         self._forget()
         for name, group, parameter in self._members():
@@ -202,6 +219,8 @@ class Optimizer:
         _check_state(slots, state)
         for key, slot in slots.items():
             slot.set_value(state[key])
+        if self.start_decay is not None:
+            self.start_decay.restore(starts)
 
     def _forget(self) -> None:
         self.inner._accumulators.clear()
@@ -246,6 +265,22 @@ def _check_float32(groups: ParamGroups) -> None:
             if parameter.dtype != paddle.float32:
                 message = f"{name} is {parameter.dtype}; parameters stay float32 (AMP level O1)"
                 raise ConfigError(message, key="Global.amp_level")
+
+
+def _check_starts(ours: StartDecay | None, saved: Mapping[str, paddle.Tensor]) -> None:
+    if ours is None and saved:
+        raise WeightsError(
+            "is of a run that decays towards its starting weights; resume with the run's "
+            "Optimizer.start_decay"
+        )
+    if ours is not None and not saved:
+        raise WeightsError(
+            "is of a run without Optimizer.start_decay, so its starting weights are not in it; "
+            "resume with Optimizer.start_decay=0, or start anew from its weights by "
+            "Global.pretrained_model"
+        )
+    if ours is not None:
+        ours.check(saved)
 
 
 def _check_state(slots: Mapping[str, paddle.Tensor], state: Mapping[str, paddle.Tensor]) -> None:

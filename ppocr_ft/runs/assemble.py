@@ -144,7 +144,7 @@ class Training:
         """
         trainer, data = self.trainer, self.trainer.loader.data
         weights = self.weights.summary() if short and self.weights else self.weights
-        groups = trainer.state.optimizer.groups
+        groups, start_decay = trainer.state.optimizer.groups, trainer.state.optimizer.start_decay
         steps = counted(trainer.progress.steps_per_epoch, "step")
         lines = [
             str(weights or "random weights (Global.pretrained_model is null)"),
@@ -153,6 +153,7 @@ class Training:
             f"{counted(self.frozen_norms, 'batch norm')} with the statistics of the weights",
             *([] if trainer.state.ema is None else [trainer.state.ema.describe()]),
             *([groups.summary()] if short else groups.describe()),
+            *([] if start_decay is None else [start_decay.describe()]),
             *([trainer.rate.remark] if trainer.rate.remark else []),
             *self.label_notes,
         ]

@@ -71,6 +71,18 @@ ERRORS = [
         f"{LR}.milestones",
         "found [9, 9]; each must be later than the one before",
     ),
+    (
+        "a decay to a random start",
+        ["Optimizer.start_decay=0.1", SCRATCH],
+        "Optimizer.start_decay",
+        "found 0.1, but training starts from random weights",
+    ),
+    (
+        "a decay past the start",
+        ["Optimizer.start_decay=5000"],
+        "Optimizer.start_decay",
+        "times learning_rate 0.0002 that is 1, so that each step goes past the starting weights",
+    ),
     ("an end above the start", [f"{LR}.min_lr=1e-3"], f"{LR}.min_lr", "above learning_rate 0.0002"),
     (
         "restarts without a length",

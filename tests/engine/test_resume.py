@@ -15,7 +15,7 @@ import pytest
 from tests.support.pictures import write_different
 from tests.support.processes import KILLED_RUN, python
 from tests.support.same_run import assert_same_run
-from tests.support.small_run import IMAGES, STEPS, small_config
+from tests.support.small_run import IMAGES, STEPS, small_config, starting_weights
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +23,10 @@ Kill = tuple[str, int]
 """Event of killed_run.py and its count since the process began."""
 AVERAGED = ("Global.use_ema=true", "Global.ema_decay=0.4")
 ACCUMULATED = ("Optimizer.gradient_accumulation_steps=2", "Global.eval_batch_step=[0,3]")
+
+
+NEAR_THE_START = ("Global.pretrained_model=START", "Optimizer.start_decay=20")
+"""START becomes a file of weights."""
 
 
 def random_kills(seed: int) -> list[Kill]:
@@ -57,6 +61,12 @@ def killed_again_and_again(kills: Sequence[Kill], command: str, *arguments: str)
             id="averaged weights",
         ),
         pytest.param(ACCUMULATED, [("step", 4)], 3, id="within an epoch of accumulated batches"),
+        pytest.param(
+            (*NEAR_THE_START, *AVERAGED, *ACCUMULATED),
+            [("step", 3), ("flush", 4)],
+            None,
+            id="decay to the start, accumulated and averaged",
+        ),
     ],
 )
 def test_train(
@@ -64,6 +74,9 @@ def test_train(
 ) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()
+    if "START" in "".join(overrides):
+        start = str(starting_weights(tmp_path))
+        overrides = [override.replace("START", start) for override in overrides]
     options = ["-o", *overrides] if overrides else []
     killed_again_and_again([], "train", "-c", str(small_config(tmp_path / "whole")), *options)
     config = str(small_config(tmp_path / "killed"))

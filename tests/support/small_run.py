@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ppocr_ft.config import load_config
+from ppocr_ft.factory.objects import starting_network
+from ppocr_ft.weights.pdparams import encode_pdparams
 from tests.support.config_files import written
 from tests.support.pictures import text, write_set
 
@@ -66,6 +69,20 @@ def small_config(folder: Path, images: int = IMAGES) -> Path:
     texts = [text("a", 20, 15), text("b", 25, 50, 60, 16)]
     write_set(folder, {f"{i}.png": texts[: 1 + i % 2] for i in range(images)})
     return written(folder, CONFIG.format(folder=folder))
+
+
+def starting_weights(folder: Path) -> Path:
+    """A file of weights for the network of ``small_config``, all but the threshold head."""
+    config = load_config(small_config(folder))
+    network, _ = starting_network(config)
+    state = {
+        key: tensor.numpy()
+        for key, tensor in network.state_dict().items()
+        if not key.startswith("head.thresh.")
+    }
+    path = folder / "start.pdparams"
+    path.write_bytes(b"".join(encode_pdparams(state)))
+    return path
 
 
 def assert_refused(

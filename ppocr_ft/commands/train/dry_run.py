@@ -164,6 +164,8 @@ def _lines(config: Config, parts: Parts, run: RunSchedule) -> Iterator[str]:
     length = f"{counted(epochs, 'epoch')} x {counted(run.steps_per_epoch, 'step')}"
     yield f"{length} = {counted(run.total_steps, 'step')}"
     yield from parts.state.optimizer.groups.describe()
+    if parts.state.optimizer.start_decay is not None:
+        yield parts.state.optimizer.start_decay.describe()
     if parts.rate.remark:
         yield parts.rate.remark
     yield f"shrink ratio: {_shrink_words(_shrink_schedule(parts), run)}"
