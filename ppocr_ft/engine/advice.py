@@ -15,7 +15,16 @@ CHANGE = 0.005
 """What the main indicator may change by without meaning anything."""
 KEPT = 0.9
 """Of the start's main indicator; healthy fine-tunes lose less (docs/shrink.md)."""
-EXPLAINING_VERDICTS = ("targets-wrong", "nan", "grad-exploding", "loss-not-falling")
+EXPLAINING_VERDICTS = (
+    "targets-wrong",
+    "nan",
+    "grad-exploding",
+    "merged-texts",
+    "split-texts",
+    "false-boxes",
+    "missed-texts",
+    "loss-not-falling",
+)
 """Verdicts of the monitor that explain why a run came to nothing, the deepest cause first."""
 MORE_STEPS = frozenset({"few-evaluations", "short", "rising"})
 """Advice that the steps which a broken-off run still has may make needless."""

@@ -54,6 +54,9 @@ class EvalResult:
         val_loss: the loss on crops of Eval; None if unknown, as the next two.
         shrink_ratio: the ratio that training's shrink maps should have.
         drawn_shrink_ratio: the ratio measured on them, 0 if they are empty.
+        merged: the share of labels that a box covers together with others, with the config's
+            unclip ratio at IoU 0.5 (`ppocr_ft.metrics.errors`); None if unknown.
+        split: the share of labels with several boxes inside, likewise.
         images: the number of images, of all processes; 0 if a file was read.
         seconds: its duration.
     """
@@ -64,6 +67,8 @@ class EvalResult:
     val_loss: float | None = None
     shrink_ratio: float | None = None
     drawn_shrink_ratio: float | None = None
+    merged: float | None = None
+    split: float | None = None
     images: int = 0
     seconds: float = 0.0
 
@@ -110,6 +115,8 @@ class EvalResult:
             "val_loss": self.val_loss,
             "shrink_ratio": self.shrink_ratio,
             "drawn_shrink_ratio": self.drawn_shrink_ratio,
+            "merged": self.merged,
+            "split": self.split,
         }
         for ratio, rates in self.rates.items():
             yield {**shared, "unclip_ratio": ratio, **{name: rates[name] for name in RATES}}
@@ -161,6 +168,8 @@ def _result(step: int, rows: Sequence[Row]) -> EvalResult:
         number(first, "val_loss"),
         number(first, "shrink_ratio"),
         number(first, "drawn_shrink_ratio"),
+        number(first, "merged"),
+        number(first, "split"),
     )
 
 

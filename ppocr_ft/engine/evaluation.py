@@ -6,6 +6,7 @@ of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import RATES
+from ppocr_ft.metrics.errors import labels_by_error, table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import Candidates, ImageBoxes
 from ppocr_ft.utils.prefetch import read_ahead
@@ -86,16 +88,22 @@ def ratios_tried(post_process: DBPostProcess, unclip_ratios: Sequence[float]) ->
 
 
 class RateCounter:
-    """Counts records into precision, recall and hmean for each unclip ratio."""
+    """Counts records into precision, recall and hmean for each unclip ratio.
+
+    With the first of them, the config's, labels that are merged or split are counted too.
+    """
 
     def __init__(self, unclip_ratios: Iterable[float]) -> None:
         self._metrics = {ratio: DetMetric() for ratio in unclip_ratios}
+        self._labels: Counter[str] = Counter()
 
     def add(self, record: EvalRecord) -> None:
         """Count one image."""
+        sample, first = record.sample, next(iter(record.boxes.values()))["points"]
+        self._labels += labels_by_error(table_of(first, sample.polygons, sample.ignored))
         for ratio, metric in self._metrics.items():
             points = record.boxes[ratio]["points"]
-            metric.update(points, record.sample.polygons, record.sample.ignored)
+            metric.update(points, sample.polygons, sample.ignored)
 
     def result(self, group: ProcessGroup = SINGLE_PROCESS) -> EvalResult:
         """Return the rates on the images of all processes, which must all call this."""
@@ -108,7 +116,11 @@ class RateCounter:
             summary = total.summary()
             rates[ratio] = {name: float(summary[name]) for name in RATES}
             images = int(summary["images"])
-        return EvalResult(rates, images=images)
+        labels = sum(group.gather(self._labels), Counter())
+        merged, split = (
+            labels[kind] / labels["all"] if labels["all"] else None for kind in ("merged", "split")
+        )
+        return EvalResult(rates, images=images, merged=merged, split=split)
 
 
 @dataclass(frozen=True)

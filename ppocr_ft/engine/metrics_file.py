@@ -44,6 +44,8 @@ COLUMNS = (
     "hmean_70",
     "val_loss",
     "drawn_shrink_ratio",
+    "merged",
+    "split",
 )
 """Those that every run has, in their order."""
 
@@ -66,7 +68,9 @@ class MetricsFile:
     eval: ``unclip_ratio``, a row for each; ``precision``, ``recall``, ``hmean`` at IoU 0.5, with
     ``_70`` at 0.7, 0 to 1, of the averaged weights under Global.use_ema; the same in each row:
     ``val_loss``, DBLoss on crops of Eval with the targets of the epoch's ``shrink_ratio``;
-    ``drawn_shrink_ratio``, the one measured on training's shrink maps, 0 if they are empty.
+    ``drawn_shrink_ratio``, the one measured on training's shrink maps, 0 if they are empty;
+    ``merged``, ``split``, the shares of labels, 0 to 1, that share a box with others or have
+    several boxes inside, with the config's unclip ratio.
 
     Columns that an earlier file of the run has besides are kept.
 

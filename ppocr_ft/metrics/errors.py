@@ -12,9 +12,11 @@ threshold. Among the unmatched ones:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Literal, get_args
 
 import numpy as np
@@ -103,6 +105,14 @@ def table_of(
         shared / label_area,
         shared / box_area,
     )
+
+
+def labels_by_error(table: Table, iou_threshold: float = IOU_THRESHOLD) -> Counter[str]:
+    """Count the labels in errors of each kind, a label in several kinds in each, and "all"."""
+    counts = Counter({"all": len(table.labels)})
+    for kind, errors in groupby(table.errors(iou_threshold), key=lambda error: error.kind):
+        counts[kind] += len({label for error in errors for label in error.labels})
+    return counts
 
 
 class _Sorting:

@@ -145,6 +145,8 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
         epoch=1,
         val_loss=2.5,
         shrink_ratio=0.5,
+        merged=0.25,
+        split=0.0,
     )
     for row in evaluated.rows():
         metrics.add(EVAL, row)

@@ -60,6 +60,13 @@ CASES = [
      evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.81]), INFO),
     ("maps that are empty", "targets-wrong",
      evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.0]), INFO),
+    ("more merged labels", "merged-texts",
+     evals(0.5, 0.49, 0.49, merged=[0.05, 0.09, 0.12]), INFO),
+    ("more split labels", "split-texts", evals(0.5, 0.49, 0.49, split=[0.0, 0.04, 0.04]), INFO),
+    ("precision down, recall up", "false-boxes",
+     evals(0.455, 0.45, 0.448, precision=[0.492, 0.46, 0.45], recall=[0.424, 0.44, 0.446]), INFO),
+    ("recall down, precision held", "missed-texts",
+     evals(0.8, 0.79, 0.79, precision=[0.8, 0.81, 0.796], recall=[0.8, 0.76, 0.76]), INFO),
     ("steps that wait", "loader-bound", train_rows("reader_share", [0.5] * 6), INFO),
     ("memory up by 50 MB a row", "memory-growing",
      train_rows("memory_mb", [900 + 50 * i for i in range(24)]), INFO),
@@ -88,6 +95,14 @@ HEALTHY_CASES = [
     ("both losses up", evals(0.5, 0.6, 0.59, 0.58, val_loss=[5, 4, 4.5, 5], loss=[9, 3, 4, 5])),
     ("maps of the config's ratio", evals(0.5, shrink_ratio=[0.5], drawn_shrink_ratio=[0.52])),
     ("crops without text", evals(0.5, shrink_ratio=[0.5], drawn_shrink_ratio=[None])),
+    ("merged labels at a better hmean", evals(0.5, 0.51, 0.52, merged=[0.05, 0.1, 0.1])),
+    ("a few more merged labels", evals(0.5, 0.49, 0.49, merged=[0.05, 0.08, 0.08])),
+    ("merged labels once", evals(0.5, 0.49, 0.49, merged=[0.05, 0.05, 0.1])),
+    ("merged labels unknown at the start", evals(0.5, 0.49, 0.49, merged=[None, 0.1, 0.1])),
+    ("precision and recall down",
+     evals(0.5, 0.49, 0.49, precision=[0.5, 0.46, 0.46], recall=[0.5, 0.49, 0.49])),
+    ("false boxes at a better hmean",
+     evals(0.5, 0.52, 0.52, precision=[0.6, 0.5, 0.5], recall=[0.43, 0.55, 0.55])),
     ("a slow first read", train_rows("reader_share", [0.9, 0.2, 0.1, 0.2, 0.1])),
     ("memory up by an evaluation", train_rows("memory_mb", [900] * 6 + [1400] * 20)),
     ("memory up and down", train_rows("memory_mb", [900, 1200, 1000] * 10)),
@@ -161,6 +176,73 @@ def test_the_drawn_ratio_and_its_ceiling_are_named() -> None:
 
 def test_below_start_is_kept_back_where_wrong_targets_explain_it() -> None:
     assert names([train(1), *evals(0.9, 0.5, 0.5, 0.5, 0.5)]) == ["targets-wrong"]
+
+
+# --- kinds of errors
+
+
+def test_false_boxes_are_judged_at_the_best_unclip_ratio() -> None:
+    """With the config's ratio recall falls too, by boxes of the wrong size."""
+    best = [(0.5, 0.5, 0.5), (0.47, 0.4, 0.57), (0.46, 0.39, 0.56)]
+    rows = []
+    for i, (hmean, precision, recall) in enumerate(best):
+        rows.append(judged(i * 50, hmean - 0.05, precision=0.1, recall=0.5 - i / 5))
+        rows.append(judged(i * 50, hmean, 1.0, precision=precision, recall=recall))
+    (verdict,) = (each.verdict for each in said(rows))
+    assert verdict.name == "false-boxes"
+    assert verdict.sentence == (
+        "Since the start precision fell from 0.500 to 0.390 while recall went from 0.500 to 0.560 "
+        "(IoU 0.5): it finds text on background, which training's crops hardly show."
+    )
+    assert "Set ScaledCrop.text_p to 0.3" in verdict.remedy
+
+
+@pytest.mark.parametrize(
+    ("kind", "ratio", "polygons", "part"),
+    [
+        ("merged", 0.6, (LINE,), "to 0.4 and PostProcess.unclip_ratio to at most 3.31, or train"),
+        ("merged", 0.6, (), "to 0.4 and PostProcess.unclip_ratio to at most what check says, or"),
+        ("merged", 0.4, (LINE,), "Train and evaluate at a larger limit_side_len"),
+        ("split", 0.4, (LINE,), "to 0.6 and PostProcess.unclip_ratio to at most 1.45, and see"),
+        ("split", 0.6, (LINE,), "See by ppocr-ft check whether the labels"),
+    ],
+)
+def test_kernels_that_touch_or_fall_apart_want_another_pair(
+    kind: str, ratio: float, polygons: tuple[Any, ...], part: str
+) -> None:
+    """LINE's edges move by 4000 * (1 - r * r) / 440: 7.64 px at 0.4, which leaves 184.7 x 4.73 px,
+    873 px^2 and 379 px around; 7.64 * 379 / 873 = 3.31. At 0.6: 5.82 px, 5.82 * 393.5 / 1575.
+    """
+    rows = evals(0.5, 0.4, 0.45, **{kind: [0.05, 0.25, 0.2]}, shrink_ratio=[ratio] * 3)
+    (verdict,) = (each.verdict for each in said(rows, RunInfo(100, polygons=polygons)))
+    assert f"of {kind} texts among Eval's labels rose from 5.0% to 20.0%:" in verdict.sentence
+    assert part in verdict.remedy
+
+
+def test_missed_and_false_are_kept_back_where_merged_texts_explain_them() -> None:
+    rates = {"precision": [0.5] * 3, "recall": [0.5, 0.4, 0.4], "merged": [0.0, 0.1, 0.1]}
+    assert names(evals(0.5, 0.45, 0.45, **rates)) == ["merged-texts"]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "hmean", "wanted"),
+    [(0.4, 0.3, ["merged-texts"]), (None, 0.3, ["targets-wrong"]), (0.4, 0.2, ["targets-wrong"])],
+)
+def test_right_maps_and_a_kind_of_error_are_not_wrong_targets(
+    drawn: float | None, hmean: float, wanted: list[str]
+) -> None:
+    """But for a hmean below half of the start's."""
+    columns = {"shrink_ratio": [0.4] * 3, "drawn_shrink_ratio": [drawn] * 3}
+    rows = evals(0.5, hmean, hmean, merged=[0.0, 0.1, 0.1], **columns)
+    assert names([train(1), *rows]) == wanted
+
+
+def test_below_start_says_which_errors_grew() -> None:
+    rows = evals(0.9, 0.88, 0.87, 0.88, merged=[0.0, 0.01, 0.01, 0.05])
+    (verdict,) = (each.verdict for each in said(rows))
+    assert verdict.name == "below-start"
+    assert "hmean 0.880 instead of 0.900. Since the start the share of merged" in verdict.sentence
+    assert "limit_side_len" in verdict.remedy
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def test_a_run_that_goes_well_has_an_empty_file_and_its_figures(tmp_path: Path) 
     assert len({row["val_loss"] for row in evals}) == 4, "one value an evaluation"
     ratios = [row["drawn_shrink_ratio"] for row in evals]
     assert ratios == [row["shrink_ratio"] for row in evals]
+    assert all(0 <= float(row[share]) <= 1 for row in evals for share in ("merged", "split"))
     assert all(float(row["memory_mb"]) > 50 for row in cells if row["kind"] == "train")
     for name in ("tensorboard", "vdl"):
         (written,) = (tmp_path / "run" / name).iterdir()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ppocr_ft.metrics.det import count_image
-from ppocr_ft.metrics.errors import DetError, table_of
+from ppocr_ft.metrics.errors import DetError, labels_by_error, table_of
 from tests.support.samples import random_sample
 
 
@@ -90,6 +90,16 @@ def test_indices_are_those_of_the_arguments_where_some_are_invalid() -> None:
     bow = np.array([[0, 0], [10, 10], [10, 0], [0, 10]], np.float64)
     table = table_of([bow, box(0, 50, 100)], [bow, box(0, 0, 100)], [False, False])
     assert table.errors() == [DetError("missed", (1,)), DetError("false", (), (1,))]
+
+
+def test_labels_by_error() -> None:
+    """Two labels under one box, one of two halves, one missed, one found; one is ignored."""
+    boxes = [box(0, 0, 200), box(0, 50, 45), box(55, 50, 45), box(0, 90, 50), box(0, 150, 20)]
+    labels = [box(0, 0, 95), box(105, 0, 95), box(0, 50, 100), box(0, 120, 50), box(0, 90, 50)]
+    labels.append(box(300, 0, 50))
+    counts = labels_by_error(table_of(boxes, labels, [False] * 5 + [True]))
+    assert counts == {"all": 5, "merged": 2, "split": 1, "missed": 1, "false": 0}
+    assert labels_by_error(table_of([], [], [])) == {"all": 0}
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -275,14 +275,16 @@ class SharedStart(Callback):
         saved = json.loads(self._path.read_text(encoding="utf-8"))
         if not copy_start(self._path.parent.parent / saved["folder"], self._folder):
             return None
-        return EvalResult({float(ratio): rates for ratio, rates in saved["summaries"].items()})
+        rates = {float(ratio): rates for ratio, rates in saved["summaries"].items()}
+        return EvalResult(rates, merged=saved.get("merged"), split=saved.get("split"))
 
     def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
         """Write the result, if it is that before the first step."""
         if result.step == 0:
             self._path.parent.mkdir(exist_ok=True)
             rates = {str(ratio): dict(rates) for ratio, rates in result.rates.items()}
-            about = {"unclip_ratio": result.unclip_ratio, "summaries": rates}
+            shares = {"merged": result.merged, "split": result.split}
+            about = {"unclip_ratio": result.unclip_ratio, "summaries": rates, **shares}
             _write_json(self._path, {**about, "folder": self._folder.name})
 
 

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 
 from ppocr_ft.engine.eval_result import results_of
 from ppocr_ft.engine.metrics_file import EVAL, TRAIN, Kind, Row
+from ppocr_ft.engine.monitor.rules_errors import (
+    false_boxes,
+    merged_texts,
+    missed_texts,
+    split_texts,
+)
 from ppocr_ft.engine.monitor.rules_resources import loader_bound, memory_growing
 from ppocr_ft.engine.monitor.rules_targets import targets_wrong
 from ppocr_ft.engine.monitor.rules_training import (
@@ -44,18 +50,19 @@ class Rule:
 
     It is a pure function of what is recorded by then. A verdict counts as gone after ``patience``
     such moments without it; only then can it be given again. It is held back while
-    the verdict ``unless``, which explains it, holds.
+    a verdict of ``unless``, which explains it, holds.
     """
 
     name: str
     at: Kind
     diagnose: Callable[[Series], Diagnosis | None]
     patience: int
-    unless: str | None = None
+    unless: tuple[str, ...] = ()
 
 
 _ROWS, _EVALUATIONS = 5, 2
 """Moments without a verdict after which it counts as gone."""
+_TARGETS, _KERNELS = ("targets-wrong",), ("targets-wrong", "merged-texts", "split-texts")
 
 RULES = (
     Rule("nan", TRAIN, nan, _ROWS),
@@ -66,8 +73,12 @@ RULES = (
     Rule("loader-bound", TRAIN, loader_bound, _ROWS),
     Rule("memory-growing", TRAIN, memory_growing, _ROWS),
     Rule("targets-wrong", EVAL, targets_wrong, _EVALUATIONS),
+    Rule("merged-texts", EVAL, merged_texts, _EVALUATIONS, unless=_TARGETS),
+    Rule("split-texts", EVAL, split_texts, _EVALUATIONS, unless=_TARGETS),
+    Rule("false-boxes", EVAL, false_boxes, _EVALUATIONS, unless=_KERNELS),
+    Rule("missed-texts", EVAL, missed_texts, _EVALUATIONS, unless=_KERNELS),
     Rule("overfitting", EVAL, overfitting, _EVALUATIONS),
-    Rule("below-start", EVAL, below_start, _EVALUATIONS, unless="targets-wrong"),
+    Rule("below-start", EVAL, below_start, _EVALUATIONS, unless=_TARGETS),
 )
 """All rules, in the order in which they are asked; docs/monitor.md explains each."""
 
@@ -129,7 +140,7 @@ class History:
                 yield from self._ask(rule)
 
     def _ask(self, rule: Rule) -> Iterator[Alert]:
-        diagnosis = None if rule.unless in self.present else rule.diagnose(self.series)
+        diagnosis = None if self.present.intersection(rule.unless) else rule.diagnose(self.series)
         if diagnosis is None:
             if rule.name in self._silent:
                 self._silent[rule.name] += 1

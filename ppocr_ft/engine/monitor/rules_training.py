@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from statistics import median
 
-from ppocr_ft.engine.eval_result import EvalResult, best
+from ppocr_ft.engine.eval_result import best
+from ppocr_ft.engine.monitor.rules_errors import grown_errors
 from ppocr_ft.engine.monitor.series import Diagnosis, Series
 from ppocr_ft.messages import counted
 
@@ -173,22 +174,25 @@ def train_loss(series: Series, step: int) -> float | None:
 
 
 def below_start(series: Series) -> Diagnosis | None:
-    """Find 3 last evaluations, each at its own best unclip ratio, all 0.01 below the start's."""
-    start = starting_evaluation(series)
-    last = [evaluation for evaluation in series.evals if evaluation.step > 0][-BELOW_START_EVALS:]
+    """Find 3 last evaluations, each at its own best unclip ratio, all 0.01 below the start's.
+
+    It says which errors grew, if one kind did.
+    """
+    start, last = series.start, series.trained[-BELOW_START_EVALS:]
     if start is None or len(last) < BELOW_START_EVALS:
         return None
     if any(series.value(evaluation) > series.value(start) - BELOW_START for evaluation in last):
         return None
     name = series.info.main_indicator
-    return Diagnosis(
+    sentence = (
         f"{BELOW_START_EVALS} evaluations in a row are below the weights that the run started "
-        f"from: {name} {series.value(last[-1]):.3f} instead of {series.value(start):.3f}.",
+        f"from: {name} {series.value(last[-1]):.3f} instead of {series.value(start):.3f}."
+    )
+    grown = grown_errors(series)
+    if grown is not None:
+        return Diagnosis(f"{sentence} {grown.sentence}", grown.remedy)
+    return Diagnosis(
+        sentence,
         "Lower Optimizer.lr.learning_rate, keep Global.freeze_bn_stats on, and check the labels "
         "with ppocr-ft check; the starting weights are better than these.",
     )
-
-
-def starting_evaluation(series: Series) -> EvalResult | None:
-    """Return the evaluation before the first step; None if it isn't recorded."""
-    return series.evals[0] if series.evals and series.evals[0].step == 0 else None

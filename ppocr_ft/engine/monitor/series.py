@@ -80,6 +80,16 @@ class Series:
         return result.value(self.info.main_indicator)
 
     @property
+    def start(self) -> EvalResult | None:
+        """The evaluation before the first step; None if it isn't recorded."""
+        return self.evals[0] if self.evals and self.evals[0].step == 0 else None
+
+    @property
+    def trained(self) -> list[EvalResult]:
+        """The evaluations after it."""
+        return [evaluation for evaluation in self.evals if evaluation.step > 0]
+
+    @property
     def step(self) -> int:
         """The last known step."""
         last = [rows[-1].step for rows in (self.train, self.evals) if rows]

@@ -1,0 +1,46 @@
+"""Records of images counted into rates and shares of errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("paddle", reason="paddle is not installed")
+from ppocr_ft.data.images import EvalSample
+from ppocr_ft.engine.evaluation import EvalRecord, RateCounter
+from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import ImageBoxes
+from tests.support.report_run import rectangle
+
+CANDIDATES = DBPostProcess().candidates(np.zeros((32, 32), "f4"))
+
+
+def record(labels: list[np.ndarray], **boxes: list[np.ndarray]) -> EvalRecord:
+    """An image with these labels and the boxes of two unclip ratios, the config's first."""
+    ignored = np.zeros(len(labels), bool)
+    sample = EvalSample(np.zeros((3, 32, 32), "f4"), np.ones(4), "a", tuple(labels), ignored)
+    found: dict[float, ImageBoxes] = {
+        ratio: {"points": points, "scores": np.ones(len(points))}
+        for ratio, points in zip((1.5, 1.0), boxes.values(), strict=True)
+    }
+    return EvalRecord(sample, CANDIDATES, found)
+
+
+def test_merged_and_split_labels_are_counted_with_the_configs_unclip_ratio() -> None:
+    """Of five labels on two images one box covers two, and two boxes lie in one."""
+    pair = [rectangle(0, 0, 95, 20), rectangle(105, 0, 95, 20)]
+    halves = [rectangle(0, 50, 45, 20), rectangle(55, 50, 45, 20)]
+    long = rectangle(0, 50, 100, 20)
+    counter = RateCounter((1.5, 1.0))
+    counter.add(record([*pair, long], config=[rectangle(0, 0, 200, 20), *halves], other=[]))
+    counter.add(record([*pair], config=pair, other=[rectangle(0, 0, 200, 20)]))
+    result = counter.result()
+    assert (result.merged, result.split, result.images) == (2 / 5, 1 / 5, 2)
+    assert result.at_config["recall"] == 2 / 5
+
+
+def test_without_labels_no_share_is_known() -> None:
+    counter = RateCounter((1.5, 1.0))
+    counter.add(record([], config=[rectangle(0, 0, 20, 20)], other=[]))
+    result = counter.result()
+    assert (result.merged, result.split) == (None, None)
