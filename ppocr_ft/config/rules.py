@@ -282,6 +282,18 @@ def ratio_list_length(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("set Global.fit_postprocess: true, or Global.interpolate: false")
+def weights_are_judged(config: Config) -> list[Fault]:
+    """Check that weights are chosen only where their post-processing is fitted."""
+    if not config.Global.interpolate or config.Global.fit_postprocess:
+        return []
+    message = (
+        "is true, but Global.fit_postprocess is false: weights are chosen with the "
+        "post-processing fitted to each of them; set it to true, or interpolate to false"
+    )
+    return [error("Global.interpolate", message, "Global.fit_postprocess")]
+
+
 RULES: tuple[Rule, ...] = (
     required_operators,
     fixed_size,
@@ -295,6 +307,7 @@ RULES: tuple[Rule, ...] = (
     kept_keys,
     ratio_list_length,
     held_out_or_own,
+    weights_are_judged,
     *SOLVER_RULES,
 )
 

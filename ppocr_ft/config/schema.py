@@ -144,6 +144,9 @@ class GlobalSection(Section):
     """Folder of the exported model."""
     fit_postprocess: bool = True
     """Whether training ends with PostProcess fitted on Eval; to the best weights, in fitted.yml."""
+    interpolate: bool = False
+    """Whether training ends with a choice: the start, weights between start and trained ones, or
+    these, each with its own fitted PostProcess, by images held out; final.pdparams has them."""
     use_ema: bool = False
     """Whether an average of the weights (EMA) is kept; evaluations judge it, best_accuracy is it.
     PaddleDetection's key."""

@@ -66,6 +66,51 @@ class Outcome:
         return SENTENCES[self.kind].format(step=self.best.step)
 
 
+WAYS: Mapping[float, str] = {
+    0.25: "a quarter of the way (0.25) from the start to",
+    0.5: "half way (0.5) between the start and",
+    0.75: "three quarters of the way (0.75) from the start to",
+    1.0: "",
+}
+"""How weights between the start and trained ones are named, by their share of the latter."""
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The weights of final.pdparams: at ``alpha`` of the way from the start to trained ones.
+
+    Attributes:
+        alpha: 0: the start, 1: trained weights.
+        step: the step of the trained ones.
+        averaged: the checkpoints up to it whose mean they are; 1: they are no mean.
+    """
+
+    alpha: float
+    step: int
+    averaged: int = 1
+
+    @property
+    def is_start(self) -> bool:
+        return self.alpha == 0
+
+    @property
+    def name(self) -> str:
+        """Say where the weights are."""
+        if self.is_start:
+            return "the start"
+        trained = f"step {self.step}"
+        if self.averaged > 1:
+            trained = f"the mean of {self.averaged} checkpoints up to {trained}"
+        return f"{WAYS[self.alpha]} {trained}".strip()
+
+    @property
+    def sentence(self) -> str:
+        """Say what the weights are, and why if they are the start."""
+        if self.is_start:
+            return "The final weights are the start: nothing beat it on held-out images."
+        return f"The final weights are {self.name}, which beat the start on held-out images."
+
+
 def outcome(results: Sequence[EvalResult], indicator: str) -> Outcome | None:
     """Return the outcome of evaluations, which are in their order; None if there are none."""
     if not results:

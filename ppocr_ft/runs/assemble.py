@@ -223,7 +223,8 @@ def training(
     _begin_alike(parts.state, group)
     prepared = _assemble(config, parts, folder, earlier, unclip_ratios, group)
     if group.is_main:
-        write_facts(folder, config, prepared.trainer, parts.weights, group)
+        resumed = resume_from is not None
+        write_facts(folder, config, prepared.trainer, parts.weights, group, resumed=resumed)
     return prepared
 
 

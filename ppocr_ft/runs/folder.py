@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.callbacks.checkpoints import BEST, LATEST
+from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL, LATEST
 from ppocr_ft.engine.callbacks.log import LOG_FILE
 from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
 from ppocr_ft.engine.callbacks.writers import FOLDERS
@@ -19,6 +19,7 @@ from ppocr_ft.report.evaluations import EVALUATIONS
 from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.runs.eval_files import PICTURE_BOTH, PICTURES
 from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, EVAL_PART, TRAIN_PART, WEIGHTS
+from ppocr_ft.runs.weights_origin import FINAL_JSON
 from ppocr_ft.utils.files import check_writable, remove_unfinished, write_whole
 from ppocr_ft.weights.arrays import at_path
 
@@ -27,6 +28,8 @@ FITTED_CONFIG = "fitted.yml"
 FIT_FIGURES, FIT_PICTURE, FIT_JSON = "fit_postprocess.csv", "heatmap.png", "fit_postprocess.json"
 FIT_FILES = (FITTED_CONFIG, FIT_FIGURES, FIT_PICTURE, FIT_JSON)
 """What fit_postprocess leaves beside a run's files."""
+FINAL_FILES = (f"{FINAL}.pdparams", FINAL_JSON)
+"""What a choice of weights leaves beside them."""
 RUN_FILES = (
     "*.pdparams",
     STATE_FILE,
@@ -46,6 +49,7 @@ RUN_FILES = (
     PAGE,
     CURVES,
     *FIT_FILES,
+    *FINAL_FILES,
 )
 """What a run leaves in its folder."""
 BYTES_PER_VALUE = 4
@@ -90,6 +94,7 @@ def bytes_needed(config: Config, state: TrainState, folder: Path, resume_from: P
     kept = [f"iter_epoch_{epoch}" for epoch in range(every, epochs + 1, every)]
     sizes = dict.fromkeys((BEST, LATEST, *kept), averages)
     sizes[BEST] = 1
+    sizes |= {FINAL: 1} if config.Global.interpolate else {}
     state_values = STATE_VALUES + averages - 1
     there = resume_from is not None
     new = [n for name, n in sizes.items() if not (there and (folder / f"{name}.pdparams").exists())]

@@ -30,6 +30,8 @@ from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.coverage import PARTS
 
 WEIGHTS, DATA, ENVIRONMENT = "weights.json", "data.json", "environment.json"
+DIGEST = "digest"
+"""Of weights.json: tells the weights that a run began with from all others."""
 TRAIN_PART, EVAL_PART = "train_part.txt", "eval_part.txt"
 """Label files: the images of Train that are left for it, and those that Global.val_ratio gives to
 Eval."""
@@ -44,10 +46,16 @@ def write_facts(
     trainer: Trainer,
     weights: CoverageReport | None,
     group: ProcessGroup,
+    *,
+    resumed: bool = False,
 ) -> None:
-    """Write the files into the run's folder. Raises OSError."""
+    """Write the files into the run's folder. Raises OSError.
+
+    What a resumed run began with stays as it is.
+    """
+    began = resumed and (folder / WEIGHTS).is_file()
     facts = {
-        WEIGHTS: _weights(weights),
+        **({} if began else {WEIGHTS: _weights(weights)}),
         DATA: _data(trainer),
         ENVIRONMENT: _environment(config, group),
     }
@@ -91,6 +99,7 @@ def _weights(report: CoverageReport | None) -> dict[str, Any]:
         "source": report.source,
         "form": report.form,
         "coverage": report.coverage,
+        DIGEST: report.digest,
         "parts": [{"part": name, **_part(report, part_keys)} for name, part_keys in parts.items()],
         "warnings": list(report.warnings),
     }

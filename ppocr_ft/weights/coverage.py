@@ -12,7 +12,8 @@ from ppocr_ft.utils.tables import aligned
 
 PARTS = ("backbone", "neck", "head")
 Status = Literal["matched", "missing", "wrong shape", "unexpected", "not in this source"]
-_THRESHOLD_BRANCH = "head.thresh."
+THRESHOLD_BRANCH = "head.thresh."
+"""How the keys of the branch begin that only training needs."""
 _FAULTS: tuple[Status, ...] = ("missing", "wrong shape", "unexpected", "not in this source")
 _KEYS_SHOWN = 4
 
@@ -50,7 +51,7 @@ class CoverageReport:
 
     Keys are those of ``form``, the form that the weights came in (None: no PPLCNetV3).
     ``counted`` are the parts that ``coverage`` is about. ``filled`` are the keys that were set,
-    in the network's own form.
+    in the network's own form, ``digest`` tells their values from all others.
     """
 
     source: str
@@ -59,6 +60,7 @@ class CoverageReport:
     form: Form | None = None
     warnings: tuple[str, ...] = ()
     filled: tuple[str, ...] = ()
+    digest: str = ""
 
     def keys(self, status: Status, part: str | None = None) -> list[str]:
         return [match.key for match in self.select(status, [part] if part else None)]
@@ -97,7 +99,7 @@ class CoverageReport:
         new = self.select("not in this source")
         parts = " and the ".join(sorted({match.part for match in new}))
         begun = f"; parts of the {parts} begin at random" if new else ""
-        if new and all(match.key.startswith(_THRESHOLD_BRANCH) for match in new):
+        if new and all(match.key.startswith(THRESHOLD_BRANCH) for match in new):
             begun = "; the threshold branch, which only training needs, begins at random"
         return f"weights: {self.source}{form}, {self.coverage:.0%} filled{begun}"
 

@@ -17,6 +17,7 @@ from ppocr_ft.models.reparameterize import detect_form, to_branches
 from ppocr_ft.weights.arrays import Array, State, at_path
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.files import write_weights
+from ppocr_ft.weights.interpolate import digest
 from ppocr_ft.weights.matching import (
     NamedWeights,
     chosen_member,
@@ -79,7 +80,7 @@ def load_into(
         _check_finite(matched)
         filled = _in_form(matched, weights, network)
         _assign(network, filled)
-    return replace(report, filled=tuple(filled))
+    return replace(report, filled=tuple(filled), digest=digest(filled))
 
 
 def _label(source: WeightsSource) -> str:

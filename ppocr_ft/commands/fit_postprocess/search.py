@@ -21,6 +21,7 @@ from ppocr_ft.fitting.grid import Cell, Grid, Setting, more_ratios
 from ppocr_ft.fitting.tally import (
     MAX_BLOCKS,
     FloatMap,
+    Ints,
     Objective,
     Plateau,
     Tally,
@@ -127,21 +128,31 @@ def folds_of(blocks: int, folds: int) -> list[NDArray[np.intp]]:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """The results of the choice on images that it was not made on.
+class Gain:
+    """By how much the objective is higher on the same images.
 
-    ``choices`` has what is best on the other folds, per fold. ``hmean`` and ``hmean_70`` judge each
-    image with its fold's choice. ``gain`` is that of the objective over the config's own values,
-    ``gain_error`` its standard error, ``gain_low`` the bound that 95 of 100 resamplings of the
-    images exceed (bootstrap, Efron 1979). ``images`` are those with texts that count.
+    ``gain_error`` is the standard error of ``gain``, ``gain_low`` the bound that 95 of 100
+    resamplings of the images exceed (bootstrap, Efron 1979).
     """
 
-    choices: tuple[Cell, ...]
-    hmean: float
-    hmean_70: float
     gain: float
     gain_error: float
     gain_low: float
+
+
+@dataclass(frozen=True)
+class HeldOut(Gain):
+    """The results of the choice on images that it was not made on.
+
+    The gain is that over the config's own values. ``choices`` has what is best on the other folds,
+    per fold; ``counts`` (block, 3), ``hmean`` and ``hmean_70`` judge each image with its fold's
+    choice. ``images`` are those with texts that count.
+    """
+
+    choices: tuple[Cell, ...]
+    counts: Ints
+    hmean: float
+    hmean_70: float
     images: int
 
     @property
@@ -169,36 +180,32 @@ def held_out(
         choice = best_cell(tally.values(objective, others), current)
         chosen_counts[fold] = tally.at(choice)[fold]
         choices.append(choice)
-    before = tally.at(current)
-    rng = np.random.default_rng((seed, RESAMPLING))
-    weights = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLINGS)
-    gains = _gain(weights, chosen_counts, before, tally.gts, objective)
-    whole = np.ones((1, blocks), dtype=np.int64)
+    gain = gain_over(tally.at(current), chosen_counts, tally.gts, objective, seed)
     hmean, hmean_70 = (
         float(score(chosen_counts.sum(axis=0), tally.gts.sum(), rate))
         for rate in ("hmean", "hmean_70")
     )
     return HeldOut(
-        tuple(choices),
-        hmean,
-        hmean_70,
-        float(_gain(whole, chosen_counts, before, tally.gts, objective)[0]),
-        float(gains.std()),
-        float(np.percentile(gains, 100 - SURE_PERCENT)),
-        int((tally.gts > 0).sum()),
+        **vars(gain),
+        choices=tuple(choices),
+        counts=chosen_counts,
+        hmean=hmean,
+        hmean_70=hmean_70,
+        images=int((tally.gts > 0).sum()),
     )
 
 
-def _gain(
-    weights: NDArray[np.int64],
-    after: NDArray[np.int64],
-    before: NDArray[np.int64],
-    gts: NDArray[np.int64],
-    objective: Objective,
-) -> NDArray[np.float64]:
-    """Return the gain (r,) if each block counts as often as ``weights`` (r, blocks) says."""
-    texts = weights @ gts
-    return score(weights @ after, texts, objective) - score(weights @ before, texts, objective)
+def gain_over(before: Ints, after: Ints, gts: Ints, objective: Objective, seed: int) -> Gain:
+    """Return the gain of counts (block, 3) over others, of the same images with texts (block,)."""
+    blocks = len(gts)
+    rng = np.random.default_rng((seed, RESAMPLING))
+    drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLINGS)
+    as_often = np.vstack([np.ones(blocks, dtype=np.int64), drawn])  # each block once, then drawn
+    texts = as_often @ gts
+    found, *gains = score(as_often @ after, texts, objective) - score(
+        as_often @ before, texts, objective
+    )
+    return Gain(float(found), float(np.std(gains)), float(np.percentile(gains, 100 - SURE_PERCENT)))
 
 
 MAX_GROWTHS = 6
@@ -254,7 +261,7 @@ class Plan:
     """The plan of a search: its values and its objective.
 
     ``start`` is the unclip ratio that the labels ask for, ``step`` the distance of two ratios; None
-    means no other ratios than the grid's.
+    means no other ratios than the grid's. ``must_be_sure``: a gain that may be chance is not taken.
     """
 
     grid: Grid
@@ -264,6 +271,7 @@ class Plan:
     objective: Objective = "mean"
     folds: int = 5
     seed: int = 0
+    must_be_sure: bool = True
 
 
 @dataclass(frozen=True)
@@ -271,7 +279,7 @@ class Fitted:
     """The outcome of a search.
 
     ``best`` is ``best_cell`` of all images; ``chosen`` is that, unless held-out images deny its
-    gain.
+    gain: it must be above 0 and, if ``must_be_sure``, more than chance.
     """
 
     tally: Tally
@@ -280,11 +288,25 @@ class Fitted:
     start: Cell
     best: Cell
     held_out: HeldOut | None
+    must_be_sure: bool = True
 
     @property
     def chosen(self) -> Cell:
-        sure = self.held_out is not None and self.held_out.is_sure
-        return self.best if sure else self.own
+        return self.own if self._taken is None else self.best
+
+    @property
+    def judged(self) -> Ints:
+        """Counts (block, 3) with the chosen values, of each image with a choice made without it."""
+        return self.tally.at(self.own) if self._taken is None else self._taken.counts
+
+    @property
+    def _taken(self) -> HeldOut | None:
+        """What the best values do on images held out, if that is enough to take them."""
+        held = self.held_out
+        if held is None or self.best == self.own:
+            return None
+        enough = held.is_sure if self.must_be_sure else held.is_enough and held.gain > 0
+        return held if enough else None
 
     @property
     def gain(self) -> float:
@@ -321,7 +343,8 @@ def search(
     current = tally.cell(plan.own)
     held = held_out(tally, current, plan.objective, folds=plan.folds, seed=plan.seed)
     start = current._replace(unclip_ratio=tally.grid.unclip_ratios.index(plan.start))
-    return Fitted(tally, plan.objective, current, start, _best(tally, plan), held)
+    best = _best(tally, plan)
+    return Fitted(tally, plan.objective, current, start, best, held, plan.must_be_sure)
 
 
 def _wanted(tally: Tally, plan: Plan) -> list[float]:

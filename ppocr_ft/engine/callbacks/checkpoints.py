@@ -13,7 +13,7 @@ from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.utils.files import flush_folder
 from ppocr_ft.weights import save_trained
 
-BEST, LATEST = "best_accuracy", "latest"
+BEST, LATEST, FINAL = "best_accuracy", "latest", "final"
 AVERAGED = "_ema"
 
 

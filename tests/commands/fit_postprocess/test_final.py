@@ -1,0 +1,146 @@
+"""The end of a training with Global.interpolate: which weights are written, and what is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppocr_ft.commands.eval import cli as eval_command
+from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
+from ppocr_ft.commands.train import cli as train_command
+from ppocr_ft.config import load_config
+from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
+from ppocr_ft.runs.weights_origin import weights_origin
+from ppocr_ft.weights import read_weights
+from tests.support.small_run import small_config
+
+pytestmark = pytest.mark.slow
+
+RATES = ("hmean", "hmean_70")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small run from random weights, and of one from its best with a choice."""
+    folder = tmp_path_factory.mktemp("final")
+    config = str(small_config(folder, images=9))
+    assert train_command.main(["-c", config, "-o", "Global.interpolate=true"]) == 0
+    (folder / "run").rename(folder / "first")
+    assert train_command.main(["-c", config, "-o", *second(folder)]) == 0
+    return folder
+
+
+def second(folder: Path) -> list[str]:
+    return [
+        "Global.interpolate=true",
+        "Global.save_epoch_step=1",
+        f"Global.pretrained_model={folder / 'first' / 'best_accuracy.pdparams'}",
+    ]
+
+
+def test_random_weights_are_no_start_to_go_back_to(runs: Path) -> None:
+    log = (runs / "first" / "train.log").read_text(encoding="utf-8")
+    assert "the run started from random weights" in log
+    assert "PostProcess fitted to the best weights" in log
+    assert load_config(runs / "first" / "fitted.yml").Global.checkpoints.endswith("best_accuracy")
+    assert not set(FINAL_FILES) & {path.name for path in (runs / "first").iterdir()}
+
+
+def test_the_final_weights_are_the_chosen_ones(runs: Path) -> None:
+    run = runs / "run"
+    record = json.loads((run / "final.json").read_text(encoding="utf-8"))
+    final = read_weights(run / "final.pdparams")
+    start = read_weights(runs / "first" / "best_accuracy.pdparams")
+    files = [run / "best_accuracy.pdparams", run / "latest.pdparams"]
+    if record["averaged"] > 1:
+        files = sorted(run.glob("iter_epoch_*.pdparams"))
+        assert len(files) == record["averaged"] == 3
+        trained = {key: np.mean([read_weights(f)[key] for f in files], axis=0) for key in start}
+        candidates = [trained]
+    else:
+        candidates = [read_weights(file) for file in files]
+    alpha = record["alpha"]
+    assert any(
+        all(
+            np.allclose(final[key], (1 - alpha) * start[key] + alpha * trained[key], atol=1e-6)
+            for key in start
+        )
+        for trained in candidates
+    )
+
+
+def test_its_config_names_them_and_evaluates_as_was_said(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs / "run"
+    config = load_config(run / "fitted.yml")
+    assert config.Global.checkpoints == str(run / "final")
+    assert eval_command.main(["-c", str(run / "fitted.yml"), "--json"]) == 0
+    evaluated = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    record = json.loads((run / "final.json").read_text(encoding="utf-8"))
+    (chosen,) = [each for each in record["candidates"] if each["name"] == record["name"]]
+    assert [evaluated[rate] for rate in RATES] == pytest.approx([chosen[rate] for rate in RATES])
+
+
+def test_it_says_what_was_tried_and_what_the_weights_are(runs: Path) -> None:
+    run = runs / "run"
+    log = (run / "train.log").read_text(encoding="utf-8")
+    record = json.loads((run / "final.json").read_text(encoding="utf-8"))
+    names = [each["name"] for each in record["candidates"]]
+    assert names[0] == "the start"
+    assert len(names) == len(set(names)) >= 5
+    assert f"in {len(names)} passes over 9 images" in log
+    assert f"the final weights are {record['name']}" in log
+    assert "PostProcess fitted to the final weights" in log
+    origin = weights_origin(load_config(run / "fitted.yml"))
+    assert origin.step == (record["step"] if record["alpha"] else 0)
+    assert origin.sentence in (run / "fitted.yml").read_text(encoding="utf-8")
+
+
+def at_end(runs: Path, run: Path, *changes: str) -> str:
+    """What the end of the second run says if it is repeated in ``run``, a copy of its folder."""
+    said: list[str] = []
+    given = [*second(runs), f"Global.save_model_dir={run}", *changes]
+    fit_at_end(load_config(runs / "c.yml", given), run, said.append)
+    return "\n".join(said)
+
+
+@pytest.fixture
+def copy(runs: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(runs / "run", tmp_path / "run"))
+
+
+def test_the_same_again_gives_the_same(runs: Path, copy: Path) -> None:
+    at_end(runs, copy)
+    for name in ("final.json", "fit_postprocess.json", "fit_postprocess.csv", "final.pdparams"):
+        assert (copy / name).read_bytes() == (runs / "run" / name).read_bytes()
+
+
+@pytest.mark.parametrize("change", ["other weights", "an older run"])
+def test_without_the_run_s_own_start_nothing_is_interpolated(
+    runs: Path, copy: Path, change: str
+) -> None:
+    if change == "other weights":
+        other = runs / "first" / "iter_epoch_2.pdparams"
+        said = at_end(runs, copy, f"Global.pretrained_model={other}")
+        assert f"{other} holds other weights than those that the run started from" in said
+    else:
+        facts = json.loads((copy / "weights.json").read_text(encoding="utf-8"))
+        facts.pop("digest")
+        (copy / "weights.json").write_text(json.dumps(facts), encoding="utf-8")
+        said = at_end(runs, copy)
+        assert "weights.json does not say which weights the run started from" in said
+    assert "PostProcess fitted to the best weights" in said
+    assert set(FIT_FILES) <= {path.name for path in copy.iterdir()}
+    assert not set(FINAL_FILES) & {path.name for path in copy.iterdir()}
+
+
+def test_needs_the_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["Global.interpolate=true", "Global.fit_postprocess=false"]
+    assert train_command.main(["-c", str(small_config(tmp_path)), "-o", *more]) == 2
+    err = capsys.readouterr().err
+    assert "Global.interpolate: is true, but Global.fit_postprocess is false" in err
