@@ -78,4 +78,5 @@ def _best(
     values[(half < half[0] - FLAT) | (strict < strict[0] - FLAT)] = -1.0
     best = int(values.argmax())
     equal = np.flatnonzero(values >= values[best] - EQUAL_SHARE * gains[best].gain_error)
-    return min(equal.tolist(), key=lambda index: judged[index].distance)
+    nearest: int = min(equal.tolist(), key=lambda index: judged[index].distance)
+    return nearest
