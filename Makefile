@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression recipe lr-check small-data bench docs keys rounding released same-record same house clean
+	regression real-sets recipe lr-check small-data bench docs keys rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -93,6 +93,9 @@ receipts: $(READY)  ## train, fit, export, run in three runtimes, on the receipt
 
 regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.0.3 and ours
 	OMP_NUM_THREADS=1 $(PY) -m experiments.regression.run $(ARGS)
+
+real-sets: $(READY)  ## docs/real_sets.md: the default config on real sets, beside PaddleOCR's targets
+	$(PY) -m experiments.real_sets $(ARGS)
 
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on the receipts of ../shared/data
 	$(PY) -m experiments.recipe $(ARGS)

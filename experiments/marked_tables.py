@@ -13,13 +13,17 @@ class MarkerMissingError(LookupError):
 
 @dataclass(frozen=True)
 class Table:
+    """A table; ``below``: the text that follows it."""
+
     name: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    below: str = ""
 
     def markdown(self) -> str:
         lines = [self.header, ["---"] * len(self.header), *self.rows]
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        return f"{table}\n\n{self.below}" if self.below else table
 
 
 def replaced(document: str, table: Table) -> str:

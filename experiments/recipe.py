@@ -244,17 +244,7 @@ HEADER = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class MeasuredTable(Table):
-    """A table and, below it, what it was made with."""
-
-    below: str = ""
-
-    def markdown(self) -> str:
-        return f"{super().markdown()}\n\n{self.below}"
-
-
-def table_of(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> MeasuredTable:
+def table_of(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> Table:
     """Return the table: the start, or each start if the arms begin differently, then the arms."""
     from ppocr_ft.commands.compare.table import by_arm
 
@@ -266,7 +256,7 @@ def table_of(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> M
         last = [run.last for run in arm_runs]
         minutes = f"{mean(run.minutes for run in arm_runs):.1f}"
         rows.append([name, str(last[0].step), *cells(last), minutes])
-    return MeasuredTable(factor, HEADER, rows, facts(factor, runs, split, steps))
+    return Table(factor, HEADER, rows, facts(factor, runs, split, steps))
 
 
 def cells(evaluations: Sequence[EvalResult]) -> list[str]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppocr_ft.data import SimpleDataSet
+from ppocr_ft.errors import DataError
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.transforms.pipeline import Pipeline
-from tests.support.paddleocr_wheels import shrink_class
-from tests.support.reference_maps import reference
+from tests.support.paddleocr_wheels import border_class, shrink_class
+from tests.support.reference_maps import reference, run_pair
 
 SEED = 1024
 """``Global.seed``, where a YAML sets none; 2.7's SimpleDataSet hands it on as ``epoch``."""
@@ -56,18 +57,21 @@ class WheelMaps:
         self._version = arm.version
         self._repaired = arm.repaired
         self._keys = {**recipe, **dict(arm.keys)}
-        self._shrink_ratio = float(shrink_class(arm.version)(**self._keys).shrink_ratio)
+        self._shrink = shrink_class(arm.version)(**self._keys)
+        self._border = border_class(arm.version)(**self._keys)
 
     def ratio_of(self, data: Mapping[str, Any]) -> float:
         """Return the ratio, which no epoch changes."""
-        return self._shrink_ratio
+        return float(self._shrink.shrink_ratio)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         given = {key: data[key] for key in ("image", "polys", "ignore_tags")}
-        drawn = reference(self._version, given, **self._keys)
-        data.update(drawn.maps)
+        try:
+            data.update(run_pair(self._border, self._shrink, given))
+        except IndexError as error:  # docs/shrink.md, section 5; another sample takes its place
+            raise DataError(f"PaddleOCR {self._version}'s operators: {error}") from error
         if self._repaired:
-            data["threshold_map"] = drawn.repaired_map
+            data["threshold_map"] = reference(self._version, given, **self._keys).repaired_map
         return data
 
 

@@ -1,0 +1,166 @@
+"""The measure: the default config on four real sets and a small one, judged on unseen images.
+
+Usage: make real-sets ARGS="--only small --seeds 1" (python -m experiments.real_sets). Each run is
+configs/det_v4_ft.yml with data paths, seed and length set, and nothing else. It sees the training
+part of a set; the validation part judges what the run's own fitted.yml finds. The bar is the
+released weights with post-processing and resize fitted on the training part.
+
+The tables are printed and put into docs/real_sets.md after each run; finished runs are kept in
+output/real_sets and not run again, an interrupted one goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.real_sets.arms import ARMS, RunArm
+from experiments.real_sets.sets import MINUTES, ROOT, RealSet, ceiling, folder_of, real_set
+from ppocr_ft.commands.common import command, import_paddle
+from ppocr_ft.config.schema import GlobalSection
+from ppocr_ft.errors import ConfigError
+
+DOCUMENT = ROOT / "docs" / "real_sets.md"
+PICTURE = ROOT / "docs" / "pictures" / "real_sets.png"
+OUTPUT = ROOT / "output" / "real_sets"
+ABOUT = "hmean on the runs' own validation images over the time"
+README_TABLES = (
+    (ROOT / "README.md",
+     ("set", "released, as shipped", "released, fitted", "PaddleOCR 2.7's targets",
+      "PaddleOCR 2.10's targets", "ppocr_ft"), ABOUT),
+    (ROOT / "README.zh-CN.md",
+     ("数据集", "原样的发布权重", "拟合后的发布权重", "PaddleOCR 2.7 的目标",
+      "PaddleOCR 2.10 的目标", "ppocr_ft"), "各次训练在自留验证图像上的 hmean 随时间的变化"),
+)  # fmt: skip
+"""The READMEs' headers of the story, and what their picture shows."""
+
+
+@command
+def main(argv: Sequence[str]) -> int:
+    options = options_of(argv)
+    sets = sets_of(options.only, options.images)
+    if options.ceiling:
+        sets = [ceiling(each) for each in sets]
+    if not sets:
+        return 2
+    import_paddle()
+    measure = Measure(OUTPUT.with_name("real_sets_try") if is_try(options) else OUTPUT, options)
+    for each in sets:
+        for _ in measure.records(each):
+            measure.show()
+    return 0
+
+
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--only", nargs="+", choices=MINUTES, default=list(MINUTES), metavar="SET",
+        help=f"of {', '.join(MINUTES)} (all)")  # fmt: skip
+    add("--arms", nargs="+", choices=ARMS, default=["ours"],
+        help="whose targets: ours, and PaddleOCR's by its real wheels, for as many steps as ours "
+        "(ours)")  # fmt: skip
+    add("--seeds", type=int, default=3, help="runs of each (3)")
+    add("--minutes", type=float, help="length of a run (the set's own)")
+    add("--steps", type=int, help="length of a run in steps, up to whole epochs, not by the clock")
+    add("--ceiling", action="store_true",
+        help="train on the validation part itself: what limits, if not the images?")  # fmt: skip
+    add("--images", type=int, help="no more than so many images of each kind, for a try")
+    add("-o", dest="override", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="other values of the default config, for a try")  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def is_try(options: argparse.Namespace) -> bool:
+    """Return whether the runs are others than those of the document."""
+    return bool(options.images or options.override)
+
+
+def sets_of(names: Sequence[str], images: int | None = None) -> list[RealSet]:
+    """Return the sets that are here; those that aren't are said."""
+    found = []
+    for name in names:
+        if folder_of(name).is_dir():
+            found.append(real_set(name).first(images))
+        else:
+            print(f"{name}: left out, {folder_of(name)} isn't here", file=sys.stderr)
+    return found
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Runs what ``options`` ask for; records are in ``root``."""
+
+    root: Path
+    options: argparse.Namespace
+
+    def records(self, each: RealSet) -> Iterator[None]:
+        """Make the set's records; yield after each one."""
+        from experiments.real_sets.runs import FIRST_SEED, Run, bar
+
+        options = self.options
+        others = tuple(
+            other
+            for other in sets_of(list(MINUTES), options.images)
+            if other.data_dir != each.data_dir
+        )
+        bar(self.root, each, others)
+        yield
+        length = self._length(each)
+        for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
+            ours = Run(self.root, each, self._arm("ours"), seed, length, others)
+            for name in dict.fromkeys(("ours", *options.arms)):
+                run, arm = ours, self._arm(name)
+                if arm.maps is not None:
+                    same = f"Global.epoch_num={ours.record().epochs}"
+                    run = Run(self.root, each, arm, seed, same)
+                print(f"\n{each.name}, {arm.name}, seed {seed}: {run.folder}", flush=True)
+                run.record()
+                yield
+
+    def _arm(self, name: str) -> RunArm:
+        arm = ARMS[name]
+        return RunArm(arm.name, (*self.options.override, *arm.overrides), arm.maps)
+
+    def _length(self, each: RealSet) -> str:
+        """Return the override that says how long a run is."""
+        if self.options.steps is not None:
+            return f"Global.epoch_num={epochs_of(self.options.steps, each, self.root)}"
+        if "time_budget" not in GlobalSection.model_fields:
+            raise ConfigError("Global.time_budget isn't there yet; say how many", key="--steps")
+        return f"Global.time_budget={self.options.minutes or each.minutes:g}m"
+
+    def show(self) -> None:
+        """Print the tables, and put them where they belong."""
+        from experiments.real_sets import report, runs
+
+        records = runs.finished(self.root)
+        found = report.tables(records, f"![{ABOUT}](pictures/{PICTURE.name})")
+        for table in found:
+            print(f"\n{table.name.upper()}\n{table.markdown()}", flush=True)
+        if self.root != OUTPUT:
+            report.picture(records, self.root / PICTURE.name)
+            return
+        report.picture(records, PICTURE)
+        report.write(DOCUMENT, found)
+        picture = PICTURE.relative_to(ROOT)
+        for readme, header, about in README_TABLES:
+            report.write(readme, [report.story(records, header, f"![{about}]({picture})")])
+
+
+def epochs_of(steps: int, each: RealSet, folder: Path) -> int:
+    """Return how many whole epochs of the set are at least so many steps."""
+    from experiments.real_sets.runs import CONFIG
+    from ppocr_ft.config import load_config
+    from ppocr_ft.runs.assemble import train_loader
+
+    loader = train_loader(load_config(CONFIG, each.overrides(folder)))
+    return -(-steps // loader.steps_per_epoch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
