@@ -21,7 +21,7 @@ from itertools import groupby
 from statistics import mean
 from typing import Any
 
-from ppocr_ft.engine.metrics_file import EVAL, Row, number, written
+from ppocr_ft.engine.metrics_file import EVAL, FURTHER, SET, Row, number, written
 from ppocr_ft.metrics.det import RATES
 
 TIE_BREAKER = "hmean_70"
@@ -146,12 +146,24 @@ def best(results: Sequence[EvalResult], indicator: str) -> EvalResult:
 
 
 def results_of(rows: Iterable[Row]) -> list[EvalResult]:
-    """Return the evaluations in the rows of a metrics.csv, in their order.
+    """Return the evaluations on ``Eval`` in the rows of a metrics.csv, in their order.
 
     A row without an unclip ratio or hmean is left out, and an evaluation with only such rows too.
     """
-    evaluated = (row for row in rows if row["kind"] == EVAL and _is_whole(row))
-    groups = groupby(evaluated, key=lambda row: int(row["step"]))
+    return _results(row for row in rows if row["kind"] == EVAL)
+
+
+def further_results(rows: Iterable[Row]) -> dict[str, list[EvalResult]]:
+    """Return those of each set of ``Eval.also``, by its name."""
+    by_set: dict[str, list[Row]] = {}
+    for row in rows:
+        if row["kind"] == FURTHER:
+            by_set.setdefault(row.get(SET, ""), []).append(row)
+    return {name: found for name, of in by_set.items() if (found := _results(of))}
+
+
+def _results(rows: Iterable[Row]) -> list[EvalResult]:
+    groups = groupby(filter(_is_whole, rows), key=lambda row: int(row["step"]))
     return [_result(step, list(group)) for step, group in groups]
 
 

@@ -11,9 +11,13 @@ from typing import Any, Literal
 from ppocr_ft.utils.files import write_whole
 
 METRICS_FILE = "metrics.csv"
-Kind = Literal["train", "eval"]
+Kind = Literal["train", "eval", "also"]
 TRAIN: Literal["train"] = "train"
 EVAL: Literal["eval"] = "eval"
+FURTHER: Literal["also"] = "also"
+"""Rows of the sets of ``Eval.also``."""
+SET = "set"
+"""Their column with the set's name; a run without such sets has none."""
 LR, UPDATE_RATIO = "lr/", "update_ratio/"
 """What the columns of parameter groups begin with."""
 Row = Mapping[str, str]
@@ -53,7 +57,7 @@ COLUMNS = (
 class MetricsFile:
     """Rows are appended; what a killed run wrote after its last checkpoint is cut off first.
 
-    A row has ``kind`` train or eval, ``step`` (steps done), ``epoch``, and then, empty if a
+    A row has ``kind`` train, eval or also, ``step`` (steps done), ``epoch``, and then, empty if a
     kind has none:
 
     train: ``lr``, the base learning rate; ``shrink_ratio``; ``loss`` and its terms, means over
@@ -72,13 +76,16 @@ class MetricsFile:
     ``merged``, ``split``, the shares of labels, 0 to 1, that share a box with others or have
     several boxes inside, with the config's unclip ratio.
 
+    also: ``set``, the name of a set of ``Eval.also``, and the rates of ``eval`` on it; after the
+    rows of the evaluation that it was judged with.
+
     Columns that an earlier file of the run has besides are kept.
 
     Args:
         folder: the folder of ``metrics.csv``.
         step: the step after which the run continues.
         evaluated_step: the last step whose evaluation is done.
-        more_columns: those of the parameter groups.
+        more_columns: those of the parameter groups and of further sets.
     """
 
     def __init__(
@@ -90,7 +97,7 @@ class MetricsFile:
     ) -> None:
         self.path = folder / METRICS_FILE
         self._listeners: list[Callable[[Row], None]] = []
-        last = {TRAIN: step, EVAL: evaluated_step}
+        last = {TRAIN: step, EVAL: evaluated_step, FURTHER: evaluated_step}
         rows = read_metrics(self.path)[1] if self.path.is_file() else []
         kept = [row for row in rows if int(row["step"]) <= last.get(row["kind"], -1)]
         self._columns = tuple(dict.fromkeys([*COLUMNS, *more_columns, *(kept[0] if kept else ())]))

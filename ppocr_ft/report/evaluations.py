@@ -96,7 +96,7 @@ def write_evaluation(path: Path, about: About, images: Sequence[EvaluatedImage])
     Raises:
         OSError: it can't be written.
     """
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     lines = [asdict(about), *map(_as_json, images)]
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     write_whole(path, text.encode())

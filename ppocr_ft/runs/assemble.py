@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppocr_ft.config import Config
@@ -11,7 +11,7 @@ from ppocr_ft.config.faults import refuse
 from ppocr_ft.config.splits import one_data_set
 from ppocr_ft.data.faults import left_out, noting, refuse_all
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.data.whole_set import check_text
+from ppocr_ft.data.whole_set import ALSO, check_text
 from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.callbacks import (
     LATEST,
@@ -24,7 +24,7 @@ from ppocr_ft.engine.callbacks import (
 )
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.ema import Ema
-from ppocr_ft.engine.metrics_file import MetricsFile
+from ppocr_ft.engine.metrics_file import SET, MetricsFile
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, read_state, state_path
 from ppocr_ft.engine.stop import StopRequest
@@ -33,13 +33,20 @@ from ppocr_ft.engine.train_step import Precision
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import cpu_threads, passes, precision
-from ppocr_ft.factory.objects import data_set, eval_data, post_process, starting_network
+from ppocr_ft.factory.objects import (
+    also_data,
+    data_set,
+    eval_data,
+    post_process,
+    starting_network,
+)
 from ppocr_ft.factory.optimizers import fresh_layers, learning_rate, optimizer
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.messages import counted
 from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import resume_hint, take_folder
+from ppocr_ft.runs.further_sets import FurtherSets
 from ppocr_ft.runs.metadata import check_same_part, write_facts
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.transforms import MakeShrinkMap
@@ -176,13 +183,14 @@ class Training:
 class Parts:
     """The objects of the config, made before anything is written.
 
-    ``eval_images`` are this process's share of ``all_eval_images``.
+    ``eval_images`` are those of ``Eval``, ``further`` those of the sets of ``Eval.also``; all
+    processes have all of them.
     """
 
     state: TrainState
     loader: TrainLoader
     eval_images: ImageSet
-    all_eval_images: ImageSet
+    further: Mapping[str, ImageSet]
     rate: LrSchedules
     precision: Precision
     weights: CoverageReport | None
@@ -191,9 +199,12 @@ class Parts:
     @property
     def label_notes(self) -> tuple[str, ...]:
         """Say what is to be known of the label files, and which of their lines can't be used."""
-        notes = dict.fromkeys((*self.loader.data.label_notes, *self.all_eval_images.notes))
-        both = {"Train": self.loader.data.label_faults, "Eval": self.all_eval_images.faults}
-        bad = (left_out(mode, faults) for mode, faults in both.items() if faults)
+        judged = {"Eval": self.eval_images} | {f"{ALSO}{k}": v for k, v in self.further.items()}
+        of_all = (note for images in judged.values() for note in images.notes)
+        notes = dict.fromkeys((*self.loader.data.label_notes, *of_all))
+        faults = {split: images.faults for split, images in judged.items()}
+        lines = {"Train": self.loader.data.label_faults, **faults}
+        bad = (left_out(split, faults) for split, faults in lines.items() if faults)
         return (*(f"note: {note}" for note in notes), *bad)
 
 
@@ -243,12 +254,12 @@ def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
         UserInputError: config, data or weights are wrong, or the data of the processes differ.
     """
     section = config.Global
-    loader, eval_images = both_data_sets(config, group)
+    loader, eval_images, further = data_sets(config, group)
     detector, weights = starting_network(config)
     loaded = weights.filled if weights else ()
     frozen = freeze_statistics(detector, loaded) if section.freeze_bn_stats else []
     chosen = precision(config)
-    _check_same_data(len(loader.data), len(eval_images), group)
+    _check_same_data(len(loader.data), {"Eval": eval_images, **further}, group)
     state = TrainState(
         Progress(section.seed, loader.steps_per_epoch),
         detector,
@@ -263,17 +274,16 @@ def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
         world_size=group.size,
         evaluations=lambda: state.progress.evaluations,
     )
-    own_images = eval_images.share(group.rank, group.size)
-    return Parts(state, loader, own_images, eval_images, rate, chosen, weights, len(frozen))
+    return Parts(state, loader, eval_images, further, rate, chosen, weights, len(frozen))
 
 
-def both_data_sets(
+def data_sets(
     config: Config, group: ProcessGroup = SINGLE_PROCESS
-) -> tuple[TrainLoader, ImageSet]:
-    """Return the batches of ``Train`` and the images of ``Eval``.
+) -> tuple[TrainLoader, ImageSet, dict[str, ImageSet]]:
+    """Return the batches of ``Train``, the images of ``Eval`` and of the sets of ``Eval.also``.
 
     Raises:
-        DataError: with the faults of both.
+        DataError: with the faults of all.
         ConfigError: one of them is the built-in sample data set, the other is not.
     """
     refuse(one_data_set(config))
@@ -282,11 +292,16 @@ def both_data_sets(
         loader = train_loader(config, group)
     with noting(faults):
         images = eval_data(config)
+    with noting(faults):
+        further = also_data(config)
     refuse_all(faults)
-    return loader, images
+    return loader, images, further
 
 
-def _check_same_data(train_images: int, eval_images: int, group: ProcessGroup) -> None:
+def _check_same_data(
+    train_images: int, judged: Mapping[str, ImageSet], group: ProcessGroup
+) -> None:
+    eval_images = sum(map(len, judged.values()))
     for rank, (train, evaluation) in enumerate(group.gather((train_images, eval_images))):
         if (train, evaluation) != (train_images, eval_images):
             raise DataError(
@@ -307,7 +322,7 @@ def _assemble(
     stop, loss = StopRequest(launched=group.size > 1), DBLoss(config.Loss)
     evaluate = EvalRunner(
         parts.state,
-        parts.eval_images,
+        parts.eval_images.share(group.rank, group.size),
         EvalOptions(
             post_process(config),
             unclip_ratios,
@@ -318,9 +333,18 @@ def _assemble(
         (lambda text: None) if writers is None else writers.log.say,
         group,
     )
+    further = FurtherSets(
+        {
+            name: replace(evaluate, images=images.share(group.rank, group.size), name=name)
+            for name, images in parts.further.items()
+        },
+        folder,
+        config.Metric.main_indicator,
+        None if writers is None else writers.metrics,
+    )
     if group.is_main:
         evaluate.validator = validator(
-            config, parts.loader, parts.all_eval_images, loss, parts.precision
+            config, parts.loader, parts.eval_images, loss, parts.precision
         )
     trainer = Trainer(
         parts.state,
@@ -328,7 +352,7 @@ def _assemble(
         loss,
         parts.rate,
         config.Global.epoch_num,
-        _callbacks(config, parts, folder, evaluate, writers),
+        _callbacks(config, parts, folder, evaluate, further, writers),
         parts.precision,
         stop,
         group,
@@ -348,20 +372,26 @@ def _assemble(
 
 
 def _callbacks(
-    config: Config, parts: Parts, folder: Path, evaluate: EvalRunner, writers: Writers | None
+    config: Config,
+    parts: Parts,
+    folder: Path,
+    evaluate: EvalRunner,
+    further: FurtherSets,
+    writers: Writers | None,
 ) -> tuple[Callback, ...]:
     """Return the callbacks. The trainer calls them in this order."""
     first, every = config.Global.eval_batch_step
     timing = Timing(first, every, config.Global.eval_batch_epoch)
     evaluator = Evaluator(evaluate, timing, config.Metric.main_indicator)
     if writers is None:
-        return (evaluator,)
+        return (further, evaluator)
     total_steps = config.Global.epoch_num * parts.state.progress.steps_per_epoch
     return (
         # The speed of steps is measured before anything else takes time.
         writers.log,
         # Pictures and boxes are there before a state says that their evaluation is done.
         BestFindings(folder, evaluate, writers.metrics, config.Metric.main_indicator),
+        further,
         # An epoch is saved before it is evaluated, which may take long; and after that again.
         writers.checkpoints,
         evaluator,
@@ -373,7 +403,8 @@ def _callbacks(
 def _writers(config: Config, parts: Parts, folder: Path) -> Writers:
     section, progress = config.Global, parts.state.progress
     groups = GroupFigures(parts.state.optimizer)
-    metrics = MetricsFile(folder, progress.step, progress.evaluated_step, groups.columns)
+    columns = [*groups.columns, *([SET] if config.Eval.also else [])]
+    metrics = MetricsFile(folder, progress.step, progress.evaluated_step, columns)
     log = Log(
         folder,
         section.print_batch_step,

@@ -94,21 +94,28 @@ def save_findings(
     Raises:
         OSError: they can't be written.
     """
-    names = [BEFORE] * (step == 0) + [BEST if is_best else TRAINED]
-    if findings.images:
-        about = About.of(step, findings.post_process)
-        for name in names:
-            write_evaluation(folder / EVALUATIONS / name, about, findings.images)
+    save_boxes(folder / EVALUATIONS, findings, step, is_best=is_best)
     if not findings.previews:
         return
     ratio = findings.post_process.unclip_ratio
     title = f"{caption(step)}: hmean {hmean:.3f} at IoU 0.5, unclip_ratio {ratio:g}"
     sheet = as_jpeg(contact_sheet(findings.previews, title))
-    for name in names:
+    for name in _names(step, is_best):
         write_whole(folder / PICTURES[name], sheet)
     if step == 0:
         (folder / PICTURES[TRAINED]).unlink(missing_ok=True)  # another run's
     _write_both(folder)
+
+
+def save_boxes(folder: Path, findings: Findings, step: int, *, is_best: bool) -> None:
+    """Write the boxes of an evaluation alone into a folder, see `save_findings`."""
+    about = About.of(step, findings.post_process)
+    for name in _names(step, is_best) if findings.images else ():
+        write_evaluation(folder / name, about, findings.images)
+
+
+def _names(step: int, is_best: bool) -> list[str]:
+    return [BEFORE] * (step == 0) + [BEST if is_best else TRAINED]
 
 
 def copy_start(source: Path, folder: Path) -> bool:

@@ -1,9 +1,9 @@
-"""The evaluation of a run: its evaluation weights on the images of ``Eval``."""
+"""The evaluation of a run: its evaluation weights on labelled images."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult, results_of
 from ppocr_ft.engine.evaluation import RateCounter, eval_records, ratios_tried
-from ppocr_ft.engine.metrics_file import MetricsFile
+from ppocr_ft.engine.metrics_file import MetricsFile, Row
 from ppocr_ft.engine.monitor.validation import Validator
 from ppocr_ft.engine.outcome import outcome
 from ppocr_ft.engine.state import TrainState
@@ -47,6 +47,7 @@ class EvalRunner:
         images: this process's share.
         stop: is checked before each image.
         say: gets the faults of the images, once.
+        name: the further set's, for the progress bar and what is said; "" for ``Eval``.
         validator: gives the loss on crops; in process 0 alone.
         known_start: the result before the first step, if it is known already.
         findings: those of the last evaluation; None before any and after a known one.
@@ -58,6 +59,7 @@ class EvalRunner:
     stop: StopRequest
     say: Callable[[str], None]
     group: ProcessGroup = SINGLE_PROCESS
+    name: str = ""
     validator: Validator | None = None
     known_start: EvalResult | None = None
     findings: Findings | None = None
@@ -81,7 +83,8 @@ class EvalRunner:
     def _evaluate(self) -> EvalResult:
         start, options = time.perf_counter(), self.options
         counter = RateCounter(ratios_tried(options.post_process, options.unclip_ratios))
-        samples = progress(self.stop.heeding(self.images.samples()), len(self.images), "evaluate")
+        what = f"evaluate {self.name}".rstrip()
+        samples = progress(self.stop.heeding(self.images.samples()), len(self.images), what)
         records = eval_records(
             self.state.network,
             samples,
@@ -113,7 +116,8 @@ class EvalRunner:
             fault for process_faults in self.group.gather(own_faults) for fault in process_faults
         )
         if len(faults) > self._faults_told:
-            self.say(f"evaluation: {faults.report()}")
+            of = f" on {self.name}" if self.name else ""
+            self.say(f"evaluation{of}: {faults.report()}")
             self._faults_told = len(faults)
 
 
@@ -134,13 +138,16 @@ class BestFindings(Callback):
 
     def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
         findings = self._evaluate.findings
-        if findings is not None and (is_best or self._is_best_trained(result)):
+        if findings is not None and (
+            is_best or is_best_trained(self._metrics.rows(), result, self._indicator)
+        ):
             hmean = result.at_config["hmean"]
             save_findings(self._folder, findings, result.step, hmean, is_best=is_best)
 
-    def _is_best_trained(self, result: EvalResult) -> bool:
-        """Return whether the start is the best, and this is the best one after it."""
-        so_far = outcome(results_of(self._metrics.rows()), self._indicator)
-        return bool(
-            so_far and so_far.is_start and so_far.trained and so_far.trained.step == result.step
-        )
+
+def is_best_trained(rows: Iterable[Row], result: EvalResult, indicator: str) -> bool:
+    """Return whether the start is the best in ``rows``, and this the best one after it."""
+    so_far = outcome(results_of(rows), indicator)
+    return bool(
+        so_far and so_far.is_start and so_far.trained and so_far.trained.step == result.step
+    )

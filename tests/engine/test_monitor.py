@@ -14,6 +14,7 @@ from ppocr_ft.engine.monitor.rules_resources import workers_needed
 from tests.support.recorded_runs import (
     HEALTHY,
     Row,
+    further,
     judged,
     names,
     recorded_arms,
@@ -39,6 +40,19 @@ def evals(*hmeans: float, every: int = 50, **columns: Sequence[float | None]) ->
 
 
 FALLING = [0.9, 0.5]
+
+
+def with_further_set(*hmeans: float | None, best: float = 0.5) -> list[Row]:
+    """A run that gets better, and hmean on a further set; None: not judged then."""
+    rows = []
+    for i, hmean in enumerate(hmeans):
+        rows.append(judged(50 * i, 0.5 + i / 100))
+        if hmean is not None:
+            rows += [further(50 * i, "old", hmean), further(50 * i, "old", best, 2.2)]
+        rows.append(train(50 * i + 10, loss=4 - i))
+    return rows
+
+
 CASES = [
     ("steps skipped", "nan", train_rows("skipped_steps", [0, 0, 3]), INFO),
     ("gradients 20 times as large", "grad-exploding", train_rows("grad_norm", [1] * 8 + [20] * 3),
@@ -67,6 +81,7 @@ CASES = [
      evals(0.455, 0.45, 0.448, precision=[0.492, 0.46, 0.45], recall=[0.424, 0.44, 0.446]), INFO),
     ("recall down, precision held", "missed-texts",
      evals(0.8, 0.79, 0.79, precision=[0.8, 0.81, 0.796], recall=[0.8, 0.76, 0.76]), INFO),
+    ("a further set 0.06 down", "forgetting", with_further_set(0.9, 0.84), INFO),
     ("steps that wait", "loader-bound", train_rows("reader_share", [0.5] * 6), INFO),
     ("memory up by 50 MB a row", "memory-growing",
      train_rows("memory_mb", [900 + 50 * i for i in range(24)]), INFO),
@@ -243,6 +258,26 @@ def test_below_start_says_which_errors_grew() -> None:
     assert verdict.name == "below-start"
     assert "hmean 0.880 instead of 0.900. Since the start the share of merged" in verdict.sentence
     assert "limit_side_len" in verdict.remedy
+
+
+def test_forgetting_is_said_once_and_of_the_last_judged() -> None:
+    (alert,) = said(with_further_set(0.9, 0.86, 0.84, None, 0.8, 0.83))
+    assert (alert.verdict.name, alert.step) == ("forgetting", 100)
+    assert "hmean at IoU 0.5 fell from 0.900 to 0.840 on old (step 100)" in alert.verdict.sentence
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        with_further_set(0.9, 0.851, 0.95, 0.86),
+        with_further_set(0.9, 0.7, best=0.88),
+        with_further_set(None, 0.9, 0.7),
+        with_further_set(0.9),
+    ],
+    ids=["within 0.05", "with another unclip ratio", "the start isn't known", "the start alone"],
+)
+def test_what_is_no_forgetting(rows: list[Row]) -> None:
+    assert names(rows) == []
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def made(config: Config) -> tuple[Any, Validator]:
     parts = prepare(config)
     loss = DBLoss(config.Loss)
     return parts.state.network, validator(
-        config, parts.loader, parts.all_eval_images, loss, parts.precision
+        config, parts.loader, parts.eval_images, loss, parts.precision
     )
 
 

@@ -13,7 +13,7 @@ from ppocr_ft.engine.callbacks import ScalarLog
 from ppocr_ft.engine.callbacks.writers import Kind, check_installed, scalars_of
 from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.errors import ConfigError
-from tests.support.recorded_runs import judged, train
+from tests.support.recorded_runs import further, judged, train
 
 KINDS: tuple[Kind, ...] = ("tensorboard", "visualdl")
 
@@ -28,6 +28,7 @@ def test_tags_are_the_columns_and_other_unclip_ratios_have_their_own() -> None:
         "eval_unclip_1.2/hmean",
         "eval_unclip_1.2/hmean_70",
     }
+    assert set(scalars_of(further(5, "old", 0.5), 1.5)) == {"also_old/hmean", "also_old/hmean_70"}
 
 
 def read(kind: Kind, folder: Path, tag: str) -> list[tuple[int, float]]:

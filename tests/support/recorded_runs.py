@@ -41,6 +41,11 @@ def judged(step: int, hmean: float, unclip_ratio: float = 1.5, **figures: Any) -
     return _row("eval", step, {**usual, **figures})
 
 
+def further(step: int, name: str, hmean: float, unclip_ratio: float = 1.5) -> Row:
+    """A row of an evaluation on a set of ``Eval.also``."""
+    return {**judged(step, hmean, unclip_ratio), "kind": "also", "set": name}
+
+
 def _row(kind: str, step: int, figures: Mapping[str, Any]) -> Row:
     cells = {name: "" if value is None else str(value) for name, value in figures.items()}
     return {"kind": kind, "step": str(step), **cells}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from ppocr_ft.engine.eval_result import EvalResult
@@ -30,8 +31,8 @@ class Timing:
 class Evaluator(Callback):
     """Calls ``evaluate`` when it is due, and all callbacks with the result.
 
-    `eval_result` decides whether that is the best so far. An evaluation that was interrupted is
-    repeated after a resume.
+    `eval_result` decides whether that is the best so far. An evaluation that was interrupted, also
+    within what a callback does after it, is repeated after a resume.
     """
 
     def __init__(self, evaluate: Callable[[], EvalResult], timing: Timing, indicator: str) -> None:
@@ -51,6 +52,11 @@ class Evaluator(Callback):
         if not due or progress.evaluated_step == progress.step:
             return
         result = replace(self._evaluate(), step=progress.step, epoch=progress.epochs_done)
+        before = deepcopy(progress)
         is_best = progress.evaluated(result, self._indicator)
-        for callback in trainer.callbacks:
-            callback.after_evaluation(trainer, result, is_best)
+        try:
+            for callback in trainer.callbacks:
+                callback.after_evaluation(trainer, result, is_best)
+        except BaseException:
+            trainer.state.progress = before
+            raise

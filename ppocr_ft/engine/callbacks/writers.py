@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ppocr_ft.engine.metrics_file import EVAL, MetricsFile
+from ppocr_ft.engine.metrics_file import FURTHER, SET, TRAIN, MetricsFile
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.utils.program import how_to_install
 
@@ -25,7 +25,7 @@ _MODULES: dict[Kind, tuple[str, ...]] = {
     ),
     "visualdl": ("visualdl",),
 }
-_KEYS = ("kind", "step", "unclip_ratio")
+_KEYS = ("kind", "step", "unclip_ratio", SET)
 
 
 class Scalars(Protocol):
@@ -134,11 +134,12 @@ class ScalarLog:
 def scalars_of(row: Mapping[str, str], unclip_ratio: float) -> dict[str, float]:
     """Return a row's finite figures by tag: ``train/loss``, ``eval/hmean``.
 
-    The tag is ``eval_unclip_1.2/hmean`` for an unclip ratio that isn't the config's.
+    The tag is ``eval_unclip_1.2/hmean`` for an unclip ratio that isn't the config's; of a further
+    set it begins with ``also_NAME``.
     """
-    group = row["kind"]
-    if group == EVAL and float(row["unclip_ratio"]) != unclip_ratio:
-        group = f"{EVAL}_unclip_{float(row['unclip_ratio']):g}"
+    group = f"{FURTHER}_{row[SET]}" if row["kind"] == FURTHER else row["kind"]
+    if group != TRAIN and float(row["unclip_ratio"]) != unclip_ratio:
+        group = f"{group}_unclip_{float(row['unclip_ratio']):g}"
     cells = {name: text for name, text in row.items() if text and name not in _KEYS}
     values = {f"{group}/{name}": float(text) for name, text in cells.items()}
     return {tag: value for tag, value in values.items() if math.isfinite(value)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ppocr_ft.engine.eval_result import results_of
+from ppocr_ft.engine.eval_result import further_results, results_of
 from ppocr_ft.engine.metrics_file import EVAL, TRAIN, Kind, Row
 from ppocr_ft.engine.monitor.rules_errors import (
     false_boxes,
@@ -20,6 +20,7 @@ from ppocr_ft.engine.monitor.rules_resources import loader_bound, memory_growing
 from ppocr_ft.engine.monitor.rules_targets import targets_wrong
 from ppocr_ft.engine.monitor.rules_training import (
     below_start,
+    forgetting,
     grad_exploding,
     loss_not_falling,
     lr_zero,
@@ -79,6 +80,7 @@ RULES = (
     Rule("missed-texts", EVAL, missed_texts, _EVALUATIONS, unless=_KERNELS),
     Rule("overfitting", EVAL, overfitting, _EVALUATIONS),
     Rule("below-start", EVAL, below_start, _EVALUATIONS, unless=_TARGETS),
+    Rule("forgetting", EVAL, forgetting, _EVALUATIONS, unless=_TARGETS),
 )
 """All rules, in the order in which they are asked; docs/monitor.md explains each."""
 
@@ -133,6 +135,8 @@ class History:
             if not results:
                 return
             self.series.add(results[0])
+            for name, found in further_results(moment).items():
+                self.series.further.setdefault(name, []).extend(found)
         else:
             self.series.add(moment)
         for rule in self._rules:

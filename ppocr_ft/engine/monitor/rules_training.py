@@ -28,6 +28,7 @@ VAL_LOSS_RISEN = 1.05
 OVERFITTING_EVALS = 2
 BELOW_START = 0.01
 BELOW_START_EVALS = 3
+FORGOTTEN = 0.05
 
 
 def nan(series: Series) -> Diagnosis | None:
@@ -195,4 +196,22 @@ def below_start(series: Series) -> Diagnosis | None:
         sentence,
         "Lower Optimizer.lr.learning_rate, keep Global.freeze_bn_stats on, and check the labels "
         "with ppocr-ft check; the starting weights are better than these.",
+    )
+
+
+def forgetting(series: Series) -> Diagnosis | None:
+    """Find a set of Eval.also with an hmean, at its best unclip ratio, 0.05 below its start."""
+    fallen = []
+    for name, (start, *later) in series.further.items():
+        if start.step == 0 and later:
+            before, now = start.value("hmean"), later[-1].value("hmean")
+            if now < before - FORGOTTEN:
+                fallen.append(f"{before:.3f} to {now:.3f} on {name} (step {later[-1].step})")
+    if not fallen:
+        return None
+    return Diagnosis(
+        f"What the weights could do before is being lost: hmean at IoU 0.5 fell from "
+        f"{', from '.join(fallen)}.",
+        "Lower Optimizer.lr.learning_rate, train shorter, or add images like those to Train; if "
+        "only your own images count, it doesn't matter.",
     )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.metrics_file import EVAL, TRAIN, Row, number
+from ppocr_ft.engine.metrics_file import EVAL, FURTHER, TRAIN, Row, number
 
 
 class Diagnosis(NamedTuple):
@@ -56,12 +56,14 @@ class TrainRow:
 class Series:
     """A recorded run, as the rules see it.
 
-    highest_lr: the highest learning rate of its rows. lr_only_rose: from each row to the next.
+    further: the evaluations on each set of ``Eval.also``. highest_lr: the highest learning rate of
+    its rows. lr_only_rose: from each row to the next.
     """
 
     info: RunInfo
     train: list[TrainRow] = field(default_factory=list)
     evals: list[EvalResult] = field(default_factory=list)
+    further: dict[str, list[EvalResult]] = field(default_factory=dict)
     highest_lr: float = 0.0
     lr_only_rose: bool = True
 
@@ -97,13 +99,17 @@ class Series:
 
 
 def moments(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
-    """Yield the rows in order: each training row, the rows of one evaluation together."""
+    """Yield the rows in order: each training row, the rows of one evaluation together.
+
+    The rows of further sets belong to the evaluation that they were judged with.
+    """
     group: list[Row] = []
     for row in rows:
-        if group and (row["kind"] != EVAL or row["step"] != group[0]["step"]):
+        is_evaluated = row["kind"] in (EVAL, FURTHER)
+        if group and not (is_evaluated and row["step"] == group[0]["step"]):
             yield group
             group = []
-        if row["kind"] == EVAL:
+        if is_evaluated:
             group.append(row)
         elif row["kind"] == TRAIN:
             yield train_row(row)
