@@ -32,7 +32,7 @@ class Progress:
 
     Data order, learning rate, shrink ratio and random numbers are functions of ``seed`` and
     ``step`` alone, so only these two need to be saved for them; a ReduceLROnPlateau's
-    rate is one of ``evaluations`` too.
+    rate is one of ``evaluations`` too, one after `FreshFirst` one of ``fresh_steps``.
 
     seed: of everything that is random. steps_per_epoch: updates per epoch. step: updates done.
     evaluated_step: the step after which the last evaluation was done, -1 for none. best,
@@ -40,7 +40,9 @@ class Progress:
     improved_step: the first step whose evaluation ranks as high, -1 in the state of an older
     version. skipped_steps: those with a NaN or infinite number; skipped_in_row: the last of them
     without a good one after. textless_steps, textless_in_row: the same for steps without a text in
-    the batch. evaluations: step and main indicator of each.
+    the batch. evaluations: step and main indicator of each. fresh_steps: the number of first steps
+    in which fresh parameters learned alone, None while they do; fresh_losses: those of these steps
+    until then.
     """
 
     seed: int
@@ -56,6 +58,8 @@ class Progress:
     textless_steps: int = 0
     textless_in_row: int = 0
     evaluations: list[Evaluated] = field(default_factory=list)
+    fresh_steps: int | None = None
+    fresh_losses: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.evaluations = [(int(step), float(value)) for step, value in self.evaluations]

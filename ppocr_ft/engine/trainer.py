@@ -26,6 +26,7 @@ from ppocr_ft.engine.train_step import (
     train_step,
 )
 from ppocr_ft.errors import DataError
+from ppocr_ft.optim.fresh_first import FreshFirst
 from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.utils.timing import Stopwatch
 
@@ -74,6 +75,7 @@ class Trainer:
     stop: StopRequest = field(default_factory=StopRequest)
     group: ProcessGroup = SINGLE_PROCESS
     forward: Forward | None = None
+    fresh_first: FreshFirst | None = None
 
     def __post_init__(self) -> None:
         self._norms = FrozenNorms(self.state.network)
@@ -121,12 +123,13 @@ class Trainer:
                 callback.after_epoch(self)
 
     def freeze_groups(self) -> None:
-        """Freeze or unfreeze parameter groups, with their batch norms, for the coming epoch.
+        """Freeze or unfreeze parameter groups, with their batch norms, for the coming steps.
 
-        The frozen groups follow from the epoch alone, so a resumed run has the same. No gradients
-        of frozen parameters are computed.
+        The frozen groups follow from the progress alone, so a resumed run has the same. No
+        gradients of frozen parameters are computed.
         """
-        self.state.optimizer.groups.freeze(self.progress.epochs_done)
+        fresh_alone = self.rate.is_fresh_alone(self.progress.step)
+        self.state.optimizer.groups.freeze(self.progress.epochs_done, fresh_alone=fresh_alone)
         self._norms.update()
 
     def _steps(self, batches: Iterator[TrainBatch]) -> None:
@@ -135,15 +138,19 @@ class Trainer:
             rest = islice(batches, self.loader.batches_per_step - 1)
             result = self._step(chain([first], rest))
             self._count(result)
+            self._judge_fresh(result)
             for callback in self.callbacks:
                 callback.after_step(self, first, result)
+            if self.progress.fresh_steps == self.progress.step:
+                self.freeze_groups()
             self._check_sound()
         self.stop.check()
 
     def _step(self, batches: Iterable[TrainBatch]) -> StepResult:
         state, step = self.state, self.progress.step
         seed_step(self.progress.seed, step)
-        state.optimizer.set_lr(self.rate(step), self.rate.bias(step))
+        flat = self.rate.is_fresh_alone(step)
+        state.optimizer.set_lr(self.rate(step), self.rate.bias(step), flat=flat)
         with self.stopwatch.stage("step"):
             result = train_step(
                 state.network,
@@ -168,6 +175,16 @@ class Trainer:
         progress.textless_in_row = 0 if result.has_text else progress.textless_in_row + 1
         if result.applied:
             self.state.window.add(result.losses)
+
+    def _judge_fresh(self, result: StepResult) -> None:
+        """Note whether the first steps, in which fresh parameters learn alone, are over."""
+        progress, first = self.progress, self.fresh_first
+        if first is None or progress.fresh_steps is not None:
+            return
+        if result.applied:
+            progress.fresh_losses.append(float(result.losses[first.loss]))
+        if first.is_over(progress.step, progress.fresh_losses):
+            progress.fresh_steps, progress.fresh_losses = progress.step, []
 
     def _check_sound(self) -> None:
         progress = self.progress

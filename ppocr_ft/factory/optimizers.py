@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.solver_rules import (
@@ -17,6 +18,8 @@ from ppocr_ft.factory.param_groups import fresh_layers, param_groups
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
+from ppocr_ft.optim.fresh_first import AUTO, FreshFirst, longest
+from ppocr_ft.optim.group_rules import trainable_parameters
 from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
 from ppocr_ft.optim.plateau import Evaluated, ReduceOnPlateau
 from ppocr_ft.optim.rates import LrSchedules
@@ -38,6 +41,7 @@ from ppocr_ft.optim.schedules import (
 from ppocr_ft.optim.start_decay import StartDecay
 
 __all__ = [
+    "fresh_first",
     "fresh_layers",
     "learning_rate",
     "optimizer",
@@ -59,11 +63,17 @@ def learning_rate(
     *,
     world_size: int = 1,
     evaluations: Callable[[], Sequence[Evaluated]] = tuple,
+    first: FreshFirst | None = None,
+    fresh_steps: Callable[[], int | None] = lambda: None,
 ) -> LrSchedules:
     """Return the learning rates of step 0, 1, ...
 
     ``world_size`` is the number of cards, for ``scale_lr``; ``evaluations`` are those of the run
-    so far, for ReduceLROnPlateau.
+    so far, for ReduceLROnPlateau. ``first`` are the steps in which fresh parameters learn alone,
+    ``fresh_steps`` gives their number once they are over, and None before.
+
+    Warm-up and schedule begin after these steps. A curve over the whole run is so much shorter;
+    epochs at which a rate falls stay epochs of the run.
 
     Raises:
         ConfigError: milestones that the run never reaches, naming the key.
@@ -72,15 +82,54 @@ def learning_rate(
     for fault in milestones(config, steps_per_epoch):
         raise ConfigError(fault.message, key=fault.key)
     scale = lr.scale(total_batch_size(config, world_size))
-    main = _main_schedule(config, steps_per_epoch, scale, evaluations)
     drops = _drops_of_the_run(config, steps_per_epoch)
 
-    def warmed_from(start: float) -> Schedule:
+    def alone() -> int:
+        done = fresh_steps()
+        return 0 if first is None else first.steps if done is None else done
+
+    @cache
+    def warmed(start: float, begin: int) -> Schedule:
         steps, delay = warmup_steps(config, steps_per_epoch), _delay(config, steps_per_epoch)
-        return product(with_warmup(main, steps, delay, start * scale), drops)
+        main = _main_schedule(config, steps_per_epoch, scale, evaluations, begin)
+        return product(with_warmup(main, steps, delay, start * scale, begin), drops)
+
+    def warmed_from(start: float) -> Schedule:
+        warmed(start, alone())  # what is wrong is said now
+
+        def rate(step: int) -> float:
+            begin = alone()
+            return warmed(start, begin)(step) if first is None or step >= begin else first.rate
+
+        return rate
 
     biases = warmed_from(_bias_start(lr)) if warms_biases_apart(config.Optimizer) else None
-    return LrSchedules(warmed_from(lr.warmup_start_lr), biases, _remark(config, world_size))
+    remark = _remark(config, world_size, first)
+    return LrSchedules(warmed_from(lr.warmup_start_lr), biases, remark, alone)
+
+
+def fresh_first(
+    config: Config, detector: Detector, fresh: Sequence[str], total_steps: int
+) -> FreshFirst | None:
+    """Return the first steps, in which only parameters whose names begin with ``fresh`` learn.
+
+    None if the config asks for none, or the weights filled all parameters, or none.
+
+    Raises:
+        ConfigError: they are the whole run.
+    """
+    section, names = config.Optimizer, [name for name, _ in trainable_parameters(detector)]
+    found = [name.startswith(tuple(fresh)) for name in names]
+    if not section.fresh_first or not any(found) or all(found):
+        return None
+    asked = section.fresh_first
+    steps = longest(total_steps) if asked == AUTO else asked
+    if steps >= total_steps:
+        message = f"found {asked}, but the run has {counted(total_steps, 'step')}"
+        raise ConfigError(f"{message}: nothing is left for the rest", key="Optimizer.fresh_first")
+    threshold_alone = all(name.startswith("head.thresh.") for name in fresh)
+    loss = "loss_threshold_maps" if threshold_alone else "loss"
+    return FreshFirst(steps, section.fresh_first_lr, asked == AUTO, tuple(fresh), loss)
 
 
 def _drops_of_the_run(config: Config, steps_per_epoch: int) -> Schedule:
@@ -117,9 +166,10 @@ def _main_schedule(
     steps_per_epoch: int,
     scale: float,
     evaluations: Callable[[], Sequence[Evaluated]],
+    begin: int,
 ) -> Schedule:
     lr, epochs = config.Optimizer.lr, config.Global.epoch_num
-    total = epochs * steps_per_epoch
+    total = epochs * steps_per_epoch - begin
     if lr.name == "Piecewise":
         values = tuple(value * scale for value in lr.values or ())
         return Piecewise(lr.decay_epochs or (), values, steps_per_epoch, epochs)
@@ -127,7 +177,7 @@ def _main_schedule(
         cycle = OneCycle(total, lr.anneal_strategy or "cos", lr.three_phase or False)
         return scaled(cycle, (lr.max_lr or 0.0) * scale)
     if lr.name == PLATEAU:
-        first_step = warmup_steps(config, steps_per_epoch)
+        first_step = begin + warmup_steps(config, steps_per_epoch)
         factors: Schedule = _plateau(lr, evaluations, steps_per_epoch, first_step)
     else:
         factors = _factors(lr, total, steps_per_epoch, epochs)
@@ -181,7 +231,16 @@ def _plateau(
     )
 
 
-def _remark(config: Config, world_size: int) -> str:
+def _remark(config: Config, world_size: int, first: FreshFirst | None) -> str:
+    remarks = [_scale_remark(config, world_size), first.describe() if first else ""]
+    if config.Optimizer.fresh_first and first is None:
+        has_weights = config.Global.checkpoints or config.Global.pretrained_model
+        why = "the weights filled every parameter" if has_weights else "there are no weights"
+        remarks.append(f"Optimizer.fresh_first has nothing to do: {why}")
+    return "\n".join(filter(None, remarks))
+
+
+def _scale_remark(config: Config, world_size: int) -> str:
     lr = config.Optimizer.lr
     if lr.scale_lr == "none" or lr.base_batch_size is None:
         return ""
@@ -198,18 +257,29 @@ def _remark(config: Config, world_size: int) -> str:
 
 
 def optimizer(
-    section: OptimizerSection, detector: Detector, fresh: Sequence[str], first_rate: float = 0.0
+    section: OptimizerSection,
+    detector: Detector,
+    fresh: Sequence[str],
+    first_rate: float = 0.0,
+    *,
+    fresh_first: bool = False,
 ) -> Optimizer:
     """Build the detector's optimizer.
 
     ``fresh`` are beginnings of the names that no weights filled: ``fresh_lr_mult`` is for them,
-    ``start_decay`` for all others.
+    ``start_decay`` for all others. ``fresh_first``: whether they learn alone first.
 
     Raises:
         ConfigError: arguments or groups that don't fit, naming the key.
     """
     given, defaults = section.arguments(), OPTIMIZERS[section.name].defaults
-    groups = param_groups(section, detector, fresh, split_biases=warms_biases_apart(section))
+    groups = param_groups(
+        section,
+        detector,
+        fresh,
+        split_biases=warms_biases_apart(section),
+        fresh_first=fresh_first,
+    )
     pretrained = {
         name: parameter
         for group in groups.groups

@@ -28,13 +28,14 @@ def param_groups(
     fresh: Sequence[str],
     *,
     split_biases: bool = False,
+    fresh_first: bool = False,
 ) -> ParamGroups:
     """Return the groups of the config; one group with everything if it has none.
 
     Presets are replaced by their rules. ``no_decay`` is not matched like the others: it sets the
     decay of its parameters to 0 in all groups. ``fresh`` are beginnings of the names that no
     weights filled; ``fresh_lr_mult`` multiplies the rate of their group, whether that rate comes
-    from a preset, a pattern or neither.
+    from a preset, a pattern or neither. ``fresh_first``: whether they learn alone first.
 
     Raises:
         ConfigError: a parameter without a group, or an entry that gets none, naming the key.
@@ -49,7 +50,7 @@ def param_groups(
         rules,
         weight_decay=_weight_decay(section),
         no_decay=NoDecay(one_dim, name_parts),
-        fresh=NewLayers(tuple(fresh), section.fresh_lr_mult),
+        fresh=NewLayers(tuple(fresh), section.fresh_lr_mult, fresh_first),
         split_biases=split_biases,
     )
 

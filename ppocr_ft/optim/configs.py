@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Lt
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainValidator
 
 from ppocr_ft.declaration import (
     Listed,
@@ -24,6 +24,8 @@ from ppocr_ft.declaration import (
     Section,
     Text,
 )
+from ppocr_ft.messages import show
+from ppocr_ft.optim.fresh_first import AUTO
 from ppocr_ft.optim.group_rules import GroupItem
 
 
@@ -72,6 +74,12 @@ SCHEDULES = {
 
 DecayRate = Annotated[float, Ge(0), Lt(1)]
 """How much of a running mean a step keeps."""
+
+
+def _steps_or_auto(value: object) -> object:
+    if value is None or value == AUTO or (type(value) is int and value >= 0):
+        return value or 0
+    raise ValueError(f"found {show(value)}, expected a number of steps, or auto; 0: none")
 
 
 def _without_suffix(value: object) -> object:
@@ -231,6 +239,11 @@ class OptimizerSection(Section):
     fresh_lr_mult: PositiveFloat = 1.0
     """Factor on the rate of what pretrained_model did not fill; a threshold head, say. It
     multiplies into that of their entry in param_groups."""
+    fresh_first: Annotated[NonNegativeInt | Literal["auto"], PlainValidator(_steps_or_auto)] = 0
+    """First steps, in which only what pretrained_model did not fill learns, the rest frozen. auto:
+    until its loss settles, 20 to 100 steps, at most a quarter of the run. 0: none."""
+    fresh_first_lr: PositiveFloat = 3e-3
+    """Rate of these steps; no factor multiplies it. The schedule begins after them."""
     start_decay: NonNegativeFloat = 0.0
     """Decay per step at rate 1 of what pretrained_model filled, towards the values that it had
     there (L2-SP), decoupled from the gradient. Beside it weight_decay goes on towards 0."""

@@ -14,6 +14,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "freeze": lambda freeze: "frozen" if freeze else "free",
     "freeze_epochs": lambda epochs: f"frozen{epochs}" if epochs else "free",
     "biases": lambda biases: "biases" if biases else "weights",
+    "fresh": lambda fresh: "fresh" if fresh else "loaded",
 }
 
 

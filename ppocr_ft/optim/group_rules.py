@@ -115,11 +115,13 @@ class NoDecay:
 class NewLayers:
     """Parameters that no weights filled: ``lr_mult`` multiplies into that of their rule.
 
-    ``names`` are beginnings of their names.
+    ``names`` are beginnings of their names. ``alone_first``: whether a run begins with steps in
+    which they learn alone, which makes groups of their own of them.
     """
 
     names: tuple[str, ...] = ()
     lr_mult: float = 1.0
+    alone_first: bool = False
 
     def factor(self, name: str) -> float:
         return self.lr_mult if name.startswith(self.names) else 1.0

@@ -36,10 +36,16 @@ class GroupSettings(NamedTuple):
     freeze_epochs: int = 0
     biases: bool = False
     """Whether they are biases, which warm up by a rate of their own."""
+    fresh: bool = False
+    """Whether they are what no weights filled, where that learns alone first."""
 
-    def is_frozen(self, epochs_done: int) -> bool:
-        """Return whether it is frozen in the epoch after ``epochs_done`` whole ones."""
-        return self.freeze or epochs_done < self.freeze_epochs
+    def is_frozen(self, epochs_done: int, *, fresh_alone: bool = False) -> bool:
+        """Return whether it is frozen in the epoch after ``epochs_done`` whole ones.
+
+        ``fresh_alone``: whether it is so early in the run that only fresh parameters learn.
+        """
+        too_early = fresh_alone and not self.fresh
+        return self.freeze or too_early or epochs_done < self.freeze_epochs
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,10 @@ class ParamGroup:
     @property
     def label(self) -> str:
         """No two groups of a network have the same."""
-        lr_mult, decay, own_penalty, freeze, freeze_epochs, biases = self.settings
+        lr_mult, decay, own_penalty, freeze, freeze_epochs, biases, fresh = self.settings
         parts = [" | ".join(self.matches), f"lr x {lr_mult:g}", f"decay {decay:g}"]
         parts += [f"own {own_penalty.kind} {own_penalty.factor:g}"] if own_penalty else []
-        parts += ["biases"] * biases + ["frozen"] * freeze
+        parts += ["biases"] * biases + ["fresh"] * fresh + ["frozen"] * freeze
         parts += [f"frozen for {counted(freeze_epochs, 'epoch')}"] if freeze_epochs else []
         return ", ".join(parts)
 
@@ -110,10 +116,10 @@ class ParamGroups:
             f"learning rate x {rates}{f', {frozen:,} values frozen' if frozen else ''}"
         )
 
-    def freeze(self, epochs_done: int = 0) -> None:
-        """Take what the epoch after ``epochs_done`` whole ones freezes out of the backward pass.
+    def freeze(self, epochs_done: int = 0, *, fresh_alone: bool = False) -> None:
+        """Take what `GroupSettings.is_frozen` says is frozen out of the backward pass.
 
-        What it no longer freezes is put back.
+        What is no longer frozen is put back.
 
         A frozen parameter gets no gradient, so an optimizer has no moments for it. It makes them
         in the first step that the parameter learns in, when Adam's bias correction starts for it
@@ -121,7 +127,9 @@ class ParamGroups:
         """
         for group in self.groups:
             for parameter in group.parameters:
-                parameter.stop_gradient = group.settings.is_frozen(epochs_done)
+                parameter.stop_gradient = group.settings.is_frozen(
+                    epochs_done, fresh_alone=fresh_alone
+                )
 
 
 class _Member(NamedTuple):
@@ -158,18 +166,20 @@ def build_groups(
     winners = [_winner(name, rules) for name, _ in named]
     _check_all_matched(name for (name, _), won in zip(named, winners, strict=True) if won is None)
     _check_all_used(rules, winners, [name for name, _ in named])
-    exempt = no_decay or NoDecay(one_dim=False)
+    exempt, new = no_decay or NoDecay(one_dim=False), fresh or NewLayers()
     _check_parts_used(exempt, [name for name, _ in named])
 
     members: dict[GroupSettings, list[_Member]] = {}
     for (name, parameter), won in zip(named, winners, strict=True):
         member = _Member(name, parameter, rules[won or 0])
         decay = _decay(member, weight_decay, exempt)
-        factor = (fresh or NewLayers()).factor(name)
-        biases = split_biases and name.endswith("bias")
-        members.setdefault(_settings(member, decay, factor, biases), []).append(member)
+        settings = _settings(member, decay, new)._replace(
+            biases=split_biases and name.endswith("bias"),
+            fresh=new.alone_first and name.startswith(new.names),
+        )
+        members.setdefault(settings, []).append(member)
     groups = tuple(_group(settings, items) for settings, items in members.items())
-    _check_some_train(groups)
+    _check_some_train(groups, new.alone_first)
     return ParamGroups(groups, _count(rules, winners, [parameter for _, parameter in named]))
 
 
@@ -184,11 +194,11 @@ def _decay(member: _Member, usual: float, exempt: NoDecay) -> float:
     return usual if own_decay is None else own_decay
 
 
-def _settings(member: _Member, decay: float, factor: float, biases: bool) -> GroupSettings:
+def _settings(member: _Member, decay: float, new: NewLayers) -> GroupSettings:
     own_lr_mult, own_penalty = _own_settings(member.parameter)
     rule = member.rule
-    lr_mult = rule.lr_mult * own_lr_mult * factor
-    return GroupSettings(lr_mult, decay, own_penalty, rule.freeze, rule.freeze_epochs, biases)
+    lr_mult = rule.lr_mult * own_lr_mult * new.factor(member.name)
+    return GroupSettings(lr_mult, decay, own_penalty, rule.freeze, rule.freeze_epochs)
 
 
 def _own_settings(parameter: paddle.Tensor) -> tuple[float, Penalty | None]:
@@ -267,9 +277,12 @@ def _check_parts_used(exempt: NoDecay, names: Sequence[str]) -> None:
         raise ConfigError(message, key="Optimizer.no_weight_decay_name")
 
 
-def _check_some_train(groups: Sequence[ParamGroup]) -> None:
-    if not all(group.settings.is_frozen(0) for group in groups):
+def _check_some_train(groups: Sequence[ParamGroup], alone_first: bool) -> None:
+    if not all(group.settings.is_frozen(0, fresh_alone=alone_first) for group in groups):
         return
+    if alone_first:
+        message = "what no weights filled is frozen, and Optimizer.fresh_first lets it learn alone"
+        raise ConfigError(message, key=KEY)
     for_good = all(group.settings.freeze for group in groups)
     when = "" if for_good else " in the first epoch"
     message = f"nothing is left to train{when}: every parameter is frozen"

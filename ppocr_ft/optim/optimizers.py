@@ -118,6 +118,7 @@ class Optimizer:
     gradient_clip: GradientClip | None = None
     start_decay: StartDecay | None = None
     _base: tuple[float, float] = field(default=(0.0, 0.0), init=False)
+    _flat: bool = field(default=False, init=False)
     _group_lrs: tuple[paddle.Tensor, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,14 +127,17 @@ class Optimizer:
             for parameter in group.parameters:
                 parameter.optimize_attr["learning_rate"] = rate
 
-    def set_lr(self, learning_rate: float, bias_lr: float | None = None) -> None:
-        """Set the rate of the next steps, for groups with ``lr_mult`` 1.
+    def set_lr(
+        self, learning_rate: float, bias_lr: float | None = None, *, flat: bool = False
+    ) -> None:
+        """Set the rate of the next steps, for groups with ``lr_mult`` 1; ``flat``: for all.
 
         ``bias_lr`` is that of groups that hold biases alone (``split_biases``); None: the same.
         """
         self._base = float(learning_rate), float(learning_rate if bias_lr is None else bias_lr)
+        self._flat = flat
         for group, rate in zip(self.groups.groups, self._group_lrs, strict=True):
-            base, lr_mult = self._base[group.settings.biases], group.settings.lr_mult
+            base, lr_mult = self._factors(group)
             rate.fill_(float(np.float32(base) * np.float32(lr_mult)))  # rounded as Paddle rounds
 
     def get_lr(self) -> float:
@@ -142,11 +146,13 @@ class Optimizer:
     def group_lrs(self) -> dict[str, float]:
         """Return the rate of each group by its label; 0 while it is frozen."""
         return {
-            group.label: 0.0
-            if group.is_frozen
-            else self._base[group.settings.biases] * group.settings.lr_mult
+            group.label: 0.0 if group.is_frozen else math.prod(self._factors(group))
             for group in self.groups.groups
         }
+
+    def _factors(self, group: ParamGroup) -> tuple[float, float]:
+        """Return the base rate and the factor of a group."""
+        return self._base[group.settings.biases], 1.0 if self._flat else group.settings.lr_mult
 
     def clip_gradients(self) -> paddle.Tensor:
         """Limit the gradients in place, over all groups together.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ppocr_ft.optim.schedules import Schedule
@@ -18,15 +19,21 @@ class LrSchedules:
     size: their first steps are as long as the rate for any gradient, and 0.1 would throw a
     bias by 0.1 a step. With those, biases warm up as weights do unless a config asks otherwise.
 
-    ``remark`` is the log's explanation of the rate.
+    ``remark`` is the log's explanation of the rate. ``fresh_steps`` gives the number of first steps
+    in which fresh parameters learn alone (`FreshFirst`), all at the base rate.
     """
 
     weights: Schedule
     biases: Schedule | None = None
     remark: str = ""
+    fresh_steps: Callable[[], int] = lambda: 0
 
     def __call__(self, step: int) -> float:
         return self.weights(step)
+
+    def is_fresh_alone(self, step: int) -> bool:
+        """Return whether step 0, 1, ... is one in which fresh parameters learn alone."""
+        return step < self.fresh_steps()
 
     def bias(self, step: int) -> float:
         """Return the base rate of biases."""

@@ -247,21 +247,23 @@ def with_warmup(
     warmup_steps: int,
     delay_steps: int | None = None,
     start: float = 0.0,
+    first_step: int = 0,
 ) -> Schedule:
-    """Rise in a straight line from ``start`` to the schedule's value at step ``warmup_steps``.
+    """Rise in a straight line from ``start`` to the schedule's value after ``warmup_steps``.
 
-    The schedule itself begins after ``delay_steps``: by default after the warm-up, as in
-    PaddleOCR, which so moves all its milestones back by the warm-up; 0 begins it at step 0;
-    `whole_epochs` of the warm-up keeps an epoch schedule constant within each epoch.
+    The warm-up begins at ``first_step``. The schedule itself begins after ``delay_steps``: by
+    default after the warm-up, as in PaddleOCR, which so moves all its milestones back by the
+    warm-up; 0 begins it at step 0; `whole_epochs` of the warm-up keeps an epoch schedule constant
+    within each epoch.
 
     Raises:
         ConfigError: a number of steps below 0.
     """
-    delay = warmup_steps if delay_steps is None else delay_steps
+    delay = first_step + warmup_steps if delay_steps is None else delay_steps
     for key, steps in (("warmup_steps", warmup_steps), ("delay_steps", delay)):
         if steps < 0:
             raise ConfigError(f"must be 0 or above, is {steps}", key=key)
-    return _WithWarmup(schedule, warmup_steps, delay, start)
+    return _WithWarmup(schedule, first_step, first_step + warmup_steps, delay, start)
 
 
 def product(first: Schedule, second: Schedule) -> Schedule:
@@ -286,14 +288,16 @@ class _Scaled:
 @dataclass(frozen=True)
 class _WithWarmup:
     schedule: Schedule
-    warmup_steps: int
+    first_step: int
+    end_step: int
     delay_steps: int
     start: float
 
     def __call__(self, step: int) -> float:
-        if 0 <= step < self.warmup_steps:
-            target = self.schedule(max(self.warmup_steps - self.delay_steps, 0))
-            return self.start + (target - self.start) * step / self.warmup_steps
+        if self.first_step <= step < self.end_step:
+            target = self.schedule(max(self.end_step - self.delay_steps, 0))
+            done, length = step - self.first_step, self.end_step - self.first_step
+            return self.start + (target - self.start) * done / length
         return self.schedule(step if step < 0 else max(step - self.delay_steps, 0))
 
 

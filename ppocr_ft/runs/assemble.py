@@ -40,9 +40,10 @@ from ppocr_ft.factory.objects import (
     post_process,
     starting_network,
 )
-from ppocr_ft.factory.optimizers import fresh_layers, learning_rate, optimizer
+from ppocr_ft.factory.optimizers import fresh_first, fresh_layers, learning_rate, optimizer
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.messages import counted
+from ppocr_ft.optim.fresh_first import FreshFirst
 from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import resume_hint, take_folder
@@ -195,6 +196,7 @@ class Parts:
     precision: Precision
     weights: CoverageReport | None
     frozen_norms: int
+    fresh_first: FreshFirst | None = None
 
     @property
     def label_notes(self) -> tuple[str, ...]:
@@ -258,12 +260,14 @@ def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
     detector, weights = starting_network(config)
     loaded = weights.filled if weights else ()
     frozen = freeze_statistics(detector, loaded) if section.freeze_bn_stats else []
-    chosen = precision(config)
+    chosen, fresh = precision(config), fresh_layers(detector, loaded)
     _check_same_data(len(loader.data), {"Eval": eval_images, **further}, group)
+    total_steps = section.epoch_num * loader.steps_per_epoch
+    first = fresh_first(config, detector, fresh, total_steps)
     state = TrainState(
         Progress(section.seed, loader.steps_per_epoch),
         detector,
-        optimizer(config.Optimizer, detector, fresh_layers(detector, loaded)),
+        optimizer(config.Optimizer, detector, fresh, fresh_first=first is not None),
         LossWindow(section.log_smooth_window),
         chosen.scaler,
         Ema(detector, section.ema_decay) if section.use_ema else None,
@@ -273,8 +277,10 @@ def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
         loader.steps_per_epoch,
         world_size=group.size,
         evaluations=lambda: state.progress.evaluations,
+        first=first,
+        fresh_steps=lambda: state.progress.fresh_steps,
     )
-    return Parts(state, loader, eval_images, further, rate, chosen, weights, len(frozen))
+    return Parts(state, loader, eval_images, further, rate, chosen, weights, len(frozen), first)
 
 
 def data_sets(
@@ -357,6 +363,7 @@ def _assemble(
         stop,
         group,
         passes(config)(parts.state.network),
+        parts.fresh_first,
     )
     return Training(
         config,

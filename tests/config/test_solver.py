@@ -78,6 +78,24 @@ ERRORS = [
         "found 0.1, but training starts from random weights",
     ),
     (
+        "steps in words",
+        ["Optimizer.fresh_first=often"],
+        "Optimizer.fresh_first",
+        "found 'often', expected a number of steps, or auto; 0: none",
+    ),
+    (
+        "steps below 0",
+        ["Optimizer.fresh_first=-1"],
+        "Optimizer.fresh_first",
+        "found -1, expected a number of steps",
+    ),
+    (
+        "true for steps",
+        ["Optimizer.fresh_first=true"],
+        "Optimizer.fresh_first",
+        "found true, expected a number of steps",
+    ),
+    (
         "a decay past the start",
         ["Optimizer.start_decay=5000"],
         "Optimizer.start_decay",
@@ -293,6 +311,12 @@ def test_forms_of_param_groups(text: str, wanted: list[dict[str, Any]], tmp_path
     config = load_config(SMALL, [f"{GROUPS}={text}"])
     assert [group.arguments() for group in config.Optimizer.param_groups or ()] == wanted
     assert load_config(written(tmp_path, config.to_yaml())) == config
+
+
+@pytest.mark.parametrize(("text", "wanted"), [("null", 0), ("0", 0), ("60", 60), ("auto", "auto")])
+def test_forms_of_fresh_first(text: str, wanted: object) -> None:
+    config = load_config(SMALL, [f"Optimizer.fresh_first={text}"])
+    assert config.Optimizer.fresh_first == wanted
 
 
 def test_an_override_reaches_into_a_group() -> None:

@@ -67,6 +67,12 @@ def killed_again_and_again(kills: Sequence[Kill], command: str, *arguments: str)
             None,
             id="decay to the start, accumulated and averaged",
         ),
+        pytest.param(
+            (*NEAR_THE_START, "Optimizer.fresh_first=6", "Global.epoch_num=4"),
+            [("step", 6), ("flush", 9)],
+            None,
+            id="fresh parts first",
+        ),
     ],
 )
 def test_train(

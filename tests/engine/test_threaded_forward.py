@@ -112,6 +112,17 @@ def test_it_follows_the_weights_wherever_they_go() -> None:
         assert_close(gradients(network, forward, images(4)), wanted)
 
 
+def test_a_frozen_body_has_no_graph_and_the_threshold_head_its_gradients() -> None:
+    network = detector(SMALL)
+    wanted = gradients(network, plain_forward(network), images(4))
+    for name, parameter in network.named_parameters():
+        parameter.stop_gradient = not name.startswith("head.thresh.")
+    assert network.neck(network.backbone(images(2))).stop_gradient
+    found = gradients(network, ThreadedForward(network, 2), images(4))
+    thresh = {name: each for name, each in wanted.items() if name.startswith("head.thresh.")}
+    assert_close(found, thresh)
+
+
 def test_frozen_parameters_get_no_gradient() -> None:
     network = detector(SMALL)
     forward = ThreadedForward(network, 2)

@@ -16,6 +16,7 @@ from ppocr_ft.factory.optimizers import learning_rate, optimizer, warmup_steps
 from ppocr_ft.factory.param_groups import param_groups
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.optim.configs import OPTIMIZERS
+from ppocr_ft.optim.fresh_first import FreshFirst
 from ppocr_ft.optim.groups import ParamGroups
 from ppocr_ft.optim.rates import LrSchedules
 from tests.support.config_files import SHIPPED, SMALL
@@ -99,6 +100,59 @@ def test_paddleocrs_names_keep_its_shift(lr: str, wanted: list[float]) -> None:
     rate = rates(f"{{{lr}, warmup_epoch: 1}}")
     lasts = [rate(step) for step in (3, 7, 11, 15, 19)]
     assert lasts == pytest.approx([0.1 * 3 / 4, *wanted[1:]])
+
+
+FOUR_ALONE = FreshFirst(4, 0.3)
+# Optimizer.lr after 4 of 20 steps in which fresh parts learn alone | rates by step, by hand
+AFTER_FRESH = [
+    ("{name: Const, learning_rate: 0.1}", {4: 0.1, 19: 0.1}),
+    ("{name: Const, learning_rate: 0.1, warmup_steps: 2}", {4: 0, 5: 0.05, 6: 0.1}),
+    ("{name: Cosine, learning_rate: 0.1}", {4: 0.1, 12: 0.05, 20: 0}),
+    ("{name: Cosine, learning_rate: 0.1, warmup_steps: 2}", {4: 0, 5: 0.05, 6: 0.1, 14: 0.05}),
+    ("{name: Linear, learning_rate: 0.1}", {4: 0.1, 8: 0.075, 20: 0}),
+    ("{name: CosineRestarts, learning_rate: 0.1, cycle: 1}", {4: 0.1, 6: 0.05, 8: 0.1}),
+    ("{name: OneCycle, max_lr: 0.1}", {4: 0.004, 19: 0.1 / 25e4}),
+    (
+        "{name: MultiStep, learning_rate: 0.1, milestones: [3], gamma: 0.1, warmup_steps: 2}",
+        {4: 0, 5: 0.05, 6: 0.1, 11: 0.1, 12: 0.01},
+    ),
+    (
+        "{name: MultiStepDecay, learning_rate: 0.1, milestones: [2], gamma: 0.1, warmup_steps: 2}",
+        {4: 0, 5: 0.05, 6: 0.1, 11: 0.1, 12: 0.01},
+    ),
+]
+
+
+@pytest.mark.parametrize(("lr", "wanted"), AFTER_FRESH, ids=[lr for lr, _ in AFTER_FRESH])
+def test_the_schedule_begins_after_the_steps_of_fresh_parts(
+    lr: str, wanted: dict[int, float]
+) -> None:
+    rate = rates(lr, first=FOUR_ALONE)
+    assert [rate(step) for step in range(4)] == [0.3] * 4
+    assert {step: rate(step) for step in wanted} == pytest.approx(wanted, abs=1e-12)
+    assert [rate.is_fresh_alone(step) for step in (0, 3, 4, 19)] == [True, True, False, False]
+
+
+def test_the_schedule_begins_earlier_where_the_steps_of_fresh_parts_end_earlier() -> None:
+    done: list[int | None] = [None]
+    lr = "{name: Linear, learning_rate: 0.1}"
+    rate = rates(lr, first=FreshFirst(10, 0.3, auto=True), fresh_steps=lambda: done[0])
+    assert [rate(step) for step in (0, 9, 10)] == pytest.approx([0.3, 0.3, 0.1])
+    done[0] = 4
+    assert [rate(step) for step in (3, 4, 8)] == pytest.approx([0.3, 0.1, 0.075])
+
+
+def test_evaluations_of_the_steps_of_fresh_parts_are_no_plateau() -> None:
+    lr = "{name: ReduceLROnPlateau, learning_rate: 0.1, patience: 0, factor: 0.5}"
+    history = [(2, 0.5), (4, 0.4), (8, 0.3), (12, 0.2)]
+    rate = rates(lr, first=FOUR_ALONE, evaluations=lambda: history)
+    assert [rate(step) for step in (4, 8, 12)] == [0.1, 0.1, 0.05]
+
+
+def test_biases_have_the_rate_of_fresh_parts_too() -> None:
+    rate = rates("{name: Const, learning_rate: 0.1, warmup_steps: 2}", "Momentum", first=FOUR_ALONE)
+    assert [rate.bias(step) for step in (0, 3)] == [0.3, 0.3]
+    assert [rate.bias(step) for step in (4, 5, 6)] == pytest.approx([1.0, 0.55, 0.1])
 
 
 def test_a_milestone_within_the_warm_up_lowers_the_rest_of_it() -> None:

@@ -21,6 +21,7 @@ from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.errors import UnreachableError
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
 from ppocr_ft.messages import counted
+from ppocr_ft.optim.fresh_first import AUTO
 from ppocr_ft.optim.group_names import group_names
 from ppocr_ft.runs.assemble import Parts, prepare
 from ppocr_ft.runs.folder import resume_hint
@@ -87,21 +88,24 @@ def run_schedule(config: Config, parts: Parts) -> RunSchedule:
         _group_lrs(parts, epochs * per_epoch),
         np.array([shrink.ratio(epoch) for epoch in range(1, epochs + 1)]),
         per_epoch,
-        min(warmup_steps(config, per_epoch), epochs * per_epoch),
+        min(parts.rate.fresh_steps() + warmup_steps(config, per_epoch), epochs * per_epoch),
         sorted(_key_steps(config, parts), key=lambda key: key.step),
     )
 
 
 def _group_lrs(parts: Parts, total_steps: int) -> Array:
     """Return the learning rate of each group at each step: (steps, groups)."""
-    steps = range(total_steps)
-    bases = np.array([[parts.rate(step), parts.rate.bias(step)] for step in steps])
-    epochs_done = np.arange(total_steps) // parts.state.progress.steps_per_epoch
+    steps = np.arange(total_steps)
+    bases = np.array([[parts.rate(step), parts.rate.bias(step)] for step in steps.tolist()])
+    epochs_done = steps // parts.state.progress.steps_per_epoch
+    alone = steps < parts.rate.fresh_steps()
     columns = []
     for group in parts.state.optimizer.groups.groups:
         settings = group.settings
         learns = (epochs_done >= settings.freeze_epochs) & (not settings.freeze)
-        columns.append(bases[:, int(settings.biases)] * settings.lr_mult * learns)
+        learns &= ~alone | settings.fresh
+        factors = np.where(alone, 1.0, settings.lr_mult)
+        columns.append(bases[:, int(settings.biases)] * factors * learns)
     return np.stack(columns, axis=1)
 
 
@@ -114,8 +118,12 @@ def _shrink_schedule(parts: Parts) -> ShrinkSchedule:
 def _key_steps(config: Config, parts: Parts) -> Iterator[KeyStep]:
     per_epoch = parts.state.progress.steps_per_epoch
     total = config.Global.epoch_num * per_epoch
-    warmup = warmup_steps(config, per_epoch)
-    if 0 < warmup < total:
+    alone, warmup = parts.rate.fresh_steps(), warmup_steps(config, per_epoch)
+    if alone:
+        latest = ", at the latest" if config.Optimizer.fresh_first == AUTO else ""
+        yield KeyStep(alone + 1, f"all parameters learn{latest}: rate {parts.rate(alone):.4g}")
+    warmup += alone
+    if alone < warmup < total:
         yield KeyStep(warmup + 1, f"the warm-up is over: rate {parts.rate(warmup):.4g}")
     yield from _rate_changes(config, parts, range(warmup + 1, total))
     yield from _thaws(parts, per_epoch)
@@ -185,7 +193,7 @@ def _lines(config: Config, parts: Parts, run: RunSchedule) -> Iterator[str]:
 
 def _notes(config: Config, run: RunSchedule) -> Iterator[str]:
     name, warmup = config.Optimizer.lr.name, warmup_steps(config, run.steps_per_epoch)
-    if warmup >= run.total_steps:
+    if run.warmup_steps >= run.total_steps:
         yield f"the warm-up of {counted(warmup, 'step')} doesn't end in this run"
     elif note := milestones_note(config, run.steps_per_epoch):
         yield note

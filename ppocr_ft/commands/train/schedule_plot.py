@@ -41,7 +41,8 @@ class RunSchedule:
     """The schedule of a run.
 
     names: the parameter groups. lrs: (steps, groups), the rate that each step uses.
-    shrink_ratios: (epochs,). warmup_steps: 0 for none. key_steps: in their order.
+    shrink_ratios: (epochs,). warmup_steps: those before the schedule, in which fresh parameters
+    learn alone and the rate warms up; 0 for none. key_steps: in their order.
     """
 
     names: Sequence[str]
@@ -159,7 +160,9 @@ def _name_axes(axes: NDArray[np.object_], run: RunSchedule, zoomed: bool) -> Non
     for bottom in axes[1]:
         bottom.set_xlabel("step")
     if zoomed:
-        axes[0, 0].set_title(f"warm-up: {counted(run.warmup_steps, 'step')}", fontsize=10)
+        axes[0, 0].set_title(
+            f"the schedule begins after {counted(run.warmup_steps, 'step')}", fontsize=10
+        )
     per_epoch = run.steps_per_epoch
     epochs = axes[0, -1].secondary_xaxis(
         "top", functions=(lambda step: step / per_epoch, lambda epoch: epoch * per_epoch)

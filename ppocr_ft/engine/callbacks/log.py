@@ -88,6 +88,8 @@ class Log(Callback):
             self._bar.update()
         if not result.applied:
             self.say(f"step {progress.step}: NaN or infinity in the losses or gradients; skipped")
+        if progress.fresh_steps == progress.step:
+            self.say(f"step {progress.step}: the fresh parts learned alone; now all parameters do")
         if self._is_told(progress.step, trainer):
             self._line(trainer, result)
         self._expect_step(trainer)

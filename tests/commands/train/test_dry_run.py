@@ -18,7 +18,7 @@ from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import starting_network
 from ppocr_ft.runs.folder import resume_hint
 from ppocr_ft.weights import save_trained
-from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
+from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config, starting_weights
 
 SGD = "Optimizer.name=Momentum"
 STEPPED = (
@@ -119,6 +119,30 @@ def test_table_and_key_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         "schedule.png and ",
     ):
         assert line in out
+
+
+@pytest.mark.parametrize("asked", ["3", "auto"])
+def test_steps_of_fresh_parts(
+    asked: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """3 steps, auto's longest of 12; a warm-up of 2; a cosine that is so much shorter."""
+    start = f"Global.pretrained_model={starting_weights(tmp_path)}"
+    keys = (f"Optimizer.fresh_first={asked}", "Optimizer.fresh_lr_mult=5", start)
+    assert dry(tmp_path / "c.yml", *keys) == 0
+    table = tmp_path / "run" / "schedule.csv"
+    columns = [column for column in rows(table)[0] if column.startswith("lr/")]
+    fresh = next(column for column in columns if "head.thresh" in column)
+    body = next(column for column in columns if "backbone" in column)
+    rate = {1: 0.003, 3: 0.003, 4: 0, 5: 0.005, 6: 0.01}
+    assert {step: by_step(table, fresh)[step] for step in rate} == pytest.approx(rate)
+    rate = {1: 0, 3: 0, 4: 0, 5: 0.001, 6: 0.002, 12: 0.002 * (1 + np.cos(np.pi * 6 / 9)) / 2}
+    assert {step: by_step(table, body)[step] for step in rate} == pytest.approx(rate)
+    out = capsys.readouterr().out
+    latest = ", at the latest" if asked == "auto" else ""
+    assert f"step 4 (epoch 1): all parameters learn{latest}: rate 0\n" in out
+    assert "step 6 (epoch 2): the warm-up is over: rate 0.002\n" in out
+    length = "until loss_threshold_maps settles, at most 3 steps" if asked == "auto" else "3 steps"
+    assert f"fresh parts first: head.thresh alone, {length} at rate 0.003" in out
 
 
 # Optimizer.lr | what is printed
