@@ -16,11 +16,7 @@ _NOT_HERE = {
     ),
     "PP-OCRv6's backbone": "PPLCNetV4",
     "PP-OCRv6's neck": "RepLKFPN RepLKPAN UniRepLKFPN UniRepLKPAN",
-    "PP-OCRv6's loss": "DiceFocalLoss",
     "a key of PP-OCRv6's network": "model_size dilated_kernel_size aux_in_channels",
-    "a key of PP-OCRv6's loss": (
-        "focal_alpha focal_gamma aux_weight_p2 aux_weight_p3 aux_weight_p4 aux_weight_p5"
-    ),
     "PP-OCRv6's augmentation (the one here is Perspective, with other keys)": "RandomPerspective",
     "a key of PP-OCRv6's augmentation": "fit_output fill_value",
     "the backbone of PaddleOCR's DB on ResNet": "ResNet ResNet_vd",

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
-from ppocr_ft.declaration import NonNegativeFloat, PositiveFloat, Section
+from ppocr_ft.declaration import NonNegativeFloat, PositiveFloat, Section, Share
+
+_NO_AUX = "the networks here have no auxiliary heads"
 
 
 class DBLossConfig(Section):
     """DBLoss: alpha * shrink map loss + beta * threshold map loss + binary map loss."""
 
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        f"aux_weight_{level}": _NO_AUX for level in ("p2", "p3", "p4", "p5")
+    }
+
     name: Literal["DBLoss"] = "DBLoss"
     balance_loss: bool = True
-    """Whether hard negatives are mined in the shrink map loss."""
-    main_loss_type: Literal["DiceLoss", "BCELoss"] = "DiceLoss"
-    """Loss of the shrink map."""
+    """Whether hard negatives are mined in the shrink map loss; not with DiceFocalLoss."""
+    main_loss_type: Literal["DiceLoss", "BCELoss", "DiceFocalLoss"] = "DiceLoss"
+    """Loss of the shrink map. DiceFocalLoss, PP-OCRv6's, is the binary map's too."""
     alpha: NonNegativeFloat = 5.0
     """Weight of the shrink map loss."""
     beta: NonNegativeFloat = 10.0
@@ -23,3 +30,11 @@ class DBLossConfig(Section):
     """Negative pixels per positive one."""
     eps: PositiveFloat = 1e-6
     """Keeps quotients finite."""
+    dice_weight: NonNegativeFloat = 1.0
+    """Weight of the Dice loss in DiceFocalLoss."""
+    focal_weight: NonNegativeFloat = 1.0
+    """Weight of the focal loss in DiceFocalLoss."""
+    focal_alpha: Share = 0.25
+    """Weight of a text pixel's focal loss; that of the background is 1 minus this."""
+    focal_gamma: NonNegativeFloat = 2.0
+    """Exponent of the focal loss: the higher, the less count pixels that are right already."""

@@ -4,7 +4,8 @@ Sources: Liao et al., Real-time Scene Text Detection with Differentiable Binariz
 "Optimization"; PaddleOCR 2.7, ``det_db_loss.py`` (``DBLoss``). The paper's shrink and binary terms
 are both balanced cross entropies, with weights of 1, and 10 for the threshold term. PaddleOCR's
 binary term is Dice, its shrink term Dice by default; its ``alpha`` weighs the shrink term, the
-paper's the binary one.
+paper's the binary one. PP-OCRv6's DiceFocalLoss (PaddleOCR's main branch, 2026) is Dice plus a
+focal loss, for shrink, binary and CBN map alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from dataclasses import dataclass, field, fields
 import paddle
 
 from ppocr_ft.losses.configs import DBLossConfig
-from ppocr_ft.losses.terms import balanced_bce, balanced_dice, dice, masked_bce, masked_l1
+from ppocr_ft.losses.terms import (
+    balanced_bce,
+    balanced_dice,
+    dice,
+    masked_bce,
+    masked_focal,
+    masked_l1,
+)
 
 _HALF = (paddle.float16, paddle.bfloat16)
 
@@ -67,7 +75,8 @@ class DBLoss:
             ``loss_threshold_maps``, ``loss_binary_maps``, ``loss_cbn`` (0 without ``cbn_maps``).
             All are finite for finite predictions. If the mask leaves no text in a batch, the binary
             loss is 1 and, with ``balance_loss``, the shrink and CBN losses are 0, all without a
-            gradient: as in PaddleOCR, negatives count only together with positives.
+            gradient: as in PaddleOCR, negatives count only together with positives. With
+            DiceFocalLoss they count always.
 
         Raises:
             ValueError: maps that don't fit the targets.
@@ -78,7 +87,7 @@ class DBLoss:
             threshold_loss = self.config.beta * masked_l1(
                 threshold, targets.threshold_map, targets.threshold_mask, self.config.eps
             )
-            binary_loss = dice(binary, targets.shrink_map, targets.shrink_mask, self.config.eps)
+            binary_loss = self._binary_loss(binary, targets)
             cbn_loss = paddle.zeros([], shrink.dtype)
             if "cbn_maps" in predictions:
                 (cbn,) = self._channels(predictions, "cbn_maps", 1, targets)
@@ -93,11 +102,27 @@ class DBLoss:
 
     def _main_loss(self, pred: paddle.Tensor, targets: DBTargets) -> paddle.Tensor:
         truth = targets.shrink_map, targets.shrink_mask
+        if self.config.main_loss_type == "DiceFocalLoss":
+            return self._dice_focal(pred, *truth)
         is_dice = self.config.main_loss_type == "DiceLoss"
         if not self.config.balance_loss:
             return dice(pred, *truth) if is_dice else masked_bce(pred, *truth)
         balanced = balanced_dice if is_dice else balanced_bce
         return balanced(pred, *truth, self.config.ohem_ratio)
+
+    def _binary_loss(self, pred: paddle.Tensor, targets: DBTargets) -> paddle.Tensor:
+        truth = targets.shrink_map, targets.shrink_mask
+        if self.config.main_loss_type == "DiceFocalLoss":
+            return self._dice_focal(pred, *truth)
+        return dice(pred, *truth, self.config.eps)
+
+    def _dice_focal(
+        self, pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor
+    ) -> paddle.Tensor:
+        config = self.config
+        focal = masked_focal(pred, target, mask, config.focal_alpha, config.focal_gamma)
+        dice_loss = dice(pred, target, mask, config.eps)
+        return config.dice_weight * dice_loss + config.focal_weight * focal
 
     @staticmethod
     def _channels(

@@ -60,6 +60,23 @@ def masked_bce(pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor) 
     return (cross_entropy(pred, target) * mask).sum() / (mask.sum() + EPS)
 
 
+def masked_focal(
+    pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor, alpha: float, gamma: float
+) -> paddle.Tensor:
+    """Return the mean of a * (1 - q)^gamma * -log(q) inside the mask; 0 for an empty mask.
+
+    q is the probability of the target, a is ``alpha`` where the target is 1, else 1 - ``alpha``.
+
+    Source: Lin et al., Focal Loss for Dense Object Detection, 2017.
+    """
+    wrong = paddle.where(target > 0.5, 1 - pred, pred)
+    weight = paddle.where(
+        target > 0.5, paddle.full_like(pred, alpha), paddle.full_like(pred, 1 - alpha)
+    )
+    hard = paddle.clip(wrong, min=EPS) ** gamma  # a power of 0 has no finite gradient below 1
+    return (weight * hard * cross_entropy(pred, target) * mask).sum() / (mask.sum() + EPS)
+
+
 def balanced_bce(
     pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor, ohem_ratio: float
 ) -> paddle.Tensor:

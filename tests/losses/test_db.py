@@ -10,9 +10,12 @@ import numpy as np
 import paddle
 import pytest
 
+from ppocr_ft.config import inspect_config
 from ppocr_ft.losses.db import DBLoss, DBTargets
 from ppocr_ft.models.configs import PFHeadLocalConfig
 from ppocr_ft.models.db_head import PFHeadLocal
+from tests.support import ROOT
+from tests.support.config_files import SMALL
 from tests.support.losses_reference import (
     FOLDER,
     TARGETS,
@@ -21,14 +24,18 @@ from tests.support.losses_reference import (
     db_loss,
     db_losses,
     dice,
+    dice_focal,
     predictions,
     reference_arrays,
     targets,
 )
 
 REFERENCE: dict[str, Any] = json.loads((FOLDER / "db_loss.json").read_text(encoding="utf-8"))
-KINDS = ("DiceLoss", "BCELoss")
-LOSSES = [(kind, balance) for kind in KINDS for balance in (True, False)]
+FOCAL = "DiceFocalLoss"
+BALANCED = ("DiceLoss", "BCELoss")
+KINDS = (*BALANCED, FOCAL)
+LOSSES = [(kind, balance) for kind in BALANCED for balance in (True, False)] + [(FOCAL, True)]
+V6 = ROOT.parent / "shared" / "reference" / "db_loss_v6.json"
 SYNCS = ("item", "numpy", "tolist", "__bool__", "__int__", "__float__", "__index__", "__array__")
 
 
@@ -50,6 +57,51 @@ def test_paddleocr_values(name: str) -> None:
     cbn = ("distance_maps", "cbn_maps") if name == "pfhead_cbn" else ()
     found = db_loss(**REFERENCE[name]["args"])(predictions(arrays, "maps", *cbn), targets(arrays))
     assert floats(found) == pytest.approx(REFERENCE[name]["losses"], rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.skipif(not V6.is_file(), reason="PP-OCRv6's numbers are not beside the project")
+@pytest.mark.parametrize("name", ["v6_without_aux_maps", "dice_focal_gamma_1", "v6_with_aux"])
+def test_paddleocr_v6_values(name: str) -> None:
+    """All terms but those of auxiliary heads, which no network here has."""
+    case = json.loads(V6.read_text(encoding="utf-8"))[name]
+    arguments = {k: v for k, v in case["arguments"].items() if not k.startswith("aux_weight")}
+    with np.load(V6.with_suffix(".npz")) as arrays:
+        found = floats(db_loss(**arguments)(predictions(arrays, "maps"), targets(arrays)))
+    wanted = {key: value for key, value in case["losses"].items() if "aux" not in key}
+    if case["aux"]:
+        wanted["loss"] = sum(value for key, value in wanted.items() if key != "loss")
+    assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+
+
+def test_the_keys_of_a_v6_yaml_are_let_pass() -> None:
+    aux = [f"Loss.aux_weight_{level}=0.4" for level in ("p2", "p3", "p4", "p5")]
+    keys = ["Loss.main_loss_type=DiceFocalLoss", "Loss.focal_alpha=0.5", "Loss.focal_gamma=2.5"]
+    found = inspect_config(SMALL, [*keys, *aux])
+    assert found.config is not None
+    assert (found.config.Loss.focal_alpha, found.config.Loss.focal_gamma) == (0.5, 2.5)
+    said = {fault.key: fault.message for fault in found.faults if fault.key.startswith("Loss")}
+    assert said.keys() == {key.split("=")[0] for key in aux}
+    assert set(said.values()) == {"has no effect here: the networks here have no auxiliary heads"}
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_a_small_exponent_has_finite_gradients(gamma: float, value: float) -> None:
+    arrays = Case().arrays()
+    arrays["maps"] = np.full_like(arrays["maps"], value)
+    loss = db_loss(main_loss_type=FOCAL, focal_gamma=gamma)
+    assert np.isfinite(gradients(loss, predictions(arrays, "maps"), targets(arrays))["maps"]).all()
+
+
+def test_weights_of_dice_and_focal_loss() -> None:
+    arrays = Case().arrays()
+    truth = arrays["shrink_map"], arrays["shrink_mask"]
+    shrink = arrays["maps"][:, 0]
+    loss = db_loss(main_loss_type=FOCAL, dice_weight=0.5, focal_weight=3, alpha=1)
+    found = floats(loss(predictions(arrays, "maps"), targets(arrays)))["loss_shrink_maps"]
+    plain = dice(shrink, *truth)
+    focal = dice_focal(shrink, *truth, 1e-6) - plain
+    assert found == pytest.approx(0.5 * plain + 3 * focal, rel=1e-5)
 
 
 @pytest.mark.parametrize("cbn", [False, True], ids=["plain", "cbn"])
@@ -81,7 +133,7 @@ def test_equals_the_plain_formula(case: Case, ratio: float, kind: Any, cbn: bool
         assert single == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BALANCED)
 @pytest.mark.parametrize(
     "case",
     [Case(), Case(text=0), Case(shrink_mask=0.02)],
@@ -141,7 +193,7 @@ def test_values_and_gradients_are_finite(
         assert np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BALANCED)
 @pytest.mark.parametrize("case", [Case(text=0, threshold_mask=0), Case(shrink_mask=0)])
 def test_a_batch_without_text_teaches_no_negatives(case: Case, kind: Any) -> None:
     # PaddleOCR's behaviour: negatives are counted in multiples of the positives.
@@ -279,7 +331,7 @@ def test_a_head_learns_from_it(dtype: str, kind: Any) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("main_loss_type", "Dice", "'DiceLoss' or 'BCELoss'"),
+        ("main_loss_type", "Dice", "'DiceLoss', 'BCELoss' or 'DiceFocalLoss'"),
         ("alpha", -1, "greater than or equal to 0"),
         ("beta", float("nan"), "finite number"),
         ("ohem_ratio", float("inf"), "finite number"),

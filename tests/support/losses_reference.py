@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,17 @@ def cross_entropy(pred: Array, target: Array) -> Array:
     return -(target * logs[0] + (1 - target) * logs[1])
 
 
+def dice_focal(
+    pred: Array, target: Array, mask: Array, eps: float, alpha: float = 0.25, gamma: float = 2.0
+) -> float:
+    """Dice plus the focal loss of Lin et al. 2017, whose mean is over the unmasked pixels."""
+    total = 0.0
+    for p, t, m in zip(pred.ravel(), target.ravel(), mask.ravel(), strict=True):
+        right, weight = (p, alpha) if t == 1 else (1 - p, 1 - alpha)
+        total -= m * weight * (1 - right) ** gamma * max(math.log(right), -100)
+    return dice(pred, target, mask, eps) + total / (float(mask.sum()) + EPS)
+
+
 def balanced(kind: str, pred: Array, target: Array, mask: Array, ratio: float) -> float:
     """PaddleOCR's BalanceLoss around DiceLoss or BCELoss."""
     positive, negative = target * mask, (1 - target) * mask
@@ -103,11 +114,15 @@ def db_losses(
     """The five losses with alpha 5 and beta 10."""
     shrink, threshold, binary = arrays["maps"].transpose(1, 0, 2, 3)
     truth = arrays["shrink_map"], arrays["shrink_mask"]
+    if kind == "DiceFocalLoss":
+        main = last = partial(dice_focal, eps=eps)
+    else:
+        main, last = partial(balanced, kind, ratio=ratio), partial(dice, eps=eps)
     losses = {
-        "loss_shrink_maps": 5 * balanced(kind, shrink, *truth, ratio),
+        "loss_shrink_maps": 5 * main(shrink, *truth),
         "loss_threshold_maps": 10
         * masked_l1(threshold, arrays["threshold_map"], arrays["threshold_mask"], eps),
-        "loss_binary_maps": dice(binary, *truth, eps),
-        "loss_cbn": balanced(kind, arrays["cbn_maps"][:, 0], *truth, ratio) if cbn else 0.0,
+        "loss_binary_maps": last(binary, *truth),
+        "loss_cbn": main(arrays["cbn_maps"][:, 0], *truth) if cbn else 0.0,
     }
     return {"loss": sum(losses.values()), **losses}
