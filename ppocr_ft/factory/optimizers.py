@@ -123,7 +123,7 @@ def fresh_first(
     if not section.fresh_first or not any(found) or all(found):
         return None
     asked = section.fresh_first
-    steps = longest(total_steps) if asked == AUTO else asked
+    steps = asked if isinstance(asked, int) else longest(total_steps)
     if steps >= total_steps:
         message = f"found {asked}, but the run has {counted(total_steps, 'step')}"
         raise ConfigError(f"{message}: nothing is left for the rest", key="Optimizer.fresh_first")
