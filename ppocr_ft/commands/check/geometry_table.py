@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from ppocr_ft.commands.check.kernels import Kernels, kernel_lines
 from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
 from ppocr_ft.utils.tables import aligned
@@ -27,13 +28,21 @@ BLUE, ORANGE, RED = "tab:blue", "tab:orange", "tab:red"
 class TextSizes:
     """Sizes of texts at one size of their pages.
 
-    Shorter sides (n,) px, longer over shorter sides (n,), and the share of texts whose extent
-    is under ``min_text_size`` px.
+    Shorter sides (n,) px, longer over shorter sides (n,), and the shorter extents (n,) px, which
+    MakeShrinkMap holds against ``min_text_size``.
     """
 
     heights_px: Floats
     aspects: Floats
-    too_small: float
+    extents_px: Floats
+    min_text_size_px: float
+
+    @property
+    def too_small(self) -> float:
+        """The share of texts that are masked out of the loss."""
+        return (
+            float((self.extents_px < self.min_text_size_px).mean()) if len(self.extents_px) else 0.0
+        )
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -71,7 +80,8 @@ class OnPixels:
 class LabelGeometry:
     """``texts`` are those that the ceilings are about.
 
-    ``training`` is None without a crop or page sizes, ``on_pixels`` without page sizes.
+    ``training`` and ``kernels`` are None without a crop or page sizes, ``on_pixels`` without page
+    sizes.
 
     ``configured`` is the config's pair, ``refitted`` its shrink ratio with the unclip ratio that
     suits the labels best, ``best`` the best pair of those tried.
@@ -86,6 +96,7 @@ class LabelGeometry:
     refitted: Ceiling
     best: Ceiling
     on_pixels: OnPixels | None
+    kernels: Kernels | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data; shares and IoUs 0 to 1."""
@@ -101,6 +112,7 @@ class LabelGeometry:
                 "best_pair": asdict(self.best),
             },
             "on_pixels": self.on_pixels and asdict(self.on_pixels),
+            "kernels": self.kernels and asdict(self.kernels),
         }
 
 
@@ -112,7 +124,10 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
     rows: list[tuple[str, ...]] = [head, _size_row(at, of.evaluation)]
     if of.training is not None:
         rows.append(_size_row("in training's crops", of.training))
-    lines = [*aligned(rows), "", f"a perfect network, {counted(of.texts, 'text')}:"]
+    lines = aligned(rows)
+    if of.kernels is not None:
+        lines += ["", *kernel_lines(of.kernels)]
+    lines += ["", f"a perfect network, {counted(of.texts, 'text')}:"]
     rows = [("", "shrink ratio", "unclip_ratio", "mean IoU", "IoU >0.5", "IoU >0.7")]
     rows += [_ceiling_row(name, ceiling) for name, ceiling in _ceilings(of).items()]
     lines += aligned(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.geometry_table import Ceiling, LabelGeometry, OnPixels, TextSizes
+from ppocr_ft.commands.check.kernels import (
+    TRAINING,
+    DrawnTexts,
+    measure_kernels,
+    thin_kernels,
+    touching_kernels,
+)
 from ppocr_ft.config.faults import Fault, remedy, tagged, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.geometry import areas, iou_ceiling, perimeters, rectangle_sides, unclip_ratio_for
+from ppocr_ft.geometry import (
+    THIN_PX,
+    areas,
+    iou_ceiling,
+    perimeters,
+    rectangle_sides,
+    unclip_ratio_for,
+)
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.transforms import MakeShrinkMap
@@ -30,7 +45,7 @@ Floats = NDArray[np.float64]
 Size = tuple[int, int]
 """Width and height, px."""
 
-CROPPED_PAGES, DRAWN_PAGES, CEILING_TEXTS = 300, 40, 1000
+CROPPED_PAGES, KERNEL_PAGES, DRAWN_PAGES, CEILING_TEXTS = 300, 100, 40, 1000
 MOST_PAGES = 20_000
 """So many are looked at; evenly spread over what there is."""
 TRIED_RATIOS = (0.4, 0.5, 0.6)
@@ -40,8 +55,6 @@ TYPICAL_TEXTS = tuple(
     for aspect in (2, 4, 8, 12, 16)
 )
 """Stand in for labels that are not at hand."""
-MIN_SIDE_PX = 3.0
-"""DBPostProcess drops thinner boxes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +83,8 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
     texts = [polygon for page in resized for polygon in page.polygons]
     tried = sample_evenly(texts, CEILING_TEXTS)
     sizes_known = all(page.size_px for page in pages)
-    side = MIN_SIDE_PX if sizes_known else 0.0
+    side = THIN_PX if sizes_known else 0.0
+    crops = training_crops(config, sample_evenly(pages, CROPPED_PAGES)) if sizes_known else []
     ratios = sorted({round(shrink_ratio, 4), *TRIED_RATIOS})
     fitted = {r: ceiling(tried, r, unclip_ratio_for(tried, r), side) for r in ratios}
     sound = [ceiling for ratio, ceiling in fitted.items() if ratio <= max(TRIED_RATIOS)]
@@ -79,13 +93,19 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
         least,
         sizes_known,
         text_sizes(resized, least),
-        _training_sizes(config, pages, least) if sizes_known else None,
+        _training_sizes(crops, least),
         ceiling(tried, round(shrink_ratio, 4), config.PostProcess.unclip_ratio, side),
         fitted[round(shrink_ratio, 4)],
         max(sound, key=lambda ceiling: ceiling.mean_iou),
         on_pixels(config, sample_evenly(resized, DRAWN_PAGES), shrink_ratio)
         if sizes_known
         else None,
+        measure_kernels(
+            [_drawn(crop) for crop in sample_evenly(crops, KERNEL_PAGES)],
+            round(shrink_ratio, 4),
+            TRIED_RATIOS,
+            least,
+        ),
     )
 
 
@@ -140,9 +160,10 @@ def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
     """Measure all texts of the pages."""
     polygons = [polygon for page in pages for polygon in page.polygons]
     short, long = rectangle_sides(areas(polygons), perimeters(polygons))
-    extents = np.concatenate([_extents(page) for page in pages] or [np.empty(0)])
-    share = float((extents < min_text_size_px).mean()) if len(extents) else 0.0
-    return TextSizes(short, long / np.maximum(short, 1e-6), share)
+    drawn = [_drawn(page).extents_px for page in pages if len(page.polygons)]
+    return TextSizes(
+        short, long / np.maximum(short, 1e-6), np.concatenate(drawn or [[]]), min_text_size_px
+    )
 
 
 def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnPixels:
@@ -161,8 +182,7 @@ def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnP
     return OnPixels(len(pages), rounding, float(rates["hmean"]), float(rates["hmean_70"]))
 
 
-def _training_sizes(config: Config, pages: Sequence[Page], least: float) -> TextSizes | None:
-    crops = training_crops(config, sample_evenly(pages, CROPPED_PAGES))
+def _training_sizes(crops: Sequence[Page], least: float) -> TextSizes | None:
     return text_sizes(crops, least) if any(len(crop.polygons) for crop in crops) else None
 
 
@@ -189,17 +209,18 @@ def _geometric(transforms: Iterable[OperatorSection]) -> list[GeometricOperator[
     return [item.build() for item in transforms if item.is_a(GeometricOperator)]
 
 
-def _extents(page: Page) -> Floats:
-    """Return each text's shorter extent (n,) as MakeShrinkMap measures it, clipped to the page."""
+def _drawn(page: Page) -> DrawnTexts:
+    """Return the texts as MakeShrinkMap clips and measures them; whole if the size isn't known."""
     if not len(page.polygons):
-        return np.empty(0)
+        return DrawnTexts([], np.empty(0))
     texts = TextPolygons.of([np.asarray(polygon, np.float64) for polygon in page.polygons])
     if page.size_px is None:
         boxes = [np.ptp(polygon, axis=0).min() for polygon in page.polygons]
-        return np.array(boxes, np.float64)
+        return DrawnTexts(page.polygons, np.array(boxes, np.float64))
     width, height = page.size_px
-    _, _, extents = clip_and_orient(texts, (height, width))
-    return np.asarray(extents.min(axis=1), np.float64)
+    clipped, _, extents = clip_and_orient(texts, (height, width))
+    shorter = np.asarray(extents.min(axis=1), np.float64)
+    return DrawnTexts([clipped[i] for i in range(len(clipped))], shorter)
 
 
 def _sized(pages: Iterable[Page]) -> Iterable[tuple[int, int, list[Polygon]]]:
@@ -227,7 +248,7 @@ MANY_SMALL = 0.2
 OTHER_SCALE = 2.0
 """Factor between the median text heights of training and evaluation."""
 UNCLIP = "PostProcess.unclip_ratio"
-TRAINING, EVALUATION = "Train.dataset.transforms", "Eval.dataset.transforms"
+EVALUATION = "Eval.dataset.transforms"
 
 
 def geometry_faults(of: LabelGeometry) -> list[Fault]:
@@ -235,7 +256,12 @@ def geometry_faults(of: LabelGeometry) -> list[Fault]:
     sizes = [
         fault for rule in (small_texts, text_scale) for fault in tagged(rule.__name__, rule(of))
     ]
-    return [*pair_faults(of.configured, of.refitted), *sizes]
+    kernels = [
+        fault
+        for rule in (touching_kernels, thin_kernels)
+        for fault in tagged(rule.__name__, rule(of.kernels))
+    ]
+    return [*pair_faults(of.configured, of.refitted), *sizes, *kernels]
 
 
 def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> list[Fault]:
@@ -256,21 +282,23 @@ def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> 
 @remedy("evaluate and crop larger, or lower MakeShrinkMap's min_text_size")
 def small_texts(of: LabelGeometry) -> list[Fault]:
     """Warn if many texts are too small to be learnt."""
-    return _masked(of.training, of.min_text_size_px)
+    return _masked(of.training)
 
 
 def quick_faults(config: Config, pages: Sequence[Page]) -> list[Fault]:
     """Return the warnings that a few of Train's images, whose sizes are known, allow."""
-    least = _min_text_size(config)
-    return tagged("small_texts", _masked(_training_sizes(config, pages, least), least))
+    crops = training_crops(config, pages)
+    return tagged("small_texts", _masked(_training_sizes(crops, _min_text_size(config))))
 
 
-def _masked(training: TextSizes | None, min_text_size_px: float) -> list[Fault]:
+def _masked(training: TextSizes | None) -> list[Fault]:
     if training is None or training.too_small < MANY_SMALL:
         return []
+    most_px = math.floor(np.percentile(training.extents_px, 5))
     message = (
         f"{training.too_small:.0%} of the texts in training's crops are under min_text_size "
-        f"{min_text_size_px:g} px and masked out of the loss"
+        f"{training.min_text_size_px:g} px and masked out of the loss, though they count in "
+        f"evaluation; {most_px:g} px would leave 95 %"
     )
     return [warning(TRAINING, message)]
 
