@@ -80,7 +80,7 @@ def _shares(
     thickness_px, gaps_px = [], []
     for image in images:
         drawn = np.flatnonzero(image.extents_px * size >= min_text_size_px)
-        gaps = kernel_gaps([image.polygons[i] for i in drawn], shrink_ratio, size)
+        gaps = kernel_gaps([image.polygons[i] for i in drawn.tolist()], shrink_ratio, size)
         thickness_px.append(gaps.thickness_px)
         gaps_px.append(gaps.gap_px)
     thin = np.concatenate(thickness_px) < THIN_PX

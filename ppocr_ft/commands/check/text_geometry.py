@@ -162,7 +162,10 @@ def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
     short, long = rectangle_sides(areas(polygons), perimeters(polygons))
     drawn = [_drawn(page).extents_px for page in pages if len(page.polygons)]
     return TextSizes(
-        short, long / np.maximum(short, 1e-6), np.concatenate(drawn or [[]]), min_text_size_px
+        short,
+        long / np.maximum(short, 1e-6),
+        np.concatenate(drawn or [np.empty(0)]),
+        min_text_size_px,
     )
 
 

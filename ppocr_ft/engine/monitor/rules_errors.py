@@ -22,7 +22,7 @@ HELD = 0.005
 """What a rate may fall by and still count as held."""
 EVALUATIONS = 2
 THIN_RATIO, THICK_RATIO = 0.4, 0.6
-"""The shrink ratios that suit scene words and lines of receipts (docs/recipe.md)."""
+"""Shrink ratios that suit short words and long lines (docs/shrink.md)."""
 
 
 def merged_texts(series: Series) -> Diagnosis | None:
