@@ -259,6 +259,7 @@ def test_gaps_validation_losses_and_equal_rates(tmp_path: Path) -> None:
     for row in rows:
         if row["kind"] == "eval":
             row |= {"val_loss": 2.5 - row["step"] / 8, "drawn_shrink_ratio": 0.5}
+            row |= {"merged": 0.25, "split": row["step"] / 40}
         else:
             row |= {"lr/head": row["lr/backbone"], "loss": "nan" if row["step"] == 2 else 3}
     run = read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))
@@ -267,6 +268,7 @@ def test_gaps_validation_losses_and_equal_rates(tmp_path: Path) -> None:
     assert charts["losses"]["validation loss"] == [(0, 2.5), (4, 2)]
     assert list(charts["lr"]) == ["backbone and 1 more"]
     assert charts["shrink"]["measured on drawn maps"] == [(0, 0.5), (4, 0.5)]
+    assert charts["errors"] == {"merged": [(0, 0.25), (4, 0.25)], "split": [(0, 0), (4, 0.1)]}
 
 
 def test_marks_of_the_best_weights_and_of_alerts(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class Chart:
 
 def curves(run: Run) -> list[Chart]:
     """Return the charts over the run's steps that have at least one line."""
-    charts = (_hmean(run), _losses(run), _learning_rates(run), _shrink(run))
+    charts = (_hmean(run), _losses(run), _learning_rates(run), _shrink(run), _errors(run))
     return [chart for chart in charts if chart.series]
 
 
@@ -176,6 +176,17 @@ def _shrink(run: Run) -> Chart:
     ]
     lines = [line for line in series if line.points]
     return Chart("shrink", title, lines, alerts=_alerts(run), height_px=140)
+
+
+def _errors(run: Run) -> Chart:
+    """Chart the shares of labels whose kernels touch or fall apart."""
+    shares = [
+        _line(order, name_of("kind", column), points, of_evaluations=True)
+        for order, column in enumerate(("merged", "split"))
+        if (points := points_of(run, column, EVAL))
+    ]
+    title = Translated("curves.error_shares")
+    return Chart("errors", title, shares, alerts=_alerts(run), height_px=140, from_zero=True)
 
 
 def threshold_charts(evaluated: EvaluationMatches) -> tuple[list[Chart], Translated]:
