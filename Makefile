@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets recipe lr-check small-data bench docs keys rounding released same-record same house clean
+	regression real-sets recipe lr-check bench docs keys rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -85,9 +85,7 @@ $(RUNTIME_READY): tests/runtime/requirements.txt
 test-wheel:  ## build the wheel, install it into an empty environment, use it from an empty folder
 	PYTHON=$(PYTHON) bash .ci/test-wheel
 
-receipts: $(READY)  ## train, fit, export, run in three runtimes, on the receipts of ../shared/data
-	@test -d ../shared/data/receipts \
-		|| { echo "the receipts of ../shared/data are not here" >&2; exit 2; }
+receipts: $(READY)  ## the receipts' run of make real-sets, exported, in three runtimes
 	@$(MAKE) --no-print-directory $(RUNTIME_READY) $(UPSTREAM_READY)
 	$(IN_RUNTIMES) $(PY) -m experiments.receipts $(ARGS)
 
@@ -97,11 +95,8 @@ regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.
 real-sets: $(READY)  ## docs/real_sets.md: the default config on real sets, beside PaddleOCR's targets
 	$(PY) -m experiments.real_sets $(ARGS)
 
-recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on the receipts of ../shared/data
+recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on parts of the same sets
 	$(PY) -m experiments.recipe $(ARGS)
-
-small-data: $(READY)  ## docs/small_data.md: augmentation on 10, 30 and 100 receipts
-	$(PY) -m experiments.small_data $(ARGS)
 
 lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth and ten times of it
 	$(PY) -m experiments.lr_check $(ARGS)

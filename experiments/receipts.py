@@ -1,28 +1,27 @@
-"""From images to the runtimes: train, fit, export, run, on the receipts of ../shared/data.
+"""From images to the runtimes: a run of make real-sets, exported, in other projects' programs.
 
-Usage: make receipts (python -m experiments.receipts [--epochs N] [--images N] [--released]). It
-prints every command before it runs it. The trained network, PaddleOCR 3, RapidOCR on ONNX Runtime
-and PaddleOCR 2.10's predict_det then find the text of the validation receipts, and one table has
-their hmean. Exit code 1 if one of them differs from the network's by more than 0.005.
+Usage: make receipts ARGS="--released". The run on the receipts (trained first, if make real-sets
+hasn't) or the fitted released weights are exported in both layouts. The network itself,
+PaddleOCR 3, RapidOCR on ONNX Runtime and PaddleOCR 2.10's predict_det then find the text of the
+validation receipts, and one table has their hmean. Exit code 1 if one of them differs from the
+network's by more than 0.005.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.marked_tables import Table
+from experiments.real_sets.arms import OURS
+from experiments.real_sets.sets import ROOT, RealSet, sets_of, written
+from ppocr_ft.commands.common import command, import_paddle
 from tests.runtime.runtimes import (
     HMEAN_LIMIT,
     RATES,
-    ROOT,
     RUNTIMES,
     Runtime,
     RuntimeFailed,
@@ -32,137 +31,82 @@ from tests.runtime.runtimes import (
     rates,
 )
 
-DATA = Path("../shared/data/receipts")
-CONFIG = "configs/det_v4_ft.yml"
-OUTPUT = Path("output/receipts")
-EPOCHS = 24
-OURS = "ppocr_ft, the trained network"
+if TYPE_CHECKING:
+    from experiments.real_sets.runs import Record
+
+OUTPUT = ROOT / "output" / "receipts"
+NETWORK = "ppocr_ft, the network itself"
 
 
-class CommandFailed(Exception):  # noqa: N818  an outcome
-    """One of the commands did; it has said why."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The run in ``folder``; ``images`` of each label file, or all."""
-
-    folder: Path
-    epochs: int
-    images: int | None
-    released: bool
-
-    def label_file(self, name: str) -> Path:
-        if self.images is None:
-            return DATA / name
-        lines = (DATA / name).read_text(encoding="utf-8").splitlines(keepends=True)
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines[: self.images]), encoding="utf-8")
-        return path
-
-    def data(self) -> list[str]:
-        """Return the overrides that name the receipts."""
-        return [
-            f"{section}.dataset.{key}"
-            for section, name in (("Train", "train.txt"), ("Eval", "val.txt"))
-            for key in (f"data_dir={DATA}", f"label_file_list=[{self.label_file(name)}]")
-        ]
-
-    def model(self, *, legacy: bool) -> Path:
-        return self.folder / ("inference_legacy" if legacy else "inference")
-
-    def commands(self) -> list[list[str]]:
-        """Train, fit, and export in both layouts."""
-        start = "" if self.released else f"Global.checkpoints={self.folder / 'best_accuracy'}"
-        run = [f"Global.save_model_dir={self.folder}", *self.data()]
-        train = [f"Global.epoch_num={self.epochs}", "Global.fit_postprocess=false"]
-        fit = ["tools/fit_postprocess.py", "-c", CONFIG, "-o", *filter(None, [start]), *run]
-        export = ["tools/export.py", "-c", str(self.folder / "fitted.yml"), "-o"]
-        folders = {
-            "--onnx": f"Global.save_inference_dir={self.model(legacy=False)}",
-            "--legacy": f"Global.save_inference_dir={self.model(legacy=True)}",
-        }
-        training = [["tools/train.py", "-c", CONFIG, "-o", *run, *train]]
-        return [
-            *([] if self.released else training),
-            fit,
-            *([*export, place, layout] for layout, place in folders.items()),
-        ]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
+@command
+def main(argv: Sequence[str]) -> int:
     options = options_of(argv)
-    os.chdir(ROOT)
-    if not DATA.is_dir():
-        print("the receipts of ../shared/data are not here", file=sys.stderr)
+    sets = sets_of(["receipts"], options.images)
+    if not sets:
         return 2
-    plan = Plan(options.output, options.epochs, options.images, options.released)
+    import_paddle()
+    from experiments.real_sets.judge import hmeans
+    from experiments.real_sets.runs import FITTED
+
+    folder, record = made(sets[0], options)
+    values = hmeans(record.of()).tolist()
+    results = {NETWORK: dict(zip(RATES, values, strict=True))}
+    models = exported(folder / FITTED)
     try:
-        for command in plan.commands():
-            run(command)
-        results = {OURS: own_rates(plan)}
-        results |= {runtime.name: in_runtime(plan, runtime) for runtime in RUNTIMES}
-    except (CommandFailed, RuntimeFailed) as error:
+        for runtime in RUNTIMES:
+            results[runtime.name] = in_runtime(runtime, models[runtime.legacy], sets[0])
+    except RuntimeFailed as error:
         print(error, file=sys.stderr)
         return 1
     print(f"\n{table(results).markdown()}\n")
     return verdict(results)
 
 
-def options_of(argv: Sequence[str] | None) -> argparse.Namespace:
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--epochs", type=int, default=EPOCHS, help=f"length of the training ({EPOCHS})"
-    )
-    parser.add_argument(
-        "--images", type=int, metavar="N", help="train and judge on the first N of each (all)"
-    )
-    parser.add_argument(
-        "--released", action="store_true", help="the released weights, fitted but not trained"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=OUTPUT, metavar="DIR", help=f"folder of the run ({OUTPUT})"
-    )
+    add = parser.add_argument
+    add("--released", action="store_true", help="the released weights, fitted but not trained")
+    add("--minutes", type=float, help="length of the run (that of make real-sets)")
+    add("--steps", type=int, help="length of the run in steps, up to whole epochs")
+    add("--images", type=int, metavar="N", help="train and judge on the first N of each (all)")
     return parser.parse_args(argv)
 
 
-def run(command: Sequence[str], *, quiet: bool = False) -> str:
-    """Run one of tools/*.py; what it printed, where it is ``quiet``.
+def made(receipts: RealSet, options: argparse.Namespace) -> tuple[Path, Record]:
+    """Return the folder of the run, or of the released weights, and its record."""
+    from experiments.real_sets.runs import FIRST_SEED, Run, bar, bar_folder, length_of, root_of
 
-    Raises:
-        CommandFailed: its exit code isn't 0.
-    """
-    print(f"\n$ python {shlex.join(command)}", flush=True)
-    done = subprocess.run(
-        [sys.executable, *command],
-        stdout=subprocess.PIPE if quiet else None,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise CommandFailed(f"{command[0]}: exit code {done.returncode}")
-    return done.stdout or ""
+    root = root_of(is_try=bool(options.images))
+    if options.released:
+        return bar_folder(root, receipts), bar(root, receipts)
+    length = length_of(receipts, root, options.steps, options.minutes)
+    run = Run(root, receipts, OURS, FIRST_SEED, length)
+    return run.folder, run.record()
 
 
-def own_rates(plan: Plan) -> dict[str, float]:
-    output = run(["tools/eval.py", "-c", str(plan.folder / "fitted.yml"), "--json"], quiet=True)
-    summary = json.loads(output.splitlines()[-1])
-    return {name: float(summary[name]) for name in RATES}
+def exported(config: Path) -> dict[bool, Path]:
+    """Export the config's weights; return the models by whether they have the older layout."""
+    from ppocr_ft.api import export_model
+
+    models = {legacy: OUTPUT / f"inference{'_legacy' * legacy}" for legacy in (False, True)}
+    for legacy, folder in models.items():
+        print(f"\nexport to {folder}", flush=True)
+        place = {"Global.save_inference_dir": str(folder)}
+        export_model(config, place, onnx=not legacy, legacy=legacy)
+    return models
 
 
-def in_runtime(plan: Plan, runtime: Runtime) -> dict[str, float]:
-    labels = labels_of(plan.label_file("val.txt"), DATA)
-    model = plan.model(legacy=runtime.legacy)
-    out = plan.folder / f"{Path(runtime.script).stem}.jsonl"
-    print(f"\n$ {runtime.python} tests/runtime/{runtime.script} {model} {out} ...", flush=True)
+def in_runtime(runtime: Runtime, model: Path, receipts: RealSet) -> dict[str, float]:
+    labels = labels_of(written(receipts.judge, OUTPUT / "judge.txt"), receipts.data_dir)
+    out = OUTPUT / f"{Path(runtime.script).stem}.jsonl"
+    print(f"\n{runtime.python} tests/runtime/{runtime.script} {model} {out} ...", flush=True)
     return rates(runtime.boxes(model, images_of(labels), out), labels)
 
 
 def table(results: Mapping[str, Mapping[str, float]]) -> Table:
-    ours = results[OURS]
+    ours = results[NETWORK]
     rows = [
         [name, *(f"{values[rate]:.4f}" for rate in RATES), f"{difference(values, ours):.4f}"]
         for name, values in results.items()
@@ -172,11 +116,10 @@ def table(results: Mapping[str, Mapping[str, float]]) -> Table:
 
 def verdict(results: Mapping[str, Mapping[str, float]]) -> int:
     """0 where all are equal enough; otherwise who isn't is said, and 1."""
-    apart = [
-        name for name, rates in results.items() if difference(rates, results[OURS]) > HMEAN_LIMIT
-    ]
+    ours = results[NETWORK]
+    apart = [name for name, values in results.items() if difference(values, ours) > HMEAN_LIMIT]
     for name in apart:
-        print(f"{name}: more than {HMEAN_LIMIT} from the trained network", file=sys.stderr)
+        print(f"{name}: more than {HMEAN_LIMIT} from the network itself", file=sys.stderr)
     if not apart:
         print(f"all within {HMEAN_LIMIT}")
     return int(bool(apart))

@@ -1,94 +1,143 @@
-"""The defaults by measurement: one factor at a time, on the receipts of ../shared/data.
+"""The defaults by measurement: one factor at a time, on two real sets or more.
 
-Usage: make recipe (python -m experiments.recipe [--steps N] [--only FACTOR ...]). Each arm is a
-fine-tune by configs/det_v4_ft.yml with its own few keys changed; finished arms, and arms that two
-factors share, are not run again. The tables are printed and put into docs/recipe.md.
-
-70 of the 100 training receipts train; the other 30, drawn once by a fixed seed, and the 30 of
-val.txt are the 60 that all figures are of.
+Usage: make recipe ARGS="--only 'learning rate' --sets funsd icdar2015 --steps 120". Each arm is
+configs/det_v4_ft.yml with its own few keys changed, and run as make real-sets runs it; but what
+judges is a part of the training images that the run hasn't seen, so that nothing is decided by the
+validation part. Finished arms, and arms that two factors share, are not run again. The tables are
+printed and put into docs/recipe.md.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from experiments.marked_tables import MarkerMissingError, Table, replaced
+from experiments.real_sets.arms import RunArm
+from experiments.real_sets.sets import CONFIG, MINUTES, ROOT, inner, sets_of
 from ppocr_ft.commands.common import command, import_paddle
 from ppocr_ft.commands.compare.variants import Arm, load_arms
+from ppocr_ft.config.load import read_tree
+from ppocr_ft.errors import RunFailed
 
 if TYPE_CHECKING:
-    from ppocr_ft.commands.compare.run import PlannedRun
-    from ppocr_ft.commands.compare.table import ArmRun
-    from ppocr_ft.engine.eval_result import EvalResult
+    from experiments.real_sets.runs import Record
+    from experiments.real_sets.sets import RealSet
 
-ROOT = Path(__file__).parents[1]
-CONFIG = ROOT / "configs" / "det_v4_ft.yml"
-RECEIPTS = ROOT.parent / "shared" / "data" / "receipts"
+SMALL_CONFIG = ROOT / "configs" / "det_v4_ft_small.yml"
 DOCUMENT = ROOT / "docs" / "recipe.md"
 OUTPUT = ROOT / "output" / "recipe"
-HELD_OUT_IMAGES = 30
-SPLIT_SEED = 0
-UNCLIP_RATIO = 1.5
-"""What every config of PaddleOCR has; the other column is each arm's best of ``UNCLIP_RATIOS``."""
-UNCLIP_RATIOS = tuple(round(0.8 + 0.1 * i, 1) for i in range(17))
-"""0.8 to 2.4: 0.4 with long lines wants the upper end, 0.6 the lower one."""
+SETS = ("funsd", "icdar2015")
+STEPS = 120
+TRANSFORMS = "Train.dataset.transforms"
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One value of a factor: ``-o`` overrides; ``steps_factor`` times the steps of the others."""
+    """One value of a factor: ``-o`` overrides."""
 
     name: str
     overrides: tuple[str, ...] = ()
-    steps_factor: float = 1.0
 
 
-def shrink(start: float, end: float | None = None) -> tuple[str, ...]:
-    keys = {"shrink_ratio": start} | ({} if end is None else {"shrink_ratio_end": end})
-    return tuple(
-        f"Train.dataset.transforms.{operator}.{key}={value}"
-        for operator in ("MakeBorderMap", "MakeShrinkMap")
-        for key, value in keys.items()
-    )
+def keys(path: str, **values: object) -> tuple[str, ...]:
+    """Return the overrides of the keys at a path of the config."""
+    return tuple(f"{path}.{key}={value}" for key, value in values.items())
 
 
-def crop(key: str, value: object) -> tuple[str, ...]:
-    return (f"Train.dataset.transforms.ScaledCrop.{key}={value}",)
+def each(path: str, key: str, values: Sequence[object]) -> list[Setting]:
+    """Return a setting for each value of one key."""
+    return [Setting(f"{value}", keys(path, **{key: value})) for value in values]
 
 
-def rate(value: float) -> tuple[str, ...]:
-    return (f"Optimizer.lr.learning_rate={value}",)
+def crop(**values: object) -> tuple[str, ...]:
+    return keys(f"{TRANSFORMS}.ScaledCrop", **values)
+
+
+def scale(side_px: int, limit_type: str) -> Setting:
+    """Return the setting that trains and evaluates at another scale."""
+    limits = {"limit_side_len": side_px, "limit_type": limit_type}
+    evaluated = keys("Eval.dataset.transforms.DetResizeForTest", **limits)
+    return Setting(f"{side_px}:{limit_type}", (*crop(**limits), *evaluated))
+
+
+def shrink(ratio: float) -> Setting:
+    operators = ("MakeBorderMap", "MakeShrinkMap")
+    overrides = [keys(f"{TRANSFORMS}.{name}", shrink_ratio=ratio)[0] for name in operators]
+    return Setting(f"{ratio}", tuple(overrides))
 
 
 def optimizer(name: str, learning_rate: float) -> Setting:
-    overrides = (f"Optimizer.name={name}", *rate(learning_rate))
+    overrides = (f"Optimizer.name={name}", f"Optimizer.lr.learning_rate={learning_rate}")
     return Setting(f"{name}, {learning_rate:g}", overrides)
 
 
-def schedule(name: str, *keys: str) -> Setting:
-    overrides = (f"Optimizer.lr.name={name}", *(f"Optimizer.lr.{key}" for key in keys))
-    return Setting(", ".join((name, *keys)), overrides)
+def turned(*augmentations: str) -> tuple[str, ...]:
+    """Return the override that gives IaaAugment these augmentations."""
+    return (f"{TRANSFORMS}.IaaAugment.augmenter_args=[{', '.join(augmentations)}]",)
 
 
+def affine(degrees: int) -> str:
+    return f"{{type: Affine, args: {{rotate: [-{degrees}, {degrees}]}}}}"
+
+
+def transforms_of(config: Path) -> list[dict[str, Any]]:
+    tree: Any = read_tree(config).data
+    return list(tree["Train"]["dataset"]["transforms"])
+
+
+def as_override(transforms: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    return (f"{TRANSFORMS}={json.dumps(transforms)}",)
+
+
+def borrowed(name: str, before: str) -> tuple[str, ...]:
+    """Return the override that puts an operator of the small config before another."""
+    (operator,) = (op for op in transforms_of(SMALL_CONFIG) if name in op)
+    transforms = transforms_of(CONFIG)
+    place = next(i for i, op in enumerate(transforms) if before in op)
+    return as_override([*transforms[:place], operator, *transforms[place:]])
+
+
+PERSPECTIVE = "{type: Perspective, args: {scale: [0, 0.03], p: 0.5}}"
 FACTORS: dict[str, list[Setting]] = {
-    "shrink ratio": [
-        Setting("0.4", shrink(0.4)),
-        Setting("0.5", shrink(0.5)),
-        Setting("0.6", shrink(0.6)),
-        Setting("0.4 -> 0.6", shrink(0.4, 0.6)),
+    "scale of evaluation": [
+        scale(640, "max"),
+        scale(960, "max"),
+        scale(1280, "resize_long"),
+        scale(1600, "resize_long"),
     ],
-    "learning rate": [
-        Setting(f"{value:g}", rate(value)) for value in (5e-5, 1e-4, 3e-4, 5e-4, 1e-3)
+    "crop": [
+        Setting(f"{width} x {height} px, text_p {p}", crop(size=f"[{width},{height}]", text_p=p))
+        for width, height, p in (
+            (480, 256, 0.9), (480, 256, 0.5), (480, 480, 0.6), (640, 480, 0.3), (640, 640, 0.3)
+        )
     ],
+    "scale of the crop": [
+        Setting(f"x {low} to {high}", crop(scale_range=f"[{low},{high}]"))
+        for low, high in ((1.0, 1.0), (0.9, 1.1), (0.8, 1.25), (0.5, 2.0))
+    ],
+    "shrink ratio": [shrink(ratio) for ratio in (0.4, 0.5, 0.6)],
+    "learning rate": each("Optimizer.lr", "learning_rate", (5e-5, 1e-4, 3e-4, 5e-4, 1e-3)),
+    "decay to the start": [
+        Setting("none"), *each("Optimizer", "start_decay", (1.0, 10.0, 40.0))
+    ],
+    "augmentation": [
+        Setting("rotation by 1 degree", turned(affine(1))),
+        Setting("none", turned(affine(0))),
+        Setting("rotation by 5 degrees", turned(affine(5))),
+        Setting("perspective", turned(affine(1), PERSPECTIVE)),
+        Setting("colour", borrowed("ColorJitter", before="MakeBorderMap")),
+        Setting("copy-paste", borrowed("CopyPaste", before="IaaAugment")),
+        Setting("as det_v4_ft_small.yml", as_override(transforms_of(SMALL_CONFIG))),
+    ],
+    "loss of the shrink map": each("Loss", "main_loss_type", ("DiceLoss", "BCELoss")),
     "optimizer": [
         optimizer("AdamW", 5e-4),
         optimizer("Adam", 5e-4),
@@ -97,65 +146,37 @@ FACTORS: dict[str, list[Setting]] = {
         optimizer("Momentum", 1e-2),
         optimizer("Adagrad", 5e-3),
     ],
-    "schedule": [
-        schedule("Cosine"),
-        schedule("Linear"),
-        schedule("Const"),
-    ],
-    "rounding of the kernels": [
-        Setting(way, (f"Train.dataset.transforms.MakeShrinkMap.rounding={way}",))
-        for way in ("truncate", "nearest")
-    ],
-    "form": [
-        Setting("folded, as the weights come"),
-        Setting("branches", ("Global.form=branches",)),
-    ],
-    "rate of the fresh head": [
-        Setting(f"x {value}", (f"Optimizer.fresh_lr_mult={value}",)) for value in (1, 5, 25)
-    ],
-    "batch norm statistics": [
-        Setting("of the weights", ("Global.freeze_bn_stats=true",)),
-        Setting("gathered anew", ("Global.freeze_bn_stats=false",)),
-    ],
-    "crop size": [
-        Setting(f"{width} x {height} px", crop("size", f"[{width},{height}]"))
-        for width, height in ((256, 256), (352, 352), (480, 256), (480, 480))
-    ],
-    "scale of the crop": [
-        Setting("x 1", crop("scale_range", "[1.0,1.0]")),
-        Setting("x 0.9 to 1.1", crop("scale_range", "[0.9,1.1]")),
-        Setting("x 0.8 to 1.25", crop("scale_range", "[0.8,1.25]")),
-        Setting("x 0.5 to 2", crop("scale_range", "[0.5,2.0]")),
-    ],
-    "averaged weights": [
-        Setting("none", ("Global.use_ema=false",)),
-        Setting("EMA 0.98", ("Global.use_ema=true", "Global.ema_decay=0.98")),
-    ],
+    "schedule": each("Optimizer.lr", "name", ("Cosine", "Linear", "Const")),
+    "rounding of the kernels": each(
+        f"{TRANSFORMS}.MakeShrinkMap", "rounding", ("truncate", "nearest")
+    ),
+    "form": each("Global", "form", ("auto", "branches")),
+    "rate of the fresh head": each("Optimizer", "fresh_lr_mult", (1, 5, 25)),
+    "batch norm statistics of the weights": each("Global", "freeze_bn_stats", ("true", "false")),
+    "averaged weights": each("Global", "use_ema", ("true", "false")),
     "parameter groups": [
         Setting("one rate"),
         Setting("head first", ("Optimizer.param_groups=head_first",)),
     ],
-    "steps": [Setting(f"x {factor:g}", (), factor) for factor in (0.5, 1, 2)],
-}
+}  # fmt: skip
 """Each factor's settings; what a setting doesn't name is as the shipped config has it."""
 
 
 @command
 def main(argv: Sequence[str]) -> int:
     options = options_of(argv)
-    if not RECEIPTS.is_dir():
-        print("the receipts of ../shared/data are not here", file=sys.stderr)
+    factors = {name: FACTORS[name] for name in options.only or FACTORS}
+    for settings in factors.values():  # a wrong key is said before hours have passed
+        arms = [Arm(setting.name, setting.overrides) for setting in settings]
+        load_arms(CONFIG, arms, options.override)
+    sets = [inner(found) for found in sets_of(options.sets, options.images)]
+    if not sets:
         return 2
     import_paddle()
-    split = make_split(OUTPUT, options.images)
-    from ppocr_ft.commands.compare.run import run_all
-
-    plans = {name: plan_of(FACTORS[name], split, options) for name in options.only or FACTORS}
-    for factor, runs in plans.items():
-        print(f"\n{factor.upper()}")
-        table = table_of(factor, run_all(runs), split, options.steps)
-        print(f"\n{table.markdown()}", flush=True)
-        write(options.out, table)
+    for name, settings in factors.items():
+        table = table_of(name, settings, sets, options)
+        print(f"\n{name.upper()}\n\n{table.markdown()}", flush=True)
+        write(options.out or document_of(options), table)
     return 0
 
 
@@ -163,140 +184,86 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=216, help="steps of an arm, rounded up to "
-                        "whole epochs (216)")  # fmt: skip
-    parser.add_argument("--only", nargs="+", choices=FACTORS, metavar="FACTOR",
-                        help=f"of {', '.join(map(repr, FACTORS))} (all)")  # fmt: skip
-    parser.add_argument("--seeds", type=int, default=1, help="runs of each arm (1)")
-    parser.add_argument("--images", type=int, help="no more than so many of each list, for a try")
-    parser.add_argument("--out", type=Path, default=DOCUMENT, help="document (docs/recipe.md)")
-    parser.add_argument("-o", dest="override", nargs="+", action="extend", default=[],
-                        metavar="KEY=VALUE", help="keys of all arms")  # fmt: skip
+    add = parser.add_argument
+    add("--only", nargs="+", choices=FACTORS, metavar="FACTOR",
+        help=f"of {', '.join(map(repr, FACTORS))} (all)")  # fmt: skip
+    add("--sets", nargs="+", choices=MINUTES, default=list(SETS), metavar="SET",
+        help=f"of {', '.join(MINUTES)} ({' '.join(SETS)})")  # fmt: skip
+    add("--steps", type=int, default=STEPS, help=f"steps of an arm, to whole epochs ({STEPS})")
+    add("--seeds", type=int, default=1, help="runs of each arm (1)")
+    add("--images", type=int, help="no more than so many images of each kind, for a try")
+    add("--out", type=Path, help="document (docs/recipe.md)")
+    add("-o", dest="override", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
+        help="keys of all arms")  # fmt: skip
     return parser.parse_args(argv)
 
 
-@dataclass(frozen=True)
-class Split:
-    """Label files, and how many images they name."""
-
-    train: Path
-    judge: tuple[Path, Path]
-    train_images: int
-    judge_images: int
+def document_of(options: argparse.Namespace) -> Path:
+    return OUTPUT / "try.md" if options.images else DOCUMENT
 
 
-def make_split(folder: Path, most: int | None = None) -> Split:
-    """70 to train with, 30 held out and the 30 of val.txt to judge by; the same each time."""
-    lines, validation = (
-        RECEIPTS.joinpath(name).read_text(encoding="utf-8").splitlines(keepends=True)
-        for name in ("train.txt", "val.txt")
-    )
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(lines))
-    parts = {
-        "train": [lines[i] for i in np.sort(order[HELD_OUT_IMAGES:])][:most],
-        "held_out": [lines[i] for i in np.sort(order[:HELD_OUT_IMAGES])][:most],
-        "val": validation[:most],
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: folder / f"{name}.txt" for name in parts}
-    for name, part in parts.items():
-        paths[name].write_text("".join(part), encoding="utf-8")
-    judges = len(parts["val"]) + len(parts["held_out"])
-    return Split(paths["train"], (paths["val"], paths["held_out"]), len(parts["train"]), judges)
+HEADER = ("set", "arm", "steps", "IoU 0.5 / 0.7", "gain at IoU 0.5", "gain at IoU 0.7", "minutes")
 
 
-def plan_of(
-    settings: Sequence[Setting], split: Split, options: argparse.Namespace
-) -> list[PlannedRun]:
-    """Return a factor's arms, checked and not yet run."""
-    from ppocr_ft.commands.compare.run import plan
+def table_of(
+    factor: str, settings: Sequence[Setting], sets: Sequence[RealSet], options: argparse.Namespace
+) -> Table:
+    """Return the table; what isn't finished yet is run."""
+    from experiments.real_sets.runs import bar
 
-    common = [
-        f"Global.save_model_dir={OUTPUT}",
-        f"Train.dataset.data_dir={RECEIPTS}",
-        f"Train.dataset.label_file_list=[{split.train}]",
-        f"Eval.dataset.data_dir={RECEIPTS}",
-        f"Eval.dataset.label_file_list=[{', '.join(map(str, split.judge))}]",
-        f"PostProcess.unclip_ratio={UNCLIP_RATIO}",
-        "Global.eval_batch_epoch=1000000",  # at the beginning and the end alone
-        *options.override,
-    ]
-    arms = [
-        Arm(setting.name, (run_length(setting, common, split, options.steps), *setting.overrides))
-        for setting in settings
-    ]
-    configs = load_arms(CONFIG, arms, common)
-    return plan(arms, configs, seeds=options.seeds, unclip_ratios=UNCLIP_RATIOS)
+    rows: list[list[str]] = []
+    for real in sets:
+        fitted = bar(OUTPUT, real)
+        rows += set_rows(fitted, [(s.name, runs_of(s, real, options)) for s in settings])
+    return Table(factor, HEADER, rows, facts(factor, sets, options))
 
 
-def run_length(setting: Setting, common: Sequence[str], split: Split, steps: int) -> str:
-    """Whole epochs of at least so many steps."""
-    (config,) = load_arms(CONFIG, [Arm(setting.name, setting.overrides)], common)
-    loader, optimizer = config.Train.loader, config.Optimizer
-    step_images = loader.batch_size_per_card * optimizer.gradient_accumulation_steps
-    steps_per_epoch = -(-split.train_images // step_images)
-    return f"Global.epoch_num={-(-round(steps * setting.steps_factor) // steps_per_epoch)}"
+def runs_of(setting: Setting, real: RealSet, options: argparse.Namespace) -> list[Record]:
+    """Return the records of a setting's seeds; none if one of them diverged."""
+    from experiments.real_sets.runs import FIRST_SEED, Run, epochs_of
+
+    arm = RunArm(setting.name, (*options.override, *setting.overrides))
+    length = f"Global.epoch_num={epochs_of(options.steps, real, OUTPUT)}"
+    runs = [Run(OUTPUT, real, arm, FIRST_SEED + i, length) for i in range(options.seeds)]
+    try:
+        for run in runs:
+            print(f"\n{real.name}, {setting.name}, seed {run.seed}: {run.folder}", flush=True)
+        return [run.record() for run in runs]
+    except RunFailed as diverged:
+        print(diverged, file=sys.stderr)
+        return []
 
 
-HEADER = (
-    "arm", "steps", "hmean, unclip 1.5", "hmean_70, unclip 1.5",
-    "best unclip", "hmean", "hmean_70", "minutes",
-)  # fmt: skip
+def set_rows(fitted: Record, arms: Sequence[tuple[str, Sequence[Record]]]) -> list[list[str]]:
+    """Return a set's rows: the fitted start, then the arms."""
+    from experiments.real_sets.report import gain_cells, medians
+
+    name = fitted.real_set.partition(",")[0]
+    rows = [[name, "fitted start", "0", medians([fitted]), "", "", ""]]
+    for arm, runs in arms:
+        if not runs:
+            rows.append([name, f"{arm} (diverged)", *[""] * 5])
+            continue
+        minutes = f"{mean(run.minutes for run in runs):.1f}"
+        rows.append(
+            [name, arm, str(runs[0].steps), medians(runs), *gain_cells(runs, fitted), minutes]
+        )
+    return rows
 
 
-def table_of(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> Table:
-    """Return the table: the start, or each start if the arms begin differently, then the arms."""
-    from ppocr_ft.commands.compare.table import by_arm
-
-    arms = by_arm(runs)
-    starts = {tuple(cells([run.start for run in arm_runs])) for arm_runs in arms.values()}
-    rows = [["start", "0", *start, ""] for start in sorted(starts)]
-    for arm, arm_runs in arms.items():
-        name = f"{arm} (diverged)" if any(run.diverged for run in arm_runs) else arm
-        last = [run.last for run in arm_runs]
-        minutes = f"{mean(run.minutes for run in arm_runs):.1f}"
-        rows.append([name, str(last[0].step), *cells(last), minutes])
-    return Table(factor, HEADER, rows, facts(factor, runs, split, steps))
-
-
-def cells(evaluations: Sequence[EvalResult]) -> list[str]:
-    """Return hmean at both IoUs, at the usual ratio and at the one with the highest mean.
-
-    They are means over the seeds, with the range (highest minus lowest) if there are several.
-    """
-    ratios = [evaluation.best_ratio("hmean", "hmean_70") for evaluation in evaluations]
-    usual = [evaluation.rates[UNCLIP_RATIO] for evaluation in evaluations]
-    best = [evaluation.rates[ratio] for evaluation, ratio in zip(evaluations, ratios, strict=True)]
-    texts = [in_short([r[name] for r in rates])
-             for rates in (usual, best) for name in ("hmean", "hmean_70")]  # fmt: skip
-    return [*texts[:2], ", ".join(dict.fromkeys(f"{ratio:g}" for ratio in ratios)), *texts[2:]]
-
-
-def in_short(values: Sequence[float]) -> str:
-    spread = f" (spread {max(values) - min(values):.4f})" if len(values) > 1 else ""
-    return f"{mean(values):.4f}{spread}"
-
-
-def facts(factor: str, runs: Sequence[ArmRun], split: Split, steps: int) -> str:
+def facts(factor: str, sets: Sequence[RealSet], options: argparse.Namespace) -> str:
     """Return what the figures depend on besides the config, and the command."""
-    seeds = dict.fromkeys(str(run.seed) for run in runs)
-    batches = dict.fromkeys(str(run.batch_size) for run in runs)
-    more = f" --seeds {len(seeds)}" if len(seeds) > 1 else ""
-    return (
-        f"{split.train_images} receipts train, {split.judge_images} others judge; "
-        f"batch {', '.join(batches)}; seed {', '.join(seeds)}.\n"
-        f"`python -m experiments.recipe --steps {steps}{more} --only {shlex.quote(factor)}`"
+    images = "; ".join(
+        f"{real.name.partition(',')[0]}: {len(real.train)} images train, {len(real.judge)} judge"
+        for real in sets
     )
+    words = ["--only", factor, "--sets", *options.sets, "--steps", str(options.steps)]
+    words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
+    words += ["-o", *options.override] if options.override else []
+    return f"{images}.\n`python -m experiments.recipe {shlex.join(words)}`"
 
 
-INTRODUCTION = """\
-# Recipe
-
-One factor at a time, around `configs/det_v4_ft.yml`, on the receipts; made by `make recipe`. Each
-arm's last evaluation with unclip_ratio 1.5 and with the best of 0.8, 0.9, ... 2.4: the one with
-the highest mean of hmean (IoU 0.5) and hmean_70 (IoU 0.7). Minutes are those of training alone on
-two CPU cores.
-"""
+INTRODUCTION = "# Recipe\n"
 
 
 def write(document: Path, table: Table) -> None:

@@ -18,14 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.real_sets.arms import ARMS, RunArm
-from experiments.real_sets.sets import MINUTES, ROOT, RealSet, ceiling, folder_of, real_set
+from experiments.real_sets.sets import MINUTES, ROOT, RealSet, ceiling, sets_of
 from ppocr_ft.commands.common import command, import_paddle
-from ppocr_ft.config.schema import GlobalSection
-from ppocr_ft.errors import ConfigError
 
 DOCUMENT = ROOT / "docs" / "real_sets.md"
 PICTURE = ROOT / "docs" / "pictures" / "real_sets.png"
-OUTPUT = ROOT / "output" / "real_sets"
 ABOUT = "hmean on the runs' own validation images over the time"
 README_TABLES = (
     (ROOT / "README.md",
@@ -47,7 +44,9 @@ def main(argv: Sequence[str]) -> int:
     if not sets:
         return 2
     import_paddle()
-    measure = Measure(OUTPUT.with_name("real_sets_try") if is_try(options) else OUTPUT, options)
+    from experiments.real_sets.runs import root_of
+
+    measure = Measure(root_of(is_try=bool(options.images or options.override)), options)
     for each in sets:
         for _ in measure.records(each):
             measure.show()
@@ -75,22 +74,6 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def is_try(options: argparse.Namespace) -> bool:
-    """Return whether the runs are others than those of the document."""
-    return bool(options.images or options.override)
-
-
-def sets_of(names: Sequence[str], images: int | None = None) -> list[RealSet]:
-    """Return the sets that are here; those that aren't are said."""
-    found = []
-    for name in names:
-        if folder_of(name).is_dir():
-            found.append(real_set(name).first(images))
-        else:
-            print(f"{name}: left out, {folder_of(name)} isn't here", file=sys.stderr)
-    return found
-
-
 @dataclass(frozen=True)
 class Measure:
     """Runs what ``options`` ask for; records are in ``root``."""
@@ -100,7 +83,7 @@ class Measure:
 
     def records(self, each: RealSet) -> Iterator[None]:
         """Make the set's records; yield after each one."""
-        from experiments.real_sets.runs import FIRST_SEED, Run, bar
+        from experiments.real_sets.runs import FIRST_SEED, Run, bar, length_of
 
         options = self.options
         others = tuple(
@@ -110,7 +93,7 @@ class Measure:
         )
         bar(self.root, each, others)
         yield
-        length = self._length(each)
+        length = length_of(each, self.root, options.steps, options.minutes)
         for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
             ours = Run(self.root, each, self._arm("ours"), seed, length, others)
             for name in dict.fromkeys(("ours", *options.arms)):
@@ -126,14 +109,6 @@ class Measure:
         arm = ARMS[name]
         return RunArm(arm.name, (*self.options.override, *arm.overrides), arm.maps)
 
-    def _length(self, each: RealSet) -> str:
-        """Return the override that says how long a run is."""
-        if self.options.steps is not None:
-            return f"Global.epoch_num={epochs_of(self.options.steps, each, self.root)}"
-        if "time_budget" not in GlobalSection.model_fields:
-            raise ConfigError("Global.time_budget isn't there yet; say how many", key="--steps")
-        return f"Global.time_budget={self.options.minutes or each.minutes:g}m"
-
     def show(self) -> None:
         """Print the tables, and put them where they belong."""
         from experiments.real_sets import report, runs
@@ -142,7 +117,7 @@ class Measure:
         found = report.tables(records, f"![{ABOUT}](pictures/{PICTURE.name})")
         for table in found:
             print(f"\n{table.name.upper()}\n{table.markdown()}", flush=True)
-        if self.root != OUTPUT:
+        if self.root != runs.root_of(is_try=False):
             report.picture(records, self.root / PICTURE.name)
             return
         report.picture(records, PICTURE)
@@ -150,16 +125,6 @@ class Measure:
         picture = PICTURE.relative_to(ROOT)
         for readme, header, about in README_TABLES:
             report.write(readme, [report.story(records, header, f"![{about}]({picture})")])
-
-
-def epochs_of(steps: int, each: RealSet, folder: Path) -> int:
-    """Return how many whole epochs of the set are at least so many steps."""
-    from experiments.real_sets.runs import CONFIG
-    from ppocr_ft.config import load_config
-    from ppocr_ft.runs.assemble import train_loader
-
-    loader = train_loader(load_config(CONFIG, each.overrides(folder)))
-    return -(-steps // loader.steps_per_epoch)
 
 
 if __name__ == "__main__":

@@ -17,12 +17,14 @@ import numpy as np
 
 from experiments.real_sets.arms import SHIPPED, RunArm, drawing
 from experiments.real_sets.judge import Counts, judge
-from experiments.real_sets.sets import ROOT, RealSet, eval_overrides, written
+from experiments.real_sets.sets import CONFIG, ROOT, RealSet, eval_overrides, written
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.config.load import read_tree
+from ppocr_ft.config.schema import GlobalSection
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.utils.files import write_whole
 
-CONFIG = ROOT / "configs" / "det_v4_ft.yml"
+OUTPUT = ROOT / "output"
 FIRST_SEED = 1024
 RECORD, FITTED = "record.json", "fitted.yml"
 TRAINED, SECONDS = "trained", "seconds.txt"
@@ -69,13 +71,10 @@ class Run:
     length: str
     others: tuple[RealSet, ...] = ()
 
-    @property
-    def overrides(self) -> list[str]:
-        return [*self.arm.overrides, self.length]
-
     @cached_property
     def folder(self) -> Path:
-        facts = [self.overrides, str(self.arm.maps)]
+        config = read_tree(CONFIG, [*self.arm.overrides, self.length]).data
+        facts = [config, str(self.arm.maps)]
         return group_folder(self.root, self.real_set, self.arm.name, facts) / f"seed{self.seed}"
 
     def record(self) -> Record:
@@ -109,7 +108,8 @@ class Run:
         folder = self.folder
         overrides = [
             *self.real_set.overrides(folder),
-            *self.overrides,
+            *self.arm.overrides,
+            self.length,
             f"Global.save_model_dir={folder}",
             f"Global.seed={self.seed}",
         ]
@@ -125,7 +125,7 @@ class Run:
 
 def bar(root: Path, real_set: RealSet, others: Sequence[RealSet] = ()) -> Record:
     """Return the released weights' record: fitted on the training part, and as shipped."""
-    folder = group_folder(root, real_set, RELEASED, [BAR_RESIZES]) / "seed0"
+    folder = bar_folder(root, real_set)
 
     def made() -> Record:
         labels = written(real_set.training_part, folder / "fit.txt")
@@ -142,6 +142,38 @@ def bar(root: Path, real_set: RealSet, others: Sequence[RealSet] = ()) -> Record
         return Record(real_set.name, RELEASED, 0, counts, settings=settings(chosen))
 
     return kept(folder, made)
+
+
+def bar_folder(root: Path, real_set: RealSet) -> Path:
+    config: Any = read_tree(CONFIG).data
+    facts = [*(config[part] for part in ("Architecture", "PostProcess", "Eval")), BAR_RESIZES]
+    return group_folder(root, real_set, RELEASED, facts) / "seed0"
+
+
+def root_of(*, is_try: bool) -> Path:
+    """Return the folder of the runs that the documents show, or of those that they don't."""
+    return OUTPUT / f"real_sets{'_try' * is_try}"
+
+
+def length_of(real_set: RealSet, root: Path, steps: int | None, minutes: float | None) -> str:
+    """Return the override that says how long a run is: in steps, else by the clock.
+
+    Raises:
+        ConfigError: no steps are given, and this ppocr_ft can't go by the clock.
+    """
+    if steps is not None:
+        return f"Global.epoch_num={epochs_of(steps, real_set, root)}"
+    if "time_budget" not in GlobalSection.model_fields:
+        raise ConfigError("Global.time_budget isn't there yet; say how many", key="--steps")
+    return f"Global.time_budget={minutes or real_set.minutes:g}m"
+
+
+def epochs_of(steps: int, real_set: RealSet, folder: Path) -> int:
+    """Return how many whole epochs of the set are at least so many steps."""
+    from ppocr_ft.runs.assemble import train_loader
+
+    loader = train_loader(load_config(CONFIG, real_set.overrides(folder)))
+    return -(-steps // loader.steps_per_epoch)
 
 
 def kept(folder: Path, made: Callable[[], Record]) -> Record:
@@ -167,13 +199,16 @@ def finished(root: Path) -> dict[tuple[str, str], list[Record]]:
 def group_folder(root: Path, real_set: RealSet, name: str, facts: Sequence[object]) -> Path:
     """Return the folder of the runs that differ in their seed alone.
 
-    It is another one if a value of the config, an override or a label line differs.
+    It is another one if one of the facts or a label line differs; that of an equal arm of another
+    name, if there is one.
     """
-    lines = [real_set.train, real_set.validate, real_set.judge]
-    text = json.dumps([read_tree(CONFIG).data, lines, *facts], default=str)
+    place = root / real_set.name.replace(", ", "_")
+    text = json.dumps([real_set.train, real_set.validate, real_set.judge, *facts], default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    if there := sorted(place.glob(f"*-{digest}")):
+        return there[0]
     slug = "".join(sign if sign.isalnum() or sign in ".-" else "_" for sign in name)
-    return root / real_set.name.replace(", ", "_") / f"{slug}-{digest}"
+    return place / f"{slug}-{digest}"
 
 
 @contextmanager

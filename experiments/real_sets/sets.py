@@ -7,6 +7,8 @@ val.txt, judges, and nothing is chosen on it.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.utils.sampling import evenly_spaced
 
 ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs" / "det_v4_ft.yml"
 DATA = ROOT.parent / "shared" / "data"
 MINUTES = {"small": 8, "receipts": 25, "icdar2015": 25, "funsd": 25, "sample": 5}
 """What a run on each set may take; the names of the sets."""
@@ -102,6 +105,17 @@ def real_set(name: str) -> RealSet:
         return RealSet(name, folder, train, judge, minutes=MINUTES[name])
     train, validate = _drawn(train, SMALL_TRAIN, SMALL_VAL)
     return RealSet(name, folder, train, judge, validate, MINUTES[name])
+
+
+def sets_of(names: Sequence[str], images: int | None = None) -> list[RealSet]:
+    """Return the sets that are here; those that aren't are said. ``images``: as ``first``."""
+    found = []
+    for name in names:
+        if folder_of(name).is_dir():
+            found.append(real_set(name).first(images))
+        else:
+            print(f"{name}: left out, {folder_of(name)} isn't here", file=sys.stderr)
+    return found
 
 
 def inner(real: RealSet) -> RealSet:

@@ -15,8 +15,9 @@ from experiments.real_sets import __main__ as command
 from experiments.real_sets import report, runs
 from experiments.real_sets.arms import ARMS, OURS, PADDLEOCR_27
 from experiments.real_sets.judge import gain, hmeans
-from experiments.real_sets.runs import AS_SHIPPED, JUDGED, RELEASED, Record, Run
+from experiments.real_sets.runs import AS_SHIPPED, JUDGED, RELEASED, Record, Run, length_of
 from experiments.real_sets.sets import (
+    CONFIG,
     DATA,
     MINUTES,
     RealSet,
@@ -26,6 +27,7 @@ from experiments.real_sets.sets import (
     real_set,
 )
 from ppocr_ft.config import load_config
+from ppocr_ft.config.schema import GlobalSection
 
 HERE = Path("data")
 LINES = tuple(f"{number}.png\t[]" for number in range(20))
@@ -33,7 +35,7 @@ MADE_UP = RealSet("made up", HERE, LINES[:10], LINES[10:])
 
 
 def test_the_run_sees_the_training_part_alone(tmp_path: Path) -> None:
-    own = load_config(runs.CONFIG, MADE_UP.overrides(tmp_path))
+    own = load_config(CONFIG, MADE_UP.overrides(tmp_path))
     assert own.Global.val_ratio == 0.2
     for dataset in (own.Train.dataset, own.Eval.dataset):
         (labels,) = dataset.label_file_list
@@ -42,7 +44,7 @@ def test_the_run_sees_the_training_part_alone(tmp_path: Path) -> None:
 
 def test_own_validation_images_go_before_the_ratio(tmp_path: Path) -> None:
     small = RealSet("small", HERE, LINES[:5], LINES[10:], LINES[5:8])
-    own = load_config(runs.CONFIG, small.overrides(tmp_path))
+    own = load_config(CONFIG, small.overrides(tmp_path))
     assert own.Global.val_ratio == 0
     (labels,) = own.Eval.dataset.label_file_list
     assert lines_of(Path(labels)) == LINES[5:8]
@@ -172,9 +174,17 @@ def test_seeds_of_the_newest_config_are_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arm", ARMS.values(), ids=ARMS)
 def test_every_arm_is_a_config(arm: runs.RunArm, tmp_path: Path) -> None:
-    config = load_config(runs.CONFIG, [*MADE_UP.overrides(tmp_path), *arm.overrides])
+    config = load_config(CONFIG, [*MADE_UP.overrides(tmp_path), *arm.overrides])
     (shrink,) = [op for op in config.Train.dataset.transforms if op.name == "MakeShrinkMap"]
     assert (shrink.shrink_ratio == 0.4) == (arm.maps is not None)
+
+
+def test_length_by_the_clock_or_in_steps(tmp_path: Path) -> None:
+    """12 images less 2 held out are 3 steps of 4 an epoch; the sample set's own minutes are 5."""
+    sample = real_set("sample").first(12)
+    assert length_of(sample, tmp_path, 7, None) == "Global.epoch_num=3"
+    if "time_budget" in GlobalSection.model_fields:
+        assert length_of(sample, tmp_path, None, None) == "Global.time_budget=5m"
 
 
 def test_below_follows_the_table() -> None:

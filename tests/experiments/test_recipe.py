@@ -1,108 +1,72 @@
-"""experiments/recipe.py: its arms are configs, its split is fixed, its tables say what was run."""
+"""experiments/recipe.py: its arms are configs, the shipped one among them; its tables say so."""
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from ppocr_ft.commands.compare.table import ArmRun
+from experiments import recipe
+from experiments.real_sets.runs import Run
+from experiments.real_sets.sets import CONFIG, RealSet
 from ppocr_ft.commands.compare.variants import Arm, load_arms
-from tests.commands.compare.test_report import ending
+from tests.experiments.test_real_sets import record
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def recipe(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return importlib.import_module("experiments.recipe")
+FACTORS = [pytest.param(settings, id=name) for name, settings in recipe.FACTORS.items()]
+LINES = tuple(f"{number}.png\t[]" for number in range(10))
+FUNSD = RealSet("funsd, inner", Path("data"), LINES[:7], LINES[7:])
 
 
-def test_every_setting_is_a_config_of_its_own(recipe: ModuleType) -> None:
-    for factor, settings in recipe.FACTORS.items():
-        arms = [Arm(setting.name, setting.overrides) for setting in settings]
-        configs = load_arms(recipe.CONFIG, arms)
-        distinct = {
-            (each.to_yaml(), s.steps_factor) for each, s in zip(configs, settings, strict=True)
-        }
-        assert len(distinct) == len(settings), factor
-
-
-def test_every_factor_has_the_shipped_config_among_its_arms(recipe: ModuleType) -> None:
+@pytest.mark.parametrize("settings", FACTORS)
+def test_a_factor_has_distinct_configs_and_the_shipped_one(settings: list[recipe.Setting]) -> None:
     """So that the arms of two factors can be compared, and the shared one is run once."""
-    (shipped,) = load_arms(recipe.CONFIG, [Arm("shipped")])
-    for factor, settings in recipe.FACTORS.items():
-        arms = [Arm(setting.name, setting.overrides) for setting in settings]
-        same = [
-            setting.name
-            for config, setting in zip(load_arms(recipe.CONFIG, arms), settings, strict=True)
-            if config == shipped and setting.steps_factor == 1
-        ]
-        assert len(same) == 1, factor
+    (shipped,) = load_arms(CONFIG, [Arm("shipped")])
+    configs = load_arms(CONFIG, [Arm(setting.name, setting.overrides) for setting in settings])
+    assert len({config.to_yaml() for config in configs}) == len(settings)
+    assert configs.count(shipped) == 1
 
 
-def test_split_is_fixed_and_holds_no_image_twice(recipe: ModuleType, tmp_path: Path) -> None:
-    if not recipe.RECEIPTS.is_dir():
-        pytest.skip("no shared data here: data/receipts")
-    split = recipe.make_split(tmp_path)
-    assert (split.train_images, split.judge_images) == (70, 60)
-    names = [
-        line.partition("\t")[0]
-        for path in (split.train, *split.judge)
-        for line in path.read_text(encoding="utf-8").splitlines()
+def test_equal_arms_of_two_factors_are_one_run(tmp_path: Path) -> None:
+    shipped = [
+        Run(tmp_path, FUNSD, recipe.RunArm(setting.name, setting.overrides), 1, "Global.seed=1")
+        for setting in (recipe.shrink(0.6), recipe.scale(960, "max"), recipe.shrink(0.4))
     ]
-    assert len(names) == len(set(names)) == 130
-    before = split.train.read_bytes()
-    assert recipe.make_split(tmp_path).train.read_bytes() == before
-    few = recipe.make_split(tmp_path, 4)
-    assert (few.train_images, few.judge_images) == (4, 8)
-    assert before.startswith(few.train.read_bytes())
+    shipped[0].folder.mkdir(parents=True)
+    assert shipped[1].folder == shipped[0].folder != shipped[2].folder
 
 
-@pytest.mark.parametrize(
-    ("factor", "steps", "epochs"), [(1.0, 36, 2), (1.0, 37, 3), (0.5, 36, 1), (2.0, 1, 1)]
-)
-def test_runs_are_whole_epochs(
-    recipe: ModuleType, factor: float, steps: int, epochs: int, tmp_path: Path
-) -> None:
-    split = recipe.Split(tmp_path / "t", (tmp_path / "a", tmp_path / "b"), 70, 60)
-    setting = recipe.Setting("x", (), factor)
-    assert recipe.run_length(setting, [], split, steps) == f"Global.epoch_num={epochs}"
+def test_an_operator_of_the_small_config_is_put_in() -> None:
+    (override,) = recipe.borrowed("CopyPaste", before="IaaAugment")
+    (config,) = load_arms(CONFIG, [Arm("x", (override,))])
+    names = [op.name for op in config.Train.dataset.transforms]
+    assert names[1:5] == ["DetLabelEncode", "CopyPaste", "IaaAugment", "ScaledCrop"]
 
 
-def table(recipe: ModuleType, runs: list[ArmRun]) -> str:
-    split = recipe.Split(Path("t"), (Path("a"), Path("b")), 40, 60)
-    return str(recipe.table_of("shrink ratio", runs, split, 20).markdown())
+def test_rows_of_a_set() -> None:
+    fitted = record("funsd, inner", "released", 4)
+    arms = {"0.4": [record("funsd", "x", 6, 1), record("funsd", "x", 6, 2)], "9": []}
+    start, first, diverged = recipe.set_rows(fitted, list(arms.items()))
+    assert start == ["funsd", "fitted start", "0", "0.4000 / 0.2000", "", "", ""]
+    assert first[:4] == ["funsd", "0.4", "8", "0.6000 / 0.3000"]
+    assert first[4:6] == ["+0.2000 (+0.2000 to +0.2000)", "+0.1000 (+0.1000 to +0.1000)"]
+    assert first[6] == "3.0"
+    assert diverged[1:3] == ["9 (diverged)", ""]
 
 
-def test_table_judges_by_both_ious(recipe: ModuleType) -> None:
-    lines = table(recipe, [ending("0.4", 0.95, stricter=0.45)]).splitlines()
-    assert lines[2] == "| start | 0 | 0.9000 | 0.6000 | 1 | 0.9200 | 0.7000 |  |"
-    assert lines[3] == "| 0.4 | 20 | 0.8500 | 0.4000 | 1 | 0.9500 | 0.4500 | 1.5 |"
-    assert "40 receipts train, 60 others judge; batch 4; seed 1." in lines[5]
-    assert "`python -m experiments.recipe --steps 20 --only 'shrink ratio'`" in lines[6]
+def test_what_the_figures_are_of() -> None:
+    options = recipe.options_of(["--sets", "funsd", "--steps", "20", "--seeds", "2"])
+    assert recipe.facts("shrink ratio", [FUNSD], options) == (
+        "funsd: 7 images train, 3 judge.\n"
+        "`python -m experiments.recipe --only 'shrink ratio' --sets funsd --steps 20 --seeds 2`"
+    )
 
 
-def test_table_of_several_seeds_and_a_diverged_arm(recipe: ModuleType) -> None:
-    runs = [ending("a", 0.95), ending("a", 0.97, seed=2)]
-    assert "0.9600 (spread 0.0200)" in table(recipe, runs)
-    assert "--seeds 2" in table(recipe, runs)
-    diverged = ArmRun("b", 1, runs[0].rows, 40, 4, 10, 1.5, "out", "NaN")
-    assert "| b (diverged) |" in table(recipe, [diverged])
-
-
-def test_tables_are_put_into_the_document_and_replaced(recipe: ModuleType, tmp_path: Path) -> None:
+def test_tables_are_put_into_the_document_and_replaced(tmp_path: Path) -> None:
     document = tmp_path / "recipe.md"
-    split = recipe.Split(Path("t"), (Path("a"), Path("b")), 40, 60)
-    for factor, hmean in (("shrink ratio", 0.9), ("form", 0.8), ("shrink ratio", 0.95)):
-        recipe.write(document, recipe.table_of(factor, [ending("x", hmean)], split, 20))
+    for factor, cell in (("shrink ratio", "0.9"), ("form", "0.8"), ("shrink ratio", "0.95")):
+        recipe.write(document, recipe.Table(factor, ["a"], [[cell]], "so"))
     text = document.read_text(encoding="utf-8")
     assert text.startswith("# Recipe\n")
     assert text.count("## Shrink ratio") == text.count("## Form") == 1
-    assert "0.9500" in text
-    assert "0.9000 | 0.5000 | 1.5" not in text
-    document.write_text(text.replace("# Recipe", "# Mine"), encoding="utf-8")
-    recipe.write(document, recipe.table_of("form", [ending("x", 0.8)], split, 20))
-    assert document.read_text(encoding="utf-8") == text.replace("# Recipe", "# Mine")
+    assert "| 0.95 |\n\nso" in text
+    assert "| 0.9 |" not in text
