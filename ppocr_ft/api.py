@@ -64,7 +64,7 @@ class TrainResult:
 
     Attributes:
         folder: the run's folder, with report.html and all figures.
-        weights: the best weights.
+        weights: the final weights with Global.interpolate, else the best ones.
         config: a config to go on with, fitted.yml; None if the post-processing wasn't fitted.
         start: the rates before the first step, with the config's unclip ratio, as the others.
         best: the rates of the best weights.
@@ -286,7 +286,7 @@ def _words(overrides: Overrides) -> list[str]:
 
 
 def _result(config: Config) -> TrainResult:
-    from ppocr_ft.engine.callbacks.checkpoints import BEST
+    from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL
     from ppocr_ft.engine.eval_result import best, results_of
     from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
     from ppocr_ft.runs.folder import FITTED_CONFIG
@@ -294,10 +294,10 @@ def _result(config: Config) -> TrainResult:
     folder = Path(config.Global.save_model_dir)
     results = results_of(read_metrics(folder / METRICS_FILE)[1])
     chosen = best(results, config.Metric.main_indicator)
-    fitted = folder / FITTED_CONFIG
+    fitted, final = folder / FITTED_CONFIG, folder / f"{FINAL}.pdparams"
     return TrainResult(
         folder,
-        folder / f"{BEST}.pdparams",
+        final if final.is_file() else folder / f"{BEST}.pdparams",
         fitted if fitted.is_file() else None,
         _evaluation(results[0].at_config),
         _evaluation(chosen.at_config),

@@ -294,6 +294,21 @@ def weights_are_judged(config: Config) -> list[Fault]:
     return [error("Global.interpolate", message, "Global.fit_postprocess")]
 
 
+@remedy("name sets in Eval.also and set Global.interpolate: true, or take Global.keep_general out")
+def general_is_known(config: Config) -> list[Fault]:
+    """Check that a bound on what is forgotten has sets to be measured on, and a choice to bound."""
+    if config.Global.keep_general is None:
+        return []
+    faults = []
+    if not config.Eval.also:
+        message = "bounds what is lost on the sets of Eval.also, which names none; name some there"
+        faults.append(error("Global.keep_general", message, "Eval.also"))
+    if not config.Global.interpolate:
+        message = "bounds the choice of Global.interpolate, which is false; set it to true"
+        faults.append(error("Global.keep_general", message, "Global.interpolate"))
+    return faults
+
+
 RULES: tuple[Rule, ...] = (
     required_operators,
     fixed_size,
@@ -308,6 +323,7 @@ RULES: tuple[Rule, ...] = (
     ratio_list_length,
     held_out_or_own,
     weights_are_judged,
+    general_is_known,
     *SOLVER_RULES,
 )
 

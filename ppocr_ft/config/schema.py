@@ -147,6 +147,9 @@ class GlobalSection(Section):
     interpolate: bool = False
     """Whether training ends with a choice: the start, weights between start and trained ones, or
     these, each with its own fitted PostProcess, by images held out; final.pdparams has them."""
+    keep_general: Share | None = None
+    """By how much hmean on a set of Eval.also may fall below the start's in that choice; null:
+    any fall."""
     use_ema: bool = False
     """Whether an average of the weights (EMA) is kept; evaluations judge it, best_accuracy is it.
     PaddleDetection's key."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ppocr_ft.engine.eval_result import EvalResult, best
 from ppocr_ft.messages import counted
@@ -66,13 +66,20 @@ class Outcome:
         return SENTENCES[self.kind].format(step=self.best.step)
 
 
-WAYS: Mapping[float, str] = {
-    0.25: "a quarter of the way (0.25) from the start to",
-    0.5: "half way (0.5) between the start and",
-    0.75: "three quarters of the way (0.75) from the start to",
-    1.0: "",
+WEIGHTS: Mapping[str, str] = {
+    "0": "the start",
+    "0.25": "a quarter of the way (0.25) from the start to step {step}",
+    "0.5": "half way (0.5) between the start and step {step}",
+    "0.75": "three quarters of the way (0.75) from the start to step {step}",
+    "1": "step {step}",
+    "mean": "the mean of {averaged} checkpoints up to step {step}",
 }
-"""How weights between the start and trained ones are named, by their share of the latter."""
+"""How weights between the start and trained ones are named."""
+FINAL: Mapping[str, str] = {
+    "start": "The final weights are the start: nothing beat it on held-out images.",
+    "better": "The final weights are {weights}, which beat the start on held-out images.",
+}
+"""What is said of the weights that a run delivers."""
 
 
 @dataclass(frozen=True)
@@ -89,26 +96,29 @@ class Delivered:
     step: int
     averaged: int = 1
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Delivered:
+        """Return what final.json says of weights. Raises KeyError, ValueError or TypeError."""
+        return cls(float(record["alpha"]), int(record["step"]), int(record["averaged"]))
+
     @property
     def is_start(self) -> bool:
         return self.alpha == 0
 
     @property
+    def kind(self) -> str:
+        """The key of its name in ``WEIGHTS``."""
+        return "mean" if self.averaged > 1 and not self.is_start else f"{self.alpha:g}"
+
+    @property
     def name(self) -> str:
         """Say where the weights are."""
-        if self.is_start:
-            return "the start"
-        trained = f"step {self.step}"
-        if self.averaged > 1:
-            trained = f"the mean of {self.averaged} checkpoints up to {trained}"
-        return f"{WAYS[self.alpha]} {trained}".strip()
+        return WEIGHTS[self.kind].format(step=self.step, averaged=self.averaged)
 
     @property
     def sentence(self) -> str:
         """Say what the weights are, and why if they are the start."""
-        if self.is_start:
-            return "The final weights are the start: nothing beat it on held-out images."
-        return f"The final weights are {self.name}, which beat the start on held-out images."
+        return FINAL["start" if self.is_start else "better"].format(weights=self.name)
 
 
 def outcome(results: Sequence[EvalResult], indicator: str) -> Outcome | None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ppocr_ft.config import Config
 from ppocr_ft.engine.callbacks.checkpoints import AVERAGED, BEST, FINAL, LATEST
@@ -64,7 +62,7 @@ def weights_origin(config: Config) -> WeightsOrigin:
             found = outcome(results_of(rows), config.Metric.main_indicator)
             return WeightsOrigin(None if found is None else found.best.step, found)
         if name == FINAL:
-            chosen = delivered(json.loads((folder / FINAL_JSON).read_text(encoding="utf-8")))
+            chosen = Delivered.of(json.loads((folder / FINAL_JSON).read_text(encoding="utf-8")))
             return WeightsOrigin(0 if chosen.is_start else chosen.step, delivered=chosen)
         if kept := _KEPT_EPOCH.fullmatch(name):
             facts = json.loads((folder / DATA).read_text(encoding="utf-8"))
@@ -74,15 +72,6 @@ def weights_origin(config: Config) -> WeightsOrigin:
     except (OSError, ValueError, KeyError, TypeError, WeightsError):
         pass  # a broken or missing file tells nothing
     return WeightsOrigin(None)
-
-
-def delivered(record: Mapping[str, Any]) -> Delivered:
-    """Return what final.json says of the final weights.
-
-    Raises:
-        ValueError, KeyError, TypeError: it is no such file.
-    """
-    return Delivered(float(record["alpha"]), int(record["step"]), int(record["averaged"]))
 
 
 def kept_checkpoints(folder: Path, *, averaged: bool) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.fit_postprocess.search import Fitted, Gain, folds_of, gain_over
+from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.fitting.tally import FLAT, Floats, score
 
 EQUAL_SHARE = 0.1
@@ -17,11 +18,17 @@ EQUAL_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Judged:
-    """Weights with the post-processing fitted to them; ``distance`` is that from the start."""
+    """Weights with the post-processing fitted to them.
 
-    name: str
+    ``distance`` is that from the start, ``also`` hmean on each set of Eval.also where it was
+    measured; ``is_out``: they lose too much there to be taken.
+    """
+
+    weights: Delivered
     fitted: Fitted
     distance: float
+    also: Mapping[str, float] = field(default_factory=dict)
+    is_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,8 @@ def _best(
     some, texts = counts[:, blocks].sum(axis=1), judged[0].fitted.tally.gts[blocks].sum()
     half, strict = (score(some, texts, rate) for rate in ("hmean", "hmean_70"))
     values: Floats = score(some, texts, judged[0].fitted.objective)
-    values[(half < half[0] - FLAT) | (strict < strict[0] - FLAT)] = -1.0
+    is_out = np.array([each.is_out for each in judged])
+    values[is_out | (half < half[0] - FLAT) | (strict < strict[0] - FLAT)] = -1.0
     best = int(values.argmax())
     equal = np.flatnonzero(values >= values[best] - EQUAL_SHARE * gains[best].gain_error)
     nearest: int = min(equal.tolist(), key=lambda index: judged[index].distance)

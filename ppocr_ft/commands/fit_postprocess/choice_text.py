@@ -5,7 +5,6 @@ from __future__ import annotations
 from ppocr_ft.commands.fit_postprocess.choice import Choice, Judged
 from ppocr_ft.commands.fit_postprocess.console import OBJECTIVES
 from ppocr_ft.commands.fit_postprocess.search import LEAST_IMAGES, Gain
-from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.fitting.tally import score
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.tables import aligned
@@ -24,6 +23,7 @@ def choice_text(choice: Choice, images: int) -> str:
         [
             f"weights, each with its own post-processing, in {passes}:",
             *aligned([HEADER, *rows]),
+            *_elsewhere(choice),
             *_verdict(choice),
         ]
     )
@@ -32,10 +32,22 @@ def choice_text(choice: Choice, images: int) -> str:
 def _row(each: Judged, gain: Gain, *, is_chosen: bool) -> list[str]:
     rates, held_out = each.fitted.tally.rates(each.fitted.chosen), held_out_rates(each)
     return [
-        f"{'* ' if is_chosen else '  '}{each.name}",
+        f"{'* ' if is_chosen else '  '}{each.weights.name}",
         *(f"{rates[rate]:.4f}" for rate in ("hmean", "hmean_70")),
         *(f"{rate:.4f}" for rate in held_out.values()),
         f"{gain.gain:+.4f} +- {gain.gain_error:.4f}",
+    ]
+
+
+def _elsewhere(choice: Choice) -> list[str]:
+    """Say what becomes of hmean on the sets of Eval.also where that was measured."""
+    start, *others = choice.judged
+    return [
+        f"on {name}: hmean {each.also[name]:.4f} with {each.weights.name}, {before:.4f} with the "
+        f"start{', more than Global.keep_general below it: left out' * each.is_out}"
+        for each in others
+        if each.also
+        for name, before in start.also.items()
     ]
 
 
@@ -46,38 +58,44 @@ def held_out_rates(each: Judged) -> dict[str, float]:
 
 
 def _verdict(choice: Choice) -> list[str]:
-    gain, what = choice.gain, OBJECTIVES[choice.chosen.fitted.objective]
+    gain, sentence = choice.gain, choice.chosen.weights.sentence
     if choice.at == 0:
-        return ["the final weights are the start: nothing beat it on held-out images"]
+        return [sentence]
     doubt = ""
     if choice.images < LEAST_IMAGES:
         doubt = f"; {counted(choice.images, 'image')} can't show that this is more than chance"
     elif gain.gain_low <= 0:
         doubt = ", which may be chance"
     return [
-        f"the final weights are {choice.chosen.name}; {what} of images that weights and values "
-        f"were not chosen on: {gain.gain:+.4f} +- {gain.gain_error:.4f} over the start "
-        f"(lower bound {gain.gain_low:+.4f}){doubt}"
+        sentence,
+        f"{OBJECTIVES[choice.chosen.fitted.objective]} of images that weights and values were not "
+        f"chosen on: {gain.gain:+.4f} +- {gain.gain_error:.4f} over the start "
+        f"(lower bound {gain.gain_low:+.4f}){doubt}",
     ]
 
 
-def choice_record(choice: Choice, delivered: Delivered) -> dict[str, object]:
+def choice_record(choice: Choice) -> dict[str, object]:
     """Return final.json: what was chosen, how it was judged, and from what it was chosen."""
     candidates = [
         {
-            "name": each.name,
+            **_named(each),
             "distance": each.distance,
             **vars(each.fitted.tally.setting(each.fitted.chosen)),
             **each.fitted.tally.rates(each.fitted.chosen),
             "held_out": {**held_out_rates(each), **vars(gain)},
+            "also": dict(each.also),
+            "left_out": each.is_out,
         }
         for each, gain in zip(choice.judged, choice.gains, strict=True)
     ]
     return {
-        **vars(delivered),
-        "name": delivered.name,
+        **_named(choice.chosen),
         "objective": choice.chosen.fitted.objective,
         "images": choice.images,
         **vars(choice.gain),
         "candidates": candidates,
     }
+
+
+def _named(each: Judged) -> dict[str, object]:
+    return {"name": each.weights.name, **vars(each.weights)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,7 +20,8 @@ from ppocr_ft.commands.fit_postprocess.weights import Candidate, RunWeights, run
 from ppocr_ft.config import Config
 from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.factory.objects import network
+from ppocr_ft.factory.objects import also_data, evaluate, network
+from ppocr_ft.models.architecture import Detector
 from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
 from ppocr_ft.runs.weights_origin import FINAL_JSON
 from ppocr_ft.utils.files import write_whole
@@ -55,12 +56,13 @@ def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress)
     """
     for name in (*FIT_FILES, *FINAL_FILES):
         (folder / name).unlink(missing_ok=True)
-    why_none = ""
-    if config.Global.interpolate:
-        try:
-            return _choose(config, folder, run_weights(config, folder), bar)
-        except WeightsError as error:
-            why_none = str(error)
+    weights, why_none = None, ""
+    try:
+        weights = run_weights(config, folder) if config.Global.interpolate else None
+    except WeightsError as error:
+        why_none = str(error)
+    if weights is not None:
+        return _choose(config, folder, weights, bar)
     config = _at(config, folder / BEST)
     options = FitOptions(threshs=FEW_THRESHS)
     return AtEnd(fit_postprocess(config, network(config)[0], options, bar), None, why_none)
@@ -73,37 +75,95 @@ def _at(config: Config, weights: Path) -> Config:
 
 
 def _choose(config: Config, folder: Path, weights: RunWeights, bar: ProgressBar) -> AtEnd:
-    """Judge the start, the trained weights and some between, then what is beside the best."""
-    options = FitOptions(threshs=FEW_THRESHS, must_be_sure=False)
-    fits: dict[Candidate, PostProcessFit] = {}
-    waiting = weights.first()
-    while waiting:
+    """Judge the start, the trained weights and some between, then what is beside the best.
+
+    Weights that lose too much on a set of Eval.also are left out, and the next best looked at.
+    """
+    passes, waiting = _Passes(config, weights, bar), weights.first()
+    while True:
         for candidate in waiting:
-            named = _named(bar, f"weights {len(fits) + 1}")
-            fits[candidate] = _judge(config, weights.state(candidate), options, named)
-        judged = [
-            Judged(candidate.delivered.name, fit.fitted, weights.distance(candidate))
-            for candidate, fit in fits.items()
-        ]
-        choice = choose(judged, options.folds, config.Global.seed)
-        chosen = list(fits)[choice.at]
-        waiting = [beside for beside in weights.neighbours(chosen) if beside not in fits]
+            passes.fit(candidate)
+        chosen = passes.chosen()
+        waiting = [beside for beside in weights.neighbours(chosen) if beside not in passes.fits]
+        if not waiting and not passes.forgets(chosen):
+            break
+    choice = passes.choice()
     _write(config, weights.state(chosen), folder / f"{FINAL}.pdparams")
-    about = choice_record(choice, chosen.delivered)
-    text = f"{json.dumps(about, indent=1, ensure_ascii=False)}\n"
+    text = f"{json.dumps(choice_record(choice), indent=1, ensure_ascii=False)}\n"
     write_whole(folder / FINAL_JSON, text.encode())
-    fit, final = fits[chosen], folder / FINAL
+    fit, final = passes.fits[chosen], folder / FINAL
     return AtEnd(replace(fit, config=_at(fit.config, final), chosen=_at(fit.chosen, final)), choice)
 
 
-def _judge(config: Config, state: State, options: FitOptions, bar: ProgressBar) -> PostProcessFit:
-    """Fit to weights, read from a file as they will be delivered."""
-    with TemporaryDirectory(prefix="ppocr_ft_weights_") as aside:
-        path = Path(aside) / f"{FINAL}.pdparams"
-        _write(config, state, path)
-        config = _at(config, path)
-        detector, _ = network(config)
-    return fit_postprocess(config, detector, options, bar)
+@dataclass
+class _Passes:
+    """The passes of weights over images; the first weights are the start.
+
+    ``fits`` are of Eval's images, ``also`` has hmean on each set of Eval.also where that was asked,
+    ``out`` are the weights that lose too much there.
+    """
+
+    config: Config
+    weights: RunWeights
+    bar: ProgressBar
+    fits: dict[Candidate, PostProcessFit] = field(default_factory=dict)
+    also: dict[Candidate, dict[str, float]] = field(default_factory=dict)
+    out: set[Candidate] = field(default_factory=set)
+
+    def fit(self, candidate: Candidate) -> None:
+        """Take weights over Eval's images and fit post-processing to them."""
+        options = FitOptions(threshs=FEW_THRESHS, must_be_sure=False)
+        config, detector = self._loaded(candidate)
+        named = _named(self.bar, f"weights {len(self.fits) + 1}")
+        self.fits[candidate] = fit_postprocess(config, detector, options, named)
+
+    def choice(self) -> Choice:
+        """Choose among the weights so far."""
+        judged = [
+            Judged(
+                candidate.delivered,
+                fit.fitted,
+                self.weights.distance(candidate),
+                self.also.get(candidate, {}),
+                candidate in self.out,
+            )
+            for candidate, fit in self.fits.items()
+        ]
+        return choose(judged, FitOptions.folds, self.config.Global.seed)
+
+    def chosen(self) -> Candidate:
+        return list(self.fits)[self.choice().at]
+
+    def forgets(self, candidate: Candidate) -> bool:
+        """Return whether hmean falls by more than Global.keep_general on a set of Eval.also.
+
+        Such weights are left out from now on.
+        """
+        start, bound = next(iter(self.fits)), self.config.Global.keep_general
+        before, after = self._further(start), self._further(candidate)
+        if bound is not None and any(before[name] - after[name] > bound for name in before):
+            self.out.add(candidate)
+        return candidate in self.out
+
+    def _further(self, candidate: Candidate) -> dict[str, float]:
+        """Return hmean on each set of Eval.also, with the post-processing of Eval's images."""
+        if candidate not in self.also:
+            config, detector = self.fits[candidate].chosen, self._loaded(candidate)[1]
+            self.also[candidate] = {
+                name: evaluate(
+                    config, detector, self.bar(data.samples(), len(data), f"evaluate {name}")
+                ).summary["hmean"]
+                for name, data in also_data(config).items()
+            }
+        return self.also[candidate]
+
+    def _loaded(self, candidate: Candidate) -> tuple[Config, Detector]:
+        """Return the network, with weights from a file as they will be delivered."""
+        with TemporaryDirectory(prefix="ppocr_ft_weights_") as aside:
+            path = Path(aside) / f"{FINAL}.pdparams"
+            _write(self.config, self.weights.state(candidate), path)
+            config = _at(self.config, path)
+            return config, network(config)[0]
 
 
 def _write(config: Config, state: State, path: Path) -> None:

@@ -26,6 +26,7 @@ from ppocr_ft.report.results_png import results_png
 from ppocr_ft.runs.assemble import GOES_ON
 from ppocr_ft.runs.folder import FIT_JSON, RESOLVED_CONFIG
 from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
+from ppocr_ft.runs.weights_origin import FINAL_JSON
 from ppocr_ft.utils.files import write_whole
 
 LOG_TIME_LENGTH = len("2026-01-31 00:00:00")
@@ -129,6 +130,7 @@ def read_run(folder: Path) -> Run:
         data=record(DATA, *DATA_KEYS),
         environment=record(ENVIRONMENT),
         fitted=record(FIT_JSON, "config", "chosen"),
+        final=record(FINAL_JSON, "alpha", "step", "averaged", "gain", "gain_error", "candidates"),
         alerts=_tried(_json_lines, folder / VERDICTS_FILE, notes) or (),
         notes=notes,
         began=began,

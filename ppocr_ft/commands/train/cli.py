@@ -176,12 +176,14 @@ def close(run: Training, seconds: float) -> None:
 
     try:
         report = read_run(run.folder)
-        lines, found = outcome_lines(report), report.outcome
+        lines, found, final = outcome_lines(report), report.outcome, report.delivered
     except (OSError, UserInputError) as error:
-        lines, found = [f"the run's files can't be read: {error}"], None
+        lines, found, final = [f"the run's files can't be read: {error}"], None, None
     trained = found is None or not found.is_start
-    said, files = "\n".join(lines), "\n".join(closing_lines(run.folder, seconds, trained=trained))
-    shown = colored(said, "green" if found and found.kind == "better" else "yellow", sys.stdout)
+    said = "\n".join(lines)
+    files = "\n".join(closing_lines(run.folder, seconds, trained=trained, final=final))
+    gained = not final.is_start if final else found is not None and found.kind == "better"
+    shown = colored(said, "green" if gained else "yellow", sys.stdout)
     run.say(*(f"\n{text}\n\n{files}" for text in (shown, said)))
 
 

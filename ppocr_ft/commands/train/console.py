@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.messages import counted
 from ppocr_ft.report.page import PAGE
 from ppocr_ft.report.page.comparison import Comparison, compare_with_start
@@ -45,7 +46,8 @@ def outcome_lines(run: Run) -> list[str]:
     if run.outcome is None or run.advice is None:
         return []
     comparisons = compare_with_start(run)
-    sentences = [run.outcome.sentence, *_difference(run, comparisons)]
+    final = [] if run.delivered is None else [run.delivered.sentence]
+    sentences = [*final, run.outcome.sentence, *_difference(run, comparisons)]
     sentences.append(as_started(f"To try next: {run.advice.sentence}"))
     return [line for sentence in sentences for line in _wrapped(sentence)]
 
@@ -72,14 +74,21 @@ def _interval(pair: Comparison) -> str:
     return f" (95 % interval {low:+.4f} to {high:+.4f}{doubt})"
 
 
-def closing_lines(folder: Path, seconds: float, *, trained: bool = True) -> list[str]:
-    """Return where the files are, the commands that use trained weights, and the duration."""
-    commands = next_commands(folder, fitted=(folder / FITTED_CONFIG).is_file()) if trained else {}
+def closing_lines(
+    folder: Path, seconds: float, *, trained: bool = True, final: Delivered | None = None
+) -> list[str]:
+    """Return where the files are, the commands that use the run's weights, and the duration.
+
+    ``trained``: the best weights are not the start.
+    """
+    usable = trained or final is not None
+    commands = next_commands(folder, fitted=(folder / FITTED_CONFIG).is_file()) if usable else {}
     return [
         f"report: {folder / PAGE}",
         f"pictures: {folder / PICTURE_BOTH}",
         f"best weights: {folder / 'best_accuracy'}.pdparams{'' if trained else ' (the start)'}",
-        *(["next:"] if trained else []),
+        *([] if final is None else [f"final weights: {folder / 'final'}.pdparams ({final.name})"]),
+        *(["next:"] if usable else []),
         *(f"  {line}" for line in commands.values()),
         f"done in {timedelta(seconds=round(seconds))} (h:mm:ss)",
     ]

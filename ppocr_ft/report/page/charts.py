@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ppocr_ft.engine.metrics_file import EVAL, LR, TRAIN, number
 from ppocr_ft.report.outlines import IOUS
@@ -20,6 +21,7 @@ COLORS = (
 ALERT_COLOR, MARK_COLOR = "#e5484d", "#7a8698"
 RATES = ("precision", "recall", "hmean")
 STEP, BOX_THRESH = Translated("curves.step"), Translated("curves.box_thresh")
+TRAINED_SHARE = Translated("final.share")
 Points = Sequence[tuple[float, float]]
 
 
@@ -222,3 +224,33 @@ def threshold_charts(evaluated: EvaluationMatches) -> tuple[list[Chart], Transla
         strict_hmean=strict_best[6],
     )
     return charts, caption
+
+
+def final_charts(run: Run) -> list[Chart]:
+    """Return hmean of held-out images on each way from the start to trained weights, if any."""
+    if run.final is None or run.delivered is None:
+        return []
+    start, *others = run.final["candidates"]
+    ways: dict[int, list[Mapping[str, Any]]] = {}
+    for each in others:
+        if each["averaged"] == 1:
+            ways.setdefault(each["step"], [start]).append(each)
+    series: list[ChartLine] = []
+    for step, way in ways.items():
+        for column, iou in zip(HMEANS, IOUS, strict=True):
+            points = sorted((each["alpha"], each["held_out"][column]) for each in way)
+            name = Translated("final.line", iou=iou, step=step)
+            color = COLORS[len(series) % len(COLORS)]
+            series.append(ChartLine(name, points, color, dots=True, lasting=False))
+    chosen = None if run.delivered.kind == "mean" else run.delivered.alpha
+    return [
+        Chart(
+            "final",
+            Translated("final.chart"),
+            series,
+            TRAINED_SHARE,
+            mark=None if chosen is None else (chosen, Translated("final.chosen")),
+            legend_x=chosen,
+            value_format=".4f",
+        )
+    ]

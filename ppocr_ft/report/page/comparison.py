@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.report.outlines import IOUS
 from ppocr_ft.report.page.matches import EvaluationMatches, chance_interval
 from ppocr_ft.report.page.run import HMEANS, BestRate, Run, ratio_text
@@ -83,6 +84,7 @@ def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
 def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
     """Return the sentences below the headline."""
     candidates = (
+        _final(run),
         _outcome(run),
         _gains(run, comparisons),
         _doubt(run, comparisons),
@@ -90,6 +92,19 @@ def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
         _unclip_ratio(run, comparisons),
     )
     return [sentence for sentence in candidates if sentence is not None]
+
+
+def _final(run: Run) -> Translated | None:
+    """Say which weights the run delivers; None if none were chosen."""
+    if run.delivered is None:
+        return None
+    name = "start" if run.delivered.is_start else "better"
+    return Translated(f"said.final-{name}", weights=weights_name(run.delivered))
+
+
+def weights_name(delivered: Delivered) -> Translated:
+    """Say where weights are between the start and trained ones."""
+    return Translated(f"between.{delivered.kind}", step=delivered.step, averaged=delivered.averaged)
 
 
 def _outcome(run: Run) -> Translated | None:

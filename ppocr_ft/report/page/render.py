@@ -79,13 +79,17 @@ def _verdict(run: Run) -> dict[str, Any]:
         "outcome": comparison.outcome_of(run, comparisons),
         "sentences": comparison.sentences(run, comparisons),
         "after_name": _name(run, run.shown_step),
-        "best_name": _name(run, run.best_step),
+        "fitted_name": comparison.weights_name(run.delivered)
+        if run.delivered
+        else _name(run, run.best_step),
         "other_rates": summary.other_rates,
         "alert_text": summary.alert_text,
         "advice": summary.advice_text(run),
         "next_steps": summary.next_steps(run),
         "fitted_sentences": summary.fitted_sentences(run),
         "fitted_rows": summary.fitted_rows(run),
+        "final_sentences": summary.final_sentences(run),
+        "final_rows": summary.final_rows(run),
         "evaluation_rows": summary.evaluation_rows(run),
     }
 
@@ -101,11 +105,15 @@ def _charts(run: Run, best: EvaluationMatches | None, environment: Environment) 
     curves = charts.curves(run)
     thresholds, caption = charts.threshold_charts(best) if best else ([], None)
     tooltip = environment.get_template("tooltip.html")
-    script, divs = figures.embed([curves, thresholds], lambda chart: tooltip.render(chart=chart))
+    final = charts.final_charts(run)
+    script, divs = figures.embed(
+        [curves, thresholds, final], lambda chart: tooltip.render(chart=chart)
+    )
     return {
         "curves": curves,
         "max_points": figures.MAX_POINTS,
         "thresholds": thresholds,
+        "final_charts": final,
         "thresholds_caption": caption,
         "bokeh_script": Markup(figures.bokeh_script()),
         "charts_script": Markup(script),

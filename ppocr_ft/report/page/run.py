@@ -12,7 +12,7 @@ from typing import Any
 from ppocr_ft.engine.advice import Advice, advice
 from ppocr_ft.engine.eval_result import EvalResult, results_of
 from ppocr_ft.engine.metrics_file import TRAIN, Row
-from ppocr_ft.engine.outcome import Outcome, outcome
+from ppocr_ft.engine.outcome import Delivered, Outcome, outcome
 from ppocr_ft.report.evaluations import KeptEvaluation
 
 Record = Mapping[str, Any]
@@ -44,9 +44,10 @@ class Run:
 
     ``best_trained`` are the best weights after the start where ``best`` are the start itself.
     ``rows`` are those of metrics.csv, ``columns`` its header; ``alerts`` are the monitor's;
-    ``fitted`` is fit_postprocess.json. ``differences`` from the default config are None if that
-    is not installed. ``notes`` say what was wrong with a file. ``folder`` is the run's, as it was
-    named; ``began`` and ``seconds`` are when training began and how long it took, by its log.
+    ``fitted`` is fit_postprocess.json, ``final`` is final.json. ``differences`` from the default
+    config are None if that is not installed. ``notes`` say what was wrong with a file. ``folder``
+    is the run's, as it was named; ``began`` and ``seconds`` are when training began and how long it
+    took, by its log.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Run:
     data: Record | None = None
     environment: Record | None = None
     fitted: Record | None = None
+    final: Record | None = None
     alerts: Sequence[Record] = ()
     notes: Sequence[str] = ()
     began: datetime | None = None
@@ -107,6 +109,11 @@ class Run:
         """Whether the best weights beat the start; None without an evaluation."""
         indicator = self.setting("Metric.main_indicator", "hmean")
         return outcome(list(self.evaluations.values()), indicator)
+
+    @property
+    def delivered(self) -> Delivered | None:
+        """The run's final weights; None if none were chosen."""
+        return None if self.final is None else Delivered.of(self.final)
 
     @cached_property
     def advice(self) -> Advice | None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppocr_ft.engine.metrics_file import number
-from ppocr_ft.report.page.comparison import Comparison
+from ppocr_ft.engine.outcome import Delivered
+from ppocr_ft.report.page.comparison import Comparison, weights_name
 from ppocr_ft.report.page.run import HMEANS, Record, Run, ratio_text
 from ppocr_ft.report.page.translation import Label, Translated, name_of, texts
 from ppocr_ft.utils.program import command_line
@@ -66,7 +67,8 @@ def advice_text(run: Run) -> Translated | None:
 
 def next_steps(run: Run) -> list[tuple[Translated, str]]:
     """Return what can be done with the best weights, if they are trained, with its command."""
-    commands = next_commands(run.folder, fitted=run.fitted is not None) if run.best_step else {}
+    usable = run.best_step or run.delivered is not None
+    commands = next_commands(run.folder, fitted=run.fitted is not None) if usable else {}
     return [(Translated(f"next.{name}"), line) for name, line in commands.items()]
 
 
@@ -118,6 +120,34 @@ def fitted_rows(run: Run) -> list[list[Label]]:
 
 def _value_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def final_rows(run: Run) -> list[list[Label]]:
+    """Return name, both hmeans on all images and held out, and the gain of each weights tried."""
+    rows: list[list[Label]] = []
+    for each in () if run.final is None else run.final["candidates"]:
+        weights, held_out = Delivered.of(each), each["held_out"]
+        gain = f"{held_out['gain']:+.4f} ± {held_out['gain_error']:.4f}"
+        rates = (f"{place[column]:.4f}" for place in (each, held_out) for column in HMEANS)
+        rows.append([weights_name(weights), *rates, gain])
+    return rows
+
+
+def final_sentences(run: Run) -> list[Translated]:
+    """Say how the final weights were chosen, what they gain, and what they are on other sets."""
+    if run.final is None:
+        return []
+    gain, error, objective = run.final["gain"], run.final["gain_error"], _objective(run.final)
+    start, *others = run.final["candidates"]
+    chosen = [each for each in others if Delivered.of(each) == run.delivered]
+    return [
+        Translated("final.how", gain=gain, error=error, objective=objective),
+        *(
+            Translated("final.elsewhere", name=name, before=start["also"][name], after=after)
+            for each in chosen
+            for name, after in each.get("also", {}).items()
+        ),
+    ]
 
 
 def evaluation_rows(run: Run) -> list[list[Label]]:

@@ -21,7 +21,13 @@ def texts(language: str) -> Mapping[str, str]:
     path = files("ppocr_ft.report.page") / "languages" / f"{language}.json"
     groups = json.loads(path.read_text(encoding="utf-8"))
     if language == "en":
-        groups |= {"said": outcome.SENTENCES, "advice": advice.SENTENCES}
+        said: dict[str, str] = dict(outcome.SENTENCES.items())
+        said |= {f"final-{name}": sentence for name, sentence in outcome.FINAL.items()}
+        groups |= {
+            "said": said,
+            "advice": advice.SENTENCES,
+            "between": outcome.WEIGHTS,
+        }
     return {
         f"{group}.{name}": text for group, named in groups.items() for name, text in named.items()
     }

@@ -13,7 +13,7 @@ import pytest
 
 from ppocr_ft.commands.eval import cli as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end, main
-from ppocr_ft.commands.fit_postprocess.run import FIT_FILES, PostProcessFit
+from ppocr_ft.commands.fit_postprocess.run import PostProcessFit
 from ppocr_ft.commands.train import cli as train_command
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.errors import ConfigError
@@ -23,6 +23,7 @@ from ppocr_ft.fitting.grid import (
     resize_name,
     with_resize,
 )
+from ppocr_ft.runs.folder import FIT_FILES
 from tests.support.config_files import SHIPPED
 from tests.support.small_run import assert_refused, small_config
 

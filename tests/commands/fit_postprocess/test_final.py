@@ -5,17 +5,27 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ppocr_ft.commands.eval import cli as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
+from ppocr_ft.commands.fit_postprocess.final import _Passes
+from ppocr_ft.commands.fit_postprocess.weights import Candidate, RunWeights, Trained
 from ppocr_ft.commands.train import cli as train_command
 from ppocr_ft.config import load_config
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.factory.objects import network, starting_network
 from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
 from ppocr_ft.runs.weights_origin import weights_origin
-from ppocr_ft.weights import read_weights
+from ppocr_ft.utils.progress import no_progress
+from ppocr_ft.weights import read_weights, to_paddleocr, write_weights
+from ppocr_ft.weights.matching import state_of
+from tests.commands.fit_postprocess.test_cli import write_pages
+from tests.support.config_files import SHIPPED
+from tests.support.report_run import run_folder
 from tests.support.small_run import small_config
 
 pytestmark = pytest.mark.slow
@@ -94,7 +104,7 @@ def test_it_says_what_was_tried_and_what_the_weights_are(runs: Path) -> None:
     assert names[0] == "the start"
     assert len(names) == len(set(names)) >= 5
     assert f"in {len(names)} passes over 9 images" in log
-    assert f"the final weights are {record['name']}" in log
+    assert f"The final weights are {record['name']}" in log
     assert "PostProcess fitted to the final weights" in log
     origin = weights_origin(load_config(run / "fitted.yml"))
     assert origin.step == (record["step"] if record["alpha"] else 0)
@@ -137,6 +147,89 @@ def test_without_the_run_s_own_start_nothing_is_interpolated(
     assert "PostProcess fitted to the best weights" in said
     assert set(FIT_FILES) <= {path.name for path in copy.iterdir()}
     assert not set(FINAL_FILES) & {path.name for path in copy.iterdir()}
+
+
+LAST_BIAS = "head.binarize.conv3.bias"
+SILENT = -60.0
+"""Added to the last bias it leaves no text on a map, a quarter of it neither."""
+
+
+@pytest.mark.parametrize(
+    ("start", "trained", "alpha", "passes"),
+    [(SILENT, 0.0, 1.0, 4), (0.0, SILENT, 0.0, 4)],
+    ids=["training helped", "training destroyed"],
+)
+def test_better_weights_are_delivered_whichever_they_are(
+    start: float, trained: float, alpha: float, passes: int, tmp_path: Path
+) -> None:
+    """The released weights and such without a text on any map, as start and as trained ones."""
+    labels = write_pages(tmp_path)
+    run = run_folder(tmp_path / "run", boxes=False)  # its evaluation after step 4 is the best
+    given = [
+        "Global.use_gpu=false",
+        "Global.interpolate=true",
+        f"Global.save_model_dir={run}",
+        f"Eval.dataset.data_dir={tmp_path}",
+        f"Eval.dataset.label_file_list=[{labels}]",
+        "Eval.dataset.transforms.DetResizeForTest.limit_side_len=256",
+        f"Eval.also={{general: {{data_dir: {tmp_path}, label_file_list: [{labels}]}}}}",
+    ]
+    released = load_config(SHIPPED / "det_v4_ft.yml", given)
+    files = {tmp_path / "start.pdparams": start, run / "best_accuracy.pdparams": trained}
+    for path, added in {**files, run / "latest.pdparams": trained}.items():
+        state = state_of(network(released)[0])
+        state[LAST_BIAS] = state[LAST_BIAS] + np.float32(added)
+        write_weights(path, to_paddleocr(state, released.Architecture.arguments()))
+    given.append(f"Global.pretrained_model={tmp_path / 'start.pdparams'}")
+    config = load_config(SHIPPED / "det_v4_ft.yml", given)
+    report = starting_network(config)[1]
+    assert report is not None
+    (run / "weights.json").write_text(json.dumps({"digest": report.digest}), encoding="utf-8")
+
+    said: list[str] = []
+    fit_at_end(config, run, said.append)
+
+    record = json.loads((run / "final.json").read_text(encoding="utf-8"))
+    assert (record["alpha"], len(record["candidates"])) == (alpha, passes)
+    by_alpha = {each["alpha"]: each for each in record["candidates"]}
+    assert by_alpha[alpha]["hmean"] > 0.9
+    assert by_alpha[1 - alpha]["hmean"] == 0
+    for part in (0, alpha):  # the same images as Eval's
+        assert by_alpha[part]["also"]["general"] == pytest.approx(by_alpha[part]["hmean"], abs=0.02)
+    ends = {0.0: start, 1.0: trained}
+    usual = state_of(network(released)[0])[LAST_BIAS]
+    assert read_weights(run / "final.pdparams")[LAST_BIAS] == pytest.approx(usual + ends[alpha])
+    what = "the start: nothing beat it" if alpha == 0 else "step 4, which beat the start"
+    assert f"The final weights are {what}" in "\n".join(said)
+    assert f"The final weights are {what}" in (run / "fitted.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("bound", "out"), [(None, False), (0.02, True), (0.04, False)])
+def test_what_loses_more_than_the_bound_elsewhere_is_left_out(
+    bound: float | None, out: bool
+) -> None:
+    config = load_config(SHIPPED / "det_v4_ft.yml")
+    section = config.Global.model_copy(update={"keep_general": bound})
+    config = config.model_copy(update={"Global": section})
+    start, trained = Candidate(Trained(4, {}), 0.0), Candidate(Trained(4, {}), 1.0)
+    fits: Any = {start: None, trained: None}
+    also = {start: {"a": 0.5, "b": 0.8}, trained: {"a": 0.9, "b": 0.77}}
+    passes = _Passes(config, RunWeights({}, (), None), no_progress, fits, also)
+    assert not passes.forgets(start)
+    assert passes.forgets(trained) == out
+    assert passes.out == ({trained} if out else set())
+
+
+@pytest.mark.parametrize(
+    ("more", "part"),
+    [
+        (["Global.interpolate=true"], "which names none; name some there"),
+        (["Eval.also={a: {data_dir: ., label_file_list: [l.txt]}}"], "which is false; set it"),
+    ],
+)
+def test_a_bound_needs_sets_and_a_choice(more: list[str], part: str) -> None:
+    with pytest.raises(ConfigError, match=rf"Global\.keep_general: bounds .*{part}"):
+        load_config(SHIPPED / "det_v4_ft.yml", ["Global.keep_general=0.02", *more])
 
 
 def test_needs_the_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
