@@ -168,6 +168,7 @@ def test_better_weights_are_delivered_whichever_they_are(
     given = [
         "Global.use_gpu=false",
         "Global.interpolate=true",
+        "Global.use_ema=false",
         f"Global.save_model_dir={run}",
         f"Eval.dataset.data_dir={tmp_path}",
         f"Eval.dataset.label_file_list=[{labels}]",
