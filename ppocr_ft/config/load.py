@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ppocr_ft.config.faults import Fault, config_error, in_order, tagged
-from ppocr_ft.config.overrides import apply_override, parse_overrides
+from ppocr_ft.config.overrides import Override, apply_override, parse_overrides, value_at
 from ppocr_ft.config.paddleocr_compat import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
@@ -79,3 +79,31 @@ def inspect_tree(tree: Tree) -> Inspection:
     if checked.config is None or any(fault.severity == "error" for fault in faults):
         return Inspection(None, faults)
     return Inspection(checked.config.with_warnings(faults), faults)
+
+
+def with_values(config: Config, values: Mapping[str, object]) -> Config:
+    """Return the config with other values of keys as ``-o`` names them; its warnings stay.
+
+    Raises:
+        ConfigError: schema or rules refuse them; it lists every fault.
+    """
+    if not values:
+        return config
+    tree = _written_out(config)
+    for key, value in values.items():
+        apply_override(tree, Override(key, value))
+    tree.places.clear()  # the lines would be those of no file
+    inspection = inspect_tree(tree)
+    if inspection.config is None:
+        raise config_error("", [one for one in inspection.faults if one.severity == "error"])
+    return inspection.config.with_warnings(config.warnings)
+
+
+def values_of(config: Config, keys: Sequence[str]) -> dict[str, object]:
+    """Return the values of keys as ``-o`` names them, plain data; None for one not given."""
+    data = _written_out(config).data
+    return {key: value_at(data, key) for key in keys}
+
+
+def _written_out(config: Config) -> Tree:
+    return parse_yaml(config.to_yaml(), "")

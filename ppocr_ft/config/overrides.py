@@ -86,6 +86,22 @@ def _write(tree: Tree, override: Override) -> None:
     tree.put_place(key, override.place)
 
 
+def value_at(data: object, key: str) -> object:
+    """Return the value of a key as ``-o`` names it in plain data; None if it isn't given."""
+    node: Any = data
+    parts = key.split(".")
+    try:
+        while parts:
+            if isinstance(node, list):
+                parts = [*_item_parts(node, parts[0], key), *parts[1:]]
+                node = node[int(parts.pop(0))]
+            else:
+                node = node.get(parts.pop(0)) if isinstance(node, dict) else None
+    except _DeadEndError:
+        return None
+    return node
+
+
 def _entered(holder: Any, slot: Any, key: str) -> dict[str, Any] | list[Any]:
     """Return the section or list in ``holder[slot]``; a new section if there is nothing."""
     if holder[slot] is None:

@@ -32,11 +32,13 @@ from ppocr_ft.declaration import (
 )
 from ppocr_ft.engine.monitor import VERDICT_NAMES
 from ppocr_ft.losses.configs import DBLossConfig
+from ppocr_ft.messages import show
 from ppocr_ft.metrics import det as metrics_det
 from ppocr_ft.models.configs import ArchitectureConfig
 from ppocr_ft.optim.configs import OptimizerSection
 from ppocr_ft.postprocess import db as postprocess_db
 from ppocr_ft.transforms.registry import OperatorItem
+from ppocr_ft.utils.timing import seconds_of
 
 SAMPLE_DATA_DIR = "sample"
 """The ``data_dir`` that means the built-in sample data set."""
@@ -52,6 +54,18 @@ def _every(value: object) -> object:
     """Read PaddleOCR's ``eval_batch_step: 500`` as ``[0, 500]``."""
     return (0, value) if isinstance(value, int) else value
 
+
+def _duration(value: object) -> object:
+    """Check a duration; its unit is part of it."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"found {show(value)}, expected a duration such as 90s, 20m or 1h30m")
+    seconds_of(value)
+    return value
+
+
+Duration = Annotated[str | None, BeforeValidator(_duration)]
 
 _DEVICE = "training runs on the CPU or on CUDA cards"
 _PREDICT = "ppocr-ft predict takes images and output folder as options"
@@ -109,7 +123,15 @@ class GlobalSection(Section):
     seed: NonNegativeInt = 1024
     """Seed of weights, data order and augmentation."""
     epoch_num: PositiveInt = 500
-    """Length of the run, epochs."""
+    """Length of the run, epochs; with time_budget it is chosen."""
+    time_budget: Duration = None
+    """Time for the whole run, as 90s, 20m or 1h30m: epoch_num and eval_batch_step are fitted to the
+    measured speed; null: they count."""
+    fit_scale: bool = False
+    """Whether the scale of evaluation and training is chosen by a pass of the starting weights over
+    some training images."""
+    fit_targets: bool = False
+    """Whether shrink ratio, unclip ratio and min_text_size are chosen by the training labels."""
     val_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of Train's images that is held out for Eval, in place of Eval's own; images that show
     the same stay together. 0: none."""

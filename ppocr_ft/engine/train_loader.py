@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain, count, islice
 from typing import Any
 
 import numpy as np
@@ -98,6 +100,13 @@ class TrainLoader:
         for fields, share in zip(read, shares, strict=True):
             self.faults.add(fields[FAULTS])
             yield to_train_batch(fields, share)
+
+    def steps(self) -> Generator[Iterator[TrainBatch], None, None]:
+        """Yield the batches of each step, epoch after epoch without end."""
+        for epoch in count(1):
+            with closing(self.epoch(epoch)) as batches:
+                for first in batches:
+                    yield chain([first], islice(batches, self.batches_per_step - 1))
 
     def _read(self, indices: list[int]) -> dict[str, Any]:
         items: list[Item] = [self.data[index] for index in indices]

@@ -175,7 +175,7 @@ def resize_name(config: Config) -> str:
         return "x".join(map(str, resizer.image_shape)) + " keep_ratio" * bool(resizer.keep_ratio)
     if resizer.resize_long is not None:
         return f"{resizer.resize_long}:long"
-    return str(_limits(resizer))
+    return str(limits_of(resizer))
 
 
 def resizer_of(config: Config) -> OperatorSection | None:
@@ -210,7 +210,7 @@ def nearby_resizes(config: Config) -> list[LimitedResize]:
     resizer = resizer_of(config)
     if resizer is None or resizer.image_shape is not None:
         return []
-    limits = _limits(resizer)
+    limits = limits_of(resizer)
     sides = [
         max(round(limits.limit_side_len * factor / STRIDE_PX) * STRIDE_PX, STRIDE_PX)
         for factor in NEARBY_FACTORS
@@ -220,7 +220,7 @@ def nearby_resizes(config: Config) -> list[LimitedResize]:
     ]
 
 
-def _limits(resizer: OperatorSection) -> LimitedResize:
+def limits_of(resizer: OperatorSection) -> LimitedResize:
     """Return the limits with the operator's own defaults."""
     if resizer.resize_long is not None:
         return LimitedResize(resizer.resize_long, "resize_long")

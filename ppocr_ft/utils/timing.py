@@ -1,7 +1,8 @@
-"""Time per stage of the work."""
+"""Time per stage of the work, and durations as text."""
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,35 @@ from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 _END: Any = object()
+_DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", re.ASCII)
+
+
+def seconds_of(duration: str) -> float:
+    """Return the seconds of ``90s``, ``20m``, ``1.5h`` or ``1h30m``.
+
+    Raises:
+        ValueError: it is no such text, or no time at all.
+    """
+    match = _DURATION.fullmatch(duration.strip())
+    parts = match.groups(default="0") if match else ("0", "0", "0")
+    try:
+        seconds = sum(float(part) * unit for part, unit in zip(parts, (3600, 60, 1), strict=True))
+    except ValueError:  # 1.2.3m
+        seconds = 0.0
+    if not seconds > 0:
+        raise ValueError(f"found {duration!r}, expected a duration such as 90s, 20m or 1h30m")
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration as ``seconds_of`` reads it, to three digits at most: 1h30m, 4m5s, 0.2s."""
+    if seconds < 59.5:
+        return f"{seconds:.0f}s" if seconds >= 9.5 else f"{seconds:.2g}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}m" + f"{rest}s" * bool(rest)
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours}h" + f"{minutes}m" * bool(minutes)
 
 
 class Stopwatch:

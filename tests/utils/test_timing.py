@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ppocr_ft.utils import timing
-from ppocr_ft.utils.timing import Stopwatch
+from ppocr_ft.utils.timing import Stopwatch, duration_text, seconds_of
 
 
 class Clock:
@@ -88,3 +88,28 @@ def test_waiting_for_items_of_a_source_that_waits_itself(clock: Clock) -> None:
         clock.waits(50)
     assert found == [1, None, 3]
     assert watch.seconds == {"read": 7, "network": 15}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("20m", 1200), ("1h30m", 5400), ("1.5h", 5400), ("1h0m5s", 3605), (" 2m ", 120)],
+)
+def test_a_duration_is_read(text: str, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "20", "m", "20 minutes", "20min", "30m1h", "0s", "-5m", "1.2.3m", ".s", "٢m"]
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"expected a duration such as 90s, 20m or 1h30m"):
+        seconds_of(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.234, "0.23s"), (1.94, "1.9s"), (59.4, "59s"), (59.7, "1m"), (61, "1m1s"), (1200, "20m"),
+     (3599.8, "1h"), (5400, "1h30m")],
+)  # fmt: skip
+def test_a_duration_is_written(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text

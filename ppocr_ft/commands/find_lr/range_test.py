@@ -5,10 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import random
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from itertools import chain, count, islice
 
 import numpy as np
 import paddle
@@ -129,7 +128,7 @@ def lr_range_test(
     points: list[LrPoint] = []
     forward = passes(state.network)
     watch = DivergenceWatch(sweep.steps_per_decade)
-    with preserve_state(state, loader.data.clock), closing(_steps(loader)) as steps:
+    with preserve_state(state, loader.data.clock), closing(loader.steps()) as steps:
         start = _StartingWeights(state.network, loss, precision, passes)
         for step, batches in zip(range(sweep.steps), steps, strict=False):
             seed_step(state.progress.seed, step)
@@ -146,14 +145,6 @@ def lr_range_test(
             if watch.has_diverged(point.loss, point.start_loss):
                 return LrRange(tuple(points), "a rising loss")
     return LrRange(tuple(points), "the last rate")
-
-
-def _steps(loader: TrainLoader) -> Generator[Iterator[TrainBatch], None, None]:
-    """Yield the batches of each step, epoch after epoch."""
-    for epoch in count(1):
-        with closing(loader.epoch(epoch)) as batches:
-            for first in batches:
-                yield chain([first], islice(batches, loader.batches_per_step - 1))
 
 
 class _StartingWeights:

@@ -117,9 +117,15 @@ def config_to_train(options: argparse.Namespace) -> Config:
 def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
     """Take the folder, make everything, then train."""
     from ppocr_ft.commands.train.dry_run import dry_run
+    from ppocr_ft.runs.adapt import adapted
+    from ppocr_ft.runs.assemble import resume_path
 
     if options.dry_run:
-        return show(dry_run(config, group))
+        began = time.monotonic()
+        state = resume_path(config, options.resume)
+        found = adapted(config, state, group, lambda: time.monotonic() - began)
+        print("\n".join(found.lines), end="\n" * bool(found.lines))
+        return show(dry_run(found.config, group))
     if not group.is_main:
         return carry_out(config, options, group)
     with folder_lock(Path(config.Global.save_model_dir), "Global.save_model_dir"):
@@ -132,18 +138,23 @@ def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) 
     from ppocr_ft.commands.train.resume import check_same_run
     from ppocr_ft.factory.device import device
     from ppocr_ft.runs import assemble
+    from ppocr_ft.runs.adapt import adapted
 
     started = time.monotonic()
     state = assemble.resume_path(config, options.resume)
-    different = []
+    print(device(config, group), flush=True)
+    found = adapted(config, state, group, lambda: time.monotonic() - started)
+    config, different = found.config, list[str]()
     if state is not None and state.is_file() and group.is_main:
         different = check_same_run(config, state, force=options.force)
     if group.is_main:
         tell(precheck(config))
-    print(device(config, group), flush=True)
     run = assemble.training(config, state, group=group)
+    if group.is_main:
+        found.save(run.folder)
     shown, logged = (
-        "\n".join([run.describe(short=short), *different]) for short in (not options.verbose, False)
+        "\n".join([*found.lines, run.describe(short=short), *different])
+        for short in (not options.verbose, False)
     )
     run.say(shown, logged)
     code = train(run)

@@ -18,7 +18,9 @@ from ppocr_ft.runs.folder import RESOLVED_CONFIG
 
 BENDING = (
     "Global.epoch_num",
+    "Global.fit_",
     "Global.seed",
+    "Global.time_budget",
     "Optimizer.",
     "Train.dataset.label_file_list",
     "Train.dataset.ratio_list",

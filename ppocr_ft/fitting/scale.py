@@ -1,0 +1,305 @@
+"""The scale of evaluation, and of training with it, by a pass over some training images."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.config import Config
+from ppocr_ft.config.load import with_values
+from ppocr_ft.data.images import ImageSet
+from ppocr_ft.data.whole_set import check_text
+from ppocr_ft.engine.evaluation import probability_maps
+from ppocr_ft.errors import DataError
+from ppocr_ft.factory.device import cpu_threads
+from ppocr_ft.factory.objects import data_set, post_process
+from ppocr_ft.fitting.grid import (
+    Grid,
+    LimitedResize,
+    limits_of,
+    resize_name,
+    resizer_of,
+    with_resize,
+)
+from ppocr_ft.fitting.tally import Truth, grid_counts, score
+from ppocr_ft.geometry import box_sides
+from ppocr_ft.models.architecture import Detector
+from ppocr_ft.transforms.image_ops import DecodeImage
+from ppocr_ft.transforms.labels import DetLabelEncode
+from ppocr_ft.transforms.resize import STRIDE_PX
+from ppocr_ft.utils.progress import ProgressBar, no_progress
+from ppocr_ft.utils.sampling import evenly_spaced, sample_evenly
+from ppocr_ft.utils.tables import aligned
+
+FACTORS = (0.75, 1.0, 1.33, 1.67, 2.0)
+"""Longest sides that are tried, as factors on the config's."""
+MAX_SIDE_PX = 2560
+"""Larger images take seconds on a CPU, and text of usual pages is large enough by then."""
+PASS_IMAGES, LABELLED_IMAGES = 12, 60
+"""Training images that the network sees at each scale, and those whose texts are measured."""
+SAME_HMEAN = 0.01
+"""A dozen images can't tell smaller differences: the scale with the fewest pixels is taken."""
+POOR_HMEAN = 0.3
+"""Under this the labels follow another convention than the weights, such as words where these find
+lines; what the weights find at a scale then says nothing about what they could learn there."""
+LEAST_HEIGHT_PX = 14.0
+"""Text that high is learnt: its kernel, at 0.4 to 0.6, is still a few pixels thick."""
+SMALL_PERCENTILE = 10
+THRESHS, BOX_THRESHS = (0.2, 0.3), (0.3, 0.4, 0.5, 0.6, 0.7)
+UNCLIP_RATIOS = (0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
+"""Post-processing that is tried at each scale, beside the config's own."""
+Size = tuple[int, int]
+"""Height and width, px."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One training image: its size, px, and the texts that count, n of (k, 2) px."""
+
+    size: Size
+    polygons: tuple[NDArray[Any], ...]
+
+
+class Passed(NamedTuple):
+    """What the network finds at a scale; each hmean with its own best post-processing."""
+
+    hmean: float
+    hmean_70: float
+    ms_per_image: float
+
+    @property
+    def mean(self) -> float:
+        return (self.hmean + self.hmean_70) / 2
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A resize; ``resize`` is None for the config's own.
+
+    Attributes:
+        megapixels: mean per image, as it enters the network.
+        height_px: median of the texts' heights, the shorter sides of their smallest boxes.
+        small_px: the 10th percentile of these.
+        passed: what the network found; None if it was not tried.
+    """
+
+    name: str
+    resize: LimitedResize | None
+    megapixels: float
+    height_px: float
+    small_px: float
+    passed: Passed | None = None
+
+
+def training_images(config: Config, *, decoded_only: bool = False) -> tuple[ImageSet, list[int]]:
+    """Return ``Train``'s images as ``Eval`` prepares its own, and which have texts that count.
+
+    With ``decoded_only`` they are not resized.
+
+    Raises:
+        DataError: a label file can't be used, or no text counts.
+    """
+    transforms = config.Eval.dataset.transforms
+    if decoded_only:
+        transforms = tuple(op for op in transforms if op.is_a(DecodeImage, DetLabelEncode))
+    data = data_set(with_values(config, {"Train.dataset.ratio_list": None}), "Train", transforms)
+    check_text("Train", data.entries)
+    with_text = [i for i, entry in enumerate(data.entries) if not entry.texts.ignored.all()]
+    images = ImageSet(data.__getitem__, len(data), config.Eval.loader.num_workers)
+    return images, with_text
+
+
+def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Labelled]:
+    """Return the sizes and texts of training images, evenly spaced over those with text.
+
+    Raises:
+        DataError: as `training_images`.
+    """
+    images, with_text = training_images(config, decoded_only=True)
+    found = []
+    for index in sample_evenly(with_text, at_most):
+        sample = images.read(index).sample
+        if sample is not None:
+            texts = zip(sample["polys"], sample["ignore_tags"], strict=True)
+            counted = tuple(np.asarray(polygon) for polygon, ignored in texts if not ignored)
+            found.append(Labelled(sample["image"].shape[:2], counted))
+    if not any(image.polygons for image in found):
+        raise DataError("no image with a text that counts can be read", key="Train.dataset")
+    return found
+
+
+def candidates(config: Config, images: Sequence[Labelled]) -> list[Scale]:
+    """Return the config's own scale and those to try beside it, by rising numbers of pixels.
+
+    A resize that gives all images the size of another one is left out.
+    """
+    side = _longest_side(config, images)
+    sides = {min(round(side * f / STRIDE_PX) * STRIDE_PX, MAX_SIDE_PX) for f in FACTORS}
+    resizes = [LimitedResize(max(px, STRIDE_PX), "resize_long") for px in sorted(sides)]
+    by_sizes: dict[tuple[Size, ...], Scale] = {}
+    for resize in (None, *resizes):
+        resized = config if resize is None else with_resize(config, resize)
+        sizes = [target_size(resized, image) for image in images]
+        by_sizes.setdefault(tuple(sizes), _scale(resized, resize, images, sizes))
+    return sorted(by_sizes.values(), key=lambda scale: scale.megapixels)
+
+
+def _longest_side(config: Config, images: Sequence[Labelled]) -> float:
+    """Return the config's longest side, px; the images' median if it names none."""
+    resizer = resizer_of(config)
+    if resizer is not None and resizer.image_shape is None:
+        limits = limits_of(resizer)
+        if limits.limit_type != "min":
+            return limits.limit_side_len
+    return float(np.median([max(target_size(config, image)) for image in images]))
+
+
+def target_size(config: Config, image: Labelled) -> Size:
+    """Return the size at which the image enters the network in evaluation."""
+    resizer = resizer_of(config)
+    size: Size = image.size if resizer is None else resizer.build().target_size(image.size)
+    return size
+
+
+def _scale(
+    config: Config, resize: LimitedResize | None, images: Sequence[Labelled], sizes: Sequence[Size]
+) -> Scale:
+    heights = np.concatenate(
+        [
+            box_sides([polygon * _factors(image.size, size) for polygon in image.polygons])[0]
+            for image, size in zip(images, sizes, strict=True)
+            if image.polygons
+        ]
+    )
+    return Scale(
+        resize_name(config),
+        resize,
+        float(np.mean([height * width for height, width in sizes]) / 1e6),
+        float(np.median(heights)),
+        float(np.percentile(heights, SMALL_PERCENTILE)),
+    )
+
+
+def _factors(size: Size, to: Size) -> NDArray[np.float64]:
+    """Return the factors (2,) of x and y."""
+    return np.array([to[1] / size[1], to[0] / size[0]])
+
+
+def climb(
+    scales: Sequence[Scale], first: int, measured: Callable[[Scale], Scale]
+) -> tuple[Scale, ...]:
+    """Measure the scale ``first``, then upwards and downwards until one is worse than before."""
+    found = list(scales)
+    found[first] = measured(found[first])
+    for way in (range(first + 1, len(found)), range(first - 1, -1, -1)):
+        best = found[first].passed
+        for index in way:
+            found[index] = measured(found[index])
+            here = found[index].passed
+            if best is not None and here is not None and here.mean < best.mean:
+                break
+            best = here
+    return tuple(found)
+
+
+def choose_scale(scales: Sequence[Scale]) -> tuple[Scale, str]:
+    """Return the scale to take, and why."""
+    tried = [(scale, scale.passed) for scale in scales if scale.passed is not None]
+    highest, passed = max(tried, key=lambda pair: pair[1].mean)
+    if passed.mean < POOR_HMEAN:
+        return _by_height(scales, passed.mean)
+    good = [scale for scale, other in tried if other.mean >= passed.mean - SAME_HMEAN]
+    chosen = min(good, key=lambda scale: scale.megapixels)
+    if chosen is highest:
+        return chosen, f"scale {chosen.name}: the weights find most there"
+    return chosen, (
+        f"scale {chosen.name}: the fastest of those within {SAME_HMEAN:g} of the best, "
+        f"{highest.name}"
+    )
+
+
+def _by_height(scales: Sequence[Scale], mean: float) -> tuple[Scale, str]:
+    by_size = sorted(scales, key=lambda scale: scale.megapixels)
+    high = [scale for scale in by_size if scale.height_px >= LEAST_HEIGHT_PX]
+    chosen = high[0] if high else by_size[-1]
+    what = (
+        "the smallest at which half of the texts are" if high else "the largest; no text scale is"
+    )
+    return chosen, (
+        f"scale {chosen.name}: {what} {LEAST_HEIGHT_PX:g} px high. What the weights find can't "
+        f"decide: the mean of hmean at both IoUs is {mean:.2f} at best, so the labels follow "
+        "another convention"
+    )
+
+
+def pass_over(
+    config: Config, detector: Detector, scale: Scale, bar: ProgressBar = no_progress
+) -> Scale:
+    """Return the scale with what the network finds on some training images.
+
+    Raises:
+        DataError: as `training_images`.
+    """
+    resized = config if scale.resize is None else with_resize(config, scale.resize)
+    images, with_text = training_images(resized)
+    indices = [with_text[i] for i in evenly_spaced(len(with_text), PASS_IMAGES)]
+    threads = cpu_threads(config)
+    list(probability_maps(detector, images.samples(indices[:1])))  # the first image is slower
+    start = time.perf_counter()
+    shown = bar(images.samples(indices), len(indices), f"scale {scale.name}")
+    found = list(probability_maps(detector, shown, threads=threads))
+    seconds = time.perf_counter() - start
+    way = post_process(config)
+    grid = Grid(
+        tuple(sorted({*THRESHS, way.thresh})),
+        (way.score_mode,),
+        tuple(sorted({*UNCLIP_RATIOS, way.unclip_ratio})),
+        tuple(sorted({*BOX_THRESHS, way.box_thresh})),
+    )
+    truths = [Truth.of(image) for image, _ in found]
+    pairs = zip(found, truths, strict=True)
+    counts = sum(grid_counts(prob_map, truth, way, grid) for (_, prob_map), truth in pairs)
+    gts = np.asarray(sum(truth.counted_texts for truth in truths))
+    hmean, hmean_70 = (
+        float(score(np.asarray(counts), gts, rate).max()) for rate in ("hmean", "hmean_70")
+    )
+    ms = 1000 * seconds / max(len(found), 1)
+    return replace(scale, passed=Passed(hmean, hmean_70, ms))
+
+
+HEADER = ("scale", "hmean", "hmean_70", "ms/image", "text height px", "10 % under")
+
+
+def table(scales: Sequence[Scale], chosen: Scale) -> list[str]:
+    """Return the scales as aligned lines; ``-``: not tried."""
+    rows = [
+        [f"{scale.name}{' (taken)' * (scale is chosen)}", *_cells(scale, "-")] for scale in scales
+    ]
+    return aligned([HEADER, *rows])
+
+
+def scale_csv(scales: Sequence[Scale], chosen: Scale) -> str:
+    """Return the table as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ("scale", "hmean", "hmean_70", "ms_per_image", "height_px", "small_px", "taken")
+    )
+    for scale in scales:
+        writer.writerow([scale.name, *_cells(scale, ""), int(scale is chosen)])
+    return text.getvalue()
+
+
+def _cells(scale: Scale, unknown: str) -> list[str]:
+    heights = [f"{scale.height_px:.1f}", f"{scale.small_px:.1f}"]
+    if scale.passed is None:
+        return [unknown] * 3 + heights
+    hmean, hmean_70, ms = scale.passed
+    return [f"{hmean:.4f}", f"{hmean_70:.4f}", f"{ms:.0f}", *heights]

@@ -1,0 +1,323 @@
+"""Before the first step: scale, targets and length of a run, fitted to the data and the machine.
+
+What was chosen is kept in the run's folder (``adapted.json``), so that a resumed run takes it from
+there instead of measuring anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppocr_ft.config import Config
+from ppocr_ft.config.load import values_of, with_values
+from ppocr_ft.config.rules import placed_operators, shrink_schedule
+from ppocr_ft.config.solver_rules import LR, warmup_steps
+from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.factory.objects import network
+from ppocr_ft.fitting.scale import (
+    Labelled,
+    Scale,
+    candidates,
+    choose_scale,
+    climb,
+    labelled,
+    pass_over,
+    scale_csv,
+    table,
+    target_size,
+)
+from ppocr_ft.fitting.targets import choose_shrink_ratio, min_text_size
+from ppocr_ft.fitting.time_budget import (
+    KEPT_EPOCHS,
+    WARMUP_SHARE,
+    eval_every,
+    plan_run,
+)
+from ppocr_ft.geometry import unclip_ratio_for
+from ppocr_ft.messages import counted
+from ppocr_ft.runs.assemble import both_data_sets, train_loader
+from ppocr_ft.runs.folder import ADAPTED, SCALE_FIGURES
+from ppocr_ft.runs.speed import measured_speed
+from ppocr_ft.transforms import MakeShrinkMap
+from ppocr_ft.transforms.crops import ScaledCrop
+from ppocr_ft.transforms.resize import limited_size
+from ppocr_ft.utils.files import write_whole
+from ppocr_ft.utils.progress import progress
+from ppocr_ft.utils.timing import duration_text, seconds_of
+
+RESIZE = "Eval.dataset.transforms.DetResizeForTest"
+SHRINK_MAP, BORDER_MAP = (
+    f"Train.dataset.transforms.Make{name}Map" for name in ("Shrink", "Border")
+)
+MEASURING_SHARE = 0.03
+"""Share of the budget after which no further step is measured."""
+INTERPOLATED_FITS = 7
+"""Weights to which Global.interpolate fits post-processing, about."""
+Values = dict[str, Any]
+"""Values of keys as ``-o`` names them, plain data."""
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The config with what was chosen.
+
+    ``before`` and ``after`` are the values of the keys that were chosen, ``lines`` say what and
+    why, ``scales`` is the table of the scales as CSV.
+    """
+
+    config: Config
+    before: Values = field(default_factory=dict)
+    after: Values = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+    scales: str = ""
+    is_new: bool = True
+
+    def save(self, folder: Path) -> None:
+        """Write what was chosen into a new run's folder. Raises OSError."""
+        if not self.after or not self.is_new:
+            return
+        values = {"before": self.before, "after": self.after, "lines": self.lines}
+        text = json.dumps(values, indent=1, ensure_ascii=False)
+        write_whole(folder / ADAPTED, f"{text}\n".encode())
+        if self.scales:
+            write_whole(folder / SCALE_FIGURES, self.scales.encode())
+
+    def changed(self, values: Mapping[str, object]) -> Adapted:
+        """Return it with further values. Raises ConfigError if the config's rules refuse them."""
+        config = with_values(self.config, values)
+        keys = [key for key in values if values_of(config, [key]) != values_of(self.config, [key])]
+        before = {**values_of(self.config, keys), **self.before}
+        after = {**self.after, **values_of(config, keys)}
+        return Adapted(config, before, after, self.lines, self.scales)
+
+    def saying(self, *lines: str) -> Adapted:
+        """Return it with further lines."""
+        told = (*self.lines, *lines)
+        return Adapted(self.config, self.before, self.after, told, self.scales)
+
+
+def adapted(
+    config: Config,
+    resume_from: Path | None = None,
+    group: ProcessGroup = SINGLE_PROCESS,
+    spent: Callable[[], float] = lambda: 0.0,
+) -> Adapted:
+    """Return the config fitted to data and machine, as far as it asks for that.
+
+    ``Global.fit_scale``, ``fit_targets`` and ``time_budget`` ask, and are answered in this order. A
+    run that is resumed from a state gets what was chosen at its beginning. Process 0 of a ``group``
+    measures. ``spent`` returns the seconds that are gone of the time budget.
+
+    Raises:
+        UserInputError: config, data or weights are wrong, or the time budget is too short.
+    """
+    if resume_from is not None:
+        kept = group.broadcast(_kept(resume_from.parent) if group.is_main else None)
+        return _again(config, kept)
+    section = config.Global
+    if not (section.fit_scale or section.fit_targets or section.time_budget):
+        return Adapted(config)
+    found = _fitted(config, group, spent) if group.is_main else None
+    after = group.broadcast(None if found is None else found.after)
+    return found or Adapted(with_values(config, after))
+
+
+def _kept(folder: Path) -> Values:
+    """Return what the run in ``folder`` began with; nothing if it was not fitted."""
+    try:
+        kept = json.loads((folder / ADAPTED).read_text(encoding="utf-8"))
+        return {"before": dict(kept["before"]), "after": dict(kept["after"])}
+    except FileNotFoundError:
+        return {"before": {}, "after": {}}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{folder / ADAPTED} can't be read ({error}): it says what the run began with; go on "
+            f"with the run's own config, -c {folder}/config.resolved.yml, and without this file",
+            key="Global.resume",
+        ) from None
+
+
+def _again(config: Config, kept: Values) -> Adapted:
+    """Return the config with the values of the run's beginning, but for keys set otherwise now."""
+    before, after = kept["before"], kept["after"]
+    now = _plain(values_of(config, list(after)))
+    same = {key: after[key] for key in after if now[key] in (before[key], after[key])}
+    return Adapted(with_values(config, same), before, after, is_new=False)
+
+
+def _plain(values: Mapping[str, object]) -> Values:
+    """Return the values as JSON gives them back."""
+    plain: Values = json.loads(json.dumps(values))
+    return plain
+
+
+def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> Adapted:
+    section = config.Global
+    both_data_sets(
+        config
+    )  # what is wrong with the label files is known before anything is measured
+    found = Adapted(config)
+    if section.fit_scale or section.fit_targets:
+        images = labelled(config)
+        found = _scaled(found, images) if section.fit_scale else found
+        found = _with_targets(found, images) if section.fit_targets else found
+    if section.time_budget:
+        found = _timed(found, seconds_of(section.time_budget), group, spent)
+    return found
+
+
+def _scaled(found: Adapted, images: list[Labelled]) -> Adapted:
+    """Choose the scale of evaluation and of training's crops."""
+    config = found.config
+    detector, _ = network(config)
+    scales = candidates(config, images)
+    own = next(i for i, scale in enumerate(scales) if scale.resize is None)
+
+    def measured(scale: Scale) -> Scale:
+        return pass_over(config, detector, scale, progress)
+
+    passed = climb(scales, own, measured)
+    chosen, reason = choose_scale(passed)
+    values: Values = {}
+    if chosen.resize is not None:
+        limits = vars(chosen.resize)
+        values = {RESIZE: limits}
+        crops = _keys(config, ScaledCrop)
+        values |= {f"{crop}.{key}": value for crop in crops for key, value in limits.items()}
+        if not crops:
+            reason += "; training has no ScaledCrop, so its crops keep their scale"
+    found = found.saying(*table(passed, chosen), reason).changed(values)
+    return Adapted(found.config, found.before, found.after, found.lines, scale_csv(passed, chosen))
+
+
+def _keys(config: Config, kind: type) -> list[str]:
+    """Return the keys of training's operators of a kind: by name, by index if there are more."""
+    keys = [key for key, operator in placed_operators(config, "Train") if operator.is_a(kind)]
+    if len(keys) == 1:
+        *path, _, name = keys[0].split(".")
+        return [".".join([*path, name])]
+    return keys
+
+
+def _with_targets(found: Adapted, images: list[Labelled]) -> Adapted:
+    """Choose shrink ratio, unclip ratio and min_text_size at training's scale."""
+    config = found.config
+    (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
+    texts = [image.polygons for image in images]
+    scales = [_training_factors(config, image) for image in images]
+    schedule = shrink_schedule(config, shrink_map)
+    if schedule.is_constant:
+        figures, reasons = choose_shrink_ratio(texts, scales, shrink_map.rounding)
+        ratio, unclip_ratio = figures.shrink_ratio, figures.unclip_ratio
+        values: Values = {f"{key}.shrink_ratio": ratio for key in (SHRINK_MAP, BORDER_MAP)}
+    else:
+        unclip_ratio = unclip_ratio_for([text for of in texts for text in of], schedule.end)
+        reasons = (f"shrink_ratio stays a ramp, to {schedule.end:g}; without shrink_ratio_end and "
+                   "total_epoch it is chosen by the labels",)  # fmt: skip
+        values = {}
+    extents = _extents(config, texts, scales)
+    least = min_text_size(extents, float(shrink_map.min_text_size))
+    values |= {"PostProcess.unclip_ratio": unclip_ratio, f"{SHRINK_MAP}.min_text_size": least}
+    first, *tried = reasons
+    masked = float((extents < least).mean())
+    return found.changed(values).saying(
+        f"{first}; unclip_ratio {unclip_ratio:g} goes with it; min_text_size {least:g} px masks "
+        f"{masked:.1%} of the texts",
+        *(f"  {line}" for line in tried),
+    )
+
+
+def _crop(config: Config) -> Any:
+    return next((op for op in config.Train.dataset.transforms if op.is_a(ScaledCrop)), None)
+
+
+def _training_factors(config: Config, image: Labelled) -> np.ndarray[Any, Any]:
+    """Return the factors (2,) of x and y: ScaledCrop's, or evaluation's where there is none."""
+    crop = _crop(config)
+    to = (
+        target_size(config, image)
+        if crop is None
+        else limited_size(image.size, crop.limit_side_len, crop.limit_type)
+    )
+    return np.array([to[1] / image.size[1], to[0] / image.size[0]])
+
+
+def _extents(config: Config, texts: Any, scales: Any) -> np.ndarray[Any, Any]:
+    """Return the texts' shorter extents (n,), px, in the smallest crops of training."""
+    crop = _crop(config)
+    smallest = 1.0 if crop is None else crop.scale_range[0]
+    return np.array(
+        [
+            np.ptp(polygon * scale * smallest, axis=0).min()
+            for polygons, scale in zip(texts, scales, strict=True)
+            for polygon in polygons
+        ]
+    )
+
+
+def _timed(
+    found: Adapted, budget_seconds: float, group: ProcessGroup, spent: Callable[[], float]
+) -> Adapted:
+    """Choose the run's length, and when it evaluates, by the measured speed."""
+    config = found.config
+    speed = measured_speed(config, MEASURING_SHARE * budget_seconds, group)
+    per_epoch = train_loader(config, group).steps_per_epoch
+    section = config.Global
+    fits = INTERPOLATED_FITS if section.interpolate else int(section.fit_postprocess)
+    plan = plan_run(budget_seconds, spent(), speed, per_epoch, fits)
+    values: Values = {"Global.epoch_num": plan.epochs, "Global.eval_batch_epoch": None}
+    if plan.epoch_share < 1:
+        dataset = config.Train.dataset
+        ratios = dataset.ratio_list or [1.0] * len(dataset.label_file_list)
+        shares = [max(round(ratio * plan.epoch_share, 4), 1e-4) for ratio in ratios]
+        values["Train.dataset.ratio_list"] = shares
+    timed = _within(found, values)
+    per_epoch = train_loader(timed.config, group).steps_per_epoch
+    total = plan.epochs * per_epoch
+    every = eval_every(total, plan.evaluations)
+    kept = max(section.save_epoch_step, -(-plan.epochs // KEPT_EPOCHS))
+    timed = timed.changed(
+        {
+            "Global.eval_batch_step": [0, every],
+            "Global.save_epoch_step": kept,
+            **_shorter_warmup(timed.config, per_epoch, total),
+        }
+    )
+    training = total * speed.step_seconds + plan.evaluations * speed.eval_seconds
+    seconds = spent() + training + fits * speed.fit_seconds
+    few = f", {plan.epoch_share:.0%} of the images in each" * (plan.epoch_share < 1)
+    return timed.saying(
+        f"time budget {section.time_budget}: {counted(plan.epochs, 'epoch')} of "
+        f"{counted(per_epoch, 'step')}{few}; a step takes {duration_text(speed.step_seconds)}, an "
+        f"evaluation {duration_text(speed.eval_seconds)}, one every {counted(every, 'step')}; "
+        f"about {duration_text(seconds)} in all"
+    )
+
+
+def _within(found: Adapted, values: Values) -> Adapted:
+    try:
+        return found.changed(values)
+    except ConfigError as error:
+        epochs = counted(values["Global.epoch_num"], "epoch")
+        raise ConfigError(
+            f"gives {epochs}, which other keys don't fit: {error}", key="Global.time_budget"
+        ) from None
+
+
+def _shorter_warmup(config: Config, steps_per_epoch: int, total_steps: int) -> Values:
+    """Return the key of a warm-up that would take too much of the run, with a shorter one."""
+    lr, most = config.Optimizer.lr, WARMUP_SHARE * total_steps
+    if warmup_steps(config, steps_per_epoch) <= most:
+        return {}
+    if lr.warmup_percent is not None:
+        return {f"{LR}.warmup_percent": 100 * WARMUP_SHARE}
+    if lr.warmup_steps:
+        return {f"{LR}.warmup_steps": max(int(most), 1)}
+    return {f"{LR}.warmup_epoch": round(most / steps_per_epoch, 4)}

@@ -1,0 +1,140 @@
+"""The choice of a scale among measured ones, and which are measured at all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ppocr_ft.config import Config, load_config
+from ppocr_ft.fitting.grid import LimitedResize
+from ppocr_ft.fitting.scale import (
+    Labelled,
+    Passed,
+    Scale,
+    candidates,
+    choose_scale,
+    climb,
+    scale_csv,
+    table,
+)
+from tests.support.small_run import small_config
+
+
+def scales(*means: float | None, heights: tuple[float, ...] = ()) -> list[Scale]:
+    """Scales with these hmeans (at 0.7 a tenth less, at 0.5 a tenth more), named by number."""
+    return [
+        Scale(
+            str(number),
+            LimitedResize(640 + number * 32, "resize_long"),
+            1.0 + number,
+            heights[number] if heights else 20.0 + number,
+            10.0,
+            None if mean is None else Passed(mean + 0.1, mean - 0.1, 100.0 * number),
+        )
+        for number, mean in enumerate(means)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("means", "chosen", "why"),
+    [
+        pytest.param((0.5, 0.6, 0.7), "2", "finds? most", id="the best"),
+        pytest.param((0.5, 0.695, 0.7), "1", "within 0.01 of the best, 2", id="as good and faster"),
+        pytest.param((0.5, 0.68, 0.7), "2", "finds? most", id="not as good"),
+        pytest.param((None, 0.6, 0.5), "1", "finds? most", id="one was not tried"),
+        # 20 px high are all of them: the smallest, though it was not tried
+        pytest.param((None, 0.2, 0.25), "0", "another convention", id="poor everywhere"),
+        pytest.param((None, 0.2, 0.31), "2", "finds? most", id="not poor everywhere"),
+    ],
+)
+def test_which_scale_is_taken(means: tuple[float | None, ...], chosen: str, why: str) -> None:
+    scale, reason = choose_scale(scales(*means))
+    assert scale.name == chosen
+    assert re.search(why, reason), reason
+
+
+@pytest.mark.parametrize(
+    ("heights", "chosen"), [((9, 13.9, 14, 20), "2"), ((15, 16, 17, 18), "0"), ((3, 4, 5, 6), "3")]
+)
+def test_where_the_weights_find_little_the_height_of_text_decides(
+    heights: tuple[float, ...], chosen: str
+) -> None:
+    scale, reason = choose_scale(scales(0.1, 0.29, None, None, heights=heights))
+    assert scale.name == chosen
+    assert "0.29 at best" in reason
+
+
+@pytest.mark.parametrize(
+    ("means", "first", "tried"),
+    [
+        ((0.1, 0.2, 0.5, 0.6, 0.55, 0.9), 2, [1, 2, 3, 4]),
+        ((0.6, 0.5, 0.4), 1, [0, 1, 2]),
+        ((0.5, 0.5, 0.5, 0.5), 0, [0, 1, 2, 3]),
+        ((0.1, 0.9, 0.1), 1, [0, 1, 2]),
+        ((0.1, 0.2, 0.3), 2, [1, 2]),
+    ],
+)
+def test_each_way_ends_with_the_first_that_is_worse(
+    means: tuple[float, ...], first: int, tried: list[int]
+) -> None:
+    unknown = scales(*[None] * len(means))
+    known = dict(zip(map(str, range(len(means))), scales(*means), strict=True))
+    asked: list[str] = []
+
+    def measured(scale: Scale) -> Scale:
+        asked.append(scale.name)
+        return known[scale.name]
+
+    found = climb(unknown, first, measured)
+    assert [i for i, scale in enumerate(found) if scale.passed is not None] == tried
+    assert sorted(map(int, asked)) == tried
+    assert [scale.name for scale in found] == [scale.name for scale in unknown]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config(small_config(tmp_path))
+
+
+def labelled(height: int, width: int) -> Labelled:
+    """An image with a text of 10 x 40 px, turned by a right angle in the lower of two."""
+    upright = np.array([[5, 5], [45, 5], [45, 15], [5, 15]], float)
+    return Labelled((height, width), (upright, upright[:, ::-1]))
+
+
+def test_candidates_are_the_configs_own_and_factors_on_its_side(config: Config) -> None:
+    found = candidates(config, [labelled(192, 96), labelled(96, 192)])
+    # 96:max halves; 0.75, 1.33, 1.67 and 2 times 96 are 72, 128, 160, 192, in multiples of 32
+    # (72 is nearest to 64); 96 long is the config's own here
+    assert [scale.name for scale in found] == [
+        "64:resize_long", "96:max", "128:resize_long", "160:resize_long", "192:resize_long",
+    ]  # fmt: skip
+    assert [scale.resize is None for scale in found] == [False, True, False, False, False]
+    own, double = found[1], found[-1]
+    assert double.megapixels == pytest.approx(192 * 96 / 1e6)
+    assert (double.height_px, double.small_px) == (10, 10)
+    # 96 x 48 becomes 96 x 64, in the nearest multiple of 32 that Python's round takes
+    assert own.megapixels == pytest.approx(96 * 64 / 1e6)
+
+
+def test_an_image_that_is_not_enlarged_has_a_scale_of_its_own(config: Config) -> None:
+    found = candidates(config, [labelled(64, 64)])
+    by_name = {scale.name: scale for scale in found}
+    assert by_name["96:max"].height_px == pytest.approx(10)
+    assert by_name["96:resize_long"].height_px == pytest.approx(15)
+
+
+def test_the_table_and_its_csv_say_what_was_tried(config: Config) -> None:
+    found = scales(None, 0.5, 0.4)
+    lines = table(found, found[1])
+    assert len({len(line) for line in lines}) == 1
+    assert lines[1].split() == ["0", "-", "-", "-", "20.0", "10.0"]
+    assert lines[2].split() == ["1", "(taken)", "0.6000", "0.4000", "100", "21.0", "10.0"]
+    assert scale_csv(found, found[1]).splitlines()[1:3] == [
+        "0,,,,20.0,10.0,0", "1,0.6000,0.4000,100,21.0,10.0,1",
+    ]  # fmt: skip
+    assert replace(found[1], passed=None) != found[1]

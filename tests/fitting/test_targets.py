@@ -1,0 +1,104 @@
+"""Shrink ratio and smallest text by rectangles whose kernels are known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.fitting.targets import (
+    choose_shrink_ratio,
+    median_aspect,
+    min_text_size,
+    ratio_figures,
+)
+
+
+def rectangle(width: float, height: float, left: float = 0, top: float = 0) -> np.ndarray:
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+    return corners + np.array([left, top])
+
+
+def row(count: int, width: float, height: float, gap: float) -> list[np.ndarray]:
+    return [rectangle(width, height, 10 + i * (width + gap), 10) for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("aspect", "ratio", "kind"), [(2, 0.4, "words"), (3.9, 0.4, "words"), (4, 0.6, "lines"),
+                                  (12, 0.6, "lines")],
+)  # fmt: skip
+def test_words_take_the_small_ratio_and_lines_the_large_one(
+    aspect: float, ratio: float, kind: str
+) -> None:
+    figures, reasons = choose_shrink_ratio([[rectangle(30 * aspect, 30)]] * 2, [1.0, 1.0])
+    assert figures.shrink_ratio == ratio
+    assert kind in reasons[0]
+    assert f"{aspect:.1f} times as long as high" in reasons[0]
+    assert len(reasons) == 4
+    # d = A (1 - r^2) / L moves a rectangle in; the same d on the kernel gives it back
+    width, height = 30 * aspect, 30
+    d = width * height * (1 - ratio**2) / (2 * (width + height))
+    kernel = (width - 2 * d, height - 2 * d)
+    unclip = d * 2 * sum(kernel) / (kernel[0] * kernel[1])
+    assert figures.unclip_ratio == pytest.approx(unclip, abs=0.011)
+    assert figures.mean_iou > 0.98
+
+
+def test_each_image_weighs_the_same() -> None:
+    page = [rectangle(300, 30)] * 50  # a page of lines
+    signs = [[rectangle(60, 30)]] * 3  # three words alone
+    assert median_aspect([page, *signs]) == pytest.approx(2)
+    assert median_aspect([page, page, signs[0]]) == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("gap", "scale", "near"),
+    [
+        # 40 x 16 at 0.6: d = 640 x 0.64 / 112 = 3.66 px, so that kernels are gap + 7.3 px apart
+        pytest.param(8.0, 1.0, 0.0, id="far enough"),
+        # outlines 2.65 px apart, with less than 2 free pixels between
+        pytest.param(1.0, 0.25, 1.0, id="near at a quarter"),
+    ],
+)
+def test_kernels_of_neighbours_are_near_at_a_small_scale(
+    gap: float, scale: float, near: float
+) -> None:
+    texts = [polygon * scale for polygon in row(4, 40, 16, gap)]
+    assert ratio_figures([texts], 0.6, "nearest").near_share == near
+
+
+def test_a_smaller_ratio_keeps_neighbours_apart_and_makes_thin_kernels() -> None:
+    texts = row(5, 24, 9, 0)
+    small, large = (ratio_figures([texts], ratio, "nearest") for ratio in (0.4, 0.6))
+    assert small.near_share <= large.near_share
+    # 24 x 9 at 0.4: d = 216 x 0.84 / 66 = 2.75 px, so that 3.5 px are left
+    assert small.thin_share == 0
+    tiny = [polygon / 3 for polygon in texts]
+    assert ratio_figures([tiny], 0.4, "nearest").thin_share == 1
+
+
+def test_a_text_alone_is_near_to_nobody() -> None:
+    assert (
+        ratio_figures([[rectangle(40, 16)], [rectangle(40, 16)]], 0.5, "truncate").near_share == 0
+    )
+
+
+def test_without_any_kernel_there_is_no_choice() -> None:
+    with pytest.raises(ConfigError, match="leaves a kernel"):
+        choose_shrink_ratio([[np.zeros((4, 2))]], [1.0])
+
+
+@pytest.mark.parametrize(
+    ("extents", "configured", "least"),
+    [
+        pytest.param([9] * 100, 8, 8, id="nothing is masked"),
+        pytest.param([5] * 3 + [9] * 97, 8, 8, id="three of a hundred may be"),
+        pytest.param([5] * 4 + [6.7] * 96, 8, 5, id="of 100 three at most are under it"),
+        pytest.param([6.7] * 100, 8, 6, id="all are small"),
+        pytest.param([1.5] * 50 + [9] * 50, 8, 3, id="never under 3"),
+        pytest.param([6] * 100, 5, 5, id="it is never raised"),
+        pytest.param([], 8, 8, id="no texts"),
+    ],
+)
+def test_few_texts_are_masked(extents: list[float], configured: float, least: float) -> None:
+    assert min_text_size(np.array(extents, float), configured) == least
