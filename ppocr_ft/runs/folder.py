@@ -28,13 +28,10 @@ FITTED_CONFIG = "fitted.yml"
 FIT_FIGURES, FIT_PICTURE, FIT_JSON = "fit_postprocess.csv", "heatmap.png", "fit_postprocess.json"
 FIT_FILES = (FITTED_CONFIG, FIT_FIGURES, FIT_PICTURE, FIT_JSON)
 """What fit_postprocess leaves beside a run's files."""
-<<<<<<< HEAD
 FINAL_FILES = (f"{FINAL}.pdparams", FINAL_JSON)
 """What a choice of weights leaves beside them."""
-=======
 ADAPTED, SCALE_FIGURES = "adapted.json", "fit_scale.csv"
 """What was chosen before the first step, and the scales that were tried for it."""
->>>>>>> 90a0452 (Global.time_budget, fit_scale, fit_targets: a run's length, scale and targets fitted before the first step)
 RUN_FILES = (
     "*.pdparams",
     STATE_FILE,
@@ -54,12 +51,9 @@ RUN_FILES = (
     PAGE,
     CURVES,
     *FIT_FILES,
-<<<<<<< HEAD
     *FINAL_FILES,
-=======
     ADAPTED,
     SCALE_FIGURES,
->>>>>>> 90a0452 (Global.time_budget, fit_scale, fit_targets: a run's length, scale and targets fitted before the first step)
 )
 """What a run leaves in its folder."""
 BYTES_PER_VALUE = 4

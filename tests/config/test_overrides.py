@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.config import Config, inspect_config, load_config
+from ppocr_ft.config.load import values_of, with_values
 from ppocr_ft.errors import ConfigError
 from tests.support.config_files import SMALL, changed
 
@@ -168,3 +169,23 @@ def test_bad_overrides_are_named_beside_a_file_that_is_no_yaml(tmp_path: Path) -
         str(missing),
         "-o x",
     ]
+
+
+def test_values_of_a_loaded_config_are_replaced_and_checked() -> None:
+    config = load_config("det_v4_ft.yml")
+    shrink, resize = (
+        "Train.dataset.transforms.MakeShrinkMap.shrink_ratio",
+        "Eval.dataset.transforms.DetResizeForTest",
+    )
+    limits = {"limit_side_len": 1280, "limit_type": "resize_long"}
+    larger = with_values(config, {"Global.epoch_num": 9, resize: limits})
+    assert values_of(larger, ["Global.epoch_num", resize, shrink, "Global.checkpoints"]) == {
+        "Global.epoch_num": 9, resize: limits, shrink: 0.6, "Global.checkpoints": None,
+    }  # fmt: skip
+    assert config.Global.epoch_num != 9
+    assert with_values(larger, values_of(config, ["Global.epoch_num", resize])) == config
+    with pytest.raises(ConfigError) as refused:
+        with_values(config, {"Global.epoch_num": 0, shrink: 2.0})
+    assert "Global.epoch_num: found 0" in str(refused.value)
+    assert "MakeShrinkMap.shrink_ratio: found 2.0" in str(refused.value)
+    assert "line" not in str(refused.value)
