@@ -42,7 +42,7 @@ from ppocr_ft.fitting.time_budget import (
 )
 from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.messages import counted
-from ppocr_ft.runs.assemble import both_data_sets, train_loader
+from ppocr_ft.runs.assemble import data_sets, train_loader
 from ppocr_ft.runs.folder import ADAPTED, SCALE_FIGURES
 from ppocr_ft.runs.speed import measured_speed
 from ppocr_ft.transforms import MakeShrinkMap
@@ -160,9 +160,7 @@ def _plain(values: Mapping[str, object]) -> Values:
 
 def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> Adapted:
     section = config.Global
-    both_data_sets(
-        config
-    )  # what is wrong with the label files is known before anything is measured
+    data_sets(config)  # what is wrong with label files is known before anything is measured
     found = Adapted(config)
     if section.fit_scale or section.fit_targets:
         images = labelled(config)
@@ -282,7 +280,7 @@ def _timed(
     per_epoch = train_loader(timed.config, group).steps_per_epoch
     total = plan.epochs * per_epoch
     every = eval_every(total, plan.evaluations)
-    kept = max(section.save_epoch_step, -(-plan.epochs // KEPT_EPOCHS))
+    kept = min(max(section.save_epoch_step, -(-plan.epochs // KEPT_EPOCHS)), plan.epochs)
     timed = timed.changed(
         {
             "Global.eval_batch_step": [0, every],

@@ -52,7 +52,7 @@ def measured_speed(
         UserInputError: config, data or weights are wrong.
     """
     parts = prepare(config)
-    images = min(len(parts.all_eval_images), MEASURED_IMAGES)
+    images = min(len(parts.eval_images), MEASURED_IMAGES)
     what = f"{counted(MEASURED_STEPS, 'step')}, {counted(images, 'image')} of Eval"
     print(f"measuring the speed for Global.time_budget: {what}", flush=True)
     speed = Speed(
@@ -86,8 +86,8 @@ def _step_seconds(config: Config, parts: Parts, at_most_seconds: float) -> float
 
 
 def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, float]:
-    """Return the seconds of an evaluation, and of a fit of post-processing."""
-    images, network, way = parts.all_eval_images, parts.state.network, post_process(config)
+    """Return the seconds of an evaluation, further sets too, and of a fit of post-processing."""
+    images, network, way = parts.eval_images, parts.state.network, post_process(config)
     counter = RateCounter(ratios_tried(way, UNCLIP_RATIOS))
     threads = cpu_threads(config)
     indices = evenly_spaced(len(images), MEASURED_IMAGES)
@@ -114,7 +114,8 @@ def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, 
     check(network, 1)
     per_image, fit_per_image = (_seconds(act, indices) / len(indices) for act in (evaluate, fit))
     validation = _seconds(check, network, 1)
-    return per_image * -(-len(images) // processes) + validation, fit_per_image * len(images)
+    judged = sum(-(-len(judged) // processes) for judged in (images, *parts.further.values()))
+    return per_image * judged + validation, fit_per_image * len(images)
 
 
 def _seconds(act: Callable[..., object], *arguments: object) -> float:

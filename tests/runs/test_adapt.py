@@ -124,8 +124,8 @@ def test_less_than_an_epoch_draws_fewer_images(
 def test_a_budget_that_is_too_short(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = ["-o", "Global.time_budget=5s"]
-    part = "Global.time_budget: 5s is too short for a single step"
+    more = ["-o", "Global.time_budget=3s"]
+    part = "Global.time_budget: 3s is too short for a single step"
     assert_refused(main, more, part, tmp_path, monkeypatch, capsys)
     assert not (tmp_path / "run").exists()
 
