@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.commands.common import import_paddle, one_thread_an_operator, silence_opencv
 from ppocr_ft.config import Config, load_config
+from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import (
     INTERRUPTED,
     ConfigError,
@@ -46,7 +47,8 @@ RATES = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70"
 class Evaluation:
     """Rates on labelled images, 0 to 1, at IoU 0.5 and (``_70``) at 0.7.
 
-    ``faults`` are the images and label lines that couldn't be used.
+    ``faults`` are the images and label lines that couldn't be used; ``also`` are the rates on the
+    sets of ``Eval.also``, by their names.
     """
 
     precision: float
@@ -56,6 +58,7 @@ class Evaluation:
     recall_70: float
     hmean_70: float
     faults: tuple[DataError, ...] = ()
+    also: Mapping[str, Evaluation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,7 @@ def train(
 
 
 def evaluate(config: str | Path = DEFAULT, overrides: Overrides = ()) -> Evaluation:
-    """Evaluate the config's weights on the labelled images of ``Eval``.
+    """Evaluate the config's weights on the labelled images of ``Eval``, and of its further sets.
 
     Raises:
         UserInputError: config, data or weights are wrong.
@@ -152,10 +155,16 @@ def evaluate(config: str | Path = DEFAULT, overrides: Overrides = ()) -> Evaluat
         loaded = _load(config, overrides)
         from ppocr_ft.factory import objects
 
-        data = objects.eval_data(loaded)
+        sets = objects.judged_data(loaded)
         network, _ = objects.network(loaded)
-        summary = objects.evaluate(loaded, network, data.samples()).summary
-        return _evaluation(summary, data.faults)
+        found = {
+            name: _evaluation(
+                objects.evaluate(loaded, network, data.samples()).summary, data.faults
+            )
+            for name, data in sets.items()
+        }
+        own = found.pop("Eval")
+        return replace(own, also={name.removeprefix(ALSO): of for name, of in found.items()})
 
 
 def predict(
@@ -307,7 +316,8 @@ def _result(config: Config) -> TrainResult:
 
 
 def _evaluation(rates: Mapping[str, float], faults: Sequence[DataError] = ()) -> Evaluation:
-    return Evaluation(**{name: float(rates[name]) for name in RATES}, faults=tuple(faults))
+    values: dict[str, Any] = {name: float(rates[name]) for name in RATES}
+    return Evaluation(**values, faults=tuple(faults))
 
 
 def _predictions(predictor: Predictor) -> Predictions:

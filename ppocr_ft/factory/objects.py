@@ -182,6 +182,22 @@ def also_data(config: Config) -> dict[str, ImageSet]:
     return sets
 
 
+def judged_data(config: Config) -> dict[str, ImageSet]:
+    """Return the images of ``Eval``, by that name, and of the sets of ``Eval.also``.
+
+    Raises:
+        DataError: with the faults of all.
+    """
+    sets: dict[str, ImageSet] = {}
+    faults: list[DataError] = []
+    with noting(faults):
+        sets["Eval"] = eval_data(config)
+    with noting(faults):
+        sets |= {f"{ALSO}{name}": images for name, images in also_data(config).items()}
+    refuse_all(faults)
+    return sets
+
+
 def _labelled_images(config: Config, split: str) -> ImageSet:
     data = data_set(config, split)
     check_text(split, data.entries)

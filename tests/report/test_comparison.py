@@ -14,12 +14,20 @@ from ppocr_ft.report.evaluations import write_evaluation
 from ppocr_ft.report.page.comparison import (
     Comparison,
     compare_with_start,
+    forgetting,
+    forgetting_rows,
     outcome_of,
     sentences,
 )
 from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import BestRate, Run
-from tests.support.report_run import Hmeans, evaluation, rows_of, run_folder
+from tests.support.report_run import (
+    Hmeans,
+    evaluation,
+    rows_of,
+    run_folder,
+    with_further_set,
+)
 
 UNBEATEN = f"No evaluation beat the start: {NOT_TRAINED}"
 AGAINST_START = "hmean of the best weights (step 4) against the start"
@@ -173,3 +181,54 @@ def test_worse_than_the_start_has_an_interval_too(tmp_path: Path) -> None:
 def test_no_interval_where_the_kept_boxes_are_of_other_steps(tmp_path: Path) -> None:
     run = run_of(tmp_path, {0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.5)}})
     assert [pair.interval for pair in compare_with_start(run)] == [None, None]
+
+
+GAINED: Hmeans = {0: {1.5: (0.6, 0.4)}, 4: {1.5: (0.7, 0.5), 1.0: (0.65, 0.55)}}
+FORGOTTEN = {
+    "lost at IoU 0.5": ((0.88, 0.8), "Lost on other images (Eval.also), in hmean at IoU 0.5 / 0.7: "
+                        "general -0.0200 / +0.0000."),
+    "lost at IoU 0.7": ((0.9, 0.75), "Lost on other images (Eval.also), in hmean at IoU 0.5 / 0.7: "
+                        "general +0.0000 / -0.0500."),
+    "nothing lost": ((0.9, 0.81), "Nothing was lost on the other images (Eval.also): general."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("after", "sentence"), FORGOTTEN.values(), ids=FORGOTTEN.keys())
+def test_what_was_lost_on_a_further_set_stands_beside_the_gain(
+    after: tuple[float, float], sentence: str, tmp_path: Path
+) -> None:
+    further: Hmeans = {0: {1.5: (0.5, 0.3), 2.2: (0.9, 0.8)}, 4: {1.5: after}}
+    rows = with_further_set(rows_of(GAINED), "general", further)
+    run = read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))
+    page, told = render(run), forgetting(run)
+    assert told
+    assert f">{sentence}<" in page
+    gains = [f"{now - before:+.4f}" for now, before in zip(after, (0.9, 0.8), strict=True)]
+    assert forgetting_rows(run) == [
+        ["Eval", "0.5", "0.6000 (1.5)", "0.7000 (1.5)", "+0.1000", ""],
+        ["Eval", "0.7", "0.4000 (1.5)", "0.5500 (1.0)", "+0.1500", ""],
+        ["general", "0.5", "0.9000 (2.2)", f"{after[0]:.4f} (1.5)", gains[0], ""],
+        ["general", "0.7", "0.8000 (2.2)", f"{after[1]:.4f} (1.5)", gains[1], ""],
+    ]
+    assert "<td>0.9000 (2.2)</td>" in page
+    assert outcome_of(run, compare_with_start(run)) == "better"
+
+
+def test_kept_boxes_of_a_further_set_give_its_interval(tmp_path: Path) -> None:
+    further: Hmeans = {0: {1.5: (0.9, 0.8)}, 4: {1.5: (0.5, 0.3)}}
+    rows = with_further_set(rows_of(GAINED), "general", further)
+    folder = run_folder(tmp_path / "run", rows=rows, boxes=False)
+    for name, step, shift_px in (("before", 0, 0.0), ("best", 4, 60.0)):
+        kept = evaluation(tmp_path, step, shift_px)
+        write_evaluation(folder / f"evaluations/general/{name}.jsonl", kept.about, kept.images)
+    intervals = [row[-1] for row in forgetting_rows(read_run(folder))]
+    assert intervals[:2] == ["", ""]
+    assert all(re.fullmatch(r"-\d\.\d{4} \.\.\. -\d\.\d{4}", text) for text in intervals[2:])
+
+
+def test_a_set_that_was_not_judged_at_the_start_is_left_out(tmp_path: Path) -> None:
+    rows = with_further_set(rows_of(GAINED), "late", {4: {1.5: (0.9, 0.8)}})
+    run = read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))
+    assert forgetting(run) is None
+    assert forgetting_rows(run) == []
+    assert "lost elsewhere" not in render(run)

@@ -56,6 +56,12 @@ def rows_of(hmeans: Hmeans) -> list[dict[str, Any]]:
     return rows
 
 
+def with_further_set(rows: list[dict[str, Any]], name: str, hmeans: Hmeans) -> list[dict[str, Any]]:
+    """The rows, and those of a set of ``Eval.also``."""
+    judged = [row for row in rows_of(hmeans) if row["kind"] == "eval"]
+    return rows + [{**row, "kind": "also", "set": name} for row in judged]
+
+
 def rectangle(x: float, y: float, w: float, h: float) -> np.ndarray:
     return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64)
 
@@ -132,7 +138,8 @@ def _write_boxes(folder: Path) -> None:
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns_of(), lineterminator="\n")
+    columns = dict.fromkeys([*columns_of(), *(name for row in rows for name in row)])
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     path.write_text(text.getvalue())

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset, SplitSection
+from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.objects import weights_source
@@ -60,7 +61,10 @@ def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
         {
             "config": sections,
             "weights": _weights(config),
-            "labels": [_labels(dataset) for dataset in (config.Train.dataset, _judged_on(config))],
+            "labels": [
+                *(_labels(dataset) for dataset in (config.Train.dataset, _judged_on(config))),
+                *(_labels(config.dataset(f"{ALSO}{name}")) for name in config.Eval.also),
+            ],
             "unclip_ratios": list(unclip_ratios),
             "device": paddle.get_device(),
             **_versions(),

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
+from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
@@ -36,26 +37,30 @@ def main(argv: Sequence[str]) -> int:
     import_paddle()  # here, so that --help and wrong configs need not wait for it
     from ppocr_ft.factory import objects
 
-    data = objects.eval_data(config)
-    for note in data.notes:
+    sets = objects.judged_data(config)
+    for note in dict.fromkeys(note for data in sets.values() for note in data.notes):
         print(f"note: {note}", file=sys.stderr)
     network, coverage = objects.network(config)
     print(coverage.summary())
-    result = objects.evaluate(
-        config, network, progress(data.samples(), len(data), "evaluate", leave=True)
-    )
-    print(describe(result.summary))
-    print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")
-    for fault in data.faults:
-        print(fault, file=sys.stderr)
+    found = {}
+    for name, data in sets.items():
+        samples = progress(data.samples(), len(data), f"evaluate {name}", leave=True)
+        result = objects.evaluate(config, network, samples)
+        print(describe(result.summary, name if name.startswith(ALSO) else ""))
+        print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")
+        for fault in data.faults:
+            print(fault, file=sys.stderr)
+        found[name.removeprefix(ALSO)] = {key: result.summary[key] for key in RESULT_KEYS}
     if options.json:
-        print(json.dumps({key: result.summary[key] for key in RESULT_KEYS}))
-    return WRONG_INPUT if data.faults else 0
+        main_set, *further = found.items()
+        print(json.dumps(main_set[1] | ({"also": dict(further)} if further else {})))
+    return WRONG_INPUT if any(data.faults for data in sets.values()) else 0
 
 
-def describe(summary: dict[str, float]) -> str:
-    """Format the rates as a table."""
-    lines = ["            precision   recall    hmean"]
+def describe(summary: dict[str, float], name: str = "") -> str:
+    """Format the rates as a table; ``name`` is a further set's."""
+    lines = [f"\n{name}:"] if name else []
+    lines += ["            precision   recall    hmean"]
     for name, suffix in (("IoU 0.5", ""), ("IoU 0.7", "_70")):
         rates = (summary[f"{rate}{suffix}"] for rate in ("precision", "recall", "hmean"))
         lines.append(f"{name:10}" + "".join(f"{rate:11.4f}" for rate in rates))

@@ -114,6 +114,15 @@ def read_run(folder: Path) -> Run:
         _tried(read_evaluation, folder / EVALUATIONS / name, notes)
         for name in (BEFORE, BEST, TRAINED)
     )
+    further_boxes = {
+        place.name: [
+            found
+            for name in (BEFORE, BEST, TRAINED)
+            if (found := _tried(read_evaluation, place / name, notes)) is not None
+        ]
+        for place in sorted((folder / EVALUATIONS).glob("*"))
+        if place.is_dir()
+    }
     began, seconds = _tried(training_time, folder / LOG_FILE, notes) or (None, None)
     return Run(
         name=folder.resolve().name,
@@ -126,6 +135,7 @@ def read_run(folder: Path) -> Run:
         before=before,
         best=best,
         best_trained=best_trained,
+        further_boxes=further_boxes,
         weights=record(WEIGHTS, "source"),
         data=record(DATA, *DATA_KEYS),
         environment=record(ENVIRONMENT),

@@ -12,7 +12,12 @@ from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.messages import counted
 from ppocr_ft.report.page import PAGE
-from ppocr_ft.report.page.comparison import Comparison, compare_with_start
+from ppocr_ft.report.page.comparison import (
+    Comparison,
+    compare_with_start,
+    forgetting,
+    forgetting_rows,
+)
 from ppocr_ft.report.page.run import Run
 from ppocr_ft.report.page.summary import next_commands
 from ppocr_ft.runs.eval_files import PICTURE_BOTH
@@ -48,8 +53,16 @@ def outcome_lines(run: Run) -> list[str]:
     comparisons = compare_with_start(run)
     final = [] if run.delivered is None else [run.delivered.sentence]
     sentences = [*final, run.outcome.sentence, *_difference(run, comparisons)]
-    sentences.append(as_started(f"To try next: {run.advice.sentence}"))
-    return [line for sentence in sentences for line in _wrapped(sentence)]
+    advice = as_started(f"To try next: {run.advice.sentence}")
+    said, next_said = ([x for s in part for x in _wrapped(s)] for part in (sentences, [advice]))
+    return [*said, *_forgetting(run), *next_said]
+
+
+def _forgetting(run: Run) -> list[str]:
+    """Return what was gained on ``Eval`` and lost on the sets of ``Eval.also``, as a table."""
+    said, rows = forgetting(run), forgetting_rows(run)
+    head = ["hmean on", "IoU", "before", "after", "change", "95 % interval"]
+    return ["", *aligned([head, *rows]), *_wrapped(said.text("en")), ""] if said else []
 
 
 def _difference(run: Run, comparisons: Sequence[Comparison]) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.report.outlines import IOUS
 from ppocr_ft.report.page.matches import EvaluationMatches, chance_interval
-from ppocr_ft.report.page.run import HMEANS, BestRate, Run, ratio_text
+from ppocr_ft.report.page.run import HMEANS, BestRate, Judged, Run, ratio_text
 from ppocr_ft.report.page.translation import Translated
 
 EQUAL = 5e-5
@@ -50,18 +50,29 @@ def compare_with_start(run: Run) -> list[Comparison]:
     They compare the start with the best weights or, if these are the start itself, with the best
     of those after it. The list is empty without an evaluation before training and one after.
     """
-    shown_step = run.shown_step
-    if shown_step is None or run.outcome is None or run.outcome.start is None:
+    return _since_start(run.judged, run.shown_step)
+
+
+def compare_further(run: Run) -> dict[str, list[Comparison]]:
+    """Return the same of each set of ``Eval.also`` that was judged at both steps, by its name."""
+    pairs = {name: _since_start(judged, run.shown_step) for name, judged in run.further.items()}
+    return {name: found for name, found in pairs.items() if found}
+
+
+def _since_start(judged: Judged, step: int | None) -> list[Comparison]:
+    if step is None or not {0, step} <= judged.evaluations.keys():
         return []
     comparisons = []
     for column, iou in zip(HMEANS, IOUS, strict=True):
-        start, after = (run.at_best(step, column) for step in (0, shown_step))
-        comparisons.append(Comparison(iou, start, after, _interval(run, start, after, iou)))
+        start, after = (judged.at_best(at, column) for at in (0, step))
+        comparisons.append(Comparison(iou, start, after, _interval(judged, start, after, iou)))
     return comparisons
 
 
-def _interval(run: Run, start: BestRate, after: BestRate, iou: float) -> tuple[float, float] | None:
-    kept = [run.kept(rate.step) for rate in (start, after)]
+def _interval(
+    judged: Judged, start: BestRate, after: BestRate, iou: float
+) -> tuple[float, float] | None:
+    kept = [judged.kept(rate.step) for rate in (start, after)]
     before, later = (
         None if found is None else EvaluationMatches(found, rate.unclip_ratio)
         for found, rate in zip(kept, (start, after), strict=True)
@@ -154,3 +165,39 @@ def _unclip_ratio(run: Run, comparisons: Sequence[Comparison]) -> Translated | N
     return Translated(
         "verdict.set_ratio", ratio=ratio_text(ratio), config_ratio=ratio_text(float(configured))
     )
+
+
+def forgetting(run: Run) -> Translated | None:
+    """Say what was lost on the sets of ``Eval.also``, or that nothing was; None without any."""
+    further = compare_further(run)
+    lost = {name: pairs for name, pairs in further.items() if any(pair.sign < 0 for pair in pairs)}
+    if not lost:
+        return Translated("verdict.nothing_lost", sets=", ".join(further)) if further else None
+    sets = [
+        f"{name} {' / '.join(f'{pair.gain:+.4f}' for pair in pairs)}"
+        for name, pairs in lost.items()
+    ]
+    return Translated("verdict.lost", sets=", ".join(sets))
+
+
+def forgetting_rows(run: Run) -> list[list[str]]:
+    """Return rows for ``Eval`` and each further set at both IoUs; none without further sets.
+
+    Set, IoU, hmean before and after, each with its best unclip ratio, difference, 95 % interval.
+    """
+    further: Mapping[str, Sequence[Comparison]] = compare_further(run)
+    sets = {"Eval": compare_with_start(run), **further} if further else {}
+    return [
+        [
+            name,
+            f"{pair.iou}",
+            *(
+                f"{rate.value:.4f} ({ratio_text(rate.unclip_ratio)})"
+                for rate in (pair.start, pair.after)
+            ),
+            f"{pair.gain:+.4f}",
+            f"{pair.interval[0]:+.4f} ... {pair.interval[1]:+.4f}" if pair.interval else "",
+        ]
+        for name, pairs in sets.items()
+        for pair in pairs
+    ]

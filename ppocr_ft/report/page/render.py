@@ -84,6 +84,8 @@ def _verdict(run: Run) -> dict[str, Any]:
         else _name(run, run.best_step),
         "other_rates": summary.other_rates,
         "alert_text": summary.alert_text,
+        "forgetting": comparison.forgetting(run),
+        "forgetting_rows": comparison.forgetting_rows(run),
         "advice": summary.advice_text(run),
         "next_steps": summary.next_steps(run),
         "fitted_sentences": summary.fitted_sentences(run),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ppocr_ft.engine.advice import Advice, advice
-from ppocr_ft.engine.eval_result import EvalResult, results_of
+from ppocr_ft.engine.eval_result import EvalResult, further_results, results_of
 from ppocr_ft.engine.metrics_file import TRAIN, Row
 from ppocr_ft.engine.outcome import Delivered, Outcome, outcome
 from ppocr_ft.report.evaluations import KeptEvaluation
@@ -30,6 +30,23 @@ class BestRate:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """The evaluations on a set of images, by their step, and the ``boxes`` that were kept."""
+
+    evaluations: Mapping[int, EvalResult]
+    boxes: Sequence[KeptEvaluation]
+
+    def kept(self, step: int) -> KeptEvaluation | None:
+        """Return the boxes of the evaluation after ``step``; None if they were not kept."""
+        return next((item for item in self.boxes if item.about.step == step), None)
+
+    def at_best(self, step: int, column: str) -> BestRate:
+        """Return a rate with the unclip ratio that is best for it; if equal, the config's."""
+        result = self.evaluations[step]
+        return BestRate(step, result.value(column), result.best_ratio(column))
+
+
+@dataclass(frozen=True)
 class Difference:
     """One key of the config; None: the key is missing."""
 
@@ -42,7 +59,8 @@ class Difference:
 class Run:
     """The files of a run's folder; None or empty for those that it doesn't have.
 
-    ``best_trained`` are the best weights after the start where ``best`` are the start itself.
+    ``best_trained`` are the best weights after the start where ``best`` are the start itself;
+    ``further_boxes`` are those kept of each set of ``Eval.also``.
     ``rows`` are those of metrics.csv, ``columns`` its header; ``alerts`` are the monitor's;
     ``fitted`` is fit_postprocess.json, ``final`` is final.json. ``differences`` from the default
     config are None if that is not installed. ``notes`` say what was wrong with a file. ``folder``
@@ -60,6 +78,7 @@ class Run:
     before: KeptEvaluation | None = None
     best: KeptEvaluation | None = None
     best_trained: KeptEvaluation | None = None
+    further_boxes: Mapping[str, Sequence[KeptEvaluation]] = field(default_factory=dict)
     weights: Record | None = None
     data: Record | None = None
     environment: Record | None = None
@@ -88,6 +107,20 @@ class Run:
     def evaluations(self) -> dict[int, EvalResult]:
         """Each evaluation by its step."""
         return {result.step: result for result in results_of(self.rows)}
+
+    @cached_property
+    def judged(self) -> Judged:
+        """The evaluations on ``Eval``."""
+        kept = [item for item in (self.before, self.best, self.best_trained) if item is not None]
+        return Judged(self.evaluations, kept)
+
+    @cached_property
+    def further(self) -> Mapping[str, Judged]:
+        """Those on each set of ``Eval.also``, by its name."""
+        return {
+            name: Judged({one.step: one for one in found}, self.further_boxes.get(name, ()))
+            for name, found in further_results(self.rows).items()
+        }
 
     @property
     def last_step(self) -> int:
@@ -136,8 +169,7 @@ class Run:
 
     def kept(self, step: int) -> KeptEvaluation | None:
         """Return the boxes of the evaluation after ``step``; None if they were not kept."""
-        kept = [item for item in (self.before, self.best, self.best_trained) if item is not None]
-        return next((item for item in kept if item.about.step == step), None)
+        return self.judged.kept(step)
 
     def unclip_ratio(self, step: int) -> float | None:
         """Return the ratio with the highest mean of hmean at both IoUs; None: no evaluation."""
@@ -146,8 +178,7 @@ class Run:
 
     def at_best(self, step: int, column: str) -> BestRate:
         """Return a rate with the unclip ratio that is best for it; if equal, the config's."""
-        result = self.evaluations[step]
-        return BestRate(step, result.value(column), result.best_ratio(column))
+        return self.judged.at_best(step, column)
 
 
 def ratio_text(ratio: float) -> str:

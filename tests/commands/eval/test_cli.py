@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import ppocr_ft
 from ppocr_ft.commands.eval.cli import main
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample_set import copy_sample
@@ -49,6 +51,34 @@ def test_prints_rates_and_ends_with_json(
     assert result["hmean_70"] <= result["hmean"]
     assert "images/s" in out
     assert "100% filled" in out
+
+
+def test_further_sets_have_rates_of_their_own(
+    small_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = f"Eval.also.same.data_dir={small_set}", "Eval.also.same.label_file_list="
+    one = f"Eval.also.one.data_dir={small_set}", "Eval.also.one.label_file_list="
+    sets = [same[0], f"{same[1]}[{small_set / 'val.txt'}]"]
+    sets += [one[0], f"{one[1]}[{small_set / 'train.txt'}]"]
+    assert main([*arguments(small_set, "val.txt", *sets), "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("3 images, ") < out.index("\nEval.also.same:\n") < out.index("1 image, ")
+    result = json.loads(out.splitlines()[-1])
+    further = result.pop("also")
+    assert further["same"] == result
+    assert further["one"]["images"] == 1
+    evaluated = ppocr_ft.evaluate(CONFIG, arguments(small_set, "val.txt", *sets)[3:])
+    assert evaluated.also["same"] == replace(evaluated, also={})
+
+
+def test_the_faults_of_eval_and_of_further_sets_come_in_one_report(
+    small_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = "Eval.also.gone.data_dir=photos", "Eval.also.gone.label_file_list=[no.txt]"
+    assert main(arguments(small_set, "none.txt", *sets)) == 2
+    err = capsys.readouterr().err
+    assert f"Eval.dataset: {small_set / 'none.txt'}: the label file can't be read" in err
+    assert "Eval.also.gone: no.txt: the label file can't be read" in err
 
 
 def test_as_the_inference_program_through_paddleocrs_post_processing(

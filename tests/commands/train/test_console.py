@@ -9,7 +9,7 @@ import pytest
 
 from ppocr_ft.engine.outcome import NOT_TRAINED
 from tests.engine.test_eval_result import result
-from tests.support.report_run import evaluation, rows_of, run_folder
+from tests.support.report_run import evaluation, rows_of, run_folder, with_further_set
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
@@ -73,3 +73,28 @@ def test_the_report_comes_first_and_the_commands_name_what_is_there(tmp_path: Pa
     assert "done in 0:04:26" in without
     (tmp_path / "fitted.yml").touch()
     assert f"-c {tmp_path}/fitted.yml --images" in "\n".join(closing_lines(tmp_path, 1))
+
+
+def test_a_table_says_what_was_gained_and_what_lost_elsewhere(tmp_path: Path) -> None:
+    rows = rows_of({0: {1.5: (0.6, 0.4)}, 4: {1.5: (0.7, 0.5)}})
+    rows = with_further_set(rows, "scenes", {0: {1.0: (0.9, 0.8)}, 4: {1.5: (0.88, 0.81)}})
+    folder = run_folder(tmp_path / "run", rows=rows, boxes=False)
+    for name, step, shift_px in (("before", 0, 0.0), ("best", 4, 3.0)):
+        kept = evaluation(tmp_path, step, shift_px)
+        write_evaluation(folder / f"evaluations/scenes/{name}.jsonl", kept.about, kept.images)
+    lines = outcome_lines(read_run(folder))
+    assert max(map(len, lines)) <= 80
+    start = lines.index("") + 1
+    head, *table = (line.split() for line in lines[start : start + 5])
+    assert head == ["hmean", "on", "IoU", "before", "after", "change", "95", "%", "interval"]
+    assert [cells[:7] for cells in table] == [
+        ["Eval", "0.5", "0.6000", "(1.5)", "0.7000", "(1.5)", "+0.1000"],
+        ["Eval", "0.7", "0.4000", "(1.5)", "0.5000", "(1.5)", "+0.1000"],
+        ["scenes", "0.5", "0.9000", "(1.0)", "0.8800", "(1.5)", "-0.0200"],
+        ["scenes", "0.7", "0.8000", "(1.0)", "0.8100", "(1.5)", "+0.0100"],
+    ]
+    assert [len(cells) for cells in table] == [7, 7, 10, 10]
+    assert " ".join(lines[start + 5 :]).startswith(
+        "Lost on other images (Eval.also), in hmean at IoU 0.5 / 0.7: "
+        "scenes -0.0200 / +0.0100.  To try next: "
+    )
