@@ -13,9 +13,9 @@ from ppocr_ft.commands.check.config.diagnosis import LabelFiles
 from ppocr_ft.commands.check.data import DataReport, Source, check_dataset, whole_set_findings
 from ppocr_ft.commands.check.data.outlines import Outlines
 from ppocr_ft.commands.check.text_geometry import Page, Size
-from ppocr_ft.config.rules import Mode
 from ppocr_ft.config.schema import Config
 from ppocr_ft.data.sample_set import SAMPLE
+from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.utils.progress import ProgressBar, progress
 
 
@@ -31,21 +31,23 @@ def label_sources(labels: LabelFiles | None) -> list[Source]:
 
 
 def check_labels(
-    labels: Mapping[Mode, LabelFiles],
+    labels: Mapping[str, LabelFiles],
     *,
     images: bool,
     find: bool = True,
     bar: ProgressBar = progress,
 ) -> DataReport:
-    """Check both splits at once, so that images in both are found, and each as a whole.
+    """Check all splits at once, so that images in two are found, and each as a whole.
 
     Without ``images`` none is opened, without ``find`` none is looked for.
     """
-    train, evaluation = (
-        [replace(source, images=find) for source in label_sources(labels.get(mode))]
-        for mode in ("Train", "Eval")
-    )
-    report = check_dataset(train, evaluation, images=images, bar=bar)
+    sources = {
+        split: [replace(source, images=find) for source in label_sources(of)]
+        for split, of in labels.items()
+    }
+    further = {split: found for split, found in sources.items() if split.startswith(ALSO)}
+    train, evaluation = (sources.get(split, []) for split in ("Train", "Eval"))
+    report = check_dataset(train, evaluation, further, images=images, bar=bar)
     return replace(report, findings=(*whole_set_findings(report), *report.findings))
 
 

@@ -201,8 +201,7 @@ def precheck(config: Config) -> list[Finding]:
 
 def _not_refused(report: DataReport) -> list[Finding]:
     """Return the findings without those of label files of no use, with which the run ends."""
-    parts = (*report.train, *report.evaluation)
-    used = {part.scan.path for part in parts if any(line.usable for line in part.scan.lines)}
+    used = {part.scan.path for part in report.parts if any(line.usable for line in part.scan.lines)}
     return [one for one in report.findings if one.file is None or one.file in used]
 
 

@@ -380,3 +380,38 @@ def test_a_training_is_not_told_of_a_label_file_that_ends_it(config_file: Path) 
     swaps = [*overrides(config_file), f"Train.dataset.label_file_list=[{label}]"]
     found = precheck(load_config(config_file, swaps))
     assert str(label) not in {finding.file for finding in found}
+
+
+def test_further_sets_are_looked_at_as_eval_is(
+    config_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, ignored = tmp_path / "good", tmp_path / "ignored"
+    write_set(good, {"g.png": [text("g", 40, 20)], "h.png": [text("h", 20, 40)]})
+    write_set(ignored, {"i.png": [text("###", 40, 20)]})
+    bad = good / "label.txt"
+    bad.write_text(f"{bad.read_text(encoding='utf-8')}no tab\n", encoding="utf-8")
+    sets = {"good": bad, "ignored": ignored / "label.txt", "train": tmp_path / "label.txt"}
+    swaps = [
+        f"Eval.also.{name}.{key}"
+        for name, label in sets.items()
+        for key in (f"data_dir={label.parent}", f"label_file_list=[{label}]")
+    ]
+    swaps.append("Global.val_ratio=0")
+    _, before = check(config_file, capsys, "--no-weights", "--samples=0")
+    _, result = check(config_file, capsys, "--no-weights", "--samples=0", swaps=swaps)
+    known = {each["message"] for each in before["issues"]}
+    found = {
+        (each["rule"], each["file"], each["line"])
+        for each in result["issues"]
+        if each["message"] not in known
+    }
+    assert ("leak", str(sets["train"]), None) in found
+    assert ("line-tab", str(bad), 3) in found or any(
+        (file, line) == (str(bad), 3) for _, file, line in found
+    )
+    (none,) = (each for each in result["issues"] if each["rule"] == "texts-none")
+    assert none["message"].startswith("no text of Eval.also.ignored counts")
+    assert result["geometry"] == before["geometry"]  # of Train and Eval alone
+    quick = precheck(load_config(config_file, [*overrides(config_file), *swaps]))
+    assert {(one.rule, one.file) for one in quick} >= {("leak", str(sets["train"]))}
+    assert any((one.file, one.line) == (str(bad), 3) for one in quick)

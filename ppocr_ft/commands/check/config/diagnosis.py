@@ -32,6 +32,7 @@ from ppocr_ft.config.schema import (
 )
 from ppocr_ft.config.source_map import Tree
 from ppocr_ft.config.validation import check
+from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import Finding
 from ppocr_ft.losses.configs import DBLossConfig
 from ppocr_ft.transforms.registry import OPERATORS
@@ -98,7 +99,7 @@ class ConfigDiagnosis:
     usable: Config | None
     findings: tuple[Finding, ...]
     ratios: ShrinkVersions | None
-    labels: Mapping[Mode, LabelFiles]
+    labels: Mapping[str, LabelFiles]
     not_checked: tuple[str, ...]
 
     def leaves_out(self, section: str) -> bool:
@@ -139,8 +140,8 @@ def advice_on(faults: Iterable[Fault]) -> list[Finding]:
     return [finding(fault) for fault in faults]
 
 
-def labels_of(config: Config) -> dict[Mode, LabelFiles]:
-    """Return both splits' label files."""
+def labels_of(config: Config) -> dict[str, LabelFiles]:
+    """Return the label files of Train, of Eval and of its further sets."""
     return _labels(config.model_dump())
 
 
@@ -223,20 +224,23 @@ def _moved(fault: Fault, places: Mapping[str, str]) -> Fault:
     return replace(fault, key=".".join([places.get(head, head), *parts[4:]]))
 
 
-def _labels(data: object) -> dict[Mode, LabelFiles]:
-    """Return the label files of the splits that name some; Train's alone if it is divided."""
-    by_mode: dict[Mode, LabelFiles] = {}
-    for mode in ("Train",) if _section(data, "Global").get("val_ratio") else MODES:
-        dataset = _section(_section(data, mode), "dataset")
+def _labels(data: object) -> dict[str, LabelFiles]:
+    """Return the label files of the splits that name some; without Eval's if Train is divided."""
+    divided = _section(data, "Global").get("val_ratio")
+    also = _section(_section(data, "Eval"), "also")
+    sets: dict[str, dict[str, Any]] = {f"{ALSO}{name}": _section(also, name) for name in also}
+    sets = {mode: _section(_section(data, mode), "dataset") for mode in MODES} | sets
+    by_split: dict[str, LabelFiles] = {}
+    for split, dataset in sets.items():
         folder, files = dataset.get("data_dir"), dataset.get("label_file_list")
         listed = files if isinstance(files, (list, tuple)) else [files]
         names = [name for name in listed if isinstance(name, str)]
         delimiter = dataset.get("delimiter", "\t")
-        if isinstance(folder, str) and names:
-            by_mode[mode] = LabelFiles(
+        if isinstance(folder, str) and names and not (divided and split == "Eval"):
+            by_split[split] = LabelFiles(
                 folder, tuple(names), delimiter if isinstance(delimiter, str) else "\t"
             )
-    return by_mode
+    return by_split
 
 
 def _operators(data: object, mode: Mode) -> list[Any]:

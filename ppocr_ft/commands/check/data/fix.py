@@ -47,7 +47,7 @@ def write_fixed(report: DataReport, out: Path) -> list[str]:
         DataError: a file of that name is in ``out`` already, or no line of a file would be left;
             nothing is written.
     """
-    parts = {part.scan.path: part for part in [*report.train, *report.evaluation]}
+    parts = {part.scan.path: part for part in report.parts}
     targets = _targets(list(parts), Path(out))
     fixed = {path: _fix_file(part, report) for path, part in parts.items()}
     emptied = [

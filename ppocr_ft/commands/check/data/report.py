@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -79,8 +80,8 @@ class UsablePolygons:
 class DataReport:
     """The result of the check.
 
-    ``measured`` are the label files of training and evaluation, in the order given;
-    ``duplicates`` and ``leaks`` what is behind the findings of these names.
+    ``train`` and ``evaluation`` are their label files in the order given, ``further`` those of each
+    set of ``Eval.also``; ``duplicates`` and ``leaks`` are behind the findings of these names.
     """
 
     findings: tuple[Finding, ...]
@@ -90,12 +91,18 @@ class DataReport:
     pictures: Mapping[str, Picture]
     duplicates: tuple[Same, ...]
     leaks: tuple[Same, ...]
+    further: Mapping[str, tuple[Outlines, ...]] = field(default_factory=dict)
+
+    @property
+    def parts(self) -> list[Outlines]:
+        """All label files."""
+        further = (part for parts in self.further.values() for part in parts)
+        return [*self.train, *self.evaluation, *further]
 
     @property
     def notes(self) -> list[str]:
         """What is to be said of each label file as a whole."""
-        parts = (*self.train, *self.evaluation)
-        notes = [pair for part in parts for pair in part.scan.notes.items()]
+        notes = [pair for part in self.parts for pair in part.scan.notes.items()]
         remedy = {"image-moved": "; --fix writes their paths so"}
         return list(dict.fromkeys(f"{note}{remedy.get(kind, '')}" for kind, note in notes))
 
@@ -139,12 +146,13 @@ def _joined(parts: Sequence[UsablePolygons]) -> UsablePolygons:
 def check_dataset(
     train: Sequence[Source],
     eval: Sequence[Source],
+    further: Mapping[str, Sequence[Source]] | None = None,
     *,
     images: bool = True,
     workers: int | None = None,
     bar: ProgressBar = no_progress,
 ) -> DataReport:
-    """Check the label files of training and evaluation, and their images.
+    """Check the label files of training, evaluation and its ``further`` sets, and their images.
 
     A fault of the data is a finding, never an exception. There is one finding per rule
     and line; its message names each text concerned. Findings are ordered by label file and line.
@@ -155,34 +163,43 @@ def check_dataset(
     """
     train_scans = [scan_source(source, bar) for source in train]
     eval_scans = [scan_source(source, bar) for source in eval]
-    scans = [*train_scans, *eval_scans]
+    further_scans = {
+        name: [scan_source(source, bar) for source in sources]
+        for name, sources in (further or {}).items()
+    }
+    judged = [eval_scans, *further_scans.values()]
+    all_judged = [scan for scans in judged for scan in scans]
+    scans = [*train_scans, *all_judged]
     pictures: dict[str, Picture] = {}
     if images:
         paths = list(dict.fromkeys(path for s in scans for line in s.lines for path in line.images))
-        looks = bool(train_scans and eval_scans)
+        looks = bool(train_scans and all_judged)
         pictures = look_at_all(paths, looks=looks, workers=workers, bar=bar)
-    eval_only = [scan for scan in eval_scans if not in_both(scan, train_scans)]
-    leaked = leaks(train_scans, eval_only, pictures)
-    doubled = duplicates(train_scans, pictures) + duplicates(eval_scans, pictures)
+    judged_only = [scan for scan in all_judged if not in_both(scan, train_scans)]
+    leaked = leaks(train_scans, judged_only, pictures)
+    doubled = [same for part in (train_scans, *judged) for same in duplicates(part, pictures)]
     measured = [outlines(scan, pictures) for scan in scans]
     findings = [finding for part in measured for finding in _of_file(part, pictures)]
-    findings += same_image_findings(train_scans, eval_scans, leaked, doubled)
-    findings += mixed_findings(scans)
+    findings += same_image_findings(train_scans, all_judged, leaked, doubled)
+    findings += mixed_findings([*train_scans, *eval_scans])
+    rest = iter(measured)
+    trained, evaluated = (tuple(islice(rest, len(part))) for part in (train, eval))
     return DataReport(
         findings=_ordered(findings, scans),
         counts={scan.path: _counts(scan) for scan in scans},
-        train=tuple(measured[: len(train)]),
-        evaluation=tuple(measured[len(train) :]),
+        train=trained,
+        evaluation=evaluated,
         pictures=pictures,
         duplicates=tuple(doubled),
         leaks=tuple(leaked),
+        further={name: tuple(islice(rest, len(of))) for name, of in further_scans.items()},
     )
 
 
 def whole_set_findings(report: DataReport) -> list[Finding]:
     """Return a finding for each split of which no text counts, or hardly one."""
     findings = []
-    splits = {"Train": report.train, "Eval": report.evaluation}
+    splits = {"Train": report.train, "Eval": report.evaluation, **report.further}
     for mode, measured in splits.items():
         counts = [_usable_texts(part.scan) for part in measured]
         none, few = without_text(mode, counts), mostly_ignored(mode, counts)
