@@ -193,20 +193,34 @@ def _factors(size: Size, to: Size) -> NDArray[np.float64]:
 
 
 def climb(
-    scales: Sequence[Scale], first: int, measured: Callable[[Scale], Scale]
+    scales: Sequence[Scale],
+    first: int,
+    measured: Callable[[Scale], Scale],
+    has_time: Callable[[], bool] = lambda: True,
 ) -> tuple[Scale, ...]:
-    """Measure the scale ``first``, then upwards and downwards until one is worse than before."""
+    """Measure the scale ``first``, then upwards until one is worse than the one before.
+
+    If already the first one above was worse, downwards likewise. Nothing is measured any more once
+    ``has_time`` is false.
+    """
     found = list(scales)
     found[first] = measured(found[first])
     for way in (range(first + 1, len(found)), range(first - 1, -1, -1)):
-        best = found[first].passed
+        better = [found[first]]
         for index in way:
+            if not has_time():
+                return tuple(found)
             found[index] = measured(found[index])
-            here = found[index].passed
-            if best is not None and here is not None and here.mean < best.mean:
+            if _mean(found[index]) < _mean(better[-1]):
                 break
-            best = here
+            better.append(found[index])
+        if len(better) > 1:
+            break
     return tuple(found)
+
+
+def _mean(scale: Scale) -> float:
+    return -1.0 if scale.passed is None else scale.passed.mean
 
 
 def choose_scale(scales: Sequence[Scale]) -> tuple[Scale, str]:

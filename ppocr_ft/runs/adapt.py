@@ -7,6 +7,7 @@ there instead of measuring anew.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,8 +59,11 @@ SHRINK_MAP, BORDER_MAP = (
 )
 MEASURING_SHARE = 0.03
 """Share of the budget after which no further step is measured."""
-INTERPOLATED_FITS = 7
-"""Weights to which Global.interpolate fits post-processing, about."""
+SCALE_SHARE = 0.1
+"""Share of the budget after which no further scale is tried."""
+INTERPOLATED_FITS, FITS_SHARE = 7, 0.4
+"""Weights to which Global.interpolate fits post-processing, about; where that would take a larger
+share of the budget, post-processing is fitted to the best weights alone."""
 Values = dict[str, Any]
 """Values of keys as ``-o`` names them, plain data."""
 
@@ -164,16 +168,17 @@ def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> 
     found = Adapted(config)
     if section.fit_scale or section.fit_targets:
         images = labelled(config)
-        found = _scaled(found, images) if section.fit_scale else found
+        found = _scaled(found, images, spent) if section.fit_scale else found
         found = _with_targets(found, images) if section.fit_targets else found
     if section.time_budget:
         found = _timed(found, seconds_of(section.time_budget), group, spent)
     return found
 
 
-def _scaled(found: Adapted, images: list[Labelled]) -> Adapted:
+def _scaled(found: Adapted, images: list[Labelled], spent: Callable[[], float]) -> Adapted:
     """Choose the scale of evaluation and of training's crops."""
-    config = found.config
+    config, budget = found.config, found.config.Global.time_budget
+    most = math.inf if budget is None else SCALE_SHARE * seconds_of(budget)
     detector, _ = network(config)
     scales = candidates(config, images)
     own = next(i for i, scale in enumerate(scales) if scale.resize is None)
@@ -181,7 +186,7 @@ def _scaled(found: Adapted, images: list[Labelled]) -> Adapted:
     def measured(scale: Scale) -> Scale:
         return pass_over(config, detector, scale, progress)
 
-    passed = climb(scales, own, measured)
+    passed = climb(scales, own, measured, lambda: spent() < most)
     chosen, reason = choose_scale(passed)
     values: Values = {}
     if chosen.resize is not None:
@@ -269,6 +274,13 @@ def _timed(
     per_epoch = train_loader(config, group).steps_per_epoch
     section = config.Global
     fits = INTERPOLATED_FITS if section.interpolate else int(section.fit_postprocess)
+    if section.interpolate and fits * speed.fit_seconds > FITS_SHARE * budget_seconds:
+        taken = duration_text(fits * speed.fit_seconds)
+        found = found.changed({"Global.interpolate": False}).saying(
+            f"interpolate: false, since judging the weights between start and end takes {taken} of "
+            f"{section.time_budget}"
+        )
+        fits, config = 1, found.config
     plan = plan_run(budget_seconds, spent(), speed, per_epoch, fits)
     values: Values = {"Global.epoch_num": plan.epochs, "Global.eval_batch_epoch": None}
     if plan.epoch_share < 1:

@@ -71,14 +71,14 @@ def test_where_the_weights_find_little_the_height_of_text_decides(
 @pytest.mark.parametrize(
     ("means", "first", "tried"),
     [
-        ((0.1, 0.2, 0.5, 0.6, 0.55, 0.9), 2, [1, 2, 3, 4]),
+        ((0.1, 0.2, 0.5, 0.6, 0.55, 0.9), 2, [2, 3, 4]),
         ((0.6, 0.5, 0.4), 1, [0, 1, 2]),
         ((0.5, 0.5, 0.5, 0.5), 0, [0, 1, 2, 3]),
         ((0.1, 0.9, 0.1), 1, [0, 1, 2]),
         ((0.1, 0.2, 0.3), 2, [1, 2]),
     ],
 )
-def test_each_way_ends_with_the_first_that_is_worse(
+def test_up_until_it_gets_worse_and_down_if_the_first_above_was_worse(
     means: tuple[float, ...], first: int, tried: list[int]
 ) -> None:
     unknown = scales(*[None] * len(means))
@@ -93,6 +93,13 @@ def test_each_way_ends_with_the_first_that_is_worse(
     assert [i for i, scale in enumerate(found) if scale.passed is not None] == tried
     assert sorted(map(int, asked)) == tried
     assert [scale.name for scale in found] == [scale.name for scale in unknown]
+
+
+def test_without_time_left_no_further_scale_is_tried() -> None:
+    known = dict(zip("0123", scales(0.1, 0.2, 0.3, 0.4), strict=True))
+    left = iter([True, False])
+    found = climb(scales(*[None] * 4), 0, lambda scale: known[scale.name], lambda: next(left))
+    assert [scale.passed is not None for scale in found] == [True, True, False, False]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.fitting.targets import (
     choose_shrink_ratio,
-    median_aspect,
     min_text_size,
     ratio_figures,
+    upper_aspect,
 )
 
 
@@ -24,7 +24,7 @@ def row(count: int, width: float, height: float, gap: float) -> list[np.ndarray]
 
 
 @pytest.mark.parametrize(
-    ("aspect", "ratio", "kind"), [(2, 0.4, "words"), (3.9, 0.4, "words"), (4, 0.6, "lines"),
+    ("aspect", "ratio", "kind"), [(2, 0.4, "words"), (5.4, 0.4, "words"), (5.6, 0.6, "lines"),
                                   (12, 0.6, "lines")],
 )  # fmt: skip
 def test_words_take_the_small_ratio_and_lines_the_large_one(
@@ -47,8 +47,14 @@ def test_words_take_the_small_ratio_and_lines_the_large_one(
 def test_each_image_weighs_the_same() -> None:
     page = [rectangle(300, 30)] * 50  # a page of lines
     signs = [[rectangle(60, 30)]] * 3  # three words alone
-    assert median_aspect([page, *signs]) == pytest.approx(2)
-    assert median_aspect([page, page, signs[0]]) == pytest.approx(10)
+    assert upper_aspect([page, *[signs[0]] * 4]) == pytest.approx(2)  # a fifth are lines
+    assert upper_aspect([page, page, signs[0]]) == pytest.approx(10)
+
+
+def test_the_upper_quartile_decides() -> None:
+    short, long = rectangle(60, 30), rectangle(300, 30)
+    assert upper_aspect([[short] * 8 + [long] * 2]) == pytest.approx(2)
+    assert upper_aspect([[short] * 7 + [long] * 3]) == pytest.approx(10)
 
 
 @pytest.mark.parametrize(
