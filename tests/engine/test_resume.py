@@ -68,7 +68,7 @@ def killed_again_and_again(kills: Sequence[Kill], command: str, *arguments: str)
             id="decay to the start, accumulated and averaged",
         ),
         pytest.param(
-            (*NEAR_THE_START, "Optimizer.fresh_first=6", "Global.epoch_num=4"),
+            (*NEAR_THE_START, "Optimizer.fresh_first=6"),
             [("step", 6), ("flush", 9)],
             None,
             id="fresh parts first",
