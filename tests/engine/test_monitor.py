@@ -53,10 +53,21 @@ def with_further_set(*hmeans: float | None, best: float = 0.5) -> list[Row]:
     return rows
 
 
+def thawing(norms: Sequence[float], frozen_rows: int) -> list[Row]:
+    """Rows of two parameter groups, one of them frozen at first."""
+    rows = train_rows("grad_norm", norms)
+    return [
+        {**row, "lr/head": "1e-3", "lr/body": "0" if i < frozen_rows else "1e-3"}
+        for i, row in enumerate(rows)
+    ]
+
+
 CASES = [
     ("steps skipped", "nan", train_rows("skipped_steps", [0, 0, 3]), INFO),
     ("gradients 20 times as large", "grad-exploding", train_rows("grad_norm", [1] * 8 + [20] * 3),
      INFO),
+    ("gradients 20 times as large after a thaw", "grad-exploding",
+     thawing([1] * 8 + [50] * 8 + [1000] * 3, 8), INFO),
     ("gradients infinite", "grad-exploding", train_rows("grad_norm", [1] * 8 + ["inf"] * 3), INFO),
     ("rate 0 from the start", "lr-zero", train_rows("lr", [0, 0, 0]), INFO),
     ("milestones in steps: rate gone", "lr-zero", train_rows("lr", [1e-3] * 4 + [1e-8] * 3), INFO),
@@ -96,6 +107,7 @@ def test_each_fault_is_named_once_and_alone(name: str, rows: list[Row], info: Ru
 
 
 HEALTHY_CASES = [
+    ("the body begins to learn", thawing([1] * 8 + [50] * 5, 8)),
     ("a rate that ends at 0", train_rows("lr", [1e-3, 5e-4, 1e-9, 1e-10, 0], every=200)),
     ("a first step at rate 0", train_rows("lr", [0, 1e-4, 2e-4, 2e-4])),
     ("a short warm-up", train_rows("lr", [1e-4, 2e-4, 3e-4])),

@@ -57,8 +57,13 @@ def nan_steps(which: str) -> Diagnosis:
 
 
 def grad_exploding(series: Series) -> Diagnosis | None:
-    """Find a median gradient norm of the last 3 rows above 10 times that of up to 20 before."""
-    norms = [row.grad_norm for row in series.train[-GRAD_ROWS - GRAD_EARLIER_ROWS :]]
+    """Find a median gradient norm of the last 3 rows above 10 times that of up to 20 before.
+
+    Rows in which more or fewer parameter groups learned than in the last one don't count: where
+    frozen ones begin to learn, the norm leaps.
+    """
+    rows = series.train[-GRAD_ROWS - GRAD_EARLIER_ROWS :]
+    norms = [row.grad_norm for row in rows if row.learning == rows[-1].learning]
     norms_given = [norm for norm in norms if norm is not None]
     if len(norms_given) < GRAD_LEAST_ROWS:
         return None

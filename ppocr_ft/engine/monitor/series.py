@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.metrics_file import EVAL, FURTHER, TRAIN, Row, number
+from ppocr_ft.engine.metrics_file import EVAL, FURTHER, LR, TRAIN, Row, number
 
 
 class Diagnosis(NamedTuple):
@@ -41,7 +41,10 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class TrainRow:
-    """Figures after ``step`` steps, as MetricsFile has them; None if a row lacks one."""
+    """Figures after ``step`` steps, as MetricsFile has them; None if a row lacks one.
+
+    ``learning`` is the number of parameter groups whose rate is above 0, so that are not frozen.
+    """
 
     step: int
     lr: float | None
@@ -50,6 +53,7 @@ class TrainRow:
     skipped_steps: float | None
     reader_share: float | None
     memory_mb: float | None
+    learning: int = 0
 
 
 @dataclass
@@ -120,4 +124,5 @@ def moments(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
 def train_row(row: Row) -> TrainRow:
     """Read the figures of a training row."""
     names = ("lr", "loss", "grad_norm", "skipped_steps", "reader_share", "memory_mb")
-    return TrainRow(int(row["step"]), *(number(row, name) for name in names))
+    learning = sum(bool(number(row, column)) for column in row if column.startswith(LR))
+    return TrainRow(int(row["step"]), *(number(row, name) for name in names), learning)
