@@ -47,13 +47,13 @@ class TrainRow:
     """
 
     step: int
+    learning: int
     lr: float | None
     loss: float | None
     grad_norm: float | None
     skipped_steps: float | None
     reader_share: float | None
     memory_mb: float | None
-    learning: int = 0
 
 
 @dataclass
@@ -125,4 +125,4 @@ def train_row(row: Row) -> TrainRow:
     """Read the figures of a training row."""
     names = ("lr", "loss", "grad_norm", "skipped_steps", "reader_share", "memory_mb")
     learning = sum(bool(number(row, column)) for column in row if column.startswith(LR))
-    return TrainRow(int(row["step"]), *(number(row, name) for name in names), learning=learning)
+    return TrainRow(int(row["step"]), learning, *(number(row, name) for name in names))
