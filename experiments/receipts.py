@@ -78,7 +78,7 @@ def made(receipts: RealSet, options: argparse.Namespace) -> tuple[Path, Record]:
     """Return the folder of the run, or of the released weights, and its record."""
     from experiments.real_sets.runs import FIRST_SEED, Run, bar, bar_folder, length_of, root_of
 
-    root = root_of(is_try=bool(options.images))
+    root = root_of(options.images)
     if options.released:
         return bar_folder(root, receipts), bar(root, receipts)
     length = length_of(receipts, root, options.steps, options.minutes)

@@ -125,9 +125,9 @@ FACTORS: dict[str, list[Setting]] = {
     ],
     "shrink ratio": [shrink(ratio) for ratio in (0.4, 0.5, 0.6)],
     "learning rate": each("Optimizer.lr", "learning_rate", (5e-5, 1e-4, 3e-4, 5e-4, 1e-3)),
-    "decay to the start": [
-        Setting("none"), *each("Optimizer", "start_decay", (1.0, 10.0, 40.0))
-    ],
+    "decay to the start": each("Optimizer", "start_decay", (0, 1, 10, 40)),
+    "fresh layers first, steps": each("Optimizer", "fresh_first", (0, 30, "auto")),
+    "choice at the end": each("Global", "interpolate", ("false", "true")),
     "augmentation": [
         Setting("rotation by 1 degree", turned(affine(1))),
         Setting("none", turned(affine(0))),
@@ -137,7 +137,9 @@ FACTORS: dict[str, list[Setting]] = {
         Setting("copy-paste", borrowed("CopyPaste", before="IaaAugment")),
         Setting("as det_v4_ft_small.yml", as_override(transforms_of(SMALL_CONFIG))),
     ],
-    "loss of the shrink map": each("Loss", "main_loss_type", ("DiceLoss", "BCELoss")),
+    "loss of the shrink map": each(
+        "Loss", "main_loss_type", ("DiceLoss", "BCELoss", "DiceFocalLoss")
+    ),
     "optimizer": [
         optimizer("AdamW", 5e-4),
         optimizer("Adam", 5e-4),
@@ -154,10 +156,7 @@ FACTORS: dict[str, list[Setting]] = {
     "rate of the fresh head": each("Optimizer", "fresh_lr_mult", (1, 5, 25)),
     "batch norm statistics of the weights": each("Global", "freeze_bn_stats", ("true", "false")),
     "averaged weights": each("Global", "use_ema", ("true", "false")),
-    "parameter groups": [
-        Setting("one rate"),
-        Setting("head first", ("Optimizer.param_groups=head_first",)),
-    ],
+    "parameter groups": each("Optimizer", "param_groups", ("null", "head_first")),
 }  # fmt: skip
 """Each factor's settings; what a setting doesn't name is as the shipped config has it."""
 

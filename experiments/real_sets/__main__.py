@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     import_paddle()
     from experiments.real_sets.runs import root_of
 
-    measure = Measure(root_of(is_try=bool(options.images or options.override)), options)
+    measure = Measure(root_of(options.images, is_try=bool(options.override)), options)
     for each in sets:
         for _ in measure.records(each):
             measure.show()
@@ -117,7 +117,7 @@ class Measure:
         found = report.tables(records, f"![{ABOUT}](pictures/{PICTURE.name})")
         for table in found:
             print(f"\n{table.name.upper()}\n{table.markdown()}", flush=True)
-        if self.root != runs.root_of(is_try=False):
+        if self.root != runs.root_of():
             report.picture(records, self.root / PICTURE.name)
             return
         report.picture(records, PICTURE)

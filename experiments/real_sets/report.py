@@ -62,7 +62,8 @@ def over_the_bar(table: str, records: Records, names: Sequence[str]) -> Table:
     rows = []
     for name, runs, bar in rows_of(records, names):
         lengths = [
-            f"{np.median([getattr(run, of) for run in runs]):.0f}" for of in ("minutes", "steps")
+            f"{np.median([getattr(run, of) for run in runs]):{form}}"
+            for of, form in (("minutes", ".1f"), ("steps", ".0f"))
         ]
         counts = [str(len(runs)), str(len(bar.of()))]
         lowest = pair(gain([run.of() for run in runs], bar.of()).lowest, "+")

@@ -19,7 +19,6 @@ from experiments.real_sets.arms import SHIPPED, RunArm, drawing
 from experiments.real_sets.judge import Counts, judge
 from experiments.real_sets.sets import CONFIG, ROOT, RealSet, eval_overrides, written
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.config.load import read_tree
 from ppocr_ft.config.schema import GlobalSection
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.utils.files import write_whole
@@ -73,8 +72,8 @@ class Run:
 
     @cached_property
     def folder(self) -> Path:
-        config = read_tree(CONFIG, [*self.arm.overrides, self.length]).data
-        facts = [config, str(self.arm.maps)]
+        config = load_config(CONFIG, [*self.arm.overrides, self.length])
+        facts = [config.model_dump(exclude_defaults=True), str(self.arm.maps)]
         return group_folder(self.root, self.real_set, self.arm.name, facts) / f"seed{self.seed}"
 
     def record(self) -> Record:
@@ -145,14 +144,18 @@ def bar(root: Path, real_set: RealSet, others: Sequence[RealSet] = ()) -> Record
 
 
 def bar_folder(root: Path, real_set: RealSet) -> Path:
-    config: Any = read_tree(CONFIG).data
-    facts = [*(config[part] for part in ("Architecture", "PostProcess", "Eval")), BAR_RESIZES]
+    values = load_config(CONFIG).model_dump(exclude_defaults=True)
+    facts = [*(values[part] for part in ("Architecture", "PostProcess", "Eval")), BAR_RESIZES]
     return group_folder(root, real_set, RELEASED, facts) / "seed0"
 
 
-def root_of(*, is_try: bool) -> Path:
-    """Return the folder of the runs that the documents show, or of those that they don't."""
-    return OUTPUT / f"real_sets{'_try' * is_try}"
+def root_of(images: int | None = None, *, is_try: bool = False) -> Path:
+    """Return the folder of the runs that the documents show, or of those that they don't.
+
+    The latter are of so many ``images`` of each kind, or of other values of the config.
+    """
+    tries = OUTPUT / "real_sets_try" / f"{images or 'all'}_images"
+    return tries if images or is_try else OUTPUT / "real_sets"
 
 
 def length_of(real_set: RealSet, root: Path, steps: int | None, minutes: float | None) -> str:

@@ -124,7 +124,7 @@ def records() -> dict[tuple[str, str], list[Record]]:
 def test_tables_say_what_was_gained_and_lost() -> None:
     must, story, lost, _, _ = report.tables(records())
     row = must.rows[0]
-    assert row[:7] == ["funsd", "3", "8", "3", "2", "0.4000 / 0.2000", "0.7000 / 0.3000"]
+    assert row[:7] == ["funsd", "3.0", "8", "3", "2", "0.4000 / 0.2000", "0.7000 / 0.3000"]
     assert row[7] == "+0.3000 (+0.3000 to +0.3000)"
     assert row[9] == "+0.2000 / +0.1000"
     assert story.rows == [
