@@ -85,7 +85,8 @@ def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
     if not comparisons:
         return "unknown"
     signs = {comparison.sign for comparison in comparisons}
-    if run.best_step == 0 or signs == {0}:
+    is_start = run.best_step == 0 or (run.delivered is not None and run.delivered.is_start)
+    if is_start or signs == {0}:
         return "same"
     if signs <= {0, 1}:
         return "better"

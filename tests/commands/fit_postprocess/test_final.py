@@ -130,14 +130,19 @@ def test_the_same_again_gives_the_same(runs: Path, copy: Path) -> None:
         assert (copy / name).read_bytes() == (runs / "run" / name).read_bytes()
 
 
-@pytest.mark.parametrize("change", ["other weights", "an older run"])
+@pytest.mark.parametrize("change", ["resumed with other weights", "an older run"])
 def test_without_the_run_s_own_start_nothing_is_interpolated(
     runs: Path, copy: Path, change: str
 ) -> None:
-    if change == "other weights":
+    if change == "resumed with other weights":
         other = runs / "first" / "iter_epoch_2.pdparams"
-        said = at_end(runs, copy, f"Global.pretrained_model={other}")
+        began = (copy / "weights.json").read_bytes()
+        more = ["--resume", str(copy), "-o", f"Global.pretrained_model={other}"]
+        assert train_command.main(more) == 0
+        said = (copy / "train.log").read_text(encoding="utf-8")
+        said = said[said.index("the run is finished") :]
         assert f"{other} holds other weights than those that the run started from" in said
+        assert (copy / "weights.json").read_bytes() == began
     else:
         facts = json.loads((copy / "weights.json").read_text(encoding="utf-8"))
         facts.pop("digest")
