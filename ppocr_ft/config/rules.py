@@ -317,8 +317,8 @@ def general_is_known(config: Config) -> list[Fault]:
         message = "bounds what is lost on the sets of Eval.also, which names none; name some there"
         faults.append(error("Global.keep_general", message, "Eval.also"))
     if not config.Global.interpolate:
-        message = "bounds the choice of Global.interpolate, which is false; set it to true"
-        faults.append(error("Global.keep_general", message, "Global.interpolate"))
+        message = "has no effect: it bounds the choice of Global.interpolate, which is false"
+        faults.append(warning("Global.keep_general", message, "Global.interpolate"))
     return faults
 
 
