@@ -225,6 +225,21 @@ def shrink_end(config: Config) -> list[Fault]:
     return faults
 
 
+@remedy("set gap_weight to 1, or take another main_loss_type")
+def weighted_gaps(config: Config) -> list[Fault]:
+    """Check that gaps are not weighted in a loss that counts pixels."""
+    _, shrink = _pair(config)
+    counts = config.Loss.main_loss_type == "BCELoss" and config.Loss.balance_loss
+    if shrink is None or shrink[1].gap_weight == 1 or not counts:
+        return []
+    message = (
+        f"found {shrink[1].gap_weight:g}, but BCELoss with balance_loss counts pixels and takes no "
+        "weights; give 1, or take DiceLoss or DiceFocalLoss"
+    )
+    keys = ("Loss.main_loss_type", "Loss.balance_loss")
+    return [error(f"{shrink[0]}.gap_weight", message, *keys)]
+
+
 @remedy("set total_epoch to Global.epoch_num, or leave it out and set shrink_ratio_end")
 def ramp_length(config: Config) -> list[Fault]:
     """Check that a ramp is as long as the run, neither ending early nor cut off."""
@@ -332,6 +347,7 @@ RULES: tuple[Rule, ...] = (
     shrink_pair,
     shrink_end,
     ramp_length,
+    weighted_gaps,
     kept_keys,
     fit_scale_weights,
     ratio_list_length,

@@ -32,7 +32,8 @@ _HALF = (paddle.float16, paddle.bfloat16)
 class DBTargets:
     """The targets of a batch's maps, (n, h, w) float32 each.
 
-    shrink_map, shrink_mask, threshold_mask: 0 or 1. threshold_map: any number.
+    shrink_map, threshold_mask: 0 or 1. shrink_mask: 0, or a pixel's weight, usually 1.
+    threshold_map: any number.
 
     Raises:
         ValueError: shapes that differ.

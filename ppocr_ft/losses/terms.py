@@ -1,8 +1,9 @@
 """The terms of DBLoss.
 
-Each takes a prediction (n, h, w) of probabilities, a target and a mask (n, h, w) of 0 and 1, and
-returns a scalar. Sums run over the whole batch, nothing is averaged per image: the pixels of an
-image without text count as negatives together with an image with text.
+Each takes a prediction (n, h, w) of probabilities, a target and a mask (n, h, w), and returns a
+scalar. The mask is 0 and 1; all but the balanced cross entropy, which counts pixels, take weights.
+Sums run over the whole batch, nothing is averaged per image: the pixels of an image without text
+count as negatives together with an image with text.
 """
 
 from __future__ import annotations

@@ -10,8 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.declaration import NonNegativeFloat, OpenShare
-from ppocr_ft.geometry import Ring, offset_rings, ring_arrays, tried_ratios
+from ppocr_ft.declaration import NonNegativeFloat, OpenShare, PositiveFloat
+from ppocr_ft.geometry import (
+    Ring,
+    offset_rings,
+    rectangle_sides,
+    ring_arrays,
+    tried_ratios,
+)
 from ppocr_ft.transforms.polygons import (
     TextPolygons,
     compile_kernels,
@@ -33,7 +39,7 @@ PARTS_OF_A_PIXEL = 16
 class ShrinkTargets:
     """The targets of the shrink head.
 
-    shrink_map, shrink_mask: (h, w) float32, 0 or 1.
+    shrink_map: (h, w) float32, 0 or 1. shrink_mask: (h, w) float32, 0 or 1, above 1 in gaps.
     polygons: the texts clipped to the image, all with the same orientation.
     ignored: (n,), every text that is masked out of the loss.
     unusable: (n,), those among them that were to be learnt but can't be drawn.
@@ -53,13 +59,15 @@ def shrink_targets(
     ratio: float,
     min_text_size: float = 8,
     rounding: Rounding = "truncate",
+    gap_weight: float = 1.0,
 ) -> ShrinkTargets:
     """Draw the shrink map of an image of ``shape`` (h, w) pixels.
 
     Text kernels are the polygons moved inwards by ``A * (1 - ratio ** 2) / L``. A text flagged
     in ``ignored`` (n,), one with a side under ``min_text_size`` pixels and one that can't be
     drawn are cut out of the mask instead. With ``rounding`` "truncate" the same as PaddleOCR
-    2.6.1's MakeShrinkMap, except that polygons which crash it are masked.
+    2.6.1's MakeShrinkMap, except that polygons which crash it are masked. Pixels in `_gaps` weigh
+    ``gap_weight`` in the mask.
     """
     broken = polygons.broken()
     clipped, area, extents = clip_and_orient(polygons, shape)
@@ -74,6 +82,8 @@ def shrink_targets(
     for ring in ring_arrays(list(chain.from_iterable(rings))):
         cv2.fillPoly(shrink_map, [ring if parts == 1 else _whole_pixels(ring, parts)], 1)
     masked = np.array([not of_text for of_text in rings], dtype=bool)
+    if gap_weight != 1:
+        shrink_mask[_gaps(clipped, ~masked, shape) & (shrink_map == 0)] = gap_weight
     for i in np.flatnonzero(masked):
         _mask_out(shrink_mask, clipped[i])
     unusable = ~ignored & (empty | (masked & drawn))
@@ -132,6 +142,18 @@ def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> 
     return rings
 
 
+def _gaps(polygons: TextPolygons, drawn: Flags, shape: tuple[int, int]) -> Flags:
+    """Return (h, w), the pixels nearer to two texts than half the height of each."""
+    near = np.zeros(shape, np.uint8)
+    paths = polygons.paths()
+    heights, _ = rectangle_sides(*polygons.select(drawn).measures())
+    for i, height in zip(np.flatnonzero(drawn).tolist(), heights.tolist(), strict=True):
+        reach = np.zeros(shape, np.uint8)
+        cv2.fillPoly(reach, ring_arrays(offset_rings(paths[i], height / 2)), 1)
+        near += (reach == 1) & (near < 2)
+    return np.asarray(near == 2)
+
+
 def _whole_pixels(ring: NDArray[np.int32], parts: int) -> NDArray[np.int32]:
     """Return (k, 2) in pixels, each point rounded to the nearest."""
     return np.rint(ring / parts).astype(np.int32)
@@ -156,6 +178,8 @@ class MakeShrinkMap(ShrinkScheduled):
         rounding: how kernels fall on pixels: truncate, PaddleOCR's, is half a pixel to the upper
             left, and so are all boxes that a network learns; nearest is where DBPostProcess finds
             the label's own place again.
+        gap_weight: weight in the loss of the background between two texts, of the pixels outside
+            kernels that are nearer to both than half the height of each.
         shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 if
             total_epoch is given.
         total_epoch: length of the ramp, epochs; absent: the run's epoch_num.
@@ -169,6 +193,7 @@ class MakeShrinkMap(ShrinkScheduled):
         min_text_size: NonNegativeFloat = 8.0,
         shrink_ratio: OpenShare = 0.4,
         rounding: Rounding = "truncate",
+        gap_weight: PositiveFloat = 1.0,
         shrink_ratio_end: OpenShare | None = None,
         total_epoch: WholeEpochs | None = None,
         **run: Any,
@@ -176,6 +201,7 @@ class MakeShrinkMap(ShrinkScheduled):
         compile_kernels()  # here, before workers fork
         self.min_text_size = min_text_size
         self.rounding = rounding
+        self.gap_weight = gap_weight
         keys = shrink_ratio, shrink_ratio_end, total_epoch
         super().__init__(ShrinkSchedule.from_keys(*keys, run.get("epoch_num")), run)
 
@@ -195,7 +221,13 @@ class MakeShrinkMap(ShrinkScheduled):
         ignored = ignore_flags(ignore_tags, len(polygons))
         h, w = data["image"].shape[:2]
         targets = shrink_targets(
-            polygons, ignored, (h, w), self.ratio_of(data), self.min_text_size, self.rounding
+            polygons,
+            ignored,
+            (h, w),
+            self.ratio_of(data),
+            self.min_text_size,
+            self.rounding,
+            self.gap_weight,
         )
         data["shrink_map"] = targets.shrink_map
         data["shrink_mask"] = targets.shrink_mask
