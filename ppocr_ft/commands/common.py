@@ -9,7 +9,7 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -151,6 +151,19 @@ def config_of(options: argparse.Namespace) -> Config:
         text = as_started(f"warning: {warning.describe()}")
         print(severities_colored(text, sys.stderr), file=sys.stderr)
     return config
+
+
+def say_not_fitted(configs: Iterable[Config]) -> None:
+    """Say on stderr which keys only ``train`` heeds: those that fit a config before the first step.
+
+    They are Global.fit_scale, fit_targets and time_budget.
+    """
+    keys = ("fit_scale", "fit_targets", "time_budget")
+    given = [key for key in keys if any(getattr(config.Global, key) for config in configs)]
+    if given:
+        named = ", ".join(f"Global.{key}" for key in given)
+        text = f"note: {named}: only ppocr-ft train fits a config; here it counts as it stands"
+        print(as_started(text), file=sys.stderr)
 
 
 def run_together(action: Callable[[ProcessGroup], int]) -> int:

@@ -8,13 +8,17 @@ import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from ppocr_ft.commands.common import say_not_fitted
 from ppocr_ft.commands.train import cli
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
+from ppocr_ft.config.load import values_of
 from ppocr_ft.engine import trainer as trainer_module
+from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.fitting.time_budget import Speed
 from ppocr_ft.runs import adapt
 from ppocr_ft.runs.speed import measured_speed
@@ -108,6 +112,35 @@ def test_another_length_than_the_chosen_one_is_taken_by_force_alone(
     assert "Global.time_budget: 1h, the run's 6s" in capsys.readouterr().err
 
 
+class Worker(ProcessGroup):
+    """Process 1 of two, that is told what process 0 chose."""
+
+    def __init__(self, told: object) -> None:
+        super().__init__(rank=1, size=2)
+        self._told = told
+
+    def broadcast(self, item: object) -> Any:
+        assert item is None
+        return self._told
+
+
+def test_other_processes_are_told_and_measure_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapt, "measured_speed", unmeasured)
+    config = load_config(small_config(tmp_path), ["Global.time_budget=18s"])
+    found = adapt.adapted(config, group=Worker(EFFECTIVE))
+    assert values_of(found.config, list(EFFECTIVE)) == EFFECTIVE
+    before = {
+        "Global.epoch_num": 3,
+        "Global.eval_batch_step": [0, 5],
+        "Optimizer.lr.warmup_steps": 2,
+    }
+    kept = {"before": before, "after": EFFECTIVE}
+    again = adapt.adapted(config, tmp_path / "latest.pdstate", Worker(kept))
+    assert again.config == found.config
+
+
 def test_less_than_an_epoch_draws_fewer_images(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +188,17 @@ def test_wrong_keys(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert_refused(main, ["-o", override], part, tmp_path, monkeypatch, capsys)
+
+
+def test_commands_that_fit_nothing_say_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = small_config(tmp_path)
+    say_not_fitted([load_config(path, ["Global.fit_postprocess=true"])])
+    assert capsys.readouterr().err == ""
+    given = [["Global.time_budget=1h"], ["Global.fit_targets=true"]]
+    say_not_fitted([load_config(path, overrides) for overrides in given])
+    assert "note: Global.fit_targets, Global.time_budget: only" in capsys.readouterr().err
 
 
 CONSTANT = [

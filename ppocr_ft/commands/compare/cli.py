@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, import_paddle, parser
+from ppocr_ft.commands.common import command, import_paddle, parser, say_not_fitted
 from ppocr_ft.commands.compare.variants import Arm, arms_error, load_arms, parse_arm
 from ppocr_ft.config import Config
 from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, WeightsError
@@ -43,6 +43,7 @@ def main(argv: Sequence[str]) -> int:
     common = [*options.override, *epochs_override(options.epochs)]
     configs = load_arms(options.config, arms, common)
     warn(arms, configs)
+    say_not_fitted(configs)
 
     import_paddle()
     from ppocr_ft.commands.compare.run import plan, run_all

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, import_paddle, parser
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser, say_not_fitted
 from ppocr_ft.config import Config
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.folder_lock import folder_lock
@@ -34,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
     config = config_of(options)
+    say_not_fitted([config])
 
     import_paddle()
     from ppocr_ft.commands.find_lr.run import FIGURES, PICTURE, LrSweep, find_lr

@@ -18,7 +18,8 @@ from ppocr_ft.runs.folder import RESOLVED_CONFIG
 
 BENDING = (
     "Global.epoch_num",
-    "Global.fit_",
+    "Global.fit_scale",
+    "Global.fit_targets",
     "Global.seed",
     "Global.time_budget",
     "Optimizer.",
