@@ -217,6 +217,6 @@ def forgetting(series: Series) -> Diagnosis | None:
     return Diagnosis(
         f"What the weights could do before is being lost: hmean at IoU 0.5 fell from "
         f"{', from '.join(fallen)}.",
-        "Lower Optimizer.lr.learning_rate, train shorter, or add images like those to Train; if "
-        "only your own images count, it doesn't matter.",
+        "Lower Optimizer.lr.learning_rate, set Optimizer.start_decay, train shorter, or add images "
+        "like those to Train; if only your own images count, it doesn't matter.",
     )
