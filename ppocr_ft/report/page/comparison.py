@@ -172,13 +172,15 @@ def forgetting(run: Run) -> Translated | None:
     """Say what was lost on the sets of ``Eval.also``, or that nothing was; None without any."""
     further = compare_further(run)
     lost = {name: pairs for name, pairs in further.items() if any(pair.sign < 0 for pair in pairs)}
+    if not further:
+        return None
     if not lost:
-        return Translated("verdict.nothing_lost", sets=", ".join(further)) if further else None
+        return Translated("verdict.nothing_lost", step=run.shown_step, sets=", ".join(further))
     sets = [
         f"{name} {' / '.join(f'{pair.gain:+.4f}' for pair in pairs)}"
         for name, pairs in lost.items()
     ]
-    return Translated("verdict.lost", sets=", ".join(sets))
+    return Translated("verdict.lost", step=run.shown_step, sets=", ".join(sets))
 
 
 def forgetting_rows(run: Run) -> list[list[str]]:

@@ -95,6 +95,6 @@ def test_a_table_says_what_was_gained_and_what_lost_elsewhere(tmp_path: Path) ->
     ]
     assert [len(cells) for cells in table] == [7, 7, 10, 10]
     assert " ".join(lines[start + 5 :]).startswith(
-        "Lost on other images (Eval.also), in hmean at IoU 0.5 / 0.7: "
+        "Lost on other images (Eval.also) by the weights of step 4, in hmean at IoU 0.5 / 0.7: "
         "scenes -0.0200 / +0.0100.  To try next: "
     )
