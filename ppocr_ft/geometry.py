@@ -71,18 +71,6 @@ def box_sides(polygons: Sequence[Polygon]) -> tuple[Floats, Floats]:
     return rectangle_sides(shapely.area(boxes), shapely.length(boxes))
 
 
-def nearest_distances(polygons: Sequence[Polygon]) -> Floats:
-    """Return each polygon's distance (n,), px, to the nearest other one; infinite if alone."""
-    shapes = as_shapely(polygons)
-    distances = np.full(len(shapes), np.inf)
-    if len(shapes) > 1:
-        (own, _), found = shapely.STRtree(shapes).query_nearest(
-            shapes, exclusive=True, return_distance=True, all_matches=False
-        )
-        distances[own] = found
-    return distances
-
-
 def signed_areas(coords: Polygon, starts: NDArray[np.int64]) -> Floats:
     """Return shoelace areas ``(n,)`` in px^2 of polygons in the form of ``shapely_rings``.
 

@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.geometry import (
-    areas,
+    THIN_PX,
+    TOUCHING_PX,
     box_sides,
     iou_ceiling,
-    nearest_distances,
+    kernel_gaps,
     unclip_ratio_for,
 )
-from ppocr_ft.transforms.polygons import TextPolygons
-from ppocr_ft.transforms.shrink_map import Rounding, drawn_kernels
 from ppocr_ft.utils.sampling import sample_evenly
 
 Polygon = NDArray[Any]
@@ -31,10 +30,6 @@ WORDS, LINES = 0.4, 0.6
 WORDS_ASPECT, QUARTILE = 5.5, 0.75
 """If three quarters of the texts are less than 5.5 times as long as high they are words. Of ICDAR
 2015's words and FUNSD's three quarters are under 3.9, of SROIE's lines a quarter is over 7.9."""
-NEAR_PX = 2
-"""Kernels with fewer free pixels between them grow together in a network's map."""
-THIN_PX = 3
-"""DBPostProcess drops thinner boxes."""
 MOST_TEXTS = 2000
 """So many texts, evenly spread over all, say which unclip ratio they ask for."""
 MASKED_SHARE = 0.03
@@ -60,15 +55,14 @@ class RatioFigures:
     def __str__(self) -> str:
         return (
             f"{self.shrink_ratio:g}: IoU up to {self.mean_iou:.3f} (unclip_ratio "
-            f"{self.unclip_ratio:g}), {self.near_share:.1%} of the kernels under {NEAR_PX} px "
-            f"apart, {self.thin_share:.1%} under {THIN_PX} px thick"
+            f"{self.unclip_ratio:g}), {self.near_share:.1%} of the kernels under {TOUCHING_PX:g} "
+            f"px apart, {self.thin_share:.1%} under {THIN_PX:g} px thick"
         )
 
 
 def choose_shrink_ratio(
     polygons_by_image: Sequence[Sequence[Polygon]],
     scales: Sequence[Scale],
-    rounding: Rounding = "truncate",
 ) -> tuple[RatioFigures, tuple[str, ...]]:
     """Return the shrink ratio for these texts, with the reasons.
 
@@ -82,13 +76,21 @@ def choose_shrink_ratio(
         [np.asarray(polygon, np.float64) * scale for polygon in polygons]
         for polygons, scale in zip(polygons_by_image, scales, strict=True)
     ]
-    figures = {ratio: ratio_figures(scaled, ratio, rounding) for ratio in RATIOS}
-    aspect = upper_aspect(scaled)
-    chosen, kind = (WORDS, "words") if aspect < WORDS_ASPECT else (LINES, "lines")
+    figures = {ratio: ratio_figures(scaled, ratio) for ratio in RATIOS}
+    chosen, reason = suiting_ratio(scaled)
     return figures[chosen], (
-        f"shrink_ratio {chosen:g}: the texts are {kind}, three quarters are less than "
-        f"{aspect:.1f} times as long as high (words: {WORDS_ASPECT:g})",
+        f"shrink_ratio {chosen:g}: {reason}",
         *(str(tried) for tried in figures.values()),
+    )
+
+
+def suiting_ratio(polygons_by_image: Sequence[Sequence[Polygon]]) -> tuple[float, str]:
+    """Return the shrink ratio for words or for lines, whichever the texts are, and why."""
+    aspect = upper_aspect(polygons_by_image)
+    ratio, kind = (WORDS, "words") if aspect < WORDS_ASPECT else (LINES, "lines")
+    return ratio, (
+        f"the texts are {kind}, three quarters are less than {aspect:.1f} times as long as high "
+        f"(words: {WORDS_ASPECT:g})"
     )
 
 
@@ -107,21 +109,16 @@ def upper_aspect(polygons_by_image: Sequence[Sequence[Polygon]]) -> float:
 
 
 def ratio_figures(
-    polygons_by_image: Sequence[Sequence[Polygon]], shrink_ratio: float, rounding: Rounding
+    polygons_by_image: Sequence[Sequence[Polygon]], shrink_ratio: float
 ) -> RatioFigures:
     """Measure what a shrink ratio does to texts at the scale of training."""
     texts = [polygon for polygons in polygons_by_image for polygon in polygons]
     some = sample_evenly(texts, MOST_TEXTS)
     unclip_ratio = unclip_ratio_for(some, shrink_ratio)
     mean_iou = float(iou_ceiling(some, shrink_ratio, unclip_ratio).mean())
-    near, thin = 0, 0
-    for polygons in polygons_by_image:
-        drawn = drawn_kernels(TextPolygons.of(list(polygons)), shrink_ratio, rounding)
-        kernels = [max(rings, key=lambda ring: areas([ring])[0]) for rings in drawn if rings]
-        thin += len(polygons) - len(kernels)
-        if kernels:
-            thin += int((box_sides(kernels)[0] + 1 < THIN_PX).sum())  # outlines are drawn too
-            near += int((nearest_distances(kernels) - 1 < NEAR_PX).sum())
+    gaps = [kernel_gaps(polygons, shrink_ratio) for polygons in polygons_by_image]
+    near = sum(int((each.gap_px < TOUCHING_PX).sum()) for each in gaps)
+    thin = sum(int((each.thickness_px < THIN_PX).sum()) for each in gaps)
     return RatioFigures(shrink_ratio, unclip_ratio, mean_iou, near / len(texts), thin / len(texts))
 
 

@@ -217,7 +217,7 @@ def _with_targets(found: Adapted, images: list[Labelled]) -> Adapted:
     scales = [_training_factors(config, image) for image in images]
     schedule = shrink_schedule(config, shrink_map)
     if schedule.is_constant:
-        figures, reasons = choose_shrink_ratio(texts, scales, shrink_map.rounding)
+        figures, reasons = choose_shrink_ratio(texts, scales)
         ratio, unclip_ratio = figures.shrink_ratio, figures.unclip_ratio
         values: Values = {f"{key}.shrink_ratio": ratio for key in (SHRINK_MAP, BORDER_MAP)}
     else:

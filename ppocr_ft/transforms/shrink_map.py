@@ -107,22 +107,6 @@ def clip_and_orient(
     return TextPolygons(coords, polygons.starts), area, extents
 
 
-def drawn_kernels(
-    polygons: TextPolygons, ratio: float, rounding: Rounding = "truncate"
-) -> list[list[NDArray[np.int32]]]:
-    """Return each text's kernel as ``shrink_targets`` draws it: rings (k, 2) of whole pixels.
-
-    No ring is left of a text that can't be drawn.
-    """
-    parts = 1 if rounding == "truncate" else PARTS_OF_A_PIXEL
-    drawn = ~polygons.broken()
-    drawn[drawn] = np.abs(polygons.select(drawn).measures()[0]) >= 1
-    return [
-        [ring if parts == 1 else _whole_pixels(ring, parts) for ring in ring_arrays(rings)]
-        for rings in _kernels(polygons, drawn, ratio, parts)
-    ]
-
-
 def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> list[list[Ring]]:
     """Return the rings that are left of each text; none if ``drawn`` (n,) is false.
 

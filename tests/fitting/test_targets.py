@@ -62,31 +62,29 @@ def test_the_upper_quartile_decides() -> None:
     [
         # 40 x 16 at 0.6: d = 640 x 0.64 / 112 = 3.66 px, so that kernels are gap + 7.3 px apart
         pytest.param(8.0, 1.0, 0.0, id="far enough"),
-        # outlines 2.65 px apart, with less than 2 free pixels between
-        pytest.param(1.0, 0.25, 1.0, id="near at a quarter"),
+        pytest.param(1.0, 0.25, 0.0, id="8.3 / 4 = 2.1 px apart at a quarter"),
+        pytest.param(1.0, 0.2, 1.0, id="8.3 / 5 = 1.7 px apart at a fifth"),
     ],
 )
 def test_kernels_of_neighbours_are_near_at_a_small_scale(
     gap: float, scale: float, near: float
 ) -> None:
     texts = [polygon * scale for polygon in row(4, 40, 16, gap)]
-    assert ratio_figures([texts], 0.6, "nearest").near_share == near
+    assert ratio_figures([texts], 0.6).near_share == near
 
 
 def test_a_smaller_ratio_keeps_neighbours_apart_and_makes_thin_kernels() -> None:
     texts = row(5, 24, 9, 0)
-    small, large = (ratio_figures([texts], ratio, "nearest") for ratio in (0.4, 0.6))
+    small, large = (ratio_figures([texts], ratio) for ratio in (0.4, 0.6))
     assert small.near_share <= large.near_share
     # 24 x 9 at 0.4: d = 216 x 0.84 / 66 = 2.75 px, so that 3.5 px are left
     assert small.thin_share == 0
     tiny = [polygon / 3 for polygon in texts]
-    assert ratio_figures([tiny], 0.4, "nearest").thin_share == 1
+    assert ratio_figures([tiny], 0.4).thin_share == 1
 
 
 def test_a_text_alone_is_near_to_nobody() -> None:
-    assert (
-        ratio_figures([[rectangle(40, 16)], [rectangle(40, 16)]], 0.5, "truncate").near_share == 0
-    )
+    assert ratio_figures([[rectangle(40, 16)], [rectangle(40, 16)]], 0.5).near_share == 0
 
 
 def test_without_any_kernel_there_is_no_choice() -> None:

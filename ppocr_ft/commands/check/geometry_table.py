@@ -78,7 +78,7 @@ class OnPixels:
 
 @dataclass(frozen=True)
 class LabelGeometry:
-    """``texts`` are those that the ceilings are about.
+    """``texts`` are those that the ceilings are about, ``kind`` says whether words or lines.
 
     ``training`` and ``kernels`` are None without a crop or page sizes, ``on_pixels`` without page
     sizes.
@@ -88,6 +88,7 @@ class LabelGeometry:
     """
 
     texts: int
+    kind: str
     min_text_size_px: float
     sizes_known: bool
     evaluation: TextSizes
@@ -102,6 +103,7 @@ class LabelGeometry:
         """Return plain data; shares and IoUs 0 to 1."""
         return {
             "texts": self.texts,
+            "kind": self.kind,
             "image_sizes_known": self.sizes_known,
             "min_text_size_px": self.min_text_size_px,
             "evaluation": self.evaluation.as_dict(),
@@ -124,7 +126,7 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
     rows: list[tuple[str, ...]] = [head, _size_row(at, of.evaluation)]
     if of.training is not None:
         rows.append(_size_row("in training's crops", of.training))
-    lines = aligned(rows)
+    lines = [*aligned(rows), of.kind]
     if of.kernels is not None:
         lines += ["", *kernel_lines(of.kernels)]
     lines += ["", f"a perfect network, {counted(of.texts, 'text')}:"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from ppocr_ft.commands.check.kernels import (
 from ppocr_ft.config.faults import Fault, remedy, tagged, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.fitting.targets import min_text_size, suiting_ratio
 from ppocr_ft.geometry import (
     THIN_PX,
     areas,
@@ -88,8 +88,10 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
     ratios = sorted({round(shrink_ratio, 4), *TRIED_RATIOS})
     fitted = {r: ceiling(tried, r, unclip_ratio_for(tried, r), side) for r in ratios}
     sound = [ceiling for ratio, ceiling in fitted.items() if ratio <= max(TRIED_RATIOS)]
+    kind_ratio, kind = suiting_ratio([page.polygons for page in resized])
     return LabelGeometry(
         len(tried),
+        f"{kind}: a shrink ratio of {kind_ratio:g} suits them",
         least,
         sizes_known,
         text_sizes(resized, least),
@@ -297,11 +299,11 @@ def quick_faults(config: Config, pages: Sequence[Page]) -> list[Fault]:
 def _masked(training: TextSizes | None) -> list[Fault]:
     if training is None or training.too_small < MANY_SMALL:
         return []
-    most_px = math.floor(np.percentile(training.extents_px, 5))
+    lower_px = min_text_size(training.extents_px, training.min_text_size_px)
     message = (
         f"{training.too_small:.0%} of the texts in training's crops are under min_text_size "
         f"{training.min_text_size_px:g} px and masked out of the loss, though they count in "
-        f"evaluation; {most_px:g} px would leave 95 %"
+        f"evaluation; with {lower_px:g} px {(training.extents_px < lower_px).mean():.0%} would be"
     )
     return [warning(TRAINING, message)]
 

@@ -93,6 +93,11 @@ def test_the_labels_geometry_has_them() -> None:
         (0.4, 1), (0.5, 1), (0.6, 1.5)
     ]  # fmt: skip
     assert "kernels in training's crops" in "\n".join(geometry_lines(found))
+    assert found.kind == (
+        "the texts are lines, three quarters are less than 10.0 times as long as high (words: "
+        "5.5): a shrink ratio of 0.6 suits them"
+    )
+    assert found.kind in geometry_lines(found)
     assert json.loads(json.dumps(found.as_dict()))["kernels"]["configured"]["near"] == 0
     unknown = [Page(None, page.polygons) for page in pages()]
     assert label_geometry(config, unknown, 0.6).kernels is None
