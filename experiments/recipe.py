@@ -127,6 +127,8 @@ FACTORS: dict[str, list[Setting]] = {
     "learning rate": each("Optimizer.lr", "learning_rate", (5e-5, 1e-4, 3e-4, 5e-4, 1e-3)),
     "decay to the start": each("Optimizer", "start_decay", (0, 1, 10, 40)),
     "fresh layers first, steps": each("Optimizer", "fresh_first", (0, 30, "auto")),
+    "scale fitted to the data": each("Global", "fit_scale", ("false", "true")),
+    "targets fitted to the data": each("Global", "fit_targets", ("false", "true")),
     "choice at the end": each("Global", "interpolate", ("false", "true")),
     "augmentation": [
         Setting("rotation by 1 degree", turned(affine(1))),

@@ -19,8 +19,6 @@ from experiments.real_sets.arms import SHIPPED, RunArm, drawing
 from experiments.real_sets.judge import Counts, judge
 from experiments.real_sets.sets import CONFIG, ROOT, RealSet, eval_overrides, written
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.config.schema import GlobalSection
-from ppocr_ft.errors import ConfigError
 from ppocr_ft.utils.files import write_whole
 
 OUTPUT = ROOT / "output"
@@ -112,9 +110,11 @@ class Run:
             f"Global.save_model_dir={folder}",
             f"Global.seed={self.seed}",
         ]
-        resume = "latest" if (folder / STATE_FILE).is_file() else None
         with timed(folder / SECONDS), drawing(self.arm.maps):
-            train(CONFIG, overrides, resume=resume)
+            if (folder / STATE_FILE).is_file():
+                train(resume=folder)
+            else:
+                train(CONFIG, overrides)
         if self.arm.maps is not None:
             weights = averaged_or_latest(folder)
             fit(load_config(CONFIG, [*overrides, f"Global.checkpoints={weights}"]), folder)
@@ -159,16 +159,10 @@ def root_of(images: int | None = None, *, is_try: bool = False) -> Path:
 
 
 def length_of(real_set: RealSet, root: Path, steps: int | None, minutes: float | None) -> str:
-    """Return the override that says how long a run is: in steps, else by the clock.
-
-    Raises:
-        ConfigError: no steps are given, and this ppocr_ft can't go by the clock.
-    """
+    """Return the override that says how long a run is: in steps, else by the clock."""
     if steps is not None:
         return f"Global.epoch_num={epochs_of(steps, real_set, root)}"
-    if "time_budget" not in GlobalSection.model_fields:
-        raise ConfigError("Global.time_budget isn't there yet; say how many", key="--steps")
-    return f"Global.time_budget={minutes or real_set.minutes:g}m"
+    return f"Global.time_budget={60 * (minutes or real_set.minutes):.0f}s"
 
 
 def epochs_of(steps: int, real_set: RealSet, folder: Path) -> int:

@@ -27,7 +27,7 @@ from experiments.real_sets.sets import (
     real_set,
 )
 from ppocr_ft.config import load_config
-from ppocr_ft.config.schema import GlobalSection
+from tests.test_readme import figures
 
 HERE = Path("data")
 LINES = tuple(f"{number}.png\t[]" for number in range(20))
@@ -144,6 +144,19 @@ def test_documents_have_a_place_for_each_table(tmp_path: Path) -> None:
         assert stale(readme.read_text(encoding="utf-8"), [story]) == ["story"]
 
 
+def test_both_readmes_get_the_same_figures(tmp_path: Path) -> None:
+    found = []
+    for readme, header, about in command.README_TABLES:
+        copy = tmp_path / readme.name
+        copy.write_text(readme.read_text(encoding="utf-8"), encoding="utf-8")
+        report.write(copy, [report.story(records(), header, about)])
+        found.append(figures(copy.read_text(encoding="utf-8")))
+    assert found[0] == found[1]
+    assert ["0.2000", "0.1000", "0.4000", "0.2000"] in [
+        row[:4] for table in found[0] for row in table
+    ]
+
+
 def test_a_picture_of_few_bytes(tmp_path: Path) -> None:
     report.picture(records(), tmp_path / "p.png")
     assert 0 < (tmp_path / "p.png").stat().st_size < 60_000
@@ -183,8 +196,9 @@ def test_length_by_the_clock_or_in_steps(tmp_path: Path) -> None:
     """12 images less 2 held out are 3 steps of 4 an epoch; the sample set's own minutes are 5."""
     sample = real_set("sample").first(12)
     assert length_of(sample, tmp_path, 7, None) == "Global.epoch_num=3"
-    if "time_budget" in GlobalSection.model_fields:
-        assert length_of(sample, tmp_path, None, None) == "Global.time_budget=5m"
+    budget = length_of(sample, tmp_path, None, None)
+    assert budget == "Global.time_budget=300s"
+    assert load_config(CONFIG, [budget]).Global.time_budget is not None
 
 
 def test_below_follows_the_table() -> None:
