@@ -280,19 +280,6 @@ def kept_keys(config: Config) -> list[Fault]:
     return faults
 
 
-@remedy("set Global.pretrained_model, or fit_scale: false")
-def fit_scale_weights(config: Config) -> list[Fault]:
-    """Check that there are weights whose results can decide the scale."""
-    section = config.Global
-    if not section.fit_scale or section.pretrained_model or section.checkpoints:
-        return []
-    message = (
-        "is true, but Global.pretrained_model is null: random weights find no text, so they can't "
-        "say which scale is best"
-    )
-    return [error("Global.fit_scale", message, "Global.pretrained_model")]
-
-
 @remedy("give ratio_list one share for each label file, or one number for all")
 def ratio_list_length(config: Config) -> list[Fault]:
     """Check that a list of ratios has one for each label file."""
@@ -349,7 +336,6 @@ RULES: tuple[Rule, ...] = (
     ramp_length,
     weighted_gaps,
     kept_keys,
-    fit_scale_weights,
     ratio_list_length,
     held_out_or_own,
     weights_are_judged,

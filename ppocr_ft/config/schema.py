@@ -125,13 +125,13 @@ class GlobalSection(Section):
     epoch_num: PositiveInt = 500
     """Length of the run, epochs; with time_budget it is chosen."""
     time_budget: Duration = None
-    """Time for the whole run, as 90s, 20m or 1h30m: epoch_num and eval_batch_step are fitted to the
-    measured speed; null: they count."""
+    """Time for the whole run, as 90s, 20m or 1h30m; epoch_num and eval_batch_step are fitted to the
+    measured speed. null: they count."""
     fit_scale: bool = False
-    """Whether the scale of evaluation and training is chosen by a pass of the starting weights over
+    """Whether evaluation's and training's scale is chosen; by a pass of the starting weights over
     some training images."""
     fit_targets: bool = False
-    """Whether shrink ratio, unclip ratio and min_text_size are chosen by the training labels."""
+    """Whether the training labels choose shrink ratio, unclip ratio and min_text_size."""
     val_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of Train's images that is held out for Eval, in place of Eval's own; images that show
     the same stay together. 0: none."""
@@ -167,8 +167,8 @@ class GlobalSection(Section):
     fit_postprocess: bool = True
     """Whether training ends with PostProcess fitted on Eval; to the best weights, in fitted.yml."""
     interpolate: bool = False
-    """Whether training ends with a choice: the start, weights between start and trained ones, or
-    these, each with its own fitted PostProcess, by images held out; final.pdparams has them."""
+    """Whether training ends with a choice of weights: the start, trained ones or some between, each
+    with its own fitted PostProcess, by images held out; final.pdparams has them."""
     keep_general: Share | None = None
     """By how much hmean on a set of Eval.also may fall below the start's in that choice; null:
     any fall."""

@@ -176,7 +176,9 @@ def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> 
 
 
 def _scaled(found: Adapted, images: list[Labelled], spent: Callable[[], float]) -> Adapted:
-    """Choose the scale of evaluation and of training's crops."""
+    """Choose the scale of evaluation and of training's crops; without weights it stays."""
+    if not (found.config.Global.pretrained_model or found.config.Global.checkpoints):
+        return found.saying("fit_scale: random weights find no text, so the scale stays as it is")
     config, budget = found.config, found.config.Global.time_budget
     most = math.inf if budget is None else SCALE_SHARE * seconds_of(budget)
     detector, _ = network(config)

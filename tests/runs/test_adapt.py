@@ -21,6 +21,7 @@ from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.fitting.time_budget import Speed
 from ppocr_ft.runs import adapt
+from ppocr_ft.runs.adapt import adapted
 from ppocr_ft.runs.speed import measured_speed
 from tests.support.same_run import assert_same_run, calling
 from tests.support.small_run import assert_refused, small_config
@@ -177,7 +178,6 @@ def test_milestones_that_the_chosen_length_does_not_reach(
     [
         ("Global.time_budget=20", "found 20, expected a duration such as 90s, 20m or 1h30m"),
         ("Global.time_budget=20 min", "found '20 min', expected a duration such as 90s"),
-        ("Global.fit_scale=true", "random weights find no text"),
     ],
 )
 def test_wrong_keys(
@@ -188,6 +188,13 @@ def test_wrong_keys(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert_refused(main, ["-o", override], part, tmp_path, monkeypatch, capsys)
+
+
+def test_random_weights_leave_the_scale(tmp_path: Path) -> None:
+    config = load_config(small_config(tmp_path), ["Global.fit_scale=true"])
+    found = adapted(config)
+    assert found.lines == ("fit_scale: random weights find no text, so the scale stays as it is",)
+    assert found.config == config
 
 
 def test_commands_that_fit_nothing_say_so(
