@@ -240,8 +240,8 @@ class OptimizerSection(Section):
     """Factor on the rate of what pretrained_model did not fill; a threshold head, say. It
     multiplies into that of their entry in param_groups."""
     fresh_first: Annotated[NonNegativeInt | Literal["auto"], PlainValidator(_steps_or_auto)] = 0
-    """Steps at first in which only fresh parts learn; those that pretrained_model did not fill. auto:
-    until its loss settles, 20 to 100 steps, at most a quarter of the run. 0: none."""
+    """Steps at first in which only fresh parts learn; those that pretrained_model did not fill.
+    auto: until its loss settles, 20 to 100 steps, at most a quarter of the run. 0: none."""
     fresh_first_lr: PositiveFloat = 3e-3
     """Rate of these steps; no factor multiplies it. The schedule begins after them."""
     start_decay: NonNegativeFloat = 0.0
