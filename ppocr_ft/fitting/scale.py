@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -42,8 +43,11 @@ FACTORS = (0.75, 1.0, 1.33, 1.67, 2.0)
 """Longest sides that are tried, as factors on the config's."""
 MAX_SIDE_PX = 2560
 """Larger images take seconds on a CPU, and text of usual pages is large enough by then."""
-PASS_IMAGES, LABELLED_IMAGES = 12, 60
-"""Training images that the network sees at each scale, and those whose texts are measured."""
+LEAST_IMAGES, MOST_IMAGES, ENOUGH_TEXTS = 12, 40, 200
+"""Training images that the network sees at each scale: enough of them to have so many texts that
+count; with a few words in each, a dozen images can't tell one scale from another."""
+LABELLED_IMAGES = 60
+"""Those whose texts are measured."""
 SAME_HMEAN = 0.01
 """A dozen images can't tell smaller differences: the scale with the fewest pixels is taken."""
 POOR_HMEAN = 0.3
@@ -88,6 +92,7 @@ class Scale:
         height_px: median of the texts' heights, the shorter sides of their smallest boxes.
         small_px: the 10th percentile of these.
         passed: what the network found; None if it was not tried.
+        texts_per_image: mean of those that count.
     """
 
     name: str
@@ -96,6 +101,7 @@ class Scale:
     height_px: float
     small_px: float
     passed: Passed | None = None
+    texts_per_image: float = ENOUGH_TEXTS
 
 
 def training_images(config: Config, *, decoded_only: bool = False) -> tuple[ImageSet, list[int]]:
@@ -184,6 +190,7 @@ def _scale(
         float(np.mean([height * width for height, width in sizes]) / 1e6),
         float(np.median(heights)),
         float(np.percentile(heights, SMALL_PERCENTILE)),
+        texts_per_image=len(heights) / sum(bool(image.polygons) for image in images),
     )
 
 
@@ -253,6 +260,11 @@ def _by_height(scales: Sequence[Scale], mean: float) -> tuple[Scale, str]:
     )
 
 
+def images_wanted(texts_per_image: float) -> int:
+    """Return how many images have enough texts."""
+    return min(max(math.ceil(ENOUGH_TEXTS / texts_per_image), LEAST_IMAGES), MOST_IMAGES)
+
+
 def pass_over(
     config: Config, detector: Detector, scale: Scale, bar: ProgressBar = no_progress
 ) -> Scale:
@@ -263,7 +275,8 @@ def pass_over(
     """
     resized = config if scale.resize is None else with_resize(config, scale.resize)
     images, with_text = training_images(resized)
-    indices = [with_text[i] for i in evenly_spaced(len(with_text), PASS_IMAGES)]
+    wanted = images_wanted(scale.texts_per_image)
+    indices = [with_text[i] for i in evenly_spaced(len(with_text), wanted)]
     threads = cpu_threads(config)
     list(probability_maps(detector, images.samples(indices[:1])))  # the first image is slower
     start = time.perf_counter()

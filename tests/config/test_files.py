@@ -97,6 +97,7 @@ def test_values_of_a_file_like_paddleocrs() -> None:
         "total_epoch": 300,
         "min_text_size": 6.0,
         "rounding": "truncate",
+        "gap_weight": 1.0,
     }
     assert operators(config, "Train")["IaaAugment"] == {
         "augmenter_args": (

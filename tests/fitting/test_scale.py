@@ -18,6 +18,7 @@ from ppocr_ft.fitting.scale import (
     candidates,
     choose_scale,
     climb,
+    images_wanted,
     scale_csv,
     table,
 )
@@ -145,3 +146,8 @@ def test_the_table_and_its_csv_say_what_was_tried(config: Config) -> None:
         "0,,,,20.0,10.0,0", "1,0.6000,0.4000,100,21.0,10.0,1",
     ]  # fmt: skip
     assert replace(found[1], passed=None) != found[1]
+
+
+@pytest.mark.parametrize(("texts", "images"), [(4, 40), (10, 20), (60, 12), (1, 40)])
+def test_images_with_few_texts_need_more_of_them(texts: float, images: int) -> None:
+    assert images_wanted(texts) == images
