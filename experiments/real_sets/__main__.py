@@ -20,6 +20,7 @@ from pathlib import Path
 from experiments.real_sets.arms import ARMS, RunArm
 from experiments.real_sets.sets import MINUTES, ROOT, RealSet, ceiling, sets_of
 from ppocr_ft.commands.common import command, import_paddle
+from ppocr_ft.errors import RunFailed
 
 DOCUMENT = ROOT / "docs" / "real_sets.md"
 PICTURE = ROOT / "docs" / "pictures" / "real_sets.png"
@@ -47,9 +48,13 @@ def main(argv: Sequence[str]) -> int:
     from experiments.real_sets.runs import root_of
 
     measure = Measure(root_of(options.images, is_try=bool(options.override)), options)
-    for each in sets:
-        for _ in measure.records(each):
-            measure.show()
+    try:
+        for each in sets:
+            for _ in measure.records(each):
+                measure.show()
+    except RunFailed as ended:  # a signal, or losses that diverged: the same command goes on
+        print(ended, file=sys.stderr)
+        return 1
     return 0
 
 
