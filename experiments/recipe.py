@@ -65,13 +65,15 @@ def scale(side_px: int, limit_type: str) -> Setting:
     """Return the setting that trains and evaluates at another scale."""
     limits = {"limit_side_len": side_px, "limit_type": limit_type}
     evaluated = keys("Eval.dataset.transforms.DetResizeForTest", **limits)
-    return Setting(f"{side_px}:{limit_type}", (*crop(**limits), *evaluated))
+    return Setting(
+        f"{side_px}:{limit_type}", ("Global.fit_scale=false", *crop(**limits), *evaluated)
+    )
 
 
 def shrink(ratio: float) -> Setting:
     operators = ("MakeBorderMap", "MakeShrinkMap")
     overrides = [keys(f"{TRANSFORMS}.{name}", shrink_ratio=ratio)[0] for name in operators]
-    return Setting(f"{ratio}", tuple(overrides))
+    return Setting(f"{ratio}", ("Global.fit_targets=false", *overrides))
 
 
 def optimizer(name: str, learning_rate: float) -> Setting:
@@ -106,8 +108,10 @@ def borrowed(name: str, before: str) -> tuple[str, ...]:
 
 
 PERSPECTIVE = "{type: Perspective, args: {scale: [0, 0.03], p: 0.5}}"
+FITTED = Setting("fitted to the data")
 FACTORS: dict[str, list[Setting]] = {
     "scale of evaluation": [
+        FITTED,
         scale(640, "max"),
         scale(960, "max"),
         scale(1280, "resize_long"),
@@ -116,19 +120,17 @@ FACTORS: dict[str, list[Setting]] = {
     "crop": [
         Setting(f"{width} x {height} px, text_p {p}", crop(size=f"[{width},{height}]", text_p=p))
         for width, height, p in (
-            (480, 256, 0.9), (480, 256, 0.5), (480, 480, 0.6), (640, 480, 0.3), (640, 640, 0.3)
+            (480, 256, 0.9), (480, 256, 0.5), (480, 480, 0.6), (640, 480, 0.3), (640, 480, 0.5), (640, 640, 0.3)
         )
     ],
     "scale of the crop": [
         Setting(f"x {low} to {high}", crop(scale_range=f"[{low},{high}]"))
-        for low, high in ((1.0, 1.0), (0.9, 1.1), (0.8, 1.25), (0.5, 2.0))
+        for low, high in ((1.0, 1.0), (0.9, 1.1), (0.7, 1.4), (0.5, 2.0))
     ],
-    "shrink ratio": [shrink(ratio) for ratio in (0.4, 0.5, 0.6)],
-    "learning rate": each("Optimizer.lr", "learning_rate", (5e-5, 1e-4, 3e-4, 5e-4, 1e-3)),
+    "shrink ratio": [FITTED, *(shrink(ratio) for ratio in (0.4, 0.5, 0.6))],
+    "learning rate": each("Optimizer.lr", "learning_rate", (5e-5, 1e-4, 2e-4, 4e-4, 1e-3)),
     "decay to the start": each("Optimizer", "start_decay", (0, 1, 10, 40)),
     "fresh layers first, steps": each("Optimizer", "fresh_first", (0, 30, "auto")),
-    "scale fitted to the data": each("Global", "fit_scale", ("false", "true")),
-    "targets fitted to the data": each("Global", "fit_targets", ("false", "true")),
     "choice at the end": each("Global", "interpolate", ("false", "true")),
     "augmentation": [
         Setting("rotation by 1 degree", turned(affine(1))),
@@ -143,8 +145,8 @@ FACTORS: dict[str, list[Setting]] = {
         "Loss", "main_loss_type", ("DiceLoss", "BCELoss", "DiceFocalLoss")
     ),
     "optimizer": [
-        optimizer("AdamW", 5e-4),
-        optimizer("Adam", 5e-4),
+        optimizer("AdamW", 4e-4),
+        optimizer("Adam", 4e-4),
         optimizer("Lamb", 5e-3),
         optimizer("RMSProp", 1e-4),
         optimizer("Momentum", 1e-2),

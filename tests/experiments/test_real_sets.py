@@ -193,9 +193,11 @@ def test_every_arm_is_a_config(arm: runs.RunArm, tmp_path: Path) -> None:
 
 
 def test_length_by_the_clock_or_in_steps(tmp_path: Path) -> None:
-    """12 images less 2 held out are 3 steps of 4 an epoch; the sample set's own minutes are 5."""
+    """12 images less 2 held out are a few steps an epoch; the sample set's own minutes are 5."""
     sample = real_set("sample").first(12)
-    assert length_of(sample, tmp_path, 7, None) == "Global.epoch_num=3"
+    steps_per_epoch = -(-10 // load_config(CONFIG).Train.loader.batch_size_per_card)
+    wanted = f"Global.epoch_num={-(-7 // steps_per_epoch)}"
+    assert length_of(sample, tmp_path, 7, None) == wanted
     budget = length_of(sample, tmp_path, None, None)
     assert budget == "Global.time_budget=300s"
     assert load_config(CONFIG, [budget]).Global.time_budget is not None
