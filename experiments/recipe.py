@@ -120,7 +120,8 @@ FACTORS: dict[str, list[Setting]] = {
     "crop": [
         Setting(f"{width} x {height} px, text_p {p}", crop(size=f"[{width},{height}]", text_p=p))
         for width, height, p in (
-            (480, 256, 0.9), (480, 256, 0.5), (480, 480, 0.6), (640, 480, 0.3), (640, 480, 0.5), (640, 640, 0.3)
+            (480, 256, 0.9), (480, 256, 0.5), (480, 480, 0.6), (640, 480, 0.3),
+            (640, 480, 0.5), (640, 640, 0.3),
         )
     ],
     "scale of the crop": [
