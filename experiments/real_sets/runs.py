@@ -101,6 +101,7 @@ class Run:
         """Train, and fit the post-processing; go on where the run was interrupted."""
         from ppocr_ft.api import train
         from ppocr_ft.engine.state_file import STATE_FILE
+        from ppocr_ft.runs.folder import RESOLVED_CONFIG
 
         folder = self.folder
         overrides = [
@@ -117,7 +118,8 @@ class Run:
                 train(CONFIG, overrides)
         if self.arm.maps is not None:
             weights = averaged_or_latest(folder)
-            fit(load_config(CONFIG, [*overrides, f"Global.checkpoints={weights}"]), folder)
+            own = folder / RESOLVED_CONFIG  # at the scale that the run has found
+            fit(load_config(own, [f"Global.checkpoints={weights}"]), folder)
         (folder / TRAINED).touch()
         gc.collect()
 
