@@ -17,7 +17,7 @@ import paddle
 
 from ppocr_ft.config import load_config
 from ppocr_ft.losses.db import DBLoss
-from ppocr_ft.runs.assemble import Parts, prepare
+from ppocr_ft.runs.parts import Parts, prepare
 
 CONFIG = Path(__file__).parents[1] / "configs" / "det_v4_ft.yml"
 PASSES, ROUNDS = 5, 40

@@ -47,7 +47,7 @@ def measure(threads: int) -> dict[str, float]:
     from ppocr_ft.engine.train_step import train_step
     from ppocr_ft.factory.device import device, passes
     from ppocr_ft.losses.db import DBLoss
-    from ppocr_ft.runs.assemble import prepare
+    from ppocr_ft.runs.parts import prepare
 
     config = load_config(CONFIG, [f"Global.cpu_threads={threads}", "Global.use_gpu=false"])
     device(config)

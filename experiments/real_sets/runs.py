@@ -169,7 +169,7 @@ def length_of(real_set: RealSet, root: Path, steps: int | None, minutes: float |
 
 def epochs_of(steps: int, real_set: RealSet, folder: Path) -> int:
     """Return how many whole epochs of the set are at least so many steps."""
-    from ppocr_ft.runs.assemble import train_loader
+    from ppocr_ft.runs.parts import train_loader
 
     loader = train_loader(load_config(CONFIG, real_set.overrides(folder)))
     return -(-steps // loader.steps_per_epoch)

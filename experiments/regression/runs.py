@@ -32,7 +32,7 @@ from ppocr_ft.engine.train_step import Losses, LossFunction, StepResult
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.factory import objects
 from ppocr_ft.losses.db import DBTargets
-from ppocr_ft.runs import assemble
+from ppocr_ft.runs import assemble, parts
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH
 
@@ -84,7 +84,7 @@ class Laboratory:
     def _targets(self, arm: Arm) -> Iterator[DBTargets]:
         """Yield the arm's maps of the run's batches, epoch after epoch."""
         config = self.config(*arm.overrides())
-        loader: TrainLoader = assemble.train_loader(config)
+        loader: TrainLoader = parts.train_loader(config)
         draw_maps_as(arm, loader.data, map_arguments(config))
         for epoch in count(1):
             yield from (item.batch.targets for item in loader.epoch(epoch))

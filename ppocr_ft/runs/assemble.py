@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.config.faults import refuse
-from ppocr_ft.config.splits import one_data_set
-from ppocr_ft.data.faults import left_out, noting, refuse_all
-from ppocr_ft.data.images import ImageSet
-from ppocr_ft.data.whole_set import ALSO, check_text
-from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.callbacks import (
     LATEST,
     Checkpoints,
@@ -23,33 +17,24 @@ from ppocr_ft.engine.callbacks import (
     Timing,
 )
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
-from ppocr_ft.engine.ema import Ema
 from ppocr_ft.engine.metrics_file import SET, MetricsFile
-from ppocr_ft.engine.state import LossWindow, Progress, TrainState
+from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.state_file import STATE_FILE, read_state, state_path
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.train_loader import TrainLoader
-from ppocr_ft.engine.train_step import Precision
 from ppocr_ft.engine.trainer import Callback, Trainer
-from ppocr_ft.errors import DataError
-from ppocr_ft.factory.device import cpu_threads, passes, precision
+from ppocr_ft.factory.device import cpu_threads, passes
 from ppocr_ft.factory.objects import (
-    also_data,
-    data_set,
-    eval_data,
     post_process,
-    starting_network,
 )
-from ppocr_ft.factory.optimizers import fresh_first, fresh_layers, learning_rate, optimizer
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.messages import counted
-from ppocr_ft.optim.fresh_first import FreshFirst
-from ppocr_ft.optim.rates import LrSchedules
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import resume_hint, take_folder
 from ppocr_ft.runs.further_sets import FurtherSets
 from ppocr_ft.runs.metadata import check_same_part, write_facts
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
+from ppocr_ft.runs.parts import Parts, prepare
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.weights import CoverageReport
 
@@ -57,27 +42,6 @@ UNCLIP_RATIOS = (0.8, 1.0, 1.2, 1.5, 1.8, 2.2)
 """Tried at each evaluation beside the config's."""
 GOES_ON = "goes on after step"
 """How a line of a resumed run's description begins."""
-
-
-def train_loader(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> TrainLoader:
-    """Return the batches of ``Train``, one process's share of them.
-
-    Raises:
-        DataError: a label file can't be used, or no text counts.
-    """
-    section, data = config.Train, data_set(config, "Train")
-    check_text("Train", data.entries)
-    return TrainLoader(
-        data,
-        batch_size=section.loader.batch_size_per_card,
-        seed=config.Global.seed,
-        shuffle=section.loader.shuffle,
-        drop_last=section.loader.drop_last,
-        threads=section.loader.num_workers,
-        rank=group.rank,
-        world_size=group.size,
-        batches_per_step=config.Optimizer.gradient_accumulation_steps,
-    )
 
 
 def resume_path(config: Config, resume: str | None) -> Path | None:
@@ -180,36 +144,6 @@ class Training:
         return f"{line}: the run is finished; to train on, raise Global.epoch_num and add --force"
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The objects of the config, made before anything is written.
-
-    ``eval_images`` are those of ``Eval``, ``further`` those of the sets of ``Eval.also``; all
-    processes have all of them.
-    """
-
-    state: TrainState
-    loader: TrainLoader
-    eval_images: ImageSet
-    further: Mapping[str, ImageSet]
-    rate: LrSchedules
-    precision: Precision
-    weights: CoverageReport | None
-    frozen_norms: int
-    fresh_first: FreshFirst | None = None
-
-    @property
-    def label_notes(self) -> tuple[str, ...]:
-        """Say what is to be known of the label files, and which of their lines can't be used."""
-        judged = {"Eval": self.eval_images} | {f"{ALSO}{k}": v for k, v in self.further.items()}
-        of_all = (note for images in judged.values() for note in images.notes)
-        notes = dict.fromkeys((*self.loader.data.label_notes, *of_all))
-        faults = {split: images.faults for split, images in judged.items()}
-        lines = {"Train": self.loader.data.label_faults, **faults}
-        bad = (left_out(split, faults) for split, faults in lines.items() if faults)
-        return (*(f"note: {note}" for note in notes), *bad)
-
-
 def training(
     config: Config,
     resume_from: Path | None = None,
@@ -247,73 +181,6 @@ def _begin_alike(state: TrainState, group: ProcessGroup) -> None:
         arrays = group.broadcast(state.arrays() if group.is_main else None)
         if not group.is_main:
             state.restore(arrays)
-
-
-def prepare(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> Parts:
-    """Make the objects of the config.
-
-    Raises:
-        UserInputError: config, data or weights are wrong, or the data of the processes differ.
-    """
-    section = config.Global
-    loader, eval_images, further = data_sets(config, group)
-    detector, weights = starting_network(config)
-    loaded = weights.filled if weights else ()
-    frozen = freeze_statistics(detector, loaded) if section.freeze_bn_stats else []
-    chosen, fresh = precision(config), fresh_layers(detector, loaded)
-    _check_same_data(len(loader.data), {"Eval": eval_images, **further}, group)
-    total_steps = section.epoch_num * loader.steps_per_epoch
-    first = fresh_first(config, detector, fresh, total_steps)
-    state = TrainState(
-        Progress(section.seed, loader.steps_per_epoch),
-        detector,
-        optimizer(config.Optimizer, detector, fresh, fresh_first=first is not None),
-        LossWindow(section.log_smooth_window),
-        chosen.scaler,
-        Ema(detector, section.ema_decay) if section.use_ema else None,
-    )
-    rate = learning_rate(
-        config,
-        loader.steps_per_epoch,
-        world_size=group.size,
-        evaluations=lambda: state.progress.evaluations,
-        first=first,
-        fresh_steps=lambda: state.progress.fresh_steps,
-    )
-    return Parts(state, loader, eval_images, further, rate, chosen, weights, len(frozen), first)
-
-
-def data_sets(
-    config: Config, group: ProcessGroup = SINGLE_PROCESS
-) -> tuple[TrainLoader, ImageSet, dict[str, ImageSet]]:
-    """Return the batches of ``Train``, the images of ``Eval`` and of the sets of ``Eval.also``.
-
-    Raises:
-        DataError: with the faults of all.
-        ConfigError: one of them is the built-in sample data set, the other is not.
-    """
-    refuse(one_data_set(config))
-    faults: list[DataError] = []
-    with noting(faults):
-        loader = train_loader(config, group)
-    with noting(faults):
-        images = eval_data(config)
-    with noting(faults):
-        further = also_data(config)
-    refuse_all(faults)
-    return loader, images, further
-
-
-def _check_same_data(
-    train_images: int, judged: Mapping[str, ImageSet], group: ProcessGroup
-) -> None:
-    eval_images = sum(map(len, judged.values()))
-    for rank, (train, evaluation) in enumerate(group.gather((train_images, eval_images))):
-        if (train, evaluation) != (train_images, eval_images):
-            raise DataError(
-                f"process {group.rank} sees {train_images} training and {eval_images} evaluation "
-                f"images, process {rank} {train} and {evaluation}; all need the same data"
-            )
 
 
 def _assemble(

@@ -26,8 +26,9 @@ from ppocr_ft.fitting.time_budget import Speed
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.messages import counted
 from ppocr_ft.postprocess.db import ScoreMode
-from ppocr_ft.runs.assemble import UNCLIP_RATIOS, Parts, prepare
+from ppocr_ft.runs.assemble import UNCLIP_RATIOS
 from ppocr_ft.runs.monitoring import validator
+from ppocr_ft.runs.parts import Parts, prepare
 from ppocr_ft.utils.sampling import evenly_spaced
 
 WARM_STEPS, MEASURED_STEPS = 2, 8

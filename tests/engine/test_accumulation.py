@@ -20,7 +20,7 @@ from ppocr_ft.factory.optimizers import total_batch_size
 from ppocr_ft.losses.db import DBLoss, DBTargets
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import Optimizer, build_optimizer
-from ppocr_ft.runs import assemble
+from ppocr_ft.runs.parts import train_loader
 from tests.support.small_run import IMAGES, small_config
 
 LR = 0.1
@@ -151,8 +151,8 @@ def test_each_batch_counts_by_its_images(
 def test_a_feed_reads_the_same_batches_and_counts_steps(tmp_path: Path) -> None:
     """7 images in batches of 2: 4 batches are 2 steps of 3 and 1."""
     path = small_config(tmp_path)
-    plain = assemble.train_loader(load_config(path))
-    loader = assemble.train_loader(load_config(path, ["Optimizer.gradient_accumulation_steps=3"]))
+    plain = train_loader(load_config(path))
+    loader = train_loader(load_config(path, ["Optimizer.gradient_accumulation_steps=3"]))
     assert (plain.steps_per_epoch, loader.steps_per_epoch) == (4, 2)
     wanted = [each.batch.images.numpy() for each in plain.epoch(2)]
     read = list(loader.epoch(2))
@@ -203,7 +203,7 @@ def test_a_logged_loss_is_the_mean_over_the_steps_images(whole_run: Path) -> Non
     config = load_config(whole_run / "config.resolved.yml")
     network, _ = objects.starting_network(config)
     network.train()
-    batches = list(assemble.train_loader(config).epoch(1))
+    batches = list(train_loader(config).epoch(1))
     assert [each.images for each in batches] == [2, 2, 2, IMAGES - 6]
     losses = [
         float(DBLoss()(network(each.batch.images), each.batch.targets)["loss"]) for each in batches

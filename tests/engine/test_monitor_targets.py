@@ -23,8 +23,8 @@ from ppocr_ft.engine.monitor.validation import Validator, crops_wanted
 from ppocr_ft.factory import objects
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.runs import assemble
-from ppocr_ft.runs.assemble import prepare
 from ppocr_ft.runs.monitoring import validation_crops, validator
+from ppocr_ft.runs.parts import prepare
 from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.pictures import text
 from tests.support.recorded_runs import rows_of, said

@@ -18,7 +18,7 @@ from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.engine.train_step import train_step
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import device
-from ppocr_ft.runs.assemble import prepare
+from ppocr_ft.runs.parts import prepare
 from ppocr_ft.utils.system import cores, processes_here
 from tests.engine.test_accumulation import Line, batch, momentum, squared_error
 from tests.support.small_run import IMAGES, small_config

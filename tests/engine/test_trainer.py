@@ -19,7 +19,7 @@ from ppocr_ft.engine.stop import Stopped, StopRequest
 from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.trainer import Callback, Trainer, seed_step
 from ppocr_ft.errors import DataError
-from ppocr_ft.runs import assemble
+from ppocr_ft.runs import assemble, parts
 from tests.support.config_files import written
 from tests.support.pictures import text, write_set
 from tests.support.small_run import CONFIG, STEPS_PER_EPOCH, small_config
@@ -61,12 +61,12 @@ def images(loader: TrainLoader, epoch: int, first_step: int = 0) -> list[np.ndar
 
 def test_a_feed_gives_the_same_batches_whatever_was_read_before(tmp_path: Path) -> None:
     config = load_config(small_config(tmp_path))
-    loader = assemble.train_loader(config)
+    loader = parts.train_loader(config)
     assert loader.steps_per_epoch == STEPS_PER_EPOCH
     second = images(loader, 2)
     assert [len(batch) for batch in second] == [2, 2, 2, 1]
     images(loader, 1)
-    tail = images(assemble.train_loader(config), 2, first_step=2)
+    tail = images(parts.train_loader(config), 2, first_step=2)
     for batch, wanted in zip(tail, second[2:], strict=True):
         np.testing.assert_array_equal(batch, wanted)
     assert not np.array_equal(images(loader, 3)[0], second[0])

@@ -14,7 +14,7 @@ from ppocr_ft.engine.trainer import Trainer
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.optim import fresh_first
 from ppocr_ft.optim.fresh_first import FreshFirst, longest, settled
-from ppocr_ft.runs import assemble
+from ppocr_ft.runs import assemble, parts
 from ppocr_ft.runs.assemble import Training
 from tests.optim.test_run import Watch, run, state_of
 from tests.support.small_run import STEPS, small_config, starting_weights
@@ -97,7 +97,7 @@ def test_only_the_threshold_head_learns_in_the_first_steps_then_all(
 
 
 def starting_state(made: Training) -> dict[str, paddle.Tensor]:
-    again = assemble.prepare(made.config)
+    again = parts.prepare(made.config)
     return again.state.network.state_dict()
 
 
@@ -199,7 +199,7 @@ def test_with_nothing_fresh_or_all_it_says_so(has_weights: bool, tmp_path: Path)
 def test_steps_for_the_whole_run_are_refused(tmp_path: Path) -> None:
     config = load_config(small_config(tmp_path), keys(tmp_path, "Optimizer.fresh_first=12"))
     with pytest.raises(ConfigError, match="found 12, but the run has 12 steps") as caught:
-        assemble.prepare(config)
+        parts.prepare(config)
     assert caught.value.key == "Optimizer.fresh_first"
 
 
@@ -208,4 +208,4 @@ def test_fresh_parts_that_are_frozen_are_refused(tmp_path: Path) -> None:
     groups = r"Optimizer.param_groups=[{match: ^head\.thresh, freeze_epochs: 1}, {match: ''}]"
     config = load_config(small_config(tmp_path), keys(tmp_path, FOUR, groups))
     with pytest.raises(ConfigError, match="what no weights filled is frozen"):
-        assemble.prepare(config)
+        parts.prepare(config)

@@ -17,7 +17,7 @@ from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.objects import data_set, eval_data
-from ppocr_ft.runs import assemble
+from ppocr_ft.runs import assemble, parts
 from tests.support.pictures import noise, write_different
 from tests.support.small_run import assert_refused, small_config
 
@@ -66,10 +66,10 @@ def test_neither_seed_nor_command_changes_which_images(config_file: Path) -> Non
     for seed in (1, 2):
         assert of_eval(load_config(config_file, [RATIO, f"Global.seed={seed}"])) == wanted
     assert names(sample.path for sample in parity_set(config, None).samples()) == wanted
-    parts = assemble.prepare(config)
+    prepared = parts.prepare(config)
     assert {str(i) for i in range(IMAGES)} - of_train(config) == wanted
-    assert len(parts.loader.data) == IMAGES - 3
-    assert len(parts.eval_images) == 3
+    assert len(prepared.loader.data) == IMAGES - 3
+    assert len(prepared.eval_images) == 3
 
 
 def test_without_the_key_nothing_is_held_out(config_file: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_sample_data_set_in_eval_gives_way(config_file: Path) -> None:
     own = load_config(config_file, [RATIO])
     sample = load_config(config_file, [RATIO, "Eval.dataset.data_dir=sample"])
     assert of_eval(sample) == of_eval(own)
-    assemble.prepare(sample)  # is no error as without val_ratio
+    parts.prepare(sample)  # is no error as without val_ratio
 
 
 def test_a_run_says_so_and_leaves_both_label_files(

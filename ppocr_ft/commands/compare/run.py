@@ -22,8 +22,9 @@ from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.engine.trainer import Callback, Diverged, Trainer
 from ppocr_ft.errors import DataError, UserInputError
 from ppocr_ft.factory.device import device
-from ppocr_ft.runs.assemble import UNCLIP_RATIOS, Training, prepare, training
+from ppocr_ft.runs.assemble import UNCLIP_RATIOS, Training, training
 from ppocr_ft.runs.eval_files import copy_start
+from ppocr_ft.runs.parts import prepare
 from ppocr_ft.utils.files import write_whole
 
 RECORD = "arm.json"

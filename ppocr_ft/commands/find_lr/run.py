@@ -14,7 +14,7 @@ from ppocr_ft.engine.batch_norms import FrozenNorms
 from ppocr_ft.factory.device import passes
 from ppocr_ft.factory.optimizers import total_batch_size
 from ppocr_ft.losses.db import DBLoss
-from ppocr_ft.runs.assemble import prepare
+from ppocr_ft.runs.parts import prepare
 from ppocr_ft.utils.files import check_writable, write_whole
 
 __all__ = [

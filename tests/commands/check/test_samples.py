@@ -16,7 +16,7 @@ from ppocr_ft.commands.check.samples import (
 )
 from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import data_set
-from ppocr_ft.runs.assemble import train_loader
+from ppocr_ft.runs.parts import train_loader
 from tests.support.small_run import small_config
 
 

@@ -36,7 +36,7 @@ from ppocr_ft.engine.trainer import seed_step
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.optim.optimizers import Optimizer
-from ppocr_ft.runs.assemble import prepare
+from ppocr_ft.runs.parts import prepare
 from tests.support.small_run import assert_refused, small_config
 
 pytestmark = pytest.mark.slow
