@@ -189,6 +189,7 @@ def test_anchors_aliases_and_merge_keys(tmp_path: Path) -> None:
         "total_epoch": 60,
         "min_text_size": 8.0,
         "rounding": "truncate",
+        "gap_weight": 1.0,
     }
     assert config.Eval.dataset.transforms[0].arguments()["img_mode"] == "BGR"
 

@@ -43,9 +43,9 @@ def main(argv: Sequence[str]) -> int:
     common = [*options.override, *epochs_override(options.epochs)]
     configs = load_arms(options.config, arms, common)
     warn(arms, configs)
-    say_not_fitted(configs)
 
     import_paddle()
+    say_not_fitted(configs)
     from ppocr_ft.commands.compare.run import plan, run_all
     from ppocr_ft.engine.stop import Stopped
 

@@ -34,9 +34,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
     config = config_of(options)
-    say_not_fitted([config])
 
     import_paddle()
+    say_not_fitted([config])
     from ppocr_ft.commands.find_lr.run import FIGURES, PICTURE, LrSweep, find_lr
     from ppocr_ft.factory.device import device
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def run_weights(config: Config, folder: Path) -> RunWeights:
     start, form = starting_state(config, folder)
     read = _Reader(config, folder, form)
     last = LATEST + AVERAGED * config.Global.use_ema
-    lines = {trained.step: trained for trained in map(read.trained, (BEST, last)) if trained.step}
+    lines = {trained.step: trained for trained in _both(read, last) if trained.step}
     if not lines:
         raise WeightsError("the run has trained no step", key=KEY)
     kept = kept_checkpoints(folder, averaged=config.Global.use_ema)
@@ -98,6 +99,13 @@ def run_weights(config: Config, folder: Path) -> RunWeights:
         tuple(lines.values()),
         None if mean is None else Trained(read.step(kept[-1]), mean, len(kept)),
     )
+
+
+def _both(read: _Reader, last: str) -> Iterator[Trained]:
+    """Yield the best weights, and the last ones unless they have diverged."""
+    yield read.trained(BEST)
+    with suppress(WeightsError):
+        yield read.trained(last)
 
 
 @dataclass(frozen=True)
