@@ -17,7 +17,7 @@ EQUAL_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedWeights:
     """Weights with the post-processing fitted to them.
 
     ``distance`` is that from the start, ``also`` hmean on each set of Eval.also where it was
@@ -32,7 +32,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Choice:
+class WeightsChoice:
     """The weights to deliver.
 
     ``judged`` begins with the start; ``at`` is the index of the chosen ones. ``gains`` are those
@@ -40,13 +40,13 @@ class Choice:
     choice's own: of each image with weights chosen without it.
     """
 
-    judged: Sequence[Judged]
+    judged: Sequence[JudgedWeights]
     gains: Sequence[Gain]
     at: int
     gain: Gain
 
     @property
-    def chosen(self) -> Judged:
+    def chosen(self) -> JudgedWeights:
         return self.judged[self.at]
 
     @property
@@ -55,7 +55,7 @@ class Choice:
         return int((self.chosen.fitted.tally.gts > 0).sum())
 
 
-def choose(judged: Sequence[Judged], folds: int, seed: int) -> Choice:
+def choose(judged: Sequence[JudgedWeights], folds: int, seed: int) -> WeightsChoice:
     """Choose the best weights; the start, ``judged[0]``, unless others beat it on images held out.
 
     All are counted on the same images, in the same blocks.
@@ -69,11 +69,14 @@ def choose(judged: Sequence[Judged], folds: int, seed: int) -> Choice:
         without[fold] = counts[_best(judged, gains, counts, np.setdiff1d(everything, fold)), fold]
     gain = gain_over(counts[0], without, gts, start.objective, seed)
     at = _best(judged, gains, counts, everything) if gain.gain > 0 else 0
-    return Choice(judged, gains, at, gain)
+    return WeightsChoice(judged, gains, at, gain)
 
 
 def _best(
-    judged: Sequence[Judged], gains: Sequence[Gain], counts: np.ndarray, blocks: NDArray[np.intp]
+    judged: Sequence[JudgedWeights],
+    gains: Sequence[Gain],
+    counts: np.ndarray,
+    blocks: NDArray[np.intp],
 ) -> int:
     """Return the index of what is best on some blocks; of equals that nearest to the start.
 

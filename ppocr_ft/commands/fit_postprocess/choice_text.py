@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ppocr_ft.commands.fit_postprocess.choice import Choice, Judged
+from ppocr_ft.commands.fit_postprocess.choice import JudgedWeights, WeightsChoice
 from ppocr_ft.commands.fit_postprocess.console import OBJECTIVES
 from ppocr_ft.commands.fit_postprocess.search import LEAST_IMAGES, Gain
 from ppocr_ft.fitting.tally import score
@@ -12,7 +12,7 @@ from ppocr_ft.utils.tables import aligned
 HEADER = ("", "hmean", "hmean_70", "held out: hmean", "hmean_70", "over the start")
 
 
-def choice_text(choice: Choice, images: int) -> str:
+def choice_text(choice: WeightsChoice, images: int) -> str:
     """Return the table of what was tried on the images, what was chosen, and how sure that is."""
     rows = [
         _row(each, gain, is_chosen=each is choice.chosen)
@@ -29,7 +29,7 @@ def choice_text(choice: Choice, images: int) -> str:
     )
 
 
-def _row(each: Judged, gain: Gain, *, is_chosen: bool) -> list[str]:
+def _row(each: JudgedWeights, gain: Gain, *, is_chosen: bool) -> list[str]:
     rates, held_out = each.fitted.tally.rates(each.fitted.chosen), held_out_rates(each)
     return [
         f"{'* ' if is_chosen else '  '}{each.weights.name}",
@@ -39,7 +39,7 @@ def _row(each: Judged, gain: Gain, *, is_chosen: bool) -> list[str]:
     ]
 
 
-def _elsewhere(choice: Choice) -> list[str]:
+def _elsewhere(choice: WeightsChoice) -> list[str]:
     """Say what becomes of hmean on the sets of Eval.also where that was measured."""
     start, *others = choice.judged
     return [
@@ -51,13 +51,13 @@ def _elsewhere(choice: Choice) -> list[str]:
     ]
 
 
-def held_out_rates(each: Judged) -> dict[str, float]:
+def held_out_rates(each: JudgedWeights) -> dict[str, float]:
     """Return both hmeans of images that the post-processing was not chosen on."""
     counts, texts = each.fitted.judged.sum(axis=0), each.fitted.tally.gts.sum()
     return {rate: float(score(counts, texts, rate)) for rate in ("hmean", "hmean_70")}
 
 
-def _verdict(choice: Choice) -> list[str]:
+def _verdict(choice: WeightsChoice) -> list[str]:
     gain, sentence = choice.gain, choice.chosen.weights.sentence
     if choice.at == 0:
         return [sentence]
@@ -74,7 +74,7 @@ def _verdict(choice: Choice) -> list[str]:
     ]
 
 
-def choice_record(choice: Choice) -> dict[str, object]:
+def choice_record(choice: WeightsChoice) -> dict[str, object]:
     """Return final.json: what was chosen, how it was judged, and from what it was chosen."""
     candidates = [
         {
@@ -97,5 +97,5 @@ def choice_record(choice: Choice) -> dict[str, object]:
     }
 
 
-def _named(each: Judged) -> dict[str, object]:
+def _named(each: JudgedWeights) -> dict[str, object]:
     return {"name": each.weights.name, **vars(each.weights)}

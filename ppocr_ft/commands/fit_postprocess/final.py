@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ppocr_ft.commands.fit_postprocess.choice import Choice, Judged, choose
+from ppocr_ft.commands.fit_postprocess.choice import JudgedWeights, WeightsChoice, choose
 from ppocr_ft.commands.fit_postprocess.choice_text import choice_record
 from ppocr_ft.commands.fit_postprocess.run import (
     FEW_THRESHS,
@@ -39,7 +39,7 @@ class AtEnd:
     """
 
     fit: PostProcessFit
-    choice: Choice | None = None
+    choice: WeightsChoice | None = None
     why_none: str = ""
 
 
@@ -117,10 +117,10 @@ class _Passes:
         named = _named(self.bar, f"weights {len(self.fits) + 1}")
         self.fits[candidate] = fit_postprocess(config, detector, options, named)
 
-    def choice(self) -> Choice:
+    def choice(self) -> WeightsChoice:
         """Choose among the weights so far."""
         judged = [
-            Judged(
+            JudgedWeights(
                 candidate.delivered,
                 fit.fitted,
                 self.weights.distance(candidate),

@@ -87,7 +87,7 @@ def run_weights(config: Config, folder: Path) -> RunWeights:
         WeightsError: there is nothing between start and trained weights; it says why.
     """
     start, form = starting_state(config, folder)
-    read = _Reader(config, folder, form)
+    read = _RunReader(config, folder, form)
     last = LATEST + AVERAGED * config.Global.use_ema
     lines = {trained.step: trained for trained in _both(read, last) if trained.step}
     if not lines:
@@ -101,7 +101,7 @@ def run_weights(config: Config, folder: Path) -> RunWeights:
     )
 
 
-def _both(read: _Reader, last: str) -> Iterator[Trained]:
+def _both(read: _RunReader, last: str) -> Iterator[Trained]:
     """Yield the best weights, and the last ones unless they have diverged."""
     yield read.trained(BEST)
     with suppress(WeightsError):
@@ -109,7 +109,7 @@ def _both(read: _Reader, last: str) -> Iterator[Trained]:
 
 
 @dataclass(frozen=True)
-class _Reader:
+class _RunReader:
     """Reads a run's weights in one form."""
 
     config: Config

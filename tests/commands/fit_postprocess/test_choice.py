@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ppocr_ft.commands.fit_postprocess.choice import Choice, Judged, choose
+from ppocr_ft.commands.fit_postprocess.choice import JudgedWeights, WeightsChoice, choose
 from ppocr_ft.commands.fit_postprocess.choice_text import choice_record, choice_text
 from ppocr_ft.commands.fit_postprocess.search import Fitted, folds_of, held_out
 from ppocr_ft.engine.outcome import Delivered
@@ -21,7 +21,7 @@ OWN = Cell(0, 0, 0, 0, 0)
 Rows = Sequence[Sequence[int]] | np.ndarray
 
 
-def judged(half: Rows, strict: Rows | None = None, *, distance: float = 1.0) -> Judged:
+def judged(half: Rows, strict: Rows | None = None, *, distance: float = 1.0) -> JudgedWeights:
     """Weights by their matches (image, box_thresh) at IoU 0.5 and at 0.7, the same if not given."""
     matched = np.asarray(half)
     matched_70 = matched if strict is None else np.asarray(strict)
@@ -32,14 +32,14 @@ def judged(half: Rows, strict: Rows | None = None, *, distance: float = 1.0) -> 
     tally = Tally(("own",), grid, whole, np.full(images, TEXTS))
     best, held = best_cell(tally.values("mean"), OWN), held_out(tally, OWN, "mean", folds=5, seed=1)
     fitted = Fitted(tally, "mean", OWN, OWN, best, held, must_be_sure=False)
-    return Judged(Delivered(min(distance, 1.0), 240), fitted, distance)
+    return JudgedWeights(Delivered(min(distance, 1.0), 240), fitted, distance)
 
 
-def start(rows: Rows) -> Judged:
+def start(rows: Rows) -> JudgedWeights:
     return judged(rows, distance=0.0)
 
 
-def of(*weights: Judged) -> Choice:
+def of(*weights: JudgedWeights) -> WeightsChoice:
     return choose(weights, folds=5, seed=1)
 
 
