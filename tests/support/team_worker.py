@@ -27,7 +27,7 @@ from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.train_step import TrainBatch, train_step
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.objects import starting_network
-from ppocr_ft.runs import assemble as training
+from ppocr_ft.runs import parts
 from ppocr_ft.runs.eval_runner import EvalRunner
 
 
@@ -124,7 +124,7 @@ def happening(scenario: Scenario, seen: Outcome) -> Iterator[None]:
         stack.enter_context(patch.object(trainer, "train_step", watched_step))
         stack.enter_context(patch.object(EvalRunner, "_evaluate", watched_evaluation))
         if scenario["event"] == "other start" and mine:
-            stack.enter_context(patch.object(training, "starting_network", other_start))
+            stack.enter_context(patch.object(parts, "starting_network", other_start))
         yield
 
 
