@@ -13,7 +13,7 @@ IN_RUNTIMES := PPOCR_FT_RUNTIME_PY=$(RUNTIME_PY) PPOCR_FT_UPSTREAM_PY=$(UPSTREAM
 
 THREADS ?= 1
 JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile
+PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
