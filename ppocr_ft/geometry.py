@@ -252,6 +252,8 @@ def _kernels(labels: Shapes, shrink_ratio: float) -> Shapes:
     return kernels
 
 
+WORDS_RATIO, LINES_RATIO = 0.4, 0.6
+"""Shrink ratios that suit short words and long lines (docs/shrink.md)."""
 TOUCHING_PX = 2.0
 """Kernels nearer than this grow together on pixels: rounding takes up to 1 px off each side."""
 THIN_PX = 3.0

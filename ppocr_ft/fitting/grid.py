@@ -13,6 +13,10 @@ from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.transforms.registry import OPERATORS, OperatorSection
 from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, STRIDE_PX, DetResizeForTest, LimitType
 
+FEW_THRESHS = (0.2, 0.3, 0.4)
+"""What the fit at the end of a run tries, in one pass over the images."""
+BOX_THRESHS = tuple(round(0.2 + 0.05 * step, 2) for step in range(15))
+SCORE_MODES: tuple[ScoreMode, ...] = ("fast", "slow")
 RATIO_DIGITS = 3
 """Unclip ratios are rounded to this number of digits."""
 LEAST_RATIO = 0.05

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.geometry import (
+    LINES_RATIO,
     THIN_PX,
     TOUCHING_PX,
+    WORDS_RATIO,
     box_sides,
     iou_ceiling,
     kernel_gaps,
@@ -25,8 +27,8 @@ Floats = NDArray[np.float64]
 Scale = float | Floats
 """A factor, or one for x and one for y."""
 
-RATIOS = (0.4, 0.5, 0.6)
-WORDS, LINES = 0.4, 0.6
+TRIED_RATIOS = (0.4, 0.5, 0.6)
+"""Shrink ratios from DB's own to the end of PP-OCRv4's ramp; beyond, lines grow together."""
 WORDS_ASPECT, QUARTILE = 5.5, 0.75
 """If three quarters of the texts are less than 5.5 times as long as high they are words. Of ICDAR
 2015's words and FUNSD's three quarters are under 3.9, of SROIE's lines a quarter is over 7.9."""
@@ -76,7 +78,7 @@ def choose_shrink_ratio(
         [np.asarray(polygon, np.float64) * scale for polygon in polygons]
         for polygons, scale in zip(polygons_by_image, scales, strict=True)
     ]
-    figures = {ratio: ratio_figures(scaled, ratio) for ratio in RATIOS}
+    figures = {ratio: ratio_figures(scaled, ratio) for ratio in TRIED_RATIOS}
     chosen, reason = suiting_ratio(scaled)
     return figures[chosen], (
         f"shrink_ratio {chosen:g}: {reason}",
@@ -87,7 +89,7 @@ def choose_shrink_ratio(
 def suiting_ratio(polygons_by_image: Sequence[Sequence[Polygon]]) -> tuple[float, str]:
     """Return the shrink ratio for words or for lines, whichever the texts are, and why."""
     aspect = upper_aspect(polygons_by_image)
-    ratio, kind = (WORDS, "words") if aspect < WORDS_ASPECT else (LINES, "lines")
+    ratio, kind = (WORDS_RATIO, "words") if aspect < WORDS_ASPECT else (LINES_RATIO, "lines")
     return ratio, (
         f"the texts are {kind}, three quarters are less than {aspect:.1f} times as long as high "
         f"(words: {WORDS_ASPECT:g})"

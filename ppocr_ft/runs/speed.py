@@ -20,12 +20,17 @@ from ppocr_ft.engine.evaluation import (
 from ppocr_ft.engine.train_step import train_step
 from ppocr_ft.factory.device import cpu_threads, passes
 from ppocr_ft.factory.objects import post_process
-from ppocr_ft.fitting.grid import Grid, ratios_about
+from ppocr_ft.fitting.grid import (
+    BOX_THRESHS,
+    FEW_THRESHS,
+    SCORE_MODES,
+    Grid,
+    ratios_about,
+)
 from ppocr_ft.fitting.tally import Truth, grid_counts
 from ppocr_ft.fitting.time_budget import Speed
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.messages import counted
-from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.assemble import UNCLIP_RATIOS
 from ppocr_ft.runs.monitoring import validator
 from ppocr_ft.runs.parts import Parts, prepare
@@ -34,9 +39,6 @@ from ppocr_ft.utils.sampling import evenly_spaced
 WARM_STEPS, MEASURED_STEPS = 2, 8
 """The first steps of a process are slower than all others."""
 MEASURED_IMAGES = 6
-THRESHS, BOX_THRESHS = (0.2, 0.3, 0.4), tuple(round(0.2 + 0.05 * i, 2) for i in range(15))
-SCORE_MODES: tuple[ScoreMode, ...] = ("fast", "slow")
-"""About what the fit at the end of a run tries."""
 LATER_EPOCH = 10**9
 """By then all groups learn that ever do; their steps are the slowest."""
 
@@ -92,7 +94,7 @@ def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, 
     counter = RateCounter(ratios_tried(way, UNCLIP_RATIOS))
     threads = cpu_threads(config)
     indices = evenly_spaced(len(images), MEASURED_IMAGES)
-    grid = Grid(THRESHS, SCORE_MODES, ratios_about(way.unclip_ratio), BOX_THRESHS)
+    grid = Grid(FEW_THRESHS, SCORE_MODES, ratios_about(way.unclip_ratio), BOX_THRESHS)
     check = validator(config, parts.loader, images, DBLoss(config.Loss), parts.precision)
 
     def evaluate(chosen: Sequence[int]) -> None:

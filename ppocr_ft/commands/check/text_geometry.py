@@ -20,7 +20,7 @@ from ppocr_ft.commands.check.kernels import (
 from ppocr_ft.config.faults import Fault, remedy, tagged, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.fitting.targets import min_text_size, suiting_ratio
+from ppocr_ft.fitting.targets import TRIED_RATIOS, min_text_size, suiting_ratio
 from ppocr_ft.geometry import (
     THIN_PX,
     areas,
@@ -48,8 +48,6 @@ Size = tuple[int, int]
 CROPPED_PAGES, KERNEL_PAGES, DRAWN_PAGES, CEILING_TEXTS = 300, 100, 40, 1000
 MOST_PAGES = 20_000
 """So many are looked at; evenly spread over what there is."""
-TRIED_RATIOS = (0.4, 0.5, 0.6)
-"""Shrink ratios from DB's own to the end of PP-OCRv4's ramp; beyond, lines grow together."""
 TYPICAL_TEXTS = tuple(
     np.array([[0, 0], [20 * aspect, 0], [20 * aspect, 20], [0, 20]], np.float32)
     for aspect in (2, 4, 8, 12, 16)

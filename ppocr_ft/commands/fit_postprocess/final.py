@@ -10,17 +10,13 @@ from tempfile import TemporaryDirectory
 
 from ppocr_ft.commands.fit_postprocess.choice import JudgedWeights, WeightsChoice, choose
 from ppocr_ft.commands.fit_postprocess.choice_text import choice_record
-from ppocr_ft.commands.fit_postprocess.run import (
-    FEW_THRESHS,
-    FitOptions,
-    PostProcessFit,
-    fit_postprocess,
-)
+from ppocr_ft.commands.fit_postprocess.run import FitOptions, PostProcessFit, fit_postprocess
 from ppocr_ft.commands.fit_postprocess.weights import Candidate, RunWeights, run_weights
 from ppocr_ft.config import Config
 from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory.objects import also_data, evaluate, network
+from ppocr_ft.fitting.grid import FEW_THRESHS
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
 from ppocr_ft.runs.weights_origin import FINAL_JSON

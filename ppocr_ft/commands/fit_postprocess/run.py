@@ -29,13 +29,14 @@ from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import eval_data, evaluate, post_process
 from ppocr_ft.fitting.grid import (
+    BOX_THRESHS,
+    SCORE_MODES,
     Grid,
     LimitedResize,
     Setting,
     by_resize,
     ratio_step,
     ratios_about,
-    rising,
 )
 from ppocr_ft.fitting.tally import Objective, Truth
 from ppocr_ft.geometry import unclip_ratio_for
@@ -50,9 +51,6 @@ from ppocr_ft.utils.files import check_writable, write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
 THRESHS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
-FEW_THRESHS = (0.2, 0.3, 0.4)
-BOX_THRESHS = rising(np.arange(0.2, 0.91, 0.05))
-SCORE_MODES: tuple[ScoreMode, ...] = ("fast", "slow")
 ROOM_BYTES = 2**22
 MAX_LABELS = 2000
 """So many texts, evenly spread over all, say which unclip ratio they ask for."""

@@ -15,14 +15,12 @@ from typing import Literal, NamedTuple
 
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.monitor.series import Diagnosis, Series
-from ppocr_ft.geometry import unclip_ratio_for
+from ppocr_ft.geometry import LINES_RATIO, WORDS_RATIO, unclip_ratio_for
 
 FELL = GREW = 0.03
 HELD = 0.005
 """What a rate may fall by and still count as held."""
 EVALUATIONS = 2
-THIN_RATIO, THICK_RATIO = 0.4, 0.6
-"""Shrink ratios that suit short words and long lines (docs/shrink.md)."""
 
 
 def merged_texts(series: Series) -> Diagnosis | None:
@@ -114,7 +112,7 @@ def _more_missed(start: EvalResult, now: EvalResult) -> str | None:
 def _merged_remedy(series: Series) -> str:
     larger = "train and evaluate at a larger limit_side_len (1.5 times)"
     ratio = series.evals[-1].shrink_ratio
-    thinner = "" if ratio is not None and ratio <= THIN_RATIO else _pair(series, THIN_RATIO)
+    thinner = "" if ratio is not None and ratio <= WORDS_RATIO else _pair(series, WORDS_RATIO)
     advice = f"{thinner}, or {larger}" if thinner else larger.capitalize()
     return f"{advice}; ppocr-ft check says how many kernels touch."
 
@@ -122,9 +120,9 @@ def _merged_remedy(series: Series) -> str:
 def _split_remedy(series: Series) -> str:
     alike = "see by ppocr-ft check whether the labels of Train and Eval both mark lines, or words"
     ratio = series.evals[-1].shrink_ratio
-    if ratio is not None and ratio >= THICK_RATIO:
+    if ratio is not None and ratio >= LINES_RATIO:
         return f"{alike.capitalize()}, and lower Optimizer.lr.learning_rate to a third."
-    return f"{_pair(series, THICK_RATIO)}, and {alike}."
+    return f"{_pair(series, LINES_RATIO)}, and {alike}."
 
 
 def _pair(series: Series, shrink_ratio: float) -> str:
