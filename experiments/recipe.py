@@ -114,8 +114,8 @@ FACTORS: dict[str, list[Setting]] = {
         FITTED,
         scale(640, "max"),
         scale(960, "max"),
+        scale(1280, "max"),
         scale(1280, "resize_long"),
-        scale(1600, "resize_long"),
     ],
     "crop": [
         Setting(f"{width} x {height} px, text_p {p}", crop(size=f"[{width},{height}]", text_p=p))

@@ -25,7 +25,7 @@ OUTPUT = ROOT / "output"
 FIRST_SEED = 1024
 RECORD, FITTED = "record.json", "fitted.yml"
 TRAINED, SECONDS = "trained", "seconds.txt"
-BAR_RESIZES = ("640:resize_long", "1280:resize_long", "1600:resize_long")
+BAR_RESIZES = ("640:resize_long", "1280:resize_long")
 """Tried beside the config's own."""
 JUDGED, AS_SHIPPED = "judged", "judged as shipped"
 """Whose counts: of the set's validation part, with the fitted post-processing and with

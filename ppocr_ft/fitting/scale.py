@@ -34,7 +34,7 @@ from ppocr_ft.geometry import box_sides
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.transforms.image_ops import DecodeImage
 from ppocr_ft.transforms.labels import DetLabelEncode
-from ppocr_ft.transforms.resize import STRIDE_PX
+from ppocr_ft.transforms.resize import STRIDE_PX, LimitType
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.sampling import evenly_spaced, sample_evenly
 from ppocr_ft.utils.tables import aligned
@@ -144,11 +144,13 @@ def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Labelled]:
 def candidates(config: Config, images: Sequence[Labelled]) -> list[Scale]:
     """Return the config's own scale and those to try beside it, by rising numbers of pixels.
 
-    A resize that gives all images the size of another one is left out.
+    A resize that gives all images the size of another one is left out. Images are enlarged only if
+    the config's own resize does that: PaddleOCR 3 can't.
     """
     side = _longest_side(config, images)
     sides = {min(round(side * f / STRIDE_PX) * STRIDE_PX, MAX_SIDE_PX) for f in FACTORS}
-    resizes = [LimitedResize(max(px, STRIDE_PX), "resize_long") for px in sorted(sides)]
+    kind: LimitType = "resize_long" if _enlarges(config) else "max"
+    resizes = [LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides)]
     by_sizes: dict[tuple[Size, ...], Scale] = {}
     for resize in (None, *resizes):
         resized = config if resize is None else with_resize(config, resize)
@@ -165,6 +167,15 @@ def _longest_side(config: Config, images: Sequence[Labelled]) -> float:
         if limits.limit_type != "min":
             return limits.limit_side_len
     return float(np.median([max(target_size(config, image)) for image in images]))
+
+
+def _enlarges(config: Config) -> bool:
+    resizer = resizer_of(config)
+    return (
+        resizer is not None
+        and resizer.image_shape is None
+        and limits_of(resizer).limit_type != "max"
+    )
 
 
 def target_size(config: Config, image: Labelled) -> Size:

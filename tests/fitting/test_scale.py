@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ppocr_ft.config import Config, load_config
+from ppocr_ft.config.load import with_values
 from ppocr_ft.fitting.grid import LimitedResize
 from ppocr_ft.fitting.scale import (
     Labelled,
@@ -24,13 +25,15 @@ from ppocr_ft.fitting.scale import (
 )
 from tests.support.small_run import small_config
 
+RESIZE = "Eval.dataset.transforms.DetResizeForTest"
+
 
 def scales(*means: float | None, heights: tuple[float, ...] = ()) -> list[Scale]:
     """Scales with these hmeans (at 0.7 a tenth less, at 0.5 a tenth more), named by number."""
     return [
         Scale(
             str(number),
-            LimitedResize(640 + number * 32, "resize_long"),
+            LimitedResize(640 + number * 32, "max"),
             1.0 + number,
             heights[number] if heights else 20.0 + number,
             10.0,
@@ -117,10 +120,8 @@ def labelled(height: int, width: int) -> Labelled:
 def test_candidates_are_the_configs_own_and_factors_on_its_side(config: Config) -> None:
     found = candidates(config, [labelled(192, 96), labelled(96, 192)])
     # 96:max halves; 0.75, 1.33, 1.67 and 2 times 96 are 72, 128, 160, 192, in multiples of 32
-    # (72 is nearest to 64); 96 long is the config's own here
-    assert [scale.name for scale in found] == [
-        "64:resize_long", "96:max", "128:resize_long", "160:resize_long", "192:resize_long",
-    ]  # fmt: skip
+    # (72 is nearest to 64)
+    assert [scale.name for scale in found] == ["64:max", "96:max", "128:max", "160:max", "192:max"]
     assert [scale.resize is None for scale in found] == [False, True, False, False, False]
     own, double = found[1], found[-1]
     assert double.megapixels == pytest.approx(192 * 96 / 1e6)
@@ -129,11 +130,14 @@ def test_candidates_are_the_configs_own_and_factors_on_its_side(config: Config) 
     assert own.megapixels == pytest.approx(96 * 64 / 1e6)
 
 
-def test_an_image_that_is_not_enlarged_has_a_scale_of_its_own(config: Config) -> None:
-    found = candidates(config, [labelled(64, 64)])
-    by_name = {scale.name: scale for scale in found}
-    assert by_name["96:max"].height_px == pytest.approx(10)
-    assert by_name["96:resize_long"].height_px == pytest.approx(15)
+def test_images_are_enlarged_only_if_the_config_does_it(config: Config) -> None:
+    small = [labelled(64, 64)]
+    (own,) = candidates(config, small)  # 128:max and above leave them as they are too
+    assert (own.name, own.height_px) == ("96:max", pytest.approx(10))
+    enlarging = with_values(config, {RESIZE: {"limit_side_len": 96, "limit_type": "resize_long"}})
+    heights = {scale.name: scale.height_px for scale in candidates(enlarging, small)}
+    assert heights["96:resize_long"] == pytest.approx(15)
+    assert heights["192:resize_long"] == pytest.approx(30)
 
 
 def test_the_table_and_its_csv_say_what_was_tried(config: Config) -> None:

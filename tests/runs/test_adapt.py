@@ -215,7 +215,8 @@ CONSTANT = [
 
 def test_scale_and_targets_are_chosen_and_kept(plain_run: Path, tmp_path: Path) -> None:
     weights = f"Global.pretrained_model={plain_run / 'best_accuracy.pdparams'}"
-    fit = ["Global.fit_scale=true", "Global.fit_targets=true", "Global.epoch_num=1"]
+    resize = "Eval.dataset.transforms.DetResizeForTest.limit_type=resize_long"  # which enlarges
+    fit = ["Global.fit_scale=true", "Global.fit_targets=true", "Global.epoch_num=1", resize]
     command = ["-c", str(small_config(tmp_path)), "-o", *fit, weights, *CONSTANT]
     assert main(command) == 0
     run = tmp_path / "run"
