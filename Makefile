@@ -85,7 +85,7 @@ $(RUNTIME_READY): tests/runtime/requirements.txt
 test-wheel:  ## build the wheel, install it into an empty environment, use it from an empty folder
 	PYTHON=$(PYTHON) bash .ci/test-wheel
 
-receipts: $(READY)  ## the receipts' run of make real-sets, exported, in three runtimes
+receipts: $(READY)  ## a run on receipts as make real-sets makes it, exported, in three runtimes
 	@$(MAKE) --no-print-directory $(RUNTIME_READY) $(UPSTREAM_READY)
 	$(IN_RUNTIMES) $(PY) -m experiments.receipts $(ARGS)
 

@@ -1,7 +1,7 @@
-"""From images to the runtimes: a run of make real-sets, exported, in other projects' programs.
+"""From images to the runtimes: a run as make real-sets makes it, exported, in other programs.
 
-Usage: make receipts ARGS="--released". The run on the receipts (trained first, if make real-sets
-hasn't) or the fitted released weights are exported in both layouts. The network itself,
+Usage: make receipts ARGS="--released". What a run on the receipts has trained, or the fitted
+released weights, is exported in both layouts. The network itself,
 PaddleOCR 3, RapidOCR on ONNX Runtime and PaddleOCR 2.10's predict_det then find the text of the
 validation receipts, and one table has their hmean. Exit code 1 if one of them differs from the
 network's by more than 0.005.
@@ -68,7 +68,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--released", action="store_true", help="the released weights, fitted but not trained")
-    add("--minutes", type=float, help="length of the run (that of make real-sets)")
+    add("--minutes", type=float, help="length of the run (25)")
     add("--steps", type=int, help="length of the run in steps, up to whole epochs")
     add("--images", type=int, metavar="N", help="train and judge on the first N of each (all)")
     return parser.parse_args(argv)
@@ -76,13 +76,12 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
 
 def made(receipts: RealSet, options: argparse.Namespace) -> tuple[Path, Record]:
     """Return the folder of the run, or of the released weights, and its record."""
-    from experiments.real_sets.runs import FIRST_SEED, Run, bar, bar_folder, length_of, root_of
+    from experiments.real_sets.runs import FIRST_SEED, Run, bar, bar_folder, length_of
 
-    root = root_of(options.images)
     if options.released:
-        return bar_folder(root, receipts), bar(root, receipts)
-    length = length_of(receipts, root, options.steps, options.minutes)
-    run = Run(root, receipts, OURS, FIRST_SEED, length)
+        return bar_folder(OUTPUT, receipts), bar(OUTPUT, receipts)
+    length = length_of(receipts, OUTPUT, options.steps, options.minutes)
+    run = Run(OUTPUT, receipts, OURS, FIRST_SEED, length)
     return run.folder, run.record()
 
 

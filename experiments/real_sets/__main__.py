@@ -5,8 +5,9 @@ configs/det_v4_ft.yml with data paths, seed and length set, and nothing else. It
 part of a set; the validation part judges what the run's own fitted.yml finds. The bar is the
 released weights with post-processing and resize fitted on the training part.
 
-The tables are printed and put into docs/real_sets.md after each run; finished runs are kept in
-output/real_sets and not run again, an interrupted one goes on.
+The tables are printed and put into docs/real_sets.md after each run. What a finished run has found
+is kept in docs/real_sets/ and not run again unless the config has changed; an interrupted run, in
+output/real_sets, goes on.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,10 @@ from ppocr_ft.config import Config, load_config
 from ppocr_ft.utils.files import write_whole
 
 OUTPUT = ROOT / "output"
+RUNS = OUTPUT / "real_sets"
+"""The runs that the documents show."""
+RECORDS = ROOT / "docs" / "real_sets"
+"""Their records, which are committed: what was once measured need not be run again."""
 FIRST_SEED = 1024
 RECORD, FITTED = "record.json", "fitted.yml"
 TRAINED, SECONDS = "trained", "seconds.txt"
@@ -35,7 +40,7 @@ RELEASED = "released"
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished run has left, in its ``record.json``.
+    """What a finished run has left.
 
     counts: rows of ``judge.Counts`` by what was judged. curve: step, hmean at IoU 0.5 and 0.7 of
     each evaluation, on the run's own validation images, with its best unclip ratio. settings:
@@ -157,7 +162,7 @@ def root_of(images: int | None = None, *, is_try: bool = False) -> Path:
     The latter are of so many ``images`` of each kind, or of other values of the config.
     """
     tries = OUTPUT / "real_sets_try" / f"{images or 'all'}_images"
-    return tries if images or is_try else OUTPUT / "real_sets"
+    return tries if images or is_try else RUNS
 
 
 def length_of(real_set: RealSet, root: Path, steps: int | None, minutes: float | None) -> str:
@@ -175,22 +180,44 @@ def epochs_of(steps: int, real_set: RealSet, folder: Path) -> int:
     return -(-steps // loader.steps_per_epoch)
 
 
+def record_path(folder: Path) -> Path:
+    """Return where the record of the run in ``folder`` is, or will be."""
+    if folder.is_relative_to(RUNS):
+        return RECORDS / f"{folder.relative_to(RUNS)}.json"
+    return folder / RECORD
+
+
 def kept(folder: Path, made: Callable[[], Record]) -> Record:
-    path = folder / RECORD
+    """Return the run's record; make it if there is none."""
+    path = record_path(folder)
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(asdict(made())).encode())
+        text = json.dumps(asdict(made()))
+        if path.parent != folder:
+            _remove_older(path)
+        write_whole(path, f"{text}\n".encode())
     return Record(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def _remove_older(path: Path) -> None:
+    """Remove the committed records of the same set and arm, but for another config."""
+    arm = path.parent.name.rpartition("-")[0]
+    for older in path.parent.parent.glob(f"{arm}-*"):
+        if older != path.parent:
+            shutil.rmtree(older)
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def finished(root: Path) -> dict[tuple[str, str], list[Record]]:
     """Return the records in ``root`` by set and arm: those of the newest config, by seed."""
+    committed = root == RUNS
+    paths = RECORDS.glob("*/*/seed*.json") if committed else root.glob(f"*/*/seed*/{RECORD}")
     groups: dict[Path, list[Path]] = {}
-    for path in sorted(root.glob(f"*/*/seed*/{RECORD}")):
-        groups.setdefault(path.parent.parent, []).append(path)
+    for path in sorted(paths):
+        groups.setdefault(path.parent if committed else path.parent.parent, []).append(path)
     newest: dict[tuple[str, str], list[Record]] = {}
-    for paths in sorted(groups.values(), key=lambda found: max(p.stat().st_mtime for p in found)):
-        records = [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
+    for paths_of_one in sorted(groups.values(), key=lambda of: max(p.stat().st_mtime for p in of)):
+        records = [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in paths_of_one]
         newest[records[0].real_set, records[0].arm] = sorted(records, key=lambda r: r.seed)
     return newest
 

@@ -174,6 +174,23 @@ def test_finished_runs_are_read_not_made(tmp_path: Path) -> None:
     assert len({run.folder, longer.folder, fewer.folder}) == 3
 
 
+def test_records_of_the_documents_runs_are_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of an older config are removed; other arms and sets stay."""
+    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(runs, "RECORDS", tmp_path / "records")
+    for arm in ("ours-a", "ours-b", "other-a"):
+        folder = runs.RUNS / "funsd" / arm / "seed1"
+        name = arm.partition("-")[0]
+        runs.kept(folder, lambda: record("funsd", name, 3, 1))  # noqa: B023
+    kept = runs.kept(runs.RUNS / "funsd" / "ours-b" / "seed1", lambda: pytest.fail("made again"))
+    assert kept.of()[0, 2] == 3
+    names = sorted(str(path.relative_to(runs.RECORDS)) for path in runs.RECORDS.rglob("*.json"))
+    assert names == ["funsd/other-a/seed1.json", "funsd/ours-b/seed1.json"]
+    assert set(runs.finished(runs.RUNS)) == {("funsd", "ours"), ("funsd", "other")}
+
+
 def test_seeds_of_the_newest_config_are_shown(tmp_path: Path) -> None:
     for number, (group, seed) in enumerate((("a", 1), ("a", 2), ("b", 1))):
         path = tmp_path / "funsd" / f"ours-{group}" / f"seed{seed}" / runs.RECORD

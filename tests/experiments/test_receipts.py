@@ -17,12 +17,12 @@ EQUAL = {"hmean": 0.9, "hmean_70": 0.8}
 LINES = tuple(f"{number}.png\t[]" for number in range(10))
 
 
-def test_the_run_of_make_real_sets_is_exported(
+def test_a_finished_run_is_exported_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "OUTPUT", tmp_path)
+    monkeypatch.setattr(receipts, "OUTPUT", tmp_path)
     data = RealSet("receipts", Path("data"), LINES[:5], LINES[5:], LINES[:2])
-    run = runs.Run(tmp_path / "real_sets", data, receipts.OURS, 1024, "Global.epoch_num=3")
+    run = runs.Run(tmp_path, data, receipts.OURS, 1024, "Global.epoch_num=3")
     monkeypatch.setattr(runs, "length_of", lambda *given: run.length)
     run.folder.mkdir(parents=True)
     kept = record("receipts", "ours", 5)
