@@ -71,6 +71,19 @@ def box_sides(polygons: Sequence[Polygon]) -> tuple[Floats, Floats]:
     return rectangle_sides(shapely.area(boxes), shapely.length(boxes))
 
 
+def tilts(polygons: Sequence[Polygon]) -> Floats:
+    """Return how far each polygon's smallest rotated box is from upright (n,), 0 to 45 degrees.
+
+    The polygons have an area.
+    """
+    corners = shapely.get_coordinates(
+        shapely.get_exterior_ring(shapely.oriented_envelope(as_shapely(polygons)))
+    ).reshape(-1, 5, 2)
+    side = corners[:, 1] - corners[:, 0]
+    angles = np.degrees(np.arctan2(side[:, 1], side[:, 0])) % 90
+    return np.asarray(np.minimum(angles, 90 - angles))
+
+
 def signed_areas(coords: Polygon, starts: NDArray[np.int64]) -> Floats:
     """Return shoelace areas ``(n,)`` in px^2 of polygons in the form of ``shapely_rings``.
 

@@ -56,7 +56,7 @@ lines; what the weights find at a scale then says nothing about what they could 
 LEAST_HEIGHT_PX = 14.0
 """Text that high is learnt: its kernel, at 0.4 to 0.6, is still a few pixels thick."""
 SMALL_PERCENTILE = 10
-BOX_THRESHS = (0.3, 0.4, 0.5, 0.6, 0.7)
+BOX_THRESHS = (0.5, 0.6, 0.7, 0.8, 0.9)
 UNCLIP_RATIOS = (0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 """Post-processing that is tried at each scale, beside the config's own."""
 Size = tuple[int, int]

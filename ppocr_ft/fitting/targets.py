@@ -1,4 +1,4 @@
-"""Shrink ratio and smallest text, by the geometry of the labels at the scale of training."""
+"""Shrink ratio, smallest text and rotation, by the labels' geometry at the scale of training."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ppocr_ft.geometry import (
     box_sides,
     iou_ceiling,
     kernel_gaps,
+    tilts,
     unclip_ratio_for,
 )
 from ppocr_ft.utils.sampling import sample_evenly
@@ -38,6 +39,10 @@ MASKED_SHARE = 0.03
 """Share of the texts that count that min_text_size may mask out of the loss."""
 LEAST_TEXT_PX = 3.0
 """Of a smaller text no kernel is left."""
+LONG_ASPECT = 2.0
+"""The direction of a shorter text can't be told well."""
+LEAST_ROTATION, MOST_ROTATION = 1.0, 10.0
+"""Degrees, either way; the latter are PaddleOCR's."""
 
 
 @dataclass(frozen=True)
@@ -134,3 +139,15 @@ def min_text_size(extents_px: Floats, configured: float) -> float:
         return configured
     rank = int(MASKED_SHARE * len(extents_px))
     return max(float(math.floor(np.sort(extents_px)[rank])), LEAST_TEXT_PX)
+
+
+def suiting_rotation(polygons: Sequence[Polygon]) -> tuple[float, str]:
+    """Return by how many degrees, either way, training images are to be turned, and why.
+
+    As far as three quarters of the longer texts are tilted already, in whole degrees.
+    """
+    short, long = box_sides(polygons)
+    longer = [polygons[i] for i in np.flatnonzero((short > 0) & (long > LONG_ASPECT * short))]
+    tilt = float(np.quantile(tilts(longer), QUARTILE)) if longer else 0.0
+    degrees = float(np.clip(round(tilt), LEAST_ROTATION, MOST_ROTATION))
+    return degrees, f"three quarters of the texts are tilted by less than {tilt:.1f} degrees"

@@ -34,7 +34,7 @@ from ppocr_ft.fitting.scale import (
     table,
     target_size,
 )
-from ppocr_ft.fitting.targets import choose_shrink_ratio, min_text_size
+from ppocr_ft.fitting.targets import choose_shrink_ratio, min_text_size, suiting_rotation
 from ppocr_ft.fitting.time_budget import (
     KEPT_EPOCHS,
     WARMUP_SHARE,
@@ -48,6 +48,7 @@ from ppocr_ft.runs.parts import data_sets, train_loader
 from ppocr_ft.runs.speed import measured_speed
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.crops import ScaledCrop
+from ppocr_ft.transforms.geometric import IaaAugment
 from ppocr_ft.transforms.resize import limited_size
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import progress
@@ -212,7 +213,7 @@ def _keys(config: Config, kind: type) -> list[str]:
 
 
 def _with_targets(found: Adapted, images: list[Labelled]) -> Adapted:
-    """Choose shrink ratio, unclip ratio and min_text_size at training's scale."""
+    """Choose shrink ratio, unclip ratio, min_text_size at training's scale, and the rotation."""
     config = found.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [image.polygons for image in images]
@@ -232,11 +233,27 @@ def _with_targets(found: Adapted, images: list[Labelled]) -> Adapted:
     values |= {"PostProcess.unclip_ratio": unclip_ratio, f"{SHRINK_MAP}.min_text_size": least}
     first, *tried = reasons
     masked = float((extents < least).mean())
-    return found.changed(values).saying(
+    lines = [
         f"{first}; unclip_ratio {unclip_ratio:g} goes with it; min_text_size {least:g} px masks "
         f"{masked:.1%} of the texts",
         *(f"  {line}" for line in tried),
-    )
+    ]
+    if rotations := _rotations(config):
+        degrees, reason = suiting_rotation([text for of in texts for text in of])
+        values |= {key: [-degrees, degrees] for key in rotations}
+        lines.append(f"rotation by up to {degrees:g} degrees: {reason}")
+    return found.changed(values).saying(*lines)
+
+
+def _rotations(config: Config) -> list[str]:
+    """Return the keys of the rotations of training's IaaAugment."""
+    operators = [op for op in config.Train.dataset.transforms if op.is_a(IaaAugment)]
+    return [
+        f"{key}.augmenter_args.{i}.args.rotate"
+        for key, operator in zip(_keys(config, IaaAugment), operators, strict=True)
+        for i, step in enumerate(operator.augmenter_args)
+        if step.type == "Affine" and any(step.args.rotate)
+    ]
 
 
 def _crop(config: Config) -> Any:

@@ -10,6 +10,7 @@ from ppocr_ft.fitting.targets import (
     choose_shrink_ratio,
     min_text_size,
     ratio_figures,
+    suiting_rotation,
     upper_aspect,
 )
 
@@ -106,3 +107,31 @@ def test_without_any_kernel_there_is_no_choice() -> None:
 )
 def test_few_texts_are_masked(extents: list[float], configured: float, least: float) -> None:
     assert min_text_size(np.array(extents, float), configured) == least
+
+
+def turned(degrees: float, width: float = 90, height: float = 30) -> np.ndarray:
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return rectangle(width, height) @ np.array([[cos, sin], [-sin, cos]]) + 200
+
+
+@pytest.mark.parametrize(
+    ("tilts", "degrees"),
+    [
+        pytest.param((0, 0, 0, 0), 1, id="upright"),
+        pytest.param((0, 4, -4, 4, 40), 4, id="three quarters"),
+        pytest.param((90, 87, 93, -87, 177), 3, id="up and down, too"),
+        pytest.param((30, -30, 40), 10, id="no more than 10"),
+    ],
+)
+def test_images_are_turned_as_far_as_texts_are_tilted(
+    tilts: tuple[float, ...], degrees: float
+) -> None:
+    found, why = suiting_rotation([turned(tilt) for tilt in tilts])
+    assert found == degrees
+    assert "tilted by less than" in why
+
+
+def test_short_texts_and_those_without_area_say_no_direction() -> None:
+    square, flat = turned(20, 40, 30), np.array([[0, 0], [50, 20], [50, 20], [0, 0]], float)
+    assert suiting_rotation([square, flat])[0] == 1
+    assert suiting_rotation([square, flat, turned(5)])[0] == 5
