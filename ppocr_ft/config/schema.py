@@ -353,6 +353,16 @@ class Config(Section):
         further = self.Eval.also[split.removeprefix(ALSO)]
         return self.Eval.dataset.model_copy(update={**dict(further), "ratio_list": None})
 
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The names of the sets of ``Eval.also`` that are judged: not one of Eval's own images."""
+        own, keys = self.Eval.dataset, ("data_dir", "label_file_list", "delimiter")
+        return tuple(
+            name
+            for name, each in self.Eval.also.items()
+            if self.Global.val_ratio or any(getattr(each, k) != getattr(own, k) for k in keys)
+        )
+
     def with_warnings(self, warnings: tuple[Fault, ...]) -> Config:
         copy = self.model_copy()
         copy._warnings = warnings

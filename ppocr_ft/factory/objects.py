@@ -163,11 +163,13 @@ def eval_data(config: Config) -> ImageSet:
     images, held = _labelled_images(config, "Eval"), held_out_lines(config)
     if held:  # what is wrong with the label files is said of Train
         return replace(images, faults=[], notes=(held_out_note(held),))
-    return images
+    same = [f"{ALSO}{name}" for name in config.Eval.also if name not in config.further]
+    told = tuple(f"{name} has the images of Eval itself, which are judged once" for name in same)
+    return replace(images, notes=(*images.notes, *told))
 
 
 def also_data(config: Config) -> dict[str, ImageSet]:
-    """Return the labelled images of each set of ``Eval.also``, by its name.
+    """Return the labelled images of each set of ``Eval.also`` that is judged, by its name.
 
     Raises:
         DataError: with the faults of all sets of which a label file can't be used, or no text
@@ -175,7 +177,7 @@ def also_data(config: Config) -> dict[str, ImageSet]:
     """
     sets: dict[str, ImageSet] = {}
     faults: list[DataError] = []
-    for name in config.Eval.also:
+    for name in config.further:
         with noting(faults):
             sets[name] = _labelled_images(config, f"{ALSO}{name}")
     refuse_all(faults)

@@ -277,7 +277,7 @@ def _callbacks(
 def _writers(config: Config, parts: Parts, folder: Path) -> Writers:
     section, progress = config.Global, parts.state.progress
     groups = GroupFigures(parts.state.optimizer)
-    columns = [*groups.columns, *([SET] if config.Eval.also else [])]
+    columns = [*groups.columns, *([SET] if config.further else [])]
     metrics = MetricsFile(folder, progress.step, progress.evaluated_step, columns)
     log = Log(
         folder,

@@ -164,6 +164,17 @@ def test_further_sets_have_images_of_their_own(tmp_path: Path) -> None:
     assert len(objects.eval_data(config)) < 7
 
 
+def test_evals_own_images_are_no_further_set(tmp_path: Path) -> None:
+    """Unless val_ratio gives Eval other ones."""
+    own = [f"Eval.also.own.data_dir={tmp_path}"]
+    own += [f"Eval.also.own.label_file_list=[{tmp_path / 'label.txt'}]"]
+    config = load_config(small_config(tmp_path), own)
+    assert objects.also_data(config) == {}
+    assert "Eval.also.own has the images of Eval itself" in objects.eval_data(config).notes[-1]
+    divided = load_config(small_config(tmp_path), [*own, "Global.val_ratio=0.5"])
+    assert set(objects.also_data(divided)) == {"own"}
+
+
 def test_every_faulty_further_set_is_named(tmp_path: Path) -> None:
     config, (ignored, good) = small_config(tmp_path), (tmp_path / "i.txt", tmp_path / "label.txt")
     lines = good.read_text(encoding="utf-8").replace(

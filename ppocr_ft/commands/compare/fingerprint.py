@@ -63,7 +63,7 @@ def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
             "weights": _weights(config),
             "labels": [
                 *(_labels(dataset) for dataset in (config.Train.dataset, _judged_on(config))),
-                *(_labels(config.dataset(f"{ALSO}{name}")) for name in config.Eval.also),
+                *(_labels(config.dataset(f"{ALSO}{name}")) for name in config.further),
             ],
             "unclip_ratios": list(unclip_ratios),
             "device": paddle.get_device(),

@@ -33,6 +33,7 @@ def arguments(folder: Path, labels: str = "val.txt", *more: str) -> list[str]:
         "-o",
         f"Eval.dataset.data_dir={folder}",
         f"Eval.dataset.label_file_list=[{folder / labels}]",
+        "Eval.also={}",
         *more,
     ]
 
@@ -56,18 +57,21 @@ def test_prints_rates_and_ends_with_json(
 def test_further_sets_have_rates_of_their_own(
     small_set: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    same = f"Eval.also.same.data_dir={small_set}", "Eval.also.same.label_file_list="
-    one = f"Eval.also.one.data_dir={small_set}", "Eval.also.one.label_file_list="
-    sets = [same[0], f"{same[1]}[{small_set / 'val.txt'}]"]
-    sets += [one[0], f"{one[1]}[{small_set / 'train.txt'}]"]
+    copy = small_set / "copy.txt"
+    copy.write_bytes((small_set / "val.txt").read_bytes())
+    labels = {"same": copy, "one": small_set / "train.txt", "own": small_set / "val.txt"}
+    sets = [f"Eval.also.{name}.data_dir={small_set}" for name in labels]
+    sets += [f"Eval.also.{name}.label_file_list=[{path}]" for name, path in labels.items()]
     assert main([*arguments(small_set, "val.txt", *sets), "--json"]) == 0
     out = capsys.readouterr().out
     assert out.index("3 images, ") < out.index("\nEval.also.same:\n") < out.index("1 image, ")
     result = json.loads(out.splitlines()[-1])
     further = result.pop("also")
+    assert "own" not in further  # Eval's own images are judged once
     assert further["same"] == result
     assert further["one"]["images"] == 1
     evaluated = ppocr_ft.evaluate(CONFIG, arguments(small_set, "val.txt", *sets)[3:])
+    assert set(evaluated.also) == {"same", "one"}
     assert evaluated.also["same"] == replace(evaluated, also={})
 
 
