@@ -147,7 +147,8 @@ def suiting_rotation(polygons: Sequence[Polygon]) -> tuple[float, str]:
     As far as three quarters of the longer texts are tilted already, in whole degrees.
     """
     short, long = box_sides(polygons)
-    longer = [polygons[i] for i in np.flatnonzero((short > 0) & (long > LONG_ASPECT * short))]
+    is_longer = (short > 0) & (long > LONG_ASPECT * short)
+    longer = [polygon for polygon, wanted in zip(polygons, is_longer, strict=True) if wanted]
     tilt = float(np.quantile(tilts(longer), QUARTILE)) if longer else 0.0
     degrees = float(np.clip(round(tilt), LEAST_ROTATION, MOST_ROTATION))
     return degrees, f"three quarters of the texts are tilted by less than {tilt:.1f} degrees"
