@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.common import import_paddle, one_thread_an_operator, silence_opencv
+from ppocr_ft.commands.common import import_paddle, silence_opencv
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import (
@@ -32,6 +32,7 @@ from ppocr_ft.errors import (
     UserInputError,
 )
 from ppocr_ft.utils import notices
+from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.program import import_problem
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ def check(
 def _one_error() -> Iterator[None]:
     """Make a PpocrFtError of a package that is missing and of a file that can't be written."""
     os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
-    one_thread_an_operator()
+    tune_cpu()
     silence_opencv()
     notices.begin()
     try:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # Paddle reads it when it is imported
+from ppocr_ft.utils.cpu import tune_cpu
+
+tune_cpu()  # before Paddle is imported, as the commands do
 
 HAS_PADDLE = find_spec("paddle") is not None
 WITHOUT_PADDLE = {"config", "data", "metrics", "sample_data", "support", "transforms"}

@@ -25,6 +25,7 @@ from ppocr_ft.engine.rendezvous import PeerLost
 from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
 from ppocr_ft.utils import notices
 from ppocr_ft.utils.color import colored, severities_colored
+from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.program import as_started, command_line, import_problem
 
 
@@ -49,7 +50,7 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
     def run(argv: Sequence[str] | None = None) -> int:
         if not (in_group or is_main_process()):
             return 0
-        one_thread_an_operator()
+        tune_cpu()
         silence_opencv()
         notices.begin()
         try:
@@ -71,15 +72,6 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
             return 1
 
     return run
-
-
-def one_thread_an_operator() -> None:
-    """Give each of Paddle's operators one thread, unless OMP_NUM_THREADS says otherwise.
-
-    Cores work on different images instead (Global.cpu_threads). Paddle reads the variable when
-    it is imported.
-    """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def silence_opencv() -> None:

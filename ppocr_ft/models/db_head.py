@@ -13,7 +13,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ppocr_ft.models.configs import Head, PFHeadLocalConfig
-from ppocr_ft.models.layers import ConvBN, Layer, param_attr, upsample
+from ppocr_ft.models.layers import Conv2DTranspose, ConvBN, Layer, param_attr, upsample
 
 BN_INITIAL_BIAS = 1e-4
 
@@ -38,9 +38,9 @@ class MapHead(Layer):
         return nn.BatchNorm2D(channels, bias_attr=bias)
 
     @staticmethod
-    def _doubling(in_channels: int, out_channels: int, kernel_size: int) -> nn.Conv2DTranspose:
+    def _doubling(in_channels: int, out_channels: int, kernel_size: int) -> Conv2DTranspose:
         bound = 1 / math.sqrt(in_channels)
-        return nn.Conv2DTranspose(
+        return Conv2DTranspose(
             in_channels,
             out_channels,
             kernel_size,

@@ -15,6 +15,7 @@ from paddle import nn
 
 from ppocr_ft.models.configs import Form, PPLCNetV3Config
 from ppocr_ft.models.layers import (
+    Conv2D,
     ConvBN,
     Layer,
     SqueezeExcite,
@@ -155,7 +156,7 @@ class FoldedLayer(RepLayer):
         super().__init__(spec, factors)
         if self._activates:
             self.act = AffineHardswish(factors.lab_lr_mult)
-        self.reparam_conv = nn.Conv2D(
+        self.reparam_conv = Conv2D(
             spec.in_channels,
             spec.out_channels,
             spec.kernel_size,
