@@ -1,8 +1,9 @@
-"""What the cores are best used for: a training step and an image's evaluation, three ways.
+"""What the cores are best used for: a training step and an image's evaluation, in several ways.
 
 Usage: make bench. Wall time, best of a few, each way in a process of its own, since Paddle reads
-OMP_NUM_THREADS when it is imported: one thread; Paddle's own threads, all cores in one operator;
-and this project's, each core with images of its own (Global.cpu_threads).
+its settings when it is imported: one thread; Paddle's own threads, all cores in one operator; this
+project's, each core with images of its own (Global.cpu_threads); and the latter as commands have
+it, with the matrix library and the allocator chosen for the CPU (ppocr_ft/utils/cpu.py).
 """
 
 from __future__ import annotations
@@ -15,19 +16,29 @@ import time
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
+from ppocr_ft.utils.cpu import MKL_PATH, tune_cpu
 from ppocr_ft.utils.system import cores
 
 CONFIG = Path(__file__).parents[1] / "configs" / "det_v4_ft.yml"
 STEPS, IMAGES = 6, 4
 
 
-def ways() -> dict[str, tuple[int, int]]:
-    """Paddle's threads of an operator, and ours of images."""
+class Way(NamedTuple):
+    """Paddle's threads of an operator, ours of images, and whether commands set the CPU so."""
+
+    operator_threads: int
+    threads: int
+    is_tuned: bool = False
+
+
+def ways() -> dict[str, Way]:
     return {
-        "one thread": (1, 1),
-        f"Paddle's {cores()} threads": (cores(), 1),
-        f"{cores()} threads side by side": (1, cores()),
+        "one thread": Way(1, 1),
+        f"Paddle's {cores()} threads": Way(cores(), 1),
+        f"{cores()} threads side by side": Way(1, cores()),
+        "the same, CPU tuned": Way(1, cores(), is_tuned=True),
     }
 
 
@@ -69,9 +80,10 @@ def measure(threads: int) -> dict[str, float]:
     }
 
 
-def measured_apart(operator_threads: int, threads: int) -> dict[str, float]:
-    environment = {**os.environ, "OMP_NUM_THREADS": str(operator_threads)}
-    command = [sys.executable, __file__, str(threads)]
+def measured_apart(way: Way) -> dict[str, float]:
+    environment = {**os.environ, "OMP_NUM_THREADS": str(way.operator_threads)}
+    environment.pop(MKL_PATH, None)
+    command = [sys.executable, __file__, str(way.threads), *["tuned"] * way.is_tuned]
     done = subprocess.run(
         command, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
@@ -81,9 +93,11 @@ def measured_apart(operator_threads: int, threads: int) -> dict[str, float]:
 
 def main() -> None:
     if sys.argv[1:]:
+        if "tuned" in sys.argv:
+            tune_cpu()
         print(json.dumps(measure(int(sys.argv[1]))))
         return
-    times = {name: measured_apart(*way) for name, way in ways().items()}
+    times = {name: measured_apart(way) for name, way in ways().items()}
     first, *_ = times.values()
     for what, alone in first.items():
         print(f"\n{what}, wall time, against one thread")
