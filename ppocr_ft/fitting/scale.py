@@ -48,14 +48,16 @@ LEAST_IMAGES, MOST_IMAGES, ENOUGH_TEXTS = 12, 40, 200
 count; with a few words in each, a dozen images can't tell one scale from another."""
 LABELLED_IMAGES = 60
 """Those whose texts are measured."""
-SAME_HMEAN = 0.01
-"""A dozen images can't tell smaller differences: the scale with the fewest pixels is taken."""
+LEARNT_HMEAN = 0.05
+"""What a larger scale may cost the starting weights. They learn it, and then find smaller text and
+sides of boxes that the smaller scale does not show."""
+ENOUGH_PX = 16.0
+"""Where nine texts of ten are that high a larger scale shows nothing new."""
 POOR_HMEAN = 0.3
 """Under this the labels follow another convention than the weights, such as words where these find
 lines; what the weights find at a scale then says nothing about what they could learn there."""
-LEAST_HEIGHT_PX = 14.0
-"""Text that high is learnt: its kernel, at 0.4 to 0.6, is still a few pixels thick."""
 SMALL_PERCENTILE = 10
+THRESHS = (0.15, 0.3)
 BOX_THRESHS = (0.5, 0.6, 0.7, 0.8, 0.9)
 UNCLIP_RATIOS = (0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 """Post-processing that is tried at each scale, beside the config's own."""
@@ -216,24 +218,23 @@ def climb(
     measured: Callable[[Scale], Scale],
     has_time: Callable[[], bool] = lambda: True,
 ) -> tuple[Scale, ...]:
-    """Measure the scale ``first``, then upwards until one is worse than the one before.
+    """Measure the scale ``first``, then upwards as long as the texts are small and it is no loss.
 
-    If already the first one above was worse, downwards likewise. Nothing is measured any more once
+    If they are large at ``first``, downwards likewise. Nothing is measured any more once
     ``has_time`` is false.
     """
     found = list(scales)
-    found[first] = measured(found[first])
-    for way in (range(first + 1, len(found)), range(first - 1, -1, -1)):
-        better = [found[first]]
-        for index in way:
-            if not has_time():
-                return tuple(found)
-            found[index] = measured(found[index])
-            if _mean(found[index]) < _mean(better[-1]):
-                break
-            better.append(found[index])
-        if len(better) > 1:
+    found[first] = best = measured(found[first])
+    is_large = best.small_px >= ENOUGH_PX
+    for index in range(first - 1, -1, -1) if is_large else range(first + 1, len(found)):
+        if not has_time():
             break
+        found[index] = measured(found[index])
+        if _mean(found[index]) < _mean(best) - LEARNT_HMEAN:
+            break
+        if (found[index].small_px >= ENOUGH_PX) != is_large:
+            break
+        best = max(best, found[index], key=_mean)
     return tuple(found)
 
 
@@ -243,32 +244,27 @@ def _mean(scale: Scale) -> float:
 
 def choose_scale(scales: Sequence[Scale]) -> tuple[Scale, str]:
     """Return the scale to take, and why."""
-    tried = [(scale, scale.passed) for scale in scales if scale.passed is not None]
-    highest, passed = max(tried, key=lambda pair: pair[1].mean)
-    if passed.mean < POOR_HMEAN:
-        return _by_height(scales, passed.mean)
-    good = [scale for scale, other in tried if other.mean >= passed.mean - SAME_HMEAN]
-    chosen = min(good, key=lambda scale: scale.megapixels)
-    if chosen is highest:
-        return chosen, f"scale {chosen.name}: the weights find most there"
-    return chosen, (
-        f"scale {chosen.name}: the fastest of those within {SAME_HMEAN:g} of the best, "
-        f"{highest.name}"
-    )
-
-
-def _by_height(scales: Sequence[Scale], mean: float) -> tuple[Scale, str]:
-    by_size = sorted(scales, key=lambda scale: scale.megapixels)
-    high = [scale for scale in by_size if scale.height_px >= LEAST_HEIGHT_PX]
-    chosen = high[0] if high else by_size[-1]
-    what = (
-        "the smallest at which half of the texts are" if high else "the largest; no text scale is"
-    )
-    return chosen, (
-        f"scale {chosen.name}: {what} {LEAST_HEIGHT_PX:g} px high. What the weights find can't "
-        f"decide: the mean of hmean at both IoUs is {mean:.2f} at best, so the labels follow "
-        "another convention"
-    )
+    best = max(map(_mean, scales))
+    is_poor = best < POOR_HMEAN
+    good = [scale for scale in scales if is_poor or _mean(scale) >= best - LEARNT_HMEAN]
+    high = [scale for scale in good if scale.small_px >= ENOUGH_PX]
+    if high:
+        chosen = min(high, key=lambda scale: scale.megapixels)
+        why = f"the smallest where nine texts of ten are {ENOUGH_PX:g} px high"
+    else:
+        chosen = max(good, key=lambda scale: scale.megapixels)
+        why = f"the largest; a tenth of the texts is under {chosen.small_px:.0f} px high there"
+    if is_poor:
+        among = (
+            f"what the weights find can't decide: the mean of hmean at both IoUs is {best:.2f} at "
+            "best, so the labels follow another convention"
+        )
+    else:
+        among = (
+            "of those where the weights find as much as anywhere, or less by no more than "
+            f"{LEARNT_HMEAN:g}, which is soon learnt"
+        )
+    return chosen, f"scale {chosen.name}: {why}; {among}"
 
 
 def images_wanted(texts_per_image: float) -> int:
@@ -296,7 +292,7 @@ def pass_over(
     seconds = time.perf_counter() - start
     way = post_process(config)
     grid = Grid(
-        (way.thresh,),
+        tuple(sorted({*THRESHS, way.thresh})),
         (way.score_mode,),
         tuple(sorted({*UNCLIP_RATIOS, way.unclip_ratio})),
         tuple(sorted({*BOX_THRESHS, way.box_thresh})),

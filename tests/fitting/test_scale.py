@@ -28,15 +28,18 @@ from tests.support.small_run import small_config
 RESIZE = "Eval.dataset.transforms.DetResizeForTest"
 
 
-def scales(*means: float | None, heights: tuple[float, ...] = ()) -> list[Scale]:
-    """Scales with these hmeans (at 0.7 a tenth less, at 0.5 a tenth more), named by number."""
+def scales(*means: float | None, small: tuple[float, ...] = ()) -> list[Scale]:
+    """Scales with these hmeans (at 0.7 a tenth less, at 0.5 a tenth more), named by number.
+
+    A tenth of the texts is under ``small`` px high.
+    """
     return [
         Scale(
             str(number),
             LimitedResize(640 + number * 32, "max"),
             1.0 + number,
-            heights[number] if heights else 20.0 + number,
-            10.0,
+            20.0 + number,
+            small[number] if small else 10.0,
             None if mean is None else Passed(mean + 0.1, mean - 0.1, 100.0 * number),
         )
         for number, mean in enumerate(means)
@@ -44,49 +47,48 @@ def scales(*means: float | None, heights: tuple[float, ...] = ()) -> list[Scale]
 
 
 @pytest.mark.parametrize(
-    ("means", "chosen", "why"),
+    ("means", "small", "chosen", "why"),
     [
-        pytest.param((0.5, 0.6, 0.7), "2", "finds? most", id="the best"),
-        pytest.param((0.5, 0.695, 0.7), "1", "within 0.01 of the best, 2", id="as good and faster"),
-        pytest.param((0.5, 0.68, 0.7), "2", "finds? most", id="not as good"),
-        pytest.param((None, 0.6, 0.5), "1", "finds? most", id="one was not tried"),
-        # 20 px high are all of them: the smallest, though it was not tried
-        pytest.param((None, 0.2, 0.25), "0", "another convention", id="poor everywhere"),
-        pytest.param((None, 0.2, 0.31), "2", "finds? most", id="not poor everywhere"),
+        pytest.param((0.5, 0.6, 0.7), (8, 10, 12), "2", "largest.*under 12 px", id="the best"),
+        pytest.param((0.6, 0.7, 0.66), (8, 10, 12), "2", "soon learnt", id="a little worse"),
+        pytest.param((0.6, 0.7, 0.64), (8, 10, 12), "1", "under 10 px", id="much worse"),
+        pytest.param((0.7, 0.7, 0.7), (15, 16, 20), "1", "nine texts of ten", id="large enough"),
+        pytest.param((0.6, 0.7, 0.7), (16, 20, 30), "1", "nine texts", id="large, but worse"),
+        pytest.param((None, 0.6, 0.5), (8, 10, 12), "1", "largest", id="one was not tried"),
+        # The labels follow another convention: the height of the texts decides, tried or not.
+        pytest.param((0.2, 0.1, None), (8, 10, 12), "2", "another convention", id="poor"),
+        pytest.param((0.2, 0.1, None), (8, 17, 20), "1", "0.20 at best", id="poor, large enough"),
+        pytest.param((0.2, 0.31, None), (8, 10, 12), "1", "soon learnt", id="not poor everywhere"),
     ],
 )
-def test_which_scale_is_taken(means: tuple[float | None, ...], chosen: str, why: str) -> None:
-    scale, reason = choose_scale(scales(*means))
+def test_which_scale_is_taken(
+    means: tuple[float | None, ...], small: tuple[float, ...], chosen: str, why: str
+) -> None:
+    scale, reason = choose_scale(scales(*means, small=small))
     assert scale.name == chosen
     assert re.search(why, reason), reason
 
 
 @pytest.mark.parametrize(
-    ("heights", "chosen"), [((9, 13.9, 14, 20), "2"), ((15, 16, 17, 18), "0"), ((3, 4, 5, 6), "3")]
-)
-def test_where_the_weights_find_little_the_height_of_text_decides(
-    heights: tuple[float, ...], chosen: str
-) -> None:
-    scale, reason = choose_scale(scales(0.1, 0.29, None, None, heights=heights))
-    assert scale.name == chosen
-    assert "0.29 at best" in reason
-
-
-@pytest.mark.parametrize(
-    ("means", "first", "tried"),
+    ("means", "small", "first", "tried"),
     [
-        ((0.1, 0.2, 0.5, 0.6, 0.55, 0.9), 2, [2, 3, 4]),
-        ((0.6, 0.5, 0.4), 1, [0, 1, 2]),
-        ((0.5, 0.5, 0.5, 0.5), 0, [0, 1, 2, 3]),
-        ((0.1, 0.9, 0.1), 1, [0, 1, 2]),
-        ((0.1, 0.2, 0.3), 2, [1, 2]),
+        pytest.param((0.1, 0.2, 0.5, 0.6, 0.5, 0.9), 10, 2, [2, 3, 4], id="until it gets worse"),
+        pytest.param((0.6, 0.5, 0.47), 10, 1, [1, 2], id="never down if texts are small"),
+        pytest.param((0.5, 0.5, 0.5, 0.5), 10, 0, [0, 1, 2, 3], id="all are equal"),
+        pytest.param((0.5, 0.5, 0.5, 0.5), 14, 0, [0, 1], id="until texts are large"),
+        pytest.param((0.5, 0.5, 0.5, 0.5), 20, 3, [1, 2, 3], id="down until texts are small"),
+        pytest.param((0.5, 0.5, 0.4, 0.5), 30, 3, [2, 3], id="down until it gets worse"),
     ],
 )
-def test_up_until_it_gets_worse_and_down_if_the_first_above_was_worse(
-    means: tuple[float, ...], first: int, tried: list[int]
+def test_up_if_texts_are_small_and_down_if_they_are_large(
+    means: tuple[float, ...], small: float, first: int, tried: list[int]
 ) -> None:
-    unknown = scales(*[None] * len(means))
-    known = dict(zip(map(str, range(len(means))), scales(*means), strict=True))
+    """Each scale has texts 2 px higher than the one before; ``small`` is at the first measured."""
+    heights = tuple(small + 2 * (i - first) for i in range(len(means)))
+    if small == 20:
+        heights = tuple(height - 1 for height in heights)  # 19, 17, 15
+    unknown = scales(*[None] * len(means), small=heights)
+    known = dict(zip(map(str, range(len(means))), scales(*means, small=heights), strict=True))
     asked: list[str] = []
 
     def measured(scale: Scale) -> Scale:

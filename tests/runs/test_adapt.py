@@ -231,9 +231,9 @@ def test_scale_and_targets_are_chosen_and_kept(plain_run: Path, tmp_path: Path) 
     resize, crop = operators["DetResizeForTest"], operators["ScaledCrop"]
     assert f"{resize.limit_side_len}:{resize.limit_type}" == taken["scale"]
     assert (crop.limit_side_len, crop.limit_type) == (resize.limit_side_len, resize.limit_type)
-    # a network of a few steps finds nothing: the smallest scale with texts of 14 px at least
-    heights = [float(row["height_px"]) for row in rows]
-    assert float(taken["height_px"]) == min(height for height in heights if height >= 14)
+    # a network of a few steps finds nothing: the smallest scale with texts of 16 px, or the largest
+    heights = [float(row["small_px"]) for row in rows]
+    assert float(taken["small_px"]) == min([h for h in heights if h >= 16] or [max(heights)])
     # texts of 60 x 16 px or so, in words of under 4 times their height
     shrink_map, border_map = operators["MakeShrinkMap"], operators["MakeBorderMap"]
     assert shrink_map.shrink_ratio == border_map.shrink_ratio == 0.4
