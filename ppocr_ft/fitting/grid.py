@@ -15,6 +15,8 @@ from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, STRIDE_PX, DetResizeFor
 
 FEW_THRESHS = (0.2, 0.3, 0.4)
 """What the fit at the end of a run tries, in one pass over the images."""
+ENOUGH_IMAGES = 40
+"""With fewer images in Eval that fit takes images of Train as well."""
 BOX_THRESHS = tuple(round(0.2 + 0.05 * step, 2) for step in range(15))
 SCORE_MODES: tuple[ScoreMode, ...] = ("fast", "slow")
 RATIO_DIGITS = 3
@@ -230,3 +232,8 @@ def limits_of(resizer: OperatorSection) -> LimitedResize:
         return LimitedResize(resizer.resize_long, "resize_long")
     side = resizer.limit_side_len
     return LimitedResize(side or DEFAULT_LIMIT_PX, resizer.limit_type or "min")
+
+
+def more_images(eval_images: int) -> int:
+    """Return how many images of Train the fit at the end of a run takes beside those of Eval."""
+    return max(ENOUGH_IMAGES - eval_images, 0)

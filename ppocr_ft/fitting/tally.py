@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -111,26 +111,39 @@ class Tally:
 
     ``counts`` is (block, resize, thresh, mode, unclip, box_thresh, 3), see ``COUNTED``; ``gts`` is
     (block,), the texts that count. A block is some of the images, so memory doesn't grow with them.
+    ``more`` are the counts (resize, ..., 3) of further images, 0 without any, and ``more_gts``
+    their texts: they take part in the choice of a combination, and in no rate.
     """
 
     resizes: tuple[str, ...]
     grid: Grid
     counts: Ints
     gts: Ints
+    more: Ints = field(default_factory=lambda: np.zeros((), dtype=np.int64))
+    more_gts: int = 0
 
     def joined(self, other: Tally) -> Tally:
         """Return both tallies in one; their unclip ratios differ."""
         ratios = [*self.grid.unclip_ratios, *other.grid.unclip_ratios]
         order = np.argsort(ratios)
-        counts = np.concatenate([self.counts, other.counts], axis=UNCLIP_AXIS)
+        counts, more = (
+            np.concatenate(both, axis=axis).take(order, axis=axis) if both[0].ndim else both[0]
+            for both, axis in (
+                ((self.counts, other.counts), UNCLIP_AXIS),
+                ((self.more, other.more), UNCLIP_AXIS - 1),
+            )
+        )
         grid = self.grid.with_ratios(ratios)
-        return Tally(self.resizes, grid, counts.take(order, axis=UNCLIP_AXIS), self.gts)
+        return Tally(self.resizes, grid, counts, self.gts, more, self.more_gts)
 
     def values(self, objective: Objective, blocks: NDArray[np.intp] | None = None) -> Floats:
-        """Return the objective (resize, thresh, mode, unclip, box_thresh) on some blocks or all."""
+        """Return the objective (resize, thresh, mode, unclip, box_thresh) on some blocks or all.
+
+        The further images are always among those it is of.
+        """
         counts = self.counts if blocks is None else self.counts[blocks]
         gts = self.gts if blocks is None else self.gts[blocks]
-        return score(counts.sum(axis=0), gts.sum(), objective)
+        return score(counts.sum(axis=0) + self.more, gts.sum() + self.more_gts, objective)
 
     def at(self, cell: Cell) -> Ints:
         """Return the counts (block, 3) of one combination."""

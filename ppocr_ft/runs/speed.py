@@ -25,6 +25,7 @@ from ppocr_ft.fitting.grid import (
     FEW_THRESHS,
     SCORE_MODES,
     Grid,
+    more_images,
     ratios_about,
 )
 from ppocr_ft.fitting.tally import Truth, grid_counts
@@ -118,7 +119,8 @@ def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, 
     per_image, fit_per_image = (_seconds(act, indices) / len(indices) for act in (evaluate, fit))
     validation = _seconds(check, network, 1)
     judged = sum(-(-len(judged) // processes) for judged in (images, *parts.further.values()))
-    return per_image * judged + validation, fit_per_image * len(images)
+    train_images = min(more_images(len(images)), len(parts.loader.data))
+    return per_image * judged + validation, fit_per_image * (len(images) + train_images)
 
 
 def _seconds(act: Callable[..., object], *arguments: object) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.config import Config
 from ppocr_ft.errors import WRONG_INPUT, UserInputError
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.program import as_started
 from ppocr_ft.utils.progress import progress
 
@@ -96,6 +97,11 @@ def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None
         say(f"\nno weights between start and trained ones were tried: {at_end.why_none}")
     if at_end.choice is not None:
         say(f"\n{choice_text(at_end.choice, int(at_end.fit.exact['images']))}")
+    if more := at_end.fit.more_images:
+        say(
+            f"\nEval has few images: post-processing was fitted to {counted(more, 'image')} of "
+            "Train as well; the figures are of Eval's images alone"
+        )
     summary = fit_summary(at_end.fit.fitted, "best" if at_end.choice is None else "final")
     say(f"\n{summary}\na config to go on with: {folder / FITTED_CONFIG}")
 

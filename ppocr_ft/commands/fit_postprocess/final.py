@@ -10,18 +10,26 @@ from tempfile import TemporaryDirectory
 
 from ppocr_ft.commands.fit_postprocess.choice import JudgedWeights, WeightsChoice, choose
 from ppocr_ft.commands.fit_postprocess.choice_text import choice_record
-from ppocr_ft.commands.fit_postprocess.run import FitOptions, PostProcessFit, fit_postprocess
+from ppocr_ft.commands.fit_postprocess.run import (
+    FitOptions,
+    Images,
+    PostProcessFit,
+    fit_postprocess,
+)
 from ppocr_ft.commands.fit_postprocess.weights import Candidate, RunWeights, run_weights
 from ppocr_ft.config import Config
+from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.factory.objects import also_data, evaluate, network
-from ppocr_ft.fitting.grid import FEW_THRESHS
+from ppocr_ft.factory.objects import also_data, eval_data, evaluate, network
+from ppocr_ft.fitting.grid import FEW_THRESHS, more_images
+from ppocr_ft.fitting.scale import training_images
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
 from ppocr_ft.runs.weights_origin import FINAL_JSON
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import Item, ProgressBar, no_progress
+from ppocr_ft.utils.sampling import sample_evenly
 from ppocr_ft.weights import to_paddleocr, write_weights
 from ppocr_ft.weights.arrays import State
 
@@ -60,8 +68,27 @@ def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress)
     if weights is not None:
         return _choose(config, folder, weights, bar)
     config = _at(config, folder / BEST)
-    options = FitOptions(threshs=FEW_THRESHS)
-    return AtEnd(fit_postprocess(config, network(config)[0], options, bar), None, why_none)
+    options, more = FitOptions(threshs=FEW_THRESHS), training_images_too(config)
+    fit = fit_postprocess(config, network(config)[0], options, bar, more)
+    return AtEnd(fit, None, why_none)
+
+
+def training_images_too(config: Config) -> Images | None:
+    """Return what gives images of ``Train``, to fit to beside those of ``Eval`` if these are few.
+
+    The trained weights find more on them than on others, but the values that suit them hardly
+    differ, while those of a few images do.
+    """
+    missing = more_images(len(eval_data(config)))
+    if not missing:
+        return None
+
+    def images(resized: Config) -> ImageSet:
+        found, with_text = training_images(resized)
+        chosen = sample_evenly(with_text, missing)
+        return ImageSet(lambda index: found.read(chosen[index]), len(chosen), found.threads)
+
+    return images
 
 
 def _at(config: Config, weights: Path) -> Config:
@@ -111,7 +138,8 @@ class _Passes:
         options = FitOptions(threshs=FEW_THRESHS, must_be_sure=False)
         config, detector = self._loaded(candidate)
         named = _named(self.bar, f"weights {len(self.fits) + 1}")
-        self.fits[candidate] = fit_postprocess(config, detector, options, named)
+        more = training_images_too(config)
+        self.fits[candidate] = fit_postprocess(config, detector, options, named, more)
 
     def choice(self) -> WeightsChoice:
         """Choose among the weights so far."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ from ppocr_ft.utils.progress import ProgressBar, no_progress
 
 THRESHS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 ROOM_BYTES = 2**22
+Images = Callable[[Config], ImageSet]
 MAX_LABELS = 2000
 """So many texts, evenly spread over all, say which unclip ratio they ask for."""
 SAME_HMEAN = 5e-4
@@ -96,7 +97,8 @@ class PostProcessFit:
     """A fit and what it was made from.
 
     ``exact`` is DetMetric's summary with the config's own values on maps as the network gave
-    them, ``chosen`` the config with the values that were chosen.
+    them, ``chosen`` the config with the values that were chosen. ``more_images`` are those beside
+    ``Eval``'s by which values were chosen.
     """
 
     config: Config
@@ -106,6 +108,7 @@ class PostProcessFit:
     map_bytes: int
     faults: FaultLog
     notes: tuple[str, ...] = ()
+    more_images: int = 0
 
     def cost_text(self) -> str:
         """Say what keeping maps as whole numbers costs on these images."""
@@ -153,8 +156,12 @@ def fit_postprocess(
     detector: Detector,
     options: FitOptions | None = None,
     bar: ProgressBar = no_progress,
+    more: Images | None = None,
 ) -> PostProcessFit:
     """Search for the values of ``PostProcess`` and of the resize that suit ``Eval``'s images best.
+
+    ``more`` gives further images, prepared by a config: values are chosen by them too, and all
+    figures are of ``Eval``'s images alone.
 
     Raises:
         ConfigError: a value to try is out of range, or a resize if the config has none.
@@ -163,20 +170,31 @@ def fit_postprocess(
     options = options or FitOptions()
     configs = by_resize(config, options.resizes)
     with MapStore() as store:
-        passes, data = _gather_all(configs, detector, store, bar)
+        passes, data = _gather_all(configs, detector, store, bar, more)
         first = passes[0]
-        plan = _plan(config, next(iter(configs)), first.truths, options)
-        fitted = search(store, list(configs), first.truths, post_process(config), plan, bar)
+        plan = _plan(config, next(iter(configs)), [*first.truths, *first.more], options)
+        fitted = search(store, list(configs), first, post_process(config), plan, bar)
         used = store.bytes_used
     setting = fitted.tally.setting(fitted.chosen)
     chosen = _with_setting(configs[setting.resize], setting)
     return PostProcessFit(
-        config, chosen, fitted, first.summary, used, FaultLog(data.faults), data.notes
+        config,
+        chosen,
+        fitted,
+        first.summary,
+        used,
+        FaultLog(data.faults),
+        data.notes,
+        len(first.more),
     )
 
 
 def _gather_all(
-    configs: Mapping[str, Config], detector: Detector, store: MapStore, bar: ProgressBar
+    configs: Mapping[str, Config],
+    detector: Detector,
+    store: MapStore,
+    bar: ProgressBar,
+    more: Images | None,
 ) -> tuple[list[Gathered], ImageSet]:
     """Return what each resize gives, and the images of the last."""
     passes: list[Gathered] = []
@@ -190,6 +208,7 @@ def _gather_all(
                 post_process(resized),
                 store,
                 name,
+                more=() if more is None else more(resized).samples(),
                 batch_size=resized.Eval.loader.batch_size_per_card,
                 threads=cpu_threads(resized),
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -216,11 +216,12 @@ class Gathered:
     """The results of one pass over the images, besides the maps.
 
     ``truths`` are their labels, ``summary`` is DetMetric's with the config's own values on the maps
-    as the network gave them.
+    as the network gave them. ``more`` are the labels of further images, which follow in the store.
     """
 
     truths: list[Truth]
-    summary: Mapping[str, float]
+    summary: Mapping[str, float] = field(default_factory=dict)
+    more: list[Truth] = field(default_factory=list)
 
 
 def gather(
@@ -230,10 +231,13 @@ def gather(
     store: MapStore,
     resize: str,
     *,
+    more: Iterable[EvalSample] = (),
     batch_size: int = 1,
     threads: int = 1,
 ) -> Gathered:
     """Run the network once on all images, keep their maps under the resize's name.
+
+    ``more`` are further images, to choose values by and not to judge them by.
 
     Raises:
         DataError: the disk has no room for them, or none of the texts counts.
@@ -253,7 +257,12 @@ def gather(
             f"no text counts in {counted(len(truths), 'image')}: there is nothing to fit to",
             key="Eval.dataset",
         )
-    return Gathered(truths, summary)
+    further = []
+    with closing(probability_maps(network, more, batch_size=batch_size, threads=threads)) as maps:
+        for image, prob_map in maps:
+            store.add(resize, prob_map)
+            further.append(Truth.of(image))
+    return Gathered(truths, summary, further)
 
 
 @dataclass(frozen=True)
@@ -322,7 +331,7 @@ class Fitted:
 def search(
     store: MapStore,
     resizes: Sequence[str],
-    truths: Sequence[Truth],
+    gathered: Gathered,
     post_process: DBPostProcess,
     plan: Plan,
     bar: ProgressBar = no_progress,
@@ -332,13 +341,13 @@ def search(
     If the best unclip ratios reach the end of what was tried, ratios beyond it are tried, then
     those half a step on either side of the best.
     """
-    tally = count_all(store, resizes, truths, post_process, plan.grid, plan.seed, bar)
+    tally = count_all(store, resizes, gathered, post_process, plan.grid, plan.seed, bar)
     for _ in range(MAX_GROWTHS):
         new = _wanted(tally, plan)
         if not new:
             break
         grid = plan.grid.with_ratios(new)
-        more = count_all(store, resizes, truths, post_process, grid, plan.seed, bar)
+        more = count_all(store, resizes, gathered, post_process, grid, plan.seed, bar)
         tally = tally.joined(more)
     current = tally.cell(plan.own)
     held = held_out(tally, current, plan.objective, folds=plan.folds, seed=plan.seed)
@@ -364,20 +373,25 @@ def _best(tally: Tally, plan: Plan) -> Cell:
 def count_all(
     store: MapStore,
     resizes: Sequence[str],
-    truths: Sequence[Truth],
+    gathered: Gathered,
     post_process: DBPostProcess,
     grid: Grid,
     seed: int,
     bar: ProgressBar,
 ) -> Tally:
     """Count all maps of all resizes."""
+    truths, further = gathered.truths, gathered.more
     block_of = blocks_of(len(truths), seed)
     blocks = int(block_of.max()) + 1
     gts = np.zeros(blocks, dtype=np.int64)
     np.add.at(gts, block_of, [truth.counted_texts for truth in truths])
     counts = np.zeros((blocks, len(resizes), *grid.shape, 3), dtype=np.int64)
+    more = np.zeros(counts.shape[1:], dtype=np.int64)
     for r, resize in enumerate(resizes):
-        maps = bar(store.maps(resize), len(truths), f"search {resize}")
-        for prob_map, truth, block in zip(maps, truths, block_of, strict=True):
-            counts[block, r] += grid_counts(prob_map, truth, post_process, grid)
-    return Tally(tuple(resizes), grid, counts, gts)
+        places = [*(counts[block, r] for block in block_of), *[more[r]] * len(further)]
+        everything = [*truths, *further]
+        maps = bar(store.maps(resize), len(everything), f"search {resize}")
+        for prob_map, truth, place in zip(maps, everything, places, strict=True):
+            place += grid_counts(prob_map, truth, post_process, grid)
+    more_gts = sum(truth.counted_texts for truth in further)
+    return Tally(tuple(resizes), grid, counts, gts, more, more_gts)

@@ -168,17 +168,18 @@ def test_better_weights_are_delivered_whichever_they_are(
     start: float, trained: float, alpha: float, passes: int, tmp_path: Path
 ) -> None:
     """The released weights and such without a text on any map, as start and as trained ones."""
-    labels = write_pages(tmp_path)
+    labels, again = write_pages(tmp_path), tmp_path / "again.txt"
+    again.write_bytes(labels.read_bytes())
     run = run_folder(tmp_path / "run", boxes=False)  # its evaluation after step 4 is the best
     given = [
         "Global.use_gpu=false",
         "Global.interpolate=true",
         "Global.use_ema=false",
         f"Global.save_model_dir={run}",
-        f"Eval.dataset.data_dir={tmp_path}",
-        f"Eval.dataset.label_file_list=[{labels}]",
+        *(f"{split}.dataset.data_dir={tmp_path}" for split in ("Train", "Eval")),
+        *(f"{split}.dataset.label_file_list=[{labels}]" for split in ("Train", "Eval")),
         "Eval.dataset.transforms.DetResizeForTest.limit_side_len=256",
-        f"Eval.also={{general: {{data_dir: {tmp_path}, label_file_list: [{labels}]}}}}",
+        f"Eval.also={{general: {{data_dir: {tmp_path}, label_file_list: [{again}]}}}}",
     ]
     released = load_config(SHIPPED / "det_v4_ft.yml", given)
     files = {tmp_path / "start.pdparams": start, run / "best_accuracy.pdparams": trained}
@@ -205,6 +206,7 @@ def test_better_weights_are_delivered_whichever_they_are(
     ends = {0.0: start, 1.0: trained}
     usual = state_of(network(released)[0])[LAST_BIAS]
     assert read_weights(run / "final.pdparams")[LAST_BIAS] == pytest.approx(usual + ends[alpha])
+    assert "post-processing was fitted to" in "\n".join(said)  # Eval has few images
     what = "the start: nothing beat it" if alpha == 0 else "step 4, which beat the start"
     assert f"The final weights are {what}" in "\n".join(said)
     assert f"The final weights are {what}" in (run / "fitted.yml").read_text(encoding="utf-8")
@@ -229,7 +231,7 @@ def test_what_loses_more_than_the_bound_elsewhere_is_left_out(
 def test_a_bound_needs_sets_and_a_choice() -> None:
     bound, sets = "Global.keep_general=0.02", "Eval.also={a: {data_dir: ., label_file_list: [l]}}"
     with pytest.raises(ConfigError, match=r"Global\.keep_general: bounds .*; name some there"):
-        load_config(SHIPPED / "det_v4_ft.yml", [bound, "Global.interpolate=true"])
+        load_config(SHIPPED / "det_v4_ft.yml", [bound, "Global.interpolate=true", "Eval.also={}"])
     off = load_config(SHIPPED / "det_v4_ft.yml", [bound, sets, "Global.interpolate=false"])
     assert "has no effect: it bounds the choice" in "\n".join(map(str, off.warnings))
     on = load_config(SHIPPED / "det_v4_ft.yml", [bound, sets, "Global.interpolate=true"])

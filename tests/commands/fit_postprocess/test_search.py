@@ -18,6 +18,7 @@ from ppocr_ft.commands.fit_postprocess.plot import heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
     LEVELS,
     Fitted,
+    Gathered,
     MapStore,
     Plan,
     blocks_of,
@@ -275,7 +276,7 @@ def fit_scene(
             store.add("own", prob_map)
             truths.append(truth_of(texts))
         plan = Plan(grid, own, start, ratio_step(start), "hmean_70")
-        return search(store, ["own"], truths, DBPostProcess(), plan), asked
+        return search(store, ["own"], Gathered(truths), DBPostProcess(), plan), asked
 
 
 @pytest.mark.parametrize("start_factor", [0.45, 1.0, 2.0], ids=["far below", "there", "far above"])
@@ -467,3 +468,25 @@ def test_more_ratios_join_in_order() -> None:
     joined = of((0.5, 1.0)).joined(of((0.8, 1.2)))
     assert joined.grid.unclip_ratios == (0.5, 0.8, 1.0, 1.2)
     assert joined.counts[0, 0, 0, 0, :, 0, 0].tolist() == [50, 80, 100, 120]
+
+
+def test_further_images_choose_and_are_not_judged() -> None:
+    """Own images: 10 boxes right of 10 texts at unclip 1.0, 9 at 1.2; further ones: 20 and 30."""
+    grid = Grid((0.3,), ("fast",), (1.0, 1.2), (0.5,))
+    own = np.zeros((2, 1, 1, 1, 2, 1, 3), np.int64)
+    own[:, 0, 0, 0, :, 0] = [[5, 5, 5], [5, 5, 4]], [[5, 5, 5], [5, 4, 4]]
+    more = np.zeros((1, 1, 1, 2, 1, 3), np.int64)
+    more[0, 0, 0, :, 0] = [30, 20, 10], [30, 30, 30]
+    alone = Tally(("own",), grid, own, np.array([5, 5]))
+    both = replace(alone, more=more, more_gts=30)
+    assert best_cell(alone.values("hmean"), Cell(0, 0, 0, 0, 0)).unclip_ratio == 0
+    best = best_cell(both.values("hmean"), Cell(0, 0, 0, 0, 0))
+    assert best.unclip_ratio == 1
+    assert both.values("hmean")[best] == pytest.approx(39 / 40)
+    assert both.rates(best) == alone.rates(best)
+    assert both.rates(best)["hmean"] == pytest.approx(0.9)
+    # with another ratio between the two, as a search goes on
+    between = replace(both, grid=grid.with_ratios([1.1]), counts=own[..., :1, :, :])
+    joined = both.joined(replace(between, more=more[..., :1, :, :]))
+    assert joined.grid.unclip_ratios == (1.0, 1.1, 1.2)
+    assert joined.values("hmean").ravel() == pytest.approx([30 / 40, 30 / 40, 39 / 40])
