@@ -28,7 +28,7 @@ RUNS = OUTPUT / "real_sets"
 RECORDS = ROOT / "docs" / "real_sets"
 """Their records, which are committed: what was once measured need not be run again."""
 FIRST_SEED = 1024
-RECORD, FITTED = "record.json", "fitted.yml"
+FITTED = "fitted.yml"
 TRAINED, SECONDS = "trained", "seconds.txt"
 BAR_RESIZES = ("640:resize_long", "1280:resize_long")
 """Tried beside the config's own."""
@@ -180,11 +180,15 @@ def epochs_of(steps: int, real_set: RealSet, folder: Path) -> int:
     return -(-steps // loader.steps_per_epoch)
 
 
+def records_of(root: Path) -> Path:
+    """Return the folder with the records of the runs in ``root``."""
+    return RECORDS if root == RUNS else root
+
+
 def record_path(folder: Path) -> Path:
-    """Return where the record of the run in ``folder`` is, or will be."""
-    if folder.is_relative_to(RUNS):
-        return RECORDS / f"{folder.relative_to(RUNS)}.json"
-    return folder / RECORD
+    """Return where the record of the run in ``folder``, ROOT/SET/ARM/SEED, is, or will be."""
+    root = folder.parents[2]
+    return records_of(root) / f"{folder.relative_to(root)}.json"
 
 
 def kept(folder: Path, made: Callable[[], Record]) -> Record:
@@ -193,7 +197,7 @@ def kept(folder: Path, made: Callable[[], Record]) -> Record:
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(asdict(made()))
-        if path.parent != folder:
+        if path.is_relative_to(RECORDS):
             _remove_older(path)
         write_whole(path, f"{text}\n".encode())
     return Record(**json.loads(path.read_text(encoding="utf-8")))
@@ -210,14 +214,12 @@ def _remove_older(path: Path) -> None:
 
 def finished(root: Path) -> dict[tuple[str, str], list[Record]]:
     """Return the records in ``root`` by set and arm: those of the newest config, by seed."""
-    committed = root == RUNS
-    paths = RECORDS.glob("*/*/seed*.json") if committed else root.glob(f"*/*/seed*/{RECORD}")
     groups: dict[Path, list[Path]] = {}
-    for path in sorted(paths):
-        groups.setdefault(path.parent if committed else path.parent.parent, []).append(path)
+    for path in sorted(records_of(root).glob("*/*/seed*.json")):
+        groups.setdefault(path.parent, []).append(path)
     newest: dict[tuple[str, str], list[Record]] = {}
-    for paths_of_one in sorted(groups.values(), key=lambda of: max(p.stat().st_mtime for p in of)):
-        records = [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in paths_of_one]
+    for paths in sorted(groups.values(), key=lambda found: max(p.stat().st_mtime for p in found)):
+        records = [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in paths]
         newest[records[0].real_set, records[0].arm] = sorted(records, key=lambda r: r.seed)
     return newest
 

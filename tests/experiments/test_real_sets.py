@@ -167,7 +167,7 @@ def test_finished_runs_are_read_not_made(tmp_path: Path) -> None:
     run = Run(tmp_path, MADE_UP, OURS, 7, "Global.epoch_num=2")
     run.folder.mkdir(parents=True)
     wanted = record("made up", OURS.name, 5, 7)
-    (run.folder / runs.RECORD).write_text(json.dumps(asdict(wanted)), encoding="utf-8")
+    runs.record_path(run.folder).write_text(json.dumps(asdict(wanted)), encoding="utf-8")
     assert run.record().counts == wanted.counts
     longer = Run(tmp_path, MADE_UP, OURS, 7, "Global.epoch_num=3")
     fewer = Run(tmp_path, MADE_UP.first(3), OURS, 7, "Global.epoch_num=2")
@@ -193,8 +193,8 @@ def test_records_of_the_documents_runs_are_committed(
 
 def test_seeds_of_the_newest_config_are_shown(tmp_path: Path) -> None:
     for number, (group, seed) in enumerate((("a", 1), ("a", 2), ("b", 1))):
-        path = tmp_path / "funsd" / f"ours-{group}" / f"seed{seed}" / runs.RECORD
-        path.parent.mkdir(parents=True)
+        path = runs.record_path(tmp_path / "funsd" / f"ours-{group}" / f"seed{seed}")
+        path.parent.mkdir(parents=True, exist_ok=True)
         values = asdict(record("funsd", OURS.name, number, seed))
         path.write_text(json.dumps(values), encoding="utf-8")
         os.utime(path, (number, number))

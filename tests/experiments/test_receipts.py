@@ -26,7 +26,7 @@ def test_a_finished_run_is_exported_not_made(
     monkeypatch.setattr(runs, "length_of", lambda *given: run.length)
     run.folder.mkdir(parents=True)
     kept = record("receipts", "ours", 5)
-    (run.folder / runs.RECORD).write_text(json.dumps(asdict(kept)), encoding="utf-8")
+    runs.record_path(run.folder).write_text(json.dumps(asdict(kept)), encoding="utf-8")
     folder, found = receipts.made(data, receipts.options_of(["--steps", "6"]))
     assert (folder, found.counts) == (run.folder, kept.counts)
 
