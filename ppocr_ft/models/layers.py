@@ -53,7 +53,12 @@ class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the chec
         if not self.training:
             return super().forward(x)
         y = F.conv2d(
-            x, self.weight, stride=self._stride, padding=self._padding, groups=self._groups
+            x,
+            self.weight,
+            stride=self._stride,
+            padding=self._padding,
+            dilation=self._dilation,
+            groups=self._groups,
         )
         return with_bias(y, self.bias)
 
@@ -64,7 +69,14 @@ class Conv2DTranspose(nn.Conv2DTranspose):  # type: ignore[misc]
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         if not self.training:
             return super().forward(x)
-        y = F.conv2d_transpose(x, self.weight, stride=self._stride, padding=self._padding)
+        y = F.conv2d_transpose(
+            x,
+            self.weight,
+            stride=self._stride,
+            padding=self._padding,
+            dilation=self._dilation,
+            groups=self._groups,
+        )
         return with_bias(y, self.bias)
 
 

@@ -19,9 +19,13 @@ from ppocr_ft.models.layers import Conv2D, Conv2DTranspose
             Conv2D, nn.Conv2D, {"kernel_size": 5, "padding": 2, "groups": 8}, id="depthwise"
         ),
         pytest.param(Conv2D, nn.Conv2D, {"kernel_size": 3, "stride": 2}, id="stride"),
+        pytest.param(Conv2D, nn.Conv2D, {"kernel_size": 3, "dilation": 2}, id="dilation"),
         pytest.param(Conv2D, nn.Conv2D, {"kernel_size": 1, "bias_attr": False}, id="no bias"),
         pytest.param(
             Conv2DTranspose, nn.Conv2DTranspose, {"kernel_size": 2, "stride": 2}, id="doubling"
+        ),
+        pytest.param(
+            Conv2DTranspose, nn.Conv2DTranspose, {"kernel_size": 3, "groups": 4}, id="in groups"
         ),
     ],
 )
