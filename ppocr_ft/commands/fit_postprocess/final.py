@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -138,8 +139,11 @@ class _Passes:
         options = FitOptions(threshs=FEW_THRESHS, must_be_sure=False)
         config, detector = self._loaded(candidate)
         named = _named(self.bar, f"weights {len(self.fits) + 1}")
-        more = training_images_too(config)
-        self.fits[candidate] = fit_postprocess(config, detector, options, named, more)
+        self.fits[candidate] = fit_postprocess(config, detector, options, named, self._more)
+
+    @cached_property
+    def _more(self) -> Images | None:
+        return training_images_too(self.config)
 
     def choice(self) -> WeightsChoice:
         """Choose among the weights so far."""
