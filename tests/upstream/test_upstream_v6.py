@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ppocr_ft import EpochClock, MakeBorderMap, MakeShrinkMap
-from ppocr_ft.commands.check.config.shrink_versions import shrink_versions
+from ppocr_ft.commands.check.shrink_versions import shrink_versions
 from tests.upstream.checkout import python
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ppocr_ft.commands.check.config.diagnosis import LabelFiles
 from ppocr_ft.commands.check.data import DataReport, Source, check_dataset, whole_set_findings
 from ppocr_ft.commands.check.data.outlines import Outlines
+from ppocr_ft.commands.check.diagnosis import LabelFiles
 from ppocr_ft.commands.check.text_geometry import Page, Size
 from ppocr_ft.config.schema import Config
 from ppocr_ft.data.sample_set import SAMPLE

@@ -14,25 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ppocr_ft.commands.check.config.advice import (
+from ppocr_ft.commands.check.advice import (
     advise,
     advise_on_length,
     has_weights,
     steps_per_epoch,
 )
-from ppocr_ft.commands.check.config.diagnosis import (
-    ConfigDiagnosis,
-    advice_on,
-    diagnose,
-    labels_of,
-)
-from ppocr_ft.commands.check.config.shrink_versions import ShrinkVersions, shrink_versions
 from ppocr_ft.commands.check.console import grouped
 from ppocr_ft.commands.check.data import (
     DataReport,
     write_fixed,
 )
 from ppocr_ft.commands.check.data.pictures import look_at
+from ppocr_ft.commands.check.diagnosis import (
+    ConfigDiagnosis,
+    advice_on,
+    diagnose,
+    labels_of,
+)
 from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
 from ppocr_ft.commands.check.labels import (
     check_labels,
@@ -41,6 +40,7 @@ from ppocr_ft.commands.check.labels import (
     pages_in,
     pages_of,
 )
+from ppocr_ft.commands.check.shrink_versions import ShrinkVersions, shrink_versions
 from ppocr_ft.commands.check.text_geometry import (
     TYPICAL_TEXTS,
     Page,

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from ppocr_ft.commands.check.config.advice import ADVICE, advise, advise_on_length
-from ppocr_ft.commands.check.config.diagnosis import ConfigDiagnosis, diagnose
-from ppocr_ft.commands.check.config.shrink_versions import shrink_versions, total_epoch_fault
+from ppocr_ft.commands.check.advice import ADVICE, advise, advise_on_length
+from ppocr_ft.commands.check.diagnosis import ConfigDiagnosis, diagnose
+from ppocr_ft.commands.check.shrink_versions import shrink_versions, total_epoch_fault
 from ppocr_ft.config import load_config
 from ppocr_ft.config.faults import REMEDIES
 from ppocr_ft.config.rules import RULES

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.check.config.advice import advise
-from ppocr_ft.commands.check.config.shrink_versions import (
+from ppocr_ft.commands.check.advice import advise
+from ppocr_ft.commands.check.shrink_versions import (
     ShrinkVersions,
     shrink_versions,
     total_epoch_fault,
