@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from ppocr_ft.commands.check.data import Source
 from ppocr_ft.config.faults import REMEDIES, Fault, error, remedy, tagged, warning
 from ppocr_ft.config.rules import Mode, Placed, placed_operators
 from ppocr_ft.config.schema import Config
@@ -217,6 +218,22 @@ def moved_milestones(config: Config, train_images: int) -> list[Fault]:
     if not per_epoch or milestones(config):
         return []
     return milestones(config, per_epoch)
+
+
+def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
+    """Return how many of Train's label lines an epoch draws; 0 if a file can't be read.
+
+    ``sources`` are Train's label files.
+    """
+    ratios = config.Train.dataset.ratio_list or (1.0,) * len(sources)
+    count, kept = 0, 1 - config.Global.val_ratio
+    try:
+        for source, ratio in zip(sources, ratios, strict=False):
+            lines = source.label_file.read_bytes().split(b"\n")
+            count += round(sum(bool(line.strip()) for line in lines) * kept * ratio)
+    except OSError:
+        return 0
+    return count
 
 
 def steps_per_epoch(config: Config, train_images: int) -> int:

@@ -1,4 +1,4 @@
-"""Command line of ``check``: the faults of a config, its data and its weights."""
+"""Command line and output of ``check``: the faults of a config, its data and its weights."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import argparse
 import contextlib
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.check.console import described, grouped, is_cut
 from ppocr_ft.commands.common import command, import_paddle, parser
-from ppocr_ft.errors import WRONG_INPUT
+from ppocr_ft.errors import WRONG_INPUT, Finding
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.program import as_started
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.check.run import Check
 
 SAMPLES = 4
+WIDTH = 100
+SHOWN = 5
+"""The number of warnings of a rule that are written out; the others are only counted."""
 EXAMPLES = """\
   ppocr-ft check -c det_v4_ft.yml
   ppocr-ft check -c PaddleOCR/configs/det/ch_PP-OCRv4/ch_PP-OCRv4_det_student.yml \\
@@ -43,15 +48,10 @@ def main(argv: Sequence[str]) -> int:
             import_paddle()
         from ppocr_ft.commands.check.run import CheckOptions, check, save_findings
 
-        check_options = CheckOptions(
-            images=options.images,
-            weights=options.weights,
-            samples=options.samples,
-            fix=options.fix,
-        )
-        result = check(options.config, options.override, check_options)
+        parts = CheckOptions(options.images, options.weights, options.samples, options.fix)
+        result = check(options.config, options.override, parts)
         if is_cut(result.findings) and not options.json:
-            save_findings(result)
+            save_findings(result, "\n".join(grouped(result.findings, None)) + "\n")
     print(json.dumps(result.as_dict(), ensure_ascii=False) if options.json else text_of(result))
     return WRONG_INPUT if result.has_errors else 0
 
@@ -88,9 +88,16 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     return arguments.parse_args(argv)
 
 
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"found {text}; 0 or more")
+    return count
+
+
 def text_of(result: Check) -> str:
     """Return the result for people: findings by rule, then tables, then counts."""
-    from ppocr_ft.commands.check.geometry_table import geometry_lines
+    from ppocr_ft.commands.check.geometry_result import geometry_lines
 
     parts = [grouped(result.findings)]
     if is_cut(result.findings):
@@ -114,18 +121,74 @@ def _ratios(result: Check) -> list[str]:
     """Return the shrink ratio by PaddleOCR version; nothing if a finding says it already."""
     if result.ratios is None or any(finding.rule == "total-epoch" for finding in result.findings):
         return []
-    ours = result.ratios.ours
-    if all(
-        (version.first, version.last) == (ours.first, ours.last)
-        for version in result.ratios.versions
-    ):
-        return [f"shrink ratio: constant {ours.first:g}, here and in every PaddleOCR"]
-    versions = [f"  {version.describe()}" for version in result.ratios.versions]
-    return ["shrink ratio that this YAML gives, first to last epoch:", *versions]
+    versions = result.ratios.versions
+    if len({(version.first, version.last) for version in versions}) == 1:
+        return [f"shrink ratio: constant {versions[0].first:g}, here and in every PaddleOCR"]
+    described_versions = [f"  {version.describe()}" for version in versions]
+    return ["shrink ratio that this YAML gives, first to last epoch:", *described_versions]
 
 
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise argparse.ArgumentTypeError(f"found {text}; 0 or more")
-    return count
+def grouped(
+    findings: Sequence[Finding], at_most: int | None = SHOWN, *, cut_errors: bool = False
+) -> list[str]:
+    """Return lines: a headline per rule, its findings with file and line, and what to do.
+
+    ``at_most`` warnings of a rule are written out (all if None), and with ``cut_errors`` as many
+    errors. Findings of one file in the same words share a line.
+    """
+    lines: list[str] = []
+    by_rule = sorted(findings, key=lambda each: (each.severity, each.rule))
+    for rule, group in groupby(by_rule, key=lambda each: (each.severity, each.rule)):
+        limit = at_most if cut_errors or rule[0] == "warning" else None
+        lines += _rule_lines(*rule, list(group), limit)
+    return lines
+
+
+def is_cut(findings: Sequence[Finding]) -> bool:
+    """Return whether ``grouped`` leaves some out."""
+    return len(grouped(findings)) < len(grouped(findings, None))
+
+
+def described(findings: Sequence[Finding]) -> str:
+    """Return ``2 errors, 1 warning``."""
+    errors = sum(finding.severity == "error" for finding in findings)
+    return f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}"
+
+
+def _rule_lines(severity: str, rule: str, group: list[Finding], at_most: int | None) -> list[str]:
+    lines = [f"{severity} {rule}" + f" ({len(group):,})" * (len(group) > 1)]
+    alike: dict[tuple[str | None, str], list[Finding]] = {}
+    for finding in group:
+        alike.setdefault((finding.file, finding.message), []).append(finding)
+    shown = list(alike.values())[:at_most]
+    for same in shown:
+        lines += _wrapped(f"{_place(same)}{same[0].message}", "  ", "    ")
+    left = len(group) - sum(map(len, shown))
+    if left:
+        lines.append(f"  ... and {left:,} more")
+    remedies = dict.fromkeys(finding.remedy for same in shown for finding in same)
+    for remedy in remedies:
+        lines += _wrapped(f"-> {remedy}", "  ", "     ")
+    return lines
+
+
+def _place(same: Sequence[Finding]) -> str:
+    """Return ``FILE:3: ``, or ``FILE:3-5, 8: `` for findings of several lines."""
+    if same[0].file is None:
+        return ""
+    numbers = sorted({finding.line for finding in same if finding.line is not None})
+    runs = groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    ends = [(run[0][1], run[-1][1]) for run in (list(pairs) for _, pairs in runs)]
+    lines = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ends)
+    return f"{same[0].file}:{lines}: " if lines else f"{same[0].file}: "
+
+
+def _wrapped(text: str, first: str, other: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=other,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

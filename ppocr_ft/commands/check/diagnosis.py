@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.check.advice import advise
+from ppocr_ft.commands.check.data import Source
 from ppocr_ft.commands.check.shrink_versions import (
     ShrinkVersions,
+    section_of,
     shrink_versions,
     total_epoch_fault,
 )
@@ -32,6 +34,7 @@ from ppocr_ft.config.schema import (
 )
 from ppocr_ft.config.source_map import Tree
 from ppocr_ft.config.validation import check
+from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import Finding
 from ppocr_ft.losses.configs import DBLossConfig
@@ -80,10 +83,12 @@ class LabelFiles:
     label_files: tuple[str, ...]
     delimiter: str = "\t"
 
-    @property
-    def is_sample(self) -> bool:
-        """Whether it is the built-in sample data set."""
-        return self.data_dir == SAMPLE_DATA_DIR
+    def sources(self, images: bool = True) -> list[Source]:
+        """Return each for the check of a data set; without ``images`` none is looked for."""
+        folder, root = Path(self.data_dir), Path()
+        if self.data_dir == SAMPLE_DATA_DIR:
+            folder = root = SAMPLE.data_dir
+        return [Source(root / name, folder, self.delimiter, images) for name in self.label_files]
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,11 @@ def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> ConfigDiagnosis
     versions, unknown = shrink_versions(given), unknown_parts(given)
     ramp = total_epoch_fault(versions) if versions else None
     usable, known_faults = _look_at_known_parts(given, tree.unreadable)
-    faults = [
-        *inspection.faults,
-        *map(tree.locate, [*([ramp] if ramp else []), *known_faults, *_not_checked(unknown)]),
-    ]
+    further = [ramp, *known_faults] if ramp else known_faults
+    if unknown:
+        message = f"unknown here, so that nothing is said about them: {', '.join(unknown)}"
+        further = [*further, *tagged("not_checked", [warning("", message)])]
+    faults = [*inspection.faults, *map(tree.locate, further)]
     reported = [fault for fault in faults if not (ramp and fault.rule == TOLD_BY_TOTAL_EPOCH)]
     return ConfigDiagnosis(
         tree,
@@ -130,19 +136,9 @@ def diagnose(path: str | Path, overrides: Sequence[str] = ()) -> ConfigDiagnosis
         inspection.config or usable,
         tuple(map(finding, in_order(reported))),
         versions,
-        _labels(given),
+        label_files(given),
         tuple(unknown),
     )
-
-
-def advice_on(faults: Iterable[Fault]) -> list[Finding]:
-    """Return the findings of faults of a config without its file."""
-    return [finding(fault) for fault in faults]
-
-
-def labels_of(config: Config) -> dict[str, LabelFiles]:
-    """Return the label files of Train, of Eval and of its further sets."""
-    return _labels(config.model_dump())
 
 
 def finding(fault: Fault) -> Finding:
@@ -158,29 +154,19 @@ def finding(fault: Fault) -> Finding:
 
 def unknown_parts(data: object) -> list[str]:
     """Return the keys, with their names, of parts that are unknown here."""
-    parts = []
+    algorithm = section_of(data, "Architecture").get("algorithm", "DB")
+    parts = [] if algorithm == "DB" else [f"Architecture.algorithm {algorithm}"]
     for section, name in KNOWN_NAMES.items():
-        given = _section(data, section).get("name", name)
+        given = section_of(data, section).get("name", name)
         if given != name:
             parts.append(f"{section}.name {given}")
-    algorithm = _section(data, "Architecture").get("algorithm", "DB")
-    if algorithm != "DB":
-        parts.insert(0, f"Architecture.algorithm {algorithm}")
     for mode in MODES:
-        items = _operators(data, mode)
         parts += [
             f"{mode}.dataset.transforms.{index} {name}"
-            for index, name in enumerate(map(_name_of, items))
+            for index, name in enumerate(map(_name_of, _operators(data, mode)))
             if name not in OPERATORS
         ]
     return parts
-
-
-def _not_checked(unknown: Sequence[str]) -> list[Fault]:
-    if not unknown:
-        return []
-    message = f"unknown here, so that nothing is said about them: {', '.join(unknown)}"
-    return tagged("not_checked", [warning("", message)])
 
 
 def _look_at_known_parts(
@@ -219,17 +205,21 @@ def _without_unknown_operators(data: dict[str, Any]) -> tuple[dict[str, Any], di
 
 
 def _moved(fault: Fault, places: Mapping[str, str]) -> Fault:
+    """Return the fault with its operator's old key."""
     parts = fault.key.split(".")
     head = ".".join(parts[:4])
     return replace(fault, key=".".join([places.get(head, head), *parts[4:]]))
 
 
-def _labels(data: object) -> dict[str, LabelFiles]:
-    """Return the label files of the splits that name some; without Eval's if Train is divided."""
-    divided = _section(data, "Global").get("val_ratio")
-    also = _section(_section(data, "Eval"), "also")
-    sets: dict[str, dict[str, Any]] = {f"{ALSO}{name}": _section(also, name) for name in also}
-    sets = {mode: _section(_section(data, mode), "dataset") for mode in MODES} | sets
+def label_files(data: object) -> dict[str, LabelFiles]:
+    """Return the label files of the splits that name some; without Eval's if Train is divided.
+
+    The splits are Train, Eval and its further sets.
+    """
+    divided = section_of(data, "Global").get("val_ratio")
+    also = section_of(data, "Eval", "also")
+    sets: dict[str, dict[str, Any]] = {mode: section_of(data, mode, "dataset") for mode in MODES}
+    sets |= {f"{ALSO}{name}": section_of(also, name) for name in also}
     by_split: dict[str, LabelFiles] = {}
     for split, dataset in sets.items():
         folder, files = dataset.get("data_dir"), dataset.get("label_file_list")
@@ -244,14 +234,9 @@ def _labels(data: object) -> dict[str, LabelFiles]:
 
 
 def _operators(data: object, mode: Mode) -> list[Any]:
-    transforms = _section(_section(data, mode), "dataset").get("transforms")
+    transforms = section_of(data, mode, "dataset").get("transforms")
     return transforms if isinstance(transforms, list) else []
 
 
 def _name_of(item: object) -> str:
     return str(next(iter(item), "")) if isinstance(item, dict) else str(item)
-
-
-def _section(data: object, name: str) -> dict[str, Any]:
-    section = data.get(name) if isinstance(data, dict) else None
-    return section if isinstance(section, dict) else {}

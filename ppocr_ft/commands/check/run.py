@@ -6,7 +6,7 @@ Works without paddle, except for weights and pictures.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,38 +18,36 @@ from ppocr_ft.commands.check.advice import (
     advise,
     advise_on_length,
     has_weights,
+    images_per_epoch,
     steps_per_epoch,
 )
-from ppocr_ft.commands.check.console import grouped
-from ppocr_ft.commands.check.data import (
-    DataReport,
-    write_fixed,
-)
+from ppocr_ft.commands.check.data import DataReport, check_dataset, write_fixed
 from ppocr_ft.commands.check.data.pictures import look_at
+from ppocr_ft.commands.check.data.report import whole_set_findings
 from ppocr_ft.commands.check.diagnosis import (
     ConfigDiagnosis,
-    advice_on,
+    LabelFiles,
     diagnose,
-    labels_of,
+    finding,
+    label_files,
 )
-from ppocr_ft.commands.check.geometry_table import LabelGeometry, geometry_png
-from ppocr_ft.commands.check.labels import (
-    check_labels,
-    images_per_epoch,
-    label_sources,
-    pages_in,
-    pages_of,
+from ppocr_ft.commands.check.geometry_result import (
+    LabelGeometry,
+    geometry_faults,
+    geometry_png,
+    pair_faults,
+    small_texts,
 )
 from ppocr_ft.commands.check.shrink_versions import ShrinkVersions, shrink_versions
 from ppocr_ft.commands.check.text_geometry import (
     TYPICAL_TEXTS,
-    Page,
     Polygon,
+    crop_sizes,
     end_pair,
-    geometry_faults,
     label_geometry,
-    pair_faults,
-    quick_faults,
+    pages_in,
+    pages_of,
+    training_crops,
 )
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.schema import Config
@@ -57,7 +55,7 @@ from ppocr_ft.config.shipped import shipped_configs
 from ppocr_ft.config.solver_rules import milestones_note
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
 from ppocr_ft.utils.files import check_writable, write_whole
-from ppocr_ft.utils.progress import no_progress
+from ppocr_ft.utils.progress import ProgressBar, no_progress, progress
 from ppocr_ft.utils.sampling import sample_evenly
 
 if TYPE_CHECKING:
@@ -65,7 +63,6 @@ if TYPE_CHECKING:
 
 
 GEOMETRY, SAMPLES, FINDINGS = "geometry.png", "samples.png", "check.txt"
-SHOWN_SAMPLES = 4
 QUICK_TEXTS = 200
 """So many texts tell in those seconds whether shrink and unclip go together."""
 QUICK_IMAGES = 12
@@ -75,16 +72,15 @@ QUICK_BYTES = 4 * 2**20
 REFUSED = frozenset({"one-data-set", "label-missing", "label-kind", "label-empty", "texts-none"})
 """Rules about whole data sets: a run that breaks one ends with the message of ``prepare``."""
 PICTURE_BYTES = 2**24
-_RANDOM = "random weights: Global.pretrained_model is null"
 
 
 @dataclass(frozen=True)
 class CheckOptions:
     """The parts to check. ``samples``: how many; 0: no pictures of them."""
 
-    images: bool = True
-    weights: bool = True
-    samples: int = SHOWN_SAMPLES
+    images: bool
+    weights: bool
+    samples: int
     fix: Path | None = None
 
 
@@ -127,17 +123,12 @@ class Check:
         }
 
 
-def check(
-    path: str | Path,
-    overrides: Sequence[str] = (),
-    options: CheckOptions | None = None,
-) -> Check:
+def check(path: str | Path, overrides: Sequence[str], options: CheckOptions) -> Check:
     """Find out all that can be known of a config file without training.
 
     Never raises for what the user gave: that is in ``findings``. ``geometry.png`` and
     ``samples.png`` go to Global.save_model_dir.
     """
-    options = options or CheckOptions()
     diagnosis = diagnose(path, overrides)
     result = Check(diagnosis.config, findings=list(diagnosis.findings), ratios=diagnosis.ratios)
     _look_at_labels(result, diagnosis, options)
@@ -147,7 +138,7 @@ def check(
         faults = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, result.ratios.ours.last)
         result.findings += diagnosis.located(faults)
     if diagnosis.config is not None and not has_weights(diagnosis.config):
-        result.notes.append(_RANDOM)
+        result.notes.append("random weights: Global.pretrained_model is null")
     if diagnosis.config is None:
         result.notes.append("weights and pictures need a config without errors")
     elif find_spec("paddle") is None:
@@ -155,15 +146,14 @@ def check(
     else:
         if options.weights:
             _look_at_weights(result, diagnosis, diagnosis.config)
-        if options.samples and options.images and _has_samples(result.data):
+        if options.samples and options.images:
             _draw_samples(result, diagnosis.config, options.samples)
     return result
 
 
-def save_findings(result: Check) -> None:
-    """Write all findings to ``check.txt`` in Global.save_model_dir, if the config names it."""
+def save_findings(result: Check, text: str) -> None:
+    """Write the text of all findings to ``check.txt`` in Global.save_model_dir, if it is known."""
     if result.config is not None:
-        text = "\n".join(grouped(result.findings, None)) + "\n"
         with _as_finding("pictures", result.findings):
             result.written = _write(result.config, FINDINGS, text.encode())
 
@@ -174,22 +164,17 @@ def precheck(config: Config) -> list[Finding]:
     Only a few images are opened, for their sizes. What ``load_config`` has warned of is not
     repeated, nor what every run refuses by itself.
     """
-    findings = advice_on(advise(config))
+    findings = [finding(fault) for fault in advise(config)]
     with _as_finding("labels", findings):
-        labels = labels_of(config)
-        sources = {mode: label_sources(split) for mode, split in labels.items()}
+        labels = label_files(config.model_dump())
+        sources = {split: files.sources() for split, files in labels.items()}
         count = images_per_epoch(config, sources["Train"])
-        findings += advice_on(advise_on_length(config, count))
+        findings += map(finding, advise_on_length(config, count))
         files = {source.label_file for split in sources.values() for source in split}
         if sum(file.stat().st_size for file in files if file.is_file()) <= QUICK_BYTES:
-            report = check_labels(labels, images=False, bar=no_progress)
-            pages = sample_evenly(pages_of(report), QUICK_TEXTS)
-            texts = sample_evenly(
-                [polygon for page in pages for polygon in page.polygons], QUICK_TEXTS
-            )
+            report = _check_labels(labels, images=False, find=True, bar=no_progress)
             findings += _not_refused(report)
-            findings += advice_on(_about_the_pair(config, texts, _last_ratio(config)))
-            findings += advice_on(quick_faults(config, _some_training_pages(report)))
+            findings += map(finding, _quick_geometry(config, report))
     unsaid = {*REFUSED, *_own_defaults(config)}
     ends_the_run = ("batch-size", "error")  # which says it in its own words
     return [
@@ -199,18 +184,36 @@ def precheck(config: Config) -> list[Finding]:
     ]
 
 
+def _check_labels(
+    labels: Mapping[str, LabelFiles], *, images: bool, find: bool, bar: ProgressBar
+) -> DataReport:
+    """Check all splits at once, so that images in two are found, and each as a whole.
+
+    Without ``images`` none is opened, without ``find`` none is looked for.
+    """
+    sources = {split: files.sources(find) for split, files in labels.items()}
+    train, evaluation = (sources.pop(split, []) for split in ("Train", "Eval"))
+    report = check_dataset(train, evaluation, sources, images=images, bar=bar)
+    return replace(report, findings=(*whole_set_findings(report), *report.findings))
+
+
 def _not_refused(report: DataReport) -> list[Finding]:
     """Return the findings without those of label files of no use, with which the run ends."""
     used = {part.scan.path for part in report.parts if any(line.usable for line in part.scan.lines)}
     return [one for one in report.findings if one.file is None or one.file in used]
 
 
-def _some_training_pages(report: DataReport) -> list[Page]:
-    """Return a few of Train's pages with their sizes, without images that can't be read."""
+def _quick_geometry(config: Config, report: DataReport) -> list[Fault]:
+    """Return the warnings that a few texts, and the sizes of a few of Train's images, allow."""
+    pages = sample_evenly(pages_of(report), QUICK_TEXTS)
+    texts = sample_evenly([polygon for page in pages for polygon in page.polygons], QUICK_TEXTS)
+    versions = shrink_versions(config.model_dump())
+    faults = _about_the_pair(config, texts, versions.ours.last if versions else 0.0)
     pages = [page for part in report.train for page in pages_in(part, report)]
     some = sample_evenly(pages, QUICK_IMAGES)
     sized = [replace(page, size_px=look_at(page.path).size_px) for page in some]
-    return [page for page in sized if page.size_px is not None]
+    sizes = crop_sizes(config, training_crops(config, sized))
+    return [*faults, *tagged("small_texts", small_texts(sizes))]
 
 
 def _own_defaults(config: Config) -> Iterator[str]:
@@ -241,18 +244,13 @@ def _about_the_pair(
         return []  # a shrink ratio that no text survives has its own finding
 
 
-def _last_ratio(config: Config) -> float:
-    """Shrink ratio of the run's last epoch."""
-    versions = shrink_versions(config.model_dump())
-    return versions.ours.last if versions else 0.0
-
-
 def _look_at_labels(result: Check, diagnosis: ConfigDiagnosis, options: CheckOptions) -> None:
     if not diagnosis.labels:
         result.notes.append("the config names no label files to look at")
         return
     with _as_finding("labels", result.findings):
-        result.data = check_labels(diagnosis.labels, images=options.images, find=options.images)
+        images = options.images
+        result.data = _check_labels(diagnosis.labels, images=images, find=images, bar=progress)
         result.findings += result.data.findings
         result.notes += result.data.notes
     if result.data is not None and options.fix is not None:
@@ -262,7 +260,7 @@ def _look_at_labels(result: Check, diagnosis: ConfigDiagnosis, options: CheckOpt
     if usable is None or result.data is None:
         return
     if "Train" in diagnosis.labels:
-        count = images_per_epoch(usable, label_sources(diagnosis.labels["Train"]))
+        count = images_per_epoch(usable, diagnosis.labels["Train"].sources())
         result.findings += diagnosis.located(advise_on_length(usable, count))
         note = milestones_note(usable, steps_per_epoch(usable, count) or None)
         result.notes += [note] if note else []
@@ -301,7 +299,7 @@ def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config)
 
 
 def _look_at_weights(result: Check, diagnosis: ConfigDiagnosis, config: Config) -> None:
-    from ppocr_ft.commands.check.memory import step_memory
+    from ppocr_ft.commands.check.preview import step_memory
     from ppocr_ft.factory.objects import starting_network
 
     try:
@@ -317,17 +315,13 @@ def _look_at_weights(result: Check, diagnosis: ConfigDiagnosis, config: Config) 
 
 
 def _draw_samples(result: Check, config: Config, count: int) -> None:
-    from ppocr_ft.commands.check.samples import as_png, samples_picture
+    """Draw samples if training can use any label line, as far as is known."""
+    from ppocr_ft.commands.check.preview import samples_png
 
-    with _as_finding("samples", result.findings):
-        picture = samples_picture(config, count)
-        result.files.append(_write(config, SAMPLES, as_png(picture)))
-
-
-def _has_samples(data: DataReport | None) -> bool:
-    """Return whether training can use any label line, as far as is known."""
-    parts = () if data is None else data.train
-    return any(line.usable for part in parts for line in part.scan.lines)
+    parts = () if result.data is None else result.data.train
+    if any(line.usable for part in parts for line in part.scan.lines):
+        with _as_finding("samples", result.findings):
+            result.files.append(_write(config, SAMPLES, samples_png(config, count)))
 
 
 @contextlib.contextmanager

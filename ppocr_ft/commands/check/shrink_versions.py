@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -28,10 +27,6 @@ class VersionRatio:
     last: float
     reason: str
     effect: str
-
-    @property
-    def is_sound(self) -> bool:
-        return max(self.first, self.last) <= TOO_WIDE_RATIO
 
     def describe(self) -> str:
         ratio = f"{self.first:.4g}"
@@ -76,8 +71,16 @@ def shrink_versions(data: object) -> ShrinkVersions | None:
     keys = _keys(data)
     if keys is None:
         return None
-    theirs = (_of_26(keys), _of_27(data, keys), _of_29(keys), _of_v6(data, keys))
-    return ShrinkVersions(keys, (*theirs, _of_ours(keys)))
+    start, total = keys.shrink_ratio, keys.total_epoch
+    of_29 = "no total_epoch is given" if total is None else "total_epoch has no effect"
+    versions = (
+        _version("PaddleOCR 2.6.1", start, start, "it knows no total_epoch"),
+        _version("PaddleOCR 2.7 and 2.8", *_of_27(data, keys)),
+        _version("PaddleOCR 2.9 until PP-OCRv6", start, start, of_29),
+        _version("PaddleOCR since PP-OCRv6 (mid-2026)", *_of_v6(data, keys)),
+        _version("ppocr_ft", *_of_ours(keys)),
+    )
+    return ShrinkVersions(keys, versions)
 
 
 def total_epoch_fault(of: ShrinkVersions) -> Fault | None:
@@ -95,46 +98,34 @@ def total_epoch_fault(of: ShrinkVersions) -> Fault | None:
     return replace(fault, rule="total_epoch")
 
 
-def _of_26(keys: ShrinkKeys) -> VersionRatio:
-    start = keys.shrink_ratio
-    return _version("PaddleOCR 2.6.1", start, start, "it knows no total_epoch")
-
-
-def _of_27(data: object, keys: ShrinkKeys) -> VersionRatio:
-    start, total, name = keys.shrink_ratio, keys.total_epoch, "PaddleOCR 2.7 and 2.8"
+def _of_27(data: object, keys: ShrinkKeys) -> tuple[float, float, str]:
+    start, total = keys.shrink_ratio, keys.total_epoch
     if total is None:
-        return _version(name, start, start, "no total_epoch is given")
-    if not _is_given_an_epoch(data):
-        return _version(name, start, start, "it gives no epoch where a map operator has no keys")
+        return start, start, "no total_epoch is given"
+    placed = [_operator(data, name) for name in ("MakeBorderMap", "MakeShrinkMap")]
+    if not all(operator is not None and isinstance(operator[1], dict) for operator in placed):
+        return start, start, "it gives no epoch where a map operator has no keys"
     if _is_rebuilt(data):
-        first, last = _unbounded_ramp(keys, total)
         reason = "an entry of ratio_list below 1 has the data set rebuilt with the epoch as seed"
-        return _version(name, first, last, reason)
+        return *_unbounded_ramp(keys, total), reason
     ratio = start + PADDLEOCR_RISE * keys.seed / total
     reason = (
         f"it takes the seed for the epoch: {start:g} + {PADDLEOCR_RISE:g} * {keys.seed} / {total:g}"
     )
-    return _version(name, ratio, ratio, reason)
+    return ratio, ratio, reason
 
 
-def _of_29(keys: ShrinkKeys) -> VersionRatio:
-    start = keys.shrink_ratio
-    ignored = keys.total_epoch is not None
-    reason = "total_epoch has no effect" if ignored else "no total_epoch is given"
-    return _version("PaddleOCR 2.9 until PP-OCRv6", start, start, reason)
-
-
-def _of_v6(data: object, keys: ShrinkKeys) -> VersionRatio:
-    start, total, name = keys.shrink_ratio, keys.total_epoch, "PaddleOCR since PP-OCRv6 (mid-2026)"
+def _of_v6(data: object, keys: ShrinkKeys) -> tuple[float, float, str]:
+    start, total = keys.shrink_ratio, keys.total_epoch
     if total is None:
-        return _version(name, start, start, "no total_epoch is given")
+        return start, start, "no total_epoch is given"
     if not _is_rebuilt(data):
         reason = "its counter of epochs stands at 0: it advances where ratio_list has one below 1"
-        return _version(name, start, start, reason)
+        return start, start, reason
     reason = "an entry of ratio_list below 1 has its counter of epochs advance"
     if keys.epoch_num > total:
         reason = f"{reason}, beyond total_epoch too"
-    return _version(name, *_unbounded_ramp(keys, total), reason)
+    return *_unbounded_ramp(keys, total), reason
 
 
 def _unbounded_ramp(keys: ShrinkKeys, total: float) -> tuple[float, float]:
@@ -143,35 +134,31 @@ def _unbounded_ramp(keys: ShrinkKeys, total: float) -> tuple[float, float]:
     return start + rise, start + rise * keys.epoch_num
 
 
-def _of_ours(keys: ShrinkKeys) -> VersionRatio:
+def _of_ours(keys: ShrinkKeys) -> tuple[float, float, str]:
     start, total = keys.shrink_ratio, keys.total_epoch
     end = ramp_end(start, keys.shrink_ratio_end, total)
     schedule = ShrinkSchedule(start, end, total or keys.epoch_num)
     if schedule.is_constant:
-        return _version("ppocr_ft", start, start, "no ramp is given")
-    first, last = schedule.ratio(1), schedule.ratio(keys.epoch_num)
+        return start, start, "no ramp is given"
     reason = f"the true epoch, {start:g} to {end:g} over {schedule.total_epoch:g}"
-    return _version("ppocr_ft", first, last, reason)
+    return schedule.ratio(1), schedule.ratio(keys.epoch_num), reason
 
 
 def _version(name: str, first: float, last: float, reason: str) -> VersionRatio:
-    return VersionRatio(name, first, last, reason, _effect(max(first, last)))
-
-
-def _effect(ratio: float) -> str:
+    ratio, effect = max(first, last), ""
     if ratio >= NO_BORDER_RATIO:
-        return (
+        effect = (
             "MakeShrinkMap masks every text, and MakeBorderMap raises IndexError at long ones "
             "(from 1.73 on at all), which ends in a RecursionError"
         )
-    if ratio >= 1:
-        return "MakeShrinkMap masks every text without a word: only background is learnt"
-    if ratio > TOO_WIDE_RATIO:
-        return (
+    elif ratio >= 1:
+        effect = "MakeShrinkMap masks every text without a word: only background is learnt"
+    elif ratio > TOO_WIDE_RATIO:
+        effect = (
             "kernels cover most of a text: the loss falls, hmean collapses unless unclip_ratio is "
             "about 0.5"
         )
-    return ""
+    return VersionRatio(name, first, last, reason, effect)
 
 
 def _keys(data: object) -> ShrinkKeys | None:
@@ -180,7 +167,7 @@ def _keys(data: object) -> ShrinkKeys | None:
         return None
     index, given = placed
     arguments = given if isinstance(given, dict) else {}
-    run = _section(data, "Global")
+    run = section_of(data, "Global")
     ratio = arguments.get("shrink_ratio", DEFAULT_RATIO)
     end, total = arguments.get("shrink_ratio_end"), arguments.get("total_epoch")
     seed, epochs = run.get("seed", DEFAULT_SEED), run.get("epoch_num", DEFAULT_EPOCHS)
@@ -195,27 +182,24 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_given_an_epoch(data: object) -> bool:
-    """Return whether PaddleOCR 2.7 and 2.8 give the epoch: both map operators have keys."""
-    operators = [_operator(data, name) for name in ("MakeBorderMap", "MakeShrinkMap")]
-    return all(placed is not None and isinstance(placed[1], dict) for placed in operators)
-
-
 def _is_rebuilt(data: object) -> bool:
-    ratios = _section(_section(data, "Train"), "dataset").get("ratio_list", 1.0)
+    """Return whether PaddleOCR makes the data set anew in each epoch."""
+    ratios = section_of(data, "Train", "dataset").get("ratio_list", 1.0)
     listed = ratios if isinstance(ratios, (list, tuple)) else [ratios]
     return any(_is_number(ratio) and ratio < 1 for ratio in listed)
 
 
 def _operator(data: object, name: str) -> tuple[int, object] | None:
     """Return index and arguments of the first operator of that name in training's pipeline."""
-    transforms = _section(_section(data, "Train"), "dataset").get("transforms")
+    transforms = section_of(data, "Train", "dataset").get("transforms")
     for index, item in enumerate(transforms if isinstance(transforms, (list, tuple)) else ()):
         if isinstance(item, dict) and name in item:
             return index, item[name]
     return None
 
 
-def _section(data: object, name: str) -> Mapping[str, Any]:
-    section = data.get(name) if isinstance(data, dict) else None
-    return section if isinstance(section, dict) else {}
+def section_of(data: object, *names: str) -> dict[str, Any]:
+    """Return the section that the names lead to; {} if there is none."""
+    for name in names:
+        data = data.get(name) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}

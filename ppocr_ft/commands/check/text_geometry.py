@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.check.geometry_table import Ceiling, LabelGeometry, OnPixels, TextSizes
-from ppocr_ft.commands.check.kernels import (
-    TRAINING,
-    DrawnTexts,
-    measure_kernels,
-    thin_kernels,
-    touching_kernels,
+from ppocr_ft.commands.check.data import DataReport
+from ppocr_ft.commands.check.data.outlines import Outlines
+from ppocr_ft.commands.check.geometry_result import (
+    Ceiling,
+    Kernels,
+    KernelShares,
+    LabelGeometry,
+    OnPixels,
+    TextSizes,
 )
-from ppocr_ft.config.faults import Fault, remedy, tagged, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.fitting.targets import TRIED_RATIOS, min_text_size, suiting_ratio
+from ppocr_ft.fitting.targets import TRIED_RATIOS, suiting_ratio
 from ppocr_ft.geometry import (
     THIN_PX,
+    TOUCHING_PX,
     areas,
     iou_ceiling,
+    kernel_gaps,
     perimeters,
     rectangle_sides,
     unclip_ratio_for,
@@ -41,13 +44,12 @@ from ppocr_ft.transforms.shrink_map import clip_and_orient, shrink_targets
 from ppocr_ft.utils.sampling import sample_evenly
 
 Polygon = NDArray[Any]
-Floats = NDArray[np.float64]
-Size = tuple[int, int]
-"""Width and height, px."""
 
 CROPPED_PAGES, KERNEL_PAGES, DRAWN_PAGES, CEILING_TEXTS = 300, 100, 40, 1000
 MOST_PAGES = 20_000
 """So many are looked at; evenly spread over what there is."""
+LARGER = 1.5
+"""A larger size of the texts, tried beside other shrink ratios."""
 TYPICAL_TEXTS = tuple(
     np.array([[0, 0], [20 * aspect, 0], [20 * aspect, 20], [0, 20]], np.float32)
     for aspect in (2, 4, 8, 12, 16)
@@ -57,14 +59,44 @@ TYPICAL_TEXTS = tuple(
 
 @dataclass(frozen=True)
 class Page:
-    """A labelled image: its size (None: not known) and the texts to be learnt, (k, 2) px each.
+    """A labelled image and the texts to be learnt, (k, 2) px each.
 
-    ``path`` is the image's file; "" if it isn't needed.
+    ``size_px`` is width and height, None if not known; ``path`` the image's file, "" if it isn't
+    needed.
     """
 
-    size_px: Size | None
+    size_px: tuple[int, int] | None
     polygons: Sequence[Polygon]
     path: str = ""
+
+
+@dataclass(frozen=True)
+class DrawnTexts:
+    """An image's texts as MakeShrinkMap clips them, and their shorter extents (n,), px."""
+
+    polygons: Sequence[Polygon]
+    extents_px: NDArray[np.float64]
+
+
+def pages_of(report: DataReport) -> list[Page]:
+    """Return each usable line's image with the texts that are to be learnt, of both splits."""
+    return [page for part in (*report.train, *report.evaluation) for page in pages_in(part, report)]
+
+
+def pages_in(measured: Outlines, report: DataReport) -> Iterator[Page]:
+    """Yield pages, without images that were opened and can't be decoded."""
+    scan = measured.scan
+    usable = np.array([line.usable for line in scan.lines], bool)
+    chosen = np.flatnonzero(usable[scan.owners] & ~measured.empty & ~scan.ignored)
+    starts = np.flatnonzero(np.diff(scan.owners[chosen], prepend=-1))
+    for texts in np.split(chosen, starts[1:]) if len(chosen) else ():
+        size = None
+        if np.isfinite(measured.sizes_px[texts[0]]).all():
+            width, height = measured.sizes_px[texts[0]].astype(int).tolist()
+            size = width, height
+        if size is not None or not report.pictures:
+            line = scan.lines[scan.owners[texts[0]]]
+            yield Page(size, [scan.polygons[i] for i in texts], line.images[0])
 
 
 def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -> LabelGeometry:
@@ -76,36 +108,31 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
     if not any(len(page.polygons) for page in pages):
         raise ConfigError("the labels hold no text to be learnt")
     pages = sample_evenly(pages, MOST_PAGES)
-    least = _min_text_size(config)
+    least, last_ratio = _min_text_size(config), round(shrink_ratio, 4)
     resized = [evaluated(config, page) for page in pages]
     texts = [polygon for page in resized for polygon in page.polygons]
     tried = sample_evenly(texts, CEILING_TEXTS)
     sizes_known = all(page.size_px for page in pages)
     side = THIN_PX if sizes_known else 0.0
     crops = training_crops(config, sample_evenly(pages, CROPPED_PAGES)) if sizes_known else []
-    ratios = sorted({round(shrink_ratio, 4), *TRIED_RATIOS})
-    fitted = {r: ceiling(tried, r, unclip_ratio_for(tried, r), side) for r in ratios}
+    ratios = sorted({last_ratio, *TRIED_RATIOS})
+    fitted = {r: _ceiling(tried, r, unclip_ratio_for(tried, r), side) for r in ratios}
     sound = [ceiling for ratio, ceiling in fitted.items() if ratio <= max(TRIED_RATIOS)]
     kind_ratio, kind = suiting_ratio([page.polygons for page in resized])
+    drawn = sample_evenly(resized, DRAWN_PAGES)
+    with_kernels = [_drawn(crop) for crop in sample_evenly(crops, KERNEL_PAGES)]
     return LabelGeometry(
-        len(tried),
-        f"{kind}: a shrink ratio of {kind_ratio:g} suits them",
-        least,
-        sizes_known,
-        text_sizes(resized, least),
-        _training_sizes(crops, least),
-        ceiling(tried, round(shrink_ratio, 4), config.PostProcess.unclip_ratio, side),
-        fitted[round(shrink_ratio, 4)],
-        max(sound, key=lambda ceiling: ceiling.mean_iou),
-        on_pixels(config, sample_evenly(resized, DRAWN_PAGES), shrink_ratio)
-        if sizes_known
-        else None,
-        measure_kernels(
-            [_drawn(crop) for crop in sample_evenly(crops, KERNEL_PAGES)],
-            round(shrink_ratio, 4),
-            TRIED_RATIOS,
-            least,
-        ),
+        texts=len(tried),
+        kind=f"{kind}: a shrink ratio of {kind_ratio:g} suits them",
+        min_text_size_px=least,
+        sizes_known=sizes_known,
+        evaluation=text_sizes(resized, least),
+        training=crop_sizes(config, crops),
+        configured=_ceiling(tried, last_ratio, config.PostProcess.unclip_ratio, side),
+        refitted=fitted[last_ratio],
+        best=max(sound, key=lambda ceiling: ceiling.mean_iou),
+        on_pixels=_on_pixels(config, drawn, shrink_ratio) if sizes_known else None,
+        kernels=measure_kernels(with_kernels, last_ratio, TRIED_RATIOS, least),
     )
 
 
@@ -118,12 +145,11 @@ def end_pair(
         ConfigError: the shrink ratio is outside (0, 1), or no text leaves a kernel at it.
     """
     best = unclip_ratio_for(texts, shrink_ratio)
-    tried = (config.PostProcess.unclip_ratio, best)
-    configured, refitted = (ceiling(texts, shrink_ratio, ratio, 0) for ratio in tried)
-    return configured, refitted
+    configured = _ceiling(texts, shrink_ratio, config.PostProcess.unclip_ratio, 0)
+    return configured, _ceiling(texts, shrink_ratio, best, 0)
 
 
-def ceiling(
+def _ceiling(
     texts: Sequence[Polygon], shrink_ratio: float, unclip_ratio: float, min_side_px: float
 ) -> Ceiling:
     """Return the best that boxes of these texts can reach with a pair of ratios."""
@@ -147,13 +173,37 @@ def evaluated(config: Config, page: Page) -> Page:
 def training_crops(config: Config, pages: Sequence[Page]) -> list[Page]:
     """Return one augmented crop per page, without its pixels; none if training doesn't crop.
 
-    Texts that a crop leaves out or masks are not among its polygons.
+    Texts that a crop leaves out or masks are not among its polygons. Without a donor CopyPaste
+    changes nothing.
     """
-    operators = _geometric(config.Train.dataset.transforms)
+    transforms = config.Train.dataset.transforms
+    operators = [item.build() for item in transforms if item.is_a(GeometricOperator)]
     if not any(operator.FINAL for operator in operators):
         return []
     rng = np.random.default_rng(config.Global.seed)
-    return [_cropped(page, operators, rng) for page in pages if page.size_px is not None]
+    crops = []
+    for page in pages:
+        if page.size_px is None:
+            continue
+        width, height = page.size_px
+        fields = {
+            "image": np.broadcast_to(np.uint8(0), (height, width, 3)),
+            "polys": [np.asarray(polygon, np.float32) for polygon in page.polygons],
+            "ignore_tags": np.zeros(len(page.polygons), bool),
+        }
+        sample = Sample.of(fields)
+        for operator in operators:
+            sample = operator.apply(operator.draw(rng, sample), sample)
+        kept = np.flatnonzero(~sample.texts.ignored)
+        crops.append(Page(sample.size_px, [sample.texts.polygons[i] for i in kept]))
+    return crops
+
+
+def crop_sizes(config: Config, crops: Sequence[Page]) -> TextSizes | None:
+    """Measure the texts of training's crops; None if there are none."""
+    if not any(len(crop.polygons) for crop in crops):
+        return None
+    return text_sizes(crops, _min_text_size(config))
 
 
 def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
@@ -161,22 +211,35 @@ def text_sizes(pages: Sequence[Page], min_text_size_px: float) -> TextSizes:
     polygons = [polygon for page in pages for polygon in page.polygons]
     short, long = rectangle_sides(areas(polygons), perimeters(polygons))
     drawn = [_drawn(page).extents_px for page in pages if len(page.polygons)]
-    return TextSizes(
-        short,
-        long / np.maximum(short, 1e-6),
-        np.concatenate(drawn or [np.empty(0)]),
-        min_text_size_px,
-    )
+    extents = np.concatenate(drawn or [np.empty(0)])
+    return TextSizes(short, long / np.maximum(short, 1e-6), extents, min_text_size_px)
 
 
-def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnPixels:
+def _drawn(page: Page) -> DrawnTexts:
+    """Return the texts as MakeShrinkMap clips and measures them; whole if the size isn't known."""
+    if not len(page.polygons):
+        return DrawnTexts([], np.empty(0))
+    if page.size_px is None:
+        boxes = [np.ptp(polygon, axis=0).min() for polygon in page.polygons]
+        return DrawnTexts(page.polygons, np.array(boxes, np.float64))
+    texts = TextPolygons.of([np.asarray(polygon, np.float64) for polygon in page.polygons])
+    width, height = page.size_px
+    clipped, _, extents = clip_and_orient(texts, (height, width))
+    shorter = np.asarray(extents.min(axis=1), np.float64)
+    return DrawnTexts([clipped[i] for i in range(len(clipped))], shorter)
+
+
+def _on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnPixels:
     """Post-process each page's shrink map as if it were a network's."""
     rounding = _shrink_keys(config).rounding
     post_process = DBPostProcess(**config.PostProcess.arguments())
     metric = DetMetric()
-    for width, height, polygons in _sized(pages):
+    for page in pages:
+        if page.size_px is None or not len(page.polygons):
+            continue
+        polygons = [np.asarray(polygon, np.float32) for polygon in page.polygons]
         none = np.zeros(len(polygons), bool)
-        texts, size = TextPolygons.of(polygons), (height, width)
+        texts, size = TextPolygons.of(polygons), page.size_px[::-1]
         targets = shrink_targets(texts, none, size, shrink_ratio, _min_text_size(config), rounding)
         candidates = post_process.candidates(targets.shrink_map)
         points, _ = post_process.boxes_from_candidates(candidates, size)
@@ -185,51 +248,35 @@ def on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> OnP
     return OnPixels(len(pages), rounding, float(rates["hmean"]), float(rates["hmean_70"]))
 
 
-def _training_sizes(crops: Sequence[Page], least: float) -> TextSizes | None:
-    return text_sizes(crops, least) if any(len(crop.polygons) for crop in crops) else None
-
-
-def _cropped(
-    page: Page, operators: Sequence[GeometricOperator[Any]], rng: np.random.Generator
-) -> Page:
-    assert page.size_px is not None
-    width, height = page.size_px
-    sample = Sample.of(
-        {
-            "image": np.broadcast_to(np.uint8(0), (height, width, 3)),
-            "polys": [np.asarray(polygon, np.float32) for polygon in page.polygons],
-            "ignore_tags": np.zeros(len(page.polygons), bool),
-        }
+def measure_kernels(
+    images: Sequence[DrawnTexts],
+    shrink_ratio: float,
+    other_ratios: Sequence[float],
+    min_text_size_px: float,
+) -> Kernels | None:
+    """Measure the kernels of the texts that ``min_text_size_px`` leaves; None if there are none."""
+    if not any((image.extents_px >= min_text_size_px).any() for image in images):
+        return None
+    tried = [(ratio, 1.0) for ratio in other_ratios if ratio != shrink_ratio]
+    configured, *others = (
+        _shares(images, ratio, size, min_text_size_px)
+        for ratio, size in [(shrink_ratio, 1.0), *tried, (shrink_ratio, LARGER)]
     )
-    for operator in operators:
-        sample = operator.apply(operator.draw(rng, sample), sample)
-    kept = np.flatnonzero(~sample.texts.ignored)
-    return Page(sample.size_px, [sample.texts.polygons[i] for i in kept])
+    return Kernels(configured, tuple(others))
 
 
-def _geometric(transforms: Iterable[OperatorSection]) -> list[GeometricOperator[Any]]:
-    """Return the operators that move texts; without a donor CopyPaste changes nothing."""
-    return [item.build() for item in transforms if item.is_a(GeometricOperator)]
-
-
-def _drawn(page: Page) -> DrawnTexts:
-    """Return the texts as MakeShrinkMap clips and measures them; whole if the size isn't known."""
-    if not len(page.polygons):
-        return DrawnTexts([], np.empty(0))
-    texts = TextPolygons.of([np.asarray(polygon, np.float64) for polygon in page.polygons])
-    if page.size_px is None:
-        boxes = [np.ptp(polygon, axis=0).min() for polygon in page.polygons]
-        return DrawnTexts(page.polygons, np.array(boxes, np.float64))
-    width, height = page.size_px
-    clipped, _, extents = clip_and_orient(texts, (height, width))
-    shorter = np.asarray(extents.min(axis=1), np.float64)
-    return DrawnTexts([clipped[i] for i in range(len(clipped))], shorter)
-
-
-def _sized(pages: Iterable[Page]) -> Iterable[tuple[int, int, list[Polygon]]]:
-    for page in pages:
-        if page.size_px is not None and len(page.polygons):
-            yield (*page.size_px, [np.asarray(polygon, np.float32) for polygon in page.polygons])
+def _shares(
+    images: Sequence[DrawnTexts], shrink_ratio: float, size: float, min_text_size_px: float
+) -> KernelShares:
+    thickness_px, gaps_px = [], []
+    for image in images:
+        drawn = np.flatnonzero(image.extents_px * size >= min_text_size_px)
+        gaps = kernel_gaps([image.polygons[i] for i in drawn.tolist()], shrink_ratio, size)
+        thickness_px.append(gaps.thickness_px)
+        gaps_px.append(gaps.gap_px)
+    thin = np.concatenate(thickness_px) < THIN_PX
+    near = np.concatenate(gaps_px) < TOUCHING_PX
+    return KernelShares(shrink_ratio, size, len(thin), float(thin.mean()), float(near.mean()))
 
 
 def _shrink_keys(config: Config) -> OperatorSection:
@@ -240,84 +287,3 @@ def _shrink_keys(config: Config) -> OperatorSection:
 
 def _min_text_size(config: Config) -> float:
     return float(_shrink_keys(config).min_text_size)
-
-
-WORTH_IOU, WORTH_SHARE = 0.05, 0.1
-"""A better unclip ratio is worth it if the share above 0.7 gains this much. Mean IoU counts only
-if the config unclips too far: real kernels come out larger than a perfect network's, so that
-less unclipping than here is often right (docs/recipe.md), and more never is."""
-MANY_SMALL = 0.2
-"""Share of masked texts."""
-OTHER_SCALE = 2.0
-"""Factor between the median text heights of training and evaluation."""
-UNCLIP = "PostProcess.unclip_ratio"
-EVALUATION = "Eval.dataset.transforms"
-
-
-def geometry_faults(of: LabelGeometry) -> list[Fault]:
-    """Return the warnings."""
-    sizes = [
-        fault for rule in (small_texts, text_scale) for fault in tagged(rule.__name__, rule(of))
-    ]
-    kernels = [
-        fault
-        for rule in (touching_kernels, thin_kernels)
-        for fault in tagged(rule.__name__, rule(of.kernels))
-    ]
-    return [*pair_faults(of.configured, of.refitted), *sizes, *kernels]
-
-
-def pair_faults(ours: Ceiling, better: Ceiling, texts: str = "these labels") -> list[Fault]:
-    """Warn if the config's pair gives texts back clearly worse than its shrink ratio allows."""
-    gain, share = better.mean_iou - ours.mean_iou, better.share_70 - ours.share_70
-    too_far = ours.unclip_ratio > better.unclip_ratio and gain >= WORTH_IOU
-    if not too_far and share < WORTH_SHARE:
-        return []
-    message = (
-        f"found {ours.unclip_ratio:g}, with shrink ratio {ours.shrink_ratio:g} at the end of the "
-        f"run: even a perfect network's boxes reach a mean IoU of {ours.mean_iou:.2f} with "
-        f"{texts}, {ours.share_70:.0%} of them above 0.7; with {better.unclip_ratio:g} it is "
-        f"{better.mean_iou:.2f} and {better.share_70:.0%}"
-    )
-    return tagged("unclip_ratio", [warning(UNCLIP, message)])
-
-
-@remedy("evaluate and crop larger, or lower MakeShrinkMap's min_text_size")
-def small_texts(of: LabelGeometry) -> list[Fault]:
-    """Warn if many texts are too small to be learnt."""
-    return _masked(of.training)
-
-
-def quick_faults(config: Config, pages: Sequence[Page]) -> list[Fault]:
-    """Return the warnings that a few of Train's images, whose sizes are known, allow."""
-    crops = training_crops(config, pages)
-    return tagged("small_texts", _masked(_training_sizes(crops, _min_text_size(config))))
-
-
-def _masked(training: TextSizes | None) -> list[Fault]:
-    if training is None or training.too_small < MANY_SMALL:
-        return []
-    lower_px = min_text_size(training.extents_px, training.min_text_size_px)
-    message = (
-        f"{training.too_small:.0%} of the texts in training's crops are under min_text_size "
-        f"{training.min_text_size_px:g} px and masked out of the loss, though they count in "
-        f"evaluation; with {lower_px:g} px {(training.extents_px < lower_px).mean():.0%} would be"
-    )
-    return [warning(TRAINING, message)]
-
-
-@remedy("crop with ScaledCrop, which has text as large as evaluation sees it")
-def text_scale(of: LabelGeometry) -> list[Fault]:
-    """Warn if training and evaluation see texts at different sizes."""
-    if of.training is None or not of.sizes_known:
-        return []
-    train_px, eval_px = (
-        float(np.median(sizes.heights_px)) for sizes in (of.training, of.evaluation)
-    )
-    if 1 / OTHER_SCALE < train_px / max(eval_px, 1e-6) < OTHER_SCALE:
-        return []
-    message = (
-        f"half of the texts are up to {train_px:.0f} px high in training's crops, and up to "
-        f"{eval_px:.0f} px at evaluation's resize"
-    )
-    return [warning(TRAINING, message, EVALUATION)]

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.check.console import grouped
+from ppocr_ft.commands.check.cli import grouped
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, run_together
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
 from ppocr_ft.engine.distributed import (

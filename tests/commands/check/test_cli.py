@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from ppocr_ft.commands.check.cli import main
-from ppocr_ft.commands.check.console import described, grouped
+from ppocr_ft.commands.check.cli import described, grouped, main
 from ppocr_ft.commands.check.run import precheck
 from ppocr_ft.commands.train import cli as train
 from ppocr_ft.config import load_config
