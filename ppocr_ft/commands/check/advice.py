@@ -225,15 +225,15 @@ def images_per_epoch(config: Config, sources: Sequence[Source]) -> int:
 
     ``sources`` are Train's label files.
     """
-    ratios = config.Train.dataset.ratio_list or (1.0,) * len(sources)
-    count, kept = 0, 1 - config.Global.val_ratio
+    counts, kept = [], 1 - config.Global.val_ratio
     try:
-        for source, ratio in zip(sources, ratios, strict=False):
+        for source in sources:
             lines = source.label_file.read_bytes().split(b"\n")
-            count += round(sum(bool(line.strip()) for line in lines) * kept * ratio)
+            counts.append(sum(bool(line.strip()) for line in lines))
     except OSError:
         return 0
-    return count
+    ratios = config.Train.dataset.ratio_list or (1.0,) * len(sources)
+    return sum(round(count * kept * ratio) for count, ratio in zip(counts, ratios, strict=False))
 
 
 def steps_per_epoch(config: Config, train_images: int) -> int:

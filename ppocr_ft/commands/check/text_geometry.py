@@ -86,8 +86,7 @@ def pages_of(report: DataReport) -> list[Page]:
 def pages_in(measured: Outlines, report: DataReport) -> Iterator[Page]:
     """Yield pages, without images that were opened and can't be decoded."""
     scan = measured.scan
-    usable = np.array([line.usable for line in scan.lines], bool)
-    chosen = np.flatnonzero(usable[scan.owners] & ~measured.empty & ~scan.ignored)
+    chosen = np.flatnonzero(scan.usable[scan.owners] & ~measured.empty & ~scan.ignored)
     starts = np.flatnonzero(np.diff(scan.owners[chosen], prepend=-1))
     for texts in np.split(chosen, starts[1:]) if len(chosen) else ():
         size = None

@@ -14,6 +14,7 @@ from PIL import Image
 
 from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset
 from ppocr_ft.commands.check.data.pictures import look_at
+from ppocr_ft.commands.check.text_geometry import pages_in, pages_of
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import Finding
 from ppocr_ft.transforms.likeness import local_likeness
@@ -65,6 +66,10 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
+
+
+def errors(report: DataReport) -> list[Finding]:
+    return [finding for finding in report.findings if finding.severity == "error"]
 
 
 def only(report: DataReport) -> Finding:
@@ -119,7 +124,7 @@ def test_what_training_masks_anyway_is_no_error(folder: Folder) -> None:
         ("polygon-empty", "warning"),
         ("polygon-outside", "warning"),
     ]
-    assert report.errors == ()
+    assert errors(report) == []
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -134,7 +139,6 @@ def test_empty_is_what_the_shrink_map_masks(folder: Folder, seed: int) -> None:
     polygons = TextPolygons.of([p.astype(np.float32) for p in polys])
     _, areas, _ = clip_and_orient(polygons, (h, w))
     np.testing.assert_array_equal(measured.empty, np.abs(areas) < 1)
-    assert len(report.polygons().polygons) == int((~measured.empty).sum())
 
 
 def test_lines_that_the_data_set_takes_have_no_error_and_others_have(folder: Folder) -> None:
@@ -159,7 +163,7 @@ def test_lines_that_the_data_set_takes_have_no_error_and_others_have(folder: Fol
     report = folder.check(*lines)
     read = read_label_file(folder.path / "train.txt", folder.path)
     refused = {fault.line for fault in read.faults}
-    assert {f.line for f in report.errors} == refused
+    assert {f.line for f in errors(report)} == refused
     assert {f.line for f in report.findings if f.severity == "warning"} == {7}  # a.jpg again
 
 
@@ -220,7 +224,7 @@ def test_utf_16_is_one_fault_of_the_file(folder: Folder) -> None:
     (folder.path / "train.txt").write_bytes(f"a.jpg\t{json.dumps([text(BOX)])}\n".encode("utf-16"))
     report = check_dataset([Source(folder.path / "train.txt", folder.path)], [])
     assert (only(report).rule, only(report).line) == ("label-encoding", None)
-    assert len(report.polygons().polygons) == 0
+    assert pages_of(report) == []
 
 
 @pytest.mark.parametrize(
@@ -321,7 +325,8 @@ def test_without_opening_images_only_paths_and_labels_are_judged(folder: Folder)
         ("image-duplicate", 2),
         ("polygon-outside", 2),
     ]
-    assert report.polygons("train").sizes_px.tolist() == [[0, 0]] * 4
+    assert np.isinf(report.train[0].sizes_px).all()
+    assert [page.size_px for page in pages_of(report)] == [None, None]
     assert report.pictures == {}
 
 
@@ -382,10 +387,10 @@ def test_counts_polygons_and_progress(folder: Folder) -> None:
     assert report.findings == ()
     counts = report.counts[str(train.label_file)]
     assert (counts.lines, counts.images, counts.texts, counts.ignored_texts) == (1, 1, 2, 1)
-    usable = report.polygons("eval")
+    (usable,) = pages_in(report.evaluation[0], report)
     np.testing.assert_array_equal(usable.polygons[0], np.float32(BOX[:3]))
-    assert usable.sizes_px.tolist() == [[200, 100]]
-    assert report.polygons().ignored.tolist() == [False, True, False]
+    assert usable.size_px == (200, 100)
+    assert [part.scan.ignored.tolist() for part in report.parts] == [[False, True], [False]]
     assert shown == [(1, 1), (2, 2), (2, 2)]
 
 

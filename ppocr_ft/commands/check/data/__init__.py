@@ -2,23 +2,7 @@
 
 from ppocr_ft.commands.check.data.fix import write_fixed
 from ppocr_ft.commands.check.data.parsed_labels import Source
-from ppocr_ft.commands.check.data.report import (
-    DataReport,
-    LabelCounts,
-    UsablePolygons,
-    check_dataset,
-    whole_set_findings,
-)
-from ppocr_ft.commands.check.data.rules import RULES, DataRule
+from ppocr_ft.commands.check.data.report import DataReport, check_dataset
+from ppocr_ft.commands.check.data.rules import RULES
 
-__all__ = [
-    "RULES",
-    "DataReport",
-    "DataRule",
-    "LabelCounts",
-    "Source",
-    "UsablePolygons",
-    "check_dataset",
-    "whole_set_findings",
-    "write_fixed",
-]
+__all__ = ["RULES", "DataReport", "Source", "check_dataset", "write_fixed"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ from ppocr_ft.commands.check.data.outlines import (
 )
 from ppocr_ft.commands.check.data.parsed_labels import BOM, ParsedLine, parse_line, read_content
 from ppocr_ft.commands.check.data.report import DataReport
-from ppocr_ft.commands.check.data.rules import listed
 from ppocr_ft.data.labels import decode_line
 from ppocr_ft.errors import DataError
 from ppocr_ft.geometry import clockwise, convex_hull, largest_piece, signed_areas, uncrossed
@@ -97,7 +96,7 @@ def _fix_file(measured: Outlines, report: DataReport) -> tuple[list[bytes] | Non
     touched = {finding.line for finding in report.findings if finding.file == scan.path}
     touched |= {line.number for line in scan.lines if not moved.isdisjoint(line.images)}
     index_of = {line.number: index for index, line in enumerate(scan.lines)}
-    fixer = _Fixer(measured, report, left_out, repeated(scan))
+    fixer = _Fixer(measured, report, left_out)
     lines = []
     for number, raw in enumerate(content.lines, start=1):
         kept: bytes | None = raw
@@ -130,11 +129,10 @@ class _Fixer:
     measured: Outlines
     report: DataReport
     left_out: dict[int, str]
-    repeats: dict[int, int]
-    doubtful: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:
         self.doubtful = doubtful(self.measured)
+        self.repeats = repeated(self.measured.scan)
 
     def line(self, raw: bytes, index: int) -> tuple[bytes | None, list[str]]:
         """Return the mended line, None if it is left out, and what was done to it."""
@@ -154,8 +152,8 @@ class _Fixer:
         if changes == [_REPAIRED_IN_LINE["label-bom"]] and not text_changes and not moves:
             return decode_line(raw).lstrip(BOM).encode(), changes
         label = json.dumps(items, ensure_ascii=False)
-        if any(map(_is_half, label)):  # which UTF-8 can't hold but as its escape
-            label = json.dumps(items)
+        if any("\ud800" <= character <= "\udfff" for character in label):
+            label = json.dumps(items)  # UTF-8 can't hold half of a pair but as its escape
         line = f"{name}{scan.source.delimiter}{label}".encode()
         return line, [*changes, *moves, *text_changes]
 
@@ -176,10 +174,10 @@ class _Fixer:
     def _reason_to_leave(self, parsed: ParsedLine, index: int) -> str | None:
         line = self.measured.scan.lines[index]
         if parsed.items is None or not parsed.images:
-            return listed(fault.message for fault in parsed.faults)
+            return _listed(fault.message for fault in parsed.faults)
         faults = self.measured.scan.places.faults
         if len(line.images) < len(parsed.images):
-            return listed(faults[name].message for name in parsed.images if name in faults)
+            return _listed(faults[name].message for name in parsed.images if name in faults)
         for path in line.images:
             picture = self.report.pictures.get(path)
             if picture is not None and picture.fault:
@@ -193,16 +191,14 @@ class _Fixer:
         for number in sorted(set(range(1, len(items) + 1)) - set(parsed.numbers.tolist())):
             items[number - 1] = None
             text_changes.append(f"text {number} left out: it can't be read")
-        for i in self._texts_of(index):
+        start, end = np.searchsorted(self.measured.scan.owners, [index, index + 1]).tolist()
+        for i in range(start, end):
+            if not self.doubtful[i] and i not in self.repeats:
+                continue
             number = int(self.measured.scan.numbers[i])
             items[number - 1], changes = self._text(i, items[number - 1])
             text_changes += [f"text {number} {change}" for change in changes]
         return [item for item in items if item is not None], text_changes
-
-    def _texts_of(self, index: int) -> Iterator[int]:
-        """Yield the line's texts that have a fault."""
-        start, end = np.searchsorted(self.measured.scan.owners, [index, index + 1]).tolist()
-        yield from (i for i in range(start, end) if self.doubtful[i] or i in self.repeats)
 
     def _text(self, i: int, item: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
         if i in self.repeats:
@@ -225,8 +221,10 @@ class _Fixer:
         return {**item, "points": _plain(points)}, changes
 
 
-def _is_half(character: str) -> bool:
-    return "\ud800" <= character <= "\udfff"
+def _listed(words: Iterable[str]) -> str:
+    """Join words: ``a``, ``a and b``, ``a, b and c``."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _from(data_dir: Path, path: str) -> str:

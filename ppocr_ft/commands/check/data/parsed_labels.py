@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.check.data.rules import Severity, finding
+from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.data.image_paths import AmbiguousImageError, ImagePaths, find_images
 from ppocr_ft.data.label_kinds import folder_message, other_kind
 from ppocr_ft.data.labels import decode_line, image_names, notes_on, split_line
@@ -30,6 +31,8 @@ from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.utils.progress import ProgressBar
 
 BOM = "\ufeff"
+UTF8_BOM = BOM.encode()
+_WIDE_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 RULE_OF: dict[FaultKind, str] = {
     "item": "text-item",
     "key": "text-key",
@@ -46,8 +49,7 @@ _BETWEEN = " \t,;|:=\u3000"
 """What a wrong delimiter may be made of."""
 
 
-@dataclass(frozen=True)
-class LabelFault:
+class LabelFault(NamedTuple):
     """A rule that a line breaks, with its message."""
 
     rule: str
@@ -74,18 +76,25 @@ class ParsedLine:
 def parse_line(raw: bytes, delimiter: str) -> ParsedLine:
     """Parse a label line without its end; never raise."""
     faults: list[LabelFault] = []
-    line = _text(raw, faults)
-    name, label = _halves(line, delimiter, faults)
-    images = _images(name, faults)
-    items = _items(label, faults)
-    texts, numbers, bad = usable_texts(items or [])
+    images: tuple[str, ...] = ()
+    items: list[Any] | None = None
+    name, label = _halves(_text(raw, faults), delimiter, faults)
+    try:
+        images = image_names(name) if name else ()
+    except DataError as fault:
+        faults.append(LabelFault("label-path", fault.message))
+    try:
+        items = parse_items(label) if label is not None else None
+    except DataError as fault:
+        faults.append(LabelFault("label-json", fault.message))
+    texts, numbers, bad = _usable_texts(items or [])
     for rule in dict.fromkeys(RULE_OF[fault.kind] for fault in bad):
         messages = [f"text {f.number} {f.message}" for f in bad if RULE_OF[f.kind] == rule]
         faults.append(LabelFault(rule, "; ".join(messages)))
     return ParsedLine(name, images, items, texts, numbers, tuple(faults))
 
 
-def usable_texts(items: list[Any]) -> tuple[Texts, NDArray[np.int64], list[TextFault]]:
+def _usable_texts(items: list[Any]) -> tuple[Texts, NDArray[np.int64], list[TextFault]]:
     """Return the texts that training can use, their places from 1, and the faults of the rest."""
     every = np.arange(1, len(items) + 1)
     try:
@@ -121,58 +130,25 @@ def _halves(line: str, delimiter: str, faults: list[LabelFault]) -> tuple[str, s
     if not label.lstrip().startswith(("[", "{")):
         guessed = _guessed_halves(line)
         if guessed[1] is not None:
-            faults.append(LabelFault("label-delimiter", _splits_elsewhere(delimiter, guessed[1])))
+            message = (
+                f"the first delimiter {delimiter!r} does not stand before the JSON list, "
+                f"which begins {guessed[1][:20]!r}"
+            )
+            faults.append(LabelFault("label-delimiter", message))
             return guessed
     return name, label
-
-
-def _splits_elsewhere(delimiter: str, label: str) -> str:
-    return (
-        f"the first delimiter {delimiter!r} does not stand before the JSON list, "
-        f"which begins {label[:20]!r}"
-    )
 
 
 def _guessed_halves(line: str) -> tuple[str, str | None]:
     """Split at the text between a path and the first JSON list, as if it were the delimiter."""
     start = line.find("[", 1)
     while start > 0:
-        if line[start - 1] in _BETWEEN and _is_list(line[start:]):
-            return line[:start].strip(_BETWEEN), line[start:]
+        if line[start - 1] in _BETWEEN:
+            with contextlib.suppress(DataError):
+                parse_items(line[start:])
+                return line[:start].strip(_BETWEEN), line[start:]
         start = line.find("[", start + 1)
     return "", None
-
-
-def _is_list(text: str) -> bool:
-    try:
-        parse_items(text)
-    except DataError:
-        return False
-    return True
-
-
-def _images(name: str, faults: list[LabelFault]) -> tuple[str, ...]:
-    if not name:
-        return ()
-    try:
-        return image_names(name)
-    except DataError as fault:
-        faults.append(LabelFault("label-path", fault.message))
-    return ()
-
-
-def _items(label: str | None, faults: list[LabelFault]) -> list[Any] | None:
-    if label is None:
-        return None  # the delimiter's fault
-    try:
-        return parse_items(label)
-    except DataError as fault:
-        faults.append(LabelFault("label-json", fault.message))
-    return None
-
-
-UTF8_BOM = b"\xef\xbb\xbf"
-_WIDE_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 @dataclass(frozen=True)
@@ -186,6 +162,10 @@ class Source:
     data_dir: Path
     delimiter: str = "\t"
     images: bool = True
+
+    @property
+    def path(self) -> str:
+        return os.fspath(self.label_file)
 
 
 @dataclass(frozen=True)
@@ -246,7 +226,12 @@ class Scan:
 
     @property
     def path(self) -> str:
-        return os.fspath(self.source.label_file)
+        return self.source.path
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Whether training takes a line, (lines,)."""
+        return np.array([line.usable for line in self.lines], bool)
 
 
 @dataclass
@@ -267,22 +252,12 @@ class _Collected:
     scored: int = 0
     findings: list[Finding] = field(default_factory=list)
 
-    @property
-    def path(self) -> str:
-        return os.fspath(self.source.label_file)
-
-    def report(
-        self,
-        rule: str,
-        message: str,
-        line: int | None = None,
-        severity: Severity | None = None,
-    ) -> None:
-        self.findings.append(finding(rule, message, self.path, line, severity))
+    def report(self, rule: str, message: str, line: int | None = None) -> None:
+        self.findings.append(finding(rule, message, self.source.path, line))
 
     def add(self, number: int, parsed: ParsedLine) -> None:
-        for fault in parsed.faults:
-            self.report(fault.rule, fault.message, number, "error")
+        for rule, message in parsed.faults:
+            self.findings.append(finding(rule, message, self.source.path, number, "error"))
         self.lines.append((number, parsed.images, self.readable and not parsed.faults))
         texts = parsed.texts
         self.coords.append(texts.polygons.coords)
@@ -310,13 +285,13 @@ class _Collected:
     def scan(self) -> Scan:
         counts = np.concatenate([np.empty(0, np.int64), *self.counts])
         names = (name for _, names, _ in self.lines for name in names)
-        source, folder = self.source, Path(self.source.data_dir)
+        source = self.source
         if source.images:
-            places = find_images(names, folder, source.label_file)
+            places = find_images(names, source.data_dir, source.label_file)
         else:
-            places = ImagePaths.unseen(names, folder)
+            places = ImagePaths.unseen(names, source.data_dir)
         lines = tuple(self._located(places))
-        notes = notes_on(self.path, places, int(counts.size), self.difficult, self.scored)
+        notes = notes_on(source.path, places, int(counts.size), self.difficult, self.scored)
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         coords = np.concatenate([np.empty((0, 2), np.float32), *self.coords])
         per_line = [len(numbers) for numbers in self.numbers]
@@ -338,12 +313,12 @@ class _Collected:
     def _findings(self, lines: Sequence[Line]) -> list[Finding]:
         """Return the findings, with one for a missing ``data_dir`` instead of one per image."""
         missing = sum(finding.rule == "image-missing" for finding in self.findings)
-        folder = Path(self.source.data_dir)
+        folder = self.source.data_dir
         if not missing or folder.is_dir() or any(line.images for line in lines):
             return self.findings
         rest = [finding for finding in self.findings if finding.rule != "image-missing"]
         message = f"the folder {folder} is not there, and none of {counted(missing, 'image')}"
-        return [finding("data-dir-missing", message, self.path), *rest]
+        return [finding("data-dir-missing", message, self.source.path), *rest]
 
 
 def scan_source(source: Source, bar: ProgressBar) -> Scan:
@@ -367,10 +342,8 @@ def scan_source(source: Source, bar: ProgressBar) -> Scan:
         collected.report("label-encoding", f"the label file is {name}; training can't read it")
     if content.has_bom:
         collected.report("label-bom", "the file begins with a byte order mark")
-    numbered = enumerate(content.lines, start=1)
-    for number, raw in bar(
-        numbered, len(content.lines), f"reading {source.label_file.name}", "line"
-    ):
+    numbered, title = enumerate(content.lines, start=1), f"reading {source.label_file.name}"
+    for number, raw in bar(numbered, len(content.lines), title, "line"):
         if raw.strip():
             collected.add(number, parse_line(raw, source.delimiter))
     if not collected.lines:

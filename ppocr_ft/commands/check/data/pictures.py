@@ -1,4 +1,4 @@
-"""The images of label lines: size, EXIF, damage, and a hash of their look."""
+"""The images of label lines: size, EXIF, damage, and which of them show the same."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import hashlib
 import io
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -18,15 +18,20 @@ from PIL.ExifTags import Base
 
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.data.copies import original_of
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.image_ops import decode
 from ppocr_ft.transforms.likeness import (
+    COMPARED_PX,
     LEAST_CONTRAST,
     LOOK_SIDE_PX,
+    Grey,
     Look,
     Size,
+    candidates,
     look_of,
     reduced,
+    show_the_same,
 )
 from ppocr_ft.transforms.transparency import (
     OTHERWISE_LEVELS,
@@ -42,6 +47,7 @@ from ppocr_ft.utils.stderr import captured_stderr
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are measured
 
 _FIRST_QUARTER_TURN = 5
+_KEPT_GREYS = 256
 SHORTEST_PX, LONGEST_PX, LONGEST_ASPECT = 32, 10_000, 10.0
 """An image with a side or an aspect beyond these is extreme."""
 ROW_PX = 128
@@ -68,6 +74,27 @@ class Picture:
     """Whether its colours, without the alpha channel, show another picture."""
     plain: bool = False
     """Whether all its pixels look the same."""
+
+
+Pictures = Mapping[str, Picture]
+Place = tuple[str, int]
+"""Label file and line."""
+
+
+@dataclass(frozen=True)
+class Same:
+    """The image ``path`` at ``place``, seen before as ``other_path`` at ``other``."""
+
+    place: Place
+    path: str
+    other: Place
+    other_path: str
+    how: str
+
+    def message(self, where: str) -> str:
+        """Return the message; ``where`` is the name of ``other``."""
+        named = "" if self.other_path == self.path else f" as {self.other_path}"
+        return f"the image {self.path} is {where}{self.other[0]}:{self.other[1]}{named}{self.how}"
 
 
 def look_at_all(
@@ -161,15 +188,17 @@ def _is_truncated(content: bytes) -> bool:
     return content.startswith(b"\x89PNG") and b"IEND" not in content
 
 
-def picture_findings(scan: Scan, pictures: Mapping[str, Picture]) -> Iterator[Finding]:
+def picture_findings(scan: Scan, pictures: Pictures) -> Iterator[Finding]:
     """Yield the faults of each line's images; EXIF is judged beside the labels."""
-    for line in scan.lines:
+    labelled = set(scan.owners[~scan.ignored].tolist())
+    for index, line in enumerate(scan.lines):
         for path in line.images:
-            for rule, message in _complaints(path, pictures[path]):
+            for rule, message in _complaints(path, pictures[path], index in labelled):
                 yield finding(rule, message, scan.path, line.number)
 
 
-def _complaints(path: str, picture: Picture) -> Iterator[tuple[str, str]]:
+def _complaints(path: str, picture: Picture, labelled: bool) -> Iterator[tuple[str, str]]:
+    """Yield rules and messages; ``labelled``: the image has texts that count."""
     if picture.size_px is None:
         yield "image-unreadable", f"the image {path} {picture.fault}"
         return
@@ -183,6 +212,11 @@ def _complaints(path: str, picture: Picture) -> Iterator[tuple[str, str]]:
         is_row = width > height and ROW_PX >= height >= SHORTEST_PX and width <= LONGEST_PX
         rule = "image-row" if is_row else "image-size"
         yield rule, f"the image {path} has {width} x {height} px, {extreme}"
+    if picture.by_alpha:
+        message = f"the image {path} is transparent, and its colours alone show another picture"
+        yield "image-alpha", message
+    if picture.plain and labelled:
+        yield "image-plain", f"the image {path} shows nothing: all its pixels have one colour"
 
 
 def _extreme(shorter: int, longer: int) -> str:
@@ -193,3 +227,134 @@ def _extreme(shorter: int, longer: int) -> str:
     if longer > LONGEST_ASPECT * shorter:
         return f"one side more than {LONGEST_ASPECT:g} times the other"
     return ""
+
+
+def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
+    """Return images of one split that an earlier line has too."""
+    first_places: dict[str | bytes, tuple[Place, str]] = {}
+    same = []
+    for place, path in _images(scans):
+        before = _seen_before(place, path, first_places, pictures)
+        same += [before] if before is not None else []
+        for key in _keys(path, pictures):
+            first_places.setdefault(key, (place, path))
+    return same
+
+
+def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures) -> list[Same]:
+    """Return images of both evaluation and training, re-encoded, resized and turned ones too."""
+    trained = list(_images(train))
+    first_places: dict[str | bytes, tuple[Place, str]] = {}
+    for place, path in trained:
+        for key in _keys(path, pictures):
+            first_places.setdefault(key, (place, path))
+    same, rest = [], []
+    for place, path in _images(evaluation):
+        before = _seen_before(place, path, first_places, pictures)
+        if before is not None:
+            same.append(before)
+        else:
+            rest.append((place, path))
+    same += _near(trained, rest, pictures)
+    known = {(one.place, one.other) for one in same}
+    by_name = _copies(trained, _images(evaluation))
+    return same + [one for one in by_name if (one.place, one.other) not in known]
+
+
+def _seen_before(
+    place: Place,
+    path: str,
+    first_places: Mapping[str | bytes, tuple[Place, str]],
+    pictures: Pictures,
+) -> Same | None:
+    """Return the image with its first place by path or content, if it has one."""
+    for key in _keys(path, pictures):
+        if key in first_places:
+            other, other_path = first_places[key]
+            is_one_file = os.path.abspath(path) == os.path.abspath(other_path)  # noqa: PTH100
+            how = "" if is_one_file else ", with the same content"
+            return Same(place, path, other, other_path, how)
+    return None
+
+
+def _copies(
+    train: list[tuple[Place, str]], evaluation: Iterable[tuple[Place, str]]
+) -> Iterator[Same]:
+    """Yield pairs that a tool made of one picture, turned or darkened, as their names say."""
+    theirs: dict[str, list[tuple[Place, str]]] = {}
+    for place, path in train:
+        theirs.setdefault(original_of(path), []).append((place, path))
+    for place, path in evaluation:
+        original = original_of(path)
+        how = f", a copy of the same picture, {original}, by its name"
+        for other, other_path in theirs.get(original, ()) if original != path else ():
+            yield Same(place, path, other, other_path, how)
+
+
+def _near(
+    train: list[tuple[Place, str]], evaluation: list[tuple[Place, str]], pictures: Pictures
+) -> Iterator[Same]:
+    """Yield pairs that show the same picture; of each evaluation image the first."""
+    ours, our_looks = _with_looks(evaluation, pictures)
+    theirs, their_looks = _with_looks(train, pictures)
+    grey = lru_cache(_KEPT_GREYS)(lambda path: _grey(path, pictures))
+    done = set()
+    for i, j in candidates(our_looks, their_looks):
+        (place, path), (other, other_path) = ours[i], theirs[j]
+        if (place, path) in done:
+            continue
+        one, two = grey(path), grey(other_path)
+        if one is not None and two is not None and show_the_same(one, two):
+            done.add((place, path))
+            yield Same(place, path, other, other_path, ", encoded or sized differently")
+
+
+def _with_looks(
+    images: list[tuple[Place, str]], pictures: Pictures
+) -> tuple[list[tuple[Place, str]], list[Look]]:
+    looks = [(image, pictures[image[1]].look) for image in images if image[1] in pictures]
+    kept = [(image, look) for image, look in looks if look is not None]
+    return [image for image, _ in kept], [look for _, look in kept]
+
+
+def _grey(path: str, pictures: Pictures) -> Grey | None:
+    stored = pictures[path].stored_px
+    try:
+        return None if stored is None else reduced(Path(path).read_bytes(), stored, COMPARED_PX)
+    except (OSError, DataError):
+        return None  # it was there a moment ago
+
+
+def _images(scans: Sequence[Scan]) -> Iterator[tuple[Place, str]]:
+    for scan in scans:
+        for line in scan.lines:
+            yield from (((scan.path, line.number), path) for path in line.images)
+
+
+def _keys(path: str, pictures: Pictures) -> list[str | bytes]:
+    """Return the keys of an image: its place and its content."""
+    picture = pictures.get(path)
+    name = os.path.normcase(os.path.abspath(path))  # noqa: PTH100  a Path an image costs time
+    return [name, picture.digest] if picture and picture.digest else [name]
+
+
+def same_image_findings(
+    train: Sequence[Scan],
+    evaluation: Sequence[Scan],
+    leaked: Sequence[Same],
+    doubled: Sequence[Same],
+) -> Iterator[Finding]:
+    """Yield a finding per image, and one for a label file that is in both splits."""
+    for scan in evaluation:
+        if in_both(scan, train):
+            yield finding("leak", "the label file is that of the training too", scan.path)
+    for same in leaked:
+        yield finding("leak", same.message("in the training set too, at "), *same.place)
+    for same in doubled:
+        yield finding("image-duplicate", same.message("already at "), *same.place)
+
+
+def in_both(scan: Scan, train: Sequence[Scan]) -> bool:
+    """Return whether the label file is also one of the training's."""
+    label_file = Path(scan.path).resolve()
+    return any(label_file == Path(other.path).resolve() for other in train)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import islice
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,27 +14,34 @@ from ppocr_ft.commands.check.data.outlines import (
     outline_findings,
     outlines,
     repeat_findings,
-    repeated,
 )
 from ppocr_ft.commands.check.data.parsed_labels import Scan, Source, scan_source
-from ppocr_ft.commands.check.data.pictures import Picture, look_at_all, picture_findings
-from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.commands.check.data.same_images import (
+from ppocr_ft.commands.check.data.pictures import (
+    Picture,
     Same,
     duplicates,
     in_both,
     leaks,
+    look_at_all,
+    picture_findings,
     same_image_findings,
 )
-from ppocr_ft.commands.check.data.visibility import visibility_findings
-from ppocr_ft.commands.check.data.word_labels import mixed_findings
+from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.data.whole_set import TextCounts, mostly_ignored, without_text
 from ppocr_ft.errors import Finding
 from ppocr_ft.messages import counted
-from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.utils.progress import ProgressBar, no_progress
+from ppocr_ft.utils.sampling import evenly_spaced
 
-Split = Literal["train", "eval"]
+LOOKED_AT = 2000
+"""So many lines of a label file, evenly spread, are judged."""
+_LEAST_TEXTS, _MOST_TEXTS = 5, 400
+_BY_WORDS = {"least_close": 0.4, "most_spaced": 0.02}
+_BY_LINES = {"most_close": 0.35, "least_spaced": 0.15}
+_MOST_UNSPACED = 0.1
+"""An image with more texts than that in a script without spaces tells nothing of words."""
+_LEAST_SHARE, _LEAST_IMAGES = 0.1, 3
+"""The rarer kind must be so frequent, to be no accident."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +65,6 @@ class LabelCounts:
             f"{counted(self.images, 'image')}, {counted(self.negatives, 'image')} without text; "
             f"{counted(self.texts, 'text')}, {self.ignored_texts:,} ignored{share}"
         )
-
-
-@dataclass(frozen=True)
-class UsablePolygons:
-    """Texts that training can use: polygons, ignored (n,), and their images' sizes (n, 2).
-
-    ``sizes_px``: width and height as training sees them, turned by EXIF; 0 if images were not
-    opened.
-    """
-
-    polygons: TextPolygons
-    ignored: NDArray[np.bool_]
-    sizes_px: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -106,42 +97,6 @@ class DataReport:
         remedy = {"image-moved": "; --fix writes their paths so"}
         return list(dict.fromkeys(f"{note}{remedy.get(kind, '')}" for kind, note in notes))
 
-    @cached_property
-    def errors(self) -> tuple[Finding, ...]:
-        """The findings that training can't use."""
-        return tuple(finding for finding in self.findings if finding.severity == "error")
-
-    def polygons(self, split: Split | None = None) -> UsablePolygons:
-        """Return the usable texts of one split or of both, in the order of the lines."""
-        chosen = {"train": self.train, "eval": self.evaluation}
-        parts = [*self.train, *self.evaluation] if split is None else chosen[split]
-        return _joined([self._usable(part) for part in parts])
-
-    def _usable(self, measured: Outlines) -> UsablePolygons:
-        scan = measured.scan
-        lines = np.array([self._takes(line.usable, line.images) for line in scan.lines], bool)
-        chosen = lines[scan.owners] & ~measured.empty
-        chosen[list(repeated(scan))] = False
-        sizes = np.where(np.isfinite(measured.sizes_px), measured.sizes_px, 0)
-        return UsablePolygons(
-            scan.polygons.select(chosen), scan.ignored[chosen], sizes[chosen].astype(np.int64)
-        )
-
-    def _takes(self, usable: bool, images: Iterable[str]) -> bool:
-        pictures = (self.pictures.get(path) for path in images)
-        return usable and all(picture is None or not picture.fault for picture in pictures)
-
-
-def _joined(parts: Sequence[UsablePolygons]) -> UsablePolygons:
-    counts = np.concatenate([np.empty(0, np.int64), *(part.polygons.counts for part in parts)])
-    coords = [np.empty((0, 2), np.float32), *(part.polygons.coords for part in parts)]
-    starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return UsablePolygons(
-        TextPolygons(np.concatenate(coords), starts),
-        np.concatenate([np.empty(0, bool), *(part.ignored for part in parts)]),
-        np.concatenate([np.empty((0, 2), np.int64), *(part.sizes_px for part in parts)]),
-    )
-
 
 def check_dataset(
     train: Sequence[Source],
@@ -161,14 +116,13 @@ def check_dataset(
     re-encoded copies are not checked. ``workers`` are the threads that read images; one per
     processor if not given, 0 for none.
     """
-    train_scans = [scan_source(source, bar) for source in train]
-    eval_scans = [scan_source(source, bar) for source in eval]
-    further_scans = {
-        name: [scan_source(source, bar) for source in sources]
-        for name, sources in (further or {}).items()
-    }
-    judged = [eval_scans, *further_scans.values()]
-    all_judged = [scan for scans in judged for scan in scans]
+    further = further or {}
+    splits = [
+        [scan_source(source, bar) for source in sources]
+        for sources in (train, eval, *further.values())
+    ]
+    train_scans, eval_scans = splits[:2]
+    all_judged = [scan for split in splits[1:] for scan in split]
     scans = [*train_scans, *all_judged]
     pictures: dict[str, Picture] = {}
     if images:
@@ -177,22 +131,20 @@ def check_dataset(
         pictures = look_at_all(paths, looks=looks, workers=workers, bar=bar)
     judged_only = [scan for scan in all_judged if not in_both(scan, train_scans)]
     leaked = leaks(train_scans, judged_only, pictures)
-    doubled = [same for part in (train_scans, *judged) for same in duplicates(part, pictures)]
-    measured = [outlines(scan, pictures) for scan in scans]
-    findings = [finding for part in measured for finding in _of_file(part, pictures)]
+    doubled = [same for split in splits for same in duplicates(split, pictures)]
+    measured = [tuple(outlines(scan, pictures) for scan in split) for split in splits]
+    findings = [one for split in measured for part in split for one in _of_file(part, pictures)]
     findings += same_image_findings(train_scans, all_judged, leaked, doubled)
     findings += mixed_findings([*train_scans, *eval_scans])
-    rest = iter(measured)
-    trained, evaluated = (tuple(islice(rest, len(part))) for part in (train, eval))
     return DataReport(
         findings=_ordered(findings, scans),
         counts={scan.path: _counts(scan) for scan in scans},
-        train=trained,
-        evaluation=evaluated,
+        train=measured[0],
+        evaluation=measured[1],
         pictures=pictures,
         duplicates=tuple(doubled),
         leaks=tuple(leaked),
-        further={name: tuple(islice(rest, len(of))) for name, of in further_scans.items()},
+        further=dict(zip(further, measured[2:], strict=True)),
     )
 
 
@@ -211,9 +163,8 @@ def whole_set_findings(report: DataReport) -> list[Finding]:
 
 
 def _usable_texts(scan: Scan) -> TextCounts:
-    usable = np.array([line.usable for line in scan.lines], bool)
-    ignored = scan.ignored[usable[scan.owners]]
-    return TextCounts(scan.path, int(usable.sum()), len(ignored), int(ignored.sum()))
+    ignored = scan.ignored[scan.usable[scan.owners]]
+    return TextCounts(scan.path, int(scan.usable.sum()), len(ignored), int(ignored.sum()))
 
 
 def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Finding]:
@@ -221,7 +172,6 @@ def _of_file(measured: Outlines, pictures: Mapping[str, Picture]) -> list[Findin
     findings = [*scan.findings, *outline_findings(measured), *repeat_findings(scan)]
     if pictures:
         findings += [*picture_findings(scan, pictures), *exif_findings(measured, pictures)]
-        findings += visibility_findings(scan, pictures)
     return findings
 
 
@@ -233,12 +183,83 @@ def _ordered(findings: Iterable[Finding], scans: Sequence[Scan]) -> tuple[Findin
 
 
 def _counts(scan: Scan) -> LabelCounts:
-    usable = np.array([line.usable for line in scan.lines], bool)
+    texts_of_line = np.bincount(scan.owners, minlength=len(scan.lines))
     return LabelCounts(
         lines=len(scan.lines),
         images=len({path for line in scan.lines for path in line.images}),
         texts=len(scan.polygons),
         ignored_texts=int(scan.ignored.sum()),
-        negatives=int((usable & (np.bincount(scan.owners, minlength=len(usable)) == 0)).sum()),
+        negatives=int((scan.usable & (texts_of_line == 0)).sum()),
         difficult=scan.difficult,
     )
+
+
+def mixed_findings(scans: Sequence[Scan]) -> Iterator[Finding]:
+    """Yield one warning where some images are labelled by word and others by line.
+
+    An image by words has texts without spaces inside, most of them with a neighbour on the same row
+    no farther than a space is wide. One by lines has texts with spaces inside, and few such
+    neighbours. Images that show neither, such as those of few texts, or of scripts without spaces,
+    don't count. The warning is at the first image of the rarer kind.
+    """
+    places: dict[str, list[tuple[str, int]]] = {"words": [], "lines": []}
+    for scan in scans:
+        for index in evenly_spaced(len(scan.lines), LOOKED_AT):
+            kind = _kind(scan, index)
+            if kind:
+                places[kind].append((scan.path, scan.lines[index].number))
+    rarer, other = sorted(places, key=lambda kind: len(places[kind]))
+    few, many = len(places[rarer]), len(places[other])
+    if few < max(_LEAST_IMAGES, _LEAST_SHARE * (few + many)):
+        return
+    lines = ", ".join(f"{path}:{line}" for path, line in places[rarer][:5])
+    message = f"{few} images are labelled by {rarer} and {many} by {other}; by {rarer}: {lines}"
+    yield finding("labels-mixed", message, *places[rarer][0])
+
+
+def _kind(scan: Scan, index: int) -> str | None:
+    shares = shares_of_line(scan, index)
+    if shares is None:
+        return None
+    close, spaced = shares
+    if close >= _BY_WORDS["least_close"] and spaced <= _BY_WORDS["most_spaced"]:
+        return "words"
+    if close <= _BY_LINES["most_close"] and spaced >= _BY_LINES["least_spaced"]:
+        return "lines"
+    return None
+
+
+def shares_of_line(scan: Scan, index: int) -> tuple[float, float] | None:
+    """Return the shares of texts with a neighbour a space away, and of those with a space inside.
+
+    None if the line has too few texts to learn from, or too many, or some in a script without
+    spaces.
+    """
+    start, end = np.searchsorted(scan.owners, [index, index + 1])
+    chosen = ~scan.ignored[start:end]
+    if not _LEAST_TEXTS <= chosen.sum() <= _MOST_TEXTS:
+        return None
+    if scan.unspaced[start:end][chosen].mean() > _MOST_UNSPACED:
+        return None
+    edges = scan.polygons.starts[start : end + 1]
+    coords = scan.polygons.coords[edges[0] : edges[-1]].astype(np.float64)
+    starts = edges[:-1] - edges[0]
+    lowest, highest = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
+    close = _has_close_neighbour(np.concatenate([lowest, highest], axis=1)[chosen])
+    return float(close.mean()), float(scan.spaced[start:end][chosen].mean())
+
+
+def _has_close_neighbour(boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether a box (n,) has one of similar height beside it on the row, a space away.
+
+    ``boxes`` (n, 4): left, top, right, bottom.
+    """
+    left, top, right, bottom = (boxes[:, [k]] for k in range(4))
+    height = np.maximum(bottom - top, 1e-6)
+    lower = np.minimum(height, height.T)
+    overlap = np.minimum(bottom, bottom.T) - np.maximum(top, top.T)
+    gap = np.maximum(left.T - right, left - right.T)
+    close = (overlap > 0.5 * lower) & (np.maximum(height, height.T) < 1.5 * lower)
+    close &= (gap > -0.3 * lower) & (gap < 0.6 * lower)
+    np.fill_diagonal(close, False)
+    return np.asarray(close.any(axis=1))

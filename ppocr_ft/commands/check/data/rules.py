@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
+from ppocr_ft.config.faults import Severity
 from ppocr_ft.errors import Finding
 from ppocr_ft.transforms.labels import AS_JSON, IN_QUOTES
-
-Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,6 @@ class DataRule:
     remedy: str
 
 
-_AS_UTF8 = "save the label file as UTF-8"
 _FIX = "--fix writes"
 RULES = {
     "label-missing": DataRule(
@@ -38,7 +34,9 @@ RULES = {
     "label-empty": DataRule(
         "error", "the label file has no line", "put label lines into it or take it off the list"
     ),
-    "label-encoding": DataRule("error", "a line, or the file, is not UTF-8", _AS_UTF8),
+    "label-encoding": DataRule(
+        "error", "a line, or the file, is not UTF-8", "save the label file as UTF-8"
+    ),
     "label-bom": DataRule(
         "warning",
         "a byte order mark stands before the first line, or before a later one",
@@ -201,9 +199,3 @@ def finding(
     """Return a finding of the rule's severity, or of the given one."""
     about = RULES[rule]
     return Finding(rule, severity or about.severity, message, about.remedy, file, line)
-
-
-def listed(words: Iterable[object]) -> str:
-    """Join words: ``a``, ``a and b``, ``a, b and c``."""
-    *first, last = map(str, words)
-    return f"{', '.join(first)} and {last}" if first else last
