@@ -23,8 +23,8 @@ import numpy as np
 from tqdm import tqdm
 
 from ppocr_ft.commands.check.data import DataReport, Source, check_dataset
+from ppocr_ft.commands.check.data.dataset import shares_of_line
 from ppocr_ft.commands.check.data.parsed_labels import scan_source
-from ppocr_ft.commands.check.data.report import shares_of_line
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.transforms.likeness import local_likeness
 from tests.support.samples import SHARED

@@ -26,7 +26,6 @@ DEFAULT_LIMIT = (736, "min")
 FEW_IMAGES = 8
 """With fewer images in a batch its statistics are mostly chance."""
 LR = "Optimizer.lr"
-EVAL_STEPS = "Global.eval_batch_step"
 _EPOCHS = "Global.epoch_num"
 _ONLY_ENDS = (
     "there is an evaluation before the first and after the last step only; PaddleOCR has none at "
@@ -67,10 +66,7 @@ def eval_resize(config: Config) -> list[Fault]:
 @remedy("give ScaledCrop Eval's limit_side_len and limit_type")
 def crop_scale(config: Config) -> list[Fault]:
     """Warn if ScaledCrop shows text at another size than evaluation."""
-    crop, resize = (
-        _first(config, "Train", ScaledCrop),
-        _first(config, "Eval", DetResizeForTest),
-    )
+    crop, resize = _first(config, "Train", ScaledCrop), _first(config, "Eval", DetResizeForTest)
     if crop is None or resize is None:
         return []
     ours, theirs = (crop[1].limit_side_len, crop[1].limit_type), _limit(resize[1])
@@ -117,7 +113,7 @@ def save_interval(config: Config) -> list[Fault]:
         return []
     length = counted(epochs, "epoch")
     message = f"found {every}, but the run has {length}: no iter_epoch_N is ever kept"
-    return [warning("Global.save_epoch_step", message, "Global.epoch_num")]
+    return [warning("Global.save_epoch_step", message, _EPOCHS)]
 
 
 @remedy("choose a number of epochs within Global.epoch_num")
@@ -127,7 +123,7 @@ def evaluation_epochs(config: Config) -> list[Fault]:
     if every is None or every <= epochs:
         return []
     message = f"found {every}, but the run has {counted(epochs, 'epoch')}: {_ONLY_ENDS}"
-    return [warning("Global.eval_batch_epoch", message, "Global.epoch_num")]
+    return [warning("Global.eval_batch_epoch", message, _EPOCHS)]
 
 
 @remedy("set Global.freeze_bn_stats: true, or raise the batch")
@@ -140,9 +136,7 @@ def batch_statistics(config: Config) -> list[Fault]:
         f"is false with {counted(size, 'image')} in a batch: the statistics that the weights "
         "brought are replaced by those of a few images"
     )
-    return [
-        warning("Global.freeze_bn_stats", message, "Train.loader.batch_size_per_card"),
-    ]
+    return [warning("Global.freeze_bn_stats", message, "Train.loader.batch_size_per_card")]
 
 
 @remedy("choose a number of epochs within Global.epoch_num")
@@ -196,15 +190,14 @@ def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
         f"found [{first}, {every}], but the run has {counted(total, 'step')} on one card "
         f"({counted(train_images, 'image')}): {_ONLY_ENDS}"
     )
-    return [warning(EVAL_STEPS, message, "Train.loader", _EPOCHS)]
+    return [warning("Global.eval_batch_step", message, "Train.loader", _EPOCHS)]
 
 
 @remedy("give fewer warmup_steps, or warmup_epoch")
 def warmup_length(config: Config, train_images: int) -> list[Fault]:
     """Warn if the warm-up does not end, or takes most of the run."""
-    lr, epochs = config.Optimizer.lr, config.Global.epoch_num
-    per_epoch = steps_per_epoch(config, train_images)
-    total, steps = per_epoch * epochs, lr.warmup_steps
+    steps = config.Optimizer.lr.warmup_steps
+    total = steps_per_epoch(config, train_images) * config.Global.epoch_num
     if not steps or not total or steps < total:
         return []
     message = f"found {steps}, but the run has {counted(total, 'step')}: it never reaches its rate"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -325,15 +326,10 @@ def text_scale(of: LabelGeometry) -> list[Fault]:
 )
 def touching_kernels(of: Kernels | None) -> list[Fault]:
     """Warn if many kernels grow together with a neighbour's."""
-    if of is None or of.configured.near < MANY_KERNELS:
-        return []
-    others = ", ".join(f"{each.near:.0%} with {each.name}" for each in of.others)
-    message = (
-        f"with {of.configured.name} the kernels of {of.configured.near:.0%} of the texts in "
-        f"training's crops touch a neighbour's or come within {TOUCHING_PX:g} px of it, so that "
-        f"one box covers both; {others}"
+    effect = (
+        f"touch a neighbour's or come within {TOUCHING_PX:g} px of it, so that one box covers both"
     )
-    return [warning(TRAINING, message)]
+    return _kernel_faults(of, attrgetter("near"), effect)
 
 
 @remedy(
@@ -342,12 +338,18 @@ def touching_kernels(of: Kernels | None) -> list[Fault]:
 )
 def thin_kernels(of: Kernels | None) -> list[Fault]:
     """Warn if many kernels are too thin to be learnt."""
-    if of is None or of.configured.thin < MANY_KERNELS:
+    effect = f"vanish or are under {THIN_PX:g} px thick, and DBPostProcess drops such boxes"
+    return _kernel_faults(of, attrgetter("thin"), effect)
+
+
+def _kernel_faults(
+    of: Kernels | None, share: Callable[[KernelShares], float], effect: str
+) -> list[Fault]:
+    if of is None or share(of.configured) < MANY_KERNELS:
         return []
-    others = ", ".join(f"{each.thin:.0%} with {each.name}" for each in of.others)
+    others = ", ".join(f"{share(each):.0%} with {each.name}" for each in of.others)
     message = (
-        f"with {of.configured.name} the kernels of {of.configured.thin:.0%} of the texts in "
-        f"training's crops vanish or are under {THIN_PX:g} px thick, and DBPostProcess drops such "
-        f"boxes; {others}"
+        f"with {of.configured.name} the kernels of {share(of.configured):.0%} of the texts in "
+        f"training's crops {effect}; {others}"
     )
     return [warning(TRAINING, message)]

@@ -22,8 +22,8 @@ from ppocr_ft.commands.check.advice import (
     steps_per_epoch,
 )
 from ppocr_ft.commands.check.data import DataReport, check_dataset, write_fixed
+from ppocr_ft.commands.check.data.dataset import whole_set_findings
 from ppocr_ft.commands.check.data.pictures import look_at
-from ppocr_ft.commands.check.data.report import whole_set_findings
 from ppocr_ft.commands.check.diagnosis import (
     ConfigDiagnosis,
     LabelFiles,
@@ -167,10 +167,9 @@ def precheck(config: Config) -> list[Finding]:
     findings = [finding(fault) for fault in advise(config)]
     with _as_finding("labels", findings):
         labels = label_files(config.model_dump())
-        sources = {split: files.sources() for split, files in labels.items()}
-        count = images_per_epoch(config, sources["Train"])
+        count = images_per_epoch(config, labels["Train"].sources())
         findings += map(finding, advise_on_length(config, count))
-        files = {source.label_file for split in sources.values() for source in split}
+        files = {of.label_file for named in labels.values() for of in named.sources()}
         if sum(file.stat().st_size for file in files if file.is_file()) <= QUICK_BYTES:
             report = _check_labels(labels, images=False, find=True, bar=no_progress)
             findings += _not_refused(report)
@@ -178,9 +177,9 @@ def precheck(config: Config) -> list[Finding]:
     unsaid = {*REFUSED, *_own_defaults(config)}
     ends_the_run = ("batch-size", "error")  # which says it in its own words
     return [
-        finding
-        for finding in findings
-        if finding.rule not in unsaid and (finding.rule, finding.severity) != ends_the_run
+        one
+        for one in findings
+        if one.rule not in unsaid and (one.rule, one.severity) != ends_the_run
     ]
 
 
@@ -199,7 +198,7 @@ def _check_labels(
 
 def _not_refused(report: DataReport) -> list[Finding]:
     """Return the findings without those of label files of no use, with which the run ends."""
-    used = {part.scan.path for part in report.parts if any(line.usable for line in part.scan.lines)}
+    used = {part.scan.path for part in report.parts if part.scan.usable.any()}
     return [one for one in report.findings if one.file is None or one.file in used]
 
 
@@ -318,8 +317,7 @@ def _draw_samples(result: Check, config: Config, count: int) -> None:
     """Draw samples if training can use any label line, as far as is known."""
     from ppocr_ft.commands.check.preview import samples_png
 
-    parts = () if result.data is None else result.data.train
-    if any(line.usable for part in parts for line in part.scan.lines):
+    if result.data is not None and any(part.scan.usable.any() for part in result.data.train):
         with _as_finding("samples", result.findings):
             result.files.append(_write(config, SAMPLES, samples_png(config, count)))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.commands.check.data import Source
+from ppocr_ft.commands.check.data.dataset import shares_of_line
 from ppocr_ft.commands.check.data.parsed_labels import scan_source
-from ppocr_ft.commands.check.data.report import shares_of_line
 
 WIDTH, HEIGHT = 30, 10
 Box = tuple[float, float, float, float]

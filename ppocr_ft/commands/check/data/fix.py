@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.commands.check.data.dataset import DataReport
 from ppocr_ft.commands.check.data.outlines import (
     LEAST_AREA,
     Outlines,
@@ -20,7 +21,6 @@ from ppocr_ft.commands.check.data.outlines import (
     repeated,
 )
 from ppocr_ft.commands.check.data.parsed_labels import BOM, ParsedLine, parse_line, read_content
-from ppocr_ft.commands.check.data.report import DataReport
 from ppocr_ft.data.labels import decode_line
 from ppocr_ft.errors import DataError
 from ppocr_ft.geometry import clockwise, convex_hull, largest_piece, signed_areas, uncrossed
@@ -92,15 +92,14 @@ def _fix_file(measured: Outlines, report: DataReport) -> tuple[list[bytes] | Non
     if content.wide:
         file_changes.append(f"{scan.path}: {content.wide.upper()} turned into UTF-8")
     moved = {scan.places.paths[name] for name in scan.places.moved}
-    left_out = _left_out(scan.path, report)
     touched = {finding.line for finding in report.findings if finding.file == scan.path}
     touched |= {line.number for line in scan.lines if not moved.isdisjoint(line.images)}
     index_of = {line.number: index for index, line in enumerate(scan.lines)}
-    fixer = _Fixer(measured, report, left_out)
+    fixer = _Fixer(measured, report)
     lines = []
     for number, raw in enumerate(content.lines, start=1):
         kept: bytes | None = raw
-        if number in index_of and (number in touched or number in left_out):
+        if number in index_of and (number in touched or number in fixer.left_out):
             kept, changes = fixer.line(raw, index_of[number])
             file_changes += [f"{scan.path}:{number}: {change}" for change in changes]
         if kept is not None:
@@ -128,9 +127,9 @@ class _Fixer:
 
     measured: Outlines
     report: DataReport
-    left_out: dict[int, str]
 
     def __post_init__(self) -> None:
+        self.left_out = _left_out(self.measured.scan.path, self.report)
         self.doubtful = doubtful(self.measured)
         self.repeats = repeated(self.measured.scan)
 

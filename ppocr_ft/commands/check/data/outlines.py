@@ -24,7 +24,7 @@ LEAST_AREA = 1.0
 _BLOCK = 100_000
 _NAMED = 5
 """So many texts of a line are named in a warning."""
-_NONE = (np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0))
+_NONE = (np.empty(0), np.empty(0), np.empty(0, bool), np.empty(0), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ def outlines(scan: Scan, pictures: Mapping[str, Picture]) -> Outlines:
     """Measure the polygons against the pictures; those not in ``pictures`` are endless."""
     upright, stored = _line_sizes(scan, pictures)
     sizes = upright[scan.owners]
-    columns = [_measure(polys, sizes[part]) for part, polys in _blocks(scan.polygons)]
-    areas, clipped, crossing, beyond = (
-        np.concatenate(c) for c in zip(_NONE, *columns, strict=True)
-    )
-    stored_beyond = [
-        _beyond(polys, stored[scan.owners[part]]) for part, polys in _blocks(scan.polygons)
+    blocks = [
+        _measure(polys, sizes[part], stored[scan.owners[part]])
+        for part, polys in _blocks(scan.polygons)
     ]
-    fits_stored = ~_any_of_line(scan, np.concatenate([_NONE[3], *stored_beyond]) > BEYOND_PX)
+    areas, clipped, crossing, beyond, stored_beyond = (
+        np.concatenate(column) for column in zip(_NONE, *blocks, strict=True)
+    )
+    fits_stored = ~_any_of_line(scan, stored_beyond > BEYOND_PX)
     return Outlines(
         scan=scan,
         sizes_px=sizes,
@@ -91,13 +91,23 @@ def _blocks(polygons: TextPolygons) -> Iterator[tuple[slice, TextPolygons]]:
         yield slice(start, end), TextPolygons(polygons.coords[first:last], starts)
 
 
-def _measure(polygons: TextPolygons, sizes: Floats) -> tuple[Floats, Floats, Flags, Floats]:
-    """Return signed areas (n,), also clipped to ``sizes`` (n, 2), crossings, reach outside."""
+def _measure(
+    polygons: TextPolygons, sizes: Floats, stored: Floats
+) -> tuple[Floats, Floats, Flags, Floats, Floats]:
+    """Return signed areas (n,), the same clipped to ``sizes`` (n, 2), and crossings.
+
+    Then how far, in px, each polygon reaches outside its image of ``sizes``, and of ``stored``.
+    """
     coords, starts = polygons.coords.astype(np.float64), polygons.starts
     last = np.repeat(sizes, polygons.counts, axis=0) - 1
     clipped = signed_areas(np.clip(coords, 0, last), starts)
     crossing = self_crossing(coords, starts)
-    return signed_areas(coords, starts), clipped, crossing, _beyond(polygons, sizes)
+    lowest = np.minimum.reduceat(coords, starts[:-1])
+    highest = np.maximum.reduceat(coords, starts[:-1])
+    beyond, stored_beyond = (
+        np.asarray(np.maximum(-lowest, highest - size).max(axis=1)) for size in (sizes, stored)
+    )
+    return signed_areas(coords, starts), clipped, crossing, beyond, stored_beyond
 
 
 def _line_sizes(scan: Scan, pictures: Mapping[str, Picture]) -> tuple[Floats, Floats]:
@@ -110,13 +120,6 @@ def _line_sizes(scan: Scan, pictures: Mapping[str, Picture]) -> tuple[Floats, Fl
                 upright[index] = np.minimum(upright[index], picture.size_px)
                 stored[index] = np.minimum(stored[index], picture.stored_px)
     return upright, stored
-
-
-def _beyond(polygons: TextPolygons, sizes: Floats) -> Floats:
-    """Return how far, in px, each polygon (n,) reaches outside its image of ``sizes`` (n, 2)."""
-    coords, starts = polygons.coords.astype(np.float64), polygons.starts[:-1]
-    lowest, highest = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
-    return np.asarray(np.maximum(-lowest, highest - sizes).max(axis=1))
 
 
 def _any_of_line(scan: Scan, flags: Flags) -> Flags:
@@ -138,7 +141,7 @@ def outline_findings(measured: Outlines) -> Iterator[Finding]:
         for rule, what in _complaints(measured, i):
             severity: Severity = "error" if measured.unusable[i] else "warning"
             key = int(scan.owners[i]), rule, severity
-            messages.setdefault(key, []).append(f"{describe_text(scan, i)} {what}")
+            messages.setdefault(key, []).append(f"{_describe_text(scan, i)} {what}")
     for (owner, rule, severity), texts in messages.items():
         number = scan.lines[owner].number
         message = "; ".join(texts) if severity == "error" else _some(texts)
@@ -150,7 +153,7 @@ def _some(texts: list[str]) -> str:
     return "; ".join([*texts[:_NAMED], *more])
 
 
-def describe_text(scan: Scan, i: int) -> str:
+def _describe_text(scan: Scan, i: int) -> str:
     """Return the text's place on the line and in the image."""
     x, y = scan.polygons[i][0].tolist()
     return f"text {scan.numbers[i]} at ({x:g}, {y:g})"
@@ -158,14 +161,18 @@ def describe_text(scan: Scan, i: int) -> str:
 
 def _complaints(measured: Outlines, i: int) -> Iterator[tuple[str, str]]:
     """Yield rule and fault; a fault that follows from another one is left out."""
-    beyond = measured.beyond_px[i]
+    width, height = measured.sizes_px[i]
+    size = f" of {width:.0f} x {height:.0f} px" if np.isfinite(width) else ""
+    points = measured.scan.polygons[i]
     if is_crossed(measured, i):
-        yield _crossing(measured.scan.polygons[i].astype(np.float64))
+        if uncrossed(points.astype(np.float64)) is None:
+            yield "polygon-crossing", "crosses itself"
+        else:
+            yield "points-order", "crosses itself, as its points are listed in a wrong order"
     elif measured.empty[i]:
         if abs(measured.areas[i]) >= LEAST_AREA:
-            yield "polygon-outside", f"lies outside the image{_size(measured, i)}"
+            yield "polygon-outside", f"lies outside the image{size}"
         else:
-            points = measured.scan.polygons[i]
             are_shares = points.min() >= 0 and 0 < points.max() <= 1
             why = ": its points are shares of the image (0 to 1), no px" if are_shares else ""
             yield "polygon-empty", f"has an area of {abs(measured.areas[i]):.2g} square px{why}"
@@ -173,7 +180,8 @@ def _complaints(measured: Outlines, i: int) -> Iterator[tuple[str, str]]:
     elif measured.anticlockwise[i]:
         yield "points-order", "runs anticlockwise"
     if measured.reaches_beyond[i]:
-        yield "polygon-outside", f"reaches {beyond:.4g} px beyond the image{_size(measured, i)}"
+        beyond = measured.beyond_px[i]
+        yield "polygon-outside", f"reaches {beyond:.4g} px beyond the image{size}"
 
 
 def is_crossed(measured: Outlines, i: int) -> bool:
@@ -182,17 +190,6 @@ def is_crossed(measured: Outlines, i: int) -> bool:
         return False
     hull = convex_hull(measured.scan.polygons[i])
     return len(hull) > 0 and abs(signed_areas(hull, np.array([0, len(hull)]))[0]) >= LEAST_AREA
-
-
-def _crossing(polygon: Floats) -> tuple[str, str]:
-    if uncrossed(polygon) is None:
-        return "polygon-crossing", "crosses itself"
-    return "points-order", "crosses itself, as its points are listed in a wrong order"
-
-
-def _size(measured: Outlines, i: int) -> str:
-    width, height = measured.sizes_px[i]
-    return f" of {width:.0f} x {height:.0f} px" if np.isfinite(width) else ""
 
 
 def exif_findings(measured: Outlines, pictures: Mapping[str, Picture]) -> Iterator[Finding]:
@@ -251,7 +248,7 @@ def repeat_findings(scan: Scan) -> Iterator[Finding]:
     """Yield one finding per line with texts that repeat another."""
     messages: dict[int, list[str]] = {}
     for i, stays in sorted(repeated(scan).items()):
-        same = f"{describe_text(scan, i)} has the points of text {scan.numbers[stays]}"
+        same = f"{_describe_text(scan, i)} has the points of text {scan.numbers[stays]}"
         messages.setdefault(int(scan.owners[i]), []).append(same)
     for owner, texts in messages.items():
         number = scan.lines[owner].number

@@ -79,6 +79,8 @@ class Picture:
 Pictures = Mapping[str, Picture]
 Place = tuple[str, int]
 """Label file and line."""
+Placed = tuple[Place, str]
+"""The path of an image with the place that names it."""
 
 
 @dataclass(frozen=True)
@@ -231,11 +233,12 @@ def _extreme(shorter: int, longer: int) -> str:
 
 def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
     """Return images of one split that an earlier line has too."""
-    first_places: dict[str | bytes, tuple[Place, str]] = {}
+    first_places: dict[str | bytes, Placed] = {}
     same = []
     for place, path in _images(scans):
         before = _seen_before(place, path, first_places, pictures)
-        same += [before] if before is not None else []
+        if before is not None:
+            same.append(before)
         for key in _keys(path, pictures):
             first_places.setdefault(key, (place, path))
     return same
@@ -244,7 +247,7 @@ def duplicates(scans: Sequence[Scan], pictures: Pictures) -> list[Same]:
 def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures) -> list[Same]:
     """Return images of both evaluation and training, re-encoded, resized and turned ones too."""
     trained = list(_images(train))
-    first_places: dict[str | bytes, tuple[Place, str]] = {}
+    first_places: dict[str | bytes, Placed] = {}
     for place, path in trained:
         for key in _keys(path, pictures):
             first_places.setdefault(key, (place, path))
@@ -262,10 +265,7 @@ def leaks(train: Sequence[Scan], evaluation: Sequence[Scan], pictures: Pictures)
 
 
 def _seen_before(
-    place: Place,
-    path: str,
-    first_places: Mapping[str | bytes, tuple[Place, str]],
-    pictures: Pictures,
+    place: Place, path: str, first_places: Mapping[str | bytes, Placed], pictures: Pictures
 ) -> Same | None:
     """Return the image with its first place by path or content, if it has one."""
     for key in _keys(path, pictures):
@@ -277,11 +277,9 @@ def _seen_before(
     return None
 
 
-def _copies(
-    train: list[tuple[Place, str]], evaluation: Iterable[tuple[Place, str]]
-) -> Iterator[Same]:
+def _copies(train: list[Placed], evaluation: Iterable[Placed]) -> Iterator[Same]:
     """Yield pairs that a tool made of one picture, turned or darkened, as their names say."""
-    theirs: dict[str, list[tuple[Place, str]]] = {}
+    theirs: dict[str, list[Placed]] = {}
     for place, path in train:
         theirs.setdefault(original_of(path), []).append((place, path))
     for place, path in evaluation:
@@ -291,9 +289,7 @@ def _copies(
             yield Same(place, path, other, other_path, how)
 
 
-def _near(
-    train: list[tuple[Place, str]], evaluation: list[tuple[Place, str]], pictures: Pictures
-) -> Iterator[Same]:
+def _near(train: list[Placed], evaluation: list[Placed], pictures: Pictures) -> Iterator[Same]:
     """Yield pairs that show the same picture; of each evaluation image the first."""
     ours, our_looks = _with_looks(evaluation, pictures)
     theirs, their_looks = _with_looks(train, pictures)
@@ -309,9 +305,7 @@ def _near(
             yield Same(place, path, other, other_path, ", encoded or sized differently")
 
 
-def _with_looks(
-    images: list[tuple[Place, str]], pictures: Pictures
-) -> tuple[list[tuple[Place, str]], list[Look]]:
+def _with_looks(images: list[Placed], pictures: Pictures) -> tuple[list[Placed], list[Look]]:
     looks = [(image, pictures[image[1]].look) for image in images if image[1] in pictures]
     kept = [(image, look) for image, look in looks if look is not None]
     return [image for image, _ in kept], [look for _, look in kept]
@@ -325,7 +319,7 @@ def _grey(path: str, pictures: Pictures) -> Grey | None:
         return None  # it was there a moment ago
 
 
-def _images(scans: Sequence[Scan]) -> Iterator[tuple[Place, str]]:
+def _images(scans: Sequence[Scan]) -> Iterator[Placed]:
     for scan in scans:
         for line in scan.lines:
             yield from (((scan.path, line.number), path) for path in line.images)

@@ -64,9 +64,7 @@ RULES = {
         'add it; "###" is the transcription of a text to ignore',
     ),
     "text-transcription": DataRule(
-        "error",
-        "a transcription is neither string nor number",
-        IN_QUOTES,
+        "error", "a transcription is neither string nor number", IN_QUOTES
     ),
     "points-format": DataRule(
         "error",
