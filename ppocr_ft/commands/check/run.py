@@ -92,11 +92,10 @@ class Check:
     different; ``written`` is the file of all findings, if there is one.
     """
 
-    config: Config | None = None
+    config: Config | None
+    findings: list[Finding]
+    ratios: ShrinkVersions | None
     written: Path | None = None
-
-    findings: list[Finding] = field(default_factory=list)
-    ratios: ShrinkVersions | None = None
     data: DataReport | None = None
     geometry: LabelGeometry | None = None
     weights: CoverageReport | None = None
@@ -130,7 +129,7 @@ def check(path: str | Path, overrides: Sequence[str], options: CheckOptions) -> 
     ``samples.png`` go to Global.save_model_dir.
     """
     diagnosis = diagnose(path, overrides)
-    result = Check(diagnosis.config, findings=list(diagnosis.findings), ratios=diagnosis.ratios)
+    result = Check(diagnosis.config, list(diagnosis.findings), diagnosis.ratios)
     _look_at_labels(result, diagnosis, options)
     if diagnosis.config is not None and options.images:
         _hold_out(result, diagnosis.config)
@@ -172,7 +171,9 @@ def precheck(config: Config) -> list[Finding]:
         files = {of.label_file for named in labels.values() for of in named.sources()}
         if sum(file.stat().st_size for file in files if file.is_file()) <= QUICK_BYTES:
             report = _check_labels(labels, images=False, find=True, bar=no_progress)
-            findings += _not_refused(report)
+            usable = {part.scan.path for part in report.parts if part.scan.usable.any()}
+            # a label file of no use ends the run, in its own words
+            findings += [one for one in report.findings if one.file is None or one.file in usable]
             findings += map(finding, _quick_geometry(config, report))
     unsaid = {*REFUSED, *_own_defaults(config)}
     ends_the_run = ("batch-size", "error")  # which says it in its own words
@@ -196,12 +197,6 @@ def _check_labels(
     return replace(report, findings=(*whole_set_findings(report), *report.findings))
 
 
-def _not_refused(report: DataReport) -> list[Finding]:
-    """Return the findings without those of label files of no use, with which the run ends."""
-    used = {part.scan.path for part in report.parts if part.scan.usable.any()}
-    return [one for one in report.findings if one.file is None or one.file in used]
-
-
 def _quick_geometry(config: Config, report: DataReport) -> list[Fault]:
     """Return the warnings that a few texts, and the sizes of a few of Train's images, allow."""
     pages = sample_evenly(pages_of(report), QUICK_TEXTS)
@@ -221,10 +216,8 @@ def _own_defaults(config: Config) -> Iterator[str]:
     On a small data set they would speak in every run; its last lines advise then.
     """
     shipped = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in shipped_configs()]
-    for rule, key in (
-        ("evaluation-interval", "eval_batch_step"),
-        ("save-interval", "save_epoch_step"),
-    ):
+    rules = {"evaluation-interval": "eval_batch_step", "save-interval": "save_epoch_step"}
+    for rule, key in rules.items():
         values = [file["Global"].get(key) for file in shipped]
         known = [tuple(value) if isinstance(value, list) else value for value in values]
         if getattr(config.Global, key) in [*known, type(config.Global).model_fields[key].default]:
@@ -291,10 +284,9 @@ def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config)
         result.notes.append(f"labels' geometry: {error}")
         return
     result.findings += diagnosis.located(geometry_faults(result.geometry))
-    if diagnosis.config is None:
-        return
-    with _as_finding("pictures", result.findings):
-        result.files.append(_write(config, GEOMETRY, geometry_png(result.geometry)))
+    if diagnosis.config is not None:
+        with _as_finding("pictures", result.findings):
+            result.files.append(_write(config, GEOMETRY, geometry_png(result.geometry)))
 
 
 def _look_at_weights(result: Check, diagnosis: ConfigDiagnosis, config: Config) -> None:

@@ -124,11 +124,9 @@ def check_dataset(
     train_scans, eval_scans = splits[:2]
     all_judged = [scan for split in splits[1:] for scan in split]
     scans = [*train_scans, *all_judged]
-    pictures: dict[str, Picture] = {}
-    if images:
-        paths = list(dict.fromkeys(path for s in scans for line in s.lines for path in line.images))
-        looks = bool(train_scans and all_judged)
-        pictures = look_at_all(paths, looks=looks, workers=workers, bar=bar)
+    paths = list(dict.fromkeys(path for s in scans for line in s.lines for path in line.images))
+    looks = bool(train_scans and all_judged)
+    pictures = look_at_all(paths, looks=looks, workers=workers, bar=bar) if images else {}
     judged_only = [scan for scan in all_judged if not in_both(scan, train_scans)]
     leaked = leaks(train_scans, judged_only, pictures)
     doubled = [same for split in splits for same in duplicates(split, pictures)]

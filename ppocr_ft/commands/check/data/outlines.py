@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.pictures import Picture
-from ppocr_ft.commands.check.data.rules import Severity, finding
+from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.config.faults import Severity
 from ppocr_ft.errors import Finding
 from ppocr_ft.geometry import convex_hull, self_crossing, signed_areas, uncrossed
 from ppocr_ft.transforms.polygons import TextPolygons
