@@ -68,7 +68,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "postprocess/": ("tests/postprocess/test_db.py",),
     "metrics/": ("tests/metrics",),
     "optim/schedules.py": ("tests/optim/test_schedules.py", "tests/factory/test_optimizers.py"),
-    "optim/plateau.py": ("tests/optim/test_plateau.py",),
+    "optim/rates.py": ("tests/optim/test_rates.py",),
     "optim/": (
         "tests/optim/test_groups.py",
         "tests/optim/test_optimizers.py",

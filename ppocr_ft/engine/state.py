@@ -18,7 +18,7 @@ from ppocr_ft.engine.eval_result import TIE_BREAKER, EvalResult, rank, replaces_
 from ppocr_ft.engine.train_step import Losses
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.optim.optimizers import Optimizer
-from ppocr_ft.optim.plateau import Evaluated
+from ppocr_ft.optim.rates import Evaluated
 
 Array = NDArray[Any]
 FORMAT = 1

@@ -26,8 +26,7 @@ from ppocr_ft.engine.train_step import (
     train_step,
 )
 from ppocr_ft.errors import DataError
-from ppocr_ft.optim.fresh_first import FreshFirst
-from ppocr_ft.optim.rates import LrSchedules
+from ppocr_ft.optim.rates import FreshFirst, LrSchedules
 from ppocr_ft.utils.timing import Stopwatch
 
 MAX_SKIPPED_IN_ROW = 3

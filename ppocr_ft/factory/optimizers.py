@@ -18,11 +18,9 @@ from ppocr_ft.factory.param_groups import fresh_layers, param_groups
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
-from ppocr_ft.optim.fresh_first import AUTO, FreshFirst, longest
 from ppocr_ft.optim.group_rules import trainable_parameters
 from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
-from ppocr_ft.optim.plateau import Evaluated, ReduceOnPlateau
-from ppocr_ft.optim.rates import LrSchedules
+from ppocr_ft.optim.rates import AUTO, Evaluated, FreshFirst, LrSchedules, ReduceOnPlateau, longest
 from ppocr_ft.optim.schedules import (
     Constant,
     Cosine,

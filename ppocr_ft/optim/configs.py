@@ -25,8 +25,8 @@ from ppocr_ft.declaration import (
     Text,
 )
 from ppocr_ft.messages import show
-from ppocr_ft.optim.fresh_first import AUTO
 from ppocr_ft.optim.group_rules import GroupItem
+from ppocr_ft.optim.rates import AUTO
 
 
 @dataclass(frozen=True)

@@ -200,14 +200,11 @@ class OneCycle(_Curve):
     def _factor(self, step: int) -> float:
         corners = self._corners()
         for (left, high), (right, low) in itertools.pairwise(corners):
+            if step <= right and self.anneal_strategy == "linear":
+                return high + (low - high) * (step - left) / (right - left)
             if step <= right:
-                return self._between(step - left, right - left, high, low)
+                return _half_cosine(step - left, right - left, high, low)
         return corners[-1][1]
-
-    def _between(self, done: float, length: float, start: float, end: float) -> float:
-        if self.anneal_strategy == "linear":
-            return start + (end - start) * done / length
-        return _half_cosine(done, length, start, end)
 
 
 @checked
@@ -239,7 +236,7 @@ def scaled(schedule: Schedule, learning_rate: float) -> Schedule:
     """
     if not 0 < learning_rate < math.inf:
         raise ConfigError(f"must be above 0, is {learning_rate!r}", key="learning_rate")
-    return _Scaled(schedule, learning_rate)
+    return lambda step: learning_rate * schedule(step)
 
 
 def with_warmup(
@@ -263,7 +260,15 @@ def with_warmup(
     for key, steps in (("warmup_steps", warmup_steps), ("delay_steps", delay)):
         if steps < 0:
             raise ConfigError(f"must be 0 or above, is {steps}", key=key)
-    return _WithWarmup(schedule, first_step, first_step + warmup_steps, delay, start)
+    end_step = first_step + warmup_steps
+
+    def rate(step: int) -> float:
+        if first_step <= step < end_step:
+            target = schedule(max(end_step - delay, 0))
+            return start + (target - start) * (step - first_step) / warmup_steps
+        return schedule(step if step < 0 else max(step - delay, 0))
+
+    return rate
 
 
 def product(first: Schedule, second: Schedule) -> Schedule:
@@ -274,31 +279,6 @@ def product(first: Schedule, second: Schedule) -> Schedule:
 def whole_epochs(steps: int, steps_per_epoch: int) -> int:
     """Round steps up to the end of their epoch."""
     return -(-steps // steps_per_epoch) * steps_per_epoch
-
-
-@dataclass(frozen=True)
-class _Scaled:
-    schedule: Schedule
-    learning_rate: float
-
-    def __call__(self, step: int) -> float:
-        return self.learning_rate * self.schedule(step)
-
-
-@dataclass(frozen=True)
-class _WithWarmup:
-    schedule: Schedule
-    first_step: int
-    end_step: int
-    delay_steps: int
-    start: float
-
-    def __call__(self, step: int) -> float:
-        if self.first_step <= step < self.end_step:
-            target = self.schedule(max(self.end_step - self.delay_steps, 0))
-            done, length = step - self.first_step, self.end_step - self.first_step
-            return self.start + (target - self.start) * done / length
-        return self.schedule(step if step < 0 else max(step - self.delay_steps, 0))
 
 
 def _half_cosine(done: float, length: float, start: float, end: float) -> float:

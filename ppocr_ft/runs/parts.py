@@ -26,8 +26,7 @@ from ppocr_ft.factory.objects import (
     starting_network,
 )
 from ppocr_ft.factory.optimizers import fresh_first, fresh_layers, learning_rate, optimizer
-from ppocr_ft.optim.fresh_first import FreshFirst
-from ppocr_ft.optim.rates import LrSchedules
+from ppocr_ft.optim.rates import FreshFirst, LrSchedules
 from ppocr_ft.weights import CoverageReport
 
 

@@ -16,9 +16,8 @@ from ppocr_ft.factory.optimizers import learning_rate, optimizer, warmup_steps
 from ppocr_ft.factory.param_groups import param_groups
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.optim.configs import OPTIMIZERS
-from ppocr_ft.optim.fresh_first import FreshFirst
 from ppocr_ft.optim.groups import ParamGroups
-from ppocr_ft.optim.rates import LrSchedules
+from ppocr_ft.optim.rates import FreshFirst, LrSchedules
 from tests.support.config_files import SHIPPED, SMALL
 from tests.support.small_run import small_config
 
