@@ -19,7 +19,7 @@ from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
 from ppocr_ft.optim.group_rules import trainable_parameters
-from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
+from ppocr_ft.optim.optimizers import GradientClip, Optimizer, StartDecay, build_optimizer
 from ppocr_ft.optim.rates import AUTO, Evaluated, FreshFirst, LrSchedules, ReduceOnPlateau, longest
 from ppocr_ft.optim.schedules import (
     Constant,
@@ -36,7 +36,6 @@ from ppocr_ft.optim.schedules import (
     scaled,
     with_warmup,
 )
-from ppocr_ft.optim.start_decay import StartDecay
 
 __all__ = [
     "fresh_first",

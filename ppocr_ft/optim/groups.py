@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from itertools import takewhile
+from typing import Any, Literal, NamedTuple
 
 import paddle
 
@@ -67,6 +69,10 @@ class ParamGroup:
         parts += ["biases"] * biases + ["fresh"] * fresh + ["frozen"] * freeze
         parts += [f"frozen for {counted(freeze_epochs, 'epoch')}"] if freeze_epochs else []
         return ", ".join(parts)
+
+    def named(self) -> Iterable[tuple[str, paddle.Tensor]]:
+        """Return names and parameters in pairs."""
+        return zip(self.names, self.parameters, strict=True)
 
     @property
     def number_of_values(self) -> int:
@@ -132,12 +138,6 @@ class ParamGroups:
                 )
 
 
-class _Member(NamedTuple):
-    name: str
-    parameter: paddle.Tensor
-    rule: GroupRule
-
-
 def build_groups(
     network: paddle.nn.Layer,
     rules: Sequence[GroupRule] = ALL,
@@ -163,69 +163,52 @@ def build_groups(
             that gets no parameter; or nothing is left to train in the first epoch.
     """
     named = trainable_parameters(network)
-    winners = [_winner(name, rules) for name, _ in named]
-    _check_all_matched(name for (name, _), won in zip(named, winners, strict=True) if won is None)
-    _check_all_used(rules, winners, [name for name, _ in named])
+    names = [name for name, _ in named]
+    winners = [next((i for i, rule in enumerate(rules) if rule.covers(n)), None) for n in names]
     exempt, new = no_decay or NoDecay(one_dim=False), fresh or NewLayers()
-    _check_parts_used(exempt, [name for name, _ in named])
+    _check_rules(rules, winners, names)
+    _check_parts_used(exempt, names)
 
-    members: dict[GroupSettings, list[_Member]] = {}
+    members: dict[GroupSettings, list[tuple[str, paddle.Tensor, GroupRule]]] = {}
     for (name, parameter), won in zip(named, winners, strict=True):
-        member = _Member(name, parameter, rules[won or 0])
-        decay = _decay(member, weight_decay, exempt)
-        settings = _settings(member, decay, new)._replace(
+        rule = rules[won or 0]
+        own_lr_mult, own_penalty = _own_settings(parameter)
+        decay = weight_decay if rule.weight_decay is None else rule.weight_decay
+        settings = GroupSettings(
+            rule.lr_mult * own_lr_mult * new.factor(name),
+            0.0 if exempt.covers(name, parameter) else decay,
+            own_penalty,
+            rule.freeze,
+            rule.freeze_epochs,
             biases=split_biases and name.endswith("bias"),
             fresh=new.alone_first and name.startswith(new.names),
         )
-        members.setdefault(settings, []).append(member)
+        members.setdefault(settings, []).append((name, parameter, rule))
     groups = tuple(_group(settings, items) for settings, items in members.items())
     _check_some_train(groups, new.alone_first)
-    return ParamGroups(groups, _count(rules, winners, [parameter for _, parameter in named]))
-
-
-def _winner(name: str, rules: Sequence[GroupRule]) -> int | None:
-    return next((index for index, rule in enumerate(rules) if rule.covers(name)), None)
-
-
-def _decay(member: _Member, usual: float, exempt: NoDecay) -> float:
-    if exempt.covers(member.name, member.parameter):
-        return 0.0
-    own_decay = member.rule.weight_decay
-    return usual if own_decay is None else own_decay
-
-
-def _settings(member: _Member, decay: float, new: NewLayers) -> GroupSettings:
-    own_lr_mult, own_penalty = _own_settings(member.parameter)
-    rule = member.rule
-    lr_mult = rule.lr_mult * own_lr_mult * new.factor(member.name)
-    return GroupSettings(lr_mult, decay, own_penalty, rule.freeze, rule.freeze_epochs)
+    return ParamGroups(groups, _matches(rules, winners, [parameter for _, parameter in named]))
 
 
 def _own_settings(parameter: paddle.Tensor) -> tuple[float, Penalty | None]:
-    """Note what the network set, since an optimizer writes its own over it."""
-    attributes = parameter.optimize_attr
+    """Return the network's own factor and penalty; an optimizer writes others over them."""
+    attributes, regularizer = parameter.optimize_attr, parameter.regularizer
     if _OWN not in attributes:
-        attributes[_OWN] = (float(attributes["learning_rate"]), _penalty(parameter.regularizer))
-    attribute: tuple[float, Penalty | None] = attributes[_OWN]
-    return attribute
+        is_l1 = isinstance(regularizer, paddle.regularizer.L1Decay)
+        penalty = regularizer and Penalty("L1" if is_l1 else "L2", float(regularizer._coeff))
+        attributes[_OWN] = (float(attributes["learning_rate"]), penalty)
+    own: tuple[float, Penalty | None] = attributes[_OWN]
+    return own
 
 
-def _penalty(regularizer: object) -> Penalty | None:
-    if regularizer is None:
-        return None
-    kind: Literal["L1", "L2"] = (
-        "L1" if isinstance(regularizer, paddle.regularizer.L1Decay) else "L2"
-    )
-    return Penalty(kind, float(regularizer._coeff))  # type: ignore[attr-defined]
-
-
-def _group(settings: GroupSettings, items: Sequence[_Member]) -> ParamGroup:
+def _group(
+    settings: GroupSettings, items: Sequence[tuple[str, paddle.Tensor, GroupRule]]
+) -> ParamGroup:
     names, parameters, rules = zip(*items, strict=True)
     matches = tuple(dict.fromkeys(rule.shown for rule in rules))
     return ParamGroup(settings, matches, names, parameters)
 
 
-def _count(
+def _matches(
     rules: Sequence[GroupRule], winners: Sequence[int | None], parameters: Sequence[paddle.Tensor]
 ) -> tuple[RuleMatches, ...]:
     counts = []
@@ -235,39 +218,33 @@ def _count(
     return tuple(counts)
 
 
-def _check_all_matched(unmatched: Iterable[str]) -> None:
-    names = list(unmatched)
-    if names:
-        listed = ", ".join(names[:SHOWN_NAMES])
-        more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-        raise ConfigError(
-            f"no group matches {counted(len(names), 'parameter')}: {listed}{more}; add a last "
-            "group with match: '' for the rest",
-            key=KEY,
-        )
-
-
-def _check_all_used(
+def _check_rules(
     rules: Sequence[GroupRule], winners: Sequence[int | None], names: Sequence[str]
 ) -> None:
+    unmatched = [name for name, winner in zip(names, winners, strict=True) if winner is None]
+    if unmatched:
+        listed = ", ".join(unmatched[:SHOWN_NAMES])
+        more = len(unmatched) - SHOWN_NAMES
+        raise ConfigError(
+            f"no group matches {counted(len(unmatched), 'parameter')}: {listed}"
+            f"{f' and {more} more' if more > 0 else ''}; add a last group with match: '' for the "
+            "rest",
+            key=KEY,
+        )
     keys = [rule.key or f"{KEY}[{index}].match" for index, rule in enumerate(rules)]
     used = {keys[winner] for winner in winners if winner is not None}
-    faults = []
+    faults: dict[str, str] = {}
     for key in dict.fromkeys(key for key in keys if key not in used):
         matching = [rule for rule, other in zip(rules, keys, strict=True) if other == key]
         hits = sum(any(rule.covers(name) for rule in matching) for name in names)
-        why = (
-            f"all its {counted(hits, 'parameter')} go to earlier groups"
-            if hits
-            else "matches nothing"
-        )
+        taken = f"all its {counted(hits, 'parameter')} go to earlier groups"
         what = "" if matching[0].label else f"{matching[0].match!r}: "
-        faults.append((key, f"{what}{why}"))
+        faults[key] = what + (taken if hits else "matches nothing")
     if faults:
-        first, rest = faults[0], [f"{key}: {message}" for key, message in faults[1:]]
+        (key, first), *others = faults.items()
+        message = "; ".join([first, *(f"{other}: {fault}" for other, fault in others)])
         heads = ", ".join(dict.fromkeys(name.split(".")[0] for name in names))
-        message = f"{'; '.join([first[1], *rest])}; the names start with {heads}"
-        raise ConfigError(message, key=first[0])
+        raise ConfigError(f"{message}; the names start with {heads}", key=key)
 
 
 def _check_parts_used(exempt: NoDecay, names: Sequence[str]) -> None:
@@ -287,3 +264,48 @@ def _check_some_train(groups: Sequence[ParamGroup], alone_first: bool) -> None:
     when = "" if for_good else " in the first epoch"
     message = f"nothing is left to train{when}: every parameter is frozen"
     raise ConfigError(message, key=KEY)
+
+
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "weight_decay": lambda factor: f"decay{factor:g}",
+    "own_penalty": lambda own: f"{own.kind}_{own.factor:g}" if own else "no_penalty",
+    "freeze": lambda freeze: "frozen" if freeze else "free",
+    "freeze_epochs": lambda epochs: f"frozen{epochs}" if epochs else "free",
+    "biases": lambda biases: "biases" if biases else "weights",
+    "fresh": lambda fresh: "fresh" if fresh else "loaded",
+}
+"""How a group's name shows a setting."""
+
+
+def group_names(groups: Sequence[ParamGroup]) -> list[str]:
+    """Return a short unique name for each group, for columns and legends.
+
+    ``head.thresh`` is what all its parameters' names begin with, ``backbone+neck`` what they begin
+    with in turn. A learning rate factor follows (``backbone_x0.1``), then the settings in which
+    groups that would have the same name differ, then a number. They depend on the groups alone, so
+    that a resumed run has the same.
+    """
+    places = [_place(group) for group in groups]
+    counts: Counter[str] = Counter()
+    names = []
+    for group, place in zip(groups, places, strict=True):
+        alike = [g.settings for g, other in zip(groups, places, strict=True) if other == place]
+        differences = [
+            _SHOWN[key](value)
+            for key, value in group.settings._asdict().items()
+            if key != "lr_mult" and any(getattr(settings, key) != value for settings in alike)
+        ]
+        name = "_".join([place, *differences])
+        counts[name] += 1
+        names.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
+    return names
+
+
+def _place(group: ParamGroup) -> str:
+    """Return ``head.thresh_x5`` of ``head.thresh.conv1.weight`` and ``head.thresh.conv2.bias``."""
+    paths = [name.split(".") for name in group.names]
+    same = takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
+    common = ".".join(parts[0] for parts in same)
+    place = common or "+".join(dict.fromkeys(path[0] for path in paths))
+    lr_mult = group.settings.lr_mult
+    return place if lr_mult == 1 else f"{place}_x{lr_mult:g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,19 +15,7 @@ from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.messages import suggest
 from ppocr_ft.optim.configs import OPTIMIZERS
 from ppocr_ft.optim.groups import ParamGroup, ParamGroups, Penalty
-from ppocr_ft.optim.start_decay import StartDecay
 
-Arguments = Mapping[str, float | bool]
-
-
-_MAKERS: dict[str, Callable[..., Any]] = {
-    "Adam": paddle.optimizer.Adam,
-    "AdamW": paddle.optimizer.AdamW,
-    "Momentum": paddle.optimizer.Momentum,
-    "RMSProp": paddle.optimizer.RMSProp,
-    "Adagrad": paddle.optimizer.Adagrad,
-    "Lamb": paddle.optimizer.Lamb,
-}
 _START = ".start"
 """How the key of a starting weight ends in an optimizer's state."""
 _DECAY_KEYS = {"AdamW": "weight_decay", "Lamb": "lamb_weight_decay"}
@@ -37,7 +25,7 @@ _DECAY_KEYS = {"AdamW": "weight_decay", "Lamb": "lamb_weight_decay"}
 def build_optimizer(
     name: str,
     groups: ParamGroups,
-    arguments: Arguments | None = None,
+    arguments: Mapping[str, float | bool] | None = None,
     *,
     learning_rate: float,
     penalty: Literal["L1", "L2"] = "L2",
@@ -50,8 +38,9 @@ def build_optimizer(
     A regularizer that the network gave a parameter is added to the gradient by every optimizer and
     replaces the penalty there, as in Paddle; AdamW and Lamb decay too.
 
-    ``name`` is one of ``OPTIMIZERS``, ``arguments`` are PaddleOCR's keys for it (``beta1``,
-    ``momentum``, ...), ``learning_rate`` is that of the first step for groups with ``lr_mult`` 1.
+    ``name`` is one of ``OPTIMIZERS``, which are Paddle's too; ``arguments`` are PaddleOCR's keys
+    for it (``beta1``, ``momentum``, ...); ``learning_rate`` is that of the first step for groups
+    with ``lr_mult`` 1.
 
     Raises:
         ConfigError: unknown name or argument, L1 for decoupled decay, or parameters that aren't
@@ -68,9 +57,13 @@ def build_optimizer(
     if decay_key and penalty == "L1":
         message = f"{name} decays by itself and takes no L1; use L2 or another optimizer"
         raise ConfigError(message, key="Optimizer.regularizer.name")
-    _check_float32(groups)
+    for group in groups.groups:
+        for parameter_name, parameter in group.named():
+            if parameter.dtype != paddle.float32:
+                message = f"is {parameter.dtype}; parameters stay float32 (AMP level O1)"
+                raise ConfigError(f"{parameter_name} {message}", key="Global.amp_level")
     groups.freeze()
-    inner = _MAKERS[name](
+    inner = getattr(paddle.optimizer, name)(
         learning_rate=1.0,
         parameters=[_paddle_group(decay_key, group, penalty) for group in groups.groups],
         **{**defaults, **given},
@@ -98,6 +91,63 @@ class GradientClip:
         if not 0 < self.limit < math.inf:
             message = f"must be a number above 0, is {self.limit!r}"
             raise ConfigError(message, key=f"Optimizer.clip_{self.kind}")
+
+
+class StartDecay:
+    """Takes parameters back towards their starting weights after each step (L2-SP).
+
+    ``w -= rate * factor * (w - w_start)`` with the rate of the parameter's group. The penalty is
+    that of Li et al., Explicit Inductive Bias for Transfer Learning with Convolutional Networks,
+    2018, ``factor / 2 * |w - w_start|^2``; it is decoupled from the gradient, as AdamW's decay.
+
+    Args:
+        factor: decay per step at rate 1.
+        parameters: those that decay, by name; they are at their start now.
+    """
+
+    def __init__(self, factor: float, parameters: Mapping[str, paddle.Tensor]) -> None:
+        self.factor = factor
+        self._starts = {name: tensor.detach().clone() for name, tensor in parameters.items()}
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def apply(self, parameters: Mapping[str, paddle.Tensor], rate: paddle.Tensor) -> None:
+        """Act on those of a group's ``parameters`` that decay; ``rate`` is a float32 scalar."""
+        share = rate * self.factor
+        for name in parameters.keys() & self._starts.keys():
+            parameters[name].lerp_(self._starts[name], share)
+
+    def describe(self) -> str:
+        """Return a line for the log."""
+        values = sum(start.size for start in self._starts.values())
+        return (
+            f"after each step {values:,} values decay towards the weights that they started from "
+            f"(L2-SP, start_decay {self.factor:g} x rate)"
+        )
+
+    def state_dict(self) -> dict[str, paddle.Tensor]:
+        """Return the starting weights by name."""
+        return dict(self._starts)
+
+    def check(self, starts: Mapping[str, paddle.Tensor]) -> None:
+        """Check that ``starts`` are the starting weights of these parameters.
+
+        Raises:
+            WeightsError: they are not.
+        """
+        ours, theirs = (
+            {name: list(tensor.shape) for name, tensor in named.items()}
+            for named in (self._starts, starts)
+        )
+        if ours != theirs:
+            raise WeightsError(
+                "holds starting weights of other parameters; resume with the config that the run "
+                "began with (config.resolved.yml beside it)"
+            )
+
+    def restore(self, starts: Mapping[str, paddle.Tensor]) -> None:
+        """Take over ``state_dict()`` of the run's earlier part."""
+        for name, tensor in self._starts.items():
+            tensor.set_value(starts[name])
 
 
 @dataclass(eq=False)
@@ -160,7 +210,7 @@ class Optimizer:
         Returns the L2 norm that all of them together had before, a float32 scalar on the device;
         0 without any. Where it isn't finite the gradients are of no use.
         """
-        parameters = [parameter for _, _, parameter in self._members()]
+        parameters = [p for group in self.groups.groups for p in group.parameters]
         clip = self.gradient_clip
         if clip is not None and clip.kind == "global_norm":
             return clip_grad_norm_(parameters, clip.limit)
@@ -178,8 +228,7 @@ class Optimizer:
         if self.start_decay is not None:
             for group, rate in zip(self.groups.groups, self._group_lrs, strict=True):
                 if not group.is_frozen:
-                    named = dict(zip(group.names, group.parameters, strict=True))
-                    self.start_decay.apply(named, rate)
+                    self.start_decay.apply(dict(group.named()), rate)
 
     def clear_grad(self) -> None:
         """Drop the gradients; a parameter that then gets none is left alone by `step`."""
@@ -192,12 +241,7 @@ class Optimizer:
         learning rate is not in it: it follows from the step.
         """
         starts = {} if self.start_decay is None else self.start_decay.state_dict()
-        moments = {
-            f"{name}.{kind}": tensors[parameter.name].clone()
-            for name, _, parameter in self._members()
-            for kind, tensors in self.inner._accumulators.items()
-            if parameter.name in tensors
-        }
+        moments = {key: slot.clone() for key, slot in self._slots()}
         return {**moments, **{name + _START: tensor for name, tensor in starts.items()}}
 
     def set_state_dict(self, state: Mapping[str, paddle.Tensor]) -> None:
@@ -214,12 +258,14 @@ class Optimizer:
         state = {key: value for key, value in state.items() if not key.endswith(_START)}
         _check_starts(self.start_decay, starts)
         given = {key.rpartition(".")[0] for key in state}
-        self._forget()
-        for name, group, parameter in self._members():
-            if name in given:
+        self.inner._accumulators.clear()
+        self.inner._already_create_accumulator.clear()
+        for group, inner_group in zip(self.groups.groups, self.inner._param_groups, strict=True):
+            known = [parameter for name, parameter in group.named() if name in given]
+            for parameter in known:
                 self.inner._create_accumulators(
                     paddle.static.default_main_program().global_block(),
-                    {**self.inner._param_groups[group], "params": [parameter]},
+                    {**inner_group, "params": [parameter]},
                 )
         slots = dict(self._slots())
         _check_state(slots, state)
@@ -228,20 +274,13 @@ class Optimizer:
         if self.start_decay is not None:
             self.start_decay.restore(starts)
 
-    def _forget(self) -> None:
-        self.inner._accumulators.clear()
-        self.inner._already_create_accumulator.clear()
-
-    def _members(self) -> Iterator[tuple[str, int, paddle.Tensor]]:
-        for index, group in enumerate(self.groups.groups):
-            for name, parameter in zip(group.names, group.parameters, strict=True):
-                yield name, index, parameter
-
     def _slots(self) -> Iterator[tuple[str, paddle.Tensor]]:
-        for name, _, parameter in self._members():
-            for kind, tensors in self.inner._accumulators.items():
-                if parameter.name in tensors:
-                    yield f"{name}.{kind}", tensors[parameter.name]
+        """Yield the moments that there are, ``<parameter name>.<moment>``."""
+        for group in self.groups.groups:
+            for name, parameter in group.named():
+                for kind, tensors in self.inner._accumulators.items():
+                    if parameter.name in tensors:
+                        yield f"{name}.{kind}", tensors[parameter.name]
 
 
 def _paddle_group(
@@ -263,14 +302,6 @@ def _regularizer(penalty: Penalty | None) -> Any:
         return None
     make = paddle.regularizer.L1Decay if penalty.kind == "L1" else paddle.regularizer.L2Decay
     return make(penalty.factor)
-
-
-def _check_float32(groups: ParamGroups) -> None:
-    for group in groups.groups:
-        for name, parameter in zip(group.names, group.parameters, strict=True):
-            if parameter.dtype != paddle.float32:
-                message = f"{name} is {parameter.dtype}; parameters stay float32 (AMP level O1)"
-                raise ConfigError(message, key="Global.amp_level")
 
 
 def _check_starts(ours: StartDecay | None, saved: Mapping[str, paddle.Tensor]) -> None:

@@ -18,13 +18,13 @@ from ppocr_ft.engine.callbacks import GroupFigures, group_figures
 from ppocr_ft.engine.callbacks.group_figures import UpdateRatios
 from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile
 from ppocr_ft.engine.trainer import Callback
-from ppocr_ft.optim.group_names import group_names
 from ppocr_ft.optim.group_rules import GroupRule
 from ppocr_ft.optim.groups import (
     GroupSettings,
     ParamGroup,
     Penalty,
     build_groups,
+    group_names,
 )
 from ppocr_ft.optim.optimizers import build_optimizer
 from ppocr_ft.runs import assemble

@@ -21,7 +21,7 @@ from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.errors import UnreachableError
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
 from ppocr_ft.messages import counted
-from ppocr_ft.optim.group_names import group_names
+from ppocr_ft.optim.groups import group_names
 from ppocr_ft.optim.rates import AUTO
 from ppocr_ft.runs.folder import resume_hint
 from ppocr_ft.runs.parts import Parts, prepare

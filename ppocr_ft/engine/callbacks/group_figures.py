@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 import paddle
 
 from ppocr_ft.engine.metrics_file import LR, UPDATE_RATIO
-from ppocr_ft.optim.group_names import group_names
-from ppocr_ft.optim.groups import ParamGroup
+from ppocr_ft.optim.groups import ParamGroup, group_names
 from ppocr_ft.optim.optimizers import Optimizer
 
 
