@@ -48,9 +48,7 @@ def backward(parts: Parts, inputs: Any) -> None:
 
 
 def first_batch(parts: Parts) -> Any:
-    batch = next(iter(parts.loader.epoch(1)))
-    first = batch[0] if isinstance(batch, (list, tuple)) else batch
-    return first.batch
+    return next(iter(parts.loader.epoch(1)))
 
 
 def solver_step(parts: Parts) -> Callable[[], None]:

@@ -87,7 +87,7 @@ class Laboratory:
         loader: TrainLoader = parts.train_loader(config)
         draw_maps_as(arm, loader.data, map_arguments(config))
         for epoch in count(1):
-            yield from (item.batch.targets for item in loader.epoch(epoch))
+            yield from (item.targets for item in loader.epoch(epoch))
 
     def judge(self, network: paddle.nn.Layer) -> Rates:
         post_process = objects.post_process(self.config())
@@ -123,7 +123,7 @@ class Recorder(Callback):
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
         progress = trainer.progress
-        self.run.seen.append(_digest([batch.batch.images]))
+        self.run.seen.append(_digest([batch.images]))
         self.run.losses.append(float(result.losses["loss"]))
         if progress.step_in_epoch == 0:
             data = {TRUE_EPOCH: progress.epochs_done}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -39,7 +40,7 @@ class ThreadedForward:
         for body in bodies[1:]:
             _share_weights(self._network, body)
         parts = _split(images, len(bodies))
-        features = self._each(_body, bodies, parts)
+        features = self._each([partial(_body, body) for body in bodies], parts)
         joined = [_leaf(paddle.concat(features), features[0].stop_gradient) for _ in range(2)]
         maps, head_backward = self._head(joined)
 
@@ -48,24 +49,21 @@ class ThreadedForward:
             gradients = [tensor.grad for tensor in joined if tensor.grad is not None]
             if gradients:
                 pieces = _split(sum(gradients[1:], gradients[0]), len(bodies))
-                list(self._pool.map(_backward_from, features, pieces))
+                list(self._pool.map(paddle.Tensor.backward, features, pieces))
                 for body in bodies[1:]:
                     _add_gradients(body, self._network)
 
         return ForwardPass(maps, backward)
 
     def _each(
-        self,
-        act: Callable[[Any, paddle.Tensor], paddle.Tensor],
-        layers: Sequence[nn.Layer],
-        inputs: Sequence[paddle.Tensor],
+        self, layers: Sequence[Callable[..., Any]], inputs: Sequence[paddle.Tensor]
     ) -> list[paddle.Tensor]:
-        """Call ``act`` in one thread per layer, and tell each if gradients are needed."""
+        """Call each layer in a thread of its own, with gradients if they are needed here."""
         needs_gradients = paddle.is_grad_enabled()
 
-        def run(layer: nn.Layer, tensor: paddle.Tensor) -> paddle.Tensor:
+        def run(layer: Callable[..., Any], tensor: paddle.Tensor) -> Any:
             with paddle.set_grad_enabled(needs_gradients):
-                return act(layer, tensor)
+                return layer(tensor)
 
         return list(self._pool.map(run, layers, inputs))
 
@@ -78,31 +76,19 @@ class ThreadedForward:
         head = self._network.head
         if type(head) is not DBHead:
             return head(joined[0]), lambda: None
-        branches = (head.binarize, head.thresh)
-        maps = self._each(_call, branches, joined)
+        maps = self._each((head.binarize, head.thresh), joined)
         leaves = [_leaf(branch_map, branch_map.stop_gradient) for branch_map in maps]
 
         def backward() -> None:
-            with_gradients = [
-                pair for pair in zip(maps, leaves, strict=True) if pair[1].grad is not None
-            ]
-            list(self._pool.map(lambda pair: _backward_from(pair[0], pair[1].grad), with_gradients))
+            pairs = zip(maps, leaves, strict=True)
+            used = [(branch_map, leaf.grad) for branch_map, leaf in pairs if leaf.grad is not None]
+            list(self._pool.map(lambda pair: pair[0].backward(pair[1]), used))
 
         return head.together(*leaves), backward
 
 
-def _body(network: Detector, images: paddle.Tensor) -> paddle.Tensor:
-    features: paddle.Tensor = network.neck(network.backbone(images))
-    return features
-
-
-def _call(layer: nn.Layer, features: paddle.Tensor) -> paddle.Tensor:
-    maps: paddle.Tensor = layer(features)
-    return maps
-
-
-def _backward_from(output: paddle.Tensor, gradient: paddle.Tensor) -> None:
-    output.backward(gradient)
+def _body(network: Detector, images: paddle.Tensor) -> Any:
+    return network.neck(network.backbone(images))
 
 
 def _leaf(tensor: paddle.Tensor, stop_gradient: bool) -> paddle.Tensor:

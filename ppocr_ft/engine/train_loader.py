@@ -21,7 +21,7 @@ from ppocr_ft.data import (
     rank_batches,
     steps_per_epoch,
 )
-from ppocr_ft.engine.train_step import Batch, TrainBatch
+from ppocr_ft.engine.train_step import TrainBatch
 from ppocr_ft.errors import DataError
 from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.messages import counted
@@ -124,4 +124,4 @@ def to_train_batch(fields: Mapping[str, Any], share: float = 1.0) -> TrainBatch:
     """Convert arrays to tensors; check for text before they leave the host."""
     has_text = bool(np.any(fields["shrink_map"] * fields["shrink_mask"]))
     targets = DBTargets(**{name: paddle.to_tensor(fields[name]) for name in TARGETS})
-    return TrainBatch(Batch(paddle.to_tensor(fields["image"]), targets), has_text, share)
+    return TrainBatch(paddle.to_tensor(fields["image"]), targets, has_text, share)

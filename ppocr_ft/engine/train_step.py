@@ -1,8 +1,12 @@
-"""One step of training: forward, backward, and the update if every number is finite."""
+"""One step of training: forward, backward, and the update if every number is finite.
+
+Also which of the batch norms' statistics it changes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -15,7 +19,6 @@ from ppocr_ft.optim.optimizers import Optimizer
 
 Losses = dict[str, paddle.Tensor]
 LossFunction = Callable[[Mapping[str, paddle.Tensor], DBTargets], Losses]
-
 Maps = dict[str, paddle.Tensor]
 Backward = Callable[[], None]
 
@@ -40,27 +43,17 @@ def plain_forward(network: paddle.nn.Layer) -> Forward:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A batch: ``images`` (n, 3, h, w) float32, normalised; ``targets`` of (n, h, w)."""
+class TrainBatch:
+    """A batch on the device: ``images`` (n, 3, h, w) float32, normalised; ``targets`` of (n, h, w).
+
+    ``has_text``: whether any of its texts counts in the loss. ``share`` is its part, 0 to 1, of the
+    images that this process has in the step.
+    """
 
     images: paddle.Tensor
     targets: DBTargets
-
-
-@dataclass(frozen=True)
-class TrainBatch:
-    """A batch on the device, and whether any of its texts counts in the loss.
-
-    ``share`` is its part, 0 to 1, of the images that this process has in the step.
-    """
-
-    batch: Batch
     has_text: bool = True
     share: float = 1.0
-
-    @property
-    def images(self) -> int:
-        return int(self.batch.images.shape[0])
 
 
 @dataclass(frozen=True)
@@ -164,8 +157,8 @@ def _backward(
     images, has_text = 0, False
     for batch in batches:
         with precision.auto_cast():
-            maps, backward = forward(batch.batch.images)
-            losses = loss(maps, batch.batch.targets)
+            maps, backward = forward(batch.images)
+            losses = loss(maps, batch.targets)
         if batch.share != 1:
             losses = {name: value * batch.share for name, value in losses.items()}
         total = losses["loss"]
@@ -173,7 +166,7 @@ def _backward(
         backward()
         detached = {name: value.detach() for name, value in losses.items()}
         sums = {name: sums[name] + detached[name] for name in sums} or detached
-        images += batch.images
+        images += len(batch.images)
         has_text |= batch.has_text
     return _Done(sums, images, has_text)
 
@@ -206,7 +199,52 @@ def _update(total: paddle.Tensor, optimizer: Optimizer, scaler: Any) -> tuple[pa
     return grad_norm, applied
 
 
+def freeze_statistics(network: paddle.nn.Layer, loaded_keys: Collection[str]) -> list[str]:
+    """Let batch norms normalise by the loaded statistics, and keep these.
+
+    Small batches of crops give poor estimates of the statistics that the released weights were
+    trained with. Scale and offset still learn. A layer whose statistics are not among
+    ``loaded_keys`` (state dict keys) still gathers its own. Returns the names of the frozen layers.
+    """
+    frozen = []
+    for name, layer in network.named_sublayers():
+        if isinstance(layer, paddle.nn.BatchNorm2D) and f"{name}._mean" in loaded_keys:
+            layer._use_global_stats = True
+            frozen.append(name)
+    if frozen:
+        _expect_kept_statistics()
+    return frozen
+
+
+def _expect_kept_statistics() -> None:
+    """Silence Paddle's warning of a batch norm that keeps its statistics in training."""
+    warnings.filterwarnings("ignore", message="When training, we now always track")
+
+
 def gathered_statistics(network: paddle.nn.Layer) -> list[paddle.Tensor]:
     """Return the batch norms' means and variances that a forward pass in training changes."""
-    norms = (layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D))
-    return [t for norm in norms if not norm._use_global_stats for t in (norm._mean, norm._variance)]
+    norms = [norm for norm in _batch_norms(network) if not norm._use_global_stats]
+    return [tensor for norm in norms for tensor in (norm._mean, norm._variance)]
+
+
+def _batch_norms(network: paddle.nn.Layer) -> list[paddle.nn.BatchNorm2D]:
+    return [layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+
+
+class FrozenNorms:
+    """Keeps batch norms with frozen scale and offset in eval mode, in any mode of the network.
+
+    They normalise by their current statistics and don't change them. When their parameters learn
+    again they work as before.
+    """
+
+    def __init__(self, network: paddle.nn.Layer) -> None:
+        self._own = [(norm, norm._use_global_stats) for norm in _batch_norms(network)]
+
+    def update(self) -> None:
+        """Find the parameters that are frozen now."""
+        for norm, use_global_stats in self._own:
+            parameters = [tensor for tensor in (norm.weight, norm.bias) if tensor is not None]
+            is_frozen = bool(parameters) and all(tensor.stop_gradient for tensor in parameters)
+            norm._use_global_stats = True if is_frozen else use_global_stats
+        _expect_kept_statistics()

@@ -11,7 +11,6 @@ from itertools import chain, islice
 import numpy as np
 import paddle
 
-from ppocr_ft.engine.batch_norms import FrozenNorms
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.state import Progress, TrainState
@@ -19,6 +18,7 @@ from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.train_step import (
     Forward,
+    FrozenNorms,
     LossFunction,
     Precision,
     StepResult,

@@ -11,12 +11,11 @@ from ppocr_ft.config.splits import one_data_set
 from ppocr_ft.data.faults import left_out, noting, refuse_all
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.data.whole_set import ALSO, check_text
-from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.ema import Ema
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
 from ppocr_ft.engine.train_loader import TrainLoader
-from ppocr_ft.engine.train_step import Precision
+from ppocr_ft.engine.train_step import Precision, freeze_statistics
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import precision
 from ppocr_ft.factory.objects import (

@@ -9,7 +9,6 @@ from contextlib import closing
 from statistics import mean
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.batch_norms import FrozenNorms
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.evaluation import (
     RateCounter,
@@ -17,7 +16,7 @@ from ppocr_ft.engine.evaluation import (
     probability_maps,
     ratios_tried,
 )
-from ppocr_ft.engine.train_step import train_step
+from ppocr_ft.engine.train_step import FrozenNorms, train_step
 from ppocr_ft.factory.device import cpu_threads, passes
 from ppocr_ft.factory.objects import post_process
 from ppocr_ft.fitting.grid import (

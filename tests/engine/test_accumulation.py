@@ -13,7 +13,7 @@ import pytest
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
 from ppocr_ft.engine.train_loader import shares_of_steps
-from ppocr_ft.engine.train_step import Batch, Losses, TrainBatch, train_step
+from ppocr_ft.engine.train_step import Losses, TrainBatch, train_step
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory import objects
 from ppocr_ft.factory.optimizers import total_batch_size
@@ -56,7 +56,7 @@ def batch(values: Sequence[float], share: float = 1.0, has_text: bool = True) ->
     images = np.repeat(np.float32(values), 3 * 4).reshape(-1, 3, 2, 2)
     twos = paddle.full([len(values), 2, 2], 2.0)
     targets = DBTargets(twos, twos, twos, twos)
-    return TrainBatch(Batch(paddle.to_tensor(images), targets), has_text, share)
+    return TrainBatch(paddle.to_tensor(images), targets, has_text, share)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_step_that_can_not_be_read_to_its_end_changes_nothing(tmp_path: Path) 
     def broken() -> Iterator[TrainBatch]:
         flat = paddle.full([2, 64, 64], 1.0)
         images = paddle.rand([2, 3, 64, 64])
-        yield TrainBatch(Batch(images, DBTargets(flat, flat, flat, flat)), share=0.5)
+        yield TrainBatch(images, DBTargets(flat, flat, flat, flat), share=0.5)
         assert any(not np.array_equal(network.state_dict()[key], before[key]) for key in before)
         raise DataError("no more")
 
@@ -154,13 +154,13 @@ def test_a_feed_reads_the_same_batches_and_counts_steps(tmp_path: Path) -> None:
     plain = train_loader(load_config(path))
     loader = train_loader(load_config(path, ["Optimizer.gradient_accumulation_steps=3"]))
     assert (plain.steps_per_epoch, loader.steps_per_epoch) == (4, 2)
-    wanted = [each.batch.images.numpy() for each in plain.epoch(2)]
+    wanted = [each.images.numpy() for each in plain.epoch(2)]
     read = list(loader.epoch(2))
     assert [each.share for each in read] == [1 / 3, 1 / 3, 1 / 3, 1]
     for found, images in zip(read, wanted, strict=True):
-        np.testing.assert_array_equal(found.batch.images.numpy(), images)
+        np.testing.assert_array_equal(found.images.numpy(), images)
     (last,) = loader.epoch(2, first_step=1)
-    np.testing.assert_array_equal(last.batch.images.numpy(), wanted[3])
+    np.testing.assert_array_equal(last.images.numpy(), wanted[3])
     assert loader.describe_step() == "6 images (batches of 2 x 3 accumulated)"
     assert plain.describe_step() == "2 images"
 
@@ -204,10 +204,8 @@ def test_a_logged_loss_is_the_mean_over_the_steps_images(whole_run: Path) -> Non
     network, _ = objects.starting_network(config)
     network.train()
     batches = list(train_loader(config).epoch(1))
-    assert [each.images for each in batches] == [2, 2, 2, IMAGES - 6]
-    losses = [
-        float(DBLoss()(network(each.batch.images), each.batch.targets)["loss"]) for each in batches
-    ]
+    assert [len(each.images) for each in batches] == [2, 2, 2, IMAGES - 6]
+    losses = [float(DBLoss()(network(each.images), each.targets)["loss"]) for each in batches]
     first, second = (float(row["loss"]) for row in rows(whole_run) if row["step"] in ("1", "2"))
     assert first == pytest.approx(np.mean(losses[:2]), rel=1e-5)
     last = losses[2] * 2 / 3 + losses[3] / 3

@@ -8,10 +8,9 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.evaluation import eval_mode
 from ppocr_ft.engine.threaded_forward import ThreadedForward
-from ppocr_ft.engine.train_step import Forward, plain_forward
+from ppocr_ft.engine.train_step import Forward, freeze_statistics, plain_forward
 from ppocr_ft.models.architecture import Detector, build_architecture, build_detector
 
 SMALL: dict[str, object] = {

@@ -6,11 +6,10 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.engine.batch_norms import freeze_statistics
 from ppocr_ft.engine.train_step import (
-    Batch,
     Precision,
     TrainBatch,
+    freeze_statistics,
     gathered_statistics,
     train_step,
 )
@@ -49,7 +48,7 @@ def batch(seed: int = 0, fill: float | None = None) -> TrainBatch:
         images[0, 0, 0, 0] = fill
     ones = np.ones_like(shrink)
     targets = (shrink, ones, 0.3 + 0.4 * shrink, ones)
-    return TrainBatch(Batch(paddle.to_tensor(images), DBTargets(*map(paddle.to_tensor, targets))))
+    return TrainBatch(paddle.to_tensor(images), DBTargets(*map(paddle.to_tensor, targets)))
 
 
 def values(network: Detector) -> dict[str, np.ndarray]:
@@ -103,7 +102,7 @@ def test_the_gradient_norm_is_that_of_all_gradients_before_clipping() -> None:
     reported = train_step(network, [batch()], DBLoss(), clipped).grad_norm
     network = small_network()
     network.train()
-    DBLoss()(network(batch().batch.images), batch().batch.targets)["loss"].backward()
+    DBLoss()(network(batch().images), batch().targets)["loss"].backward()
     grads = [p.grad.numpy() for p in network.parameters() if p.grad is not None]
     wanted = np.sqrt(sum(float((g.astype(np.float64) ** 2).sum()) for g in grads))
     assert float(reported) == pytest.approx(wanted, rel=1e-4)
@@ -196,7 +195,7 @@ def test_frozen_norms_keep_their_statistics_and_learn_their_scale() -> None:
 def test_a_frozen_norm_trains_as_it_evaluates() -> None:
     network = small_network()
     freeze_statistics(network, list(network.state_dict()))
-    images = batch().batch.images
+    images = batch().images
     network.eval()
     wanted = network(images)["maps"][:, 0].numpy()
     network.train()

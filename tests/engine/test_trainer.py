@@ -56,7 +56,7 @@ def test_random_numbers_are_functions_of_seed_and_step() -> None:
 
 
 def images(loader: TrainLoader, epoch: int, first_step: int = 0) -> list[np.ndarray]:
-    return [batch.batch.images.numpy() for batch in loader.epoch(epoch, first_step)]
+    return [batch.images.numpy() for batch in loader.epoch(epoch, first_step)]
 
 
 def test_a_feed_gives_the_same_batches_whatever_was_read_before(tmp_path: Path) -> None:

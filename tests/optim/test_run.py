@@ -141,7 +141,7 @@ def test_no_gradients_of_frozen_parameters_and_the_others_as_without_freezing(
         network.train()
         (batch, *_) = trainer.loader.epoch(1)
         batch = batch[0] if isinstance(batch, (tuple, list)) else batch
-        trainer.loss(network(batch.batch.images), batch.batch.targets)["loss"].backward()
+        trainer.loss(network(batch.images), batch.targets)["loss"].backward()
         gradients.append({n: p.grad for n, p in network.named_parameters()})
     frozen, free = gradients
     assert {name.split(".")[0] for name, grad in frozen.items() if grad is not None} == {

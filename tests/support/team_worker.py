@@ -89,8 +89,8 @@ EVENTS: dict[str, Callable[[], None]] = {
 
 def spoiled(batches: Iterable[TrainBatch]) -> Iterator[TrainBatch]:
     for each in batches:
-        images = each.batch.images * float("nan")
-        yield replace(each, batch=replace(each.batch, images=images))
+        images = each.images * float("nan")
+        yield replace(each, images=images)
 
 
 @contextlib.contextmanager

@@ -169,6 +169,6 @@ class _StartingWeights:
         self.loss = 0.0
         for batch in batches:
             with paddle.no_grad(), self._precision.auto_cast():
-                losses = self._loss(self._forward(batch.batch.images).maps, batch.batch.targets)
+                losses = self._loss(self._forward(batch.images).maps, batch.targets)
             self.loss += batch.share * float(losses["loss"])
             yield batch

@@ -10,7 +10,7 @@ from ppocr_ft.commands.find_lr.plot import lr_range_csv, lr_range_picture
 from ppocr_ft.commands.find_lr.range_test import LrPoint, LrRange, LrSweep, lr_range_test
 from ppocr_ft.commands.find_lr.suggestion import LrSuggestion, NoLrSuggestion, suggest_lr
 from ppocr_ft.config import Config
-from ppocr_ft.engine.batch_norms import FrozenNorms
+from ppocr_ft.engine.train_step import FrozenNorms
 from ppocr_ft.factory.device import passes
 from ppocr_ft.factory.optimizers import total_batch_size
 from ppocr_ft.losses.db import DBLoss

@@ -371,7 +371,7 @@ def test_groups_keep_their_relation_to_the_base_rate(
 def mean_loss(network: paddle.nn.Layer, batches: list[TrainBatch]) -> float:
     network.train()
     with paddle.no_grad():
-        losses = [DBLoss()(network(b.batch.images), b.batch.targets)["loss"] for b in batches]
+        losses = [DBLoss()(network(b.images), b.targets)["loss"] for b in batches]
     return sum(b.share * float(loss) for b, loss in zip(batches, losses, strict=True))
 
 
