@@ -12,8 +12,8 @@ import pytest
 
 from ppocr_ft.commands.predict.cli import options_of
 from ppocr_ft.commands.report.run import read_run, training_time
-from ppocr_ft.engine.advice import SENTENCES
 from ppocr_ft.engine.monitor.history import VERDICT_NAMES
+from ppocr_ft.engine.outcome import ADVICE
 from ppocr_ft.report.evaluations import write_evaluation
 from ppocr_ft.report.page.comparison import compare_with_start
 from ppocr_ft.report.page.render import render
@@ -95,9 +95,7 @@ def test_precision_and_recall_are_those_of_the_ratio_that_hmean_is_best_at(tmp_p
 
 def test_advice_and_verdicts_have_a_text_each_in_both_languages() -> None:
     english = texts("en")
-    assert {
-        key[7:]: text for key, text in english.items() if key.startswith("advice.")
-    } == SENTENCES
+    assert {key[7:]: text for key, text in english.items() if key.startswith("advice.")} == ADVICE
     assert {key[6:] for key in english if key.startswith("alert.")} == set(VERDICT_NAMES)
 
 

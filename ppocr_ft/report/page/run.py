@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.engine.advice import Advice, advice
 from ppocr_ft.engine.eval_result import EvalResult, further_results, results_of
 from ppocr_ft.engine.metrics_file import TRAIN, Row
-from ppocr_ft.engine.outcome import Delivered, Outcome, outcome
+from ppocr_ft.engine.outcome import Advice, Delivered, Outcome, advice, outcome
 from ppocr_ft.report.evaluations import KeptEvaluation
 
 Record = Mapping[str, Any]

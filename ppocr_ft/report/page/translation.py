@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from ppocr_ft.engine import advice, outcome
+from ppocr_ft.engine import outcome
 from ppocr_ft.utils.program import as_started
 
 LANGUAGES = ("en", "zh")
@@ -25,7 +25,7 @@ def texts(language: str) -> Mapping[str, str]:
         said |= {f"final-{name}": sentence for name, sentence in outcome.FINAL.items()}
         groups |= {
             "said": said,
-            "advice": advice.SENTENCES,
+            "advice": outcome.ADVICE,
             "between": outcome.WEIGHTS,
         }
     return {
