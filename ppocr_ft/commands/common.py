@@ -17,11 +17,11 @@ from ppocr_ft.config import Config, load_config
 from ppocr_ft.config.shipped import find_config, shipped_configs
 from ppocr_ft.engine.distributed import (
     PeerFailed,
+    PeerLost,
     ProcessGroup,
     is_main_process,
     join_process_group,
 )
-from ppocr_ft.engine.rendezvous import PeerLost
 from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
 from ppocr_ft.utils import notices
 from ppocr_ft.utils.color import colored, severities_colored

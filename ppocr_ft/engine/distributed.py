@@ -2,8 +2,12 @@
 
 ``python -m paddle.distributed.launch`` starts them. Each reads its share of the data and changes
 its own copy of the network by the mean of all gradients, so that the copies stay equal bit for
-bit. Numbers go through Paddle's collectives (NCCL between cards, gloo between CPUs), everything
-else through `rendezvous`.
+bit. Numbers go through Paddle's collectives (NCCL between cards, gloo between CPUs).
+
+These carry numbers of the same shape, can't say that a process has failed, and on gloo give up on
+one that is 30 s late (Paddle 3.2.2). So everything else that processes must agree on goes over
+sockets, which wait as long as needed and report at once that a process has ended: each process
+sends a message to process 0 and gets those of all.
 
 Paddle is imported inside the functions that need it, so that a command can ask which process it
 is before.
@@ -11,24 +15,18 @@ is before.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
 from itertools import accumulate
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ppocr_ft.engine.rendezvous import (
-    Address,
-    Endpoint,
-    Failure,
-    Message,
-    PeerLost,
-    join_rendezvous,
-    open_rendezvous,
-)
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.errors import FAILED, SIGNALLED, WRONG_INPUT, UserInputError, WriteError
 
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 PROCESSES, RANK = "PADDLE_TRAINERS_NUM", "PADDLE_TRAINER_ID"
 """Variables of the environment that the launcher sets."""
+KEY_BYTES = 32
 
 
 def process_count() -> int:
@@ -58,6 +57,82 @@ def only_main_prints() -> Iterator[None]:
         return
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         yield
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a process ends: its exit code and a sentence.
+
+    ``how``: in order, by an error that it doesn't handle, or without having said so.
+    """
+
+    exit_code: int
+    message: str
+    how: Literal["ends", "crashes", "is lost"] = "ends"
+
+
+@dataclass(frozen=True)
+class Message:
+    """The message of a process: something to share, or the reason why it ends."""
+
+    item: Any = None
+    failure: Failure | None = None
+
+
+class PeerLost(RuntimeError):  # noqa: N818
+    """A process has ended without a message."""
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+        super().__init__(rank)
+
+    def __str__(self) -> str:
+        return f"process {self.rank} has ended without a word; its own log may say why"
+
+
+class Rank0Endpoint:
+    """Process 0's connection to the others; ``workers`` connect to process 1, 2, ..."""
+
+    def __init__(self, workers: Sequence[Connection[Any, Any]]) -> None:
+        self._workers = workers
+
+    def exchange(self, message: Message) -> list[Message]:
+        """Send a message and return every process's, by rank; wait until all have sent one.
+
+        For a process that has ended there is a Failure.
+        """
+        messages = [message, *(_received(worker) for worker in self._workers)]
+        for worker in self._workers:
+            with suppress(OSError):  # it has ended, as its message says
+                worker.send(messages)
+        return messages
+
+
+class WorkerEndpoint:
+    """Another process's connection; ``rank0`` connects to process 0."""
+
+    def __init__(self, rank0: Connection[Any, Any]) -> None:
+        self._rank0 = rank0
+
+    def exchange(self, message: Message) -> list[Message]:
+        """Do as `Rank0Endpoint.exchange`. Raises PeerLost if process 0 has ended."""
+        try:
+            self._rank0.send(message)
+            messages: list[Message] = self._rank0.recv()
+        except (EOFError, OSError) as error:
+            raise PeerLost(0) from error
+        return messages
+
+
+def _received(worker: Connection[Any, Any]) -> Message:
+    try:
+        message: Message = worker.recv()
+    except (EOFError, OSError):
+        return Message(failure=Failure(1, "", "is lost"))
+    return message
+
+
+Endpoint = Rank0Endpoint | WorkerEndpoint
 
 
 class PeerFailed(RuntimeError):  # noqa: N818
@@ -205,6 +280,35 @@ def _first_failure(messages: Sequence[Message]) -> tuple[int, Failure] | None:
     return min(failures, key=lambda failed: failed[1].how != "is lost", default=None)
 
 
+@dataclass(frozen=True)
+class Address:
+    """The address at which process 0 waits; a process must know ``key`` to connect."""
+
+    host: str
+    port: int
+    key: bytes
+
+
+def open_rendezvous(host: str, size: int, announce: Callable[[Address], object]) -> Rank0Endpoint:
+    """Announce an address of this machine to the other processes and wait for them there."""
+    key = secrets.token_bytes(KEY_BYTES)
+    workers: dict[int, Connection[Any, Any]] = {}
+    with Listener((host, 0), backlog=size, authkey=key) as listener:
+        announce(Address(host, listener.address[1], key))
+        while len(workers) < size - 1:
+            with suppress(AuthenticationError, EOFError, OSError):  # a stranger at the port
+                worker = listener.accept()
+                workers[worker.recv()] = worker
+    return Rank0Endpoint([workers[rank] for rank in sorted(workers)])
+
+
+def join_rendezvous(address: Address, rank: int) -> WorkerEndpoint:
+    """Connect to process 0, which waits at the address."""
+    rank0 = Client((address.host, address.port), authkey=address.key)
+    rank0.send(rank)
+    return WorkerEndpoint(rank0)
+
+
 def join_process_group() -> ProcessGroup:
     """Join the processes that ``paddle.distributed.launch`` has started, if it has.
 
@@ -215,7 +319,7 @@ def join_process_group() -> ProcessGroup:
     size = distributed.get_world_size()
     if size == 1:
         return SINGLE_PROCESS
-    with contextlib.redirect_stderr(io.StringIO()):  # Paddle lists its flags
+    with redirect_stderr(io.StringIO()):  # Paddle lists its flags
         distributed.init_parallel_env()
     rank = distributed.get_rank()
     if rank == 0:

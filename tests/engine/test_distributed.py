@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from ppocr_ft.engine.distributed import SINGLE_PROCESS, PeerFailed, ProcessGroup
-from ppocr_ft.engine.rendezvous import (
+from ppocr_ft.engine.distributed import (
+    SINGLE_PROCESS,
     Address,
     Message,
+    PeerFailed,
     PeerLost,
+    ProcessGroup,
     Rank0Endpoint,
     WorkerEndpoint,
     join_rendezvous,
