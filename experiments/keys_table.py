@@ -17,7 +17,7 @@ from ppocr_ft.config.schema import Config
 from ppocr_ft.config.source_map import parse_yaml
 from ppocr_ft.config.validation import Pruner, bare_type, choice_of
 from ppocr_ft.declaration import Section
-from ppocr_ft.engine.monitor import RULES
+from ppocr_ft.engine.monitor.history import RULES
 from ppocr_ft.optim.configs import OPTIMIZERS, OptimizerSection
 
 ROOT = Path(__file__).parents[1]

@@ -296,7 +296,7 @@ def _words(overrides: Overrides) -> list[str]:
 
 
 def _result(config: Config) -> TrainResult:
-    from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL
+    from ppocr_ft.engine.checkpoints import BEST, FINAL
     from ppocr_ft.engine.eval_result import best, results_of
     from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
     from ppocr_ft.runs.folder import FITTED_CONFIG

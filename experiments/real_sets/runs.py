@@ -105,7 +105,7 @@ class Run:
     def _train(self) -> None:
         """Train, and fit the post-processing; go on where the run was interrupted."""
         from ppocr_ft.api import train
-        from ppocr_ft.engine.state_file import STATE_FILE
+        from ppocr_ft.engine.checkpoints import STATE_FILE
         from ppocr_ft.runs.folder import RESOLVED_CONFIG
 
         folder = self.folder

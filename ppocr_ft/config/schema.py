@@ -30,7 +30,7 @@ from ppocr_ft.declaration import (
     empty_as_defaults,
     one_as_list,
 )
-from ppocr_ft.engine.monitor import VERDICT_NAMES
+from ppocr_ft.engine.monitor.history import VERDICT_NAMES
 from ppocr_ft.losses.configs import DBLossConfig
 from ppocr_ft.messages import show
 from ppocr_ft.metrics import det as metrics_det

@@ -1,11 +1,14 @@
-"""The state of a run at one moment: exactly the content of ``latest.pdstate``."""
+"""The state of a run at one moment: exactly the content of ``latest.pdstate``.
+
+Progress, weights and optimizer, and the moving average (EMA) of the weights.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -13,7 +16,6 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.engine.ema import Ema
 from ppocr_ft.engine.eval_result import TIE_BREAKER, EvalResult, rank, replaces_best
 from ppocr_ft.engine.train_step import Losses
 from ppocr_ft.errors import WeightsError
@@ -22,8 +24,9 @@ from ppocr_ft.optim.rates import Evaluated
 
 Array = NDArray[Any]
 FORMAT = 1
-PROGRESS, WINDOW, NETWORK, OPTIMIZER = "progress", "window", "network/", "optimizer/"
-EMA = "ema/"
+PROGRESS, WINDOW = "progress", "window"
+NETWORK, OPTIMIZER, EMA = "network/", "optimizer/", "ema/"
+"""The keys of ``TrainState.arrays``, and what those of tensors begin with."""
 
 
 @dataclass
@@ -129,6 +132,74 @@ class LossWindow:
         self.names, self._rows = names, deque(rows)
 
 
+def ema_decay(decay: float, updates: int) -> float:
+    """Return the share that update 0, 1, ... keeps: ``min(decay, (1 + updates) / (10 + updates))``.
+
+    The rise to 0.98 takes 440 updates. Source: PaddleDetection's ``ModelEMA`` with
+    ``ema_decay_type: threshold``, ppdet/optimizer/ema.py.
+    """
+    return min(decay, (1 + updates) / (10 + updates))
+
+
+class Ema:
+    """The average of every floating point tensor of a network's state dict.
+
+    It starts from the network's current weights, unlike PaddleDetection's, which starts at zero.
+    Batch norm statistics are averaged like the weights; tensors that don't change stay equal, bit
+    for bit.
+
+    Args:
+        decay: share that an update keeps of the average, 0 to 1, after the rise of `ema_decay`.
+    """
+
+    def __init__(self, network: paddle.nn.Layer, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        tensors = network.state_dict().items()
+        self._weights = {key: tensor for key, tensor in tensors if tensor.is_floating_point()}
+        self._averages = _copies(self._weights)
+
+    @paddle.no_grad()  # type: ignore[untyped-decorator]
+    def update(self) -> None:
+        """Add the current weights; to be called after each step that changed them."""
+        share = paddle.full([], 1 - ema_decay(self.decay, self.updates))
+        for key, average in self._averages.items():
+            average.lerp_(self._weights[key], share)
+        self.updates += 1
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Give the network the averages inside this context, then its own weights again."""
+        weights = _copies(self._weights)
+        _copy(self._averages, self._weights)
+        try:
+            yield
+        finally:
+            _copy(weights, self._weights)
+
+    def describe(self) -> str:
+        """Return a line for the log."""
+        return f"an average of the weights (EMA, decay {self.decay:g}) is judged and saved"
+
+    def state_dict(self) -> dict[str, paddle.Tensor]:
+        """Return the averages by the network's keys."""
+        return dict(self._averages)
+
+    def restore(self, averages: Mapping[str, paddle.Tensor | Array], updates: int) -> None:
+        """Restore the average from ``state_dict`` and ``updates``."""
+        _copy(averages, self._averages)
+        self.updates = updates
+
+
+def _copies(tensors: Mapping[str, paddle.Tensor]) -> dict[str, paddle.Tensor]:
+    return {key: tensor.detach().clone() for key, tensor in tensors.items()}
+
+
+def _copy(source: Mapping[str, paddle.Tensor | Array], target: Mapping[str, paddle.Tensor]) -> None:
+    for key, tensor in target.items():
+        tensor.set_value(source[key])
+
+
 @dataclass
 class TrainState:
     """A run's progress, weights, their average and optimizer; ``scaler`` is float16's."""
@@ -146,11 +217,12 @@ class TrainState:
 
     def arrays(self) -> dict[str, Array]:
         """Return all of it as arrays; the progress is JSON in bytes."""
+        scaler = {} if self.scaler is None else self.scaler.state_dict()
         about = {
             "format": FORMAT,
             "losses": list(self.window.names),
             "progress": asdict(self.progress),
-            "scaler": {} if self.scaler is None else _plain(self.scaler.state_dict()),
+            "scaler": {key: np.asarray(value).tolist() for key, value in scaler.items()},
             "ema_updates": None if self.ema is None else self.ema.updates,
         }
         return {
@@ -173,8 +245,9 @@ class TrainState:
         _check_same("seed", progress.seed, self.progress.seed)
         _check_same("steps per epoch", progress.steps_per_epoch, self.progress.steps_per_epoch)
         _check_average(about.get("ema_updates"), self.ema)
-        self._restore_network(_under(NETWORK, arrays))
-        moments = _under(OPTIMIZER, arrays)
+        weights, moments = _under(NETWORK, arrays), _under(OPTIMIZER, arrays)
+        _check_fits(weights, self.network.state_dict())
+        _copy(weights, self.network.state_dict())
         self.optimizer.set_state_dict({k: paddle.to_tensor(v) for k, v in moments.items()})
         if self.ema is not None:
             averages = _under(EMA, arrays)
@@ -184,12 +257,6 @@ class TrainState:
         self.window.restore(tuple(about["losses"]), arrays[WINDOW])
         if self.scaler is not None and about["scaler"]:
             self.scaler.load_state_dict(about["scaler"])
-
-    def _restore_network(self, saved: Mapping[str, Array]) -> None:
-        network_state = self.network.state_dict()
-        _check_fits(saved, network_state)
-        for key, value in saved.items():
-            network_state[key].set_value(value)
 
 
 def _about(arrays: Mapping[str, Array]) -> dict[str, Any]:
@@ -249,7 +316,3 @@ def _over(prefix: str, tensors: Mapping[str, paddle.Tensor]) -> dict[str, Array]
 
 def _under(prefix: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {key[len(prefix) :]: value for key, value in arrays.items() if key.startswith(prefix)}
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: np.asarray(value).tolist() for key, value in values.items()}

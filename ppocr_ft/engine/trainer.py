@@ -1,11 +1,12 @@
-"""The training loop: epochs of steps, with callbacks before and after each."""
+"""The training loop: epochs of steps, with callbacks before and after each; when it evaluates."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
 import numpy as np
@@ -199,6 +200,57 @@ class Trainer:
                 "missing from the labels",
                 key="Train.dataset",
             )
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When to evaluate between beginning and end; ``epochs`` overrides ``steps``."""
+
+    first_step: int = 0
+    steps: int | None = None
+    epochs: int | None = None
+
+    def is_due(self, step: int, total_steps: int, steps_per_epoch: int) -> bool:
+        if step in (0, total_steps):
+            return True
+        if self.epochs is not None:
+            return step % (self.epochs * steps_per_epoch) == 0
+        after = step - self.first_step
+        return self.steps is not None and after > 0 and after % self.steps == 0
+
+
+@dataclass
+class Evaluator(Callback):
+    """Calls ``evaluate`` when it is due, and all callbacks with the result.
+
+    `eval_result` decides whether that is the best so far. An evaluation that was interrupted, also
+    within what a callback does after it, is repeated after a resume.
+    """
+
+    evaluate: Callable[[], EvalResult]
+    timing: Timing
+    indicator: str
+
+    def before_run(self, trainer: Trainer) -> None:
+        self._evaluate_if_due(trainer)
+
+    def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
+        self._evaluate_if_due(trainer)
+
+    def _evaluate_if_due(self, trainer: Trainer) -> None:
+        progress = trainer.progress
+        due = self.timing.is_due(progress.step, trainer.total_steps, progress.steps_per_epoch)
+        if not due or progress.evaluated_step == progress.step:
+            return
+        result = replace(self.evaluate(), step=progress.step, epoch=progress.epochs_done)
+        before = deepcopy(progress)
+        is_best = progress.evaluated(result, self.indicator)
+        try:
+            for callback in trainer.callbacks:
+                callback.after_evaluation(trainer, result, is_best)
+        except BaseException:
+            trainer.state.progress = before
+            raise
 
 
 def seed_step(seed: int, step: int) -> None:

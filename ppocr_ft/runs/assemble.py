@@ -7,22 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.callbacks import (
-    LATEST,
-    Checkpoints,
-    Evaluator,
-    GroupFigures,
-    Log,
-    ScalarLog,
-    Timing,
-)
+from ppocr_ft.engine.checkpoints import LATEST, STATE_FILE, Checkpoints, read_state, state_path
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
+from ppocr_ft.engine.log import GroupFigures, Log
 from ppocr_ft.engine.metrics_file import SET, MetricsFile
+from ppocr_ft.engine.scalar_log import ScalarLog
 from ppocr_ft.engine.state import TrainState
-from ppocr_ft.engine.state_file import STATE_FILE, read_state, state_path
 from ppocr_ft.engine.stop import StopRequest
 from ppocr_ft.engine.train_loader import TrainLoader
-from ppocr_ft.engine.trainer import Callback, Trainer
+from ppocr_ft.engine.trainer import Callback, Evaluator, Timing, Trainer
 from ppocr_ft.factory.device import cpu_threads, passes
 from ppocr_ft.factory.objects import (
     post_process,

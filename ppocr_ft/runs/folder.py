@@ -7,13 +7,12 @@ from itertools import count
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL, LATEST
-from ppocr_ft.engine.callbacks.log import LOG_FILE
-from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
-from ppocr_ft.engine.callbacks.writers import FOLDERS
+from ppocr_ft.engine.checkpoints import BEST, FINAL, LATEST, STATE_FILE
+from ppocr_ft.engine.log import LOG_FILE
 from ppocr_ft.engine.metrics_file import METRICS_FILE
+from ppocr_ft.engine.monitor.callback import VERDICTS_FILE
+from ppocr_ft.engine.scalar_log import FOLDERS
 from ppocr_ft.engine.state import Array, Progress, TrainState
-from ppocr_ft.engine.state_file import STATE_FILE
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.report.evaluations import EVALUATIONS
 from ppocr_ft.report.page import CURVES, PAGE

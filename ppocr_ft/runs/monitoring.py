@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import EvalSample, ImageSet
 from ppocr_ft.data.labels import LabelEntry
-from ppocr_ft.engine.callbacks import Monitor, ScalarLog
-from ppocr_ft.engine.callbacks.writers import Kind, check_installed
 from ppocr_ft.engine.metrics_file import MetricsFile
-from ppocr_ft.engine.monitor import RunInfo
+from ppocr_ft.engine.monitor.callback import Monitor
+from ppocr_ft.engine.monitor.series import RunInfo
 from ppocr_ft.engine.monitor.validation import (
     Crop,
     Validator,
     crops_wanted,
     cut_crops,
 )
+from ppocr_ft.engine.scalar_log import Kind, ScalarLog, check_installed
 from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.transforms import MakeShrinkMap

@@ -12,8 +12,7 @@ from ppocr_ft.data.faults import left_out, noting, refuse_all
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.data.whole_set import ALSO, check_text
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
-from ppocr_ft.engine.ema import Ema
-from ppocr_ft.engine.state import LossWindow, Progress, TrainState
+from ppocr_ft.engine.state import Ema, LossWindow, Progress, TrainState
 from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.train_step import Precision, freeze_statistics
 from ppocr_ft.errors import DataError

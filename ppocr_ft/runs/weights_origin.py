@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.callbacks.checkpoints import AVERAGED, BEST, FINAL, LATEST
+from ppocr_ft.engine.checkpoints import AVERAGED, BEST, FINAL, LATEST, STATE_FILE, read_state
 from ppocr_ft.engine.eval_result import results_of
 from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
 from ppocr_ft.engine.outcome import Delivered, Outcome, outcome
 from ppocr_ft.engine.state import saved_progress
-from ppocr_ft.engine.state_file import STATE_FILE, read_state
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.runs.metadata import DATA
 from ppocr_ft.weights.sources import RELEASED

@@ -13,9 +13,8 @@ import pytest
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
-from ppocr_ft.engine.ema import Ema, ema_decay
 from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.state import LossWindow, Progress, TrainState
+from ppocr_ft.engine.state import Ema, LossWindow, Progress, TrainState, ema_decay
 from ppocr_ft.engine.train_step import StepResult
 from ppocr_ft.engine.trainer import Callback
 from ppocr_ft.errors import WeightsError

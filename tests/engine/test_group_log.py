@@ -14,8 +14,8 @@ import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.callbacks import GroupFigures, group_figures
-from ppocr_ft.engine.callbacks.group_figures import UpdateRatios
+from ppocr_ft.engine import log as log_module
+from ppocr_ft.engine.log import GroupFigures, copies_of
 from ppocr_ft.engine.metrics_file import COLUMNS, MetricsFile
 from ppocr_ft.engine.trainer import Callback
 from ppocr_ft.optim.group_rules import GroupRule
@@ -164,9 +164,7 @@ def test_a_run_logs_rates_and_ratios_and_copies_weights_for_those_steps_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    monkeypatch.setattr(
-        group_figures, "UpdateRatios", lambda groups: made.append(1) or UpdateRatios(groups)
-    )
+    monkeypatch.setattr(log_module, "copies_of", lambda groups: made.append(1) or copies_of(groups))
     two_groups = "Optimizer.one_dim_param_no_weight_decay=true"
     overrides = [two_groups, "Global.print_batch_step=5", "Global.use_ema=true"]
     run = assemble.training(load_config(small_config(tmp_path), overrides))

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 pytest.importorskip("paddle", reason="paddle is not installed")
 
-from ppocr_ft.engine.callbacks import log as log_module
-from ppocr_ft.engine.callbacks.log import Log
+from ppocr_ft.engine import log as log_module
+from ppocr_ft.engine.log import Log
 
 
 def test_the_bar_keeps_a_useful_width_at_80_columns() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr_ft.engine.monitor import VERDICT_NAMES, History, RunInfo
-from ppocr_ft.engine.monitor.rules_resources import workers_needed
+from ppocr_ft.engine.monitor.history import VERDICT_NAMES, History
+from ppocr_ft.engine.monitor.rules_training import workers_needed
+from ppocr_ft.engine.monitor.series import RunInfo
 from tests.support.recorded_runs import (
     HEALTHY,
     Row,
@@ -163,8 +164,8 @@ def test_recorded_arms_wrong_targets_by_the_second_evaluation_and_no_others(
     found = said(rows, RunInfo(total_steps=30))
     if arm == "PaddleOCR 2.7.0.3":
         (first, *_) = found
-        assert (first.step, first.verdict.name) == (5, "targets-wrong")
-        assert {each.verdict.name for each in found} == {"targets-wrong"}
+        assert (first.step, first.name) == (5, "targets-wrong")
+        assert {each.name for each in found} == {"targets-wrong"}
     else:
         assert found == []
 
@@ -172,7 +173,7 @@ def test_recorded_arms_wrong_targets_by_the_second_evaluation_and_no_others(
 def test_the_pairs_ceiling_is_named_as_the_cause() -> None:
     info = RunInfo(total_steps=100, polygons=(LINE, LINE + 7))
     rows = [train(1), *evals(*FALLING, shrink_ratio=[0.81] * 2, drawn_shrink_ratio=[0.81] * 2)]
-    (verdict,) = (each.verdict for each in said(rows, info))
+    (verdict,) = said(rows, info)
     assert "shrink ratio 0.81 and unclip_ratio 1.5 don't fit" in verdict.sentence
     assert "a mean IoU of 0." in verdict.sentence
     assert "Set PostProcess.unclip_ratio to 0.49" in verdict.remedy
@@ -180,7 +181,7 @@ def test_the_pairs_ceiling_is_named_as_the_cause() -> None:
 
 def test_the_unclip_ratio_that_the_network_learnt_is_named() -> None:
     rows = [train(1), *evals(0.9, 0.5), judged(50, 0.88, 0.8)]
-    (verdict,) = (each.verdict for each in said(rows, RunInfo(total_steps=100)))
+    (verdict,) = said(rows, RunInfo(total_steps=100))
     assert "with unclip_ratio 0.8 hmean is 0.880" in verdict.sentence
     assert "PostProcess.unclip_ratio to 0.8" in verdict.remedy
 
@@ -188,14 +189,14 @@ def test_the_unclip_ratio_that_the_network_learnt_is_named() -> None:
 @pytest.mark.parametrize("other", [0.3, 0.5, 0.59])
 def test_another_unclip_ratio_that_is_hardly_better_is_not_the_cause(other: float) -> None:
     rows = [train(1), *evals(0.9, 0.5), judged(50, other, 0.8)]
-    (verdict,) = (each.verdict for each in said(rows, RunInfo(total_steps=100)))
+    (verdict,) = said(rows, RunInfo(total_steps=100))
     assert "the targets are not what the labels of Eval mean" in verdict.sentence
     assert "unclip_ratio" not in verdict.remedy
 
 
 def test_the_drawn_ratio_and_its_ceiling_are_named() -> None:
     rows = evals(0.5, shrink_ratio=[0.4], drawn_shrink_ratio=[0.81])
-    (verdict,) = (each.verdict for each in said(rows, RunInfo(10, polygons=(LINE,))))
+    (verdict,) = said(rows, RunInfo(10, polygons=(LINE,)))
     assert "about 0.81 instead of the config's 0.40" in verdict.sentence
     assert "even a perfect network would reach a mean IoU of 0.5" in verdict.sentence
     assert "ppocr_ft.upstream.install()" in verdict.remedy
@@ -215,7 +216,7 @@ def test_false_boxes_are_judged_at_the_best_unclip_ratio() -> None:
     for i, (hmean, precision, recall) in enumerate(best):
         rows.append(judged(i * 50, hmean - 0.05, precision=0.1, recall=0.5 - i / 5))
         rows.append(judged(i * 50, hmean, 1.0, precision=precision, recall=recall))
-    (verdict,) = (each.verdict for each in said(rows))
+    (verdict,) = said(rows)
     assert verdict.name == "false-boxes"
     assert verdict.sentence == (
         "Since the start precision fell from 0.500 to 0.390 while recall went from 0.500 to 0.560 "
@@ -241,7 +242,7 @@ def test_kernels_that_touch_or_fall_apart_want_another_pair(
     873 px^2 and 379 px around; 7.64 * 379 / 873 = 3.31. At 0.6: 5.82 px, 5.82 * 393.5 / 1575.
     """
     rows = evals(0.5, 0.4, 0.45, **{kind: [0.05, 0.25, 0.2]}, shrink_ratio=[ratio] * 3)
-    (verdict,) = (each.verdict for each in said(rows, RunInfo(100, polygons=polygons)))
+    (verdict,) = said(rows, RunInfo(100, polygons=polygons))
     assert f"of {kind} texts among Eval's labels rose from 5.0% to 20.0%:" in verdict.sentence
     assert part in verdict.remedy
 
@@ -266,7 +267,7 @@ def test_right_maps_and_a_kind_of_error_are_not_wrong_targets(
 
 def test_below_start_says_which_errors_grew() -> None:
     rows = evals(0.9, 0.88, 0.87, 0.88, merged=[0.0, 0.01, 0.01, 0.05])
-    (verdict,) = (each.verdict for each in said(rows))
+    (verdict,) = said(rows)
     assert verdict.name == "below-start"
     assert "hmean 0.880 instead of 0.900. Since the start the share of merged" in verdict.sentence
     assert "limit_side_len" in verdict.remedy
@@ -274,8 +275,8 @@ def test_below_start_says_which_errors_grew() -> None:
 
 def test_forgetting_is_said_once_and_of_the_last_judged() -> None:
     (alert,) = said(with_further_set(0.9, 0.86, 0.84, None, 0.8, 0.83))
-    assert (alert.verdict.name, alert.step) == ("forgetting", 100)
-    assert "hmean at IoU 0.5 fell from 0.900 to 0.840 on old (step 100)" in alert.verdict.sentence
+    assert (alert.name, alert.step) == ("forgetting", 100)
+    assert "hmean at IoU 0.5 fell from 0.900 to 0.840 on old (step 100)" in alert.sentence
 
 
 @pytest.mark.parametrize(
@@ -307,7 +308,7 @@ def test_workers_that_would_do(share: float, workers: int, needed: int) -> None:
 def test_loader_bound_minds_the_cores(cores: int, part: str) -> None:
     info = RunInfo(1000, workers=2, cores=cores)
     (found,) = said(train_rows("reader_share", [0.5] * 6), info)
-    assert part in found.verdict.remedy
+    assert part in found.remedy
 
 
 def test_skipped_steps_of_a_loss_scaler_are_none_of_the_users_business() -> None:
@@ -327,7 +328,7 @@ def test_a_verdict_comes_back_only_after_it_has_gone() -> None:
     assert len(said(loader(*bound, *bound), INFO)) == 1
     assert len(said(loader(*bound, *fine, *bound), INFO)) == 1, "it wasn't gone long enough"
     found = said(loader(*bound, *[0.0] * 12, *bound), INFO)
-    assert [each.verdict.name for each in found] == ["loader-bound"] * 2
+    assert [each.name for each in found] == ["loader-bound"] * 2
 
 
 @pytest.mark.parametrize(("between", "times"), [(0, 1), (1, 1), (2, 2), (3, 2)])

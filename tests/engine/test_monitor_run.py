@@ -10,7 +10,7 @@ import pytest
 
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.engine import trainer as trainer_module
-from ppocr_ft.engine.state_file import read_state
+from ppocr_ft.engine.checkpoints import read_state
 from tests.support.small_run import assert_refused, small_config
 
 pytestmark = pytest.mark.slow

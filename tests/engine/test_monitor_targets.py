@@ -4,6 +4,7 @@ operators in a run with the monitor."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines
 from experiments.regression.runs import RECIPE, map_arguments
 from ppocr_ft import MakeShrinkMap
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.engine.monitor import RunInfo
-from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
-from ppocr_ft.engine.monitor.validation import Validator, crops_wanted
+from ppocr_ft.engine.monitor.series import RunInfo
+from ppocr_ft.engine.monitor.validation import Crop, Validator, crops_wanted, drawn_ratio
 from ppocr_ft.factory import objects
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.runs import assemble
@@ -28,7 +28,7 @@ from ppocr_ft.runs.parts import prepare
 from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.pictures import text
 from tests.support.recorded_runs import rows_of, said
-from tests.support.samples import RandomSample, random_sample
+from tests.support.samples import random_sample
 from tests.support.small_run import small_config
 
 TRAIN_IMAGES, VAL_IMAGES, EVERY_STEPS = 10, 3, 5
@@ -37,47 +37,47 @@ TRAIN_IMAGES, VAL_IMAGES, EVERY_STEPS = 10, 3, 5
 # --- the ratio that maps show
 
 
-def labels_of(sample: RandomSample) -> Labels:
-    return Labels(list(sample.polys), sample.ignored, sample.shape)
+def crop_of(polys: Sequence[np.ndarray], ignored: np.ndarray, shape: tuple[int, int]) -> Crop:
+    image = np.zeros((3, *shape), np.float32)
+    return Crop(image, {"polys": list(polys), "ignore_tags": ignored})
 
 
 @pytest.fixture(scope="module")
-def labels() -> list[Labels]:
+def crops() -> list[Crop]:
     lines = [np.array(text("a", x, y, 90, h)["points"], np.float32)
              for x, y, h in ((5, 10, 16), (20, 40, 24), (10, 80, 34))]  # fmt: skip
-    return [Labels(lines, np.array([False, False, True]), (128, 128))] + [
-        labels_of(random_sample(seed)) for seed in range(6)
+    samples = map(random_sample, range(6))
+    return [crop_of(lines, np.array([False, False, True]), (128, 128))] + [
+        crop_of(sample.polys, sample.ignored, sample.shape) for sample in samples
     ]
 
 
-def drawn_at(ratio: float, labels: list[Labels]) -> list[dict[str, np.ndarray]]:
+def drawn_at(ratio: float, crops: list[Crop]) -> list[dict[str, np.ndarray]]:
     operator = MakeShrinkMap(shrink_ratio=ratio)
     return [
-        operator(
-            {
-                "image": np.zeros((*each.shape, 3), np.uint8),
-                "polys": each.polys,
-                "ignore_tags": each.ignored,
-            }
-        )
-        for each in labels
+        operator({"image": np.zeros((*crop.image.shape[1:], 3), np.uint8), **crop.fields})
+        for crop in crops
     ]
 
 
 @pytest.mark.parametrize("drawn", [0.4, 0.5, 0.6, 0.81])
 @pytest.mark.parametrize("wanted", [0.4, 0.6])
-def test_the_ratio_of_maps_is_found(drawn: float, wanted: float, labels: list[Labels]) -> None:
-    found = drawn_ratio(labels, drawn_at(drawn, labels), MakeShrinkMap(), wanted)
+def test_the_ratio_of_maps_is_found(drawn: float, wanted: float, crops: list[Crop]) -> None:
+    found = drawn_ratio(crops, drawn_at(drawn, crops), MakeShrinkMap(), wanted)
     assert found == pytest.approx(drawn, abs=0.011)
 
 
-def test_empty_maps_have_ratio_0_and_images_without_text_none(labels: list[Labels]) -> None:
+def test_empty_maps_have_ratio_0_and_images_without_text_none(crops: list[Crop]) -> None:
     operator = MakeShrinkMap()
-    empty = [{name: np.zeros(each.shape) for name in ("shrink_map", "shrink_mask")}
-             for each in labels]  # fmt: skip
-    assert drawn_ratio(labels, empty, operator, 0.4) == 0
+    empty = [{name: np.zeros(crop.image.shape[1:]) for name in ("shrink_map", "shrink_mask")}
+             for crop in crops]  # fmt: skip
+    assert drawn_ratio(crops, empty, operator, 0.4) == 0
     assert drawn_ratio([], [], operator, 0.4) is None
-    ignored = [replace(each, ignored=np.ones(len(each.polys), bool)) for each in labels]
+    ignored = [
+        crop_of(polys, np.ones(len(polys), bool), crop.image.shape[1:])
+        for crop in crops
+        for polys in [crop.fields["polys"]]
+    ]
     assert drawn_ratio(ignored, drawn_at(0.4, ignored), operator, 0.4) is None
 
 
@@ -206,4 +206,4 @@ def test_wrong_targets_are_named_by_the_second_evaluation_and_ours_never(
             continue
         assert [(each["step"], each["name"]) for each in verdicts] == [(0, "targets-wrong")]
         assert "about 0.81 instead of the config's 0.40" in verdicts[0]["sentence"]
-        assert [(each.step, each.verdict.name) for each in blind] == [(5, "targets-wrong")]
+        assert [(each.step, each.name) for each in blind] == [(5, "targets-wrong")]

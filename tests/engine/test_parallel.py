@@ -14,7 +14,7 @@ import paddle
 import pytest
 
 from ppocr_ft.commands.train.cli import main
-from ppocr_ft.engine.state_file import read_state
+from ppocr_ft.engine.checkpoints import read_state
 from tests.support import ROOT
 from tests.support.pictures import text
 from tests.support.processes import TEAM_WORKER, TIMEOUT_S, environment, team

@@ -11,8 +11,8 @@ import numpy as np
 import paddle
 import pytest
 
+from ppocr_ft.engine.checkpoints import read_state, state_path, write_state
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
-from ppocr_ft.engine.state_file import read_state, state_path, write_state
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import build_optimizer

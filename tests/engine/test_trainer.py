@@ -12,12 +12,11 @@ import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.callbacks import Timing
 from ppocr_ft.engine.eval_result import results_of
 from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.stop import Stopped, StopRequest
 from ppocr_ft.engine.train_loader import TrainLoader
-from ppocr_ft.engine.trainer import Callback, Trainer, seed_step
+from ppocr_ft.engine.trainer import Callback, Timing, Trainer, seed_step
 from ppocr_ft.errors import DataError
 from ppocr_ft.runs import assemble, parts
 from tests.support.config_files import written

@@ -11,7 +11,7 @@ import paddle
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.callbacks import Checkpoints
+from ppocr_ft.engine.checkpoints import Checkpoints
 from ppocr_ft.engine.stop import Stopped
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.runs import assemble

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.engine.monitor import Alert, History, RunInfo
+from ppocr_ft.engine.monitor.history import Alert, History
+from ppocr_ft.engine.monitor.series import RunInfo
 from tests.support import REFERENCE, ROOT
 
 HEALTHY = sorted(REFERENCE.glob("healthy_run_*.csv"))
@@ -65,7 +66,7 @@ def said(rows: Sequence[Row], info: RunInfo | None = None) -> list[Alert]:
 
 
 def names(rows: Sequence[Row], info: RunInfo | None = None) -> list[str]:
-    return [each.verdict.name for each in said(rows, info)]
+    return [each.name for each in said(rows, info)]
 
 
 def recorded_arms() -> Iterator[tuple[str, str, list[Row]]]:

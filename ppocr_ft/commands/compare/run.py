@@ -15,9 +15,9 @@ from ppocr_ft.commands.compare.fingerprint import code_digest, run_fingerprint, 
 from ppocr_ft.commands.compare.table import ArmRun
 from ppocr_ft.commands.compare.variants import Arm, arms_error
 from ppocr_ft.config import Config
+from ppocr_ft.engine.checkpoints import STATE_FILE
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.metrics_file import METRICS_FILE, TRAIN, read_metrics
-from ppocr_ft.engine.state_file import STATE_FILE
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.engine.trainer import Callback, Diverged, Trainer
 from ppocr_ft.errors import DataError, UserInputError

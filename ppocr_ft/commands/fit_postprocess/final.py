@@ -20,7 +20,7 @@ from ppocr_ft.commands.fit_postprocess.run import (
 from ppocr_ft.commands.fit_postprocess.weights import Candidate, RunWeights, run_weights
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.engine.callbacks.checkpoints import BEST, FINAL
+from ppocr_ft.engine.checkpoints import BEST, FINAL
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory.objects import also_data, eval_data, evaluate, network
 from ppocr_ft.fitting.grid import FEW_THRESHS, more_images

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.callbacks.checkpoints import AVERAGED, BEST, LATEST
+from ppocr_ft.engine.checkpoints import AVERAGED, BEST, LATEST
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory.objects import starting_network

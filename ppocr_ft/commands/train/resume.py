@@ -10,7 +10,7 @@ import yaml
 from ppocr_ft.commands.common import config_of
 from ppocr_ft.commands.report.run import config_differences
 from ppocr_ft.config import Config
-from ppocr_ft.engine.state_file import state_path
+from ppocr_ft.engine.checkpoints import state_path
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.messages import counted
 from ppocr_ft.report.page.run import Difference

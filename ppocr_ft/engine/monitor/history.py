@@ -5,44 +5,33 @@ A new verdict is a rule in one of the modules ``rules_*`` and a line in ``RULES`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ppocr_ft.engine.eval_result import further_results, results_of
 from ppocr_ft.engine.metrics_file import EVAL, TRAIN, Kind, Row
-from ppocr_ft.engine.monitor.rules_errors import (
+from ppocr_ft.engine.monitor.rules_evaluation import (
+    below_start,
     false_boxes,
+    forgetting,
     merged_texts,
     missed_texts,
+    overfitting,
     split_texts,
+    targets_wrong,
 )
-from ppocr_ft.engine.monitor.rules_resources import loader_bound, memory_growing
-from ppocr_ft.engine.monitor.rules_targets import targets_wrong
 from ppocr_ft.engine.monitor.rules_training import (
-    below_start,
-    forgetting,
     grad_exploding,
+    loader_bound,
     loss_not_falling,
     lr_zero,
+    memory_growing,
     nan,
-    nan_steps,
-    overfitting,
     warming_up,
 )
-from ppocr_ft.engine.monitor.series import Diagnosis, RunInfo, Series, TrainRow
-from ppocr_ft.engine.monitor.series import moments as moments_of
-
-
-@dataclass(frozen=True)
-class NamedVerdict:
-    """One sentence about a problem, and one about its remedy."""
-
-    name: str
-    sentence: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.sentence} {self.remedy}"
+from ppocr_ft.engine.monitor.series import Diagnosis, RunInfo, Series, TrainRow, moments_of
 
 
 @dataclass(frozen=True)
@@ -87,17 +76,21 @@ RULES = (
 VERDICT_NAMES = tuple(rule.name for rule in RULES)
 
 
-def nan_verdict(which: str) -> NamedVerdict:
-    """Return the verdict "nan" on the steps that ``which`` names."""
-    return NamedVerdict("nan", *nan_steps(which))
-
-
-@dataclass(frozen=True)
-class Alert:
-    """A verdict and the step after which it was given."""
+class Alert(NamedTuple):
+    """A verdict: after which step, its name, one sentence on the problem, one on its remedy."""
 
     step: int
-    verdict: NamedVerdict
+    name: str
+    sentence: str
+    remedy: str
+
+    @property
+    def line(self) -> str:
+        """Return its line of ``verdicts.jsonl``."""
+        return json.dumps(self._asdict(), ensure_ascii=False) + "\n"
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.name}: {self.sentence} {self.remedy}"
 
 
 class History:
@@ -107,9 +100,8 @@ class History:
     after a kill lead to the same verdicts as when they were written.
     """
 
-    def __init__(self, info: RunInfo, rules: Sequence[Rule] = RULES) -> None:
+    def __init__(self, info: RunInfo) -> None:
         self.series = Series(info)
-        self._rules = tuple(rules)
         self._rows: list[Row] = []
         self._silent: dict[str, int] = {}
 
@@ -130,16 +122,16 @@ class History:
 
     def _evaluate(self, moment: TrainRow | list[Row]) -> Iterator[Alert]:
         at = TRAIN if isinstance(moment, TrainRow) else EVAL
-        if not isinstance(moment, TrainRow):
+        if isinstance(moment, TrainRow):
+            self.series.add(moment)
+        else:
             results = results_of(moment)
             if not results:
                 return
             self.series.add(results[0])
             for name, found in further_results(moment).items():
                 self.series.further.setdefault(name, []).extend(found)
-        else:
-            self.series.add(moment)
-        for rule in self._rules:
+        for rule in RULES:
             if rule.at == at:
                 yield from self._ask(rule)
 
@@ -152,4 +144,4 @@ class History:
         silent_for = self._silent.get(rule.name)
         self._silent[rule.name] = 0
         if silent_for is None or silent_for >= rule.patience:
-            yield Alert(self.series.step, NamedVerdict(rule.name, *diagnosis))
+            yield Alert(self.series.step, rule.name, *diagnosis)

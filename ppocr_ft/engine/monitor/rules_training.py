@@ -1,11 +1,11 @@
-"""Rules on training: losses, hmean, learning rate, gradients, and numbers that are not finite."""
+"""Rules on training: numbers that are not finite, gradients, rate, loss, reading, memory."""
 
 from __future__ import annotations
 
-from statistics import median
+import math
+from itertools import pairwise
+from statistics import mean, median
 
-from ppocr_ft.engine.eval_result import best
-from ppocr_ft.engine.monitor.rules_errors import grown_errors
 from ppocr_ft.engine.monitor.series import Diagnosis, Series
 from ppocr_ft.messages import counted
 
@@ -24,11 +24,12 @@ LOSS_FALLEN = 0.98
 """A loss has fallen below this share of its first rows."""
 HMEAN_STEP = 0.005
 """What hmean may change by without meaning anything."""
-VAL_LOSS_RISEN = 1.05
-OVERFITTING_EVALS = 2
-BELOW_START = 0.01
-BELOW_START_EVALS = 3
-FORGOTTEN = 0.05
+READER_SHARE = 0.30
+READER_ROWS, READER_LEAST_ROWS = 5, 3
+MEMORY_ROWS, MEMORY_LEAST_ROWS, MEMORY_PARTS = 40, 20, 4
+MEMORY_PART_GROWTH = 1.03
+"""Each quarter of the rows against the one before; a process that is warm has none."""
+MEMORY_LEAST_MB = 100.0
 
 
 def nan(series: Series) -> Diagnosis | None:
@@ -139,84 +140,64 @@ def _improved(series: Series) -> bool:
     return len(evals) > 1 and series.value(evals[-1]) > series.value(evals[0]) + HMEAN_STEP
 
 
-def overfitting(series: Series) -> Diagnosis | None:
-    """Find two evaluations with a validation loss 5 % above its lowest, at a lower train loss.
-
-    Silent if the last evaluation is the best one: then the higher loss has no cost.
-    """
-    with_loss = [
-        (evaluation, evaluation.val_loss)
-        for evaluation in series.evals
-        if evaluation.val_loss is not None
-    ]
-    if not with_loss:
+def loader_bound(series: Series) -> Diagnosis | None:
+    """Find steps that waited for images above 30 % of the last 5 rows, the run's first left out."""
+    rows = series.train[-READER_ROWS:] if len(series.train) > READER_ROWS else series.train[1:]
+    shares = [row.reader_share for row in rows if row.reader_share is not None]
+    if len(shares) < READER_LEAST_ROWS or mean(shares) <= READER_SHARE:
         return None
-    losses = [loss for _, loss in with_loss]
-    lowest = min(range(len(losses)), key=losses.__getitem__)
-    after = losses[lowest + 1 :][-OVERFITTING_EVALS:]
-    if len(after) < OVERFITTING_EVALS or min(after) <= VAL_LOSS_RISEN * losses[lowest]:
-        return None
-    evals = [evaluation for evaluation, _ in with_loss]
-    last, kept = evals[-1], best(evals, series.info.main_indicator)
-    train_then, train_now = (
-        train_loss(series, evaluation.step) for evaluation in (evals[lowest], last)
-    )
-    if kept is last or train_then is None or train_now is None or train_now >= train_then:
-        return None
-    return Diagnosis(
-        f"Since step {evals[lowest].step} the validation loss has risen from {losses[lowest]:.3g} "
-        f"to {losses[-1]:.3g} while the training loss fell from {train_then:.3g} to "
-        f"{train_now:.3g}.",
-        f"Take best_accuracy.pdparams (step {kept.step}), train shorter (Global.epoch_num, or "
-        "Global.patience), augment more, or add images.",
-    )
-
-
-def train_loss(series: Series, step: int) -> float | None:
-    """Return the loss of the last training row up to ``step``, else that of the first one."""
-    losses = [(row.step, row.loss) for row in series.train if row.loss is not None]
-    before = [loss for at, loss in losses if at <= step]
-    return before[-1] if before else losses[0][1] if losses else None
-
-
-def below_start(series: Series) -> Diagnosis | None:
-    """Find 3 last evaluations, each at its own best unclip ratio, all 0.01 below the start's.
-
-    It says which errors grew, if one kind did.
-    """
-    start, last = series.start, series.trained[-BELOW_START_EVALS:]
-    if start is None or len(last) < BELOW_START_EVALS:
-        return None
-    if any(series.value(evaluation) > series.value(start) - BELOW_START for evaluation in last):
-        return None
-    name = series.info.main_indicator
+    share, info = mean(shares), series.info
+    needed = workers_needed(share, info.workers)
     sentence = (
-        f"{BELOW_START_EVALS} evaluations in a row are below the weights that the run started "
-        f"from: {name} {series.value(last[-1]):.3f} instead of {series.value(start):.3f}."
+        f"Training waits for images {share:.0%} of its time with {info.workers} reading threads."
     )
-    grown = grown_errors(series)
-    if grown is not None:
-        return Diagnosis(f"{sentence} {grown.sentence}", grown.remedy)
+    if needed <= info.cores:
+        return Diagnosis(sentence, f"Set Train.loader.num_workers to about {needed}.")
     return Diagnosis(
         sentence,
-        "Lower Optimizer.lr.learning_rate, keep Global.freeze_bn_stats on, and check the labels "
-        "with ppocr-ft check; the starting weights are better than these.",
+        f"About {needed} threads would do, but this machine has {info.cores} cores: store the "
+        "images smaller (about as large as limit_side_len), or augment less.",
     )
 
 
-def forgetting(series: Series) -> Diagnosis | None:
-    """Find a set of Eval.also with an hmean, at its best unclip ratio, 0.05 below its start."""
-    fallen = []
-    for name, (start, *later) in series.further.items():
-        if start.step == 0 and later:
-            before, now = start.value("hmean"), later[-1].value("hmean")
-            if now < before - FORGOTTEN:
-                fallen.append(f"{before:.3f} to {now:.3f} on {name} (step {later[-1].step})")
-    if not fallen:
+def workers_needed(share: float, workers: int) -> int:
+    """Return how many reading threads make a batch in the time of a step.
+
+    With ``workers`` of them always busy a batch takes ``workers`` * (wait + step) of one
+    thread's time, which must not exceed the step's. Without any the wait is that time.
+    """
+    step = max(1 - share, 0.01)
+    busy = share if workers == 0 else workers
+    return max(math.ceil(busy / step), workers + 1)
+
+
+def memory_growing(series: Series) -> Diagnosis | None:
+    """Find memory that grew by 3 % in each quarter of the last 40 rows.
+
+    Its first rows and each evaluation may raise a healthy process's memory, once.
+    """
+    rows = [row for row in series.train[-MEMORY_ROWS:] if row.memory_mb is not None]
+    if len(rows) < MEMORY_LEAST_ROWS:
         return None
+    size = len(rows) // MEMORY_PARTS
+    parts = [rows[len(rows) - size * n :][:size] for n in range(MEMORY_PARTS, 0, -1)]
+    levels = [median(row.memory_mb or 0.0 for row in part) for part in parts]
+    growth = [b / a for a, b in pairwise(levels)]
+    if min(growth) < MEMORY_PART_GROWTH or levels[-1] - levels[0] < MEMORY_LEAST_MB:
+        return None
+    steps = parts[-1][0].step - parts[0][0].step
     return Diagnosis(
-        f"What the weights could do before is being lost: hmean at IoU 0.5 fell from "
-        f"{', from '.join(fallen)}.",
-        "Lower Optimizer.lr.learning_rate, set Optimizer.start_decay, train shorter, or add images "
-        "like those to Train; if only your own images count, it doesn't matter.",
+        f"The process's memory grows steadily, from {levels[0]:,.0f} to {levels[-1]:,.0f} MB "
+        f"within {steps} steps{_outlook(series, (levels[-1] - levels[0]) / steps, levels[-1])}.",
+        "Look for what an operator or callback of your own keeps (lists of batches, losses that "
+        "are still tensors); until then let the run be killed and go on with --resume.",
     )
+
+
+def _outlook(series: Series, mb_a_step: float, now_mb: float) -> str:
+    room = series.info.memory_mb
+    if room is None:
+        return ""
+    full = series.step + max(room - now_mb, 0) / mb_a_step
+    left = "within" if full <= series.info.total_steps else "after"
+    return f"; this machine's {room:,.0f} MB are full by step {full:,.0f}, {left} this run"

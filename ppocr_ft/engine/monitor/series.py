@@ -102,7 +102,7 @@ class Series:
         return max(last, default=0)
 
 
-def moments(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
+def moments_of(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
     """Yield the rows in order: each training row, the rows of one evaluation together.
 
     The rows of further sets belong to the evaluation that they were judged with.

@@ -1,13 +1,14 @@
-"""The validation loss, on a few crops of ``Eval`` that stay the same for the whole run.
+"""The validation loss, and the shrink ratio that training's maps show, on a few crops of ``Eval``.
 
-They are cut out of the images after evaluation's resize, so that nothing is read or resized twice
-and no augmentation blurs the curve; their maps are drawn by training's own operators.
+The crops stay the same for the whole run. They are cut out of the images after evaluation's resize,
+so that nothing is read or resized twice and no augmentation blurs the curve; their maps are drawn
+by training's own operators.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,6 @@ import paddle
 from numpy.typing import NDArray
 
 from ppocr_ft.data.images import EvalSample
-from ppocr_ft.engine.monitor.drawn_ratio import Labels, drawn_ratio
 from ppocr_ft.engine.train_loader import TARGETS
 from ppocr_ft.engine.train_step import LossFunction, Precision
 from ppocr_ft.losses.db import DBTargets
@@ -27,8 +27,10 @@ from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
 from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.photometric import PixelOperator
+from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.sample import Sample, Size
+from ppocr_ft.transforms.shrink_map import shrink_targets
 from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH
 
 MOST_CROPS, FEWEST_CROPS, BATCH_SIZE = 16, 2, 4
@@ -36,20 +38,21 @@ PIXEL_SHARE = 0.05
 """The crops' pixels, of those that an evaluation takes through the network."""
 _SEED = 7
 """First number of a generator's seed: what it is for."""
-Image = NDArray[np.float32]
+TRIED = tuple(percent / 100 for percent in range(10, 100))
+"""Shrink ratios."""
+EQUAL_AREA = 0.02
+"""Relative difference of kernel areas below which the config's ratio is taken to be the drawn one.
+One grid step of `TRIED` makes more."""
+LEAST_AREA_PX = 50.0
+"""Kernels that say anything."""
 
 
 @dataclass(frozen=True)
 class Crop:
     """A crop: ``image`` (3, h, w) float32, normalised; ``fields`` are the map operators' input."""
 
-    image: Image
+    image: NDArray[np.float32]
     fields: dict[str, Any]
-
-    @property
-    def labels(self) -> Labels:
-        height, width = self.image.shape[1:]
-        return Labels(self.fields["polys"], self.fields["ignore_tags"], (height, width))
 
 
 def cut_crops(images: Iterable[EvalSample], size: Size, seed: int) -> list[Crop]:
@@ -61,7 +64,9 @@ def cut_crops(images: Iterable[EvalSample], size: Size, seed: int) -> list[Crop]
 def _cut(image: EvalSample, size: Size, rng: np.random.Generator) -> Crop:
     width, height = size
     pixels = image.image.transpose(1, 2, 0)
-    polys = [np.asarray(p, np.float32) * _factors(image) for p in image.polygons]
+    rows, columns = pixels.shape[:2]
+    factors = np.array([columns / image.shape[1], rows / image.shape[0]], np.float32)
+    polys = [np.asarray(p, np.float32) * factors for p in image.polygons]
     whole = Sample.of({"image": pixels, "polys": polys, "ignore_tags": image.ignored})
     left, top = _corner(whole, size, rng)
     sample = ScaledCrop(size).apply(ScaledWindow(1.0, 1.0, left, top), whole)
@@ -69,12 +74,6 @@ def _cut(image: EvalSample, size: Size, rng: np.random.Generator) -> Crop:
     crop = np.zeros((3, height, width), np.float32)
     crop[:, : window.shape[1], : window.shape[2]] = window
     return Crop(crop, sample.fields())
-
-
-def _factors(image: EvalSample) -> NDArray[np.float32]:
-    """Return the factors from source pixels to the network's, x before y."""
-    height, width = image.image.shape[1:]
-    return np.array([width / image.shape[1], height / image.shape[0]], np.float32)
 
 
 def _corner(whole: Sample, size: Size, rng: np.random.Generator) -> tuple[int, int]:
@@ -138,10 +137,10 @@ class Validator:
             return None
         drawn = [self._draw(crop, epoch) for crop in self._crops]
         ratio = self.reference.schedule.ratio(epoch)
-        drawn_by = drawn_ratio([crop.labels for crop in self._crops], drawn, self.reference, ratio)
+        shown = drawn_ratio(self._crops, drawn, self.reference, ratio)
         with _validating(network), paddle.no_grad(), self.precision.auto_cast():
             loss = self._mean_loss(network, self._crops, drawn)
-        return Validation(loss, ratio, drawn_by)
+        return Validation(loss, ratio, shown)
 
     def _draw(self, crop: Crop, epoch: int) -> dict[str, Any]:
         fields = copy.deepcopy(crop.fields)  # PaddleOCR's own operators change them in place
@@ -178,3 +177,43 @@ def _validating(network: paddle.nn.Layer) -> Iterator[None]:
     finally:
         for layer, training in before:
             layer.training = training
+
+
+def drawn_ratio(
+    crops: Sequence[Crop],
+    drawn: Sequence[Mapping[str, Any]],
+    operator: MakeShrinkMap,
+    expected: float,
+) -> float | None:
+    """Return the ratio that the area of the text kernels shows, over all crops.
+
+    ``operator`` draws kernels in the right way; the ``expected`` ratio is returned if it gives the
+    same area. 0: none were drawn though it would. None: its kernels are too small to tell.
+    """
+    area = sum(_kernel_area(maps["shrink_map"], maps["shrink_mask"]) for maps in drawn)
+    expected_area = _area_at(expected, crops, operator)
+    if expected_area < LEAST_AREA_PX:
+        return None
+    if area == 0:
+        return 0.0
+    if abs(area / expected_area - 1) <= EQUAL_AREA:
+        return expected
+    gaps = {ratio: abs(_area_at(ratio, crops, operator) - area) for ratio in TRIED}
+    return min(gaps, key=gaps.__getitem__)
+
+
+def _kernel_area(shrink_map: NDArray[Any], shrink_mask: NDArray[Any]) -> float:
+    """Return the area, in pixels, of text kernels that count in the loss."""
+    return float(np.count_nonzero((shrink_map > 0) & (shrink_mask > 0)))
+
+
+def _area_at(ratio: float, crops: Sequence[Crop], operator: MakeShrinkMap) -> float:
+    total = 0.0
+    for crop in crops:
+        polygons, (height, width) = TextPolygons.of(crop.fields["polys"]), crop.image.shape[1:]
+        ignored = ignore_flags(crop.fields["ignore_tags"], len(polygons))
+        targets = shrink_targets(
+            polygons, ignored, (height, width), ratio, operator.min_text_size, operator.rounding
+        )
+        total += _kernel_area(targets.shrink_map, targets.shrink_mask)
+    return total

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_ft.engine.callbacks import ScalarLog
-from ppocr_ft.engine.callbacks.writers import Kind, check_installed, scalars_of
 from ppocr_ft.engine.metrics_file import MetricsFile
+from ppocr_ft.engine.scalar_log import Kind, ScalarLog, check_installed, scalars_of
 from ppocr_ft.errors import ConfigError
 from tests.support.recorded_runs import further, judged, train
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from ppocr_ft.engine.metrics_file import MetricsFile
-from ppocr_ft.engine.monitor import Alert, History, RunInfo, nan_verdict
+from ppocr_ft.engine.monitor.history import Alert, History
+from ppocr_ft.engine.monitor.rules_training import nan_steps
+from ppocr_ft.engine.monitor.series import RunInfo
 from ppocr_ft.engine.stop import StoppedEarly
 from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import MAX_SKIPPED_IN_ROW, Callback, Trainer
@@ -52,34 +53,31 @@ class Monitor(Callback):
 
     def before_run(self, trainer: Trainer) -> None:
         """Write the alerts of earlier rows again; print those that weren't printed before."""
-        earlier_lines = self._lines()
+        earlier_lines: list[str] = []
+        if self._path.is_file():  # of an earlier process of the run
+            earlier_lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
         alerts = self._history.evaluate()
-        write_whole(self._path, "".join(map(_line, alerts)).encode())
-        self._tell([alert for alert in alerts if _line(alert) not in earlier_lines])
+        write_whole(self._path, "".join(alert.line for alert in alerts).encode())
+        self._tell([alert for alert in alerts if alert.line not in earlier_lines])
         self._stop_if_wanted(trainer)
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
         alerts = self._history.evaluate()
         in_row = trainer.progress.skipped_in_row
         if in_row >= MAX_SKIPPED_IN_ROW:  # the trainer ends the run: no row will tell
-            verdict = nan_verdict(f"The last {in_row} steps up to step {trainer.progress.step}")
-            alerts = [alert for alert in alerts if alert.verdict.name != "nan"]
-            alerts.append(Alert(trainer.progress.step, verdict))
+            step = trainer.progress.step
+            diagnosis = nan_steps(f"The last {in_row} steps up to step {step}")
+            alerts = [alert for alert in alerts if alert.name != "nan"]
+            alerts.append(Alert(step, "nan", *diagnosis))
         if alerts:
             with self._path.open("a", encoding="utf-8") as file:
-                file.writelines(map(_line, alerts))
+                file.writelines(alert.line for alert in alerts)
             self._tell(alerts)
         self._stop_if_wanted(trainer)
 
-    def _lines(self) -> set[str]:
-        """Return the lines of an earlier process of the run."""
-        if not self._path.is_file():
-            return set()
-        return set(self._path.read_text(encoding="utf-8").splitlines(keepends=True))
-
     def _tell(self, alerts: Sequence[Alert]) -> None:
         for alert in alerts:
-            self._say(f"step {alert.step}: {alert.verdict}")
+            self._say(str(alert))
 
     def _stop_if_wanted(self, trainer: Trainer) -> None:
         """Stop the run if an alert asks for it.
@@ -100,14 +98,3 @@ class Monitor(Callback):
                 f"since {counted(waited, 'evaluation')} without gain over that after step "
                 f"{trainer.progress.last_gain_step} (Global.patience)"
             )
-
-
-def _line(alert: Alert) -> str:
-    verdict = alert.verdict
-    values = {
-        "step": alert.step,
-        "name": verdict.name,
-        "sentence": verdict.sentence,
-        "remedy": verdict.remedy,
-    }
-    return json.dumps(values, ensure_ascii=False) + "\n"

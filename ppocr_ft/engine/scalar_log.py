@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from ppocr_ft.engine.metrics_file import FURTHER, SET, TRAIN, MetricsFile
 from ppocr_ft.errors import ConfigError
@@ -26,19 +26,6 @@ _MODULES: dict[Kind, tuple[str, ...]] = {
     "visualdl": ("visualdl",),
 }
 _KEYS = ("kind", "step", "unclip_ratio", SET)
-
-
-class Scalars(Protocol):
-    """A file of scalars by tag and step."""
-
-    def add(self, tag: str, value: float, step: int) -> None:
-        """Add one scalar."""
-
-    def flush(self) -> None:
-        """Write everything to the disk."""
-
-    def close(self) -> None:
-        """Close the file."""
 
 
 def check_installed(kind: Kind) -> None:
@@ -61,41 +48,22 @@ def _modules(kind: Kind) -> list[Any]:
     return [importlib.import_module(name) for name in _MODULES[kind]]
 
 
-class TensorBoardScalars:
-    """An event file of TensorBoard's own writer, which needs neither TensorFlow nor PyTorch."""
+class TensorBoardWriter:
+    """TensorBoard's event file, with the methods of VisualDL's LogWriter.
+
+    TensorBoard's own writer needs neither TensorFlow nor PyTorch.
+    """
 
     def __init__(self, folder: Path) -> None:
         writers, self._events, self._summaries = _modules("tensorboard")
         self._writer = writers.EventFileWriter(str(folder))
+        self.flush, self.close = self._writer.flush, self._writer.close
 
-    def add(self, tag: str, value: float, step: int) -> None:
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
         scalar = self._summaries.Summary.Value(tag=tag, simple_value=value)
         summary = self._summaries.Summary(value=[scalar])
         event = self._events.Event(step=step, wall_time=time.time(), summary=summary)
         self._writer.add_event(event)
-
-    def flush(self) -> None:
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class VisualDLScalars:
-    """A log of VisualDL's LogWriter."""
-
-    def __init__(self, folder: Path) -> None:
-        (visualdl,) = _modules("visualdl")
-        self._writer = visualdl.LogWriter(logdir=str(folder))
-
-    def add(self, tag: str, value: float, step: int) -> None:
-        self._writer.add_scalar(tag=tag, value=value, step=step)
-
-    def flush(self) -> None:
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 class ScalarLog:
@@ -112,23 +80,26 @@ class ScalarLog:
         place = folder / FOLDERS[kind]
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        scalars: Scalars
-        scalars = TensorBoardScalars(place) if kind == "tensorboard" else VisualDLScalars(place)
-        self._scalars = scalars
+        self._writer: Any
+        if kind == "tensorboard":
+            self._writer = TensorBoardWriter(place)
+        else:
+            (visualdl,) = _modules(kind)
+            self._writer = visualdl.LogWriter(logdir=str(place))
         self._unclip_ratio = unclip_ratio
         self._is_replay = True
         metrics.listen(self._write)
         self._is_replay = False
-        self._scalars.flush()
+        self._writer.flush()
 
     def close(self) -> None:
-        self._scalars.close()
+        self._writer.close()
 
     def _write(self, row: Mapping[str, str]) -> None:
         for tag, value in scalars_of(row, self._unclip_ratio).items():
-            self._scalars.add(tag, value, int(row["step"]))
+            self._writer.add_scalar(tag=tag, value=value, step=int(row["step"]))
         if not self._is_replay:
-            self._scalars.flush()
+            self._writer.flush()
 
 
 def scalars_of(row: Mapping[str, str], unclip_ratio: float) -> dict[str, float]:
