@@ -226,12 +226,11 @@ class ProcessGroup:
     def _share(self, error: Exception, endpoint: Endpoint) -> None:
         """Tell the others of an error. Raise another process's error if it has priority."""
         failure = _failure(error)
-        rank, first = _first_failure(endpoint.exchange(Message(failure=failure))) or (
-            self.rank,
-            failure,
-        )
-        self._shared_error = error if first == failure else self._error(rank, first)
-        if first != failure:
+        first = _first_failure(endpoint.exchange(Message(failure=failure)))
+        if first is None or first[1] == failure:
+            self._shared_error = error
+        else:
+            self._shared_error = self._error(*first)
             raise self._shared_error from error
 
     def _error(self, rank: int, failure: Failure) -> Exception:
@@ -272,12 +271,9 @@ def _first_failure(messages: Sequence[Message]) -> tuple[int, Failure] | None:
 
     A lost process comes first, as it explains the failures of the others, then the lowest rank.
     """
-    failures = [
-        (rank, message.failure)
-        for rank, message in enumerate(messages)
-        if message.failure is not None
-    ]
-    return min(failures, key=lambda failed: failed[1].how != "is lost", default=None)
+    failures = [(rank, message.failure) for rank, message in enumerate(messages)]
+    known = [(rank, failure) for rank, failure in failures if failure is not None]
+    return min(known, key=lambda failed: failed[1].how != "is lost", default=None)
 
 
 @dataclass(frozen=True)

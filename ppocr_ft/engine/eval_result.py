@@ -1,13 +1,11 @@
 """The result of an evaluation, and which of several is the best.
 
-This is the only place that decides what is best: training (best_accuracy.pdparams, Global.patience,
---resume), the monitor, compare, the report and the command line all ask here. An evaluation is
-ranked first by Metric.main_indicator, then by hmean at IoU 0.7, each with its own best unclip
-ratio, as they are shown. Of two that rank the same the later one is the best.
+This is the only place that decides what is best. An evaluation is ranked first by
+Metric.main_indicator, then by hmean at IoU 0.7, each with its own best unclip ratio. Of two that
+rank the same the later one is the best.
 
-Rates are compared as metrics.csv has them, rounded to nine significant digits: two rates that
-differ only by float rounding are equal, and a reader of the file decides as the training did.
-A rate that is NaN or unknown is below all others.
+Rates are compared as metrics.csv has them, rounded to nine significant digits, so that a reader of
+the file decides as the training did. A rate that is NaN or unknown is below all others.
 
 Nothing here needs Paddle.
 """
@@ -25,6 +23,8 @@ from ppocr_ft.engine.metrics_file import EVAL, FURTHER, SET, Row, number, writte
 from ppocr_ft.metrics.det import RATES
 
 TIE_BREAKER = "hmean_70"
+_SHARED = ("val_loss", "shrink_ratio", "drawn_shrink_ratio", "merged", "split")
+"""Columns of `EvalResult`'s attributes; they are the same in all rows of an evaluation."""
 Rank = tuple[float, float]
 """The main indicator and the tie breaker, as they are compared."""
 
@@ -109,15 +109,7 @@ class EvalResult:
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """Yield its rows of metrics.csv, one for each unclip ratio."""
-        shared = {
-            "step": self.step,
-            "epoch": self.epoch,
-            "val_loss": self.val_loss,
-            "shrink_ratio": self.shrink_ratio,
-            "drawn_shrink_ratio": self.drawn_shrink_ratio,
-            "merged": self.merged,
-            "split": self.split,
-        }
+        shared = {name: getattr(self, name) for name in ("step", "epoch", *_SHARED)}
         for ratio, rates in self.rates.items():
             yield {**shared, "unclip_ratio": ratio, **{name: rates[name] for name in RATES}}
 
@@ -163,26 +155,17 @@ def further_results(rows: Iterable[Row]) -> dict[str, list[EvalResult]]:
 
 
 def _results(rows: Iterable[Row]) -> list[EvalResult]:
-    groups = groupby(filter(_is_whole, rows), key=lambda row: int(row["step"]))
-    return [_result(step, list(group)) for step, group in groups]
+    results = []
+    for step, group in groupby(filter(_is_whole, rows), key=lambda row: int(row["step"])):
+        first, *others = group
+        rates = {float(row["unclip_ratio"]): _rates(row) for row in (first, *others)}
+        shared: dict[str, Any] = {name: number(first, name) for name in _SHARED}
+        results.append(EvalResult(rates, step, int(number(first, "epoch") or 0), **shared))
+    return results
 
 
 def _is_whole(row: Row) -> bool:
     return number(row, "unclip_ratio") is not None and number(row, "hmean") is not None
-
-
-def _result(step: int, rows: Sequence[Row]) -> EvalResult:
-    first = rows[0]
-    return EvalResult(
-        {float(row["unclip_ratio"]): _rates(row) for row in rows},
-        step,
-        int(number(first, "epoch") or 0),
-        number(first, "val_loss"),
-        number(first, "shrink_ratio"),
-        number(first, "drawn_shrink_ratio"),
-        number(first, "merged"),
-        number(first, "split"),
-    )
 
 
 def _rates(row: Row) -> dict[str, float]:

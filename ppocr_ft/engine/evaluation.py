@@ -71,14 +71,10 @@ def eval_records(
             with stopwatch.stage("boxes"):
                 height, width = sample.shape[:2].tolist()
                 candidates = post_process.candidates(prob_map)
-                polygons = {
-                    ratio: way.boxes_from_candidates(candidates, (height, width))
-                    for ratio, way in by_ratio.items()
-                }
-            boxes: dict[float, ImageBoxes] = {
-                ratio: {"points": points, "scores": scores}
-                for ratio, (points, scores) in polygons.items()
-            }
+                boxes: dict[float, ImageBoxes] = {}
+                for ratio, way in by_ratio.items():
+                    points, scores = way.boxes_from_candidates(candidates, (height, width))
+                    boxes[ratio] = {"points": points, "scores": scores}
             yield EvalRecord(sample, candidates, boxes)
 
 
@@ -147,12 +143,7 @@ def evaluate(
     """Return precision, recall and hmean of the network on labelled images, and the time."""
     stopwatch, metric = Stopwatch(), DetMetric()
     records = eval_records(
-        network,
-        samples,
-        post_process,
-        batch_size=batch_size,
-        threads=threads,
-        stopwatch=stopwatch,
+        network, samples, post_process, batch_size=batch_size, threads=threads, stopwatch=stopwatch
     )
     for record in records:
         (boxes,) = record.boxes.values()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from ppocr_ft.metrics.det import RATES
 from ppocr_ft.utils.files import write_whole
 
 METRICS_FILE = "metrics.csv"
@@ -23,34 +24,12 @@ LR, UPDATE_RATIO = "lr/", "update_ratio/"
 Row = Mapping[str, str]
 """A row of the file; a cell is empty if its kind has no such figure."""
 COLUMNS = (
-    "kind",
-    "step",
-    "epoch",
-    "lr",
-    "shrink_ratio",
-    "loss",
-    "loss_shrink_maps",
-    "loss_threshold_maps",
-    "loss_binary_maps",
-    "loss_cbn",
-    "grad_norm",
-    "skipped_steps",
-    "textless_steps",
-    "images_per_second",
-    "reader_share",
-    "memory_mb",
-    "unclip_ratio",
-    "precision",
-    "recall",
-    "hmean",
-    "precision_70",
-    "recall_70",
-    "hmean_70",
-    "val_loss",
-    "drawn_shrink_ratio",
-    "merged",
-    "split",
-)
+    "kind", "step", "epoch",
+    "lr", "shrink_ratio", "loss", "loss_shrink_maps", "loss_threshold_maps", "loss_binary_maps",
+    "loss_cbn", "grad_norm", "skipped_steps", "textless_steps", "images_per_second",
+    "reader_share", "memory_mb",
+    "unclip_ratio", *RATES, "val_loss", "drawn_shrink_ratio", "merged", "split",
+)  # fmt: skip
 """Those that every run has, in their order."""
 
 

@@ -130,19 +130,16 @@ def outcome(results: Sequence[EvalResult], indicator: str) -> Outcome | None:
     start = results[0] if results[0].step == 0 else None
     later = [result for result in results if result.step > 0]
     trained, winner = best(later, indicator) if later else None, best(results, indicator)
-    return Outcome(_kind(start, winner, later, indicator), winner, start, trained, indicator)
-
-
-def _kind(
-    start: EvalResult | None, winner: EvalResult, later: Sequence[EvalResult], indicator: str
-) -> Kind:
+    kind: Kind = "equal"
     if start is None:
-        return "no-start"
-    if not later:
-        return "unjudged"
-    if winner.step == 0:
-        return "start"
-    return "better" if winner.rank(indicator) > start.rank(indicator) else "equal"
+        kind = "no-start"
+    elif not later:
+        kind = "unjudged"
+    elif winner.step == 0:
+        kind = "start"
+    elif winner.rank(indicator) > start.rank(indicator):
+        kind = "better"
+    return Outcome(kind, winner, start, trained, indicator)
 
 
 def caption(step: int) -> str:

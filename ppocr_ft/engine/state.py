@@ -242,8 +242,14 @@ class TrainState:
         """
         about = _about(arrays)
         progress = saved_progress(arrays)
-        _check_same("seed", progress.seed, self.progress.seed)
-        _check_same("steps per epoch", progress.steps_per_epoch, self.progress.steps_per_epoch)
+        for key in ("seed", "steps_per_epoch"):
+            saved, ours = getattr(progress, key), getattr(self.progress, key)
+            if saved != ours:
+                raise WeightsError(
+                    f"is of a run with {saved} as {key.replace('_', ' ')}, this one has {ours}; "
+                    "resume with the config and data that the run began with (config.resolved.yml "
+                    "beside it)"
+                )
         _check_average(about.get("ema_updates"), self.ema)
         weights, moments = _under(NETWORK, arrays), _under(OPTIMIZER, arrays)
         _check_fits(weights, self.network.state_dict())
@@ -280,20 +286,10 @@ def saved_progress(arrays: Mapping[str, Array]) -> Progress:
     return Progress(**{key: value for key, value in values.items() if key in names})
 
 
-def _check_same(what: str, saved: int, ours: int) -> None:
-    if saved != ours:
-        raise WeightsError(
-            f"is of a run with {saved} as {what}, this one has {ours}; resume with the config "
-            "and data that the run began with (config.resolved.yml beside it)"
-        )
-
-
 def _check_fits(saved: Mapping[str, Array], current: Mapping[str, paddle.Tensor]) -> None:
-    differing = sorted(
-        key
-        for key in saved.keys() | current.keys()
-        if key not in saved or key not in current or saved[key].shape != tuple(current[key].shape)
-    )
+    ours = {(key, tuple(tensor.shape)) for key, tensor in current.items()}
+    theirs = {(key, array.shape) for key, array in saved.items()}
+    differing = sorted({key for key, _ in ours ^ theirs})
     if differing:
         raise WeightsError(
             f"is of another network: {len(differing)} tensors differ, such as {differing[0]}"

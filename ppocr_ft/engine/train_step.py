@@ -104,20 +104,18 @@ def train_step(
 
     ``forward`` is how images pass through the network, in one piece by default.
 
-    Each batch's loss counts by its ``share``, each process's the same. For a loss that is a mean
-    over images that is the loss of one large batch. DBLoss is not: its sums run over a batch, so
-    each batch has a dice, a mask and hard negatives of its own; but the distribution of batches
-    makes no difference: two processes with a batch each give the result of one that accumulates
-    both.
+    Each batch's loss counts by its ``share``, each process's the same. For a mean over images that
+    is the loss of one large batch. DBLoss's sums run over a batch, so each batch has a dice, a mask
+    and hard negatives of its own; but two processes with a batch each give the result of one that
+    accumulates both.
 
     Batch norms that aren't frozen normalise by the statistics of each batch, as in Paddle's
     DataParallel; their running statistics are averaged over the processes, so that all hold the
     same.
 
-    With a NaN or infinite loss or gradient in any process neither weights, batch norm statistics
-    nor optimizer change. That decision is the one number that is read from the device, except for a
-    dynamic scaler, for which a step that isn't applied reads whether its loss is finite. They don't
-    change either if an exception is raised: by ``batches``, or by another process.
+    With a NaN or infinite loss or gradient in any process, or if an exception is raised, neither
+    weights, batch norm statistics nor optimizer change. That decision is the one number that is
+    read from the device; under a dynamic scaler, where it is no, also whether the loss is finite.
     """
     precision = precision or Precision()
     network.train()

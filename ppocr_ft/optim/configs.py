@@ -107,18 +107,10 @@ class LearningRate(Section):
         "step_each_epoch": "the data set says it",
     }
     USED: ClassVar[Mapping[str, tuple[str, ...]]] = SCHEDULES
-    REQUIRED: ClassVar[frozenset[str]] = frozenset(
-        (
-            "learning_rate",
-            "cycle",
-            "step_size",
-            "gamma",
-            "milestones",
-            "decay_epochs",
-            "values",
-            "max_lr",
-        )
-    )
+    REQUIRED: ClassVar[frozenset[str]] = frozenset((
+        "learning_rate", "cycle", "step_size", "gamma", "milestones", "decay_epochs", "values",
+        "max_lr",
+    ))  # fmt: skip
     """Of the keys that a schedule uses, those that have no default."""
 
     name: Annotated[str, OneOf(tuple(SCHEDULES))] = "Const"

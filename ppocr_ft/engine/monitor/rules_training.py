@@ -117,7 +117,10 @@ def loss_not_falling(series: Series) -> Diagnosis | None:
 
     Silent while the learning rate still rises, and if the main indicator has improved.
     """
-    if len(series.train) < LOSS_LEAST_ROWS or is_warming_up(series) or _improved(series):
+    if len(series.train) < LOSS_LEAST_ROWS or is_warming_up(series):
+        return None
+    evals = series.evals
+    if len(evals) > 1 and series.value(evals[-1]) > series.value(evals[0]) + HMEAN_STEP:
         return None
     begun, done = (
         [row.loss for row in rows if row.loss is not None]
@@ -133,11 +136,6 @@ def loss_not_falling(series: Series) -> Diagnosis | None:
         "Choose Optimizer.lr.learning_rate by ppocr-ft find-lr (a loss that rises wants a lower "
         "one), and look at the labels with ppocr-ft check.",
     )
-
-
-def _improved(series: Series) -> bool:
-    evals = series.evals
-    return len(evals) > 1 and series.value(evals[-1]) > series.value(evals[0]) + HMEAN_STEP
 
 
 def loader_bound(series: Series) -> Diagnosis | None:

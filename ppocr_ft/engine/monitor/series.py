@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -54,6 +54,9 @@ class TrainRow:
     skipped_steps: float | None
     reader_share: float | None
     memory_mb: float | None
+
+
+_FIGURES = tuple(field.name for field in fields(TrainRow))[2:]
 
 
 @dataclass
@@ -116,13 +119,7 @@ def moments_of(rows: Iterable[Row]) -> Iterable[TrainRow | list[Row]]:
         if is_evaluated:
             group.append(row)
         elif row["kind"] == TRAIN:
-            yield train_row(row)
+            learning = sum(bool(number(row, name)) for name in row if name.startswith(LR))
+            yield TrainRow(int(row["step"]), learning, *(number(row, name) for name in _FIGURES))
     if group:
         yield group
-
-
-def train_row(row: Row) -> TrainRow:
-    """Read the figures of a training row."""
-    names = ("lr", "loss", "grad_norm", "skipped_steps", "reader_share", "memory_mb")
-    learning = sum(bool(number(row, column)) for column in row if column.startswith(LR))
-    return TrainRow(int(row["step"]), learning, *(number(row, name) for name in names))
