@@ -17,9 +17,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
-
-from annotated_types import Ge
+from typing import Any, Literal
 
 from ppocr_ft.constructor_keys import checked
 from ppocr_ft.declaration import (
@@ -165,46 +163,39 @@ class Exponential(_Curve):
 @checked
 @dataclass(frozen=True)
 class OneCycle(_Curve):
-    """Up from ``1 / div_factor`` to 1 and down to ``1 / (div_factor * final_div_factor)``.
+    """Up from 1 / 25 to 1 and down to 1 / 250,000, relative to ``max_lr``.
 
-    The factor is relative to ``max_lr``. The peak is at step ``rise_ratio * total_steps - 1``,
-    the end at the last step; with ``three_phase`` the way down first mirrors the way up.
-    Smith and Topin, "Super-Convergence" (2018), with PaddleOCR's OneCycle's numbers.
+    The peak is at step ``0.3 * total_steps - 1``, the end at the last step; with ``three_phase``
+    the way down first mirrors the way up. Smith and Topin, "Super-Convergence" (2018), with
+    PaddleOCR's OneCycle's numbers.
     """
 
     total_steps: PositiveInt
     anneal_strategy: Literal["cos", "linear"] = "cos"
     three_phase: bool = False
-    rise_ratio: OpenShare = 0.3
-    div_factor: Annotated[float, Ge(1)] = 25.0
-    final_div_factor: Annotated[float, Ge(1)] = 1e4
 
     @staticmethod
     def check_keys(keys: Any) -> None:
-        if keys.three_phase and keys.rise_ratio >= 0.5:
-            message = f"found {keys.rise_ratio:g}, must be below 0.5 with three_phase"
-            raise ConfigError(message, key="rise_ratio")
-        rise = keys.rise_ratio * keys.total_steps - 1
-        ends = [0.0, rise, *([2 * rise] if keys.three_phase else []), keys.total_steps - 1]
-        if not all(earlier < later for earlier, later in itertools.pairwise(ends)):
+        corners = _one_cycle_corners(keys.total_steps, three_phase=keys.three_phase)
+        if not all(left < right for (left, _), (right, _) in itertools.pairwise(corners)):
             message = f"found {keys.total_steps}, too few for the phases of OneCycle"
             raise ConfigError(message, key="total_steps")
 
-    def _corners(self) -> list[tuple[float, float]]:
-        """Return step and factor at the ends of the phases."""
-        start, last = 1.0 / self.div_factor, float(self.total_steps - 1)
-        rise = self.rise_ratio * self.total_steps - 1
-        back = [(2 * rise, start)] if self.three_phase else []
-        return [(0.0, start), (rise, 1.0), *back, (last, start / self.final_div_factor)]
-
     def _factor(self, step: int) -> float:
-        corners = self._corners()
+        corners = _one_cycle_corners(self.total_steps, three_phase=self.three_phase)
         for (left, high), (right, low) in itertools.pairwise(corners):
             if step <= right and self.anneal_strategy == "linear":
                 return high + (low - high) * (step - left) / (right - left)
             if step <= right:
                 return _half_cosine(step - left, right - left, high, low)
         return corners[-1][1]
+
+
+def _one_cycle_corners(total_steps: int, *, three_phase: bool) -> list[tuple[float, float]]:
+    """Return step and factor at the ends of the phases."""
+    start, rise = 1.0 / 25.0, 0.3 * total_steps - 1
+    back = [(2 * rise, start)] if three_phase else []
+    return [(0.0, start), (rise, 1.0), *back, (float(total_steps - 1), start / 1e4)]
 
 
 @checked
