@@ -14,11 +14,13 @@ from ppocr_ft.config import load_config
 from ppocr_ft.engine.checkpoints import Checkpoints
 from ppocr_ft.engine.stop import Stopped
 from ppocr_ft.engine.trainer import Callback, Trainer
-from ppocr_ft.runs import assemble
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.optim import rates as rates_module
+from ppocr_ft.runs import assemble, parts
 from ppocr_ft.runs.assemble import Training
-from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config
+from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config, starting_weights
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:When training")]
 
 RARELY = "Global.eval_batch_step=[0,100]"
 FREEZING = [
@@ -215,3 +217,149 @@ def test_biases_warm_up_from_above_with_sgd(tmp_path: Path) -> None:
     for step, (weight, bias) in by_hand.items():
         rates = watch.seen[step]
         assert [rates[labels[False]], rates[labels[True]]] == pytest.approx([weight, bias]), step
+
+
+# --- the first steps, in which fresh parameters learn alone
+
+
+def keys(folder: Path, *more: str) -> list[str]:
+    start = f"Global.pretrained_model={starting_weights(folder)}"
+    return [RARELY, start, "Optimizer.fresh_lr_mult=5", "Optimizer.start_decay=9", *more]
+
+
+def look(trainer: Trainer) -> tuple[dict[str, np.ndarray], list[float]]:
+    weights = trainer.state.network.state_dict()
+    values = {key: value.numpy().copy() for key, value in weights.items()}
+    return values, list(trainer.state.optimizer.group_lrs().values())
+
+
+FOUR = "Optimizer.fresh_first=4"
+AUTO = "Optimizer.fresh_first=auto"
+
+
+@pytest.fixture(scope="module")
+def four_first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Watch]:
+    folder, watch = tmp_path_factory.mktemp("four"), Watch(look)
+    return run(folder, keys(folder, FOUR, "Optimizer.fresh_first_lr=0.004"), watch), watch
+
+
+def test_only_the_threshold_head_learns_in_the_first_steps_then_all(
+    four_first: tuple[Training, Watch],
+) -> None:
+    made, watch = four_first
+    begun = {key: value.numpy() for key, value in starting_state(made).items()}
+    changed = {
+        step: {key for key in begun if not np.array_equal(begun[key], watch.seen[step][0][key])}
+        for step in (1, 4, 6)
+    }
+    for step in (1, 4):
+        assert changed[step] == {key for key in begun if key.startswith("head.thresh.")}
+    rest = {key for key in begun if not key.endswith(("._mean", "._variance"))} - changed[6]
+    assert {key.rpartition(".se_block.")[2] for key in rest} == {"conv1.bias"}, "no gradient"
+
+
+def starting_state(made: Training) -> dict[str, paddle.Tensor]:
+    again = parts.prepare(made.config)
+    return again.state.network.state_dict()
+
+
+def test_rates_are_flat_first_then_the_schedule_begins(
+    four_first: tuple[Training, Watch],
+) -> None:
+    """12 steps, 4 of them alone: a warm-up of 2 to 0.002, then a cosine over 8, moved by both."""
+    rates = {step: sorted(set(lrs)) for step, (_, lrs) in four_first[1].seen.items()}
+    for step in range(1, 5):
+        assert rates[step] == [0, 0.004]
+    assert rates[5] == [0]
+    assert rates[6] == pytest.approx([0.001, 0.005])
+    for step in (7, 9, 12):
+        cosine = 0.002 * (1 + np.cos(np.pi * (step - 7) / 8)) / 2
+        assert rates[step] == pytest.approx([cosine, 5 * cosine])
+
+
+def test_its_end_is_told_once(four_first: tuple[Training, Watch]) -> None:
+    log = (four_first[0].folder / "train.log").read_text()
+    assert log.count("step 4: the fresh parts learned alone; now all parameters do") == 1
+    assert log.count("now all parameters do") == 1
+    assert "head.thresh alone, 4 steps at rate 0.004" in four_first[0].describe()
+
+
+def test_no_graph_of_the_body_is_built_while_it_is_frozen(tmp_path: Path) -> None:
+    trainer = run_to(tmp_path, keys(tmp_path, FOUR), 1).trainer
+    network = trainer.state.network
+    images = paddle.rand([2, 3, 64, 64])
+    assert network.neck(network.backbone(images)).stop_gradient
+    norms = [layer for layer in network.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+    gathering = [norm for norm in norms if not norm._use_global_stats]
+    assert gathering == [network.head.thresh.conv_bn1, network.head.thresh.conv_bn2]
+
+
+def run_to(folder: Path, overrides: Sequence[str], step: int) -> Training:
+    return run(folder, overrides, Watch(stop_at=step))
+
+
+@pytest.mark.parametrize("stop_at", [2, 4, 5])
+def test_a_resumed_run_is_the_run_that_was_not(
+    stop_at: int, four_first: tuple[Training, Watch], tmp_path: Path
+) -> None:
+    overrides = keys(tmp_path, FOUR, "Optimizer.fresh_first_lr=0.004")
+    assert run_to(tmp_path, overrides, stop_at).trainer.progress.step == stop_at
+    assert state_of(run(tmp_path, overrides, resume=True)) == state_of(four_first[0])
+
+
+def test_auto_ends_by_the_losses_of_the_run_also_of_a_resumed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows of one step: the threshold loss of a step is above 0.95 of that of the one before."""
+    monkeypatch.setattr(rates_module, "WINDOW_STEPS", 1)
+    monkeypatch.setattr(rates_module, "MOST_SHARE", 0.75)
+    monkeypatch.setattr(rates_module, "SETTLED", 1.0)
+    losses = Watch(lambda trainer: float(trainer.state.window.array()[-1][window_column(trainer)]))
+    (tmp_path / "whole").mkdir()
+    whole = run(tmp_path / "whole", keys(tmp_path / "whole", AUTO), losses)
+    seen = [losses.seen[step] for step in range(1, STEPS + 1)]
+    rises = [step for step in range(2, 10) if seen[step - 1] > seen[step - 2]]
+    wanted = min([*rises, 9])
+    assert whole.trainer.progress.fresh_steps == wanted
+    assert 2 <= wanted < 9, "the rule ended it, not the longest duration"
+    assert whole.trainer.progress.fresh_losses == []
+    for stop_at in (wanted - 1, wanted + 1):
+        folder = tmp_path / str(stop_at)
+        folder.mkdir()
+        overrides = keys(folder, AUTO)
+        broken = run_to(folder, overrides, stop_at).trainer.progress
+        assert (broken.fresh_steps is None) == (stop_at < wanted)
+        assert state_of(run(folder, overrides, resume=True)) == state_of(whole)
+
+
+def window_column(trainer: Trainer) -> int:
+    return trainer.state.window.names.index("loss_threshold_maps")
+
+
+@pytest.mark.parametrize("has_weights", [False, True], ids=["random", "all filled"])
+def test_with_nothing_fresh_or_all_it_says_so(has_weights: bool, tmp_path: Path) -> None:
+    overrides = [RARELY, AUTO]
+    if has_weights:
+        made = assemble.training(load_config(small_config(tmp_path), overrides))
+        made.save_latest()
+        (tmp_path / "run" / "latest.pdparams").rename(tmp_path / "all.pdparams")
+        overrides.append(f"Global.pretrained_model={tmp_path}/all.pdparams")
+    made = assemble.training(load_config(small_config(tmp_path), overrides))
+    why = "the weights filled every parameter" if has_weights else "there are no weights"
+    assert f"Optimizer.fresh_first has nothing to do: {why}" in made.describe()
+    assert made.trainer.fresh_first is None
+    assert made.trainer.rate(1) == pytest.approx(0.001), "the second of two steps of warm-up"
+
+
+def test_steps_for_the_whole_run_are_refused(tmp_path: Path) -> None:
+    config = load_config(small_config(tmp_path), keys(tmp_path, "Optimizer.fresh_first=12"))
+    with pytest.raises(ConfigError, match="found 12, but the run has 12 steps") as caught:
+        parts.prepare(config)
+    assert caught.value.key == "Optimizer.fresh_first"
+
+
+def test_fresh_parts_that_are_frozen_are_refused(tmp_path: Path) -> None:
+    groups = r"Optimizer.param_groups=[{match: ^head\.thresh, freeze_epochs: 1}, {match: ''}]"
+    config = load_config(small_config(tmp_path), keys(tmp_path, FOUR, groups))
+    with pytest.raises(ConfigError, match="what no weights filled is frozen"):
+        parts.prepare(config)
