@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
@@ -19,7 +21,6 @@ from ppocr_ft.commands.convert.formats.reading import (
     TextChoice,
     Writer,
 )
-from ppocr_ft.commands.convert.formats.sources import split
 from ppocr_ft.commands.convert.formats.texts import IGNORED, Unusable
 from ppocr_ft.data.copies import by_original
 from ppocr_ft.errors import DataError, Finding
@@ -92,27 +93,41 @@ def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
     if level and level not in form.levels:
         levels = f"has {' and '.join(form.levels)}" if form.levels else "has one level of texts"
         raise DataError(f"--level {level}: {form.name} {levels}; leave the option out")
-    reading = Reading(ImageFolder(request.images), request.choice)
+    make_writer = FORMATS[request.to_format].writer
+    if make_writer is None:
+        raise ValueError(f"{request.to_format} can only be read")
+    reading, writer = Reading(ImageFolder(request.images), request.choice), make_writer()
     form.read(request.source, reading, bar)
     _report_categories(reading, request.source)
     _look_for_unlabelled(reading, request)
-    writer = _writer(request.to_format)
     entries = _writable(reading, writer, bar)
-    if not entries and not any(finding.severity == "error" for finding in reading.findings):
+    if not entries and not _has_error(reading.findings):
         remedy = "give the labels of some image; --negatives takes images without any"
         none = Unusable("no-label", "no image has a label here", remedy)
         reading.report(none, request.source)
     parts = _parts(entries, request, reading) if entries else {}
-    files = _files(parts, writer, request.out)
-    blocked = tuple(_existing(files, request)) + tuple(_stale(files, writer, request))
-    done = Conversion(
-        parts, (), (*_findings(reading), *blocked), tuple(dict.fromkeys(reading.left_out))
-    )
-    may_skip = request.skip_bad and not any(finding.severity == "error" for finding in blocked)
+    files = {
+        request.out / name: content
+        for part, part_entries in parts.items()
+        for name, content in writer.files(part_entries, part).items()
+    }
+    blocked = _blocked(files, writer, request)
+    findings = (*_findings(reading), *blocked)
+    done = Conversion(parts, (), findings, tuple(dict.fromkeys(reading.left_out)))
+    may_skip = request.skip_bad and not _has_error(blocked)
     if not files or (done.errors and not may_skip):
         return done
-    _write(files, bar)
+    for path in bar(files, len(files), TITLE, "file"):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, files[path])
+        except OSError as error:
+            raise DataError(f"can't be written: {error.strerror}", path=path) from None
     return replace(done, files=tuple(files))
+
+
+def _has_error(findings: Iterable[Finding]) -> bool:
+    return any(finding.severity == "error" for finding in findings)
 
 
 def _report_categories(reading: Reading, source: Path) -> None:
@@ -163,13 +178,6 @@ def _counts(categories: Counter[str | None]) -> str:
 def _in_quotes(category: str) -> str:
     """Return a class as --only takes it."""
     return f'"{category}"' if "," in category else category
-
-
-def _writer(format_name: str) -> Writer:
-    writer = FORMATS[format_name].writer
-    if writer is None:
-        raise ValueError(f"{format_name} can only be read")
-    return writer()
 
 
 def _look_for_unlabelled(reading: Reading, request: Request) -> None:
@@ -230,29 +238,49 @@ def _parts(
     return {"train": train, "val": val}
 
 
-def _files(parts: Mapping[str, Sequence[Entry]], writer: Writer, out: Path) -> dict[Path, bytes]:
-    return {
-        out / name: content
-        for part, entries in parts.items()
-        for name, content in writer.files(entries, part).items()
-    }
+def split(
+    entries: Sequence[Entry], ratio: float, seed: int
+) -> tuple[Sequence[Entry], Sequence[Entry]]:
+    """Split into two parts, whole images each, the first with ``ratio`` of them, in order.
+
+    Copies of one picture (``data.copies``) stay together. Which image comes into which part
+    follows from the names, the ratio and the seed alone, not from the order in which labels were
+    read.
+
+    Raises:
+        DataError: one of the parts would be empty.
+    """
+    groups = list(by_original(sorted(entry.name for entry in entries)).values())
+    wanted = round(len(entries) * ratio)
+    chosen: set[str] = set()
+    for i in np.random.default_rng(seed).permutation(len(groups)):
+        if len(chosen) + len(groups[i]) / 2 <= wanted:
+            chosen.update(groups[i])
+    if not 0 < len(chosen) < len(entries):
+        images = counted(len(entries), "image")
+        originals = f" of {counted(len(groups), 'picture')}" if len(groups) < len(entries) else ""
+        raise DataError(
+            f"--split {ratio:g} of {images}{originals} leaves one part empty; "
+            "give another ratio, or more images"
+        )
+    train = [entry for entry in entries if entry.name in chosen]
+    return train, [entry for entry in entries if entry.name not in chosen]
 
 
-def _existing(files: Iterable[Path], request: Request) -> Iterator[Finding]:
+def _blocked(files: Mapping[Path, bytes], writer: Writer, request: Request) -> list[Finding]:
+    """Return what stands in the way of the files: an error, or others that look like them."""
+    findings = []
     there = [str(path) for path in files if path.exists()]
     if there and not request.force:
         message = f"{_count(there, 'output file')} already there"
-        yield Finding(
-            "output-exists", "error", message, "give --force to overwrite, or another --out"
-        )
-
-
-def _stale(files: Mapping[Path, bytes], writer: Writer, request: Request) -> Iterator[Finding]:
+        remedy = "give --force to overwrite, or another --out"
+        findings.append(Finding("output-exists", "error", message, remedy))
     stale = [str(path) for path in writer.stale(request.out, set(files))]
     if files and stale:
         message = f"{_count(stale, 'other label file')} in {request.out}"
         remedy = "remove them if they are of an earlier conversion: a reader takes all of them"
-        yield Finding("stale-output", "warning", message, remedy)
+        findings.append(Finding("stale-output", "warning", message, remedy))
+    return findings
 
 
 def _findings(reading: Reading) -> list[Finding]:
@@ -271,12 +299,3 @@ def _count(names: Sequence[str], what: str) -> str:
     """Return ``2 images (a.jpg, b.jpg)``."""
     more = ", ..." if len(names) > _NAMED else ""
     return f"{counted(len(names), what)} ({', '.join(names[:_NAMED])}{more})"
-
-
-def _write(files: Mapping[Path, bytes], bar: ProgressBar) -> None:
-    for path in bar(files, len(files), TITLE, "file"):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, files[path])
-        except OSError as error:
-            raise DataError(f"can't be written: {error.strerror}", path=path) from None

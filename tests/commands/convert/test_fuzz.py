@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.reading import Entry
-from ppocr_ft.commands.convert.formats.recognition import SourceFile
+from ppocr_ft.commands.convert.formats.sources import SourceFile
 from ppocr_ft.commands.convert.formats.texts import IGNORE_MARKS, IGNORED, LabelText
 from tests.support.convert_samples import put_images, put_text, read, texts
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_ft.commands.convert.formats import FORMATS
-from ppocr_ft.commands.convert.formats.recognition import recognise
+from ppocr_ft.commands.convert.recognition import recognise
 from ppocr_ft.errors import DataError
 from tests.support.convert_samples import put_text
 
@@ -45,7 +44,7 @@ def test_each_format_is_recognised_as_itself_alone(tmp_path: Path, kind: str) ->
     file = put_text(tmp_path / name, content)
     expected = {"COCO-Text": "coco"}.get(kind, re.split("[ ,]", kind)[0])
     for source in (file, tmp_path):
-        found, reason = recognise(source, FORMATS)
+        found, reason = recognise(source)
         assert found == expected
         assert reason.startswith(f"{file} ")
 
@@ -58,42 +57,42 @@ def test_a_faulty_line_and_empty_files_do_not_hide_the_format(tmp_path: Path, ki
         put_text(tmp_path / f"0{i}.txt", "")
     put_text(tmp_path / name, content.strip("\ufeff") * 5 + "1,2,bad\n" + "caf\xe9\n")
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b"\xe9\n")
-    assert recognise(tmp_path, FORMATS)[0] == kind.split()[0]
+    assert recognise(tmp_path)[0] == kind.split()[0]
 
 
 def test_images_alone_are_no_source(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     with pytest.raises(DataError, match="holds no label file"):
-        recognise(tmp_path, FORMATS)
+        recognise(tmp_path)
 
 
 def test_several_formats_are_named(tmp_path: Path) -> None:
     for kind in ("coco", "icdar"):
         put_text(tmp_path / FILES[kind][0], FILES[kind][1])
     with pytest.raises(DataError, match=r"say which with --from: coco: .* icdar: "):
-        recognise(tmp_path, FORMATS)
+        recognise(tmp_path)
 
 
 def test_no_format_says_what_was_looked_at(tmp_path: Path) -> None:
     put_text(tmp_path / "notes.txt", "hello")
     with pytest.raises(DataError, match=r"looked at: .*notes\.txt; considered: icdar, coco"):
-        recognise(tmp_path, FORMATS)
+        recognise(tmp_path)
 
 
 def test_no_such_source(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
-        recognise(tmp_path / "gone", FORMATS)
+        recognise(tmp_path / "gone")
 
 
 @pytest.mark.parametrize("kind", ["ppocr", "icdar", "voc", "coco"])
 def test_utf_16_is_known_and_left_to_the_format(tmp_path: Path, kind: str) -> None:
     name, content = FILES[kind]
     put_text(tmp_path / name, content.removeprefix("\ufeff").encode("utf-16"))
-    assert recognise(tmp_path, FORMATS)[0] == kind
+    assert recognise(tmp_path)[0] == kind
 
 
 @pytest.mark.parametrize("content", ['{"images": [', "[" * 100_000, "no JSON"])
 def test_broken_json_is_said(tmp_path: Path, content: str) -> None:
     put_text(tmp_path / "a.json", content)
     with pytest.raises(DataError, match=r"a\.json: broken JSON: .*; export the file again"):
-        recognise(tmp_path, FORMATS)
+        recognise(tmp_path)

@@ -1,4 +1,4 @@
-"""XML labels, after their published forms: VOC, CTW1500, PAGE, ALTO, CVAT."""
+"""XML labels, after their published forms: VOC, PAGE, ALTO, CVAT."""
 
 from __future__ import annotations
 
@@ -141,35 +141,6 @@ def test_encodings_that_are_not_read(tmp_path: Path, encoding: str) -> None:
     put_images(tmp_path, "a.jpg")
     put_text(tmp_path / "a.xml", f'<?xml version="1.0" encoding="{encoding}"?>{voc()}')
     assert rules(read("voc", tmp_path)) == ["broken-xml"]
-
-
-CURVE = [131, 58, 208, 49, 279, 56, 346, 76, 412, 101, 473, 141, 530, 192]
-CURVE += [510, 246, 458, 210, 405, 175, 350, 151, 291, 137, 228, 133, 165, 134]
-BENT = tuple(zip(CURVE[::2], CURVE[1::2], strict=True))
-SEGS = ",".join(map(str, CURVE))
-
-
-def test_ctw1500_xml(tmp_path: Path) -> None:
-    put_images(tmp_path, "0200.jpg")
-    boxes = [
-        f'<box height="197" left="131" top="49" width="399"><label>{said}</label>'
-        f'<segs>{SEGS}</segs><pts x="183" y="95"/></box>'
-        for said in ("OLATHE", "###")
-    ]
-    content = f'<Annotations><image file="0200.jpg">{"".join(boxes)}</image></Annotations>'
-    put_text(tmp_path / "0200.xml", content)
-    reading = read("ctw1500", tmp_path)
-    assert texts(reading.entries[0]) == [("OLATHE", BENT), ("###", BENT)]
-
-
-def test_ctw1500_text_files(tmp_path: Path) -> None:
-    put_images(tmp_path, "1001.jpg", "0002.jpg")
-    put_text(tmp_path / "1001.txt", f"{SEGS},####Latin, 9\n{SEGS},#######\n")
-    offsets = [value - (131, 49)[i % 2] for i, value in enumerate(CURVE)]
-    put_text(tmp_path / "0002.txt", ",".join(map(str, [131, 49, 530, 246, *offsets])) + "\n")
-    second, first = read("ctw1500", tmp_path).entries
-    assert texts(first) == [("Latin, 9", BENT), ("###", BENT)]
-    assert texts(second) == [("text", BENT)]
 
 
 def page(content: str, image: str = "a.jpg") -> str:

@@ -16,38 +16,44 @@ What is written is COCO with COCO-Text's two keys; an ignored text is illegible 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.convert.formats.json_forms import (
-    IGNORE_FLAGS,
+from ppocr_ft.commands.convert.formats.json_files import (
     JsonFile,
-    any_set,
+    category_names,
+    expect,
     first_given,
     has,
     json_format,
+    lowered,
+    object_at,
+    string_at,
 )
-from ppocr_ft.commands.convert.formats.outlines import (
-    any_polygon,
-    degrees_of,
-    sized_box,
-    tally_angles,
-    tally_coordinates,
-    tally_turned_image,
+from ppocr_ft.commands.convert.formats.reading import (
+    TITLE,
+    Draft,
+    Entry,
+    Reading,
+    Writer,
+    angle_key,
 )
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Reading
-from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import (
+    IGNORE_FLAGS,
     IGNORED,
     LabelText,
     Polygon,
     Unusable,
+    any_polygon,
+    any_set,
     area_px,
     bounds,
+    degrees_of,
     make_text,
     plain,
+    sized_box,
     turned,
 )
 from ppocr_ft.utils.progress import ProgressBar
@@ -55,8 +61,7 @@ from ppocr_ft.utils.progress import ProgressBar
 _OUTLINES = ("segmentation", "mask", "polygon", "points")
 _NO_OUTLINE: tuple[object, ...] = (None, "", [], {}, [[]])
 _TRANSCRIPTIONS = ("utf8_string", "transcription", "text")
-_LEGIBLE, _ILLEGIBLE = "legible", "illegible"
-_TEXTOCR_ILLEGIBLE = "."
+_LEGIBLE, _ILLEGIBLE, _TEXTOCR_ILLEGIBLE = "legible", "illegible", "."
 _REMEDY = "export the file again"
 _CATEGORY = {"id": 1, "name": "text", "supercategory": "text"}
 
@@ -82,7 +87,7 @@ def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
 
 
 def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
-    tables = _Tables(categories=_categories(label))
+    tables = _Tables(categories=category_names(label.get("categories")))
     if _is_coco(label):
         images, annotations = _with_ids(label["images"]), _with_ids(label["annotations"])
     else:
@@ -90,26 +95,27 @@ def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
         tables.is_textocr = _is_textocr(label)
     for key, image in images:
         if key in tables.images:
-            again = Unusable(
-                "id-twice", f"image {key} is there twice", "give each image its own id"
-            )
-            reading.report(again, path)
+            message = f"image {key} is there twice"
+            reading.report(Unusable("id-twice", message, "give each image its own id"), path)
         tables.images[key] = image
     for key, annotation in annotations:
         of = str(annotation.get("image_id")) if isinstance(annotation, dict) else None
-        if of not in tables.images:
-            reading.report(_no_image(annotation), path, part=f"annotation {key}")
+        if of is None:
+            fault = Unusable("bad-structure", f"found {annotation!r:.60}", _REMEDY)
+            reading.report(fault, path, part=f"annotation {key}")
+        elif of not in tables.images:
+            message = (
+                f"is of image {annotation.get('image_id')!r:.40}, which is not among the images"
+            )
+            fault = Unusable("no-such-image", message, "remove it, or add its image")
+            reading.report(fault, path, part=f"annotation {key}")
         else:
-            tables.annotations.setdefault(str(of), []).append((key, annotation))
+            tables.annotations.setdefault(of, []).append((key, annotation))
     return tables
 
 
 def _is_coco(label: Any) -> bool:
     return has(label, images=list, annotations=list)
-
-
-def _is_coco_text(label: Any) -> bool:
-    return has(label, imgs=dict, anns=dict)
 
 
 def _is_textocr(label: Any) -> bool:
@@ -126,58 +132,34 @@ def _with_ids(records: list[Any]) -> list[tuple[str, Any]]:
     ]
 
 
-def _no_image(annotation: Any) -> Unusable:
-    if not isinstance(annotation, dict):
-        return Unusable("bad-structure", f"found {annotation!r:.60}", _REMEDY)
-    return Unusable(
-        "no-such-image",
-        f"is of image {annotation.get('image_id')!r:.40}, which is not among the images",
-        "remove it, or add its image",
-    )
-
-
-def _categories(label: dict[str, Any]) -> dict[str, str]:
-    categories = label.get("categories")
-    records = [r for r in categories if isinstance(r, dict)] if isinstance(categories, list) else []
-    return {str(record.get("id")): str(record.get("name")) for record in records}
-
-
 def _read_image(key: str, image: Any, tables: _Tables, draft: Draft) -> None:
     annotations = tables.annotations.get(key, [])
     with draft.part(f"image {key}"):
         expect(image, dict, "an image", _REMEDY)
-        expect(image.get("file_name"), str, "'file_name'", _REMEDY)
-        images = draft.reading.images
-        draft.name = images.by_path([image["file_name"]])
+        draft.name = draft.images.by_path([string_at(image, "file_name", _REMEDY)])
         if not annotations and image.get("set") == "test":
-            _leave_unannotated(draft)
+            what = "images of COCO-Text's test set have no public annotations: left out"
+            draft.leave_out("not-annotated", what, "nothing")
             return
-        images.check_size(draft.name, image.get("width"), image.get("height"))
-        tally_turned_image(draft, image, f"{draft.file}, image {key}")
+        draft.set_image(draft.name, image.get("width"), image.get("height"))
+        turn = angle_key(image)
+        if turn:
+            draft.tally(
+                "image-turned",
+                f"images have an angle {turn!r}: their coordinates were taken as those of the file",
+                "look at the result; if it is turned, turn the image files and export again",
+            )
     for number, annotation in annotations:
         category = tables.categories.get(str(annotation.get("category_id")))
-        if draft.leaves_out(category):
-            continue
-        where = f"{draft.file}, annotation {number}"
-        with draft.part(f"annotation {number} (image {key})", category=category):
-            text = _text(annotation, tables.is_textocr, _outline(annotation, draft, where))
-            draft.add(replace(text, category=category), where)
+        if draft.takes(category):
+            with draft.part(f"annotation {number} (image {key})"):
+                text = _text(annotation, tables.is_textocr, _outline(annotation, draft))
+                draft.add(replace(text, category=category))
     draft.reading.finish(draft)
 
 
-def _leave_unannotated(draft: Draft) -> None:
-    name = str(draft.name)
-    draft.reading.mentioned.add(name)
-    draft.reading.tally(
-        "not-annotated",
-        "images of COCO-Text's test set have no public annotations: left out",
-        "nothing",
-        name,
-    )
-
-
 def _text(annotation: dict[str, Any], is_textocr: bool, points: Polygon) -> LabelText:
-    places = _places(annotation)
+    places = (annotation, _attributes(annotation))
     legibility = first_given(places, ("legibility",))
     transcription = first_given(places, _TRANSCRIPTIONS)
     ignored = (
@@ -191,25 +173,22 @@ def _text(annotation: dict[str, Any], is_textocr: bool, points: Polygon) -> Labe
     return make_text(points, transcription, ignored=ignored, difficult=difficult)
 
 
-def _places(annotation: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return where its properties may stand: itself and ``attributes``, in small letters."""
-    attributes = annotation.get("attributes")
-    attributes = attributes if isinstance(attributes, dict) else {}
-    return annotation, {name.lower(): value for name, value in attributes.items()}
+def _attributes(annotation: dict[str, Any]) -> dict[str, Any]:
+    return lowered(object_at(annotation, "attributes"))
 
 
-def _outline(annotation: dict[str, Any], draft: Draft, where: str) -> Polygon:
+def _outline(annotation: dict[str, Any], draft: Draft) -> Polygon:
     """Return the polygon, or else the box, turned as CVAT says."""
     for key in _OUTLINES:
         if annotation.get(key) not in _NO_OUTLINE:
             return _one_polygon(annotation[key])
     box = sized_box(annotation.get("bbox"), "bbox")
-    tally_coordinates(draft, annotation, ("bbox",), where)
-    _, attributes = _places(annotation)
+    draft.tally_coordinates(annotation, "bbox")
+    attributes = _attributes(annotation)
     degrees = degrees_of(attributes.get("rotation"))
     if degrees:
         return turned(box, degrees)
-    tally_angles(draft, (annotation, attributes), where)
+    draft.tally_angles(annotation, attributes)
     return box
 
 
@@ -232,26 +211,20 @@ def _one_polygon(outline: Any) -> Polygon:
     return any_polygon(outline)
 
 
-class CocoWriter:
+class CocoWriter(Writer):
     """Writes ``annotations.json``, or ``train.json`` and ``val.json``."""
 
     needs_size = True
 
-    def faults(self, entry: Entry) -> Iterator[Unusable]:
-        """Yield why the entry can't be written: a file name that is no text."""
-        try:
-            entry.name.encode("utf-8")
-        except UnicodeEncodeError:
-            yield Unusable("bad-name", "its name is not UTF-8", "rename the image")
-
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
-        """Return the content of the one file, by its name."""
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
-        for image_id, entry in enumerate(entries, start=1):
-            images.append(_image_record(image_id, entry))
+        for number, entry in enumerate(entries, start=1):
+            width, height = entry.size_px or (0, 0)
+            size = {"width": width, "height": height}
+            images.append({"id": number, "file_name": entry.name, **size})
             for text in entry.texts:
-                annotations.append(_annotation_record(len(annotations) + 1, image_id, text))
+                annotations.append(_annotation_record(len(annotations) + 1, number, text))
         label = {
             "info": {"description": "texts, written by ppocr_ft"},
             "licenses": [],
@@ -261,15 +234,6 @@ class CocoWriter:
         }
         content = json.dumps(label, ensure_ascii=False, indent=1)
         return {f"{part or 'annotations'}.json": content.encode("utf-8")}
-
-    def stale(self, folder: Path, written: set[Path]) -> list[Path]:
-        """Return no file: each file is read alone."""
-        return []
-
-
-def _image_record(image_id: int, entry: Entry) -> dict[str, Any]:
-    width, height = entry.size_px or (0, 0)
-    return {"id": image_id, "file_name": entry.name, "width": width, "height": height}
 
 
 def _annotation_record(number: int, image_id: int, text: LabelText) -> dict[str, Any]:
@@ -289,12 +253,12 @@ def _annotation_record(number: int, image_id: int, text: LabelText) -> dict[str,
     }
 
 
-FORMAT = json_format(
+COCO = json_format(
     "coco",
     "COCO's detection JSON, with CVAT's angles; COCO-Text's and TextOCR's",
     {
         "lists 'images' and 'annotations'": _is_coco,
-        "objects 'imgs' and 'anns'": _is_coco_text,
+        "objects 'imgs' and 'anns'": lambda label: has(label, imgs=dict, anns=dict),
     },
     _read_file,
     CocoWriter,

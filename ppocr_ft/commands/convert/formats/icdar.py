@@ -15,14 +15,29 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, takewhile
 from pathlib import Path, PurePosixPath
 
-from ppocr_ft.commands.convert.formats import dota, rctw, td500, yolo
-from ppocr_ft.commands.convert.formats.line_files import lines_of
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import SourceFile
-from ppocr_ft.commands.convert.formats.sources import below, named, text_files
+from ppocr_ft.commands.convert.formats.line_files import (
+    DOTA,
+    RCTW,
+    TD500,
+    fits_dota,
+    fits_td500,
+    have_flags,
+    is_flagged,
+    lines_of,
+    text_files,
+)
+from ppocr_ft.commands.convert.formats.reading import (
+    TITLE,
+    Draft,
+    Entry,
+    Format,
+    Reading,
+    Writer,
+)
+from ppocr_ft.commands.convert.formats.sources import SourceFile, below
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
     LabelText,
@@ -33,11 +48,14 @@ from ppocr_ft.commands.convert.formats.texts import (
     plain,
     rectangle,
 )
+from ppocr_ft.commands.convert.formats.yolo import YOLO
+from ppocr_ft.commands.convert.formats.yolo import fits as fits_yolo
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import ProgressBar
 
-PREFIX = "gt_"
-CORNERS = 4
+_PREFIX = "gt_"
+_CORNERS = 4
+_OTHERS = ((TD500, fits_td500), (DOTA, fits_dota), (YOLO, fits_yolo))
 _NUMBER = r"[+-]?\d+(?:\.\d*)?"
 _BETWEEN = r"(?:\s*,\s*|\s+)"
 _QUAD = re.compile(rf"\s*({_NUMBER}(?:\s*,\s*{_NUMBER}){{7}})\s*(?:,(.*))?", re.DOTALL)
@@ -61,12 +79,12 @@ class _Line:
     is_quad: bool
 
 
-def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
+def _read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a file or a folder of ``gt_*.txt`` (or of ``*.txt``, if none begins so)."""
-    files = named(text_files(source, (".txt", ".csv"), reading), PREFIX, reading)
+    files = text_files(source, (".txt", ".csv"), reading, _PREFIX)
     parsed = [_parse(path, source, reading) for path in bar(files, len(files), TITLE, "file")]
     lines = [line for _, file_lines in parsed for line in file_lines]
-    scripts = _have_scripts(lines)
+    scripts = bool(lines) and all(line.is_quad and _SCRIPT.match(line.said or "") for line in lines)
     if scripts:
         reading.warn(
             "script",
@@ -80,7 +98,7 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
         for line in file_lines:
             transcription = line.said.partition(",")[2] if scripts and line.said else line.said
             with draft.part(line=line.number):
-                draft.add(_text(line.points, transcription), f"{draft.file}:{line.number}")
+                draft.add(_text(line.points, transcription))
         draft.faulty |= is_other
         reading.finish(draft)
 
@@ -89,7 +107,7 @@ def _parse(path: Path, source: Path, reading: Reading) -> tuple[Draft, list[_Lin
     draft = reading.draft(path)
     lines: list[_Line] = []
     with draft.part():
-        draft.name = reading.images.by_label(below(path, source, PREFIX))
+        draft.name = reading.images.by_label(below(path, source, _PREFIX))
     with draft.part():
         for number, line in lines_of(path):
             with draft.part(line=number):
@@ -111,9 +129,8 @@ def parse_line(line: str) -> tuple[Polygon, str | None, bool]:
             transcription = transcription.removeprefix(" ")
         return flat_polygon([float(value) for value in match[1].split(",")]), transcription, True
     match = _RECTANGLE.fullmatch(line)
-    if not match or _NUMBER_FIRST.match(match[2] or ""):
-        raise _bad_line(line)
-    if "," not in match[1] and not (match[2] or "").startswith('"'):
+    said = (match and match[2]) or ""
+    if not match or _NUMBER_FIRST.match(said) or not ("," in match[1] or said.startswith('"')):
         raise _bad_line(line)
     edges = [float(value) for value in re.split(_BETWEEN, match[1])]
     return rectangle(*edges), _unquoted(match[2]), False
@@ -124,25 +141,18 @@ def _unquoted(transcription: str | None) -> str | None:
         return transcription
     transcription = transcription.rstrip()
     if len(transcription) < 2 or not transcription.endswith('"'):
-        raise Unusable(
-            "bad-line", f"the quotes of {transcription:.60} are not closed", 'write "transcription"'
-        )
+        message = f"the quotes of {transcription:.60} are not closed"
+        raise Unusable("bad-line", message, 'write "transcription"')
     return _ESCAPED.sub(r"\1", transcription[1:-1])
 
 
 def _bad_line(line: str) -> Unusable:
-    for form in (td500, dota, yolo):
-        if form.fits(line):
-            return Unusable(
-                "other-form",
-                f"found {line.strip():.60}: {form.FORMAT.meaning}",
-                f"read it with --from {form.FORMAT.name}",
-            )
-    numbers = 0
-    for value in re.split(_BETWEEN, line.strip()):
-        if not re.fullmatch(_NUMBER, value):
-            break
-        numbers += 1
+    for form, fits in _OTHERS:
+        if fits(line):
+            message = f"found {line.strip():.60}: {form.meaning}"
+            return Unusable("other-form", message, f"read it with --from {form.name}")
+    values = re.split(_BETWEEN, line.strip())
+    numbers = len(list(takewhile(re.compile(_NUMBER).fullmatch, values)))
     return Unusable(
         "bad-line",
         f"found {numbers} numbers at the start of {line.strip():.60}",
@@ -151,26 +161,21 @@ def _bad_line(line: str) -> Unusable:
     )
 
 
-def _have_scripts(lines: Sequence[_Line]) -> bool:
-    """Return whether every line has a script before its transcription."""
-    return bool(lines) and all(line.is_quad and _SCRIPT.match(line.said or "") for line in lines)
-
-
 def _is_other_form(lines: Sequence[_Line], source: Path, reading: Reading) -> bool:
     """Return whether all lines seem to be of another form, and report it; count single ones."""
     corners = [_MORE_NUMBERS.match(line.said or "") for line in lines]
-    flags = [rctw.is_flagged(line.text) for line in lines]
+    flags = [is_flagged(line.text) for line in lines]
     if corners and all(corners):
         fault = Unusable(
             "many-corners",
             "every line has 12 numbers or more: polygons, while ICDAR 2015's have 4 corners",
             "convert the files of another form that the set has; --from ctw1500 reads CTW1500's",
         )
-    elif rctw.has_flags([line.text for line in lines]):
+    elif have_flags([line.text for line in lines]):
         fault = Unusable(
             "other-form",
-            f"every line has 0 or 1 after the eighth number: {rctw.FORMAT.meaning}",
-            f"read them with --from {rctw.FORMAT.name}",
+            f"every line has 0 or 1 after the eighth number: {RCTW.meaning}",
+            f"read them with --from {RCTW.name}",
         )
     else:
         _tally(lines, corners, reading, "many-corners", "with four numbers or more, maybe corners")
@@ -192,60 +197,51 @@ def _text(points: Polygon, transcription: str | None) -> LabelText:
     return make_text(points, transcription, ignored=ignored)
 
 
-class IcdarWriter:
+class IcdarWriter(Writer):
     """Writes files of 2015's form, ``gt_*.txt`` in the folders of their images."""
-
-    needs_size = False
 
     def __init__(self) -> None:
         self._takers: dict[str, str] = {}
 
     def faults(self, entry: Entry) -> Iterator[Unusable]:
-        """Yield why the entry can't be written so."""
-        path = _label_path(entry.name)
-        if path is None:
-            yield _outside(entry.name)
-        elif self._takers.setdefault(path, entry.name) != entry.name:
+        name = entry.name
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             yield Unusable(
-                "same-label-file",
-                f"its label file {path} would be that of {self._takers[path]}",
-                "rename one of the images",
+                "image-outside",
+                f"the image {name} is not below the image folder, so its label file has no place",
+                "give a folder that holds all images with --images",
             )
+        else:
+            path = _label_path(entry.name)
+            taker = self._takers.setdefault(path, entry.name)
+            if taker != entry.name:
+                message = f"its label file {path} would be that of {taker}"
+                yield Unusable("same-label-file", message, "rename one of the images")
         for number, text in enumerate(entry.texts, start=1):
             yield from _text_faults(number, text)
 
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
         """Return contents by path below the output folder, in the part's folder if there is one."""
-        return {
-            str(PurePosixPath(part, str(_label_path(entry.name)))): _content(entry)
-            for entry in entries
-        }
+        contents = {}
+        for entry in entries:
+            lines = "".join(f"{_line(text)}\r\n" for text in entry.texts)
+            contents[str(PurePosixPath(part, _label_path(entry.name)))] = lines.encode("utf-8")
+        return contents
 
     def stale(self, folder: Path, written: set[Path]) -> list[Path]:
-        """Return label files that a reader would take for more of the written ones."""
-        return sorted(path for path in folder.rglob(f"{PREFIX}*.txt") if path not in written)
+        return sorted(path for path in folder.rglob(f"{_PREFIX}*.txt") if path not in written)
 
 
-def _label_path(name: str) -> str | None:
+def _label_path(name: str) -> str:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        return None
-    return str(path.with_name(f"{PREFIX}{path.stem}.txt"))
-
-
-def _outside(name: str) -> Unusable:
-    return Unusable(
-        "image-outside",
-        f"the image {name} is not below the image folder, so its label file has no place",
-        "give a folder that holds all images with --images",
-    )
+    return str(path.with_name(f"{_PREFIX}{path.stem}.txt"))
 
 
 def _text_faults(number: int, text: LabelText) -> Iterator[Unusable]:
-    if len(text.points) != CORNERS:
+    if len(text.points) != _CORNERS:
         yield Unusable(
             "not-4-points",
-            f"text {number} has {counted(len(text.points), 'point')}; ICDAR's have {CORNERS}",
+            f"text {number} has {counted(len(text.points), 'point')}; ICDAR's have {_CORNERS}",
             "write COCO, which has polygons, or draw a box of 4 corners",
         )
         return
@@ -266,29 +262,22 @@ def _line(text: LabelText) -> str:
     return ",".join([*(f"{value}" for value in values), text.transcription])
 
 
-def _content(entry: Entry) -> bytes:
-    return "".join(f"{_line(text)}\r\n" for text in entry.texts).encode("utf-8")
-
-
 def _recognise(sample: SourceFile) -> str | None:
-    parsed = [(line, *found) for line in sample.lines if (found := _parsed(line))]
+    parsed = []
+    for line in sample.lines:
+        with suppress(Unusable):
+            parsed.append((line, *parse_line(line)))
     are_corners = all(_MORE_NUMBERS.match(said or "") for _, _, said, _ in parsed)
     few = 2 * len(parsed) <= len(sample.lines)
-    if few or are_corners or rctw.has_flags([line for line, *_ in parsed]):
+    if few or are_corners or have_flags([line for line, *_ in parsed]):
         return None
     return f"has lines of {'8 numbers' if parsed[0][3] else '4 numbers'} and a text"
 
 
-def _parsed(line: str) -> tuple[Polygon, str | None, bool] | None:
-    with suppress(Unusable):
-        return parse_line(line)
-    return None
-
-
-FORMAT = Format(
+ICDAR = Format(
     "icdar",
     "gt_*.txt of ICDAR 2015 and 2013: corners or edges, then the text",
-    read,
-    IcdarWriter,
+    _read,
     _recognise,
+    IcdarWriter,
 )

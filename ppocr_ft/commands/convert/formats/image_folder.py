@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,6 +22,11 @@ _NAMES = ("images", "imgs", "JPEGImages", "image", "img")
 _TURNED_BY_A_QUARTER = (5, 6, 7, 8)
 
 
+def is_image(path: str) -> bool:
+    """Return whether a path ends as an image's does."""
+    return PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES
+
+
 def folder_of_images(source: Path) -> Path:
     """Return where the images of a label file or folder are: there, beside it, or right above."""
     folder = source if source.is_dir() else source.parent
@@ -29,7 +34,7 @@ def folder_of_images(source: Path) -> Path:
         return folder
     above = (folder.parent, folder.parent.parent)
     beside = [up / name for up in above for name in _NAMES if (up / name).is_dir()]
-    if not beside and any(_images(path.name for path in folder.parent.iterdir())):
+    if not beside and any(is_image(path.name) for path in folder.parent.iterdir()):
         return folder.parent
     return beside[0] if beside else folder
 
@@ -39,7 +44,8 @@ class ImageFolder:
 
     A label's path leads to an image if one of the two is the other's end: the labels may have
     been written below a deeper folder than ``root``, or above it. A file name alone is no match
-    for a path whose folders differ.
+    for a path whose folders differ. An image that is not there, or there several times, raises
+    Unusable.
 
     ``names`` are all of them but ``crops``: the pictures of single texts that PPOCRLabel exports.
 
@@ -58,29 +64,29 @@ class ImageFolder:
         self._by_file_name = {PurePosixPath(name).name.lower(): name for name in self.names}
 
     def by_path(self, paths: Sequence[str]) -> str:
-        """Return the image that the first fitting one of ``paths`` leads to.
-
-        Raises:
-            Unusable: there is none, or there are several.
-        """
+        """Return the image that the first fitting one of ``paths`` leads to."""
         posix = [path.replace("\\", "/") for path in paths]
         for find in (self._at, self._by_path.find):
             for path in posix:
                 name = find(path)
                 if name:
                     return name
-        raise _missing(f"the image {posix[0]} is not in {self.root}{self._hint(posix)}")
+        near = [self._by_file_name.get(PurePosixPath(path).name.lower()) for path in posix]
+        hint = next((f"; there is {name}" for name in near if name), "")
+        raise _missing(f"the image {posix[0]} is not in {self.root}{hint}")
+
+    def by_neighbour(self, file: Path, path: str) -> str:
+        """Return the image at ``path`` seen from a label file, else from the folder of images."""
+        posix = path.replace("\\", "/")
+        return self.by_path([self.name_of(file.parent / posix), posix])
 
     def by_label(self, path: str) -> str:
         """Return the image of a label file: of the same path without suffix, or with the image's.
 
         One of its folders may be called ``images`` or the like instead: ``train/labels/a`` is the
         image ``train/images/a.jpg``.
-
-        Raises:
-            Unusable: there is none, or there are several.
         """
-        if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES:
+        if is_image(path):
             try:
                 return self.by_path([path])
             except Unusable:  # as MTWI's T1.abc.jpg.txt of T1.abc.jpg.jpg
@@ -91,19 +97,12 @@ class ImageFolder:
             raise _missing(f"no image {path} (.jpg, .png, ...) is in {self.root}")
         return name
 
-    def path(self, name: str) -> Path:
-        return self.root / name
-
     def size_px(self, name: str) -> tuple[int, int]:
-        """Return width and height as training sees the image, its EXIF rotation applied.
-
-        Raises:
-            Unusable: the file is no image.
-        """
+        """Return width and height as training sees the image, its EXIF rotation applied."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                with PilImage.open(self.path(name)) as image:
+                with PilImage.open(self.root / name) as image:
                     turned = image.getexif().get(Base.Orientation) in _TURNED_BY_A_QUARTER
                     width, height = image.size
         except (OSError, ValueError, SyntaxError, PilImage.DecompressionBombError) as error:
@@ -115,11 +114,7 @@ class ImageFolder:
         return (height, width) if turned else (width, height)
 
     def check_size(self, name: str, width: Any, height: Any) -> None:
-        """Check that the image has the size on which its label was drawn, if the label says one.
-
-        Raises:
-            Unusable: it has another one.
-        """
+        """Check that the image has the size on which its label was drawn, if the label says one."""
         if not (are_numbers([width, height]) and min(width, height) > 0):  # 0, -1: not known
             return
         width, height = round(width), round(height)
@@ -144,13 +139,6 @@ class ImageFolder:
         except ValueError:  # on another drive
             name = os.path.abspath(path)  # noqa: PTH100
         return name.replace("\\", "/")
-
-    def _hint(self, paths: Sequence[str]) -> str:
-        for path in paths:
-            near = self._by_file_name.get(PurePosixPath(path).name.lower())
-            if near:
-                return f"; there is {near}"
-        return ""
 
 
 def _in_folders_of_images(path: str) -> list[str]:
@@ -184,11 +172,7 @@ class _Ends:
             self._by_last.setdefault(PurePosixPath(key).name, []).append(key)
 
     def find(self, path: str, instead: Sequence[str] = ()) -> str | None:
-        """Return the image that a path means; ``instead`` are keys that it may mean as well.
-
-        Raises:
-            Unusable: several names fit equally well.
-        """
+        """Return the image that a path means; ``instead`` are keys that it may mean as well."""
         parts = PurePosixPath(_composed(os.path.normpath(path).replace("\\", "/"))).parts
         if not parts:
             return None
@@ -212,7 +196,7 @@ def _images_below(root: Path) -> Iterator[str]:
     """Yield paths below ``root`` with ``/`` between the parts; links are followed, once each."""
     for folder, files in folders_below(root):
         below = Path(folder).relative_to(root)
-        yield from ((below / file).as_posix() for file in _images(files))
+        yield from ((below / file).as_posix() for file in filter(is_image, files))
 
 
 def _without_crops(names: Sequence[str], root: Path) -> tuple[list[str], list[str]]:
@@ -232,7 +216,3 @@ def _holds_crops(folder: Path) -> bool:
         return (folder.parent / "det").is_dir()
     beside = (folder.parent / name for name in ("Label.txt", "rec_gt.txt"))
     return folder.name.startswith("crop_img") and any(path.is_file() for path in beside)
-
-
-def _images(files: Iterable[str]) -> Iterator[str]:
-    return (file for file in files if PurePosixPath(file).suffix.lower() in IMAGE_SUFFIXES)

@@ -9,13 +9,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Entry, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import SourceFile
-from ppocr_ft.commands.convert.formats.sources import is_label_file, source_files
+from ppocr_ft.commands.convert.formats.reading import (
+    TITLE,
+    Draft,
+    Entry,
+    Format,
+    Reading,
+    Writer,
+)
+from ppocr_ft.commands.convert.formats.sources import SourceFile, is_label_file, source_files
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORED,
     LabelText,
@@ -25,10 +30,9 @@ from ppocr_ft.commands.convert.formats.texts import (
 )
 from ppocr_ft.data.labels import LabelEntry, LabelFile, decode_line, read_label_file, split_line
 from ppocr_ft.errors import DataError
-from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.utils.progress import ProgressBar
 
-FILE_NAME = "Label.txt"
+_FILE_NAME = "Label.txt"
 _NOTES = {
     "image-moved": (
         "images that are not where --images leads",
@@ -43,7 +47,7 @@ _NOTES = {
 _KNOWN_KEYS = {"transcription", "points", "difficult"}
 
 
-def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
+def _read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     """Read a label file, or all ``Label.txt`` of a folder, else all label files there.
 
     Raises:
@@ -67,10 +71,10 @@ def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
 def _label_files(source: Path) -> list[Path]:
     if not source.is_dir():
         return [source]
-    named = sorted(path for path in source.rglob(FILE_NAME) if path.is_file())
+    named = sorted(path for path in source.rglob(_FILE_NAME) if path.is_file())
     files = named or [path for path in source_files(source, ".txt") if is_label_file(path)]
     if not files:
-        raise DataError(f"the folder holds no {FILE_NAME} and no other label file", path=source)
+        raise DataError(f"the folder holds no {_FILE_NAME} and no other label file", path=source)
     return files
 
 
@@ -81,7 +85,10 @@ def _read_file(path: Path, label: LabelFile, reading: Reading, bar: ProgressBar)
     lines = path.read_bytes().split(b"\n")
     for entry in bar(label.entries, len(label.entries), TITLE):
         items = _items(lines[entry.line - 1])
-        _warn_of_other_keys(items, entry, reading)
+        for key in {key for item in items for key in item} - _KNOWN_KEYS:
+            what = f"images have texts with {key!r}, which is not written"
+            where = f"{entry.label_file}:{entry.line}"
+            reading.tally("other-key", what, "nothing, if it isn't needed", where)
         difficult = [bool(item.get("difficult")) for item in items]
         for image in entry.images:
             reading.finish(_draft(image, entry, difficult, reading))
@@ -106,48 +113,32 @@ def _draft(image: str, entry: LabelEntry, difficult: list[bool], reading: Readin
     elsewhere = not image.startswith(str(reading.images.root) + os.sep)
     is_absolute = elsewhere and Path(image).is_absolute()
     draft.name = image if is_absolute else reading.images.name_of(image)
-    if len(entry.images) > 1:
-        reading.tally(
-            "several-images",
-            "images share a line with others: each got a label of its own",
-            "nothing, if all of them are to be used",
-            f"{entry.label_file}:{entry.line}",
-        )
     with draft.part():
-        for text, is_difficult in zip(_texts(entry.texts), difficult, strict=True):
-            draft.add(replace(text, difficult=is_difficult), f"{entry.label_file}:{entry.line}")
+        if len(entry.images) > 1:
+            draft.tally(
+                "several-images",
+                "images share a line with others: each got a label of its own",
+                "nothing, if all of them are to be used",
+            )
+        for text in _texts(entry, difficult):
+            draft.add(text)
     return draft
 
 
-def _texts(texts: Texts) -> Iterator[LabelText]:
+def _texts(entry: LabelEntry, difficult: list[bool]) -> Iterator[LabelText]:
+    texts = entry.texts
     for i, transcription in enumerate(texts.transcriptions):
         # float32 as read: its shortest decimal, not the nearest float64's
         points = tuple((float(str(x)), float(str(y))) for x, y in texts.polygons[i])
-        yield LabelText(points, IGNORED if texts.ignored[i] else as_transcription(transcription))
+        said = IGNORED if texts.ignored[i] else as_transcription(transcription)
+        yield LabelText(points, said, difficult=difficult[i])
 
 
-def _warn_of_other_keys(items: list[dict[str, Any]], entry: LabelEntry, reading: Reading) -> None:
-    """Warn of keys of texts that aren't converted."""
-    for key in {key for item in items for key in item} - _KNOWN_KEYS:
-        reading.tally(
-            "other-key",
-            f"images have texts with {key!r}, which is not written",
-            "nothing, if it isn't needed",
-            f"{entry.label_file}:{entry.line}",
-        )
-
-
-class PpocrWriter:
+class PpocrWriter(Writer):
     """Writes ``Label.txt``, or ``train.txt`` and ``val.txt``."""
 
-    needs_size = False
-
     def faults(self, entry: Entry) -> Iterator[Unusable]:
-        """Yield why the entry can't be written: a path that a label line can't hold."""
-        try:
-            entry.name.encode("utf-8")
-        except UnicodeEncodeError:
-            yield Unusable("bad-name", "its name is not UTF-8", "rename the image")
+        yield from super().faults(entry)
         broken = any(character in entry.name for character in "\t\n\r")
         if broken or entry.name != entry.name.strip() or entry.name.startswith("["):
             yield Unusable(
@@ -158,13 +149,8 @@ class PpocrWriter:
             )
 
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
-        """Return the content of the one file, by its name."""
         lines = (f"{entry.name}\t{_label(entry.texts)}\n" for entry in entries)
-        return {f"{part}.txt" if part else FILE_NAME: "".join(lines).encode("utf-8")}
-
-    def stale(self, folder: Path, written: set[Path]) -> list[Path]:
-        """Return no file: each file is read alone."""
-        return []
+        return {f"{part}.txt" if part else _FILE_NAME: "".join(lines).encode("utf-8")}
 
 
 def _label(texts: Sequence[LabelText]) -> str:
@@ -181,4 +167,4 @@ def _recognise(sample: SourceFile) -> str | None:
     return "has lines of a path, a tab and a JSON list" if is_list else None
 
 
-FORMAT = Format("ppocr", "PaddleOCR's and PPOCRLabel's Label.txt", read, PpocrWriter, _recognise)
+PPOCR = Format("ppocr", "PaddleOCR's and PPOCRLabel's Label.txt", _read, _recognise, PpocrWriter)

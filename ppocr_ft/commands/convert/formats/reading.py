@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import EllipsisType
-from typing import Protocol
+from typing import Any
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
-from ppocr_ft.commands.convert.formats.recognition import SourceFile
-from ppocr_ft.commands.convert.formats.texts import IGNORED, LabelText, Unusable
+from ppocr_ft.commands.convert.formats.sources import SourceFile
+from ppocr_ft.commands.convert.formats.texts import (
+    IGNORED,
+    LabelText,
+    Unusable,
+    are_numbers,
+    degrees_of,
+)
 from ppocr_ft.errors import Finding
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -59,7 +65,7 @@ class TextChoice:
 
 TAKE_ALL = TextChoice()
 
-
+_ANGLES = ("rotation", "angle", "rotate", "theta", "direction", "rotation_angle", "skew")
 _SINGULAR = {
     "are": "is",
     "begin": "begins",
@@ -136,17 +142,6 @@ class Reading:
         """
         self._tallies.setdefault((rule, what), _Tally(what, remedy, where)).count += 1
 
-    def tally_difficult(self, where: str) -> None:
-        ignored = self.choice.ignore_difficult
-        self.tally(
-            "difficult",
-            f"texts are marked difficult: {'written as ###' if ignored else 'learnt as any other'}",
-            "nothing, if that is meant"
-            if ignored
-            else "--difficult ignore makes them ###, which the loss leaves out",
-            where,
-        )
-
     def draft(self, file: Path, line: int | None = None, what: str = "") -> Draft:
         """Begin the label of one more image; ``what`` names it if its image isn't found."""
         return Draft(self, file, line, what or str(file))
@@ -157,25 +152,22 @@ class Reading:
             self.left_out.append(draft.what)
             return
         if draft.name in self.mentioned:
-            self._report_again(draft)
+            message = f"the image {draft.name} has another label already"
+            again = Unusable("image-twice", message, "keep one label an image, or join them")
+            self.report(again, draft.file, draft.line)
         elif draft.faulty:
             self.left_out.append(draft.name)
         else:
             self.entries.append(Entry(draft.name, tuple(draft.texts), str(draft.file), draft.line))
         self.mentioned.add(draft.name)
 
-    def _report_again(self, draft: Draft) -> None:
-        again = Unusable(
-            "image-twice",
-            f"the image {draft.name} has another label already",
-            "keep one label an image, or join them",
-        )
-        self.report(again, draft.file, draft.line)
-
 
 @dataclass
 class Draft:
-    """An image's label while it is read; the faults of its parts are collected."""
+    """An image's label while it is read; the faults of its parts are collected.
+
+    ``place`` says where the part that is being read stands, in a file or in a named part of it.
+    """
 
     reading: Reading
     file: Path
@@ -184,44 +176,56 @@ class Draft:
     name: str | None = None
     texts: list[LabelText] = field(default_factory=list)
     faulty: bool = False
+    place: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = str(self.file)
+
+    @property
+    def images(self) -> ImageFolder:
+        return self.reading.images
 
     @contextmanager
-    def part(
-        self, what: str = "", line: int | None = None, *, category: str | EllipsisType | None = ...
-    ) -> Iterator[None]:
-        """Report at this place everything inside that can't be used.
-
-        An object of a ``category`` that isn't chosen has no faults; ``...`` is for what is no
-        object, such as the image.
-        """
+    def part(self, what: str = "", line: int | None = None) -> Iterator[None]:
+        """Report at this place everything inside that can't be used."""
+        line = self.line if line is None else line
+        outer = self.place
+        self.place = str(self.file) if line is None else f"{self.file}:{line}"
+        self.place = f"{self.file}, {what}" if what else self.place
         try:
             yield
         except Unusable as fault:
-            if not isinstance(category, EllipsisType):
-                self.reading.categories[category or None] += 1
-                if not self.reading.choice.takes(category):
-                    return
             self.faulty = True
-            self.reading.report(fault, self.file, self.line if line is None else line, what)
+            self.reading.report(fault, self.file, line, what)
+        finally:
+            self.place = outer
 
-    def leaves_out(self, category: str | None) -> bool:
-        """Return whether objects of a class aren't chosen, and count one that isn't."""
-        taken = self.reading.choice.takes(category)
-        self.reading.categories[category or None] += not taken
-        return not taken
+    def set_image(self, name: str, width_px: Any, height_px: Any) -> None:
+        """Set the image, whose size must be that on which its label was drawn, if one is known.
 
-    def add(self, text: LabelText, where: str = "") -> None:
-        """Add one more text, if its class is chosen; ``where`` is its place, else the file.
+        Raises:
+            Unusable: it has another size.
+        """
+        self.name = name
+        self.images.check_size(name, width_px, height_px)
+
+    def leave_out(self, rule: str, what: str, remedy: str) -> None:
+        """Leave the image out without a fault, and count it as ``tally`` does."""
+        self.reading.mentioned.add(str(self.name))
+        self.tally(rule, what, remedy)
+
+    def takes(self, category: str | None) -> bool:
+        """Count an object of a class, and return whether the class is chosen."""
+        self.reading.categories[category or None] += 1
+        return self.reading.choice.takes(category)
+
+    def add(self, text: LabelText) -> None:
+        """Add one more text, of a class that is chosen.
 
         Raises:
             Unusable: all its coordinates are within 0 and 1, so they are no pixels.
         """
-        where = where or str(self.file)
-        choice = self.reading.choice
-        self.reading.categories[text.category or None] += 1
         self.reading.said_classes += text.transcription == text.category
-        if not choice.takes(text.category):
-            return
         if all(0 <= value <= 1 for point in text.points for value in point):
             raise Unusable(
                 "normalised",
@@ -229,57 +233,109 @@ class Draft:
                 "shares of the image's size, as YOLO's, are read by --from yolo",
             )
         if text.difficult and text.transcription != IGNORED:
-            self.reading.tally_difficult(where)
-            if choice.ignore_difficult:
+            difficult = "texts are marked difficult: "
+            if self.reading.choice.ignore_difficult:
                 text = replace(text, transcription=IGNORED, placeholder=False)
+                self.tally("difficult", difficult + "written as ###", "nothing, if that is meant")
+            else:
+                remedy = "--difficult ignore makes them ###, which the loss leaves out"
+                self.tally("difficult", difficult + "learnt as any other", remedy)
         if text.placeholder:
-            self.reading.tally(
+            self.tally(
                 "no-transcription",
                 f"texts have no transcription: written as {text.transcription!r}",
                 "nothing for a detector, which doesn't read it",
-                where,
             )
         self.texts.append(text)
 
+    def tally(self, rule: str, what: str, remedy: str) -> None:
+        """Count a warning at the place of the part that is being read, as ``Reading.tally``."""
+        self.reading.tally(rule, what, remedy, self.place)
 
-class Writer(Protocol):
-    """Makes the files of a format; one for each conversion."""
+    def tally_angles(self, *records: object) -> None:
+        """Count a box beside which the records have an angle that its format doesn't define."""
+        key = angle_key(*records)
+        if key:
+            self.tally(
+                "angle-not-read",
+                f"texts have an angle {key!r} of unknown meaning: written without a turn",
+                "export polygons; a box that lies beside its text teaches wrong pixels",
+            )
 
-    needs_size: bool
-    """Whether entries must have their images' sizes."""
+    def tally_coordinates(self, record: Mapping[str, Any], *read: str) -> None:
+        """Count a text whose box was read though other keys than ``read`` hold coordinates."""
+        for key in sorted(set(record) - set(read)):
+            leaves = list(_leaves(record[key])) if isinstance(record[key], list) else []
+            if len(leaves) >= 6 and len(leaves) % 2 == 0 and are_numbers(leaves):  # 3 points
+                self.tally(
+                    "coordinates-not-read",
+                    f"texts were taken by their box: {key!r}, another list of coordinates, "
+                    "is not read",
+                    "rename the key to that of the format's outline, if it is the outline",
+                )
+
+
+def angle_key(*records: object) -> str | None:
+    """Return the first key of the records that says an angle other than 0, None if none does."""
+    angles = (
+        key
+        for record in records
+        if isinstance(record, dict)
+        for key, value in record.items()
+        if key.lower() in _ANGLES and not isinstance(value, bool) and degrees_of(value)
+    )
+    return next(angles, None)
+
+
+def _leaves(value: object) -> Iterable[object]:
+    """Yield the values of nested lists, whose points may be objects with x and y."""
+    if isinstance(value, dict) and {"x", "y"} <= value.keys():
+        value = [value["x"], value["y"]]
+    if isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner)
+    else:
+        yield value
+
+
+class Writer(ABC):
+    """Makes the files of a format; one for each conversion.
+
+    ``needs_size`` says whether entries must have their images' sizes.
+    """
+
+    needs_size = False
 
     def faults(self, entry: Entry) -> Iterator[Unusable]:
         """Yield why an entry can't be written in this format."""
-        ...
+        try:
+            entry.name.encode("utf-8")
+        except UnicodeEncodeError:
+            yield Unusable("bad-name", "its name is not UTF-8", "rename the image")
 
+    @abstractmethod
     def files(self, entries: Sequence[Entry], part: str) -> dict[str, bytes]:
         """Return contents by path below the output folder; ``part`` is train, val or empty."""
-        ...
 
     def stale(self, folder: Path, written: set[Path]) -> list[Path]:
         """Return files that would be read together with the written ones."""
-        ...
-
-
-Reader = Callable[[Path, Reading, ProgressBar], None]
-"""Reads a file or folder into the Reading; DataError if there is nothing to read."""
+        return []
 
 
 @dataclass(frozen=True)
 class Format:
     """A label format.
 
-    ``name`` is that of the command line, ``meaning`` its line in ``--help``; ``writer`` is None
-    if the format can only be read. ``recognise`` says why a file is of this format (``has lists
-    'images' and 'annotations'``), None if it isn't: ``--from auto`` asks it.
-    ``levels`` are those of its texts that can be chosen, the usual one first, none if it has one.
-    ``json_forms`` says what its JSON files hold, if that is what it reads.
+    ``name`` is that of the command line, ``meaning`` its line in ``--help``. ``read`` reads a file
+    or folder into the Reading; DataError if there is nothing to read. ``recognise`` says why a file
+    is of this format (``has lists 'images' and 'annotations'``), None if it isn't: ``--from auto``
+    asks it. ``writer`` is None if the format can only be read. ``levels`` are those of its texts
+    that can be chosen, the usual one first, none if it has one.
     """
 
     name: str
     meaning: str
-    read: Reader
+    read: Callable[[Path, Reading, ProgressBar], None]
+    recognise: Callable[[SourceFile], str | None]
     writer: Callable[[], Writer] | None = None
-    recognise: Callable[[SourceFile], str | None] = lambda _: None
     levels: tuple[str, ...] = ()
-    json_forms: str = ""

@@ -11,26 +11,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppocr_ft.commands.convert.formats.json_forms import (
-    IGNORE_FLAGS,
+from ppocr_ft.commands.convert.formats.json_files import (
     ImageForm,
     JsonFile,
-    any_set,
+    expect,
     first_given,
     has,
     json_format,
+    lowered,
     numbered,
+    object_at,
     read_images,
+    string_at,
 )
-from ppocr_ft.commands.convert.formats.outlines import sized_box, tally_angles
 from ppocr_ft.commands.convert.formats.reading import Draft, Reading
-from ppocr_ft.commands.convert.formats.sources import expect
 from ppocr_ft.commands.convert.formats.texts import (
+    IGNORE_FLAGS,
     LabelText,
     Polygon,
     Unusable,
+    any_set,
     make_text,
     polygon,
+    sized_box,
 )
 from ppocr_ft.utils.progress import ProgressBar
 
@@ -39,52 +42,40 @@ _TRANSCRIPTIONS = ("transcription", "text", "utf8_string")
 _CLASSES = ("class", "category", "type", "label", "name")
 
 
-def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
-    images = file.label["_via_img_metadata"] if _is_project(file.label) else file.label
-    read_images(numbered(images, "image"), _FORM, file, reading, bar)
+class _Via(ImageForm):
+    list_of_texts = ("regions", "region")
 
+    def image(self, item: dict[str, Any], draft: Draft) -> str:
+        return draft.images.by_path([string_at(item, "filename", _REMEDY)])
 
-def _image(item: dict[str, Any], draft: Draft) -> str:
-    expect(item.get("filename"), str, "'filename'", _REMEDY)
-    return draft.reading.images.by_path([item["filename"]])
+    def text(self, record: dict[str, Any], draft: Draft) -> LabelText:
+        attributes = _attributes(record)
+        said = first_given([attributes], _TRANSCRIPTIONS)
+        shape = record.get("shape_attributes")
+        points = _outline(shape)
+        if isinstance(shape, dict) and shape.get("name") == "rect":
+            draft.tally_angles(shape, attributes)
+        if attributes and said is None:
+            names = ", ".join(repr(name)[:40] for name in sorted(attributes))
+            draft.tally(
+                "attributes",
+                f"regions have the attributes {names}, none of which is a transcription",
+                f"a transcription is read from one of {', '.join(_TRANSCRIPTIONS)}",
+            )
+        ignored = any_set([attributes], IGNORE_FLAGS)
+        difficult = any_set([attributes], ("difficult",))
+        return make_text(points, said, ignored=ignored, difficult=difficult)
 
-
-def _regions(item: dict[str, Any], draft: Draft) -> list[tuple[str, Any]]:
-    return numbered(item.get("regions"), "region")
+    def category(self, record: dict[str, Any]) -> str | None:
+        """Return the attribute of such a name, or the only one that is no transcription."""
+        others = (*_TRANSCRIPTIONS, *IGNORE_FLAGS, "difficult")
+        attributes = {k: v for k, v in _attributes(record).items() if k not in others}
+        named = first_given([attributes], _CLASSES if len(attributes) > 1 else [*attributes])
+        return named if isinstance(named, str) else None
 
 
 def _attributes(region: dict[str, Any]) -> dict[str, Any]:
-    """Return a region's attributes by their names in small letters."""
-    attributes = region.get("region_attributes")
-    attributes = attributes if isinstance(attributes, dict) else {}
-    return {name.lower(): value for name, value in attributes.items()}
-
-
-def _text(region: dict[str, Any], draft: Draft, where: str) -> LabelText:
-    attributes = _attributes(region)
-    said = first_given([attributes], _TRANSCRIPTIONS)
-    shape = region.get("shape_attributes")
-    points = _outline(shape)
-    if isinstance(shape, dict) and shape.get("name") == "rect":
-        tally_angles(draft, [shape, attributes], where)
-    if attributes and said is None:
-        names = ", ".join(repr(name)[:40] for name in sorted(attributes))
-        draft.reading.tally(
-            "attributes",
-            f"regions have the attributes {names}, none of which is a transcription",
-            f"a transcription is read from one of {', '.join(_TRANSCRIPTIONS)}",
-            where,
-        )
-    ignored, difficult = (any_set([attributes], keys) for keys in (IGNORE_FLAGS, ("difficult",)))
-    return make_text(points, said, ignored=ignored, difficult=difficult)
-
-
-def _category(region: dict[str, Any], draft: Draft) -> str | None:
-    """Return the class: the attribute of such a name, or the only one that is no transcription."""
-    others = (*_TRANSCRIPTIONS, *IGNORE_FLAGS, "difficult")
-    attributes = {k: v for k, v in _attributes(region).items() if k not in others}
-    named = first_given([attributes], _CLASSES if len(attributes) > 1 else [*attributes])
-    return named if isinstance(named, str) else None
+    return lowered(object_at(region, "region_attributes"))
 
 
 def _outline(shape: Any) -> Polygon:
@@ -119,8 +110,12 @@ def _are_annotations(label: Any) -> bool:
     )
 
 
-_FORM = ImageForm(_image, _regions, _text, category=_category)
-FORMAT = json_format(
+def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+    images = file.label["_via_img_metadata"] if _is_project(file.label) else file.label
+    read_images(numbered(images, "image"), _Via(), file, reading, bar)
+
+
+VIA = json_format(
     "via",
     "JSON of the VGG Image Annotator 1 and 2: polygons and rects",
     {

@@ -1,4 +1,7 @@
-"""XML labels: a tree of nodes with their lines, and the formats that are files of one root."""
+"""XML labels: a tree of nodes with their lines, and the formats that are files of one root.
+
+What is not as a format has it raises Unusable.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +13,12 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import SourceFile
-from ppocr_ft.commands.convert.formats.sources import source_files
+from ppocr_ft.commands.convert.formats.sources import SourceFile, read_bytes, source_files
 from ppocr_ft.commands.convert.formats.texts import Polygon, Unusable, flat_polygon
 from ppocr_ft.utils.progress import ProgressBar
 
-_ROOTS = {
-    "annotation": "voc",
-    "annotations": "cvat",
-    "Annotations": "ctw1500",
-    "PcGts": "page",
-    "alto": "alto",
-}
-"""The names of the formats by the root of their files."""
+_ROOTS: dict[str, str] = {}
+"""The names of the formats by the root of their files: filled by ``xml_format``."""
 _FIRST_ELEMENT = re.compile(r"<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 _BROKEN = "export the file again, or correct the line"
 
@@ -58,11 +54,7 @@ class Node:
             stack += node.children[::-1]
 
     def number(self, name: str) -> float:
-        """Return an attribute, else the text of a child, as a number.
-
-        Raises:
-            Unusable: there is none, or it is no number.
-        """
+        """Return an attribute, else the text of a child, as a number."""
         value = self.attributes.get(name, self.said(name))
         try:
             number = float(value or "")
@@ -87,46 +79,38 @@ def xml_format(
     levels: tuple[str, ...] = (),
 ) -> Format:
     """Make a format of XML files with this root; ``read_root`` raises Unusable for a whole file."""
+    _ROOTS[root] = name
 
     def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
         files = source_files(source, ".xml")
         for path in bar(files, len(files), TITLE, "file"):
-            other = root_of(SourceFile(path))
+            other = _root_of(SourceFile(path))
             if source.is_dir() and other and other not in _ROOTS:
                 what = "XML files are of another kind (METS, ...): not read"
                 reading.tally("other-file", what, "nothing, if they hold no labels", str(path))
                 continue
             try:
-                read_root(read_xml(path, root), path, reading)
+                read_root(_read_xml(path, root), path, reading)
             except Unusable as fault:
                 reading.report(fault, path)
                 reading.left_out.append(str(path))
 
     def recognise(sample: SourceFile) -> str | None:
-        return f"is XML with the root <{root}>" if root_of(sample) == root else None
+        return f"is XML with the root <{root}>" if _root_of(sample) == root else None
 
-    return Format(name, meaning, read, recognise=recognise, levels=levels)
+    return Format(name, meaning, read, recognise, levels=levels)
 
 
-def root_of(sample: SourceFile) -> str | None:
+def _root_of(sample: SourceFile) -> str | None:
     """Return the name of the first element of a file that begins as XML does."""
     text = (sample.text or "").lstrip()
     first = _FIRST_ELEMENT.search(text) if text.startswith("<") else None
     return first[1] if first else None
 
 
-def read_xml(path: Path, root: str) -> Node:
-    """Read an XML file; entities are not expanded.
-
-    Raises:
-        Unusable: it can't be read, is no XML, declares entities, or has another root.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        message = f"can't be read: {error.strerror}"
-        raise Unusable("unreadable", message, "see to it that it can be read") from None
-    found = _parse(content)
+def _read_xml(path: Path, root: str) -> Node:
+    """Read an XML file; entities are not expanded."""
+    found = _parse(read_bytes(path))
     if found.tag != root:
         other = _ROOTS.get(found.tag)
         raise Unusable(
@@ -172,11 +156,7 @@ def _parse(content: bytes) -> Node:
 
 
 def points_of(text: str, line: int) -> Polygon:
-    """Return a polygon of ``x,y x,y``, ``x,y;x,y`` or ``x y x y``.
-
-    Raises:
-        Unusable: it is something else, or has fewer than three points.
-    """
+    """Return a polygon of ``x,y x,y``, ``x,y;x,y`` or ``x y x y``."""
     words = re.split(r"[\s,;]+", text.strip(" \t\r\n,;"))
     try:
         return flat_polygon([float(word) for word in words])
@@ -189,15 +169,12 @@ def find_image(draft: Draft, named: str | None, *, by_file: bool = False) -> str
     """Return the image that a label names, else the one of the label file's own name.
 
     ``by_file`` looks for the label file's own name first.
-
-    Raises:
-        Unusable: there is none, or there are several.
     """
-    images = draft.reading.images
-    stem = images.name_of(draft.file.absolute().with_suffix(""))
+    images = draft.images
+    stem = images.name_of(draft.file.with_suffix(""))
     ways: list[Callable[[], str]] = [lambda: images.by_label(stem)]
     if named:
-        ways.insert(by_file, lambda: named_image(draft, named))
+        ways.insert(by_file, lambda: images.by_neighbour(draft.file, named))
     faults = []
     for way in ways:
         try:
@@ -207,13 +184,3 @@ def find_image(draft: Draft, named: str | None, *, by_file: bool = False) -> str
                 raise
             faults.append(missing)
     raise faults[by_file if named else 0]
-
-
-def named_image(draft: Draft, name: str) -> str:
-    """Find the image of this name beside the label file, else in the folder of images.
-
-    Raises:
-        Unusable: there is none, or there are several.
-    """
-    images, posix = draft.reading.images, name.replace("\\", "/")
-    return images.by_path([images.name_of(draft.file.absolute().parent / posix), posix])

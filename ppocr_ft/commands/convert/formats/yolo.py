@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,7 @@ from ppocr_ft.commands.convert.formats.line_files import (
     read_line_files,
 )
 from ppocr_ft.commands.convert.formats.reading import Draft, Format, Reading
-from ppocr_ft.commands.convert.formats.recognition import SourceFile
-from ppocr_ft.commands.convert.formats.sources import read_text
+from ppocr_ft.commands.convert.formats.sources import SourceFile, read_text
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
     Polygon,
@@ -36,7 +34,7 @@ from ppocr_ft.commands.convert.formats.texts import (
 )
 from ppocr_ft.utils.progress import ProgressBar
 
-FORM = "class cx cy w h, or class x1 y1 x2 y2 x3 y3 ..., as shares of the image (0 to 1)"
+_FORM = "class cx cy w h, or class x1 y1 x2 y2 x3 y3 ..., as shares of the image (0 to 1)"
 _LINE = re.compile(rf"\s*(\d+)((?:\s+{NUMBER}){{4}}|(?:(?:\s+{NUMBER}){{2}}){{3,}})\s*")
 _CLASS_FILES = ("classes.txt", "obj.names", "predefined_classes.txt")
 _LOOKED_ABOVE = 3
@@ -45,21 +43,20 @@ _BEYOND = 0.01
 """By so much a share may lie outside the image."""
 
 
-def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
-    """Read a file or a folder of ``*.txt``."""
-    parse = partial(_text, names=_class_names(source))
+def _read(source: Path, reading: Reading, bar: ProgressBar) -> None:
+    names = _class_names(source)
+
+    def parse(line: str, draft: Draft) -> LabelText | None:
+        match = fits(line)
+        if not match:
+            raise bad_line(line, _FORM)
+        if draft.name is None:
+            return None  # the image's size is needed, and that it is missing was said
+        shares = [float(value) for value in match[2].split()]
+        points = _outline(shares, *draft.images.size_px(draft.name))
+        return make_text(points, category=names.get(match[1], match[1]))
+
     read_line_files(source, reading, bar, parse, fits, unread=_CLASS_FILES)
-
-
-def _text(line: str, draft: Draft, *, names: dict[str, str]) -> LabelText | None:
-    match = fits(line)
-    if not match:
-        raise bad_line(line, FORM)
-    values = [float(value) for value in match[2].split()]
-    if draft.name is None:
-        return None  # the image's size is needed, and that it is missing was said
-    category = names.get(match[1], match[1])
-    return make_text(_outline(values, *draft.reading.images.size_px(draft.name)), category=category)
 
 
 def fits(line: str) -> re.Match[str] | None:
@@ -70,19 +67,15 @@ def fits(line: str) -> re.Match[str] | None:
 
 
 def _outline(shares: list[float], width_px: int, height_px: int) -> Polygon:
-    def px(value: float, whole: int) -> float:
-        return round(value * whole, _DECIMALS)
-
-    if len(shares) > 4:
-        pairs = zip(shares[::2], shares[1::2], strict=True)
-        return polygon([(px(x, width_px), px(y, height_px)) for x, y in pairs])
-    x, y, width, height = shares
-    return rectangle(
-        px(x - width / 2, width_px),
-        px(y - height / 2, height_px),
-        px(x + width / 2, width_px),
-        px(y + height / 2, height_px),
-    )
+    is_box = len(shares) == 4
+    if is_box:
+        x, y, width, height = shares
+        shares = [x - width / 2, y - height / 2, x + width / 2, y + height / 2]
+    xs = [round(x * width_px, _DECIMALS) for x in shares[::2]]
+    ys = [round(y * height_px, _DECIMALS) for y in shares[1::2]]
+    if is_box:
+        return rectangle(xs[0], ys[0], xs[1], ys[1])
+    return polygon(list(zip(xs, ys, strict=True)))
 
 
 def _class_names(source: Path) -> dict[str, str]:
@@ -114,6 +107,4 @@ def _recognise(sample: SourceFile) -> str | None:
     return "has lines of a class and shares of 0 to 1" if most_lines(sample, fits) else None
 
 
-FORMAT = Format(
-    "yolo", "YOLO's text files: boxes, turned boxes, outlines", read, recognise=_recognise
-)
+YOLO = Format("yolo", "YOLO's text files: boxes, turned boxes, outlines", _read, _recognise)

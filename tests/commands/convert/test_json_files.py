@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ppocr_ft.commands.convert.formats import FORMATS
-from ppocr_ft.commands.convert.formats.recognition import SourceFile, recognise
+from ppocr_ft.commands.convert.formats.sources import SourceFile
+from ppocr_ft.commands.convert.recognition import recognise
 from ppocr_ft.errors import DataError
 from tests.support.convert_samples import message, put_json, read, rules
 
@@ -75,7 +76,7 @@ def test_an_unknown_form_is_described_and_the_known_are_listed(
 def test_an_unknown_form_is_described_without_a_format_too(tmp_path: Path) -> None:
     put_json(tmp_path / "l.json", {"pictures": [], "boxes": {}})
     with pytest.raises(DataError) as refused:
-        recognise(tmp_path, FORMATS)
+        recognise(tmp_path)
     assert "l.json: is of no known form of JSON labels" in str(refused.value)
     assert "the keys 'pictures', 'boxes'; give one of the known forms: coco (" in str(refused.value)
 
