@@ -86,7 +86,7 @@ def _other_form(label: Any, name: str) -> Unusable:
 
 def unknown_form(label: Any) -> Unusable:
     """Return the fault of a file that is of no format: what it holds, and the known forms."""
-    known = "; ".join(f"{name} ({', or '.join(forms)})" for name, forms in _KNOWN.items())
+    known = "; ".join(f"{name} ({', or '.join(forms)})" for name, forms in sorted(_KNOWN.items()))
     message = f"is of no known form of JSON labels: found {_described(label)}"
     return Unusable("bad-structure", message, f"give one of the known forms: {known}")
 
