@@ -47,8 +47,6 @@ _EXAMPLES = """\
   ppocr-ft convert images/Label.txt --split 0.8 --seed 1 --out parts/
 
 exit codes: 0 everything was converted; 2 something was not (--skip-bad: the rest was)"""
-
-
 _SHOWN, _SCREEN = 5, 20
 """The most findings that are shown of a kind, and of all kinds where there are many."""
 _FINDINGS_FILE = "convert_findings.log"

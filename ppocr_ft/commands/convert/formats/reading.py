@@ -190,8 +190,12 @@ class Draft:
         """Report at this place everything inside that can't be used."""
         line = self.line if line is None else line
         outer = self.place
-        self.place = str(self.file) if line is None else f"{self.file}:{line}"
-        self.place = f"{self.file}, {what}" if what else self.place
+        if what:
+            self.place = f"{self.file}, {what}"
+        elif line is not None:
+            self.place = f"{self.file}:{line}"
+        else:
+            self.place = str(self.file)
         try:
             yield
         except Unusable as fault:
