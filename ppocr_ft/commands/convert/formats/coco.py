@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.json_files import (
@@ -36,7 +35,6 @@ from ppocr_ft.commands.convert.formats.reading import (
     TITLE,
     Draft,
     Entry,
-    Reading,
     Writer,
     angle_key,
 )
@@ -56,7 +54,6 @@ from ppocr_ft.commands.convert.formats.texts import (
     sized_box,
     turned,
 )
-from ppocr_ft.utils.progress import ProgressBar
 
 _OUTLINES = ("segmentation", "mask", "polygon", "points")
 _NO_OUTLINE: tuple[object, ...] = (None, "", [], {}, [[]])
@@ -79,14 +76,15 @@ class _Tables:
     is_textocr: bool = False
 
 
-def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
-    tables = _tables(file.label, file.path, reading)
-    for key, image in bar(tables.images.items(), len(tables.images), TITLE):
-        draft = reading.draft(file.path, what=f"image {key} of {file.path}")
+def _read_file(file: JsonFile) -> None:
+    tables = _tables(file)
+    for key, image in file.bar(tables.images.items(), len(tables.images), TITLE):
+        draft = file.reading.draft(file.path, what=f"image {key} of {file.path}")
         _read_image(key, image, tables, draft)
 
 
-def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
+def _tables(file: JsonFile) -> _Tables:
+    label = file.label
     tables = _Tables(categories=category_names(label.get("categories")))
     if _is_coco(label):
         images, annotations = _with_ids(label["images"]), _with_ids(label["annotations"])
@@ -96,19 +94,20 @@ def _tables(label: Any, path: Path, reading: Reading) -> _Tables:
     for key, image in images:
         if key in tables.images:
             message = f"image {key} is there twice"
-            reading.report(Unusable("id-twice", message, "give each image its own id"), path)
+            again = Unusable("id-twice", message, "give each image its own id")
+            file.reading.report(again, file.path)
         tables.images[key] = image
     for key, annotation in annotations:
         of = str(annotation.get("image_id")) if isinstance(annotation, dict) else None
         if of is None:
             fault = Unusable("bad-structure", f"found {annotation!r:.60}", _REMEDY)
-            reading.report(fault, path, part=f"annotation {key}")
+            file.reading.report(fault, file.path, part=f"annotation {key}")
         elif of not in tables.images:
             message = (
                 f"is of image {annotation.get('image_id')!r:.40}, which is not among the images"
             )
             fault = Unusable("no-such-image", message, "remove it, or add its image")
-            reading.report(fault, path, part=f"annotation {key}")
+            file.reading.report(fault, file.path, part=f"annotation {key}")
         else:
             tables.annotations.setdefault(of, []).append((key, annotation))
     return tables

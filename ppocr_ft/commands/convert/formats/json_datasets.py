@@ -18,7 +18,7 @@ from ppocr_ft.commands.convert.formats.json_files import (
     read_images,
     string_at,
 )
-from ppocr_ft.commands.convert.formats.reading import BLOCKS, LINES, WORDS, Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import BLOCKS, LINES, WORDS, Draft
 from ppocr_ft.commands.convert.formats.sources import below
 from ppocr_ft.commands.convert.formats.texts import (
     LabelText,
@@ -29,7 +29,6 @@ from ppocr_ft.commands.convert.formats.texts import (
     make_text,
     polygon,
 )
-from ppocr_ft.utils.progress import ProgressBar
 
 _REMEDY = "download the file again"
 
@@ -56,13 +55,13 @@ class _Lsvt(ImageForm):
         return make_text(points, record.get("transcription"), ignored=ignored)
 
 
-def _read_lsvt(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+def _read_lsvt(file: JsonFile) -> None:
     images = file.label["images"] if _is_ufo(file.label) else file.label
     items = []
     for name, value in images.items():
         item = {"words": value} if isinstance(value, list) else value  # LSVT's texts as UFO's image
         items.append((name, {**item, "name": name} if isinstance(item, dict) else item))
-    read_images(items, _Lsvt(), file, reading, bar)
+    read_images(items, _Lsvt(), file)
 
 
 def _is_lsvt(label: Any) -> bool:
@@ -113,8 +112,8 @@ class _Rects(ImageForm):
         return make_text(points, record.get("transcription"), ignored=ignored)
 
 
-def _read_rects(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
-    draft = reading.draft(file.path)
+def _read_rects(file: JsonFile) -> None:
+    draft = file.reading.draft(file.path)
     if file.label["chars"]:
         draft.tally(
             "chars",
@@ -162,7 +161,7 @@ class _Mmocr(ImageForm):
         return self._names.get(str(record.get("bbox_label")))
 
 
-def _read_mmocr(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+def _read_mmocr(file: JsonFile) -> None:
     metainfo = object_at(file.label, "metainfo")
     if metainfo.get("task_name") == "textrecog":
         raise Unusable(
@@ -171,7 +170,7 @@ def _read_mmocr(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
             "give the file of the task textdet or textspotting",
         )
     form = _Mmocr(category_names(metainfo.get("category")))
-    read_images(numbered(file.label["data_list"], "image"), form, file, reading, bar)
+    read_images(numbered(file.label["data_list"], "image"), form, file)
 
 
 MMOCR = json_format(
@@ -226,8 +225,8 @@ class _HierText(ImageForm):
         return make_text(polygon(record.get("vertices")), record.get("text"), ignored=ignored)
 
 
-def _read_hiertext(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
-    read_images(numbered(file.label["annotations"], "image"), _HierText(), file, reading, bar)
+def _read_hiertext(file: JsonFile) -> None:
+    read_images(numbered(file.label["annotations"], "image"), _HierText(), file)
 
 
 def _is_hiertext(label: Any) -> bool:
@@ -277,11 +276,11 @@ class _Funsd(ImageForm):
         return make_text(points, record.get("text"), ignored=record.get("text") == "")
 
 
-def _read_funsd(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+def _read_funsd(file: JsonFile) -> None:
     if _is_funsd(file.label):
         name = below(file.path, file.source)
         item = {"name": name, "blocks": file.label["form"], "level": WORDS}
-        read_image(item, _Funsd(), reading.draft(file.path))
+        read_image(item, _Funsd(), file.reading.draft(file.path))
         return
     items = []
     for called, document in numbered(file.label["documents"], "document"):
@@ -291,7 +290,7 @@ def _read_funsd(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
             blocks = document.get("document")
             item = {**image, "name": image.get("fname"), "blocks": blocks, "level": BLOCKS}
         items.append((called, item))
-    read_images(items, _Funsd(), file, reading, bar)
+    read_images(items, _Funsd(), file)
 
 
 def _is_funsd(label: Any) -> bool:

@@ -30,25 +30,27 @@ _NAMED_KEYS = 8
 
 @dataclass(frozen=True)
 class JsonFile:
-    """The content of a label file, its path, and the file or folder that was asked for."""
+    """A label file that is read: its content, its path, and the file or folder asked for.
+
+    ``bar`` is that over its images.
+    """
 
     label: Any
     path: Path
     source: Path
+    reading: Reading
+    bar: ProgressBar
 
 
 def json_format(
     name: str,
     meaning: str,
     forms: Forms,
-    read_file: Callable[[JsonFile, Reading, ProgressBar], None],
+    read_file: Callable[[JsonFile], None],
     writer: Callable[[], Writer] | None = None,
     levels: tuple[str, ...] = (),
 ) -> Format:
-    """Return the format of JSON files that have one of ``forms``.
-
-    ``read_file`` reads one of them; its bar is that over the file's images.
-    """
+    """Return the format of JSON files that have one of ``forms``."""
     _KNOWN[name] = forms
 
     def read(source: Path, reading: Reading, bar: ProgressBar) -> None:
@@ -59,7 +61,8 @@ def json_format(
                 label = read_json(path)
                 if not _form(label, forms):
                     raise _other_form(label, name)
-                read_file(JsonFile(label, path, source), reading, bar if is_one else no_progress)
+                bar_of_images = bar if is_one else no_progress
+                read_file(JsonFile(label, path, source, reading, bar_of_images))
             except Unusable as fault:
                 reading.report(fault, path)
                 reading.left_out.append(str(path))
@@ -130,16 +133,11 @@ class ImageForm(ABC):
         return None
 
 
-def read_images(
-    items: Sequence[tuple[str, Any]],
-    form: ImageForm,
-    file: JsonFile,
-    reading: Reading,
-    bar: ProgressBar,
-) -> None:
+def read_images(items: Sequence[tuple[str, Any]], form: ImageForm, file: JsonFile) -> None:
     """Read the images of a file, each with the words that name it."""
-    for called, item in bar(items, len(items), TITLE):
-        read_image(item, form, reading.draft(file.path, what=f"{called} of {file.path}"), called)
+    for called, item in file.bar(items, len(items), TITLE):
+        draft = file.reading.draft(file.path, what=f"{called} of {file.path}")
+        read_image(item, form, draft, called)
 
 
 def read_image(item: Any, form: ImageForm, draft: Draft, called: str = "") -> None:

@@ -22,7 +22,7 @@ from ppocr_ft.commands.convert.formats.json_files import (
     read_image,
     string_at,
 )
-from ppocr_ft.commands.convert.formats.reading import Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import Draft
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_FLAGS,
     IGNORE_MARKS,
@@ -37,7 +37,6 @@ from ppocr_ft.commands.convert.formats.texts import (
     polygon,
     rectangle,
 )
-from ppocr_ft.utils.progress import ProgressBar
 
 _REMEDY = "save the file with its tool again"
 _POLYGONS = ("polygon", "oriented_rectangle", "rotation", "quadrilateral")
@@ -96,8 +95,8 @@ def _outline(shape: dict[str, Any], draft: Draft) -> Polygon:
     return rectangle(left, top, right, bottom)
 
 
-def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
-    read_image(file.label, _LabelMe(), reading.draft(file.path))
+def _read_file(file: JsonFile) -> None:
+    read_image(file.label, _LabelMe(), file.reading.draft(file.path))
 
 
 LABELME = json_format(

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ppocr_ft.commands.convert.formats.image_folder import ImageFolder, is_image
 from ppocr_ft.commands.convert.formats.json_files import JsonFile, expect, has, json_format
-from ppocr_ft.commands.convert.formats.reading import TITLE, Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import TITLE, Draft
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_MARKS,
     LabelText,
@@ -36,7 +36,6 @@ from ppocr_ft.commands.convert.formats.texts import (
     rectangle,
     turned,
 )
-from ppocr_ft.utils.progress import ProgressBar
 
 _REMEDY = "export the project as JSON again"
 _RECTANGLE = ("x", "y", "width", "height")
@@ -55,11 +54,11 @@ _OWN_KEYS_OF_MIN = {
 _TEXT_TAGS_OF_MIN = ("transcription", "text")
 
 
-def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+def _read_file(file: JsonFile) -> None:
     tasks = file.label if isinstance(file.label, list) else [file.label]
-    for number, task in enumerate(bar(tasks, len(tasks), TITLE, "task"), start=1):
+    for number, task in enumerate(file.bar(tasks, len(tasks), TITLE, "task"), start=1):
         key = task.get("id", f"#{number}") if isinstance(task, dict) else f"#{number}"
-        draft = reading.draft(file.path, what=f"task {key} of {file.path}")
+        draft = file.reading.draft(file.path, what=f"task {key} of {file.path}")
         _read_task(f"task {key}", task, draft)
 
 

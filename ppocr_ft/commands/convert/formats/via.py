@@ -24,7 +24,7 @@ from ppocr_ft.commands.convert.formats.json_files import (
     read_images,
     string_at,
 )
-from ppocr_ft.commands.convert.formats.reading import Draft, Reading
+from ppocr_ft.commands.convert.formats.reading import Draft
 from ppocr_ft.commands.convert.formats.texts import (
     IGNORE_FLAGS,
     LabelText,
@@ -35,7 +35,6 @@ from ppocr_ft.commands.convert.formats.texts import (
     polygon,
     sized_box,
 )
-from ppocr_ft.utils.progress import ProgressBar
 
 _REMEDY = "export the annotations again"
 _TRANSCRIPTIONS = ("transcription", "text", "utf8_string")
@@ -110,9 +109,9 @@ def _are_annotations(label: Any) -> bool:
     )
 
 
-def _read_file(file: JsonFile, reading: Reading, bar: ProgressBar) -> None:
+def _read_file(file: JsonFile) -> None:
     images = file.label["_via_img_metadata"] if _is_project(file.label) else file.label
-    read_images(numbered(images, "image"), _Via(), file, reading, bar)
+    read_images(numbered(images, "image"), _Via(), file)
 
 
 VIA = json_format(
