@@ -79,7 +79,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/engine/test_eval_result.py",
         "tests/engine/test_group_log.py",
     ),
-    "engine/evaluation.py": ("tests/engine/test_eval_result.py", "tests/commands/eval"),
+    "engine/evaluation.py": ("tests/engine/test_eval_result.py", "tests/commands/test_eval.py"),
     "engine/train_step.py": (
         "tests/engine/test_train_step.py",
         "tests/engine/test_process_group.py",

@@ -10,10 +10,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 
 from experiments.faults.inputs import overrides
+from ppocr_ft.commands.main import main_of
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "faults"
@@ -97,7 +97,7 @@ class Case:
 
     def run(self, command: str, *arguments: object) -> Ran:
         """Run a command of the program, in this process and in the case's folder."""
-        main = import_module(f"ppocr_ft.commands.{command}.cli").main
+        main = main_of(command)
         return captured(lambda: main([str(argument) for argument in arguments]), self.folder)
 
 

@@ -60,9 +60,16 @@ def _run(arguments: list[str]) -> int:
 
         print(f"ppocr-ft: no command {name!r}{suggest(name, COMMANDS)}", file=sys.stderr)
         return WRONG_INPUT
-    run: Callable[[Sequence[str]], int]
-    run = import_module(f"ppocr_ft.commands.{name.replace('-', '_')}.cli").main
-    return run(rest)
+    return main_of(name)(rest)
+
+
+def main_of(name: str) -> Callable[[Sequence[str]], int]:
+    """Return a command's main function: that of its module, or of cli.py in its folder."""
+    module = import_module(f"ppocr_ft.commands.{name.replace('-', '_')}")
+    if hasattr(module, "__path__"):
+        module = import_module(f"{module.__name__}.cli")
+    run: Callable[[Sequence[str]], int] = module.main
+    return run
 
 
 def usage() -> str:

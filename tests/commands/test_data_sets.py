@@ -10,7 +10,7 @@ import pytest
 
 from ppocr_ft.commands.check.cli import main as check
 from ppocr_ft.commands.compare.cli import main as compare
-from ppocr_ft.commands.eval.cli import main as evaluate
+from ppocr_ft.commands.eval import main as evaluate
 from ppocr_ft.commands.find_lr.cli import main as find_lr
 from ppocr_ft.commands.fit_postprocess.cli import main as fit
 from ppocr_ft.commands.train.cli import main as train

@@ -10,7 +10,7 @@ import cv2
 import pytest
 
 from ppocr_ft.commands.check.cli import main as check
-from ppocr_ft.commands.eval.cli import main as evaluate
+from ppocr_ft.commands.eval import main as evaluate
 from ppocr_ft.commands.export.run import parity_set
 from ppocr_ft.commands.train.cli import main as train
 from ppocr_ft.config import Config, load_config

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ppocr_ft.commands.eval import cli as eval_command
+from ppocr_ft.commands import eval as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end, main
 from ppocr_ft.commands.fit_postprocess.run import PostProcessFit
 from ppocr_ft.commands.train import cli as train_command

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr_ft.commands.eval import cli as eval_command
+from ppocr_ft.commands import eval as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
 from ppocr_ft.commands.fit_postprocess.final import _Passes
 from ppocr_ft.commands.fit_postprocess.weights import Candidate, RunWeights, Trained

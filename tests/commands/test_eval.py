@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ppocr_ft
-from ppocr_ft.commands.eval.cli import main
+from ppocr_ft.commands.eval import main
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.metrics import DetMetric

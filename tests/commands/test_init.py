@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_ft.commands.init.cli import main
+from ppocr_ft.commands.init import main
 from ppocr_ft.config import load_config
 from tests.support import ROOT
 

@@ -1,1 +1,0 @@
-"""The command ``eval``: precision, recall and hmean."""

@@ -1,1 +1,0 @@
-"""The command ``make_sample``: a copy of the sample data set."""
