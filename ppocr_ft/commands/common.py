@@ -136,6 +136,17 @@ def _config_name(text: str) -> str:
     return text
 
 
+def whole_number(least: int) -> Callable[[str], int]:
+    """Return a parser of an option's value: a whole number, ``least`` or more."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"found {text!r}, must be {least} or more")
+        return int(text)
+
+    return parse
+
+
 def config_of(options: argparse.Namespace) -> Config:
     """Load the config and print its warnings to stderr."""
     config = load_config(options.config, options.override)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, import_paddle, parser, say_not_fitted
+from ppocr_ft.commands.common import command, import_paddle, parser, say_not_fitted, whole_number
 from ppocr_ft.commands.compare.variants import Arm, arms_error, load_arms, parse_arm
 from ppocr_ft.config import Config
 from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, WeightsError
@@ -81,23 +81,15 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         metavar='"NAME: SECTION.KEY=VALUE ..."',
         help="one of the runs, and what it changes; give it once for each",
     )
-    arguments.add_argument("--epochs", type=at_least_one, metavar="N", help="length of each run")
+    arguments.add_argument("--epochs", type=whole_number(1), metavar="N", help="length of each run")
     arguments.add_argument(
         "--seeds",
-        type=at_least_one,
+        type=whole_number(1),
         default=1,
         metavar="N",
         help="run each arm with N seeds, Global.seed and those after it, to see the noise (1)",
     )
     return arguments.parse_args(argv)
-
-
-def at_least_one(text: str) -> int:
-    """Parse a whole number above 0."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"found {text}, must be 1 or more")
-    return number
 
 
 def epochs_override(epochs: int | None) -> list[str]:

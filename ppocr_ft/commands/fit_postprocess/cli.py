@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, import_paddle, parser
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser, whole_number
 from ppocr_ft.config import Config
 from ppocr_ft.errors import WRONG_INPUT, UserInputError
 from ppocr_ft.messages import counted
@@ -140,7 +140,11 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "--score-modes", nargs="+", choices=("fast", "slow"), help="modes to try (both)"
     )
     arguments.add_argument(
-        "--folds", type=folds, default=5, metavar="N", help="parts that are held out in turn (5)"
+        "--folds",
+        type=whole_number(2),
+        default=5,
+        metavar="N",
+        help="parts that are held out in turn (5)",
     )
     arguments.add_argument("--out", metavar="FILE", help="config to write")
     arguments.add_argument("--json", action="store_true", help="the last line is one JSON object")
@@ -157,13 +161,6 @@ def resize(text: str) -> tuple[int, str] | None:
             f"found {text!r}, expected limit_side_len:limit_type, as 960:max or 736:min, or none"
         )
     return int(side), kind
-
-
-def folds(text: str) -> int:
-    """Parse the number of folds, at least 2."""
-    if not (text.isdecimal() and int(text) > 1):
-        raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number of at least 2")
-    return int(text)
 
 
 def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, import_paddle, parser
+from ppocr_ft.commands.common import command, config_of, import_paddle, parser, whole_number
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
     images, predict, about = predictor_of(options)
-    from ppocr_ft.commands.predict.output import label_writer, prediction, prediction_folder
+    from ppocr_ft.commands.predict.run import label_writer, prediction, prediction_folder
 
     print("\n".join([about, *(f"note: {note}" for note in images.notes)]), file=sys.stderr)
     counts: list[int] = []
@@ -101,7 +101,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     )
     arguments.add_argument(
         "--batch",
-        type=at_least_one,
+        type=whole_number(1),
         metavar="N",
         help="images through the network together; only neighbours that get the same size are",
     )
@@ -111,13 +111,6 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     if options.model is not None and options.override:
         arguments.error("-o changes a config; an exported model has its values in inference.yml")
     return options
-
-
-def at_least_one(text: str) -> int:
-    """Parse a whole number above 0."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"found {text}, must be 1 or more")
-    return int(text)
 
 
 def predictor_of(options: argparse.Namespace) -> Predictor:

@@ -190,7 +190,7 @@ def test_no_resize_where_there_is_no_operator() -> None:
         (["--resizes", "0:max"], "expected limit_side_len:limit_type"),
         (["--resizes", "960:middle"], "expected limit_side_len:limit_type"),
         (["--objective", "recall"], "invalid choice: 'recall'"),
-        (["--folds", "1"], "whole number of at least 2"),
+        (["--folds", "1"], "must be 2 or more"),
         (["--score-modes", "slower"], "invalid choice: 'slower'"),
     ],
     ids=["no type", "no size", "unknown type", "objective", "folds", "mode"],

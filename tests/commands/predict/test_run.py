@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ppocr_ft.commands.predict.output import prediction_folder
+from ppocr_ft.commands.predict.run import prediction_folder
 from ppocr_ft.postprocess.db import ImageBoxes
 
 
