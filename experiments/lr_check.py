@@ -43,7 +43,8 @@ INDICATORS = ("hmean", "hmean_70")
 
 def find() -> tuple[list[Arm], Table]:
     """Return an arm for each of ``FACTORS``, and a table of the finder's results."""
-    from ppocr_ft.commands.find_lr.run import PICTURE, LrSuggestion, LrSweep, find_lr, lr_override
+    from ppocr_ft.commands.find_lr.run import PICTURE, LrSweep, find_lr, lr_override
+    from ppocr_ft.commands.find_lr.suggestion import LrSuggestion
 
     config = load_config(CONFIG, [f"Global.save_model_dir={RUNS}"])
     begun, used = time.perf_counter(), time.process_time()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import functools
 import io
 import os
@@ -154,6 +155,18 @@ def config_of(options: argparse.Namespace) -> Config:
         text = as_started(f"warning: {warning.describe()}")
         print(severities_colored(text, sys.stderr), file=sys.stderr)
     return config
+
+
+def with_global(config: Config, **values: object) -> Config:
+    """Return the config with other values of ``Global``."""
+    return config.model_copy(update={"Global": config.Global.model_copy(update=values)})
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as the text of a CSV file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
 
 
 def say_not_fitted(configs: Iterable[Config]) -> None:

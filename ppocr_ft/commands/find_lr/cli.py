@@ -5,16 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, say_not_fitted
-from ppocr_ft.config import Config
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.folder_lock import folder_lock
-
-if TYPE_CHECKING:
-    from ppocr_ft.commands.find_lr.run import LrSearch
 
 NOT_FOUND = 1
 EXAMPLES = """\
@@ -37,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
 
     import_paddle()
     say_not_fitted([config])
-    from ppocr_ft.commands.find_lr.run import FIGURES, PICTURE, LrSweep, find_lr
+    from ppocr_ft.commands.find_lr.run import FIGURES, PICTURE, LrSweep, find_lr, lr_override
+    from ppocr_ft.commands.find_lr.suggestion import NoLrSuggestion
     from ppocr_ft.factory.device import device
 
     sweep = LrSweep(options.start, options.end, options.steps)
@@ -45,14 +42,23 @@ def main(argv: Sequence[str]) -> int:
     folder = Path(config.Global.save_model_dir)
     with folder_lock(folder, "Global.save_model_dir"):
         print(device(config), flush=True)
-        search = find_lr(config, sweep, say)
+        search = find_lr(config, sweep, partial(print, flush=True))
         search.save(folder)
     seconds, cpu_seconds = time.perf_counter() - begun, time.process_time() - used
     print(
         f"{counted(len(search.test.points), 'step')}, ended by {search.test.ending}; "
         f"{seconds:.0f} s, {cpu_seconds:.0f} s of CPU; {folder / PICTURE}, {folder / FIGURES}\n"
     )
-    return report(config, search)
+    suggestion = search.suggestion
+    if isinstance(suggestion, NoLrSuggestion):
+        print(f"no learning rate found: {suggestion.reason}")
+        return NOT_FOUND
+    print(
+        f"valley:   {suggestion.valley:.1e}, two thirds through {suggestion.begin:.1e} ... "
+        f"{suggestion.bottom:.1e}\nsteepest: {suggestion.steepest:.1e}\n\n"
+        f"  -o {lr_override(config, suggestion.valley)}"
+    )
+    return 0
 
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
@@ -66,24 +72,3 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "--steps", type=int, default=100, metavar="N", help="how many rates (100)"
     )
     return arguments.parse_args(argv)
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
-
-
-def report(config: Config, search: LrSearch) -> int:
-    """Print the rates and how to use them, or why there are none."""
-    from ppocr_ft.commands.find_lr.run import LrSuggestion, lr_override
-
-    suggestion = search.suggestion
-    if not isinstance(suggestion, LrSuggestion):
-        print(f"no learning rate found: {suggestion.reason}")
-        return NOT_FOUND
-    print(
-        f"valley:   {suggestion.valley:.1e}, two thirds through {suggestion.begin:.1e} ... "
-        f"{suggestion.bottom:.1e}\nsteepest: {suggestion.steepest:.1e}\n\n"
-        f"  -o {lr_override(config, suggestion.valley)}"
-    )
-    return 0

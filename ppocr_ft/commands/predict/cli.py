@@ -7,15 +7,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, whole_number
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
-
-if TYPE_CHECKING:
-    from ppocr_ft.commands.predict.run import Predictor
 
 EXAMPLES = """\
   ppocr-ft predict -c det_v4_ft.yml --images photo.jpg
@@ -34,9 +30,22 @@ EXAMPLES = """\
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
-    images, predict, about = predictor_of(options)
-    from ppocr_ft.commands.predict.run import label_writer, prediction, prediction_folder
+    config = None if options.config is None else config_of(options)
 
+    import_paddle()
+    from ppocr_ft.commands.predict.run import (
+        config_predictor,
+        label_writer,
+        model_predictor,
+        prediction,
+        prediction_folder,
+    )
+
+    if config is None:
+        predictor = model_predictor(options.model, options.images, options.batch)
+    else:
+        predictor = config_predictor(config, options.images, options.batch)
+    images, predict, about = predictor
     print("\n".join([about, *(f"note: {note}" for note in images.notes)]), file=sys.stderr)
     counts: list[int] = []
     pictures = prediction_folder(options.out, scores=not options.no_scores)
@@ -111,15 +120,3 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     if options.model is not None and options.override:
         arguments.error("-o changes a config; an exported model has its values in inference.yml")
     return options
-
-
-def predictor_of(options: argparse.Namespace) -> Predictor:
-    """Return the predictor of the config or of the exported model."""
-    config = None if options.config is None else config_of(options)
-
-    import_paddle()
-    from ppocr_ft.commands.predict.run import config_predictor, model_predictor
-
-    if config is None:
-        return model_predictor(options.model, options.images, options.batch)
-    return config_predictor(config, options.images, options.batch)

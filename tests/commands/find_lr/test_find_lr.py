@@ -15,10 +15,9 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.commands.find_lr import range_test as lr_range_module
+from ppocr_ft.commands.find_lr import run as lr_range_module
 from ppocr_ft.commands.find_lr.cli import main
-from ppocr_ft.commands.find_lr.range_test import LrRange, lr_range_test
-from ppocr_ft.commands.find_lr.run import LrSweep, lr_override
+from ppocr_ft.commands.find_lr.run import LrRange, LrSweep, lr_override, lr_range_test
 from ppocr_ft.commands.find_lr.suggestion import (
     SMOOTHING_DECADES,
     DivergenceWatch,
@@ -238,8 +237,8 @@ def parts_of(folder: Path, *overrides: str) -> Any:
     return prepare(load_config(small_config(folder), ["Train.loader.num_workers=0", *overrides]))
 
 
-def swept(parts: Any, sweep: LrSweep = SHORT, **options: Any) -> LrRange:
-    return lr_range_test(parts.state, parts.loader, DBLoss(), sweep, **options)
+def swept(parts: Any) -> LrRange:
+    return lr_range_test(parts, DBLoss(), SHORT)
 
 
 def checksums(state: TrainState, loader: Any) -> Mapping[str, str]:
