@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ppocr_ft.commands.common import say_not_fitted
-from ppocr_ft.commands.train import cli
+from ppocr_ft.commands.train import run as train_run
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
 from ppocr_ft.config.load import values_of, with_values
@@ -42,7 +42,7 @@ EFFECTIVE = {
 @pytest.fixture(autouse=True)
 def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing takes time but steps and evaluations: a second each."""
-    monkeypatch.setattr(cli, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr(train_run, "time", SimpleNamespace(monotonic=lambda: 0.0))
     monkeypatch.setattr(adapt, "measured_speed", lambda *_: Speed(1.0, 1.0, 1.0))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,22 +50,18 @@ def outcome_lines(run: Run) -> list[str]:
     """Return the outcome, the difference from the start with its interval, and the advice."""
     if run.outcome is None or run.advice is None:
         return []
-    comparisons = compare_with_start(run)
     final = [] if run.delivered is None else [run.delivered.sentence]
-    sentences = [*final, run.outcome.sentence, *_difference(run, comparisons)]
-    advice = as_started(f"To try next: {run.advice.sentence}")
-    said, next_said = ([x for s in part for x in _wrapped(s)] for part in (sentences, [advice]))
-    return [*said, *_forgetting(run), *next_said]
+    lines = _wrapped(*final, run.outcome.sentence, *_difference(run))
+    if lost := forgetting(run):
+        head = ["hmean on", "IoU", "before", "after", "change", "95 % interval"]
+        table = aligned([head, *forgetting_rows(run)])
+        lines += ["", *table, *_wrapped(lost.text("en")), ""]
+    return [*lines, *_wrapped(as_started(f"To try next: {run.advice.sentence}"))]
 
 
-def _forgetting(run: Run) -> list[str]:
-    """Return what was gained on ``Eval`` and lost on the sets of ``Eval.also``, as a table."""
-    said, rows = forgetting(run), forgetting_rows(run)
-    head = ["hmean on", "IoU", "before", "after", "change", "95 % interval"]
-    return ["", *aligned([head, *rows]), *_wrapped(said.text("en")), ""] if said else []
-
-
-def _difference(run: Run, comparisons: Sequence[Comparison]) -> list[str]:
+def _difference(run: Run) -> list[str]:
+    """Return what training gained at both IoUs, and on how many images."""
+    comparisons = compare_with_start(run)
     if not comparisons:
         return []
     is_start = run.outcome is not None and run.outcome.is_start
@@ -107,8 +103,10 @@ def closing_lines(
     ]
 
 
-def _wrapped(sentence: str) -> list[str]:
-    """Break the sentence into lines, but no command and no "step 40"."""
-    joined = re.sub(r"\b(step|python|ppocr-ft) ", "\\1\N{NO-BREAK SPACE}", sentence)
-    lines = textwrap.wrap(joined, WIDTH, break_long_words=False, break_on_hyphens=False)
+def _wrapped(*sentences: str) -> list[str]:
+    """Break each sentence into lines, but no command and no "step 40"."""
+    lines: list[str] = []
+    for sentence in sentences:
+        joined = re.sub(r"\b(step|python|ppocr-ft) ", "\\1\N{NO-BREAK SPACE}", sentence)
+        lines += textwrap.wrap(joined, WIDTH, break_long_words=False, break_on_hyphens=False)
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

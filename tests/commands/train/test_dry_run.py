@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from ppocr_ft.commands.train.cli import main
-from ppocr_ft.commands.train.schedule_plot import KeyStep, RunSchedule, schedule_csv, schedule_png
+from ppocr_ft.commands.train.dry_run import KeyStep, RunSchedule, schedule_csv, schedule_png
 from ppocr_ft.config import load_config
 from ppocr_ft.factory.objects import starting_network
 from ppocr_ft.runs.folder import resume_hint

@@ -1,0 +1,239 @@
+"""A training run from its folder's lock to its last words, and the run that ``--resume`` names."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from ppocr_ft.commands.check.cli import grouped
+from ppocr_ft.commands.check.run import precheck
+from ppocr_ft.commands.common import config_of, with_global
+from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
+from ppocr_ft.commands.report.run import config_differences, read_run, report
+from ppocr_ft.commands.train.console import closing_lines, outcome_lines, summary_table
+from ppocr_ft.commands.train.dry_run import dry_run
+from ppocr_ft.config import Config
+from ppocr_ft.engine.checkpoints import state_path
+from ppocr_ft.engine.distributed import ProcessGroup, process_count
+from ppocr_ft.engine.eval_result import results_of
+from ppocr_ft.engine.stop import Stopped, StoppedEarly
+from ppocr_ft.engine.trainer import Diverged
+from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, Finding, UserInputError, WriteError
+from ppocr_ft.factory.device import device
+from ppocr_ft.messages import counted
+from ppocr_ft.report.page.run import Difference
+from ppocr_ft.runs.adapt import adapted
+from ppocr_ft.runs.assemble import Training, resume_path, training
+from ppocr_ft.runs.folder import RESOLVED_CONFIG
+from ppocr_ft.utils.color import colored, severities_colored
+from ppocr_ft.utils.folder_lock import folder_lock
+from ppocr_ft.utils.program import as_started
+
+SHOWN_FINDINGS = 3
+BENDING = (
+    "Global.epoch_num",
+    "Global.fit_scale",
+    "Global.fit_targets",
+    "Global.seed",
+    "Global.time_budget",
+    "Optimizer.",
+    "Train.dataset.label_file_list",
+    "Train.dataset.ratio_list",
+    "Train.loader.batch_size_per_card",
+    "Train.loader.drop_last",
+    "Train.loader.shuffle",
+)
+"""Keys, or how they begin, that say which rate and which images step n has."""
+NOT_OF_THE_RUN = frozenset({"Global.resume", "Global.save_model_dir"})
+
+
+def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
+    """Take the folder, make everything, then train; with ``--dry-run`` show the plan alone."""
+    if options.dry_run:
+        began = time.monotonic()
+        state = resume_path(config, options.resume)
+        found = adapted(config, state, group, lambda: time.monotonic() - began)
+        if found.lines:
+            print("\n".join(found.lines))
+        print(dry_run(found.config, group))
+        return 0
+    if not group.is_main:
+        return carry_out(config, options, group)
+    with folder_lock(Path(config.Global.save_model_dir), "Global.save_model_dir"):
+        return carry_out(config, options, group)
+
+
+def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
+    """Train in a folder that no other process writes to; in process 0 fit, report and close."""
+    started = time.monotonic()
+    state = resume_path(config, options.resume)
+    print(device(config, group), flush=True)
+    found = adapted(config, state, group, lambda: time.monotonic() - started)
+    config, different = found.config, list[str]()
+    if state is not None and state.is_file() and group.is_main:
+        different = check_same_run(config, state, force=options.force)
+    if group.is_main:
+        tell(precheck(config))
+    run = training(config, state, group=group)
+    if group.is_main:
+        found.save(run.folder)
+    shown, logged = (
+        "\n".join([*found.lines, run.describe(short=short), *different])
+        for short in (not options.verbose, False)
+    )
+    run.say(shown, logged)
+    code = train(run)
+    if code == 0 and config.Global.fit_postprocess and group.is_main:
+        fit_at_end(config, run.folder, run.say)
+    if group.is_main:
+        made = make_page(run)
+        if code == 0:
+            close(run, time.monotonic() - started)
+        elif made:
+            run.say(f"report: {made}")
+    return code
+
+
+def make_page(run: Training) -> Path | None:
+    """Write the page of a run that is over or interrupted; an error leaves the run unchanged."""
+    try:
+        return report(run.folder)
+    except (OSError, UserInputError) as error:
+        print(f"report.html was not made: {error}", file=sys.stderr)
+        return None
+
+
+def close(run: Training, seconds: float) -> None:
+    """Say what has come of the run, where its files are, and what to do next."""
+    try:
+        read = read_run(run.folder)
+        lines, found, final = outcome_lines(read), read.outcome, read.delivered
+    except (OSError, UserInputError) as error:
+        lines, found, final = [f"the run's files can't be read: {error}"], None, None
+    trained = found is None or not found.is_start
+    said = "\n".join(lines)
+    files = "\n".join(closing_lines(run.folder, seconds, trained=trained, final=final))
+    gained = not final.is_start if final else found is not None and found.kind == "better"
+    shown = colored(said, "green" if gained else "yellow", sys.stdout)
+    run.say(*(f"\n{text}\n\n{files}" for text in (shown, said)))
+
+
+def tell(findings: Sequence[Finding]) -> None:
+    """Print what a quick look at config and labels found; training continues without it."""
+    if findings:
+        lines = grouped(findings, SHOWN_FINDINGS, cut_errors=True)
+        if any(finding.severity == "error" and finding.line for finding in findings):
+            lines.append("training goes on without the lines that have errors")
+        lines.append("(ppocr-ft check says all, looks at the images, and draws samples)\n")
+        print(severities_colored(as_started("\n".join(lines)), sys.stderr), file=sys.stderr)
+
+
+def train(run: Training) -> int:
+    """Run, and say how it went."""
+    with run.trainer.stop.listening():
+        try:
+            run.trainer.run()
+        except Stopped as stopped:
+            run.save_latest()
+            run.say(
+                f"stopped by {stopped} after step {run.trainer.progress.step}; go on with\n"
+                f"  {resume_command(run.folder)}"
+            )
+            return SIGNALLED + stopped.signal_number
+        except StoppedEarly as early:
+            run.save_latest()
+            run.say(
+                f"stopped early after step {run.trainer.progress.step} of "
+                f"{run.trainer.total_steps} {early.reason}; "
+                "to go on change Global.stop_on or Global.patience and add --resume"
+            )
+        except Diverged as diverged:
+            run.say(
+                f"stopped: {diverged}; the last good checkpoint is {run.last_good}. "
+                "Lower Optimizer.lr.learning_rate or set Optimizer.clip_norm_global"
+            )
+            return FAILED
+        except BrokenPipeError:
+            raise
+        except (OSError, WriteError) as error:  # a full disk: the log can't be written either
+            last_good = run.last_good
+            print(f"stopped: {error}; the last good checkpoint is {last_good}", file=sys.stderr)
+            return FAILED
+        finally:
+            run.close()
+    if run.writers is not None:
+        results = {result.step: result for result in results_of(run.writers.metrics.rows())}
+        progress = run.trainer.progress
+        steps = {
+            "before training": 0,
+            "best": progress.best_step,
+            "at the end": progress.evaluated_step,
+        }
+        shown = {name: results[step] for name, step in steps.items() if step in results}
+        run.say(f"\n{summary_table(shown, run.config.Metric.main_indicator)}")
+    return 0
+
+
+def resume_command(folder: Path) -> str:
+    """Return the command line that goes on with the run in ``folder``."""
+    launcher = "python -m paddle.distributed.launch [as before] " * (process_count() > 1)
+    return f"{as_started(f'{launcher}ppocr-ft train')} --resume {shlex.quote(str(folder))}"
+
+
+def own_config(options: argparse.Namespace) -> Config:
+    """Return the config of the run that ``--resume`` names, with the overrides.
+
+    Raises:
+        UserInputError: it can't be read, or there is no such run.
+    """
+    folder = state_path(options.resume).parent
+    options.config = str(folder / RESOLVED_CONFIG)
+    return with_global(config_of(options), save_model_dir=str(folder))
+
+
+def check_same_run(config: Config, state: Path, *, force: bool) -> list[str]:
+    """Return lines on the keys that differ from those of the run whose state this is.
+
+    Raises:
+        ConfigError: the run is in another folder than Global.save_model_dir; or, without
+            ``force``, keys differ that would bend its schedule.
+    """
+    folder = state.parent
+    if folder.resolve() != Path(config.Global.save_model_dir).resolve():
+        raise ConfigError(
+            f"is {config.Global.save_model_dir}, but the run to go on with is in {folder}; "
+            f"--resume {folder} without -c goes on with the run's own config",
+            key="Global.save_model_dir",
+        )
+    try:
+        own = yaml.safe_load((folder / RESOLVED_CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return []  # a state without its config: nothing to hold the config against
+    different = [
+        difference
+        for difference in config_differences(own, yaml.safe_load(config.to_yaml()))
+        if difference.key not in NOT_OF_THE_RUN
+    ]
+    bending = [difference for difference in different if difference.key.startswith(BENDING)]
+    if bending and not force:
+        raise ConfigError(
+            f"the run in {folder} began with other values, and these would bend its schedule:\n"
+            + "\n".join(map(_line, bending))
+            + f"\n--resume {folder} without -c and -o keeps the run's; --force takes the new ones"
+        )
+    if not different:
+        return []
+    return [f"{counted(len(different), 'key')} other than the run's:", *map(_line, different)]
+
+
+def _line(difference: Difference) -> str:
+    own, default = (
+        "not given" if value is None else value for value in (difference.own, difference.default)
+    )
+    return f"  {difference.key}: {own}, the run's {default}"
