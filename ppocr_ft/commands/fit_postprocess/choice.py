@@ -1,4 +1,4 @@
-"""Which of several weights a run delivers, each with its own post-processing."""
+"""Which of several weights a run delivers, each with its own post-processing; as text and JSON."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.commands.fit_postprocess.search import Fitted, Gain, folds_of, gain_over
+from ppocr_ft.commands.fit_postprocess.report import OBJECTIVES
+from ppocr_ft.commands.fit_postprocess.search import (
+    LEAST_IMAGES,
+    Fitted,
+    Gain,
+    both_hmeans,
+    folds_of,
+    gain_over,
+)
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.fitting.tally import FLAT, Floats, score
+from ppocr_ft.messages import counted
+from ppocr_ft.utils.tables import aligned
 
 EQUAL_SHARE = 0.1
 """Weights whose value is this share of a standard error below the best one's count as equal."""
+HEADER = ("", "hmean", "hmean_70", "held out: hmean", "hmean_70", "over the start")
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,15 @@ class JudgedWeights:
     distance: float
     also: Mapping[str, float] = field(default_factory=dict)
     is_out: bool = False
+
+    @property
+    def held_out(self) -> dict[str, float]:
+        """Both hmeans of images that the post-processing was not chosen on."""
+        return both_hmeans(self.fitted.judged, self.fitted.tally.gts)
+
+    @property
+    def named(self) -> dict[str, object]:
+        return {"name": self.weights.name, **vars(self.weights)}
 
 
 @dataclass(frozen=True)
@@ -91,3 +111,82 @@ def _best(
     equal = np.flatnonzero(values >= values[best] - EQUAL_SHARE * gains[best].gain_error)
     nearest: int = min(equal.tolist(), key=lambda index: judged[index].distance)
     return nearest
+
+
+def choice_text(choice: WeightsChoice, images: int) -> str:
+    """Return the table of what was tried on the images, what was chosen, and how sure that is."""
+    rows = [
+        _row(each, gain, is_chosen=each is choice.chosen)
+        for each, gain in zip(choice.judged, choice.gains, strict=True)
+    ]
+    passes = f"{counted(len(rows), 'pass', 'passes')} over {counted(images, 'image')}"
+    return "\n".join(
+        [
+            f"weights, each with its own post-processing, in {passes}:",
+            *aligned([HEADER, *rows]),
+            *_elsewhere(choice),
+            *_verdict(choice),
+        ]
+    )
+
+
+def _row(each: JudgedWeights, gain: Gain, *, is_chosen: bool) -> list[str]:
+    rates = each.fitted.tally.rates(each.fitted.chosen)
+    return [
+        f"{'* ' if is_chosen else '  '}{each.weights.name}",
+        *(f"{rates[rate]:.4f}" for rate in ("hmean", "hmean_70")),
+        *(f"{rate:.4f}" for rate in each.held_out.values()),
+        f"{gain.gain:+.4f} +- {gain.gain_error:.4f}",
+    ]
+
+
+def _elsewhere(choice: WeightsChoice) -> list[str]:
+    """Say what becomes of hmean on the sets of Eval.also where that was measured."""
+    start, *others = choice.judged
+    return [
+        f"on {name}: hmean {each.also[name]:.4f} with {each.weights.name}, {before:.4f} with the "
+        f"start{', more than Global.keep_general below it: left out' * each.is_out}"
+        for each in others
+        if each.also
+        for name, before in start.also.items()
+    ]
+
+
+def _verdict(choice: WeightsChoice) -> list[str]:
+    gain, sentence = choice.gain, choice.chosen.weights.sentence
+    if choice.at == 0:
+        return [sentence]
+    doubt = ""
+    if choice.images < LEAST_IMAGES:
+        doubt = f"; {counted(choice.images, 'image')} can't show that this is more than chance"
+    elif gain.gain_low <= 0:
+        doubt = ", which may be chance"
+    return [
+        sentence,
+        f"{OBJECTIVES[choice.chosen.fitted.objective]} of images that weights and values were not "
+        f"chosen on: {gain.gain:+.4f} +- {gain.gain_error:.4f} over the start "
+        f"(lower bound {gain.gain_low:+.4f}){doubt}",
+    ]
+
+
+def choice_record(choice: WeightsChoice) -> dict[str, object]:
+    """Return final.json: what was chosen, how it was judged, and from what it was chosen."""
+    candidates = [
+        {
+            **each.named,
+            "distance": each.distance,
+            **vars(each.fitted.tally.setting(each.fitted.chosen)),
+            **each.fitted.tally.rates(each.fitted.chosen),
+            "held_out": {**each.held_out, **vars(gain)},
+            "also": dict(each.also),
+            "left_out": each.is_out,
+        }
+        for each, gain in zip(choice.judged, choice.gains, strict=True)
+    ]
+    return {
+        **choice.chosen.named,
+        "objective": choice.chosen.fitted.objective,
+        "images": choice.images,
+        **vars(choice.gain),
+        "candidates": candidates,
+    }

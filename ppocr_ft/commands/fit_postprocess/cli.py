@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     config = config_of(options)
 
     import_paddle()
-    from ppocr_ft.commands.fit_postprocess.console import as_json, fit_report
+    from ppocr_ft.commands.fit_postprocess.report import as_json, fit_report
     from ppocr_ft.commands.fit_postprocess.run import check_room, fit_postprocess
     from ppocr_ft.factory import objects
     from ppocr_ft.factory.device import device
@@ -81,9 +81,9 @@ def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None
 
     If that fails, the run stays unchanged; the user reads why, and which command does it later.
     """
-    from ppocr_ft.commands.fit_postprocess.choice_text import choice_text
-    from ppocr_ft.commands.fit_postprocess.console import fit_summary
+    from ppocr_ft.commands.fit_postprocess.choice import choice_text
     from ppocr_ft.commands.fit_postprocess.final import after_training
+    from ppocr_ft.commands.fit_postprocess.report import fit_summary
     from ppocr_ft.runs.folder import FITTED_CONFIG
 
     try:

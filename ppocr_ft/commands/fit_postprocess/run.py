@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ppocr_ft.commands.fit_postprocess.console import as_json, fit_csv, fit_notes
-from ppocr_ft.commands.fit_postprocess.plot import heat_map
+from ppocr_ft.commands.fit_postprocess.report import as_json, fit_csv, fit_notes, heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
     LEVELS,
     Fitted,
@@ -176,7 +175,10 @@ def fit_postprocess(
         fitted = search(store, list(configs), first, post_process(config), plan, bar)
         used = store.bytes_used
     setting = fitted.tally.setting(fitted.chosen)
-    chosen = _with_setting(configs[setting.resize], setting)
+    values = {name: value for name, value in vars(setting).items() if name != "resize"}
+    resized = configs[setting.resize]
+    section = resized.PostProcess.model_copy(update=values)
+    chosen = resized.model_copy(update={"PostProcess": section})
     return PostProcessFit(
         config,
         chosen,
@@ -260,27 +262,13 @@ def labels_ratio(config: Config, truths: Sequence[Truth]) -> float:
     It is the config's if training shrinks nothing or no label leaves a kernel.
     """
     shrinks = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
-    texts = [text for truth in truths for text in _counted(truth)]
+    texts: list[np.ndarray[Any, Any]] = []
+    for truth in truths:
+        overlap = overlaps([], truth.polygons, truth.ignored)
+        left_out = overlap.invalid_gt | overlap.ignored_gt  # as DetMetric leaves them out
+        texts += [text for text, out in zip(truth.polygons, left_out, strict=True) if not out]
     chosen = texts[:: max(1, len(texts) // MAX_LABELS)]
     try:
         return unclip_ratio_for(chosen, shrink_schedule(config, shrinks[-1]).end)
     except (ConfigError, IndexError):
         return float(config.PostProcess.unclip_ratio)
-
-
-def _counted(truth: Truth) -> list[np.ndarray[Any, Any]]:
-    """Return the texts that DetMetric counts."""
-    overlap = overlaps([], truth.polygons, truth.ignored)
-    left_out = overlap.invalid_gt | overlap.ignored_gt
-    return [text for text, out in zip(truth.polygons, left_out, strict=True) if not out]
-
-
-def _with_setting(config: Config, setting: Setting) -> Config:
-    values = {
-        "thresh": setting.thresh,
-        "score_mode": setting.score_mode,
-        "unclip_ratio": setting.unclip_ratio,
-        "box_thresh": setting.box_thresh,
-    }
-    section = config.PostProcess.model_copy(update=values)
-    return config.model_copy(update={"PostProcess": section})

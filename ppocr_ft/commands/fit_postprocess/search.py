@@ -6,9 +6,9 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 
 import numpy as np
 import paddle
@@ -40,6 +40,15 @@ LEVELS = 65535
 """A probability is kept as the nearest 65535th: it differs by at most 7.7e-6."""
 ZLIB_LEVEL = 1
 """Most pixels are 0: the fastest compression leaves a thirtieth."""
+RESAMPLINGS = 2000
+SURE_PERCENT = 95
+"""The gain has to be above 0 in this number of a hundred resamplings."""
+LEAST_IMAGES = 8
+"""With fewer images with text, resamplings draw the same few again and again: they can't show that
+a gain is more than chance."""
+FOLDING, RESAMPLING = 1, 2
+"""Random numbers of the two are independent of each other."""
+MAX_GROWTHS = 6
 
 
 def quantised(prob_map: FloatMap) -> NDArray[np.uint16]:
@@ -68,12 +77,7 @@ class MapStore:
     def __enter__(self) -> MapStore:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
     @property
@@ -103,16 +107,6 @@ class MapStore:
 
     def _path(self, resize: str, index: int) -> Path:
         return self.folder / f"{list(self._sizes).index(resize)}_{index}.map"
-
-
-RESAMPLINGS = 2000
-SURE_PERCENT = 95
-"""The gain has to be above 0 in this number of a hundred resamplings."""
-LEAST_IMAGES = 8
-"""With fewer images with text, resamplings draw the same few again and again: they can't show that
-a gain is more than chance."""
-FOLDING, RESAMPLING = 1, 2
-"""Random numbers of the two are independent of each other."""
 
 
 def blocks_of(images: int, seed: int) -> NDArray[np.intp]:
@@ -181,18 +175,19 @@ def held_out(
         chosen_counts[fold] = tally.at(choice)[fold]
         choices.append(choice)
     gain = gain_over(tally.at(current), chosen_counts, tally.gts, objective, seed)
-    hmean, hmean_70 = (
-        float(score(chosen_counts.sum(axis=0), tally.gts.sum(), rate))
-        for rate in ("hmean", "hmean_70")
-    )
     return HeldOut(
         **vars(gain),
+        **both_hmeans(chosen_counts, tally.gts),
         choices=tuple(choices),
         counts=chosen_counts,
-        hmean=hmean,
-        hmean_70=hmean_70,
         images=int((tally.gts > 0).sum()),
     )
+
+
+def both_hmeans(counts: Ints, gts: Ints) -> dict[str, float]:
+    """Return hmean and hmean_70 of counts (block, 3) of images with texts (block,)."""
+    found, texts = counts.sum(axis=0), gts.sum()
+    return {rate: float(score(found, texts, rate)) for rate in ("hmean", "hmean_70")}
 
 
 def gain_over(before: Ints, after: Ints, gts: Ints, objective: Objective, seed: int) -> Gain:
@@ -206,9 +201,6 @@ def gain_over(before: Ints, after: Ints, gts: Ints, objective: Objective, seed: 
         as_often @ before, texts, objective
     )
     return Gain(float(found), float(np.std(gains)), float(np.percentile(gains, 100 - SURE_PERCENT)))
-
-
-MAX_GROWTHS = 6
 
 
 @dataclass(frozen=True)
@@ -242,9 +234,9 @@ def gather(
     Raises:
         DataError: the disk has no room for them, or none of the texts counts.
     """
-    truths, metric = [], DetMetric()
-    maps = probability_maps(network, images, batch_size=batch_size, threads=threads)
-    with closing(maps):
+    truths, further, metric = [], [], DetMetric()
+    maps_of = partial(probability_maps, network, batch_size=batch_size, threads=threads)
+    with closing(maps_of(images)) as maps:
         for image, prob_map in maps:
             store.add(resize, prob_map)
             truth = Truth.of(image)
@@ -257,8 +249,7 @@ def gather(
             f"no text counts in {counted(len(truths), 'image')}: there is nothing to fit to",
             key="Eval.dataset",
         )
-    further = []
-    with closing(probability_maps(network, more, batch_size=batch_size, threads=threads)) as maps:
+    with closing(maps_of(more)) as maps:
         for image, prob_map in maps:
             store.add(resize, prob_map)
             further.append(Truth.of(image))
@@ -341,14 +332,13 @@ def search(
     If the best unclip ratios reach the end of what was tried, ratios beyond it are tried, then
     those half a step on either side of the best.
     """
-    tally = count_all(store, resizes, gathered, post_process, plan.grid, plan.seed, bar)
+    count = partial(count_all, store, resizes, gathered, post_process, seed=plan.seed, bar=bar)
+    tally = count(plan.grid)
     for _ in range(MAX_GROWTHS):
         new = _wanted(tally, plan)
         if not new:
             break
-        grid = plan.grid.with_ratios(new)
-        more = count_all(store, resizes, gathered, post_process, grid, plan.seed, bar)
-        tally = tally.joined(more)
+        tally = tally.joined(count(plan.grid.with_ratios(new)))
     current = tally.cell(plan.own)
     held = held_out(tally, current, plan.objective, folds=plan.folds, seed=plan.seed)
     start = current._replace(unclip_ratio=tally.grid.unclip_ratios.index(plan.start))
@@ -376,6 +366,7 @@ def count_all(
     gathered: Gathered,
     post_process: DBPostProcess,
     grid: Grid,
+    *,
     seed: int,
     bar: ProgressBar,
 ) -> Tally:

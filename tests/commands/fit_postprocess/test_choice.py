@@ -8,8 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ppocr_ft.commands.fit_postprocess.choice import JudgedWeights, WeightsChoice, choose
-from ppocr_ft.commands.fit_postprocess.choice_text import choice_record, choice_text
+from ppocr_ft.commands.fit_postprocess.choice import (
+    JudgedWeights,
+    WeightsChoice,
+    choice_record,
+    choice_text,
+    choose,
+)
 from ppocr_ft.commands.fit_postprocess.search import Fitted, folds_of, held_out
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.fitting.grid import Cell, Grid

@@ -12,8 +12,7 @@ import pytest
 
 from ppocr_ft.commands import eval as eval_command
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
-from ppocr_ft.commands.fit_postprocess.final import _Passes
-from ppocr_ft.commands.fit_postprocess.weights import Candidate, RunWeights, Trained
+from ppocr_ft.commands.fit_postprocess.final import Candidate, RunWeights, Trained, _Passes
 from ppocr_ft.commands.train import cli as train_command
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import ConfigError

@@ -13,8 +13,7 @@ import numpy as np
 import pytest
 import shapely
 
-from ppocr_ft.commands.fit_postprocess.console import fit_csv, fit_report
-from ppocr_ft.commands.fit_postprocess.plot import heat_map
+from ppocr_ft.commands.fit_postprocess.report import fit_csv, fit_report, heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
     LEVELS,
     Fitted,

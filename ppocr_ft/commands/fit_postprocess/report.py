@@ -1,17 +1,18 @@
-"""A fit of post-processing in words, as tables and as a heat map of characters."""
+"""A fit of post-processing as text, tables, JSON and CSV, and as a heat map."""
 
 from __future__ import annotations
 
-import csv
-import io
-
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from ppocr_ft.commands.common import csv_text
 from ppocr_ft.commands.fit_postprocess.search import LEAST_IMAGES, Fitted
 from ppocr_ft.fitting.grid import Cell
-from ppocr_ft.fitting.tally import FLAT, best_cell
+from ppocr_ft.fitting.tally import FLAT, Floats, best_cell
 from ppocr_ft.messages import counted
+from ppocr_ft.report.figures import as_png, new_figure
 from ppocr_ft.utils.tables import markdown_table
 
 HEADER = (
@@ -20,6 +21,12 @@ HEADER = (
 MAX_MAP_COLUMNS = 16
 FEW_IMAGES = 10
 """With fewer the gain on held-out images rests on one or two."""
+CELL_INCHES = (0.5, 0.32)
+MARGIN_INCHES = (2.4, 2.0)
+LEAST_INCHES = (7.5, 4.0)
+SHOWN_FALL = 0.15
+"""Values further below the best have the lowest color."""
+MARKS = {"fitted": "*", "config": "o", "labels' unclip_ratio": "D"}
 OBJECTIVES = {
     "hmean": "hmean at IoU 0.5",
     "hmean_70": "hmean at IoU 0.7",
@@ -84,7 +91,7 @@ def _row(fitted: Fitted, name: str, cell: Cell) -> list[str]:
     ]
 
 
-def plane(fitted: Fitted) -> NDArray[np.float64]:
+def plane(fitted: Fitted) -> Floats:
     """Return the objective (unclip_ratio, box_thresh) with the other values as fitted."""
     return np.asarray(fitted.tally.values(fitted.objective)[fitted.best[:3]])
 
@@ -110,18 +117,15 @@ def heat_map_text(fitted: Fitted) -> str:
         f"{plane_title(fitted)}, in thousandths; [fitted], + not more than {FLAT:g} below",
         "unclip_ratio \\ box_thresh" + "".join(f"{grid.box_threshs[b]:>6g}" for b in columns),
     ]
-    for u, ratio in enumerate(grid.unclip_ratios):
-        cells = "".join(_map_cell(values, u, b, best) for b in columns)
-        lines.append(f"{ratio:>24g} {cells}".rstrip())
-    return "\n".join(lines)
-
-
-def _map_cell(values: NDArray[np.float64], u: int, b: int, best: Cell) -> str:
-    number = f"{values[u, b] * 1000:.0f}"
     at = (best.unclip_ratio, best.box_thresh)
-    if (u, b) == at:
-        return f"[{number}]".rjust(6)
-    return f"{number}{'+' if values[u, b] >= values[at] - FLAT else ' '}".rjust(6)
+    for u, ratio in enumerate(grid.unclip_ratios):
+        line = f"{ratio:>24g} "
+        for b in columns:
+            number, as_good = f"{values[u, b] * 1000:.0f}", values[u, b] >= values[at] - FLAT
+            cell = f"[{number}]" if (u, b) == at else f"{number}{'+' if as_good else ' '}"
+            line += cell.rjust(6)
+        lines.append(line.rstrip())
+    return "\n".join(lines)
 
 
 def plateau_text(fitted: Fitted) -> str:
@@ -188,14 +192,9 @@ def as_json(fitted: Fitted) -> dict[str, object]:
     tally, held_out = fitted.tally, fitted.held_out
     held_values: dict[str, object] | None = None
     if held_out is not None:
-        held_values = {
-            "hmean": held_out.hmean,
-            "hmean_70": held_out.hmean_70,
-            "gain": held_out.gain,
-            "gain_error": held_out.gain_error,
-            "folds": len(held_out.choices),
-            "images": held_out.images,
-        }
+        names = ("hmean", "hmean_70", "gain", "gain_error")
+        held_values = {name: getattr(held_out, name) for name in names}
+        held_values |= {"folds": len(held_out.choices), "images": held_out.images}
     cells = {
         "config": fitted.own,
         "labels": fitted.start,
@@ -214,12 +213,78 @@ def as_json(fitted: Fitted) -> dict[str, object]:
 
 def fit_csv(fitted: Fitted) -> str:
     """Return a CSV line per combination that was tried."""
-    tally, text = fitted.tally, io.StringIO()
+    tally, rows = fitted.tally, []
     hmean, hmean_70 = tally.values("hmean"), tally.values("hmean_70")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER[1:])
     for index in np.ndindex(*hmean.shape):
-        tried = tally.setting(Cell(*index))
         rates = (f"{hmean[index]:.6f}", f"{hmean_70[index]:.6f}")
-        writer.writerow([*vars(tried).values(), *rates])
-    return text.getvalue()
+        rows.append([*vars(tally.setting(Cell(*index))).values(), *rates])
+    return csv_text(HEADER[1:], rows)
+
+
+def heat_map(fitted: Fitted) -> bytes:
+    """Draw the objective over unclip_ratio and box_thresh; return a PNG.
+
+    Resize, thresh and score mode are the fitted ones. A frame holds what is as good as the fitted
+    values; marks are on these, the config's and the labels'.
+    """
+    values, grid = plane(fitted), fitted.tally.grid
+    size = np.maximum(np.multiply(values.shape[::-1], CELL_INCHES) + MARGIN_INCHES, LEAST_INCHES)
+    figure = new_figure(*size.tolist())
+    axes = figure.subplots()
+    best = float(values.max())
+    image = axes.imshow(
+        values, origin="lower", aspect="auto", vmin=max(values.min(), best - SHOWN_FALL), vmax=best
+    )
+    figure.colorbar(image)
+    for (u, b), value in np.ndenumerate(values):
+        color = "black" if value > best - SHOWN_FALL / 3 else "white"
+        axes.text(b, u - 0.25, f"{value * 1000:.0f}", ha="center", fontsize=6, color=color)
+    _frame(axes, values >= values[fitted.best.unclip_ratio, fitted.best.box_thresh] - FLAT)
+    _marks(axes, fitted)
+    for ticks, labels, tick_values in (
+        (axes.set_xticks, axes.set_xticklabels, grid.box_threshs),
+        (axes.set_yticks, axes.set_yticklabels, grid.unclip_ratios),
+    ):
+        ticks(range(len(tick_values)))
+        labels([f"{value:g}" for value in tick_values])
+    axes.set_xlabel("box_thresh")
+    axes.set_ylabel("unclip_ratio")
+    axes.set_title(plane_title(fitted).replace(", with ", "\n"), fontsize=10)
+    return as_png(figure)
+
+
+def _frame(axes: Axes, flat: NDArray[np.bool_]) -> None:
+    """Draw lines between the cells that are as good as the best and the others."""
+    inside = np.pad(flat, 1)
+    for u, b in np.argwhere(inside[:, 1:] != inside[:, :-1]).tolist():
+        axes.plot([b - 0.5, b - 0.5], [u - 1.5, u - 0.5], color="red", lw=1.2)
+    for u, b in np.argwhere(inside[1:] != inside[:-1]).tolist():
+        axes.plot([b - 1.5, b - 0.5], [u - 0.5, u - 0.5], color="red", lw=1.2)
+
+
+def _marks(axes: Axes, fitted: Fitted) -> None:
+    cells = dict(zip(MARKS, (fitted.best, fitted.own, fitted.start), strict=True))
+    handles: list[Line2D] = []
+    for name, cell in cells.items():
+        here, is_fitted = cell[:3] == fitted.best[:3], name == "fitted"
+        handles += axes.plot(
+            [cell.box_thresh],
+            [cell.unclip_ratio + 0.2],
+            linestyle="",
+            label=name if here else f"{name} (tried with another resize, thresh or score_mode)",
+            marker=MARKS[name],
+            markersize=9 if is_fitted else 6,
+            markerfacecolor="red" if is_fitted else "none",
+            markeredgecolor="red",
+        )
+    handles.append(
+        Line2D([], [], color="red", lw=1.2, label=f"not more than {FLAT:g} below the fitted")
+    )
+    axes.legend(
+        handles=handles,
+        title="number in a cell: its value in thousandths",
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.14),
+        ncols=2,
+        fontsize=8,
+    )
