@@ -40,7 +40,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
     arms = arms_of(options.arm)
-    common = [*options.override, *epochs_override(options.epochs)]
+    epochs = [] if options.epochs is None else [f"Global.epoch_num={options.epochs}"]
+    common = [*options.override, *epochs]
     configs = load_arms(options.config, arms, common)
     warn(arms, configs)
 
@@ -90,11 +91,6 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         help="run each arm with N seeds, Global.seed and those after it, to see the noise (1)",
     )
     return arguments.parse_args(argv)
-
-
-def epochs_override(epochs: int | None) -> list[str]:
-    """Return the override for the number of epochs, if it is given."""
-    return [] if epochs is None else [f"Global.epoch_num={epochs}"]
 
 
 def arms_of(texts: Sequence[str]) -> list[Arm]:

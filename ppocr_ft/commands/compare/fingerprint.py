@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import paddle
 from numpy.typing import NDArray
 
 from ppocr_ft.config import Config
-from ppocr_ft.config.schema import Dataset, SplitSection
+from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
@@ -57,17 +57,16 @@ def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
     for split in ("Train", "Eval"):
         sections[split]["loader"].pop("num_workers", None)
     device(config)
+    source = weights_source(config)
+    further = [config.dataset(f"{ALSO}{name}") for name in config.further]
     return _short(
         {
             "config": sections,
-            "weights": _weights(config),
+            "weights": [] if source is None else [_digest(source.tensors), source.member],
             "labels": [
-                *(_labels(dataset) for dataset in (config.Train.dataset, _judged_on(config))),
-                *(_labels(config.dataset(f"{ALSO}{name}")) for name in config.further),
+                _labels(each) for each in (config.Train.dataset, _judged_on(config), *further)
             ],
             "unclip_ratios": list(unclip_ratios),
-            "device": paddle.get_device(),
-            **_versions(),
         }
     )
 
@@ -79,16 +78,16 @@ def start_fingerprint(config: Config, network: Detector, unclip_ratios: Sequence
         for key, tensor in network.state_dict().items()
         if not key.startswith(THRESHOLD_HEAD)
     }
+    judged = config.Eval.model_dump()
+    judged["loader"].pop("num_workers", None)
     return _short(
         {
             "network": _digest(weights),
-            "eval": _read_alike(config.Eval),
+            "eval": judged,
             "labels": _labels(_judged_on(config)),
             "val_ratio": config.Global.val_ratio,
             "post_process": config.PostProcess.model_dump(),
             "unclip_ratios": list(unclip_ratios),
-            "device": paddle.get_device(),
-            **_versions(),
         }
     )
 
@@ -96,31 +95,12 @@ def start_fingerprint(config: Config, network: Detector, unclip_ratios: Sequence
 def code_digest() -> str:
     """Return the digest of this package's sources that influence numbers."""
     root = Path(__file__).parents[2]
-    files = sorted(path for part in CODE for path in _sources(root / part))
+    parts = [root / name for name in CODE]
+    files = [path for part in parts for path in (part.rglob("*.py") if part.is_dir() else [part])]
     hashed = hashlib.sha256()
-    for path in files:
+    for path in sorted(files):
         hashed.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return hashed.hexdigest()[:LENGTH]
-
-
-def _sources(part: Path) -> Iterable[Path]:
-    return part.rglob("*.py") if part.is_dir() else [part]
-
-
-def _read_alike(split: SplitSection) -> dict[str, Any]:
-    """Return the section without the number of threads that read it."""
-    values = split.model_dump()
-    values["loader"].pop("num_workers", None)
-    return values
-
-
-def _versions() -> dict[str, str]:
-    return {"ppocr_ft": __version__, "paddle": paddle.__version__}
-
-
-def _weights(config: Config) -> list[str | None]:
-    source = weights_source(config)
-    return [] if source is None else [_digest(source.tensors), source.member]
 
 
 def _judged_on(config: Config) -> Dataset:
@@ -132,14 +112,13 @@ def _labels(dataset: Dataset) -> list[str]:
     """Return a digest per label file; the sample data set comes with the version."""
     if dataset.is_sample:
         return list(dataset.label_file_list)
-    return [hashlib.sha256(_content(Path(name))).hexdigest() for name in dataset.label_file_list]
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"the label file can't be read: {error.strerror}", path=path) from None
+    digests = []
+    for path in map(Path, dataset.label_file_list):
+        try:
+            digests.append(hashlib.sha256(path.read_bytes()).hexdigest())
+        except OSError as error:
+            raise DataError(f"the label file can't be read: {error.strerror}", path=path) from None
+    return digests
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
@@ -151,5 +130,11 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _short(facts: Mapping[str, Any]) -> str:
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=False)
+    """Return the digest of facts, the device and the versions of this package and of Paddle."""
+    machine = {
+        "device": paddle.get_device(),
+        "ppocr_ft": __version__,
+        "paddle": paddle.__version__,
+    }
+    text = json.dumps({**facts, **machine}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]

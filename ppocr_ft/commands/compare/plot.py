@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
@@ -27,6 +25,7 @@ MARGIN = 0.03
 """Share of the axis of epochs that is left free at either end."""
 COLORS = 10
 DASHES = ("-", "--", ":", "-.")
+"""With the ten colors twenty different styles, which differ also if two lines overlap."""
 
 Points = list[tuple[float, float]]
 
@@ -102,29 +101,26 @@ def compare_picture(runs: Sequence[ArmRun], indicator: str) -> bytes:
 
 
 def _panel(axes: Axes, title: str, curves: Mapping[str, Curve]) -> None:
-    for number, (arm, arm_curve) in enumerate(curves.items()):
-        style = _style(number)
+    for number, (arm, drawn) in enumerate(curves.items()):
         name = arm if len(arm) <= LONGEST_NAME else f"{arm[: LONGEST_NAME - 3]}..."
-        marker = "o" if "hmean" in title or len(arm_curve.epochs) == 1 else None
         axes.plot(
-            arm_curve.epochs, arm_curve.mean, label=name, marker=marker, markersize=4, **style
+            drawn.epochs,
+            drawn.mean,
+            label=name,
+            marker="o" if "hmean" in title or len(drawn.epochs) == 1 else None,
+            markersize=4,
+            color=f"C{number % COLORS}",
+            linestyle=DASHES[number % len(DASHES)],
         )
-        if np.any(arm_curve.low < arm_curve.high):
-            color = style["color"]
+        if np.any(drawn.low < drawn.high):
             axes.fill_between(
-                arm_curve.epochs, arm_curve.low, arm_curve.high, color=color, alpha=0.15, lw=0
+                drawn.epochs, drawn.low, drawn.high, color=f"C{number % COLORS}", alpha=0.15, lw=0
             )
-    last = max((epoch for arm_curve in curves.values() for epoch in arm_curve.epochs), default=0.0)
+    last = max((epoch for drawn in curves.values() for epoch in drawn.epochs), default=0.0)
     axes.set_xlim(-MARGIN * last, (1 + MARGIN) * last or 1)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("epochs")
     axes.grid(alpha=0.3)
-
-
-def _style(number: int) -> dict[str, Any]:
-    """Return one of twenty different styles, which differ also if two lines overlap."""
-    color = colormaps["tab10"](number % COLORS)
-    return {"color": color, "linestyle": DASHES[number % len(DASHES)]}
 
 
 def _scale_loss(axes: Axes, runs: Sequence[ArmRun]) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ppocr_ft.commands.common import with_global
 from ppocr_ft.commands.compare.fingerprint import code_digest, run_fingerprint, start_fingerprint
 from ppocr_ft.commands.compare.table import ArmRun
 from ppocr_ft.commands.compare.variants import Arm, arms_error
@@ -30,7 +30,6 @@ from ppocr_ft.utils.files import write_whole
 RECORD = "arm.json"
 STARTS = "starts"
 LONGEST_SLUG = 40
-_UNFIT_FOR_A_NAME = re.compile(r"[^\w.=+-]+")
 Say = Callable[[str], None]
 
 
@@ -52,12 +51,14 @@ class PlannedRun:
     def folder(self) -> Path:
         """The run's folder, also if it was begun under another arm's name; else its future one."""
         folders = sorted(self.root.glob(f"*-{self.fingerprint}"))
-        slug = _UNFIT_FOR_A_NAME.sub("_", self.arm.name)[:LONGEST_SLUG]
+        slug = re.sub(r"[^\w.=+-]+", "_", self.arm.name)[:LONGEST_SLUG]
         return folders[0] if folders else self.root / f"{slug}-seed{self.seed}-{self.fingerprint}"
 
     @property
     def record(self) -> Record | None:
-        return read_record(self.folder)
+        """The record in the run's folder, if there is one."""
+        path = self.folder / RECORD
+        return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
     @property
     def is_finished(self) -> bool:
@@ -88,12 +89,6 @@ class Record:
         epochs, steps = divmod(step, self.steps_per_epoch)
         an_epoch = min(self.images, self.steps_per_epoch * self.batch_size)
         return epochs * an_epoch + min(steps * self.batch_size, an_epoch)
-
-
-def read_record(folder: Path) -> Record | None:
-    """Read a run's record; None if there is none."""
-    path = folder / RECORD
-    return Record(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
 def plan(
@@ -129,13 +124,8 @@ def plan(
 
 def _planned(arm: Arm, config: Config, number: int, ratios: Sequence[float]) -> PlannedRun:
     section = config.Global
-    run_section = section.model_copy(
-        update={
-            "seed": section.seed + number,
-            "save_epoch_step": section.epoch_num + 1,  # nobody wants iter_epoch_N of each arm
-        }
-    )
-    seeded = config.model_copy(update={"Global": run_section})
+    never = section.epoch_num + 1  # nobody wants iter_epoch_N of each arm
+    seeded = with_global(config, seed=section.seed + number, save_epoch_step=never)
     fingerprint = run_fingerprint(seeded, ratios)
     return PlannedRun(arm, seeded, Path(section.save_model_dir), fingerprint, tuple(ratios))
 
@@ -154,24 +144,18 @@ def run_all(runs: Sequence[PlannedRun], say: Say = print) -> list[ArmRun]:
         say(f"\n{title}, {'finished before' if run.is_finished else 'in'} {run.folder}")
         if record is not None and record.code != code:
             say(f"  begun by other sources of ppocr_ft; to run it anew, delete {run.folder}")
-        if not run.is_finished:
-            with _naming(run.arm):
-                _run(run, code, say)
+        if run.is_finished:
+            continue
+        try:
+            _run(run, code, say)
+        except DataError as error:
+            raise DataError(f"arm {run.arm.name!r}: {error}") from error
     return [result(run) for run in runs]
-
-
-@contextmanager
-def _naming(arm: Arm) -> Iterator[None]:
-    try:
-        yield
-    except DataError as error:
-        raise DataError(f"arm {arm.name!r}: {error}") from error
 
 
 def result(run: PlannedRun) -> ArmRun:
     """Read what a finished run has left."""
-    folder = run.folder
-    record = read_record(folder)
+    folder, record = run.folder, run.record
     if record is None:
         raise FileNotFoundError(folder / RECORD)
     _, rows = read_metrics(folder / METRICS_FILE)
@@ -201,19 +185,28 @@ def training_minutes(rows: Sequence[Mapping[str, str]], record: Record) -> float
 
 def _run(run: PlannedRun, code: str, say: Say) -> None:
     folder = run.folder
-    section = run.config.Global.model_copy(update={"save_model_dir": str(folder)})
-    config = run.config.model_copy(update={"Global": section})
+    config = with_global(run.config, save_model_dir=str(folder))
     state = folder / STATE_FILE
     say(device(config))
     prepared = training(config, state if state.exists() else None, run.unclip_ratios)
-    record = _record(run, prepared, code)
+    trainer, begun = prepared.trainer, run.record
+    record = Record(
+        run.arm.name,
+        list(run.arm.overrides),
+        run.seed,
+        len(trainer.loader.data),
+        trainer.loader.batch_size * trainer.loader.batches_per_step,
+        trainer.progress.steps_per_epoch,
+        trainer.total_steps,
+        begun.code if begun and trainer.progress.step else code,  # the digest of its beginning
+    )
     _write_json(folder / RECORD, vars(record))
     _share_start(run, prepared)
     prepared.say(prepared.describe())
     ended = ""
-    with prepared.trainer.stop.listening():
+    with trainer.stop.listening():
         try:
-            prepared.trainer.run()
+            trainer.run()
         except Stopped:
             prepared.save_latest()
             raise
@@ -228,41 +221,22 @@ def _run(run: PlannedRun, code: str, say: Say) -> None:
     gc.collect()
 
 
-def _record(run: PlannedRun, prepared: Training, code: str) -> Record:
-    """Record the run; a continued one keeps the digest of its beginning."""
-    trainer, begun = prepared.trainer, run.record
-    return Record(
-        run.arm.name,
-        list(run.arm.overrides),
-        run.seed,
-        len(trainer.loader.data),
-        trainer.loader.batch_size * trainer.loader.batches_per_step,
-        trainer.progress.steps_per_epoch,
-        trainer.total_steps,
-        begun.code if begun and trainer.progress.step else code,
-    )
-
-
 def _share_start(run: PlannedRun, prepared: Training) -> None:
     """Give a run its first result if another one has made it, else have it written for others."""
-    if prepared.trainer.progress.step > 0:
+    trainer = prepared.trainer
+    if trainer.progress.step > 0:
         return
-    fingerprint = start_fingerprint(
-        prepared.config, prepared.trainer.state.network, run.unclip_ratios
-    )
-    path = run.root / STARTS / f"{fingerprint}.json"
-    start = SharedStart(path, run.folder)
+    fingerprint = start_fingerprint(prepared.config, trainer.state.network, run.unclip_ratios)
+    start = SharedStart(run.root / STARTS / f"{fingerprint}.json", run.folder)
     prepared.evaluate.known_start = start.read()
     if prepared.evaluate.known_start is None:
-        prepared.trainer.callbacks = (*prepared.trainer.callbacks, start)
+        trainer.callbacks = (*trainer.callbacks, start)
 
 
 class SharedStart(Callback):
     """The evaluation before the first step, shared by runs of the same weights and ``Eval``.
 
-    The first of these runs writes it to ``path``, the others read it.
-
-    ``folder`` is the run's.
+    The first of these runs writes it to ``path``, the others read it. ``folder`` is the run's.
     """
 
     def __init__(self, path: Path, folder: Path) -> None:
@@ -283,10 +257,14 @@ class SharedStart(Callback):
         """Write the result, if it is that before the first step."""
         if result.step == 0:
             self._path.parent.mkdir(exist_ok=True)
-            rates = {str(ratio): dict(rates) for ratio, rates in result.rates.items()}
-            shares = {"merged": result.merged, "split": result.split}
-            about = {"unclip_ratio": result.unclip_ratio, "summaries": rates, **shares}
-            _write_json(self._path, {**about, "folder": self._folder.name})
+            saved = {
+                "unclip_ratio": result.unclip_ratio,
+                "summaries": {str(ratio): dict(rates) for ratio, rates in result.rates.items()},
+                "merged": result.merged,
+                "split": result.split,
+                "folder": self._folder.name,
+            }
+            _write_json(self._path, saved)
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
