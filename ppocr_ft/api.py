@@ -224,7 +224,8 @@ def export_model(
     """
     with _one_error():
         loaded = _load(config, overrides)
-        from ppocr_ft.commands.export.run import Formats, export
+        from ppocr_ft.commands.export.run import export
+        from ppocr_ft.export import Formats
 
         return export(loaded, Formats(legacy, onnx), parity_images)
 

@@ -36,15 +36,12 @@ def main(argv: Sequence[str]) -> int:
 
     os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
     import_paddle()
-    from ppocr_ft.commands.export.run import ExportRefused, Formats, export
+    from ppocr_ft.commands.export.run import ExportRefused, export
+    from ppocr_ft.export import Formats
 
+    formats = Formats(options.legacy, options.onnx)
     try:
-        exported = export(
-            config,
-            Formats(options.legacy, options.onnx),
-            options.parity_images,
-            progress,
-        )
+        exported = export(config, formats, options.parity_images, progress)
     except ExportRefused as refused:
         print(f"not exported: {refused}", file=sys.stderr)
         return FAILED
@@ -67,11 +64,8 @@ def main(argv: Sequence[str]) -> int:
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    arguments = parser(
-        "export",
-        "Export a detector, proved equal to the trained one.",
-        EXAMPLES + EPILOGUE,
-    )
+    about = "Export a detector, proved equal to the trained one."
+    arguments = parser("export", about, EXAMPLES + EPILOGUE)
     arguments.add_argument(
         "--legacy", action="store_true", help="the program as inference.pdmodel, for PaddleOCR 2"
     )

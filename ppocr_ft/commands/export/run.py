@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,16 +25,10 @@ from ppocr_ft.export import (
     write_model,
 )
 from ppocr_ft.export.card import Origin, model_card
-from ppocr_ft.export.parity import TrainedMap
 from ppocr_ft.export.settings import MODEL_NAMES, check_model_name
 from ppocr_ft.export.worker import WorkerFailed
 from ppocr_ft.factory.device import cpu_threads
-from ppocr_ft.factory.objects import (
-    LABEL_OPERATORS,
-    data_set,
-    post_process,
-    starting_network,
-)
+from ppocr_ft.factory.objects import LABEL_OPERATORS, data_set, post_process, starting_network
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import DETECTORS
@@ -44,16 +38,6 @@ from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import CoverageReport
 from ppocr_ft.weights.matching import state_of
 
-__all__ = [
-    "ExportRefused",
-    "Exported",
-    "Formats",
-    "export",
-    "inference_settings",
-    "parity_set",
-]
-
-PARITY_IMAGES = 10
 PARITY_FILE, CARD_FILE, TENSORS_FILE = "parity.json", "model_card.md", "inference.pdiparams"
 PIXEL_OPERATORS = {"DecodeImage", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
 
@@ -81,7 +65,7 @@ class Exported:
 def export(
     config: Config,
     formats: Formats,
-    parity_images: int | None = PARITY_IMAGES,
+    parity_images: int | None,
     bar: ProgressBar = no_progress,
 ) -> Exported:
     """Export to ``Global.save_inference_dir``, on the CPU.
@@ -95,38 +79,30 @@ def export(
         ExportRefused: the model is not equal to the network; nothing is left of it, and an earlier
             export is untouched.
     """
-    folder = _folder(config)
-    formats.check()
-    settings = inference_settings(config)
-    paddle.set_device("cpu")
-    network, coverage = _trained(config)
-    origin = weights_origin(config)
-    images = parity_set(config, parity_images)
-    with atomic_dir(folder) as aside:
-        parity = _make(config, network, settings, formats, images, aside, bar)
-        _write_json(aside / PARITY_FILE, parity)
-        about = card_origin(config, coverage, origin, aside / TENSORS_FILE)
-        card = model_card(settings, about, parity, formats)
-        (aside / CARD_FILE).write_text(card, encoding="utf-8")
-    return Exported(folder, parity, coverage, origin, images.faults, images.notes)
-
-
-def _folder(config: Config) -> Path:
     if config.Global.save_inference_dir is None:
         raise ConfigError(
             "is null; name the folder that the model is to be in", key="Global.save_inference_dir"
         )
-    return Path(config.Global.save_inference_dir).expanduser()
-
-
-def _trained(config: Config) -> tuple[Detector, CoverageReport]:
+    folder = Path(config.Global.save_inference_dir).expanduser()
+    formats.check()
+    settings = inference_settings(config)
+    paddle.set_device("cpu")
     network, coverage = starting_network(config)
     if coverage is None:
         raise ConfigError(
             "is null: name the checkpoint to export, such as output/best_accuracy",
             key="Global.checkpoints",
         )
-    return network, coverage
+    origin = weights_origin(config)
+    images = parity_set(config, parity_images)
+    with atomic_dir(folder) as aside:
+        parity = _make(config, network, settings, formats, images, aside, bar)
+        figures = json.dumps(parity.as_dict(), indent=2, allow_nan=False)
+        (aside / PARITY_FILE).write_text(f"{figures}\n", encoding="utf-8")
+        about = card_origin(config, coverage, origin, aside / TENSORS_FILE)
+        card = model_card(settings, about, parity, formats)
+        (aside / CARD_FILE).write_text(card, encoding="utf-8")
+    return Exported(folder, parity, coverage, origin, images.faults, images.notes)
 
 
 def released_name(config: Config) -> str:
@@ -213,9 +189,9 @@ def _make(
         models = {name: open_model(path, cpu_threads(config)) for name, path in written.items()}
     except (WorkerFailed, ConfigError, WeightsError) as error:
         raise ExportRefused(f"the model could not be made: {error}") from None
-    images_with_maps = bar(_trained_maps(config, network, images), len(images), "compare")
+    maps = probability_maps(network, images.samples(), threads=cpu_threads(config))
     try:
-        parity = compare(images_with_maps, post_process(config), models)
+        parity = compare(bar(maps, len(images), "compare"), post_process(config), models)
     except ValueError as error:
         if isinstance(error, (ConfigError, DataError)):
             raise
@@ -227,15 +203,6 @@ def _make(
             f"the model is not equal to the trained network:\n{listed}\n{parity.describe()}"
         )
     return parity
-
-
-def _trained_maps(config: Config, network: Detector, images: ImageSet) -> Iterator[TrainedMap]:
-    return probability_maps(network, images.samples(), threads=cpu_threads(config))
-
-
-def _write_json(path: Path, parity: Parity) -> None:
-    text = json.dumps(parity.as_dict(), indent=2, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
 
 
 def card_origin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -14,11 +15,20 @@ from typing import Any, TypeVar
 import yaml
 
 from ppocr_ft.config import load_config
-from ppocr_ft.engine.log import LOG_FILE, LOG_TIME
+from ppocr_ft.config.shipped import shipped_configs
+from ppocr_ft.engine.callbacks.log import LOG_FILE, LOG_TIME
+from ppocr_ft.engine.callbacks.monitor import VERDICTS_FILE
 from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
 from ppocr_ft.engine.monitor.callback import VERDICTS_FILE
 from ppocr_ft.errors import DataError, UserInputError
-from ppocr_ft.report.evaluations import BEFORE, BEST, EVALUATIONS, TRAINED, read_evaluation
+from ppocr_ft.report.evaluations import (
+    BEFORE,
+    BEST,
+    EVALUATIONS,
+    TRAINED,
+    KeptEvaluation,
+    read_evaluation,
+)
 from ppocr_ft.report.page import CURVES, PAGE
 from ppocr_ft.report.page.render import Language, render
 from ppocr_ft.report.page.run import Difference, Record, Run
@@ -32,6 +42,8 @@ from ppocr_ft.utils.files import write_whole
 LOG_TIME_LENGTH = len("2026-01-31 00:00:00")
 DATA_KEYS = ("train", "step", "images_per_epoch", "steps_per_epoch", "total_steps")
 NOT_COMPARED = frozenset({"Global.save_model_dir"})
+DEFAULT_CONFIG = "det_v4_ft.yml"
+Found = TypeVar("Found")
 
 
 def config_differences(default: Any, config: Any) -> list[Difference]:
@@ -50,8 +62,12 @@ def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:
         for name, inner in value.items():
             yield from _flat(inner, f"{key}.{name}" if key else str(name))
     elif _is_pipeline(value):
-        for name, inner in _named(value):
-            yield from _flat(inner, f"{key}.{name}")
+        counts = Counter[str]()
+        for operator in value:
+            ((name, arguments),) = operator.items()
+            counts[name] += 1  # the second one of a name is NAME#2
+            number = "" if counts[name] == 1 else f"#{counts[name]}"
+            yield from _flat(arguments, f"{key}.{name}{number}")
     else:
         yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -61,22 +77,6 @@ def _is_pipeline(value: Any) -> bool:
     if not isinstance(value, list) or not value:
         return False
     return all(isinstance(item, Mapping) and len(item) == 1 for item in value)
-
-
-def _named(operators: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """Yield operators with their names; a second one of a name is ``NAME#2``."""
-    counts: dict[str, int] = {}
-    for operator in operators:
-        ((name, arguments),) = operator.items()
-        counts[name] = counts.get(name, 0) + 1
-        yield name if counts[name] == 1 else f"{name}#{counts[name]}", arguments
-
-
-DEFAULT_CONFIG = "det_v4_ft.yml"
-ROOT = Path(__file__).parents[3]
-CONFIG_FOLDERS = (ROOT / "configs", ROOT / "ppocr_ft" / "configs")
-"""The folders of the shipped configs: in a checkout, and installed."""
-Found = TypeVar("Found")
 
 
 def report(folder: Path, language: Language = "auto") -> Path:
@@ -110,16 +110,12 @@ def read_run(folder: Path) -> Run:
     def record(name: str, *keys: str) -> Record | None:
         return _tried(partial(_record, keys=keys), folder / name, notes)
 
-    before, best, best_trained = (
-        _tried(read_evaluation, folder / EVALUATIONS / name, notes)
-        for name in (BEFORE, BEST, TRAINED)
-    )
+    def boxes(place: Path) -> list[KeptEvaluation | None]:
+        return [_tried(read_evaluation, place / name, notes) for name in (BEFORE, BEST, TRAINED)]
+
+    before, best, best_trained = boxes(folder / EVALUATIONS)
     further_boxes = {
-        place.name: [
-            found
-            for name in (BEFORE, BEST, TRAINED)
-            if (found := _tried(read_evaluation, place / name, notes)) is not None
-        ]
+        place.name: [found for found in boxes(place) if found is not None]
         for place in sorted((folder / EVALUATIONS).glob("*"))
         if place.is_dir()
     }
@@ -169,11 +165,10 @@ def _config(path: Path, notes: list[str]) -> tuple[str, dict[str, Any]]:
 
 
 def _differences(config: Mapping[str, Any]) -> list[Difference] | None:
-    for folder in CONFIG_FOLDERS:
-        if config and (folder / DEFAULT_CONFIG).is_file():
-            default = load_config(folder / DEFAULT_CONFIG).to_yaml()
-            return config_differences(yaml.safe_load(default), config)
-    return None
+    default = next((path for path in shipped_configs() if path.name == DEFAULT_CONFIG), None)
+    if default is None or not config:
+        return None
+    return config_differences(yaml.safe_load(load_config(default).to_yaml()), config)
 
 
 def training_time(log: Path) -> tuple[datetime, float]:
