@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.objects import weights_source
 from ppocr_ft.models.architecture import Detector
+from ppocr_ft.runs.assemble import UNCLIP_RATIOS
 from ppocr_ft.version import __version__
 
 LENGTH = 12
@@ -43,7 +44,7 @@ CODE = ("data", "engine", "factory", "losses", "metrics", "models", "optim", "po
 """Parts of the package that numbers come from."""
 
 
-def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
+def run_fingerprint(config: Config) -> str:
     """Return the fingerprint of a whole run and of its evaluation.
 
     In it are the resolved config, what its weights and label files hold, the device, and the
@@ -66,12 +67,11 @@ def run_fingerprint(config: Config, unclip_ratios: Sequence[float]) -> str:
             "labels": [
                 _labels(each) for each in (config.Train.dataset, _judged_on(config), *further)
             ],
-            "unclip_ratios": list(unclip_ratios),
         }
     )
 
 
-def start_fingerprint(config: Config, network: Detector, unclip_ratios: Sequence[float]) -> str:
+def start_fingerprint(config: Config, network: Detector) -> str:
     """Return the fingerprint of what ``Eval`` says about a network in its current state."""
     weights = {
         key: tensor.numpy()
@@ -87,7 +87,6 @@ def start_fingerprint(config: Config, network: Detector, unclip_ratios: Sequence
             "labels": _labels(_judged_on(config)),
             "val_ratio": config.Global.val_ratio,
             "post_process": config.PostProcess.model_dump(),
-            "unclip_ratios": list(unclip_ratios),
         }
     )
 
@@ -130,11 +129,12 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def _short(facts: Mapping[str, Any]) -> str:
-    """Return the digest of facts, the device and the versions of this package and of Paddle."""
-    machine = {
+    """Return the digest of facts and of what all runs here share."""
+    shared = {
+        "unclip_ratios": list(UNCLIP_RATIOS),
         "device": paddle.get_device(),
         "ppocr_ft": __version__,
         "paddle": paddle.__version__,
     }
-    text = json.dumps({**facts, **machine}, sort_keys=True, ensure_ascii=False)
+    text = json.dumps({**facts, **shared}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]

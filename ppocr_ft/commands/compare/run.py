@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.engine.trainer import Callback, Diverged, Trainer
 from ppocr_ft.errors import DataError, UserInputError
 from ppocr_ft.factory.device import device
-from ppocr_ft.runs.assemble import UNCLIP_RATIOS, Training, training
+from ppocr_ft.runs.assemble import Training, training
 from ppocr_ft.runs.eval_files import copy_start
 from ppocr_ft.runs.parts import prepare
 from ppocr_ft.utils.files import write_whole
@@ -30,18 +30,20 @@ from ppocr_ft.utils.files import write_whole
 RECORD = "arm.json"
 STARTS = "starts"
 LONGEST_SLUG = 40
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One arm with one seed, its folder in ``root``; equal fingerprints are one run."""
+    """One arm with one seed; equal fingerprints are one run."""
 
     arm: Arm
     config: Config
-    root: Path
     fingerprint: str
-    unclip_ratios: tuple[float, ...]
+
+    @property
+    def root(self) -> Path:
+        """The folder of all compared runs."""
+        return Path(self.config.Global.save_model_dir)
 
     @property
     def seed(self) -> int:
@@ -91,13 +93,7 @@ class Record:
         return epochs * an_epoch + min(steps * self.batch_size, an_epoch)
 
 
-def plan(
-    arms: Sequence[Arm],
-    configs: Sequence[Config],
-    *,
-    seeds: int = 1,
-    unclip_ratios: Sequence[float] = UNCLIP_RATIOS,
-) -> list[PlannedRun]:
+def plan(arms: Sequence[Arm], configs: Sequence[Config], *, seeds: int = 1) -> list[PlannedRun]:
     """Return a run per arm and seed: Global.seed and those after it. Nothing runs yet.
 
     Everything that an unfinished arm needs is made once and thrown away, so that what is wrong
@@ -110,7 +106,7 @@ def plan(
     faults: list[str] = []
     for arm, config in zip(arms, configs, strict=True):
         try:
-            arm_runs = [_planned(arm, config, number, unclip_ratios) for number in range(seeds)]
+            arm_runs = [_planned(arm, config, number) for number in range(seeds)]
             if not all(run.is_finished for run in arm_runs):
                 prepare(arm_runs[0].config)
             runs += arm_runs
@@ -122,15 +118,14 @@ def plan(
     return runs
 
 
-def _planned(arm: Arm, config: Config, number: int, ratios: Sequence[float]) -> PlannedRun:
+def _planned(arm: Arm, config: Config, number: int) -> PlannedRun:
     section = config.Global
     never = section.epoch_num + 1  # nobody wants iter_epoch_N of each arm
     seeded = with_global(config, seed=section.seed + number, save_epoch_step=never)
-    fingerprint = run_fingerprint(seeded, ratios)
-    return PlannedRun(arm, seeded, Path(section.save_model_dir), fingerprint, tuple(ratios))
+    return PlannedRun(arm, seeded, run_fingerprint(seeded))
 
 
-def run_all(runs: Sequence[PlannedRun], say: Say = print) -> list[ArmRun]:
+def run_all(runs: Sequence[PlannedRun]) -> list[ArmRun]:
     """Run what isn't finished yet, one after the other; an interrupted run is continued.
 
     Raises:
@@ -141,13 +136,13 @@ def run_all(runs: Sequence[PlannedRun], say: Say = print) -> list[ArmRun]:
     for number, run in enumerate(runs, start=1):
         record = run.record
         title = f"run {number} of {len(runs)}: {run.arm.name}, seed {run.seed}"
-        say(f"\n{title}, {'finished before' if run.is_finished else 'in'} {run.folder}")
+        print(f"\n{title}, {'finished before' if run.is_finished else 'in'} {run.folder}")
         if record is not None and record.code != code:
-            say(f"  begun by other sources of ppocr_ft; to run it anew, delete {run.folder}")
+            print(f"  begun by other sources of ppocr_ft; to run it anew, delete {run.folder}")
         if run.is_finished:
             continue
         try:
-            _run(run, code, say)
+            _run(run, code)
         except DataError as error:
             raise DataError(f"arm {run.arm.name!r}: {error}") from error
     return [result(run) for run in runs]
@@ -183,12 +178,12 @@ def training_minutes(rows: Sequence[Mapping[str, str]], record: Record) -> float
     return seconds / 60
 
 
-def _run(run: PlannedRun, code: str, say: Say) -> None:
+def _run(run: PlannedRun, code: str) -> None:
     folder = run.folder
     config = with_global(run.config, save_model_dir=str(folder))
     state = folder / STATE_FILE
-    say(device(config))
-    prepared = training(config, state if state.exists() else None, run.unclip_ratios)
+    print(device(config))
+    prepared = training(config, state if state.exists() else None)
     trainer, begun = prepared.trainer, run.record
     record = Record(
         run.arm.name,
@@ -226,7 +221,7 @@ def _share_start(run: PlannedRun, prepared: Training) -> None:
     trainer = prepared.trainer
     if trainer.progress.step > 0:
         return
-    fingerprint = start_fingerprint(prepared.config, trainer.state.network, run.unclip_ratios)
+    fingerprint = start_fingerprint(prepared.config, trainer.state.network)
     start = SharedStart(run.root / STARTS / f"{fingerprint}.json", run.folder)
     prepared.evaluate.known_start = start.read()
     if prepared.evaluate.known_start is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,13 @@ from ppocr_ft.commands.fit_postprocess.search import (
     Gathered,
     MapStore,
     Plan,
-    gather,
     search,
 )
 from ppocr_ft.config import Config
 from ppocr_ft.config.rules import shrink_schedule
 from ppocr_ft.data import FaultLog
-from ppocr_ft.data.images import ImageSet
+from ppocr_ft.data.images import EvalSample, ImageSet
+from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import eval_data, evaluate, post_process
@@ -37,10 +39,10 @@ from ppocr_ft.fitting.grid import (
     ratio_step,
     ratios_about,
 )
-from ppocr_ft.fitting.tally import Objective, Truth
+from ppocr_ft.fitting.tally import FloatMap, Objective, Truth
 from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.messages import counted
-from ppocr_ft.metrics.det import overlaps
+from ppocr_ft.metrics.det import DetMetric, overlaps
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_JSON, FIT_PICTURE
@@ -203,18 +205,8 @@ def _gather_all(
     for name, resized in configs.items():
         data = eval_data(resized)
         images = bar(data.samples(), len(data), f"evaluate {name}")
-        passes.append(
-            gather(
-                detector,
-                images,
-                post_process(resized),
-                store,
-                name,
-                more=() if more is None else more(resized).samples(),
-                batch_size=resized.Eval.loader.batch_size_per_card,
-                threads=cpu_threads(resized),
-            )
-        )
+        further = () if more is None else more(resized).samples()
+        passes.append(_gather(resized, detector, images, further, partial(store.add, name)))
         if len(passes[0].truths) != len(passes[-1].truths):
             raise DataError(
                 f"{counted(len(passes[0].truths), 'image')} could be read the first time, then "
@@ -222,6 +214,45 @@ def _gather_all(
                 key="Eval.dataset",
             )
     return passes, data
+
+
+def _gather(
+    config: Config,
+    detector: Detector,
+    images: Iterable[EvalSample],
+    more: Iterable[EvalSample],
+    keep: Callable[[FloatMap], None],
+) -> Gathered:
+    """Run the network once on all images and keep their maps; ``more`` are not judged.
+
+    Raises:
+        DataError: the disk has no room for the maps, or none of the texts counts.
+    """
+    truths, further, metric, boxes = [], [], DetMetric(), post_process(config)
+    maps_of = partial(
+        probability_maps,
+        detector,
+        batch_size=config.Eval.loader.batch_size_per_card,
+        threads=cpu_threads(config),
+    )
+    with closing(maps_of(images)) as maps:
+        for image, prob_map in maps:
+            keep(prob_map)
+            truth = Truth.of(image)
+            points, _ = boxes.boxes_from_map(prob_map, truth.source_size)
+            metric.update(points, truth.polygons, truth.ignored)
+            truths.append(truth)
+    summary = metric.summary()
+    if not summary["gt"]:
+        raise DataError(
+            f"no text counts in {counted(len(truths), 'image')}: there is nothing to fit to",
+            key="Eval.dataset",
+        )
+    with closing(maps_of(more)) as maps:
+        for image, prob_map in maps:
+            keep(prob_map)
+            further.append(Truth.of(image))
+    return Gathered(truths, summary, further)
 
 
 def _plan(config: Config, resize: str, truths: Sequence[Truth], options: FitOptions) -> Plan:

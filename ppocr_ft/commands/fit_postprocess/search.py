@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.data.images import EvalSample
-from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import DataError
 from ppocr_ft.fitting.grid import Cell, Grid, Setting, more_ratios
 from ppocr_ft.fitting.tally import (
@@ -31,8 +27,6 @@ from ppocr_ft.fitting.tally import (
     plateau,
     score,
 )
-from ppocr_ft.messages import counted
-from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
@@ -51,19 +45,10 @@ FOLDING, RESAMPLING = 1, 2
 MAX_GROWTHS = 6
 
 
-def quantised(prob_map: FloatMap) -> NDArray[np.uint16]:
-    """Return probabilities (h, w) as 65535ths. NaN, which is under no threshold, becomes 0."""
-    levels = np.rint(np.clip(np.nan_to_num(prob_map), 0, 1) * LEVELS)
-    return np.asarray(levels, dtype=np.uint16)
-
-
-def restored(levels: NDArray[np.uint16]) -> FloatMap:
-    """Return probabilities (h, w) again."""
-    return np.asarray(levels / np.float64(LEVELS), dtype=np.float32)
-
-
 class MapStore:
     """Maps by the name of their resize, in order, in a temporary folder that goes with it.
+
+    NaN, which is under no threshold, becomes 0.
 
     Raises:
         DataError: in ``add``, if the disk has no room; it says how to take another one.
@@ -86,7 +71,8 @@ class MapStore:
 
     def add(self, resize: str, prob_map: FloatMap) -> None:
         """Keep the resize's next map (h, w)."""
-        data = zlib.compress(quantised(prob_map).tobytes(), ZLIB_LEVEL)
+        levels = np.rint(np.clip(np.nan_to_num(prob_map), 0, 1) * LEVELS)
+        data = zlib.compress(levels.astype(np.uint16).tobytes(), ZLIB_LEVEL)
         sizes = self._sizes.setdefault(resize, [])
         try:
             self._path(resize, len(sizes)).write_bytes(data)
@@ -103,7 +89,8 @@ class MapStore:
         """Yield the resize's maps (h, w), one at a time."""
         for index, size in enumerate(self._sizes.get(resize, [])):
             data = zlib.decompress(self._path(resize, index).read_bytes())
-            yield restored(np.frombuffer(data, dtype=np.uint16).reshape(size))
+            levels = np.frombuffer(data, dtype=np.uint16).reshape(size)
+            yield np.asarray(levels / np.float64(LEVELS), dtype=np.float32)
 
     def _path(self, resize: str, index: int) -> Path:
         return self.folder / f"{list(self._sizes).index(resize)}_{index}.map"
@@ -214,46 +201,6 @@ class Gathered:
     truths: list[Truth]
     summary: Mapping[str, float] = field(default_factory=dict)
     more: list[Truth] = field(default_factory=list)
-
-
-def gather(
-    network: paddle.nn.Layer,
-    images: Iterable[EvalSample],
-    post_process: DBPostProcess,
-    store: MapStore,
-    resize: str,
-    *,
-    more: Iterable[EvalSample] = (),
-    batch_size: int = 1,
-    threads: int = 1,
-) -> Gathered:
-    """Run the network once on all images, keep their maps under the resize's name.
-
-    ``more`` are further images, to choose values by and not to judge them by.
-
-    Raises:
-        DataError: the disk has no room for them, or none of the texts counts.
-    """
-    truths, further, metric = [], [], DetMetric()
-    maps_of = partial(probability_maps, network, batch_size=batch_size, threads=threads)
-    with closing(maps_of(images)) as maps:
-        for image, prob_map in maps:
-            store.add(resize, prob_map)
-            truth = Truth.of(image)
-            points, _ = post_process.boxes_from_map(prob_map, truth.source_size)
-            metric.update(points, truth.polygons, truth.ignored)
-            truths.append(truth)
-    summary = metric.summary()
-    if not summary["gt"]:
-        raise DataError(
-            f"no text counts in {counted(len(truths), 'image')}: there is nothing to fit to",
-            key="Eval.dataset",
-        )
-    with closing(maps_of(more)) as maps:
-        for image, prob_map in maps:
-            store.add(resize, prob_map)
-            further.append(Truth.of(image))
-    return Gathered(truths, summary, further)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ppocr_ft.commands.compare import fingerprint
 from ppocr_ft.commands.compare import run as compare_module
 from ppocr_ft.commands.compare.cli import main
 from ppocr_ft.commands.compare.fingerprint import run_fingerprint
@@ -279,18 +280,22 @@ def test_fingerprint(overrides: list[str], differs: bool, tmp_path: Path) -> Non
         load_arms(path, [Arm("a"), Arm("b", ())]),
         load_arms(path, [Arm("c")], overrides),
     )
-    own = run_fingerprint(plain[0], [1.0])
-    assert own == run_fingerprint(plain[1], [1.0])
-    assert (run_fingerprint(changed[0], [1.0]) != own) == differs
+    own = run_fingerprint(plain[0])
+    assert own == run_fingerprint(plain[1])
+    assert (run_fingerprint(changed[0]) != own) == differs
 
 
-def test_fingerprint_follows_the_labels_and_the_judgement(tmp_path: Path) -> None:
+def test_fingerprint_follows_the_labels_and_the_judgement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (config,) = load_arms(small_config(tmp_path), [Arm("a")])
-    before = run_fingerprint(config, [1.0])
-    assert run_fingerprint(config, [1.0, 1.2]) != before
+    before = run_fingerprint(config)
+    with monkeypatch.context() as patched:
+        patched.setattr(fingerprint, "UNCLIP_RATIOS", (1.0, 1.2))
+        assert run_fingerprint(config) != before
     label = tmp_path / "label.txt"
     label.write_text(label.read_text() + "\n")
-    assert run_fingerprint(config, [1.0]) != before
+    assert run_fingerprint(config) != before
 
 
 def test_minutes_are_those_of_training(compared: Path) -> None:
