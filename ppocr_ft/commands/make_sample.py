@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,28 +23,16 @@ EXAMPLES = """\
 @command
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
-    options = _parser().parse_args(argv)
+    arguments = bare_parser("make-sample", DESCRIPTION, EXAMPLES)
+    arguments.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
+    for name, what, count in (
+        ("--train", "training", TRAIN_IMAGES),
+        ("--val", "validation", VAL_IMAGES),
+    ):
+        about = f"the first N {what} pictures; default: {count}, all"
+        arguments.add_argument(name, type=int, default=count, metavar="N", help=about)
+    arguments.add_argument("--force", action="store_true", help="replace a sample data set")
+    options = arguments.parse_args(argv)
     copy = copy_sample(options.out, train=options.train, val=options.val, force=options.force)
     print(f"{copy.data_dir}: {copy.train_label.name}, {copy.val_label.name}")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = bare_parser("make-sample", DESCRIPTION, EXAMPLES)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
-    parser.add_argument(
-        "--train",
-        type=int,
-        default=TRAIN_IMAGES,
-        metavar="N",
-        help=f"the first N training pictures; default: {TRAIN_IMAGES}, all",
-    )
-    parser.add_argument(
-        "--val",
-        type=int,
-        default=VAL_IMAGES,
-        metavar="N",
-        help=f"the first N validation pictures; default: {VAL_IMAGES}, all",
-    )
-    parser.add_argument("--force", action="store_true", help="replace a sample data set")
-    return parser

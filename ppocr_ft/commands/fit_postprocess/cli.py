@@ -168,22 +168,13 @@ def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
     from ppocr_ft.commands.fit_postprocess.run import FitOptions
     from ppocr_ft.fitting.grid import LimitedResize, nearby_resizes
 
-    resizes = options.resizes
-    given = {
-        name: value
-        for name in ("unclip_ratios", "box_threshs", "threshs", "score_modes")
-        if (value := getattr(options, name)) is not None
-    }
-    return FitOptions(
-        objective=options.objective,
-        resizes=nearby_resizes(config)
-        if resizes is None
-        else [
-            LimitedResize(*side_and_type) for side_and_type in resizes if side_and_type is not None
-        ],
-        folds=options.folds,
-        **given,
-    )
+    if options.resizes is None:
+        resizes = nearby_resizes(config)
+    else:
+        resizes = [LimitedResize(*given) for given in options.resizes if given is not None]
+    names = ("unclip_ratios", "box_threshs", "threshs", "score_modes")
+    values = {name: given for name in names if (given := getattr(options, name)) is not None}
+    return FitOptions(objective=options.objective, resizes=resizes, folds=options.folds, **values)
 
 
 def describe(verified: Verified) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ppocr_ft.commands.common import csv_text, with_global
 from ppocr_ft.config import Config
 from ppocr_ft.config.solver_rules import milestones_note
-from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
+from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.errors import UnreachableError
 from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
 from ppocr_ft.messages import counted
@@ -78,7 +78,7 @@ class RunSchedule:
         return -(-step // self.steps_per_epoch)
 
 
-def dry_run(config: Config, group: ProcessGroup = SINGLE_PROCESS) -> str:
+def dry_run(config: Config, group: ProcessGroup) -> str:
     """Describe the run that ``training`` would begin; its folder gets a picture and a table.
 
     Nothing else in the folder is touched, so that a run may be under way there. Of a ``group``
