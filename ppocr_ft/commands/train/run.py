@@ -22,6 +22,7 @@ from ppocr_ft.config import Config
 from ppocr_ft.engine.checkpoints import state_path
 from ppocr_ft.engine.distributed import ProcessGroup, process_count
 from ppocr_ft.engine.eval_result import results_of
+from ppocr_ft.engine.metrics_file import MetricsFile
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.engine.trainer import Diverged
 from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, Finding, UserInputError, WriteError
@@ -168,16 +169,21 @@ def train(run: Training) -> int:
         finally:
             run.close()
     if run.writers is not None:
-        results = {result.step: result for result in results_of(run.writers.metrics.rows())}
-        progress = run.trainer.progress
-        steps = {
-            "before training": 0,
-            "best": progress.best_step,
-            "at the end": progress.evaluated_step,
-        }
-        shown = {name: results[step] for name, step in steps.items() if step in results}
-        run.say(f"\n{summary_table(shown, run.config.Metric.main_indicator)}")
+        run.say(f"\n{before_and_after(run, run.writers.metrics)}")
     return 0
+
+
+def before_and_after(run: Training, metrics: MetricsFile) -> str:
+    """Return a table of the rates before training, at the best evaluation and at the end."""
+    results = {result.step: result for result in results_of(metrics.rows())}
+    progress = run.trainer.progress
+    steps = {
+        "before training": 0,
+        "best": progress.best_step,
+        "at the end": progress.evaluated_step,
+    }
+    shown = {name: results[step] for name, step in steps.items() if step in results}
+    return summary_table(shown, run.config.Metric.main_indicator)
 
 
 def resume_command(folder: Path) -> str:
