@@ -17,7 +17,7 @@ from ppocr_ft.utils.program import as_started
 from ppocr_ft.utils.progress import progress
 
 if TYPE_CHECKING:
-    from ppocr_ft.commands.fit_postprocess.run import FitOptions, Verified
+    from ppocr_ft.commands.fit_postprocess.run import FitOptions
 
 LIMIT_TYPES = ("max", "min", "resize_long")
 OBJECTIVES = ("hmean", "hmean_70", "mean")
@@ -63,8 +63,7 @@ def main(argv: Sequence[str]) -> int:
     print(coverage.summary(), flush=True)
     fit = fit_postprocess(config, detector, what_to_try(config, options), progress)
     print(f"{fit.cost_text()}\n\n{fit_report(fit.fitted)}\n")
-    verified = fit.verify(detector, progress)
-    print(describe(verified))
+    print(fit.verify(detector, progress))
     fit.save(out)
     print(f"{out}: a config to go on with; beside it heatmap.png, fit_postprocess.csv")
     for note in fit.notes:
@@ -175,18 +174,3 @@ def what_to_try(config: Config, options: argparse.Namespace) -> FitOptions:
     names = ("unclip_ratios", "box_threshs", "threshs", "score_modes")
     values = {name: given for name in names if (given := getattr(options, name)) is not None}
     return FitOptions(objective=options.objective, resizes=resizes, folds=options.folds, **values)
-
-
-def describe(verified: Verified) -> str:
-    """Describe the evaluation of the choice beside what the search had found."""
-    rates = ", ".join(
-        f"{name} {verified.evaluated[name]:.4f} ({verified.searched[name]:.4f})"
-        for name in ("hmean", "hmean_70")
-    )
-    text = f"{as_started('evaluated as ppocr-ft eval does')} (as the search had it): {rates}"
-    if verified.agrees:
-        return text
-    return (
-        f"{text}\nwarning: the two differ by {verified.difference:.4f}: boxes lie on a threshold; "
-        "what the evaluation found is right"
-    )

@@ -49,6 +49,7 @@ from ppocr_ft.runs.folder import FIT_FIGURES, FIT_JSON, FIT_PICTURE
 from ppocr_ft.runs.weights_origin import weights_origin
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.utils.files import check_writable, write_whole
+from ppocr_ft.utils.program import as_started
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
 THRESHS = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
@@ -72,25 +73,6 @@ class FitOptions:
     score_modes: Sequence[ScoreMode] = SCORE_MODES
     folds: int = 5
     must_be_sure: bool = True
-
-
-@dataclass(frozen=True)
-class Verified:
-    """DetMetric's summaries: the chosen values by the search, and by an evaluation of their own."""
-
-    searched: Mapping[str, float]
-    evaluated: Mapping[str, float]
-
-    @property
-    def difference(self) -> float:
-        """The larger one of the two hmeans'."""
-        return max(
-            abs(self.searched[rate] - self.evaluated[rate]) for rate in ("hmean", "hmean_70")
-        )
-
-    @property
-    def agrees(self) -> bool:
-        return self.difference < SAME_HMEAN
 
 
 @dataclass(frozen=True)
@@ -120,12 +102,22 @@ class PostProcessFit:
             f"values give {', '.join(pairs)} on them (on maps as they were)"
         )
 
-    def verify(self, detector: Detector, bar: ProgressBar = no_progress) -> Verified:
-        """Evaluate the chosen values as ppocr-ft eval does."""
+    def verify(self, detector: Detector, bar: ProgressBar = no_progress) -> str:
+        """Evaluate the chosen values as ppocr-ft eval does; describe that beside the search."""
         data = eval_data(self.chosen)
         images = bar(data.samples(), len(data), "evaluate the choice")
+        evaluated = evaluate(self.chosen, detector, images).summary
         searched = self.fitted.tally.rates(self.fitted.chosen)
-        return Verified(searched, evaluate(self.chosen, detector, images).summary)
+        names = ("hmean", "hmean_70")
+        rates = ", ".join(f"{name} {evaluated[name]:.4f} ({searched[name]:.4f})" for name in names)
+        text = f"{as_started('evaluated as ppocr-ft eval does')} (as the search had it): {rates}"
+        difference = max(abs(searched[name] - evaluated[name]) for name in names)
+        if difference < SAME_HMEAN:
+            return text
+        return (
+            f"{text}\nwarning: the two differ by {difference:.4f}: boxes lie on a threshold; what "
+            "the evaluation found is right"
+        )
 
     def save(self, out: Path) -> None:
         """Write the config to ``out``, the figures and the heat map beside it. Raises OSError."""
