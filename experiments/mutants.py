@@ -50,11 +50,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_clock.py",
     ),
     "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
-    "transforms/matrices.py": (
-        "tests/transforms/test_geometry.py",
-        "tests/transforms/test_crops.py",
-    ),
-    "transforms/render.py": ("tests/transforms/test_geometry.py", "tests/transforms/test_crops.py"),
+    "transforms/sample.py": ("tests/transforms/test_geometry.py", "tests/transforms/test_crops.py"),
     "transforms/labels.py": ("tests/transforms/test_geometry.py", "tests/data/test_labels.py"),
     "transforms/": (
         "tests/transforms/test_operators.py",

@@ -11,10 +11,19 @@ from numpy.typing import NDArray
 from ppocr_ft.declaration import Share
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.labels import Texts
-from ppocr_ft.transforms.matrices import Matrix, perspective, rotation, transform, translation
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.sample import ImageLayer, Sample, Window, reach_into
+from ppocr_ft.transforms.sample import (
+    ImageLayer,
+    Matrix,
+    Sample,
+    Window,
+    perspective,
+    reach_into,
+    rotation,
+    transform,
+    translation,
+)
 
 Quad = NDArray[np.float64]
 

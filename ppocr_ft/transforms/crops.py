@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from ppocr_ft.declaration import PositiveFloat, PositiveInt, Rising, Share
 from ppocr_ft.transforms.geometric import GeometricOperator
-from ppocr_ft.transforms.matrices import scaling, translation
 from ppocr_ft.transforms.registry import register
 from ppocr_ft.transforms.resize import LimitType, StridedSize, limited_size
-from ppocr_ft.transforms.sample import Sample, Size, Window, reach_into
+from ppocr_ft.transforms.sample import Sample, Size, Window, reach_into, scaling, translation
 
 Boxes = NDArray[np.float64]
 Pixels = NDArray[np.int64]

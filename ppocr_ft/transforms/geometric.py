@@ -17,7 +17,6 @@ from ppocr_ft.declaration import (
     Rising,
     Share,
 )
-from ppocr_ft.transforms.matrices import Matrix, mirroring, perspective, rotation, scaling
 from ppocr_ft.transforms.registry import (
     AUGMENTERS,
     AugmenterItem,
@@ -25,8 +24,16 @@ from ppocr_ft.transforms.registry import (
     augmenter,
     register,
 )
-from ppocr_ft.transforms.render import render
-from ppocr_ft.transforms.sample import Sample, Size
+from ppocr_ft.transforms.sample import (
+    Matrix,
+    Sample,
+    Size,
+    mirroring,
+    perspective,
+    render,
+    rotation,
+    scaling,
+)
 
 Drawn = TypeVar("Drawn")
 

@@ -1,7 +1,8 @@
-"""One image on its way through the geometric operators: nothing is resampled yet.
+"""One image on its way through the geometric operators, and the one sampling of its pixels.
 
 Coordinates are px with pixel (i, j) covering [j, j + 1) x [i, i + 1), as imgaug (PaddleOCR up to
-2.6) and cv2.resize have it: scaling maps x to s * x, mirroring x to width - x.
+2.6) and cv2.resize have it: scaling maps x to s * x, mirroring x to width - x. Matrices are 3x3,
+on column vectors (x, y, 1); x grows to the right, y downwards.
 """
 
 from __future__ import annotations
@@ -9,14 +10,66 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.transforms.labels import Texts
-from ppocr_ft.transforms.matrices import identity, transform
 from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
 
+Matrix = NDArray[np.float64]
+Points = NDArray[np.float64]
 Boxes = NDArray[np.float64]
+Image = NDArray[np.uint8]
+Size = tuple[int, int]
+"""Width and height, px."""
+
+_SUBPIXEL_BITS = 4
+"""Fixed-point digits of the outlines that cv2.fillConvexPoly takes."""
+
+
+def translation(x: float, y: float) -> Matrix:
+    """Move by ``x`` and ``y`` px."""
+    matrix = np.eye(3)
+    matrix[:2, 2] = x, y
+    return matrix
+
+
+def scaling(x: float, y: float) -> Matrix:
+    """Scale by the factors ``x`` and ``y``."""
+    return np.diag([x, y, 1.0])
+
+
+def mirroring(width_px: float) -> Matrix:
+    """Exchange left and right: x to ``width_px - x``."""
+    return translation(width_px, 0) @ scaling(-1, 1)
+
+
+def rotation(degrees: float, center: tuple[float, float] = (0.0, 0.0)) -> Matrix:
+    """Turn clockwise as seen, about ``center``."""
+    angle = np.deg2rad(degrees)
+    turn = np.eye(3)
+    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    return translation(*center) @ turn @ translation(-center[0], -center[1])
+
+
+def perspective(source: Points, target: Points) -> Matrix:
+    """Return the matrix that maps four points (4, 2) to four others, no three in a line."""
+    return np.asarray(
+        cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32)),
+        np.float64,
+    )
+
+
+def is_affine(matrix: Matrix) -> bool:
+    """Return whether parallel lines stay parallel."""
+    return bool(np.allclose(matrix[2] / matrix[2, 2], (0, 0, 1), atol=1e-12))
+
+
+def transform(matrix: Matrix, points: NDArray[Any]) -> Points:
+    """Map points (n, 2) by ``matrix``."""
+    mapped = points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    return np.asarray(mapped[:, :2] / mapped[:, 2:], np.float64)
 
 
 @dataclass(frozen=True)
@@ -48,11 +101,6 @@ def reach_into(window: Window, boxes: Boxes) -> NDArray[np.bool_]:
     )
 
 
-Matrix = NDArray[np.float64]
-Size = tuple[int, int]
-"""Width and height, px."""
-
-
 @dataclass(frozen=True)
 class ImageLayer:
     """An image (h, w, 3) uint8 and the 3x3 matrix from its px to the canvas's.
@@ -60,9 +108,9 @@ class ImageLayer:
     ``outline`` (k, 2), in canvas px, is the visible part; None: all.
     """
 
-    image: NDArray[np.uint8]
+    image: Image
     matrix: Matrix
-    outline: NDArray[np.float64] | None = None
+    outline: Points | None = None
 
     def moved(self, matrix: Matrix) -> ImageLayer:
         outline = None if self.outline is None else transform(matrix, self.outline)
@@ -92,7 +140,7 @@ class Sample:
         size = image.shape[1], image.shape[0]
         others = data.get("ext_data", ())
         return cls(
-            layers=(ImageLayer(image, identity()),),
+            layers=(ImageLayer(image, np.eye(3)),),
             size_px=size,
             filled_px=size,
             texts=Texts(TextPolygons.of(polys), transcriptions, flags),
@@ -120,7 +168,7 @@ class Sample:
         touching = reach_into(Window(0, 0, *filled_px), self.boxes())
         return replace(self.select(touching), filled_px=filled_px)
 
-    def boxes(self) -> NDArray[np.float64]:
+    def boxes(self) -> Boxes:
         """Return each text's bounding box (n, 4): left, top, right, bottom."""
         return self.texts.boxes()
 
@@ -132,3 +180,61 @@ class Sample:
             "texts": list(texts.transcriptions),
             "ignore_tags": texts.ignored.copy(),
         }
+
+
+def render(sample: Sample) -> Image:
+    """Return the canvas (h, w, 3) uint8: each layer sampled once, bilinearly."""
+    page, *pasted = sample.layers
+    image = _warp(page.image, page.matrix, sample.filled_px)
+    if pasted and image is page.image:
+        image = image.copy()
+    for layer in pasted:
+        _paste(layer, image)
+    if sample.filled_px == sample.size_px:
+        return image
+    (w, h), (filled_w, filled_h) = sample.size_px, sample.filled_px
+    canvas = np.zeros((h, w, 3), np.uint8)
+    canvas[:filled_h, :filled_w] = image
+    return canvas
+
+
+def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
+    """Warp ``image`` by ``matrix``; black outside the image.
+
+    Without a turn the page's last pixels are repeated over its edge, as in cv2.resize.
+    """
+    if np.array_equal(matrix, np.eye(3)) and size_px == (image.shape[1], image.shape[0]):
+        return image
+    half = translation(0.5, 0.5)  # OpenCV's coordinates are of pixel centres
+    centers = np.linalg.inv(half) @ matrix @ half
+    straight = matrix[0, 1] == 0 and matrix[1, 0] == 0
+    options: dict[str, Any] = {
+        "flags": cv2.INTER_LINEAR,
+        "borderMode": cv2.BORDER_REPLICATE if straight else cv2.BORDER_CONSTANT,
+    }
+    if is_affine(matrix):
+        warped = cv2.warpAffine(image, centers[:2] / centers[2, 2], size_px, **options)
+    else:
+        options["borderMode"] = cv2.BORDER_CONSTANT
+        warped = cv2.warpPerspective(image, centers, size_px, **options)
+    return np.asarray(warped, np.uint8)
+
+
+def _paste(layer: ImageLayer, canvas: Image) -> None:
+    """Paste a layer's part inside its outline onto ``canvas`` (h, w, 3), edges blended."""
+    outline = layer.outline
+    if outline is None:
+        raise ValueError("a pasted layer needs an outline")
+    h, w = canvas.shape[:2]
+    left, top = np.clip(np.floor(outline.min(axis=0)), 0, (w, h)).astype(int)
+    right, bottom = np.clip(np.ceil(outline.max(axis=0)), 0, (w, h)).astype(int)
+    if right <= left or bottom <= top:
+        return
+    size = int(right - left), int(bottom - top)
+    patch = _warp(layer.image, translation(-left, -top) @ layer.matrix, size)
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    points = np.round((outline - (left, top) - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    cv2.fillConvexPoly(mask, points, 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    alpha = np.divide(mask[..., np.newaxis], 255, dtype=np.float32)
+    part = canvas[top:bottom, left:right]
+    part[...] = np.round(part + alpha * (patch.astype(np.float32) - part))
