@@ -40,7 +40,6 @@ ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
 TOPICS: dict[str, tuple[str, ...]] = {
     "geometry.py": ("tests/test_geometry.py", "tests/metrics", "tests/transforms/test_rounding.py"),
-    "transforms/copy_paste.py": ("tests/transforms/test_copy_paste.py",),
     "transforms/crops.py": ("tests/transforms/test_crops.py",),
     "transforms/photometric.py": ("tests/transforms/test_pixels.py",),
     "transforms/image_ops.py": ("tests/transforms/test_eval.py", "tests/transforms/test_pixels.py"),
@@ -49,7 +48,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_schedule.py",
         "tests/transforms/test_clock.py",
     ),
-    "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
+    "transforms/geometric.py": (
+        "tests/transforms/test_geometry.py",
+        "tests/transforms/test_copy_paste.py",
+    ),
     "transforms/sample.py": ("tests/transforms/test_geometry.py", "tests/transforms/test_crops.py"),
     "transforms/labels.py": ("tests/transforms/test_geometry.py", "tests/data/test_labels.py"),
     "transforms/": (

@@ -1,7 +1,6 @@
 """The operators, from sample to sample. They need no Paddle."""
 
 from ppocr_ft.transforms import (  # noqa: F401  each registers its operators
-    copy_paste,
     crops,
     geometric,
     image_ops,

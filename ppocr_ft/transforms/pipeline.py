@@ -8,8 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.geometric import GeometricOperator, move
+from ppocr_ft.transforms.geometric import CopyPaste, GeometricOperator, move
 from ppocr_ft.transforms.image_ops import DecodeImage
 from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.registry import Operator

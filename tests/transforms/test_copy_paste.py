@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppocr_ft.transforms.copy_paste import CopyPaste
-from ppocr_ft.transforms.geometric import IaaAugment
+from ppocr_ft.transforms.geometric import CopyPaste, IaaAugment
 from ppocr_ft.transforms.sample import Sample
 from tests.support.pictures import page, quads, run
 

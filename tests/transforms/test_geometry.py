@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import sample as matrices
-from ppocr_ft.transforms.copy_paste import CopyPaste
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
-from ppocr_ft.transforms.geometric import GeometricOperator, IaaAugment
+from ppocr_ft.transforms.geometric import CopyPaste, GeometricOperator, IaaAugment
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.sample import Sample, render
 from tests.support.pictures import DOT_SIGMA_PX, dots, find_dots, gradient, page, quads, run
