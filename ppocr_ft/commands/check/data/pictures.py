@@ -20,7 +20,14 @@ from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.data.copies import original_of
 from ppocr_ft.errors import DataError, Finding
-from ppocr_ft.transforms.image_ops import decode
+from ppocr_ft.transforms.image_ops import (
+    OTHERWISE_LEVELS,
+    alpha_of,
+    decode,
+    drawn_on_ground,
+    may_have_alpha,
+    show_otherwise,
+)
 from ppocr_ft.transforms.likeness import (
     COMPARED_PX,
     LEAST_CONTRAST,
@@ -32,13 +39,6 @@ from ppocr_ft.transforms.likeness import (
     look_of,
     reduced,
     show_the_same,
-)
-from ppocr_ft.transforms.transparency import (
-    OTHERWISE_LEVELS,
-    alpha_of,
-    drawn_on_ground,
-    may_have_alpha,
-    show_otherwise,
 )
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.progress import ProgressBar
