@@ -61,7 +61,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "-k=not hypothesis and not real_images",
     ),
     "data/labels.py": ("tests/data/test_labels.py",),
-    "data/order.py": ("tests/data/test_order.py",),
+    "data/batches.py": ("tests/data/test_order.py",),
     "losses/": ("tests/losses",),
     "postprocess/": ("tests/postprocess/test_db.py",),
     "metrics/": ("tests/metrics",),

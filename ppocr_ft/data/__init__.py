@@ -1,10 +1,16 @@
 """Label files, the data set, the order of samples; no framework."""
 
-from ppocr_ft.data.batch import FAULTS, PerImage, collate
+from ppocr_ft.data.batches import (
+    FAULTS,
+    PerImage,
+    collate,
+    epoch_order,
+    rank_batches,
+    steps_per_epoch,
+)
 from ppocr_ft.data.dataset import Item, SimpleDataSet
 from ppocr_ft.data.faults import FaultLog, describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_file
-from ppocr_ft.data.order import epoch_order, rank_batches, steps_per_epoch
 
 __all__ = [
     "FAULTS",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr_ft.data.batch import FAULTS, PerImage, collate
+from ppocr_ft.data.batches import FAULTS, PerImage, collate
 from ppocr_ft.data.dataset import Item, SimpleDataSet
 from ppocr_ft.data.faults import FaultLog, describe_faults
 from ppocr_ft.errors import ConfigError, DataError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppocr_ft.data.order import epoch_order, rank_batches, steps_per_epoch
+from ppocr_ft.data.batches import epoch_order, rank_batches, steps_per_epoch
 
 counts, batch_sizes, worlds = st.integers(0, 60), st.integers(1, 7), st.integers(1, 5)
 

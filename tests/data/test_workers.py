@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ppocr_ft.data.batch import FAULTS, PerImage, collate
+from ppocr_ft.data.batches import FAULTS, PerImage, collate, epoch_order, rank_batches
 from ppocr_ft.data.dataset import SimpleDataSet
-from ppocr_ft.data.order import epoch_order, rank_batches
 from ppocr_ft.transforms.crops import ScaledCrop
 from ppocr_ft.transforms.geometric import IaaAugment
 from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys
