@@ -15,8 +15,14 @@ from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.data.rules import finding
 from ppocr_ft.data.image_paths import AmbiguousImageError, ImagePaths, find_images
-from ppocr_ft.data.label_kinds import folder_message, other_kind
-from ppocr_ft.data.labels import decode_line, image_names, notes_on, split_line
+from ppocr_ft.data.labels import (
+    decode_line,
+    folder_message,
+    image_names,
+    notes_on,
+    other_kind,
+    split_line,
+)
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.labels import (
