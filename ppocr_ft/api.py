@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.commands.common import import_paddle, silence_opencv
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.data.whole_set import ALSO
+from ppocr_ft.data.faults import ALSO
 from ppocr_ft.errors import (
     INTERRUPTED,
     ConfigError,

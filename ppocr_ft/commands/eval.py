@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
-from ppocr_ft.data.whole_set import ALSO
+from ppocr_ft.data.faults import ALSO
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress

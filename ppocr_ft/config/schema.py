@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
 from ppocr_ft.config.faults import Fault
 from ppocr_ft.config.source_map import dump_yaml
 from ppocr_ft.constructor_keys import PartSection
-from ppocr_ft.data.whole_set import ALSO
+from ppocr_ft.data.faults import ALSO
 from ppocr_ft.declaration import (
     FilePath,
     Listed,

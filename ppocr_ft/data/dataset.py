@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.data.faults import describe_faults
+from ppocr_ft.data.faults import check_files, describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
-from ppocr_ft.data.whole_set import check_files
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.pipeline import Pipeline

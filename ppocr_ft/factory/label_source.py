@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from ppocr_ft.config import Config
+from ppocr_ft.data.faults import check_files, data_set_key
 from ppocr_ft.data.held_out import Place, held_out
 from ppocr_ft.data.labels import read_label_files
 from ppocr_ft.data.sample_set import SAMPLE
-from ppocr_ft.data.whole_set import check_files, data_set_key
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress

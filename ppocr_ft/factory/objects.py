@@ -11,10 +11,9 @@ import paddle
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import SimpleDataSet
-from ppocr_ft.data.faults import noting, refuse_all
+from ppocr_ft.data.faults import ALSO, check_text, noting, refuse_all
 from ppocr_ft.data.held_out import place_of
 from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
-from ppocr_ft.data.whole_set import ALSO, check_text
 from ppocr_ft.engine import evaluation
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.factory.device import cpu_threads

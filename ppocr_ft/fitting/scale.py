@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.load import with_values
+from ppocr_ft.data.faults import check_text
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.data.whole_set import check_text
 from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import cpu_threads

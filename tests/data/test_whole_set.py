@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ppocr_ft.data.faults import TextCounts, check_text, mostly_ignored, text_counts
 from ppocr_ft.data.labels import LabelEntry, read_label_file
-from ppocr_ft.data.whole_set import TextCounts, check_text, mostly_ignored, text_counts
 from ppocr_ft.errors import DataError
 from tests.support.pictures import text, write_set
 
