@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from ppocr_ft.data.copies import original_of
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
@@ -29,6 +29,28 @@ from ppocr_ft.transforms.likeness import (
 from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.system import cores
+
+_ROBOFLOW = re.compile(r"(.+)\.rf\.[0-9A-Za-z]{8,}")
+"""Roboflow names the copies of ``photo.jpg`` ``photo_jpg.rf.HASH.jpg``."""
+
+
+def original_of(name: str) -> str:
+    """Return the picture of which the image is a copy, by its name; the image itself otherwise.
+
+    Copies of one picture may lie in different folders (``train/``, ``valid/``).
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    match = _ROBOFLOW.fullmatch(path.stem)
+    return match[1] if match else name
+
+
+def by_original(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names grouped by the picture of which they are copies, in their order."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(original_of(name), []).append(name)
+    return groups
+
 
 Place = tuple[str, int]
 """A label file and a line."""

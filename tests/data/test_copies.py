@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ppocr_ft.data.copies import by_original, original_of
+from ppocr_ft.data.held_out import by_original, original_of
 
 HASH = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
 NAMES = {

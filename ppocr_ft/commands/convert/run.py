@@ -22,7 +22,7 @@ from ppocr_ft.commands.convert.formats.reading import (
     Writer,
 )
 from ppocr_ft.commands.convert.formats.texts import IGNORED, Unusable
-from ppocr_ft.data.copies import by_original
+from ppocr_ft.data.held_out import by_original
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.messages import counted, nearest
 from ppocr_ft.utils.files import write_whole
