@@ -7,15 +7,15 @@ step by step, the samples that one process sees.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
 from ppocr_ft.data.dataset import Item
 from ppocr_ft.errors import DataError
-
 
 Indices = NDArray[np.int64]
 

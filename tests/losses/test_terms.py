@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppocr_ft.losses.terms import (
+from ppocr_ft.losses.db import (
     balanced_bce,
     balanced_dice,
     cross_entropy,
