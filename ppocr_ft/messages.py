@@ -11,7 +11,154 @@ from collections.abc import Callable, Collection, Mapping
 
 from pydantic_core import ErrorDetails
 
-from ppocr_ft.foreign_names import meaning_elsewhere
+# Names of other networks and projects, so that no message takes them for slips of known names.
+# Sources: PaddleOCR's configs/det (1.1 to PP-OCRv6), PaddleX 3's modules, PaddleDetection,
+# PaddleSeg, PaddleClas and Ultralytics.
+_NOT_HERE = {
+    "PP-OCRv5_server_det's backbone": "PPHGNetV2_B4",
+    "a backbone of PaddleOCR's recognisers and classifiers": (
+        "PPLCNet PPHGNet PPHGNet_tiny PPHGNet_base PPHGNetV2_B0 PPHGNetV2_B1 PPHGNetV2_B2 "
+        "PPHGNetV2_B3 PPHGNetV2_B5 PPHGNetV2_B6 MobileNetV1Enhance SVTRNet"
+    ),
+    "PP-OCRv6's backbone": "PPLCNetV4",
+    "PP-OCRv6's neck": "RepLKFPN RepLKPAN UniRepLKFPN UniRepLKPAN",
+    "a key of PP-OCRv6's network": "model_size dilated_kernel_size aux_in_channels",
+    "PP-OCRv6's augmentation (the one here is Perspective, with other keys)": "RandomPerspective",
+    "a key of PP-OCRv6's augmentation": "fit_output fill_value",
+    "the backbone of PaddleOCR's DB on ResNet": "ResNet ResNet_vd",
+    "RepSVTR's backbone": "RepSVTR_det",
+    "the neck of PaddleOCR's DB before PP-OCRv3": "DBFPN",
+    "another detector's neck": "FPN EASTFPN SASTFPN CTFPN FCEFPN PGFPN",
+    "another detector's head": "EASTHead SASTHead PSEHead FCEHead CT_Head DRRGHead PGHead",
+    "another detector's loss": "EASTLoss SASTLoss PSELoss FCELoss CTLoss DRRGLoss PGLoss",
+    "a loss of distillation": "CombinedLoss DistillationDBLoss DistillationDilaDBLoss",
+    "another detector's operator": (
+        "MakePseGt RandomCropImgMask FCENetTargets DRRGTargets EASTProcessTrain SASTProcessTrain "
+        "PGProcessTrain MakeCentripetalShift GroupRandomCrop GroupRandomHorizontalFlip "
+        "GroupRandomRotate RandomScaling RandomCropFlip RandomCropPolyInstances "
+        "RandomRotatePolyInstances SquareResizePad ScaleAlignedShort"
+    ),
+    "another detector's post-processing": (
+        "EASTPostProcess SASTPostProcess PSEPostProcess FCEPostProcess CTPostProcess "
+        "DRRGPostprocess PGPostProcess DistillationDBPostProcess"
+    ),
+    "another task's metric": "DistillationMetric DetFCEMetric CTMetric E2EMetric TableMetric",
+    "another task's data set": (
+        "LMDBDataSet LMDBDataSetSR MultiScaleDataSet MSTextRecDataset TextRecDataset PGDataSet "
+        "PubTabDataSet"
+    ),
+    "a recogniser's operator": (
+        "CTCLabelEncode MultiLabelEncode ClsLabelEncode AttnLabelEncode NRTRLabelEncode "
+        "SARLabelEncode ClsResizeImg"
+    ),
+    "a recogniser's schedule": "TwoStepCosine",
+    "a recogniser's loss": "CTCLoss MultiLoss ClsLoss AttentionLoss NRTRLoss",
+    "a recogniser's metric": "RecMetric ClsMetric",
+    "a recogniser's augmentation": "RecAug RecConAug RecResizeImg RecDynamicResize",
+}
+_CALLED_HERE = {
+    "Momentum, with momentum: 0": "SGD",
+    "Optimizer.lr.learning_rate": "base_lr lr0",
+    "Optimizer.lr.warmup_epoch": "warmup_epochs",
+    "Global.save_model_dir": "output output_dir save_dir project",
+    "Global.save_epoch_step": "snapshot_epoch save_interval",
+    "Global.eval_batch_step or eval_batch_epoch": "eval_interval val_interval eval_step",
+    "Global.print_batch_step": "log_iter log_iters print_interval log_interval",
+    "Global.epoch_num": "epochs num_epochs max_epoch total_epochs epochs_iters",
+    "Global.use_gpu (CUDA_VISIBLE_DEVICES says which card)": "device use_cuda gpu_id gpus",
+    "Global.use_amp with amp_dtype: float16": "is_float16 use_fp16 fp16 half",
+    "Global.pretrained_model": (
+        "pretrain_weights pretrain_weight_path pretrained_weights pretrain_model weights"
+    ),
+    "Global.checkpoints": "weight_path resume_checkpoint load_from",
+    "Global.resume, or the option --resume": "resume_path resume_from",
+    "Train.loader.batch_size_per_card": (
+        "batch_size train_batch_size train_batch_size_per_card samples_per_gpu"
+    ),
+    "Eval.loader.batch_size_per_card": "test_batch_size_per_card eval_batch_size",
+    "loader.num_workers": "worker_num workers workers_per_gpu",
+    "Global.cpu_threads": "num_threads",
+    "Global.save_inference_dir": "inference_dir export_dir",
+    "PostProcess.thresh": "det_db_thresh text_det_thresh",
+    "PostProcess.box_thresh": "det_db_box_thresh text_det_box_thresh",
+    "PostProcess.unclip_ratio": "det_db_unclip_ratio text_det_unclip_ratio",
+    "PostProcess.score_mode": "det_db_score_mode",
+    "PostProcess.box_type": "det_box_type",
+    "limit_side_len of Eval's DetResizeForTest": "det_limit_side_len text_det_limit_side_len",
+    "limit_type of Eval's DetResizeForTest": "det_limit_type text_det_limit_type",
+    "dataset.label_file_list": "label_file label_file_path anno_path train_list_name",
+    "dataset.data_dir": "dataset_dir image_dir img_dir img_set_dir dataset_root data_root",
+}
+
+
+_MEANINGS = {
+    name.casefold(): template.format(owner)
+    for table, template in (
+        (_NOT_HERE, "it is {}, which is not known here"),
+        (_CALLED_HERE, "here it is {}"),
+    )
+    for owner, names in table.items()
+    for name in names.split()
+}
+"""What a message says of each name, by the name in small letters."""
+
+_PADDLEX = (
+    "this is PaddleX's YAML; take PaddleOCR's of the same model, or configs/det_v4_ft.yml, and set "
+    "data_dir and label_file_list of Train.dataset and Eval.dataset (PaddleX: dataset_dir), "
+    "Global.epoch_num (epochs_iters), Train.loader.batch_size_per_card (batch_size), "
+    "Optimizer.lr.learning_rate and Global.pretrained_model"
+)
+_INSTEAD = "this project trains PaddleOCR's text detectors; start from configs/det_v4_ft.yml"
+_FILES: tuple[tuple[str, str], ...] = (
+    ("Global.mode", _PADDLEX),
+    ("Train.epochs_iters", _PADDLEX),
+    ("Evaluate", _PADDLEX),
+    ("CheckDataset", _PADDLEX),
+    (
+        "PreProcess",
+        "this is the inference.yml of an exported model; it can't be trained. Its folder can be "
+        "Global.pretrained_model of a YAML of the same network, such as configs/det_v4_ft.yml",
+    ),
+    ("Architecture.function", f"this is PaddleOCR 1.x's YAML: {_INSTEAD}"),
+    ("Global.reader_yml", f"this is PaddleOCR 1.x's YAML: {_INSTEAD}"),
+    ("TrainReader", f"this is PaddleDetection's YAML: {_INSTEAD}"),
+    ("TrainDataset", f"this is PaddleDetection's YAML: {_INSTEAD}"),
+    ("LearningRate", f"this is PaddleDetection's YAML: {_INSTEAD}"),
+    ("OptimizerBuilder", f"this is PaddleDetection's YAML: {_INSTEAD}"),
+    ("architecture", f"this is PaddleDetection's YAML: {_INSTEAD}"),
+    ("_BASE_", f"this is PaddleDetection's YAML: {_INSTEAD}"),
+    ("train_dataset", f"this is PaddleSeg's YAML: {_INSTEAD}"),
+    ("val_dataset", f"this is PaddleSeg's YAML: {_INSTEAD}"),
+    ("lr_scheduler", f"this is PaddleSeg's YAML: {_INSTEAD}"),
+    ("Arch", f"this is PaddleClas's YAML: {_INSTEAD}"),
+    ("DataLoader", f"this is PaddleClas's YAML: {_INSTEAD}"),
+    ("names", f"this is Ultralytics' data YAML: {_INSTEAD}"),
+)
+"""A key that another project's YAML has, and what that YAML is."""
+
+
+def meaning_elsewhere(name: str) -> str | None:
+    """Return what a name of another network or project is, as the end of a message."""
+    return _MEANINGS.get(name.casefold())
+
+
+def other_projects_file(data: object) -> tuple[str, str] | None:
+    """Return the key that shows another project's YAML, and a sentence that says whose it is.
+
+    A file with an ``Architecture`` that has a backbone is PaddleOCR's, whatever else it holds.
+    """
+    if not isinstance(data, Mapping) or _has(data, "Architecture.Backbone"):
+        return None
+    return next(((key, text) for key, text in _FILES if _has(data, key)), None)
+
+
+def _has(data: object, key: str) -> bool:
+    for part in key.split("."):
+        if not isinstance(data, Mapping) or part not in data:
+            return False
+        data = data[part]
+    return True
+
 
 MAX_SHOWN_CHARS = 60
 MAX_LISTED_NAMES = 16

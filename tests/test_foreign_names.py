@@ -11,7 +11,7 @@ from ppocr_ft.config import inspect_config
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.validation import bare_type, choice_of
 from ppocr_ft.declaration import Section
-from ppocr_ft.foreign_names import meaning_elsewhere
+from ppocr_ft.messages import meaning_elsewhere
 from ppocr_ft.models.configs import BACKBONES, HEADS, NECKS
 from ppocr_ft.optim.configs import OPTIMIZERS, SCHEDULES
 from ppocr_ft.transforms.registry import AUGMENTERS, OPERATORS

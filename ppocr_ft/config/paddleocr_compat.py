@@ -6,7 +6,7 @@ from typing import Any
 
 from ppocr_ft.config.faults import error, tagged, warning
 from ppocr_ft.config.source_map import Tree
-from ppocr_ft.foreign_names import other_projects_file
+from ppocr_ft.messages import other_projects_file
 
 OTHER_TASKS = {
     "rec": "a text recogniser",
