@@ -11,7 +11,7 @@ import pytest
 
 from ppocr_ft.commands.main import main
 from ppocr_ft.config import load_config
-from ppocr_ft.config.shipped import find_config
+from ppocr_ft.config.load import find_config
 from ppocr_ft.data.sample_set import copy_sample
 
 ROOT = Path(__file__).parents[1]

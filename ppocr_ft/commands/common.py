@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ppocr_ft.config import Config, load_config
-from ppocr_ft.config.shipped import find_config, shipped_configs
+from ppocr_ft.config.load import find_config, shipped_configs
 from ppocr_ft.engine.distributed import (
     PeerFailed,
     PeerLost,

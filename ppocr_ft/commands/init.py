@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppocr_ft.commands.common import bare_parser, command
-from ppocr_ft.config.shipped import shipped_configs
+from ppocr_ft.config.load import shipped_configs
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.program import as_started

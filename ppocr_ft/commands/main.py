@@ -74,7 +74,7 @@ def main_of(name: str) -> Callable[[Sequence[str]], int]:
 
 def usage() -> str:
     """Return the commands and the configs that there are."""
-    from ppocr_ft.config.shipped import shipped_configs
+    from ppocr_ft.config.load import shipped_configs
 
     lines = [
         as_started("usage: ppocr-ft COMMAND ..."),

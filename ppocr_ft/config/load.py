@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ppocr_ft.config.faults import Fault, config_error, in_order, tagged
+from ppocr_ft.config.faults import Fault, config_error, error, in_order, tagged, warning
 from ppocr_ft.config.overrides import Override, apply_override, parse_overrides, value_at
-from ppocr_ft.config.paddleocr_compat import refuse_other_tasks, translate_draft_names
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.shipped import find_config
-from ppocr_ft.config.source_map import Tree, parse_yaml, read_text
+from ppocr_ft.config.source_map import Tree, parse_yaml
 from ppocr_ft.config.validation import check
+from ppocr_ft.messages import nearest, other_projects_file
+
+_PACKAGE = Path(__file__).parents[1]
+FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+"""Where they are: in an installed package, and in a clone."""
+
+OTHER_TASKS = {
+    "rec": "a text recogniser",
+    "cls": "a classifier of text direction",
+    "table": "a table recogniser",
+    "kie": "key information extraction",
+    "e2e": "detection and recognition in one network",
+    "sr": "super-resolution of text",
+}
+OTHER_ALGORITHMS = frozenset(
+    ("Distillation", "DB++", "EAST", "SAST", "PSE", "FCE", "CT", "DRRG", "PGNet", "SDMGR")
+)
+USE_INSTEAD = "start from configs/det_v4_ft.yml"
 
 
 @dataclass(frozen=True)
@@ -107,3 +125,120 @@ def values_of(config: Config, keys: Sequence[str]) -> dict[str, object]:
 
 def _written_out(config: Config) -> Tree:
     return parse_yaml(config.to_yaml(), "")
+
+
+def shipped_configs() -> dict[Path, str]:
+    """Return the files, each with what it is for: its first line."""
+    folder = next((folder for folder in FOLDERS if folder.is_dir()), FOLDERS[0])
+    return {
+        path: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+        for path in sorted(folder.glob("*.yml"))
+    }
+
+
+def find_config(path: str | Path) -> Path:
+    """Return the file of that path or, where there is none, the shipped config of that name.
+
+    The name is ``det_v4_ft.yml`` or ``det_v4_ft``. Any other path is returned as it is.
+    """
+    given = Path(path)
+    if given.exists() or given.name != str(path):
+        return given
+    named = [file for file in shipped_configs() if given.name in (file.name, file.stem)]
+    return named[0] if named else given
+
+
+def read_text(path: Path) -> str | Fault:
+    """Return a config file's text, or a fault if it can't be read."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return _file_fault(path, f"no such file{_near(path)}")
+    except IsADirectoryError:
+        return _file_fault(path, "a folder; name the YAML file in it")
+    except (OSError, ValueError) as reason:
+        return _file_fault(path, f"can't be read: {getattr(reason, 'strerror', None) or reason}")
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _file_fault(path, "UTF-16 text; save it as UTF-8")
+    if b"\0" in raw:
+        return _file_fault(path, "a binary file; a config is YAML text")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as reason:
+        line = raw.count(b"\n", 0, reason.start) + 1
+        byte = raw[reason.start]
+        return _file_fault(path, f"not UTF-8 text (byte 0x{byte:02x}); save it as UTF-8", line)
+
+
+def _near(path: Path) -> str:
+    """Return the guess at what was meant: a file beside it, or a config of the package."""
+    siblings = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
+    near = nearest(path.name, [sibling.name for sibling in siblings])
+    if near:
+        return f"; did you mean {near!r}?"
+    near = nearest(path.name, [file.name for file in shipped_configs()])
+    return f"; did you mean {near!r}, which comes with the package?" if near else ""
+
+
+def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
+    return Fault("error", str(path), line, "", message)
+
+
+def refuse_other_tasks(tree: Tree) -> bool:
+    """Return whether the YAML isn't for a single DB detector; add one fault that says so."""
+    other = other_projects_file(tree.data)
+    if other is not None:
+        return _refuse(tree, *other)
+    architecture = _section(tree.data, "Architecture")
+    task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
+    if isinstance(task, str) and task in OTHER_TASKS:
+        name = f", {algorithm}" if isinstance(algorithm, str) else ""
+        message = (
+            f"found {task!r}, {OTHER_TASKS[task]}{name}: this project trains text detectors (det); "
+            f"{USE_INSTEAD}"
+        )
+        return _refuse(tree, "Architecture.model_type", message)
+    if algorithm == "Distillation":
+        message = (
+            "found 'Distillation': one detector is trained here, without a teacher; "
+            f"{USE_INSTEAD}. A distilled .pdparams can be its Global.pretrained_model"
+        )
+        return _refuse(tree, "Architecture.algorithm", message)
+    if isinstance(algorithm, str) and algorithm in OTHER_ALGORITHMS:
+        message = f"found {algorithm!r}: this project trains DB detectors; {USE_INSTEAD}"
+        return _refuse(tree, "Architecture.algorithm", message)
+    return False
+
+
+def _refuse(tree: Tree, key: str, message: str) -> bool:
+    for fault in tagged("other_task", [error(key, message)]):
+        tree.add(fault)
+    return True
+
+
+def translate_draft_names(tree: Tree) -> None:
+    """Read the first drafts of PaddleOCR's PP-OCRv4 YAMLs, whose network names it dropped.
+
+    PaddleOCR itself never had networks of these names (its issue #10685).
+    """
+    architecture = _section(tree.data, "Architecture")
+    backbone, head = _section(architecture, "Backbone"), _section(architecture, "Head")
+    if backbone.get("name") == "PPLCNetNew":
+        _rename(tree, backbone, "Backbone", "PPLCNetV3")
+    if backbone.get("name") == "PPHGNet" and backbone.get("scale") == "small":
+        del backbone["scale"]
+        _rename(tree, backbone, "Backbone", "PPHGNet_small")
+    if head.get("name") == "CBNHeadLocal":
+        _rename(tree, head, "Head", "PFHeadLocal")
+
+
+def _rename(tree: Tree, section: dict[str, Any], key: str, name: str) -> None:
+    draft, section["name"] = section["name"], name
+    message = f"{draft!r} is a draft's name for {name!r} and is read as that"
+    for fault in tagged("draft_name", [warning(f"Architecture.{key}.name", message)]):
+        tree.add(fault)
+
+
+def _section(parent: object, name: str) -> dict[str, Any]:
+    section = parent.get(name) if isinstance(parent, dict) else None
+    return section if isinstance(section, dict) else {}

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import yaml
 
 from ppocr_ft.config.faults import Fault, Place, is_under, join_key
-from ppocr_ft.config.shipped import shipped_configs
-from ppocr_ft.messages import nearest, show
+from ppocr_ft.messages import show
 
 MAX_NODES = 20_000
 """Far above any config; stops an alias bomb before it fills the memory."""
@@ -103,42 +100,6 @@ _Dumper.add_representer(str, _represent_text)
 def dump_yaml(data: Mapping[str, object]) -> str:
     """Return YAML of plain data, keys in their order; ``parse_yaml`` reads the same data back."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
-
-
-def read_text(path: Path) -> str | Fault:
-    """Return a config file's text, or a fault if it can't be read."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return _file_fault(path, f"no such file{_near(path)}")
-    except IsADirectoryError:
-        return _file_fault(path, "a folder; name the YAML file in it")
-    except (OSError, ValueError) as reason:
-        return _file_fault(path, f"can't be read: {getattr(reason, 'strerror', None) or reason}")
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return _file_fault(path, "UTF-16 text; save it as UTF-8")
-    if b"\0" in raw:
-        return _file_fault(path, "a binary file; a config is YAML text")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as reason:
-        line = raw.count(b"\n", 0, reason.start) + 1
-        byte = raw[reason.start]
-        return _file_fault(path, f"not UTF-8 text (byte 0x{byte:02x}); save it as UTF-8", line)
-
-
-def _near(path: Path) -> str:
-    """Return the guess at what was meant: a file beside it, or a config of the package."""
-    siblings = path.parent.glob("*.y*ml") if path.parent.is_dir() else ()
-    near = nearest(path.name, [sibling.name for sibling in siblings])
-    if near:
-        return f"; did you mean {near!r}?"
-    near = nearest(path.name, [file.name for file in shipped_configs()])
-    return f"; did you mean {near!r}, which comes with the package?" if near else ""
-
-
-def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
-    return Fault("error", str(path), line, "", message)
 
 
 def parse_yaml(text: str, path: str) -> Tree:

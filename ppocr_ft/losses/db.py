@@ -7,10 +7,10 @@ binary term is Dice, its shrink term Dice by default; its ``alpha`` weighs the s
 paper's the binary one. PP-OCRv6's DiceFocalLoss (PaddleOCR's main branch, 2026) is Dice plus a
 focal loss, for shrink, binary and CBN map alike.
 
-Each term takes a prediction (n, h, w) of probabilities, a target and a mask (n, h, w), and returns a
-scalar. The mask is 0 and 1; all but the balanced cross entropy, which counts pixels, take weights.
-Sums run over the whole batch, nothing is averaged per image: the pixels of an image without text
-count as negatives together with an image with text.
+Each term takes a prediction (n, h, w) of probabilities, a target and a mask (n, h, w), and returns
+a scalar. The mask is 0 and 1; all but the balanced cross entropy, which counts pixels, take
+weights. Sums run over the whole batch, nothing is averaged per image: the pixels of an image
+without text count as negatives together with an image with text.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.config import load_config
-from ppocr_ft.config.shipped import find_config, shipped_configs
+from ppocr_ft.config.load import find_config, shipped_configs
 from ppocr_ft.errors import ConfigError
 from tests.support import ROOT
 
