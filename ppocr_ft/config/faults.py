@@ -81,14 +81,14 @@ class Fault:
         return _without_indices(written) == _without_indices(self.key)
 
 
-def error(key: str, message: str, *related: str) -> Fault:
+def error(key: str, message: str, *related: str, rule: str = "") -> Fault:
     """Return an error about a key."""
-    return Fault("error", None, None, key, message, related)
+    return Fault("error", None, None, key, message, related, rule)
 
 
-def warning(key: str, message: str, *related: str) -> Fault:
+def warning(key: str, message: str, *related: str, rule: str = "") -> Fault:
     """Return a warning about a key."""
-    return Fault("warning", None, None, key, message, related)
+    return Fault("warning", None, None, key, message, related, rule)
 
 
 def tagged(rule: str, faults: Iterable[Fault]) -> list[Fault]:

@@ -18,7 +18,7 @@ from ppocr_ft.messages import nearest, other_projects_file
 
 _PACKAGE = Path(__file__).parents[1]
 FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
-"""Where they are: in an installed package, and in a clone."""
+"""Where the shipped configs are: in an installed package, and in a clone."""
 
 OTHER_TASKS = {
     "rec": "a text recogniser",
@@ -28,9 +28,7 @@ OTHER_TASKS = {
     "e2e": "detection and recognition in one network",
     "sr": "super-resolution of text",
 }
-OTHER_ALGORITHMS = frozenset(
-    ("Distillation", "DB++", "EAST", "SAST", "PSE", "FCE", "CT", "DRRG", "PGNet", "SDMGR")
-)
+OTHER_ALGORITHMS = ("DB++", "EAST", "SAST", "PSE", "FCE", "CT", "DRRG", "PGNet", "SDMGR")
 USE_INSTEAD = "start from configs/det_v4_ft.yml"
 
 
@@ -85,8 +83,10 @@ def inspect_tree(tree: Tree) -> Inspection:
 
     Rules between keys are checked in the sections whose keys are all right.
     """
-    unreadable = tree.data is None and tree.faults
-    if unreadable or refuse_other_tasks(tree):
+    other = other_task(tree.data)
+    if other is not None:
+        tree.add(other)
+    if other is not None or (tree.data is None and tree.faults):
         return Inspection(None, in_order(tree.faults))
     translate_draft_names(tree)
     checked = check(tree.data, tree.unreadable)
@@ -128,7 +128,7 @@ def _written_out(config: Config) -> Tree:
 
 
 def shipped_configs() -> dict[Path, str]:
-    """Return the files, each with what it is for: its first line."""
+    """Return the configs that come with the package, each with what it is for: its first line."""
     folder = next((folder for folder in FOLDERS if folder.is_dir()), FOLDERS[0])
     return {
         path: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
@@ -184,36 +184,31 @@ def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
     return Fault("error", str(path), line, "", message)
 
 
-def refuse_other_tasks(tree: Tree) -> bool:
-    """Return whether the YAML isn't for a single DB detector; add one fault that says so."""
-    other = other_projects_file(tree.data)
+def other_task(data: object) -> Fault | None:
+    """Return the fault of a YAML that isn't for a single DB detector."""
+    other = other_projects_file(data)
     if other is not None:
-        return _refuse(tree, *other)
-    architecture = _section(tree.data, "Architecture")
+        return error(*other, rule="other_task")
+    architecture = _section(data, "Architecture")
     task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
+    key = "algorithm"
     if isinstance(task, str) and task in OTHER_TASKS:
+        key = "model_type"
         name = f", {algorithm}" if isinstance(algorithm, str) else ""
         message = (
             f"found {task!r}, {OTHER_TASKS[task]}{name}: this project trains text detectors (det); "
             f"{USE_INSTEAD}"
         )
-        return _refuse(tree, "Architecture.model_type", message)
-    if algorithm == "Distillation":
+    elif algorithm == "Distillation":
         message = (
             "found 'Distillation': one detector is trained here, without a teacher; "
             f"{USE_INSTEAD}. A distilled .pdparams can be its Global.pretrained_model"
         )
-        return _refuse(tree, "Architecture.algorithm", message)
-    if isinstance(algorithm, str) and algorithm in OTHER_ALGORITHMS:
+    elif algorithm in OTHER_ALGORITHMS:
         message = f"found {algorithm!r}: this project trains DB detectors; {USE_INSTEAD}"
-        return _refuse(tree, "Architecture.algorithm", message)
-    return False
-
-
-def _refuse(tree: Tree, key: str, message: str) -> bool:
-    for fault in tagged("other_task", [error(key, message)]):
-        tree.add(fault)
-    return True
+    else:
+        return None
+    return error(f"Architecture.{key}", message, rule="other_task")
 
 
 def translate_draft_names(tree: Tree) -> None:
@@ -223,20 +218,19 @@ def translate_draft_names(tree: Tree) -> None:
     """
     architecture = _section(tree.data, "Architecture")
     backbone, head = _section(architecture, "Backbone"), _section(architecture, "Head")
+
+    def rename(section: dict[str, Any], key: str, name: str) -> None:
+        draft, section["name"] = section["name"], name
+        message = f"{draft!r} is a draft's name for {name!r} and is read as that"
+        tree.add(warning(f"Architecture.{key}.name", message, rule="draft_name"))
+
     if backbone.get("name") == "PPLCNetNew":
-        _rename(tree, backbone, "Backbone", "PPLCNetV3")
+        rename(backbone, "Backbone", "PPLCNetV3")
     if backbone.get("name") == "PPHGNet" and backbone.get("scale") == "small":
         del backbone["scale"]
-        _rename(tree, backbone, "Backbone", "PPHGNet_small")
+        rename(backbone, "Backbone", "PPHGNet_small")
     if head.get("name") == "CBNHeadLocal":
-        _rename(tree, head, "Head", "PFHeadLocal")
-
-
-def _rename(tree: Tree, section: dict[str, Any], key: str, name: str) -> None:
-    draft, section["name"] = section["name"], name
-    message = f"{draft!r} is a draft's name for {name!r} and is read as that"
-    for fault in tagged("draft_name", [warning(f"Architecture.{key}.name", message)]):
-        tree.add(fault)
+        rename(head, "Head", "PFHeadLocal")
 
 
 def _section(parent: object, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from ppocr_ft.config.faults import Fault, error, remedy, tagged, warning
-from ppocr_ft.config.schema import Config, Dataset
+from ppocr_ft.config.schema import Config
 from ppocr_ft.config.solver_rules import SOLVER_RULES
 from ppocr_ft.config.splits import held_out_or_own
 from ppocr_ft.errors import ConfigError
@@ -28,31 +28,10 @@ Mode = Literal["Train", "Eval"]
 Placed = tuple[str, OperatorSection]
 """An operator with its key."""
 
-MAP_OPERATORS = ("MakeBorderMap", "MakeShrinkMap")
-REQUIRED_OPERATORS: dict[Mode, tuple[str, ...]] = {
-    "Train": (
-        "DecodeImage",
-        "DetLabelEncode",
-        "MakeBorderMap",
-        "MakeShrinkMap",
-        "NormalizeImage",
-        "ToCHWImage",
-        "KeepKeys",
-    ),
-    "Eval": (
-        "DecodeImage",
-        "DetLabelEncode",
-        "DetResizeForTest",
-        "NormalizeImage",
-        "ToCHWImage",
-        "KeepKeys",
-    ),
-}
 REQUIRED_KEYS: dict[Mode, tuple[str, ...]] = {
     "Train": ("image", "threshold_map", "threshold_mask", "shrink_map", "shrink_mask"),
     "Eval": ("image", "shape", "polys", "ignore_tags"),
 }
-
 
 ADVICE = {
     "DecodeImage": "it is the first operator",
@@ -63,6 +42,12 @@ ADVICE = {
     "NormalizeImage": "add it before ToCHWImage, with order: hwc",
     "ToCHWImage": "add it before KeepKeys",
     "KeepKeys": "it is the last operator",
+}
+"""The operators that training or evaluation needs, and where each belongs."""
+MAP_OPERATORS = ("MakeBorderMap", "MakeShrinkMap")
+REQUIRED_OPERATORS: dict[Mode, tuple[str, ...]] = {
+    "Train": tuple(name for name in ADVICE if name != "DetResizeForTest"),
+    "Eval": tuple(name for name in ADVICE if name not in MAP_OPERATORS),
 }
 
 
@@ -90,19 +75,16 @@ def required_operators(config: Config) -> list[Fault]:
 @remedy("add EastRandomCropData or ScaledCrop before MakeBorderMap")
 def fixed_size(config: Config) -> list[Fault]:
     """Check that training's images have one size, in multiples of the network's stride."""
-    if any(_makes_one_size(operator) for _, operator in placed_operators(config, "Train")):
-        return []
+    for _, operator in placed_operators(config, "Train"):
+        if operator.is_a(EastRandomCropData, ScaledCrop):
+            return []
+        if operator.is_a(DetResizeForTest) and operator.image_shape and not operator.keep_ratio:
+            return []
     message = (
         "lacks a crop, so that the images of a batch differ in size; add EastRandomCropData or "
         "ScaledCrop before MakeBorderMap"
     )
     return [error(_pipeline("Train"), message)]
-
-
-def _makes_one_size(operator: OperatorSection) -> bool:
-    if operator.is_a(DetResizeForTest):
-        return operator.image_shape is not None and not operator.keep_ratio
-    return operator.is_a(EastRandomCropData, ScaledCrop)
 
 
 @remedy(
@@ -285,7 +267,7 @@ def ratio_list_length(config: Config) -> list[Fault]:
     """Check that a list of ratios has one for each label file."""
     faults = []
     for mode in REQUIRED_OPERATORS:
-        dataset = _dataset(config, mode)
+        dataset = config.dataset(mode)
         ratios, files = dataset.ratio_list, dataset.label_file_list
         if ratios is not None and len(ratios) != len(files):
             message = (
@@ -344,17 +326,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _dataset(config: Config, mode: Mode) -> Dataset:
-    return config.Train.dataset if mode == "Train" else config.Eval.dataset
-
-
 def _pipeline(mode: Mode) -> str:
     return f"{mode}.dataset.transforms"
 
 
 def placed_operators(config: Config, mode: Mode) -> list[Placed]:
     """Return a pipeline's operators with their keys."""
-    operators = _dataset(config, mode).transforms
+    operators = config.dataset(mode).transforms
     return [(f"{_pipeline(mode)}.{i}.{op.name}", op) for i, op in enumerate(operators)]
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from ppocr_ft.config.faults import Fault, error, is_under, join_key, tagged, warning
+from ppocr_ft.config.faults import Fault, error, is_under, join_key, warning
 from ppocr_ft.config.schema import Config
 from ppocr_ft.declaration import Choice, Section
 from ppocr_ft.messages import describe, is_telling, nearest, show, suggest
@@ -76,8 +76,7 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
         and key not in pruner.unsure
         and not any(is_under(key, other) or is_under(other, key) for other in unreadable)
     }
-    value_faults = tagged("value", [error(key, message) for key, message in unexplained.items()])
-    faults = [*pruner.faults, *value_faults]
+    faults = [*pruner.faults, *(error(key, unexplained[key], rule="value") for key in unexplained)]
     wrong = [*messages, *(fault.key for fault in faults if fault.severity == "error"), *unreadable]
     if not wrong:
         return Checked(config, faults, config)
@@ -175,14 +174,14 @@ class Pruner:
                 kept[name] = self.value(fields[name], value, below)
             elif name in kind.NO_EFFECT:
                 reason = kind.NO_EFFECT[name]
-                fault = warning(below, f"has no effect here: {reason}")
-                self.faults += tagged("no_effect", [fault])
+                message = f"has no effect here: {reason}"
+                self.faults.append(warning(below, message, rule="no_effect"))
             else:
                 elsewhere = _other_places(name, key)
                 hint = elsewhere or suggest(name, fields, kind.NO_EFFECT)
                 owner = f" of {name_of_kind}" if name_of_kind else ""
-                fault = error(below, f"unknown key{owner}{hint}")
-                self.faults += tagged("unknown_key", [fault])
+                message = f"unknown key{owner}{hint}"
+                self.faults.append(error(below, message, rule="unknown_key"))
                 meant = name if elsewhere else nearest(name, fields) or name
                 self.explained.append(join_key(key, meant))
                 self.unsure += [key] if key else []
@@ -210,8 +209,7 @@ class Pruner:
         if name is None or name not in choice.table:
             named = choice.by and isinstance(data, dict)
             where = join_key(key, choice.by) if named else key
-            fault = error(where, choice.refusal(data))
-            self.faults += tagged("unknown_name", [fault])
+            self.faults.append(error(where, choice.refusal(data), rule="unknown_name"))
             self.explained.append(key)
             return data
         kind = choice.table[name]
