@@ -1,4 +1,4 @@
-"""Rules between keys, as pure functions ``Config -> list[Fault]``.
+"""Rules about the operators of a config, as pure functions ``Config -> list[Fault]``.
 
 A fault carries the key that it is about; ``load_config`` adds file and line.
 """
@@ -9,11 +9,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from ppocr_ft.config.faults import Fault, error, remedy, tagged, warning
+from ppocr_ft.config.run_rules import RUN_RULES
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.solver_rules import SOLVER_RULES
-from ppocr_ft.config.splits import held_out_or_own
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.messages import counted
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import GeometricOperator
@@ -262,50 +260,6 @@ def kept_keys(config: Config) -> list[Fault]:
     return faults
 
 
-@remedy("give ratio_list one share for each label file, or one number for all")
-def ratio_list_length(config: Config) -> list[Fault]:
-    """Check that a list of ratios has one for each label file."""
-    faults = []
-    for mode in REQUIRED_OPERATORS:
-        dataset = config.dataset(mode)
-        ratios, files = dataset.ratio_list, dataset.label_file_list
-        if ratios is not None and len(ratios) != len(files):
-            message = (
-                f"has {counted(len(ratios), 'value')} for {counted(len(files), 'file')} of "
-                "label_file_list; give one each, or a number instead of a list for all"
-            )
-            key = f"{mode}.dataset.ratio_list"
-            faults.append(error(key, message, f"{mode}.dataset.label_file_list"))
-    return faults
-
-
-@remedy("set Global.fit_postprocess: true, or Global.interpolate: false")
-def weights_are_judged(config: Config) -> list[Fault]:
-    """Check that weights are chosen only where their post-processing is fitted."""
-    if not config.Global.interpolate or config.Global.fit_postprocess:
-        return []
-    message = (
-        "is true, but Global.fit_postprocess is false: weights are chosen with the "
-        "post-processing fitted to each of them; set it to true, or interpolate to false"
-    )
-    return [error("Global.interpolate", message, "Global.fit_postprocess")]
-
-
-@remedy("name sets in Eval.also and set Global.interpolate: true, or take Global.keep_general out")
-def general_is_known(config: Config) -> list[Fault]:
-    """Check that a bound on what is forgotten has sets to be measured on, and a choice to bound."""
-    if config.Global.keep_general is None:
-        return []
-    faults = []
-    if not config.Eval.also:
-        message = "bounds what is lost on the sets of Eval.also, which names none; name some there"
-        faults.append(error("Global.keep_general", message, "Eval.also"))
-    if not config.Global.interpolate:
-        message = "has no effect: it bounds the choice of Global.interpolate, which is false"
-        faults.append(warning("Global.keep_general", message, "Global.interpolate"))
-    return faults
-
-
 RULES: tuple[Rule, ...] = (
     required_operators,
     fixed_size,
@@ -318,11 +272,7 @@ RULES: tuple[Rule, ...] = (
     ramp_length,
     weighted_gaps,
     kept_keys,
-    ratio_list_length,
-    held_out_or_own,
-    weights_are_judged,
-    general_is_known,
-    *SOLVER_RULES,
+    *RUN_RULES,
 )
 
 

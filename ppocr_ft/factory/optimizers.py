@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from ppocr_ft.config import Config
-from ppocr_ft.config.solver_rules import (
+from ppocr_ft.config.run_rules import (
     MOVED_BY_WARMUP,
     milestones,
     moved_by_epochs,

@@ -18,7 +18,7 @@ import numpy as np
 from ppocr_ft.config import Config
 from ppocr_ft.config.load import values_of, with_values
 from ppocr_ft.config.rules import placed_operators, shrink_schedule
-from ppocr_ft.config.solver_rules import LR, warmup_steps
+from ppocr_ft.config.run_rules import LR, warmup_steps
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.objects import network

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ppocr_ft.config import inspect_config, load_config
-from ppocr_ft.config.solver_rules import total_batch_size
+from ppocr_ft.config.run_rules import total_batch_size
 from ppocr_ft.errors import ConfigError
 from tests.support.config_files import SHIPPED, SMALL, written
 

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from ppocr_ft.commands.check.data import Source
 from ppocr_ft.config.faults import REMEDIES, Fault, error, remedy, tagged, warning
 from ppocr_ft.config.rules import Mode, Placed, placed_operators
+from ppocr_ft.config.run_rules import milestones, one_data_set
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.solver_rules import milestones
-from ppocr_ft.config.splits import one_data_set
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.crops import ScaledCrop
 from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage

@@ -51,8 +51,8 @@ from ppocr_ft.commands.check.text_geometry import (
 )
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.load import shipped_configs
+from ppocr_ft.config.run_rules import milestones_note
 from ppocr_ft.config.schema import Config
-from ppocr_ft.config.solver_rules import milestones_note
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
 from ppocr_ft.utils.files import check_writable, write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress, progress

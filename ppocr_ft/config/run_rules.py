@@ -1,4 +1,4 @@
-"""Rules between the keys of ``Optimizer``, and values that are usual."""
+"""Rules about data sets, choices of the run and ``Optimizer``, and values that are usual."""
 
 from __future__ import annotations
 
@@ -30,6 +30,89 @@ def total_batch_size(config: Config, world_size: int = 1) -> int:
     """Return the images of one update of the weights, on ``world_size`` cards together."""
     per_card = config.Train.loader.batch_size_per_card
     return world_size * per_card * config.Optimizer.gradient_accumulation_steps
+
+
+@remedy(
+    "name your own images in both: -o Train.dataset.data_dir=... "
+    "Train.dataset.label_file_list=[...] Eval.dataset.data_dir=... "
+    "Eval.dataset.label_file_list=[...]"
+)
+def one_data_set(config: Config) -> list[Fault]:
+    """Check that not one of Train and Eval is the user's own and the other the built-in sample.
+
+    Only commands that use both ask: an evaluation needs no training images.
+    """
+    train, evaluation = config.Train.dataset, config.Eval.dataset
+    if train.is_sample == evaluation.is_sample or config.Global.val_ratio:
+        return []
+    own, other = ("Eval", "Train") if train.is_sample else ("Train", "Eval")
+    folder = getattr(config, own).dataset.data_dir
+    split = ", or hold a tenth of Train's images out by Global.val_ratio=0.1" * (own == "Train")
+    message = (
+        f"is still the built-in sample data set, while {own}.dataset.data_dir is {folder}: "
+        "the network would be judged on other pictures than it is trained for. Name your own "
+        f"images in {other}.dataset.data_dir and {other}.dataset.label_file_list too{split}"
+    )
+    return [error(f"{other}.dataset.data_dir", message, f"{own}.dataset.data_dir")]
+
+
+@remedy("take Global.val_ratio out, or set Eval.dataset.data_dir=sample")
+def held_out_or_own(config: Config) -> list[Fault]:
+    """Check that Eval names no images of its own if Global.val_ratio holds some of Train out."""
+    train, evaluation = config.Train.dataset, config.Eval.dataset
+    same = ("data_dir", "label_file_list")
+    is_trains = all(getattr(train, key) == getattr(evaluation, key) for key in same)
+    if not config.Global.val_ratio or evaluation.is_sample or is_trains:
+        return []
+    message = (
+        f"holds images of Train out for Eval, but Eval.dataset names its own, in "
+        f"{evaluation.data_dir}; take val_ratio out, or set Eval.dataset.data_dir=sample"
+    )
+    return [error("Global.val_ratio", message, "Eval.dataset.data_dir")]
+
+
+@remedy("give ratio_list one share for each label file, or one number for all")
+def ratio_list_length(config: Config) -> list[Fault]:
+    """Check that a list of ratios has one for each label file."""
+    faults = []
+    for mode in ("Train", "Eval"):
+        dataset = config.dataset(mode)
+        ratios, files = dataset.ratio_list, dataset.label_file_list
+        if ratios is not None and len(ratios) != len(files):
+            message = (
+                f"has {counted(len(ratios), 'value')} for {counted(len(files), 'file')} of "
+                "label_file_list; give one each, or a number instead of a list for all"
+            )
+            key = f"{mode}.dataset.ratio_list"
+            faults.append(error(key, message, f"{mode}.dataset.label_file_list"))
+    return faults
+
+
+@remedy("set Global.fit_postprocess: true, or Global.interpolate: false")
+def weights_are_judged(config: Config) -> list[Fault]:
+    """Check that weights are chosen only where their post-processing is fitted."""
+    if not config.Global.interpolate or config.Global.fit_postprocess:
+        return []
+    message = (
+        "is true, but Global.fit_postprocess is false: weights are chosen with the "
+        "post-processing fitted to each of them; set it to true, or interpolate to false"
+    )
+    return [error("Global.interpolate", message, "Global.fit_postprocess")]
+
+
+@remedy("name sets in Eval.also and set Global.interpolate: true, or take Global.keep_general out")
+def general_is_known(config: Config) -> list[Fault]:
+    """Check that a bound on what is forgotten has sets to be measured on, and a choice to bound."""
+    if config.Global.keep_general is None:
+        return []
+    faults = []
+    if not config.Eval.also:
+        message = "bounds what is lost on the sets of Eval.also, which names none; name some there"
+        faults.append(error("Global.keep_general", message, "Eval.also"))
+    if not config.Global.interpolate:
+        message = "has no effect: it bounds the choice of Global.interpolate, which is false"
+        faults.append(warning("Global.keep_general", message, "Global.interpolate"))
+    return faults
 
 
 @remedy("take the key out, or choose the optimizer or schedule that it belongs to")
@@ -259,7 +342,11 @@ def _unusual_decay(section: OptimizerSection) -> list[Fault]:
     return [warning(f"Optimizer.{key}", message, "Optimizer.name")]
 
 
-SOLVER_RULES = (
+RUN_RULES = (
+    ratio_list_length,
+    held_out_or_own,
+    weights_are_judged,
+    general_is_known,
     optimizer_keys,
     optimizer_conflicts,
     schedule_values,
