@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms.registry import register
 from ppocr_ft.utils.notices import say_once
 
+Image = NDArray[Any]
 Pixels = NDArray[np.uint8]
 """(h, w, 3) BGR."""
 Alpha = NDArray[np.uint8]
@@ -26,12 +26,33 @@ OTHERWISE_LEVELS = 16
 """Grey levels by which two colours look different."""
 OTHERWISE_SHARE = 0.001
 """Share of the pixels that must look different."""
-_TURNS: tuple[Callable[[NDArray[np.uint8]], NDArray[np.uint8]], ...] = tuple(
-    lambda image, turns=turns, flip=flip: np.rot90(image[:, ::-1] if flip else image, turns)  # type: ignore[misc]
-    for flip in (False, True)
-    for turns in range(4)
+ImageMode = Literal["BGR", "RGB"]
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MAGIC = {
+    b"": "an empty file",
+    b"\xff\xd8": "a damaged JPEG",
+    b"\x89PNG": "a damaged PNG",
+    b"BM": "a damaged or unusual BMP",
+    b"II*\x00": "a TIFF that OpenCV can't read",
+    b"MM\x00*": "a TIFF that OpenCV can't read",
+    b"GIF8": "a damaged GIF",
+    b"RIFF": "a damaged WebP",
+    b"%PDF": "a PDF; save its pages as images",
+    b"<!": "a web page",
+    b"<html": "a web page",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
+}
+_HOW_DRAWN = (
+    "note: {} is transparent; such images are drawn on white or on black, whichever their visible "
+    "content differs from more. PaddleOCR drops transparency and sees other pixels"
 )
-"""What EXIF's eight orientations do."""
+PositiveNumber = Annotated[Number, Gt(0)]
+PositiveTriple = Annotated[tuple[PositiveNumber, PositiveNumber, PositiveNumber], Strict(False)]
+Maps = Literal["threshold_map", "threshold_mask", "shrink_map", "shrink_mask"]
+SampleKey = Literal["image", Maps, "shape", "polys", "texts", "ignore_tags", "img_path"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def alpha_of(content: bytes, colors: Pixels) -> Alpha | None:
@@ -58,8 +79,12 @@ def may_have_alpha(content: bytes) -> bool:
 
 
 def _turned_as(colors: Pixels, stored: NDArray[np.uint8]) -> Alpha | None:
-    """Return the alpha of ``stored`` (h, w, 4), with the turn that makes its colours ``colors``."""
-    turned = [turn(stored) for turn in _TURNS]
+    """Return the alpha of ``stored`` (h, w, 4), with the turn that makes its colours ``colors``.
+
+    The turns are those of EXIF's eight orientations.
+    """
+    sides = (stored, stored[:, ::-1])
+    turned = [np.rot90(side, turns) for side in sides for turns in range(4)]
     fitting = [image for image in turned if image.shape[:2] == colors.shape[:2]]
     if not fitting:
         return None
@@ -81,31 +106,6 @@ def show_otherwise(colors: Pixels, drawn: Pixels) -> bool:
     """Return whether the colours alone show another picture than the one that is drawn."""
     apart = np.abs(colors.astype(np.int16) - drawn).max(axis=2) > OTHERWISE_LEVELS
     return bool(apart.mean() > OTHERWISE_SHARE)
-
-
-ImageMode = Literal["BGR", "RGB"]
-
-_PNG = b"\x89PNG\r\n\x1a\n"
-_MAGIC = {
-    b"": "an empty file",
-    b"\xff\xd8": "a damaged JPEG",
-    b"\x89PNG": "a damaged PNG",
-    b"BM": "a damaged or unusual BMP",
-    b"II*\x00": "a TIFF that OpenCV can't read",
-    b"MM\x00*": "a TIFF that OpenCV can't read",
-    b"GIF8": "a damaged GIF",
-    b"RIFF": "a damaged WebP",
-    b"%PDF": "a PDF; save its pages as images",
-    b"<!": "a web page",
-    b"<html": "a web page",
-    b"version https://git-lfs": "a Git LFS pointer, not the file itself",
-}
-
-
-_HOW_DRAWN = (
-    "note: {} is transparent; such images are drawn on white or on black, whichever their visible "
-    "content differs from more. PaddleOCR drops transparency and sees other pixels"
-)
 
 
 @register
@@ -151,7 +151,8 @@ class DecodeImage:
 def decode(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
     """Return (h, w, 3) BGR, or (h, w) grey, by OpenCV's ``flags``; transparent images on a ground.
 
-    A transparent image is drawn on white or black, see ``transforms.transparency``.
+    A runtime that drops the alpha channel, as PaddleOCR does, sees colours that no viewer shows:
+    black text on a transparent ground is often stored as black on black.
 
     Raises:
         DataError: it is no image; the message says what kind of file it seems to be.
@@ -215,26 +216,6 @@ def _describe(content: bytes) -> str:
         kind = {b"he": "a HEIC photo", b"mi": "a HEIC photo", b"av": "an AVIF picture"}
         return f"{kind.get(content[8:10], 'a video')}, which OpenCV can't read; convert it to JPEG"
     return f"no image that OpenCV knows (it begins with {content[:8]!r})"
-
-
-Image = NDArray[Any]
-
-PositiveNumber = Annotated[Number, Gt(0)]
-PositiveTriple = Annotated[tuple[PositiveNumber, PositiveNumber, PositiveNumber], Strict(False)]
-SampleKey = Literal[
-    "image",
-    "threshold_map",
-    "threshold_mask",
-    "shrink_map",
-    "shrink_mask",
-    "shape",
-    "polys",
-    "texts",
-    "ignore_tags",
-    "img_path",
-]
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @register
