@@ -8,8 +8,6 @@ from ppocr_ft.transforms import (  # noqa: F401  each registers its operators
     photometric,
     resize,
 )
-from ppocr_ft.transforms.border_map import MakeBorderMap
-from ppocr_ft.transforms.shrink_map import MakeShrinkMap
 from ppocr_ft.transforms.shrink_schedule import (
     EPOCH_CLOCK,
     EpochClock,
@@ -17,6 +15,7 @@ from ppocr_ft.transforms.shrink_schedule import (
     ShrinkSchedule,
     set_epoch,
 )
+from ppocr_ft.transforms.targets import MakeBorderMap, MakeShrinkMap
 
 __all__ = [
     "EPOCH_CLOCK",

@@ -220,8 +220,15 @@ class ShrinkScheduled:
     that has none of its own), ``epoch`` and ``clock`` (in the place of the process's own).
     """
 
-    def __init__(self, schedule: ShrinkSchedule, run: Mapping[str, Any]) -> None:
-        self.schedule = schedule
+    def __init__(
+        self,
+        shrink_ratio: float,
+        shrink_ratio_end: float | None,
+        total_epoch: float | None,
+        run: Mapping[str, Any],
+    ) -> None:
+        keys = shrink_ratio, shrink_ratio_end, total_epoch
+        self.schedule = ShrinkSchedule.from_keys(*keys, run.get("epoch_num"))
         self.clock: SharedEpoch = run.get("clock") or EPOCH_CLOCK
         self._given_epoch = _epoch_of(run.get("epoch"))
         self._warned = False

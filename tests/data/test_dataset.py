@@ -13,13 +13,12 @@ from ppocr_ft.data.batches import FAULTS, PerImage, collate
 from ppocr_ft.data.dataset import Item, SimpleDataSet
 from ppocr_ft.data.faults import FaultLog, describe_faults
 from ppocr_ft.errors import ConfigError, DataError
-from ppocr_ft.transforms.border_map import MakeBorderMap
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import CopyPaste, IaaAugment
 from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
 from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.photometric import Noise
-from ppocr_ft.transforms.shrink_map import MakeShrinkMap
+from ppocr_ft.transforms.targets import MakeBorderMap, MakeShrinkMap
 from tests.support.pictures import text, write_set
 from tests.support.samples import pictures_of
 

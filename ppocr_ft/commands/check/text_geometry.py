@@ -40,7 +40,7 @@ from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.registry import OPERATORS, OperatorSection
 from ppocr_ft.transforms.resize import DetResizeForTest
 from ppocr_ft.transforms.sample import Sample
-from ppocr_ft.transforms.shrink_map import clip_and_orient, shrink_targets
+from ppocr_ft.transforms.targets import clip_and_orient, shrink_targets
 from ppocr_ft.utils.sampling import sample_evenly
 
 Polygon = NDArray[Any]

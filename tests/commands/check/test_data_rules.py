@@ -19,7 +19,7 @@ from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import Finding
 from ppocr_ft.transforms.likeness import local_likeness
 from ppocr_ft.transforms.polygons import TextPolygons
-from ppocr_ft.transforms.shrink_map import clip_and_orient
+from ppocr_ft.transforms.targets import clip_and_orient
 from tests.support.samples import random_sample
 
 BOX = [[10, 10], [60, 10], [60, 30], [10, 30]]

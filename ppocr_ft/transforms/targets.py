@@ -1,4 +1,4 @@
-"""The shrink map: text kernels, the pixels that count in the loss, and the operator for both."""
+"""The targets of DB's maps: shrink map, threshold map, and the operators that draw them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.declaration import NonNegativeFloat, OpenShare, PositiveFloat
+from ppocr_ft.declaration import NonNegativeFloat, OpenShare, PositiveFloat, Share
 from ppocr_ft.geometry import (
     Ring,
     offset_rings,
     rectangle_sides,
     ring_arrays,
+    rings_flat,
+    shrink_distance,
     tried_ratios,
 )
 from ppocr_ft.transforms.polygons import (
@@ -26,9 +28,10 @@ from ppocr_ft.transforms.polygons import (
     ignore_flags_like,
 )
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.shrink_schedule import ShrinkSchedule, ShrinkScheduled, WholeEpochs
+from ppocr_ft.transforms.shrink_schedule import ShrinkScheduled, WholeEpochs
 
 Array = NDArray[Any]
+FloatMap = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 Rounding = Literal["truncate", "nearest"]
 PARTS_OF_A_PIXEL = 16
@@ -45,8 +48,8 @@ class ShrinkTargets:
     unusable: (n,), those among them that were to be learnt but can't be drawn.
     """
 
-    shrink_map: NDArray[np.float32]
-    shrink_mask: NDArray[np.float32]
+    shrink_map: FloatMap
+    shrink_mask: FloatMap
     polygons: TextPolygons
     ignored: Flags
     unusable: Flags
@@ -80,12 +83,15 @@ def shrink_targets(
     shrink_map = np.zeros(shape, dtype=np.float32)
     shrink_mask = np.ones(shape, dtype=np.float32)
     for ring in ring_arrays(list(chain.from_iterable(rings))):
-        cv2.fillPoly(shrink_map, [ring if parts == 1 else _whole_pixels(ring, parts)], 1)
+        pixels = ring if parts == 1 else np.rint(ring / parts).astype(np.int32)
+        cv2.fillPoly(shrink_map, [pixels], 1)
     masked = np.array([not of_text for of_text in rings], dtype=bool)
     if gap_weight != 1:
         shrink_mask[_gaps(clipped, ~masked, shape) & (shrink_map == 0)] = gap_weight
     for i in np.flatnonzero(masked):
-        _mask_out(shrink_mask, clipped[i])
+        finite = clipped[i][np.isfinite(clipped[i]).all(axis=1)]
+        if len(finite):
+            cv2.fillPoly(shrink_mask, [finite.astype(np.int32)], 0)
     unusable = ~ignored & (empty | (masked & drawn))
     return ShrinkTargets(shrink_map, shrink_mask, clipped, masked, unusable)
 
@@ -138,17 +144,6 @@ def _gaps(polygons: TextPolygons, drawn: Flags, shape: tuple[int, int]) -> Flags
     return np.asarray(near == 2)
 
 
-def _whole_pixels(ring: NDArray[np.int32], parts: int) -> NDArray[np.int32]:
-    """Return (k, 2) in pixels, each point rounded to the nearest."""
-    return np.rint(ring / parts).astype(np.int32)
-
-
-def _mask_out(mask: NDArray[np.float32], polygon: Array) -> None:
-    finite = polygon[np.isfinite(polygon).all(axis=1)]
-    if len(finite):
-        cv2.fillPoly(mask, [finite.astype(np.int32)], 0)
-
-
 @register
 class MakeShrinkMap(ShrinkScheduled):
     """Draw shrink_map and shrink_mask: drop-in for ``ppocr.data.imaug.MakeShrinkMap``.
@@ -183,11 +178,10 @@ class MakeShrinkMap(ShrinkScheduled):
         **run: Any,
     ) -> None:
         compile_kernels()  # here, before workers fork
+        super().__init__(shrink_ratio, shrink_ratio_end, total_epoch, run)
         self.min_text_size = min_text_size
         self.rounding = rounding
         self.gap_weight = gap_weight
-        keys = shrink_ratio, shrink_ratio_end, total_epoch
-        super().__init__(ShrinkSchedule.from_keys(*keys, run.get("epoch_num")), run)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
         """Add to ``data``: ``shrink_map``, ``shrink_mask`` (h, w) float32.
@@ -218,4 +212,136 @@ class MakeShrinkMap(ShrinkScheduled):
         data["polys"] = targets.polygons.like(polys)
         data["ignore_tags"] = ignore_flags_like(targets.ignored, ignore_tags)
         count_unusable(data, "MakeShrinkMap", targets.unusable)
+        return data
+
+
+def border_targets(
+    polygons: TextPolygons,
+    ignored: Flags,
+    shape: tuple[int, int],
+    ratio: float,
+    thresh_min: float,
+    thresh_max: float,
+) -> tuple[FloatMap, FloatMap, Flags]:
+    """Draw the threshold map of an image of ``shape`` (h, w) pixels.
+
+    Returns the map (h, w), ``thresh_min`` far from every edge and ``thresh_max`` on one; its mask
+    (h, w), 1 at the pixels that count in the loss; and flags (n,) of the texts that were to be
+    learnt but can't be drawn.
+
+    A text reaches ``D = A * (1 - ratio ** 2) / L`` pixels to both sides of its edge. Equal to
+    PaddleOCR 2.6.1's MakeBorderMap, with two exceptions: pixels where 2.6.1 computes NaN get
+    their true distance, and a text wholly outside the image, at which 2.6.1 crashes or paints
+    a stray column, paints nothing.
+    """
+    from ppocr_ft.transforms import kernels
+
+    drawn = ~(ignored | polygons.broken())
+    area, length = polygons.select(drawn).measures()
+    solid = area > 0
+    drawn[drawn] = solid
+    distances = np.zeros(len(polygons))
+    distances[drawn] = shrink_distance(area[solid], length[solid], ratio)
+
+    threshold_mask = np.zeros(shape, dtype=np.float32)
+    boxes = _fill_padded(threshold_mask, polygons, distances, drawn)
+    chosen = polygons.select(drawn)
+    coords, square_lengths = np.empty(chosen.coords.shape), np.empty(len(chosen.coords))
+    kernels.to_boxes(chosen.coords, chosen.starts, boxes, coords, square_lengths)
+    threshold_map = np.full(shape, thresh_min, dtype=np.float32)
+    kernels.paint_borders(
+        threshold_map,
+        coords,
+        square_lengths,
+        chosen.starts,
+        distances[drawn],
+        boxes,
+        np.float32(thresh_max - thresh_min),
+        np.float32(thresh_min),
+    )
+    return threshold_map, threshold_mask, ~(ignored | drawn)
+
+
+def _fill_padded(
+    mask: FloatMap, polygons: TextPolygons, distances: Array, drawn: Flags
+) -> NDArray[np.int64]:
+    """Fill the padded texts flagged in ``drawn`` (n,); unset flags of texts outside the image.
+
+    Returns the extents (xmin, ymin, xmax, ymax) of those that are left, (drawn.sum(), 4).
+    """
+    from ppocr_ft.transforms import kernels
+
+    paths, chosen = polygons.paths(), np.flatnonzero(drawn).tolist()
+    reaches = distances.tolist()
+    nothing = [[-1, -1]]  # a ring beyond the image
+    padded = [offset_rings(paths[i], reaches[i]) for i in chosen]
+    points, starts = rings_flat([rings[0] if rings else nothing for rings in padded])
+    boxes, inside = np.empty((len(padded), 4), np.int64), np.empty(len(padded), bool)
+    h, w = mask.shape
+    kernels.bound(points, starts, h, w, boxes, inside)
+    drawn[chosen] = inside
+    edges = starts.tolist()
+    for k in np.flatnonzero(inside).tolist():
+        cv2.fillPoly(mask, [points[edges[k] : edges[k + 1]]], 1.0)
+    return boxes[inside]
+
+
+@register
+class MakeBorderMap(ShrinkScheduled):
+    """Draw threshold_map and threshold_mask: drop-in for ``ppocr.data.imaug.MakeBorderMap``.
+
+    The targets are PaddleOCR 2.6.1's. Further keyword arguments as for MakeShrinkMap, whose
+    schedule must be the same.
+
+    Args:
+        shrink_ratio: shrink ratio; the first one if it ramps.
+        thresh_min: the threshold map's value far from a text's edge.
+        thresh_max: the threshold map's value on a text's edge.
+        shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 if
+            total_epoch is given.
+        total_epoch: length of the ramp, epochs; absent: the run's epoch_num.
+
+    Raises:
+        ConfigError: a value that can't be used, naming the key.
+    """
+
+    def __init__(
+        self,
+        shrink_ratio: OpenShare = 0.4,
+        thresh_min: Share = 0.3,
+        thresh_max: Share = 0.7,
+        shrink_ratio_end: OpenShare | None = None,
+        total_epoch: WholeEpochs | None = None,
+        **run: Any,
+    ) -> None:
+        compile_kernels()  # here, before workers fork
+        super().__init__(shrink_ratio, shrink_ratio_end, total_epoch, run)
+        self.thresh_min = thresh_min
+        self.thresh_max = thresh_max
+
+    @staticmethod
+    def check_keys(section: Any) -> None:
+        """Refuse thresholds that don't rise."""
+        if section.thresh_min >= section.thresh_max:
+            raise ValueError(
+                f"thresh_min is {section.thresh_min:g} and thresh_max {section.thresh_max:g}; "
+                "thresh_min must be the lower one"
+            )
+
+    def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Add to ``data``: ``threshold_map``, ``threshold_mask`` (h, w) float32.
+
+        Reads ``image`` (h, w[, c]), ``polys`` (n, k, 2) or n of (k_i, 2), ``ignore_tags`` (n,)
+        and leaves them alone. ``unusable_texts`` counts the texts that can't be drawn.
+
+        Raises:
+            DataError: polys and ignore_tags of different lengths, or no lists of points.
+        """
+        polygons = TextPolygons.of(data["polys"])
+        ignored = ignore_flags(data["ignore_tags"], len(polygons))
+        h, w = data["image"].shape[:2]
+        data["threshold_map"], data["threshold_mask"], unusable = border_targets(
+            polygons, ignored, (h, w), self.ratio_of(data), self.thresh_min, self.thresh_max
+        )
+        count_unusable(data, "MakeBorderMap", unusable)
         return data
