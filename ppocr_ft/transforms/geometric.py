@@ -13,13 +13,7 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 from pydantic import BeforeValidator
 
-from ppocr_ft.declaration import (
-    Listed,
-    PositiveFloat,
-    Range,
-    Rising,
-    Share,
-)
+from ppocr_ft.declaration import Listed, PositiveFloat, Range, Rising, Share
 from ppocr_ft.transforms.labels import Texts
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.registry import (
@@ -46,6 +40,10 @@ from ppocr_ft.transforms.sample import (
 )
 
 Drawn = TypeVar("Drawn")
+Quad = NDArray[np.float64]
+
+MOST_PASTED = 30
+PLACE_TRIES = 50
 
 
 class GeometricOperator(ABC, Generic[Drawn]):
@@ -227,12 +225,6 @@ class IaaAugment(GeometricOperator[tuple[Any, ...]]):
         return sample
 
 
-Quad = NDArray[np.float64]
-
-MOST_PASTED = 30
-PLACE_TRIES = 50
-
-
 @dataclass(frozen=True)
 class Pasted:
     """One text to paste: its index in the donor, and the matrix that moves it to its place."""
@@ -304,7 +296,14 @@ class CopyPaste(GeometricOperator[tuple[Pasted, ...]]):
             ImageLayer(page, one.matrix, outline)
             for one, outline in zip(drawn, outlines, strict=True)
         )
-        texts = _with(sample.texts, donor.texts, [one.text for one in drawn], outlines)
+        own, chosen = sample.texts, [one.text for one in drawn]
+        polygons = [own.polygons[i] for i in range(len(own))]
+        polygons += [outline.astype(np.float32) for outline in outlines]
+        texts = Texts(
+            TextPolygons.of(polygons),
+            own.transcriptions + tuple(donor.texts.transcriptions[i] for i in chosen),
+            np.concatenate([own.ignored, donor.texts.ignored[chosen]]),
+        )
         return replace(sample, layers=sample.layers + layers, texts=texts)
 
 
@@ -327,16 +326,3 @@ def _turned(quad: Quad, degrees: float) -> tuple[Matrix, Quad]:
     offset = turned.min(axis=0)
     box = np.concatenate([np.zeros(2), turned.max(axis=0) - offset])
     return translation(*-offset) @ matrix, box
-
-
-def _with(texts: Texts, donor: Texts, chosen: list[int], outlines: list[Quad]) -> Texts:
-    """Return ``texts``, followed by the chosen ones of ``donor`` at their new places."""
-    polygons = [texts.polygons[i] for i in range(len(texts))] + [
-        outline.astype(np.float32) for outline in outlines
-    ]
-    transcriptions = texts.transcriptions + tuple(donor.transcriptions[i] for i in chosen)
-    return Texts(
-        TextPolygons.of(polygons),
-        transcriptions,
-        np.concatenate([texts.ignored, donor.ignored[chosen]]),
-    )

@@ -62,11 +62,8 @@ class Texts:
         if len(self) == 0:
             return np.empty((0, 4))
         coords, starts = self.polygons.coords.astype(np.float64), self.polygons.starts[:-1]
-        lowest, highest = (
-            np.minimum.reduceat(coords, starts),
-            np.maximum.reduceat(coords, starts),
-        )
-        return np.concatenate([lowest, highest], axis=1)
+        corners = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
+        return np.concatenate(corners, axis=1)
 
 
 def parse_texts(label: str) -> Texts:
@@ -91,7 +88,10 @@ def read_texts(items: list[Any]) -> Texts:
         given = [item["transcription"] for item in items]
         transcriptions = tuple(map(_transcription, given))
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise DataError(_what_is_wrong(items)) from None
+        faults = [f"text {fault.number} {fault.message}" for fault in text_faults(items)]
+        more = len(faults) - _SHOWN_FAULTS
+        first = "; ".join(faults[:_SHOWN_FAULTS])
+        raise DataError(f"{first}; and {more} more" if more > 0 else first) from None
     return Texts(
         polygons,
         transcriptions,
@@ -160,13 +160,6 @@ def parse_items(label: str) -> list[Any]:
     return items
 
 
-def _what_is_wrong(items: list[Any]) -> str:
-    faults = [f"text {fault.number} {fault.message}" for fault in text_faults(items)]
-    more = len(faults) - _SHOWN_FAULTS
-    first = "; ".join(faults[:_SHOWN_FAULTS])
-    return f"{first}; and {more} more" if more > 0 else first
-
-
 def text_faults(items: list[Any]) -> list[TextFault]:
     """Return all reasons for which ``read_texts`` refuses the items; empty if it reads them."""
     return [
@@ -201,10 +194,8 @@ def _point_faults(item: dict[str, Any]) -> Iterator[tuple[FaultKind, str]]:
     if points.ndim != 2 or points.shape[1] != 2:
         yield "points", f"has points {item['points']!r:.60}; expected [[x, y], ...]"
     elif len(points) < LEAST_POINTS:
-        yield (
-            "count",
-            f"has {counted(len(points), 'point')}; a polygon needs {LEAST_POINTS} or more",
-        )
+        few = f"has {counted(len(points), 'point')}; a polygon needs {LEAST_POINTS} or more"
+        yield "count", few
     elif not _are_near(points):
         far = f"has a coordinate beyond {FARTHEST_PX:g} px: {item['points']!r:.60}"
         yield "coordinate", far
@@ -229,15 +220,11 @@ class DetLabelEncode:
         """
         texts = data["label"]
         if not isinstance(texts, Texts):
-            texts = _parse(texts, data.get("img_path"))
+            try:
+                texts = parse_texts(texts)
+            except DataError as fault:
+                raise DataError(fault.message, path=data.get("img_path")) from None
         data["polys"] = [texts.polygons[i].copy() for i in range(len(texts))]
         data["texts"] = list(texts.transcriptions)
         data["ignore_tags"] = texts.ignored.copy()
         return data
-
-
-def _parse(label: str, path: str | None) -> Texts:
-    try:
-        return parse_texts(label)
-    except DataError as fault:
-        raise DataError(fault.message, path=path) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -28,9 +28,18 @@ class Pipeline:
 
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.operators = tuple(operators)
-        _check_final([op for op in operators if isinstance(op, GeometricOperator)])
+        geometric = [op for op in operators if isinstance(op, GeometricOperator)]
+        for op in geometric[:-1]:
+            if op.FINAL:
+                name, last = type(op).__name__, type(geometric[-1]).__name__
+                raise ConfigError(
+                    f"{last} comes after {name}, which gives the final crop; put it before"
+                )
         check_one_schedule(operators)
-        self._steps = tuple(_steps(operators))
+        self._steps: list[Operator] = []
+        for is_geometric, run in groupby(operators, lambda op: isinstance(op, GeometricOperator)):
+            neighbours: list[Any] = list(run)
+            self._steps += [partial(move, neighbours)] if is_geometric else neighbours
         loading = DecodeImage | DetLabelEncode
         self._loading = tuple(op for op in operators if isinstance(op, loading))
 
@@ -49,21 +58,3 @@ class Pipeline:
         for step in self._steps:
             data = step(data)
         return data
-
-
-def _steps(operators: Sequence[Operator]) -> Iterator[Operator]:
-    for geometric, run in groupby(operators, lambda op: isinstance(op, GeometricOperator)):
-        if not geometric:
-            yield from run
-            continue
-        moves = [op for op in run if isinstance(op, GeometricOperator)]
-        yield partial(move, moves)
-
-
-def _check_final(operators: Sequence[GeometricOperator[Any]]) -> None:
-    for op in operators[:-1]:
-        if op.FINAL:
-            last = type(operators[-1]).__name__
-            raise ConfigError(
-                f"{last} comes after {type(op).__name__}, which gives the final crop; put it before"
-            )

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import partial
 from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 from annotated_types import Ge, MultipleOf
-from numpy.typing import NDArray
 from pydantic import Strict
 
 from ppocr_ft.declaration import PositiveInt
@@ -30,35 +27,15 @@ TINY_PX = 64
 """Height and width together under this: PaddleOCR pads the image to 32 px first."""
 
 
-def limit_ratio(size: Size, limit_side_len: int, limit_type: LimitType) -> float:
-    """Return the factor on both sides of an image, before rounding to the stride."""
-    if limit_type == "max":
-        return min(limit_side_len / max(size), 1.0)
-    if limit_type == "min":
-        return max(limit_side_len / min(size), 1.0)
-    return limit_side_len / max(size)
-
-
 def limited_size(size: Size, limit_side_len: int, limit_type: LimitType) -> Size:
     """Return the size that enters the network: sides rounded to multiples of 32, at least 32."""
-    ratio = limit_ratio(size, limit_side_len, limit_type)
+    if limit_type == "max":
+        ratio = min(limit_side_len / max(size), 1.0)
+    elif limit_type == "min":
+        ratio = max(limit_side_len / min(size), 1.0)
+    else:
+        ratio = limit_side_len / max(size)
     h, w = (max(round(int(side * ratio) / STRIDE_PX) * STRIDE_PX, STRIDE_PX) for side in size)
-    return h, w
-
-
-def fixed_size(size: Size, image_shape: Size, keep_ratio: bool) -> Size:
-    """Return ``image_shape``; with ``keep_ratio`` the width follows, a multiple of 32 again."""
-    h, w = image_shape
-    if keep_ratio:
-        w = math.ceil(size[1] * h / size[0] / STRIDE_PX) * STRIDE_PX
-    return h, w
-
-
-def long_size(size: Size, resize_long: int) -> Size:
-    """Return the longest side as given, both sides then rounded up to a multiple of 128."""
-    ratio = resize_long / max(size)
-    stride = RESIZE_LONG_STRIDE_PX
-    h, w = ((int(side * ratio) + stride - 1) // stride * stride for side in size)
     return h, w
 
 
@@ -92,7 +69,9 @@ class DetResizeForTest:
         limit_type: LimitType | None = None,
         resize_long: PositiveInt | None = None,
     ) -> None:
-        self._target = _target(image_shape, bool(keep_ratio), resize_long)
+        self.image_shape = image_shape
+        self.keep_ratio = bool(keep_ratio)
+        self.resize_long = resize_long
         self.limit_side_len = DEFAULT_LIMIT_PX if limit_side_len is None else limit_side_len
         self.limit_type: LimitType = limit_type or "min"
 
@@ -110,8 +89,15 @@ class DetResizeForTest:
 
     def target_size(self, size: Size) -> Size:
         """Return the size to which an image of ``size`` is resized."""
-        if self._target is not None:
-            return self._target(size)
+        if self.image_shape is not None:
+            h, w = self.image_shape
+            if self.keep_ratio:
+                w = math.ceil(size[1] * h / size[0] / STRIDE_PX) * STRIDE_PX
+            return h, w
+        if self.resize_long is not None:
+            ratio, stride = self.resize_long / max(size), RESIZE_LONG_STRIDE_PX
+            h, w = ((int(side * ratio) + stride - 1) // stride * stride for side in size)
+            return h, w
         return limited_size(size, self.limit_side_len, self.limit_type)
 
     def __call__(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -120,29 +106,13 @@ class DetResizeForTest:
         ``shape`` has the old height and width in px, and the factors of height and width.
         ``polys`` stay as they are, in the old image's px.
         """
-        source = data["image"]
-        padded = _padded(source)
+        source = padded = data["image"]
+        height, width = source.shape[:2]
+        if height + width < TINY_PX:
+            below, beside = max(STRIDE_PX - height, 0), max(STRIDE_PX - width, 0)
+            padded = np.pad(source, ((0, below), (0, beside), (0, 0)))
         h, w = self.target_size(padded.shape[:2])
         data["image"] = cv2.resize(padded, (w, h))
         ratios = (h / padded.shape[0], w / padded.shape[1])
-        data["shape"] = np.array([*source.shape[:2], *ratios])
+        data["shape"] = np.array([height, width, *ratios])
         return data
-
-
-def _target(
-    image_shape: Size | None, keep_ratio: bool, resize_long: int | None
-) -> Callable[[Size], Size] | None:
-    if image_shape is not None:
-        height, width = image_shape
-        return partial(fixed_size, image_shape=(height, width), keep_ratio=keep_ratio)
-    if resize_long is not None:
-        return partial(long_size, resize_long=resize_long)
-    return None
-
-
-def _padded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    h, w = image.shape[:2]
-    if h + w >= TINY_PX:
-        return image
-    bottom, right = max(STRIDE_PX - h, 0), max(STRIDE_PX - w, 0)
-    return np.pad(image, ((0, bottom), (0, right), (0, 0)))

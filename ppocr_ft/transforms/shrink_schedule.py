@@ -65,13 +65,15 @@ class ShrinkSchedule:
         end = ramp_end(start, shrink_ratio_end, horizon)
         if shrink_ratio_end is not None:
             check_ratio(end, "shrink_ratio_end")
-        elif _reached(start, end, horizon, epoch_num) >= 1.0:
-            raise ConfigError(
-                f"found {start:g}; with total_epoch {horizon:g} and no shrink_ratio_end it rises "
-                f"by {PADDLEOCR_RISE:g} to {end:g}, which must stay below 1: lower it or set "
-                "shrink_ratio_end",
-                key="shrink_ratio",
-            )
+        elif horizon is not None:
+            reached = end if epoch_num is None else cls(start, end, horizon).ratio(epoch_num)
+            if reached >= 1.0:
+                raise ConfigError(
+                    f"found {start:g}; with total_epoch {horizon:g} and no shrink_ratio_end it "
+                    f"rises by {PADDLEOCR_RISE:g} to {end:g}, which must stay below 1: lower it "
+                    "or set shrink_ratio_end",
+                    key="shrink_ratio",
+                )
         if end == start:
             return cls(start, start)
         if horizon is None and epoch_num is None:
@@ -104,13 +106,6 @@ class ShrinkSchedule:
         if self.is_constant:
             return f"constant {self.start:g}"
         return f"{self.start:g} -> {self.end:g} over {self.total_epoch:g} epochs"
-
-
-def _reached(start: float, end: float, horizon: float | None, epoch_num: float | None) -> float:
-    """Return the ratio in a run's last epoch; the ramp's end if one of the lengths isn't known."""
-    if horizon is None or epoch_num is None:
-        return end
-    return ShrinkSchedule(start, end, horizon).ratio(epoch_num)
 
 
 def ramp_end(
