@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ppocr_ft.data import SimpleDataSet
+from ppocr_ft.data.dataset import SimpleDataSet
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.transforms.pipeline import Pipeline

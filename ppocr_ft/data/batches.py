@@ -18,6 +18,10 @@ from ppocr_ft.data.dataset import Item
 from ppocr_ft.errors import DataError
 
 Indices = NDArray[np.int64]
+FAULTS = "faults"
+"""The batch's key for what its items met."""
+PER_IMAGE_KEYS = frozenset({"polys", "texts", "ignore_tags", "img_path"})
+"""Fields whose size differs from image to image; a batch holds one value per image of them."""
 
 
 def epoch_order(count: int, *, seed: int, epoch: int, shuffle: bool = True) -> Indices:
@@ -52,13 +56,12 @@ def rank_batches(
         order = order[: len(order) // step * step]
     else:
         order = np.resize(order, -(-len(order) // world_size) * world_size)
-    starts = range(first_step * step, len(order), step)
-    return [_share(order[start : start + step], rank, world_size).tolist() for start in starts]
-
-
-def _share(global_batch: Indices, rank: int, world_size: int) -> Indices:
-    size = len(global_batch) // world_size
-    return global_batch[rank * size : (rank + 1) * size]
+    batches = []
+    for start in range(first_step * step, len(order), step):
+        global_batch = order[start : start + step]
+        size = len(global_batch) // world_size
+        batches.append(global_batch[rank * size : (rank + 1) * size].tolist())
+    return batches
 
 
 def steps_per_epoch(
@@ -67,12 +70,6 @@ def steps_per_epoch(
     """Return the number of batches that each process gets in an epoch."""
     step = batch_size * world_size
     return count // step if drop_last else -(-count // step)
-
-
-FAULTS = "faults"
-"""The batch's key for what its items met."""
-PER_IMAGE_KEYS = frozenset({"polys", "texts", "ignore_tags", "img_path"})
-"""Fields whose size differs from image to image; a batch holds one value per image of them."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +91,15 @@ def collate(items: Sequence[Item]) -> dict[str, Any]:
     batch: dict[str, Any] = {}
     for key in samples[0] if samples else ():
         values = [sample[key] for sample in samples]
-        batch[key] = PerImage(tuple(values)) if key in PER_IMAGE_KEYS else _stack(values, key)
+        if key in PER_IMAGE_KEYS:
+            batch[key] = PerImage(tuple(values))
+            continue
+        shapes = sorted({np.shape(value) for value in values})
+        if len(shapes) > 1:
+            raise DataError(
+                f"a batch has {key}s of the shapes {', '.join(map(str, shapes))}; set "
+                "batch_size_per_card to 1, or resize or crop them to one size"
+            )
+        batch[key] = np.stack(values)
     batch[FAULTS] = [fault for item in items for fault in item.faults]
     return batch
-
-
-def _stack(values: list[Any], key: str) -> np.ndarray[Any, Any]:
-    shapes = sorted({np.shape(value) for value in values})
-    if len(shapes) > 1:
-        raise DataError(
-            f"a batch has {key}s of the shapes {', '.join(map(str, shapes))}; set "
-            "batch_size_per_card to 1, or resize or crop them to one size"
-        )
-    return np.stack(values)

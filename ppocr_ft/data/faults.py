@@ -152,13 +152,14 @@ def check_files(files: Sequence[LabelFile]) -> None:
     Raises:
         DataError: naming every file that has not.
     """
-    reasons = [_useless(file) for file in files if not file.entries]
+    reasons = []
+    for file in files:
+        if file.entries:
+            continue
+        if len(file.faults) == 1 and file.faults[0].line is None:
+            reasons.append(str(file.faults[0]))  # the file can't be read
+            continue
+        why = f":\n{describe_faults(file.faults)}" if file.faults else ": the file is empty"
+        reasons.append(f"{file.path}: no line can be used{why}")
     if reasons:
         raise DataError("\n".join(reasons))
-
-
-def _useless(file: LabelFile) -> str:
-    if len(file.faults) == 1 and file.faults[0].line is None:
-        return str(file.faults[0])  # the file can't be read
-    why = f":\n{describe_faults(file.faults)}" if file.faults else ": the file is empty"
-    return f"{file.path}: no line can be used{why}"

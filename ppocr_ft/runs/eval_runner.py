@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ppocr_ft.data import FaultLog
+from ppocr_ft.data.faults import FaultLog
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult, results_of
