@@ -160,16 +160,14 @@ class SimpleDataSet:
         """Return the indices (n,) of the lines that the epoch draws, ascending."""
         subset = self._subset  # another thread may replace it
         if subset is None or subset[0] != epoch:
-            subset = self._subset = epoch, self._draw_subset(epoch)
+            drawn = []
+            for file, ((start, end), count) in enumerate(
+                zip(pairwise(self._bounds), self._counts(), strict=True)
+            ):
+                rng = np.random.default_rng([_SUBSET, self.seed, epoch, file])
+                drawn.append(start + np.sort(rng.permutation(end - start)[:count]))
+            subset = self._subset = epoch, np.concatenate(drawn).astype(np.int64)
         return subset[1]
-
-    def _draw_subset(self, epoch: int) -> Indices:
-        drawn = []
-        for file, (start, count) in enumerate(zip(self._bounds, self._counts(), strict=False)):
-            size = self._bounds[file + 1] - start
-            rng = np.random.default_rng([_SUBSET, self.seed, epoch, file])
-            drawn.append(start + np.sort(rng.permutation(size)[:count]))
-        return np.concatenate(drawn).astype(np.int64)
 
     def _check_usable(self, files: Sequence[LabelFile]) -> None:
         """Raise DataError now for label files that would fail later in training."""
@@ -195,11 +193,19 @@ def _read(entry: LabelEntry, rng: np.random.Generator) -> dict[str, Any]:
     """Return what the first operator gets."""
     images = entry.images
     path = images[0] if len(images) == 1 else images[int(rng.integers(len(images)))]
+    return {"img_path": path, "label": entry.texts, "image": read_content(path), "rng": rng}
+
+
+def read_content(path: str) -> bytes:
+    """Return an image file's content.
+
+    Raises:
+        DataError: it can't be read.
+    """
     try:
-        content = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"can't be read: {error.strerror}", path=path) from None
-    return {"img_path": path, "label": entry.texts, "image": content, "rng": rng}
 
 
 def _at_line(error: DataError, entry: LabelEntry) -> DataError:

@@ -13,6 +13,11 @@ from ppocr_ft.messages import counted
 
 LISTED = 20
 """The number of faults that are written out; the others are only counted."""
+ALSO = "Eval.also."
+"""What the name of a further set of ``Eval`` is preceded by; a split is ``Train``, ``Eval`` or this
+with a name."""
+MOST_IGNORED = 0.9
+"""A larger share of ignored texts than this is unusual."""
 
 
 def describe_faults(faults: Sequence[DataError], listed: int = LISTED) -> str:
@@ -76,13 +81,6 @@ class FaultLog:
             return ""
         count = len(self._faults)
         return f"{counted(count, 'bad sample')}:\n{describe_faults(self.faults, listed)}"
-
-
-ALSO = "Eval.also."
-"""What the name of a further set of ``Eval`` is preceded by; a split is ``Train``, ``Eval`` or this
-with a name."""
-MOST_IGNORED = 0.9
-"""A larger share of ignored texts than this is unusual."""
 
 
 def data_set_key(split: str) -> str:

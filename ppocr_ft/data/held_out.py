@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 
@@ -30,6 +30,9 @@ from ppocr_ft.utils.prefetch import read_ahead
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.system import cores
 
+Place = tuple[str, int]
+"""A label file and a line."""
+_KEPT_GREYS = 256
 _ROBOFLOW = re.compile(r"(.+)\.rf\.[0-9A-Za-z]{8,}")
 """Roboflow names the copies of ``photo.jpg`` ``photo_jpg.rf.HASH.jpg``."""
 
@@ -50,11 +53,6 @@ def by_original(names: Iterable[str]) -> dict[str, list[str]]:
     for name in names:
         groups.setdefault(original_of(name), []).append(name)
     return groups
-
-
-Place = tuple[str, int]
-"""A label file and a line."""
-_KEPT_GREYS = 256
 
 
 def place_of(entry: LabelEntry) -> Place:
@@ -78,7 +76,8 @@ def held_out(
     """
     ranks = [_rank(entry, data_dir) for entry in entries]
     groups = sorted(alike(entries, bar), key=lambda group: min(ranks[i] for i in group))
-    with_text = [group for group in groups if any(_counts(entries[i]) for i in group)]
+    counts = [bool((~entry.texts.ignored).any()) for entry in entries]
+    with_text = [group for group in groups if any(counts[i] for i in group)]
     if len(with_text) < 2:
         raise DataError(
             f"can't hold images out for Eval: of {counted(len(entries), 'image')} there is "
@@ -86,13 +85,9 @@ def held_out(
             "as one; name validation images in Eval.dataset",
             key="Global.val_ratio",
         )
-    without = [group for group in groups if not any(_counts(entries[i]) for i in group)]
+    without = [group for group in groups if not any(counts[i] for i in group)]
     chosen = [*_share(with_text, ratio, least=1), *_share(without, ratio)]
     return frozenset(place_of(entries[i]) for group in chosen for i in group)
-
-
-def _counts(entry: LabelEntry) -> bool:
-    return bool((~entry.texts.ignored).any())
 
 
 def _rank(entry: LabelEntry, data_dir: str | Path) -> bytes:
@@ -136,17 +131,14 @@ def alike(entries: Sequence[LabelEntry], bar: ProgressBar = no_progress) -> list
         if look is not None:
             looks.append((path, look))
     grey = lru_cache(_KEPT_GREYS)(partial(_grey, side_px=COMPARED_PX))
-    for one, other in _pairs(looks):
-        if groups.of(owners[one]) != groups.of(owners[other]):
+    only = [look for _, look in looks]
+    for i, j in candidates(only, only):
+        one, other = looks[i][0], looks[j][0]
+        if i < j and groups.of(owners[one]) != groups.of(owners[other]):
             first, second = grey(one), grey(other)
             if first is not None and second is not None and show_the_same(first, second):
                 groups.join(owners[one], owners[other])
     return groups.members()
-
-
-def _pairs(looks: Sequence[tuple[str, Look]]) -> Iterator[tuple[str, str]]:
-    only = [look for _, look in looks]
-    return ((looks[i][0], looks[j][0]) for i, j in candidates(only, only) if i < j)
 
 
 def _look(path: str) -> tuple[bytes, Look | None]:

@@ -18,7 +18,7 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -75,20 +75,23 @@ class ImagePaths:
 def find_images(names: Iterable[str], data_dir: str | Path, label_file: str | Path) -> ImagePaths:
     """Find the images that a label file names, by the rule of this module."""
     names = list(dict.fromkeys(names))
-    found = ImagePaths({name: path for name in names if (path := _at(data_dir, name))})
+    found = ImagePaths({name: path for name in names if (path := _at([data_dir], name))})
     missing = [name for name in names if name not in found.paths]
     if not missing:
         return found
     own = Path(label_file).parent
     folders = (own, Path(os.path.normpath(own / "..")))
-    beside = {name: path for name in missing if (path := _in_one_of(folders, name))}
+    beside = {n: path.removeprefix("./") for n in missing if (path := _at(folders, n))}
     found.paths |= beside
     by_end = _by_end([n for n in missing if n not in beside], (Path(data_dir), own), found, names)
     found.paths |= by_end
     found.moved = {*beside, *by_end}
     for name in missing:
         if name not in found.paths:
-            found.faults.setdefault(name, DataError(_is_missing(name, data_dir)))
+            path = name if _DRIVE.match(name) else os.path.join(data_dir, name)  # noqa: PTH118
+            is_folder = os.path.isdir(path.replace("\\", "/"))  # noqa: PTH112
+            what = f"the image {path} {'is a folder' if is_folder else 'is not there'}"
+            found.faults.setdefault(name, DataError(what))
     hows = (("beside the label file", beside), ("by the end of their path", by_end))
     parts = [
         f"{len(moved):,} of {counted(len(names), 'image')} found {how}: {name} is {moved[name]}"
@@ -99,24 +102,14 @@ def find_images(names: Iterable[str], data_dir: str | Path, label_file: str | Pa
     return found
 
 
-def _at(folder: str | Path, name: str) -> str | None:
+def _at(folders: Iterable[str | Path], name: str) -> str | None:
     """Return the file that the name leads to, with forward slashes if only they do."""
-    for spelling in (name, name.replace("\\", "/")):
-        path = os.path.join(folder, spelling)  # noqa: PTH118 - a Path an image costs memory
-        if os.path.isfile(path):  # noqa: PTH113
-            return path
+    for folder in folders:
+        for spelling in (name, name.replace("\\", "/")):
+            path = os.path.join(folder, spelling)  # noqa: PTH118 - a Path an image costs memory
+            if os.path.isfile(path):  # noqa: PTH113
+                return path
     return None
-
-
-def _in_one_of(folders: Iterable[Path], name: str) -> str | None:
-    found = next((path for folder in folders if (path := _at(folder, name))), None)
-    return found and found.removeprefix("./")
-
-
-def _is_missing(name: str, data_dir: str | Path) -> str:
-    path = name if _DRIVE.match(name) else os.path.join(data_dir, name)  # noqa: PTH118
-    is_folder = os.path.isdir(path.replace("\\", "/"))  # noqa: PTH112
-    return f"the image {path} {'is a folder' if is_folder else 'is not there'}"
 
 
 def _by_end(
@@ -202,23 +195,29 @@ class _File:
 
 def _longest_common_end(parts: Parts, files: Iterable[_File]) -> tuple[int, list[_File]]:
     """Return the number of last parts that the best of the files share, and these files."""
-    ends = [(_common_end(parts, file.parts), file) for file in files]
-    longest = max((end for end, _ in ends), default=0)
-    best = [file for end, file in ends if end == longest]
-    return longest, sorted(best, key=lambda file: file.path)
-
-
-def _common_end(one: Parts, other: Parts) -> int:
-    pairs = zip(reversed(one), reversed(other), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    by_end: dict[int, list[_File]] = defaultdict(list)
+    for file in files:
+        pairs = zip(reversed(parts), reversed(file.parts), strict=False)
+        end = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        by_end[end].append(file)
+    longest = max(by_end, default=0)
+    return longest, sorted(by_end[longest], key=lambda file: file.path)
 
 
 def _files_by_name(names: set[Parts], roots: Iterable[Path]) -> dict[Parts, list[_File]]:
-    """Return the files below the roots by those of ``names`` that they have (``_key``)."""
+    """Return the files below the roots by those of ``names`` that they have (``_key``).
+
+    Raises:
+        _TooManyFilesError: so many that looking through them would take minutes.
+    """
     files: dict[Parts, list[_File]] = defaultdict(list)
     visited: set[str] = set()
     for root in sorted(roots, key=lambda path: -len(path.absolute().parts)):
-        for folder, names_there in _folders(root, visited):
+        seen = 0
+        for folder, names_there in folders_below(root, visited):
+            seen += len(names_there)
+            if seen > MOST_FILES:
+                raise _TooManyFilesError(f"more than {MOST_FILES:,} files are below {root}")
             for name in names_there:
                 key = _key((name,))
                 if key in names:
@@ -226,17 +225,3 @@ def _files_by_name(names: set[Parts], roots: Iterable[Path]) -> dict[Parts, list
                     depth = len(Path(path).relative_to(root).parts)
                     files[key].append(_File(path, _parts(os.path.abspath(path)), depth))  # noqa: PTH100
     return files
-
-
-def _folders(root: Path, visited: set[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield each folder below ``root`` and its files' names.
-
-    Raises:
-        _TooManyFilesError: so many that looking through them would take minutes.
-    """
-    seen = 0
-    for folder, names in folders_below(root, visited):
-        seen += len(names)
-        if seen > MOST_FILES:
-            raise _TooManyFilesError(f"more than {MOST_FILES:,} files are below {root}")
-        yield folder, names

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.data.dataset import Item
+from ppocr_ft.data.dataset import Item, read_content
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.utils.prefetch import read_ahead
@@ -97,7 +97,7 @@ def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[
     def read(index: int) -> Item:
         path = paths[index]
         try:
-            data: dict[str, Any] = {"image": _content(path), "img_path": path}
+            data: dict[str, Any] = {"image": read_content(path), "img_path": path}
             for operator in operators:
                 data = operator(data)
         except DataError as fault:
@@ -179,10 +179,3 @@ def _left_out(files: Sequence[str]) -> tuple[str, ...]:
         for suffix, names in sorted(by_suffix.items())
     ]
     return (f"left out, no images by their names: {', '.join(kinds)}",) if kinds else ()
-
-
-def _content(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}", path=path) from None

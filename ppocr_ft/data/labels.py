@@ -5,6 +5,7 @@ A file that was given as a label file and is none gets one message instead of on
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -103,9 +104,6 @@ def _kind_of_lines(path: Path, lines: list[str], delimiter: str, convert: str) -
     return None
 
 
-_WIDE_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
-
-
 @dataclass(frozen=True)
 class LabelEntry:
     """One line of a label file: its image, the texts on it, and its place in the file.
@@ -150,7 +148,8 @@ def read_label_file(
         if not raw.strip():
             continue
         try:
-            parsed.append((number, *_parse_line(raw, delimiter)))
+            name, label = split_line(decode_line(raw), delimiter)
+            parsed.append((number, image_names(name), parse_texts(label)))
         except DataError as fault:
             faults.append(DataError(fault.message, path=path, line=number))
     names = [image for _, images, _ in parsed for image in images]
@@ -206,19 +205,13 @@ def _content_lines(path: Path, delimiter: str) -> list[bytes]:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"the label file can't be read: {error.strerror}", path=path) from None
-    wide = _WIDE_ENCODINGS.get(content[:2])
-    if wide:
-        raise DataError(f"the label file is {wide}; save it as UTF-8", path=path)
-    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise DataError("the label file is UTF-16; save it as UTF-8", path=path)
+    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
     other = other_kind(path, lines, delimiter)
     if other:
         raise DataError(other, path=path)
     return lines
-
-
-def _parse_line(raw: bytes, delimiter: str) -> tuple[tuple[str, ...], Texts]:
-    name, label = split_line(decode_line(raw), delimiter)
-    return image_names(name), parse_texts(label)
 
 
 def decode_line(raw: bytes) -> str:
@@ -242,7 +235,11 @@ def split_line(line: str, delimiter: str) -> tuple[str, str]:
     """
     name, separator, label = line.partition(delimiter)
     if not separator:
-        raise DataError(_no_delimiter(line, delimiter))
+        message = f"there is no delimiter {delimiter!r}; expected image path, delimiter, JSON list"
+        path_end = line.find("[", 1)
+        if path_end > 0 and not line[path_end - 1].isalnum():
+            message += f" (before the JSON stands {line[path_end - 1]!r}: is that the delimiter?)"
+        raise DataError(message)
     if not name.strip():
         raise DataError(f"there is no image path before the delimiter {delimiter!r}")
     return name.strip(), _first_column(label, delimiter)
@@ -251,23 +248,13 @@ def split_line(line: str, delimiter: str) -> tuple[str, str]:
 def _first_column(label: str, delimiter: str) -> str:
     """Return the label without further columns, which PaddleOCR ignores."""
     first, separator, _ = label.partition(delimiter)
-    return first if separator and first.rstrip().endswith("]") and _is_json(first) else label
-
-
-def _is_json(text: str) -> bool:
+    if not separator or not first.rstrip().endswith("]"):
+        return label
     try:
-        json.loads(text)
+        json.loads(first)
     except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _no_delimiter(line: str, delimiter: str) -> str:
-    message = f"there is no delimiter {delimiter!r}; expected image path, delimiter, JSON list"
-    path_end = line.find("[", 1)
-    if path_end > 0 and not line[path_end - 1].isalnum():
-        message += f" (before the JSON stands {line[path_end - 1]!r}: is that the delimiter?)"
-    return message
+        return label
+    return first
 
 
 def image_names(name: str) -> tuple[str, ...]:
