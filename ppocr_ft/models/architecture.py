@@ -13,7 +13,6 @@ from ppocr_ft.messages import suggest
 from ppocr_ft.models.configs import (
     DETECTORS,
     ArchitectureConfig,
-    Backbone,
     DBHeadConfig,
     Form,
     LKPANConfig,
@@ -90,12 +89,8 @@ def build_architecture(
         section = architecture
     else:
         section = read_section(ArchitectureConfig, architecture, "Architecture")
-    backbone = _backbone(section.Backbone, form)
+    layer, with_form = LAYERS[type(section.Backbone)], section.Backbone.HAS_FORMS
+    backbone = layer(section.Backbone, form) if with_form else layer(section.Backbone)
     neck = LAYERS[type(section.Neck)](backbone.out_channels, section.Neck)
     head = LAYERS[type(section.Head)](neck.out_channels, section.Head)
     return Detector(backbone, neck, head)
-
-
-def _backbone(config: Backbone, form: Form) -> Any:
-    layer = LAYERS[type(config)]
-    return layer(config, form) if config.HAS_FORMS else layer(config)

@@ -18,6 +18,7 @@ from ppocr_ft.declaration import Choice, NonNegativeFloat, PositiveInt, Section
 Form = Literal["branches", "folded"]
 """A backbone as it is trained, or as it is exported; most have one form for both."""
 
+_Factor = NonNegativeFloat
 MOBILENET_SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
 _BACKBONE_WEIGHTS = "Global.pretrained_model names the weights of the whole network"
 
@@ -51,15 +52,7 @@ class PPLCNetV3Config(Backbone):
     conv_kxk_num: PositiveInt = 4
     """Parallel k x k convolutions in the form branches."""
     lr_mult_list: Annotated[
-        tuple[
-            NonNegativeFloat,
-            NonNegativeFloat,
-            NonNegativeFloat,
-            NonNegativeFloat,
-            NonNegativeFloat,
-            NonNegativeFloat,
-        ],
-        Strict(False),
+        tuple[_Factor, _Factor, _Factor, _Factor, _Factor, _Factor], Strict(False)
     ] = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     """Factors on the learning rate of conv1 and of blocks2 to blocks6."""
     lab_lr: NonNegativeFloat = 0.1

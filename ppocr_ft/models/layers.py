@@ -6,8 +6,7 @@ they are the keys of its checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import paddle
 import paddle.nn.functional as F
@@ -46,47 +45,37 @@ def batch_norm(channels: int, lr_mult: float = 1.0, l2: float | None = None) -> 
     )
 
 
-class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the checker
-    """``paddle.nn.Conv2D`` whose bias is quick to learn: see ``with_bias``."""
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        if not self.training:
-            return super().forward(x)
-        y = F.conv2d(
-            x,
-            self.weight,
-            stride=self._stride,
-            padding=self._padding,
-            dilation=self._dilation,
-            groups=self._groups,
-        )
-        return with_bias(y, self.bias)
-
-
-class Conv2DTranspose(nn.Conv2DTranspose):  # type: ignore[misc]
-    """``paddle.nn.Conv2DTranspose`` whose bias is quick to learn: see ``with_bias``."""
-
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        if not self.training:
-            return super().forward(x)
-        y = F.conv2d_transpose(
-            x,
-            self.weight,
-            stride=self._stride,
-            padding=self._padding,
-            dilation=self._dilation,
-            groups=self._groups,
-        )
-        return with_bias(y, self.bias)
-
-
-def with_bias(x: paddle.Tensor, bias: paddle.Tensor | None) -> paddle.Tensor:
-    """Return x (n, c, h, w) plus the bias (c,) of its channels.
+def _with_quick_bias(layer: Any, function: Any, x: paddle.Tensor) -> paddle.Tensor:
+    """Convolve x (n, c, h, w) by ``function``, then add the bias (c,) of each channel.
 
     Paddle itself adds it as (1, c, 1, 1). On a CPU, and with more images than one, that takes ten
     times as long as (c, 1, 1), forward and backward.
     """
-    return x if bias is None else x + bias.reshape([-1, 1, 1])
+    y = function(
+        x,
+        layer.weight,
+        stride=layer._stride,
+        padding=layer._padding,
+        dilation=layer._dilation,
+        groups=layer._groups,
+    )
+    return y if layer.bias is None else y + layer.bias.reshape([-1, 1, 1])
+
+
+class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the checker
+    """``paddle.nn.Conv2D`` whose bias is quick to learn."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return _with_quick_bias(self, F.conv2d, x) if self.training else super().forward(x)
+
+
+class Conv2DTranspose(nn.Conv2DTranspose):  # type: ignore[misc]
+    """``paddle.nn.Conv2DTranspose`` whose bias is quick to learn."""
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return (
+            _with_quick_bias(self, F.conv2d_transpose, x) if self.training else super().forward(x)
+        )
 
 
 class ConvBN(Layer):
@@ -150,17 +139,3 @@ class SqueezeExcite(Layer):
 def upsample(x: paddle.Tensor, factor: int) -> paddle.Tensor:
     """Resize (n, c, h, w) -> (n, c, factor * h, factor * w), nearest neighbour."""
     return F.interpolate(x, scale_factor=factor, mode="nearest")
-
-
-def add_top_down(laterals: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
-    """Return feature pyramid sums: each level plus twice the next coarser sum; finest first."""
-    sums = [laterals[-1]]
-    for lateral in reversed(laterals[:-1]):
-        sums.append(lateral + upsample(sums[-1], 2))
-    return sums[::-1]
-
-
-def concat_at_finest(levels: Sequence[paddle.Tensor]) -> paddle.Tensor:
-    """Join levels (n, c, h / 2**i, w / 2**i) to (n, sum of c, h, w), coarsest first."""
-    scaled = [x if i == 0 else upsample(x, 2**i) for i, x in enumerate(levels)]
-    return paddle.concat(scaled[::-1], axis=1)

@@ -62,10 +62,6 @@ class ConvSpec(NamedTuple):
     stride: int = 1
     groups: int = 1
 
-    @property
-    def keeps_shape(self) -> bool:
-        return self.in_channels == self.out_channels and self.stride == 1
-
 
 class LrFactors(NamedTuple):
     """Learning rate factors: of a layer, and of its learnable affine blocks."""
@@ -125,7 +121,8 @@ class BranchesLayer(RepLayer):
         super().__init__(spec, factors)
         self.act = AffineHardswish(factors.lab_lr_mult)  # a key of PaddleOCR's at stride 2, too
         lr_mult = factors.lr_mult
-        self.identity = batch_norm(spec.in_channels, lr_mult) if spec.keeps_shape else None
+        keeps_shape = spec.in_channels == spec.out_channels and spec.stride == 1
+        self.identity = batch_norm(spec.in_channels, lr_mult) if keeps_shape else None
         self.conv_1x1 = self._branch(1, lr_mult) if spec.kernel_size > 1 else None
         self.conv_kxk = nn.LayerList(
             [self._branch(spec.kernel_size, lr_mult) for _ in range(conv_kxk_num)]

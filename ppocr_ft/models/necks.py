@@ -12,7 +12,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ppocr_ft.models.configs import LKPANConfig, Neck, RSEFPNConfig
-from ppocr_ft.models.layers import Layer, SqueezeExcite, add_top_down, concat_at_finest
+from ppocr_ft.models.layers import Layer, SqueezeExcite, upsample
 
 SE_GATE_SLOPE = 0.2
 LARGE_KERNEL = 9
@@ -128,7 +128,16 @@ class _Neck(Layer):
         if self._intracl:
             refined = [getattr(self, f"incl{level}")(levels[level - 1]) for level in (4, 3, 2, 1)]
             levels = refined[::-1]
-        return concat_at_finest(levels)  # (n, out, h / 4, w / 4)
+        scaled = [x if i == 0 else upsample(x, 2**i) for i, x in enumerate(levels)]
+        return paddle.concat(scaled[::-1], axis=1)  # (n, out, h / 4, w / 4), coarsest first
+
+
+def _top_down(laterals: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
+    """Return feature pyramid sums: each level plus twice the next coarser sum; finest first."""
+    sums = [laterals[-1]]
+    for lateral in reversed(laterals[:-1]):
+        sums.append(lateral + upsample(sums[-1], 2))
+    return sums[::-1]
 
 
 def _per_level(layers: nn.LayerList, levels: Sequence[paddle.Tensor]) -> list[paddle.Tensor]:
@@ -152,7 +161,7 @@ class RSEFPN(_Neck):
         )
 
     def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        sums = add_top_down(_per_level(self.ins_conv, features))
+        sums = _top_down(_per_level(self.ins_conv, features))
         return self.join(_per_level(self.inp_conv, sums))
 
 
@@ -176,7 +185,7 @@ class LKPAN(_Neck):
         )
 
     def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        sums = add_top_down(_per_level(self.ins_conv, features))
+        sums = _top_down(_per_level(self.ins_conv, features))
         levels = _per_level(self.inp_conv, sums)  # (n, out / 4, ...) each
         paths = levels[:1]
         for down, level in zip(self.pan_head_conv, levels[1:], strict=True):

@@ -55,7 +55,12 @@ def reparameterize(state: State) -> dict[str, Array]:
         WeightsError: a layer's tensor is missing; it names the key.
     """
     layers = _layers(state)
-    folded = {key: value for key, value in state.items() if _layer_of(key) not in layers}
+    matches = {key: _BRANCH_KEY.fullmatch(key) for key in state}
+    folded = {
+        key: state[key]
+        for key, match in matches.items()
+        if match is None or match["layer"] not in layers
+    }
     for layer in layers:
         kernel, bias = _reparameterize_layer(state, layer)
         folded[f"{layer}.reparam_conv.weight"] = kernel
@@ -92,11 +97,6 @@ def to_branches(folded: State, shapes: Mapping[str, tuple[int, ...]]) -> dict[st
 
 def _layers(keys: Iterable[str]) -> list[str]:
     return [key.removesuffix(_FIRST_KERNEL) for key in keys if key.endswith(_FIRST_KERNEL)]
-
-
-def _layer_of(key: str) -> str | None:
-    match = _BRANCH_KEY.fullmatch(key)
-    return match["layer"] if match else None
 
 
 def _get(state: State, key: str, shape: tuple[int, ...] | None = None) -> Array:
@@ -138,7 +138,9 @@ def _taps(state: State, layer: str, branch: str, shape: tuple[int, ...]) -> tupl
     """Return a branch's kernel in ``shape``, and the prefix of its batch norm's keys."""
     prefix = f"{layer}.{branch}"
     if branch == "identity":
-        return _padded(_identity_taps(*shape[:2]), shape), prefix
+        taps, rows = np.zeros(shape[:2]), np.arange(shape[0])
+        taps[rows, rows % shape[1]] = 1  # output channel and input channel are the same
+        return _padded(taps, shape), prefix
     if branch == "conv_1x1":
         point = _get(state, f"{prefix}.conv.weight", (*shape[:2], 1, 1))
         return _padded(point[:, :, 0, 0], shape), f"{prefix}.bn"
@@ -160,14 +162,6 @@ def _scale_and_offset(state: State, norm: str, channels: int) -> tuple[Array, Ar
     )
     scale = weight / np.sqrt(variance + BN_EPSILON)
     return scale, bias - mean * scale
-
-
-def _identity_taps(channels: int, channels_per_group: int) -> Array:
-    """Return (channels, channels_per_group): 1 if output channel and input channel are the same."""
-    taps = np.zeros((channels, channels_per_group))
-    rows = np.arange(channels)
-    taps[rows, rows % channels_per_group] = 1
-    return taps
 
 
 def _is_strided(state: State, layer: str) -> bool:
