@@ -12,11 +12,11 @@ import pytest
 
 from ppocr_ft.commands.train.cli import main
 from ppocr_ft.config import load_config
+from ppocr_ft.config.run_rules import total_batch_size
 from ppocr_ft.engine.train_loader import shares_of_steps
 from ppocr_ft.engine.train_step import Losses, TrainBatch, train_step
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.factory import objects
-from ppocr_ft.factory.optimizers import total_batch_size
 from ppocr_ft.losses.db import DBLoss, DBTargets
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import Optimizer, build_optimizer

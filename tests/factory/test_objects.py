@@ -13,7 +13,8 @@ from ppocr_ft.config import load_config
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.factory import objects
 from ppocr_ft.factory.device import device
-from ppocr_ft.factory.optimizers import fresh_layers, learning_rate
+from ppocr_ft.factory.learning_rates import learning_rate
+from ppocr_ft.factory.optimizers import fresh_layers
 from ppocr_ft.runs import assemble
 from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import write_weights

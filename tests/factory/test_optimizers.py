@@ -11,9 +11,10 @@ import paddle
 import pytest
 
 from ppocr_ft.config import load_config
+from ppocr_ft.config.run_rules import warmup_steps
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.factory.optimizers import learning_rate, optimizer, warmup_steps
-from ppocr_ft.factory.param_groups import param_groups
+from ppocr_ft.factory.learning_rates import learning_rate
+from ppocr_ft.factory.optimizers import optimizer, param_groups
 from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.optim.configs import OPTIMIZERS
 from ppocr_ft.optim.groups import ParamGroups
