@@ -73,7 +73,11 @@ def _write(tree: Tree, override: Override) -> None:
     slot: Any = 0
     key, parts = "", override.key.split(".")
     while parts:
-        node = _entered(holder, slot, key)
+        if holder[slot] is None:
+            holder[slot] = {}
+        node = holder[slot]
+        if not isinstance(node, (dict, list)):
+            raise _DeadEndError(f"{key} holds {show(node)}, so there is no key below it")
         if isinstance(node, list):
             parts = [*_item_parts(node, parts[0], key), *parts[1:]]
             slot = int(parts[0])
@@ -100,16 +104,6 @@ def value_at(data: object, key: str) -> object:
     except _DeadEndError:
         return None
     return node
-
-
-def _entered(holder: Any, slot: Any, key: str) -> dict[str, Any] | list[Any]:
-    """Return the section or list in ``holder[slot]``; a new section if there is nothing."""
-    if holder[slot] is None:
-        holder[slot] = {}
-    node = holder[slot]
-    if isinstance(node, (dict, list)):
-        return node
-    raise _DeadEndError(f"{key} holds {show(node)}, so there is no key below it")
 
 
 def _item_parts(items: list[Any], part: str, key: str) -> list[str]:

@@ -106,7 +106,11 @@ def parse_yaml(text: str, path: str) -> Tree:
     """Read YAML text; its faults as YAML are in the tree's ``faults``."""
     tree = Tree(None, {"": Place(path, 1)})
     try:
-        node = _compose(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+        finally:
+            loader.dispose()
         if node is not None:
             tree.data = _Reader(path, tree).read(node, "")
     except yaml.YAMLError as reason:
@@ -115,14 +119,6 @@ def parse_yaml(text: str, path: str) -> Tree:
     except RecursionError:
         tree.faults.append(Fault("error", path, None, "", TOO_DEEP))
     return tree
-
-
-def _compose(text: str) -> yaml.Node | None:
-    loader = _Loader(text)
-    try:
-        return loader.get_single_node()
-    finally:
-        loader.dispose()
 
 
 def _syntax_message(text: str, reason: yaml.YAMLError) -> tuple[int | None, str]:
@@ -184,43 +180,36 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, key)
         if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
-            return [self._item(item, join_key(key, i)) for i, item in enumerate(node.value)]
+            items = []
+            for i, item in enumerate(node.value):
+                self._tree.places[join_key(key, i)] = self._place(item)
+                items.append(self.read(item, join_key(key, i)))
+            return items
         if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
             return self._mapping(node, key)
         return self._foreign_tag(node, key)
 
-    def _item(self, node: yaml.Node, key: str) -> object:
-        self._tree.places[key] = self._place(node)
-        return self.read(node, key)
-
-    def _mapping(self, node: yaml.MappingNode, key: str) -> dict[str, object]:
+    def _mapping(self, node: yaml.MappingNode, parent: str) -> dict[str, object]:
         result: dict[str, object] = {}
-        pairs = [pair for pair in node.value if pair[0].tag != f"{_TAG}merge"]
-        for name_node, value_node in pairs:
-            if not isinstance(name_node, yaml.ScalarNode):
-                self._fault(name_node, key, "a key must be a plain name")
+        merges: list[yaml.Node] = []
+        for name_node, value_node in node.value:
+            if name_node.tag == f"{_TAG}merge":
+                merges.append(value_node)
                 continue
-            self._entry(result, name_node, value_node, key)
-        for pair in node.value:
-            if pair[0].tag == f"{_TAG}merge":
-                self._merge(result, pair[1], key)
+            if not isinstance(name_node, yaml.ScalarNode):
+                self._fault(name_node, parent, "a key must be a plain name")
+                continue
+            name = str(name_node.value)
+            key = join_key(parent, name)
+            if name in result:
+                first = self._tree.places[key].line
+                self._fault(name_node, key, f"given twice, first in line {first}; keep one of them")
+                continue
+            self._tree.places[key] = self._place(name_node)
+            result[name] = self.read(value_node, key)
+        for source in merges:
+            self._merge(result, source, parent)
         return result
-
-    def _entry(
-        self,
-        result: dict[str, object],
-        name_node: yaml.ScalarNode,
-        value_node: yaml.Node,
-        parent: str,
-    ) -> None:
-        name = str(name_node.value)
-        key = join_key(parent, name)
-        if name in result:
-            first = self._tree.places[key].line
-            self._fault(name_node, key, f"given twice, first in line {first}; keep one of them")
-            return
-        self._tree.places[key] = self._place(name_node)
-        result[name] = self.read(value_node, key)
 
     def _merge(self, result: dict[str, object], source: yaml.Node, parent: str) -> None:
         """Merge ``<<: *other``: keys that aren't given yet; the first of several sources wins."""
@@ -236,17 +225,12 @@ class _Reader:
             self._count = merged._count
             self._tree.faults += inherited.faults
             self._tree.unreadable += inherited.unreadable
-            self._take_missing(result, values, inherited, parent)
-
-    def _take_missing(
-        self, result: dict[str, object], values: object, source: Tree, parent: str
-    ) -> None:
-        for name, value in values.items() if isinstance(values, dict) else ():
-            if name in result:
-                continue
-            result[name] = value
-            key = join_key(parent, name)
-            self._tree.places |= {k: v for k, v in source.places.items() if is_under(k, key)}
+            for name, value in values.items() if isinstance(values, dict) else ():
+                if name in result:
+                    continue
+                result[name] = value
+                key = join_key(parent, name)
+                self._tree.places |= {k: v for k, v in inherited.places.items() if is_under(k, key)}
 
     def _scalar(self, node: yaml.ScalarNode, key: str) -> object:
         read = _SCALARS.get(node.tag)

@@ -37,6 +37,10 @@ _SPARE_SECTIONS: dict[str, Any] = {
 """Stand in for faulty sections that have no default, so that the rules can look at the rest."""
 
 
+MOST_PLACES = 3
+"""A key with more places than this, such as ``name``, is not known by its name alone."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """The outcome of ``check``.
@@ -65,7 +69,9 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
     ``unreadable`` are keys whose values are known to be wrong and not to be reported again.
     """
     if not isinstance(data, dict):
-        return Checked(None, [error("", _not_a_config(data))])
+        found = "the file is empty" if data is None else f"found {show(data)}"
+        expected = "sections such as Global: and Train:"
+        return Checked(None, [error("", f"{found}, expected {expected}")])
     pruner = Pruner()
     pruned = pruner.section(Config, data, "")
     config, messages = _read(pruned)
@@ -84,7 +90,7 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
     rest = _without(pruned, wrong)
     usable, lacking = _read(rest)
     if usable is None:
-        sections = set(map(_section_of, lacking))
+        sections = {key.split(".")[0] for key in lacking}
         rest = {name: value for name, value in rest.items() if name not in sections}
         spares = {name: _SPARE_SECTIONS[name] for name in sections & _SPARE_SECTIONS.keys()}
         usable, _ = _read({**rest, **spares})
@@ -115,10 +121,6 @@ def _below(owner: Any, part: str) -> Any:
     return None
 
 
-def _section_of(key: str) -> str:
-    return key.split(".")[0]
-
-
 def _read(data: dict[str, Any]) -> tuple[Config | None, dict[str, str]]:
     """Return the config, or what is wrong with each key's value."""
     try:
@@ -128,13 +130,6 @@ def _read(data: dict[str, Any]) -> tuple[Config | None, dict[str, str]]:
     return None, {
         _key_of(details, data): describe(details) for details in errors if is_telling(details)
     }
-
-
-def _not_a_config(data: object) -> str:
-    sections = "sections such as Global: and Train:"
-    if data is None:
-        return f"the file is empty, expected {sections}"
-    return f"found {show(data)}, expected {sections}"
 
 
 def _key_of(details: ErrorDetails, data: Any) -> str:
@@ -192,11 +187,13 @@ class Pruner:
         if choice is not None:
             return self._chosen(choice, choice.spelled_out(data), key)
         kind = bare_type(hint)
-        if get_origin(kind) is tuple and _stands_alone(get_args(kind)[0], data):
-            data = [data]
-        if get_origin(kind) is tuple and isinstance(data, list):
+        if get_origin(kind) is tuple:
             item = get_args(kind)[0]
-            return [self.value(item, value, join_key(key, i)) for i, value in enumerate(data)]
+            alone = choice_of(item)
+            if alone is not None and alone.may_stand_alone and isinstance(data, (str, dict)):
+                data = [data]
+            if isinstance(data, list):
+                return [self.value(item, value, join_key(key, i)) for i, value in enumerate(data)]
         if get_origin(kind) is dict and isinstance(data, dict):
             item = get_args(kind)[1]
             return {name: self.value(item, of, join_key(key, name)) for name, of in data.items()}
@@ -225,15 +222,6 @@ class Pruner:
             self.explained.append(below)
             return data
         return {name: self.section(kind, arguments or {}, join_key(key, name), name)}
-
-
-def _stands_alone(item: object, data: object) -> bool:
-    choice = choice_of(item)
-    return choice is not None and choice.may_stand_alone and isinstance(data, (str, dict))
-
-
-MOST_PLACES = 3
-"""A key with more places than this, such as ``name``, is not known by its name alone."""
 
 
 def _other_places(name: str, key: str) -> str:
