@@ -31,6 +31,7 @@ from ppocr_ft.errors import (
     RunFailed,
     UserInputError,
 )
+from ppocr_ft.metrics.det import RATES
 from ppocr_ft.utils import notices
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.program import import_problem
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 Overrides = Mapping[str, object] | Sequence[str]
 DEFAULT = "det_v4_ft.yml"
-RATES = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70")
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,9 @@ def parse_fraction(text: str) -> float:
     return top / bottom
 
 
-def _number_of(value: object) -> object:
-    return parse_fraction(value) if isinstance(value, str) else value
-
-
-Number = Annotated[float, BeforeValidator(_number_of)]
+Number = Annotated[
+    float, BeforeValidator(lambda value: parse_fraction(value) if isinstance(value, str) else value)
+]
 """A number; a fraction of two such as ``1./255.`` too."""
 
 

@@ -216,7 +216,8 @@ def in_yaml(value: object) -> str:
 
 def describe(details: ErrorDetails) -> str:
     """Return a finding of pydantic's in plain words."""
-    return _WORDS.get(details["type"], _other)(details)
+    words = _WORDS.get(details["type"])
+    return words(details) if words else f"found {show(details['input'])}: {details['msg']}"
 
 
 def is_telling(details: ErrorDetails) -> bool:
@@ -286,14 +287,6 @@ def _missing(details: ErrorDetails) -> str:
     return "missing; it has no default"
 
 
-def _own_words(details: ErrorDetails) -> str:
-    return str(details.get("ctx", {}).get("error", details["msg"]))
-
-
-def _other(details: ErrorDetails) -> str:
-    return f"found {show(details['input'])}: {details['msg']}"
-
-
 _WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
     "extra_forbidden": lambda details: "unknown key",
     "int_type": _expected("a whole number"),
@@ -316,5 +309,5 @@ _WORDS: Mapping[str, Callable[[ErrorDetails], str]] = {
     "too_short": _length,
     "too_long": _length,
     "missing": _missing,
-    "value_error": _own_words,
+    "value_error": lambda details: str(details.get("ctx", {}).get("error", details["msg"])),
 }

@@ -90,7 +90,7 @@ def _matched(
     if len(gt):
         for b, box_thresh in enumerate(box_threshs):
             there = scores[det] >= box_thresh
-            matched[b] += greedy_matches(gt[there], det[there])
+            matched[b] += len(greedy_matches(gt[there], det[there]))
     return matched
 
 

@@ -139,7 +139,7 @@ class Overlaps:
     def matched(self, iou_threshold: float) -> int:
         """Return the number of detections with a ground truth of their own over the threshold."""
         over = self.iou > iou_threshold
-        return greedy_matches(self.gt[over], self.det[over])
+        return len(greedy_matches(self.gt[over], self.det[over]))
 
 
 def count_image(
@@ -223,15 +223,15 @@ def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Are
     return gt[overlap], det[overlap], shared[overlap]
 
 
-def greedy_matches(gt: Indices, det: Indices) -> int:
-    """Count one-to-one matches: each pair, in turn, is taken if both sides are still free."""
-    taken_gt: set[int] = set()
-    taken_det: set[int] = set()
+def greedy_matches(gt: Indices, det: Indices) -> dict[int, int]:
+    """Return the detection of each match: a pair, in turn, is one if both sides are still free."""
+    matches: dict[int, int] = {}
+    taken: set[int] = set()
     for g, d in zip(gt.tolist(), det.tolist(), strict=True):
-        if g not in taken_gt and d not in taken_det:
-            taken_gt.add(g)
-            taken_det.add(d)
-    return len(taken_gt)
+        if g not in matches and d not in taken:
+            matches[g] = d
+            taken.add(d)
+    return matches
 
 
 def _rates(matched: int, gt: int, det: int) -> tuple[float, float, float]:

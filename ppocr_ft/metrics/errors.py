@@ -67,15 +67,7 @@ class Table:
         close = self.iou > iou_threshold
         if chosen is not None:
             close &= chosen[self.pair_box]
-        taken: dict[int, int] = {}
-        taken_boxes: set[int] = set()
-        for label, box in zip(
-            self.pair_label[close].tolist(), self.pair_box[close].tolist(), strict=True
-        ):
-            if label not in taken and box not in taken_boxes:
-                taken[label] = box
-                taken_boxes.add(box)
-        return taken
+        return det.greedy_matches(self.pair_label[close], self.pair_box[close])
 
     def errors(self, iou_threshold: float = IOU_THRESHOLD) -> list[DetError]:
         """Return the errors; each unmatched label and box that counts is in one or more."""
@@ -121,10 +113,9 @@ class _Sorting:
     def __init__(self, table: Table, iou_threshold: float) -> None:
         self.table = table
         self.iou_threshold = iou_threshold
-        matched = table.matches(iou_threshold)
-        self.matched = matched
-        self.labels_left = {int(label) for label in table.labels} - matched.keys()
-        self.boxes_left = {int(box) for box in table.boxes} - set(matched.values())
+        self.matched = table.matches(iou_threshold)
+        self.labels_left = {int(label) for label in table.labels} - self.matched.keys()
+        self.boxes_left = {int(box) for box in table.boxes} - set(self.matched.values())
 
     def errors(self) -> list[DetError]:
         errors = [*self._split(), *self._merged(), *self._ill_sized()]
@@ -140,8 +131,10 @@ class _Sorting:
 
     def _split(self) -> list[DetError]:
         table = self.table
+        pairs = zip(table.pair_label.tolist(), table.pair_box.tolist(), strict=True)
+        is_match = np.array([self.matched.get(label) == box for label, box in pairs], dtype=bool)
         inside = table.share_of_box > MOST_AREA_RATIO
-        twice = (table.iou > self.iou_threshold) & ~self._is_match()
+        twice = (table.iou > self.iou_threshold) & ~is_match
         errors = []
         for label, boxes in _grouped(table.pair_label, table.pair_box, inside & ~twice).items():
             if len(boxes) > 1 and self.boxes_left.intersection(boxes):
@@ -168,10 +161,6 @@ class _Sorting:
                 smaller = table.share_of_label[pair] < table.share_of_box[pair]
                 errors.append(self._error("too small" if smaller else "too large", [label], [box]))
         return errors
-
-    def _is_match(self) -> Bools:
-        pairs = zip(self.table.pair_label.tolist(), self.table.pair_box.tolist(), strict=True)
-        return np.array([self.matched.get(label) == box for label, box in pairs], dtype=bool)
 
 
 def _grouped(keys: Indices, values: Indices, chosen: Bools) -> dict[int, list[int]]:

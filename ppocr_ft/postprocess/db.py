@@ -25,7 +25,6 @@ from ppocr_ft.geometry import as_shapely, offset
 
 ScoreMode = Literal["fast", "slow"]
 BoxType = Literal["quad", "poly"]
-Mask = NDArray[np.uint8]
 Points = NDArray[np.int32]
 FloatMap = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -117,7 +116,11 @@ class DBPostProcess:
     def candidates(self, prob_map: FloatMap) -> Candidates:
         """Find the map's blobs; independent of ``box_thresh`` and ``unclip_ratio``."""
         prob_map = np.ascontiguousarray(prob_map, dtype=np.float32)
-        contours = _contours(_binarize(prob_map, float(self.thresh), self.use_dilation))
+        mask = (prob_map > float(self.thresh)).view(np.uint8)  # (h, w), 1 is text
+        if self.use_dilation:
+            mask = np.asarray(cv2.dilate(mask, DILATION_KERNEL))
+        # the outlines (k, 1, 2) of the blobs and of their holes
+        contours = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[-2]
         contours = contours[: self.max_candidates]
         if self.box_type == "poly":
             return _poly_candidates(prob_map, contours)
@@ -146,17 +149,6 @@ class DBPostProcess:
 
 SECTION = part_section(DBPostProcess)
 """The config's section ``PostProcess``."""
-
-
-def _binarize(prob_map: FloatMap, thresh: float, use_dilation: bool) -> Mask:
-    """Return the text pixels ``(h, w)``: 1 if the probability is over ``thresh``, else 0."""
-    mask = (prob_map > thresh).view(np.uint8)
-    return np.asarray(cv2.dilate(mask, DILATION_KERNEL)) if use_dilation else mask
-
-
-def _contours(mask: Mask) -> Sequence[Points]:
-    """Return the outlines ``(k, 1, 2)`` of the mask's blobs and of their holes."""
-    return cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[-2]
 
 
 def _quad_candidates(
