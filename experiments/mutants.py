@@ -48,10 +48,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_schedule.py",
         "tests/transforms/test_clock.py",
     ),
-    "transforms/geometric.py": (
-        "tests/transforms/test_geometry.py",
-        "tests/transforms/test_copy_paste.py",
-    ),
+    "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
     "transforms/sample.py": ("tests/transforms/test_geometry.py", "tests/transforms/test_crops.py"),
     "transforms/labels.py": ("tests/transforms/test_geometry.py", "tests/data/test_labels.py"),
     "transforms/": (
@@ -61,7 +58,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "-k=not hypothesis and not real_images",
     ),
     "data/labels.py": ("tests/data/test_labels.py",),
-    "data/batches.py": ("tests/data/test_order.py",),
+    "data/batches.py": ("tests/data/test_batches.py",),
     "losses/": ("tests/losses",),
     "postprocess/": ("tests/postprocess/test_db.py",),
     "metrics/": ("tests/metrics",),
