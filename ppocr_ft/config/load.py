@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.config.faults import Fault, config_error, error, in_order, tagged, warning
-from ppocr_ft.config.overrides import Override, apply_override, parse_overrides, value_at
+from ppocr_ft.config.faults import (
+    OVERRIDE_MARK,
+    Fault,
+    Place,
+    config_error,
+    in_order,
+    join_key,
+    tagged,
+)
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.source_map import Tree, parse_yaml
-from ppocr_ft.config.validation import check
-from ppocr_ft.messages import nearest, other_projects_file
+from ppocr_ft.config.validation import check, other_task, translate_draft_names
+from ppocr_ft.messages import nearest, show, suggest
 
 _PACKAGE = Path(__file__).parents[1]
 FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 """Where the shipped configs are: in an installed package, and in a clone."""
-
-OTHER_TASKS = {
-    "rec": "a text recogniser",
-    "cls": "a classifier of text direction",
-    "table": "a table recogniser",
-    "kie": "key information extraction",
-    "e2e": "detection and recognition in one network",
-    "sr": "super-resolution of text",
-}
-OTHER_ALGORITHMS = ("DB++", "EAST", "SAST", "PSE", "FCE", "CT", "DRRG", "PGNet", "SDMGR")
-USE_INSTEAD = "start from configs/det_v4_ft.yml"
 
 
 @dataclass(frozen=True)
@@ -64,16 +60,16 @@ def inspect_config(path: str | Path, overrides: Sequence[str] = ()) -> Inspectio
 
 def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
     """Return the file and the overrides as plain data, not checked by the schema; never raise."""
-    parsed, override_faults = parse_overrides(overrides)
-    override_faults = tagged("override", override_faults)
+    parsed = [parse_override(text) for text in overrides]
+    override_faults = tagged("override", (one for one in parsed if isinstance(one, Fault)))
     path = find_config(path)
     text = read_text(path)
     if isinstance(text, Fault):
         return Tree(None, faults=[text, *override_faults])
     tree = parse_yaml(text, str(path))
     tree.faults += override_faults
-    if isinstance(tree.data, dict):
-        for override in parsed:
+    for override in parsed if isinstance(tree.data, dict) else ():
+        if isinstance(override, Override):
             apply_override(tree, override)
     return tree
 
@@ -184,55 +180,109 @@ def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
     return Fault("error", str(path), line, "", message)
 
 
-def other_task(data: object) -> Fault | None:
-    """Return the fault of a YAML that isn't for a single DB detector."""
-    other = other_projects_file(data)
-    if other is not None:
-        return error(*other, rule="other_task")
-    architecture = _section(data, "Architecture")
-    task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
-    key = "algorithm"
-    if isinstance(task, str) and task in OTHER_TASKS:
-        key = "model_type"
-        name = f", {algorithm}" if isinstance(algorithm, str) else ""
-        message = (
-            f"found {task!r}, {OTHER_TASKS[task]}{name}: this project trains text detectors (det); "
-            f"{USE_INSTEAD}"
-        )
-    elif algorithm == "Distillation":
-        message = (
-            "found 'Distillation': one detector is trained here, without a teacher; "
-            f"{USE_INSTEAD}. A distilled .pdparams can be its Global.pretrained_model"
-        )
-    elif algorithm in OTHER_ALGORITHMS:
-        message = f"found {algorithm!r}: this project trains DB detectors; {USE_INSTEAD}"
-    else:
-        return None
-    return error(f"Architecture.{key}", message, rule="other_task")
+@dataclass(frozen=True)
+class Override:
+    """One ``key=value``; ``value`` is plain YAML data."""
+
+    key: str
+    value: object
+
+    @property
+    def place(self) -> Place:
+        return Place(f"{OVERRIDE_MARK}{self.key}")
 
 
-def translate_draft_names(tree: Tree) -> None:
-    """Read the first drafts of PaddleOCR's PP-OCRv4 YAMLs, whose network names it dropped.
+class _DeadEndError(Exception):
+    """An override's key leads nowhere; the message says from which part on."""
 
-    PaddleOCR itself never had networks of these names (its issue #10685).
+
+def parse_override(text: str) -> Override | Fault:
+    """Return the override that the text says, or what is wrong with it."""
+    key, equals, value_text = (part.strip() for part in text.partition("="))
+    place = f"{OVERRIDE_MARK}{key or text}"
+    if not equals:
+        return Fault("error", place, None, key, "lacks a value; write Section.key=value")
+    if not all(key.split(".")):
+        message = "isn't a key path; write Section.key=value, without spaces"
+        return Fault("error", place, None, key, message)
+    tree = parse_yaml(value_text, place)
+    if tree.faults:
+        reason = tree.faults[0].message
+        return Fault("error", place, None, key, f"{reason} (value {show(value_text)}: quote it?)")
+    return Override(key, tree.data)
+
+
+def apply_override(tree: Tree, override: Override) -> None:
+    """Write the value into ``tree``, making sections that are missing or empty.
+
+    Whether the schema knows the key is found out later, with the file's own keys. A key that
+    leads through what can't hold keys, or to a list item that isn't there, becomes a fault.
     """
-    architecture = _section(tree.data, "Architecture")
-    backbone, head = _section(architecture, "Backbone"), _section(architecture, "Head")
-
-    def rename(section: dict[str, Any], key: str, name: str) -> None:
-        draft, section["name"] = section["name"], name
-        message = f"{draft!r} is a draft's name for {name!r} and is read as that"
-        tree.add(warning(f"Architecture.{key}.name", message, rule="draft_name"))
-
-    if backbone.get("name") == "PPLCNetNew":
-        rename(backbone, "Backbone", "PPLCNetV3")
-    if backbone.get("name") == "PPHGNet" and backbone.get("scale") == "small":
-        del backbone["scale"]
-        rename(backbone, "Backbone", "PPHGNet_small")
-    if head.get("name") == "CBNHeadLocal":
-        rename(head, "Head", "PFHeadLocal")
+    try:
+        _write(tree, override)
+    except _DeadEndError as reason:
+        place = override.place
+        tree.faults.append(Fault("error", place.path, None, override.key, str(reason)))
 
 
-def _section(parent: object, name: str) -> dict[str, Any]:
-    section = parent.get(name) if isinstance(parent, dict) else None
-    return section if isinstance(section, dict) else {}
+def _write(tree: Tree, override: Override) -> None:
+    holder: Any = [tree.data]
+    slot: Any = 0
+    key, parts = "", override.key.split(".")
+    while parts:
+        if holder[slot] is None:
+            holder[slot] = {}
+        node = holder[slot]
+        if not isinstance(node, (dict, list)):
+            raise _DeadEndError(f"{key} holds {show(node)}, so there is no key below it")
+        if isinstance(node, list):
+            parts = [*_item_parts(node, parts[0], key), *parts[1:]]
+            slot = int(parts[0])
+        else:
+            tree.places.setdefault(key, override.place)
+            slot = parts[0]
+            node.setdefault(slot, None)
+        holder, key = node, join_key(key, parts.pop(0))
+    holder[slot] = override.value
+    tree.put_place(key, override.place)
+
+
+def value_at(data: object, key: str) -> object:
+    """Return the value of a key as ``-o`` names it in plain data; None if it isn't given."""
+    node: Any = data
+    parts = key.split(".")
+    try:
+        while parts:
+            if isinstance(node, list):
+                parts = [*_item_parts(node, parts[0], key), *parts[1:]]
+                node = node[int(parts.pop(0))]
+            else:
+                node = node.get(parts.pop(0)) if isinstance(node, dict) else None
+    except _DeadEndError:
+        return None
+    return node
+
+
+def _item_parts(items: list[Any], part: str, key: str) -> list[str]:
+    """Turn an operator's name into its index and name, an augmenter's into its index."""
+    if part.isascii() and part.isdigit():
+        if int(part) < len(items):
+            return [part]
+        raise _DeadEndError(f"{key} has {len(items)} items, 0 to {len(items) - 1}")
+    paths = [path for name, path in _item_names(items) if name == part]
+    if len(paths) == 1:
+        return paths[0]
+    if paths:
+        indices = " or ".join(path[0] for path in paths)
+        raise _DeadEndError(f"{key} holds {part} {len(paths)} times; name it by index, {indices}")
+    names = {name for name, _ in _item_names(items)}
+    raise _DeadEndError(f"{key} holds no {part!r}{suggest(part, names)}")
+
+
+def _item_names(items: list[Any]) -> Iterator[tuple[str, list[str]]]:
+    for i, item in enumerate(items):
+        if isinstance(item, dict) and isinstance(item.get("type"), str):
+            yield item["type"], [str(i)]
+        elif isinstance(item, dict) and len(item) == 1:
+            (name,) = item
+            yield name, [str(i), name]

@@ -1,4 +1,7 @@
-"""Checking data against the schema: unknown keys and names, keys without effect, wrong values."""
+"""Checking data against the schema: unknown keys and names, keys without effect, wrong values.
+
+YAMLs that need special treatment: other projects' and tasks', and names of early drafts.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,20 @@ from pydantic_core import ErrorDetails
 
 from ppocr_ft.config.faults import Fault, error, is_under, join_key, warning
 from ppocr_ft.config.schema import Config
+from ppocr_ft.config.source_map import Tree
 from ppocr_ft.declaration import Choice, Section
-from ppocr_ft.messages import describe, is_telling, nearest, show, suggest
+from ppocr_ft.messages import describe, is_telling, nearest, other_projects_file, show, suggest
 
+OTHER_TASKS = {
+    "rec": "a text recogniser",
+    "cls": "a classifier of text direction",
+    "table": "a table recogniser",
+    "kie": "key information extraction",
+    "e2e": "detection and recognition in one network",
+    "sr": "super-resolution of text",
+}
+OTHER_ALGORITHMS = ("DB++", "EAST", "SAST", "PSE", "FCE", "CT", "DRRG", "PGNet", "SDMGR")
+USE_INSTEAD = "start from configs/det_v4_ft.yml"
 _SPARE_SPLIT = {
     "dataset": {
         "data_dir": "unknown",
@@ -272,3 +286,57 @@ def bare_type(hint: object) -> object:
         members = [member for member in get_args(hint) if member is not type(None)]
         return bare_type(members[0]) if len(members) == 1 else hint
     return hint
+
+
+def other_task(data: object) -> Fault | None:
+    """Return the fault of a YAML that isn't for a single DB detector."""
+    other = other_projects_file(data)
+    if other is not None:
+        return error(*other, rule="other_task")
+    architecture = _section(data, "Architecture")
+    task, algorithm = architecture.get("model_type"), architecture.get("algorithm")
+    key = "algorithm"
+    if isinstance(task, str) and task in OTHER_TASKS:
+        key = "model_type"
+        name = f", {algorithm}" if isinstance(algorithm, str) else ""
+        message = (
+            f"found {task!r}, {OTHER_TASKS[task]}{name}: this project trains text detectors (det); "
+            f"{USE_INSTEAD}"
+        )
+    elif algorithm == "Distillation":
+        message = (
+            "found 'Distillation': one detector is trained here, without a teacher; "
+            f"{USE_INSTEAD}. A distilled .pdparams can be its Global.pretrained_model"
+        )
+    elif algorithm in OTHER_ALGORITHMS:
+        message = f"found {algorithm!r}: this project trains DB detectors; {USE_INSTEAD}"
+    else:
+        return None
+    return error(f"Architecture.{key}", message, rule="other_task")
+
+
+def translate_draft_names(tree: Tree) -> None:
+    """Read the first drafts of PaddleOCR's PP-OCRv4 YAMLs, whose network names it dropped.
+
+    PaddleOCR itself never had networks of these names (its issue #10685).
+    """
+    architecture = _section(tree.data, "Architecture")
+    backbone, head = _section(architecture, "Backbone"), _section(architecture, "Head")
+
+    def rename(section: dict[str, Any], key: str, name: str) -> None:
+        draft, section["name"] = section["name"], name
+        message = f"{draft!r} is a draft's name for {name!r} and is read as that"
+        tree.add(warning(f"Architecture.{key}.name", message, rule="draft_name"))
+
+    if backbone.get("name") == "PPLCNetNew":
+        rename(backbone, "Backbone", "PPLCNetV3")
+    if backbone.get("name") == "PPHGNet" and backbone.get("scale") == "small":
+        del backbone["scale"]
+        rename(backbone, "Backbone", "PPHGNet_small")
+    if head.get("name") == "CBNHeadLocal":
+        rename(head, "Head", "PFHeadLocal")
+
+
+def _section(parent: object, name: str) -> dict[str, Any]:
+    section = parent.get(name) if isinstance(parent, dict) else None
+    return section if isinstance(section, dict) else {}
