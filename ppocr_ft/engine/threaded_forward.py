@@ -19,7 +19,7 @@ from paddle import nn
 
 from ppocr_ft.engine.train_step import Backward, ForwardPass, Maps, gathered_statistics
 from ppocr_ft.models.architecture import Detector
-from ppocr_ft.models.db_head import DBHead
+from ppocr_ft.models.db import DBHead
 
 
 class ThreadedForward:

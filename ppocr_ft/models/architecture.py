@@ -23,12 +23,11 @@ from ppocr_ft.models.configs import (
     PPLCNetV3Config,
     RSEFPNConfig,
 )
-from ppocr_ft.models.db_head import DBHead, PFHeadLocal
+from ppocr_ft.models.db import LKPAN, RSEFPN, DBHead, PFHeadLocal
 from ppocr_ft.models.hgnet import PPHGNetSmall
 from ppocr_ft.models.layers import Layer
 from ppocr_ft.models.lcnetv3 import PPLCNetV3
 from ppocr_ft.models.mobilenetv3 import MobileNetV3
-from ppocr_ft.models.necks import LKPAN, RSEFPN
 
 LAYERS: dict[type[Part], type[Any]] = {
     PPLCNetV3Config: PPLCNetV3,

@@ -120,11 +120,9 @@ class SqueezeExcite(Layer):
     PPLCNetV3. Source: Hu et al., Squeeze-and-Excitation Networks, 2018.
     """
 
-    def __init__(
-        self, channels: int, *, gate_slope: float, reduction: int = 4, lr_mult: float = 1.0
-    ) -> None:
+    def __init__(self, channels: int, *, gate_slope: float = 0.2, lr_mult: float = 1.0) -> None:
         super().__init__()
-        squeezed = channels // reduction
+        squeezed = channels // 4
         attrs = {"weight_attr": param_attr(lr_mult), "bias_attr": param_attr(lr_mult)}
         self.conv1 = nn.Conv2D(channels, squeezed, 1, **attrs)
         self.conv2 = nn.Conv2D(squeezed, channels, 1, **attrs)

@@ -14,8 +14,6 @@ from paddle import nn
 from ppocr_ft.models.configs import MobileNetV3Config
 from ppocr_ft.models.layers import Activation, ConvBN, Layer, SqueezeExcite, round_channels
 
-SE_GATE_SLOPE = 0.2
-
 
 class UnitSpec(NamedTuple):
     """One inverted residual unit; channels at scale 1."""
@@ -102,7 +100,7 @@ class ResidualUnit(Layer):
             mid, mid, spec.kernel_size, stride=spec.stride, groups=mid, act=spec.act
         )
         use_se = spec.use_se and not config.disable_se
-        self.mid_se = SqueezeExcite(mid, gate_slope=SE_GATE_SLOPE) if use_se else None
+        self.mid_se = SqueezeExcite(mid) if use_se else None
         self.linear_conv = ConvBN(mid, out, 1)
         self.out_channels = out
         self._residual = spec.stride == 1 and in_channels == out

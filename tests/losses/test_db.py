@@ -13,7 +13,7 @@ import pytest
 from ppocr_ft.config import inspect_config
 from ppocr_ft.losses.db import DBLoss, DBTargets
 from ppocr_ft.models.configs import PFHeadLocalConfig
-from ppocr_ft.models.db_head import PFHeadLocal
+from ppocr_ft.models.db import PFHeadLocal
 from tests.support import ROOT
 from tests.support.config_files import SMALL
 from tests.support.losses_reference import (

@@ -18,7 +18,7 @@ from ppocr_ft.declaration import PositiveInt
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.models.architecture import LAYERS, build_architecture, build_detector
 from ppocr_ft.models.configs import BACKBONES, DETECTORS, HEADS, NECKS, Backbone, DBHeadConfig
-from ppocr_ft.models.db_head import DBHead
+from ppocr_ft.models.db import DBHead
 from ppocr_ft.models.layers import round_channels
 from tests.support.config_files import SMALL
 from tests.support.nets_reference import FILES, run, shapes
