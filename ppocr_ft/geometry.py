@@ -20,11 +20,6 @@ from ppocr_ft.messages import counted
 Polygon = NDArray[np.generic]
 Floats = NDArray[np.float64]
 Shapes = NDArray[np.object_]
-_Clipper, _ROUND, _CLOSED = (
-    pyclipper.PyclipperOffset,
-    pyclipper.JT_ROUND,
-    pyclipper.ET_CLOSEDPOLYGON,
-)
 
 
 def as_shapely(polygons: Sequence[Polygon]) -> Shapes:
@@ -187,8 +182,8 @@ Ring = list[list[int]]
 
 def offset_rings(path: list[list[float]], distance_px: float) -> list[Ring]:
     """Do the same as ``offset`` for one polygon, a list of [x, y], and return lists."""
-    clipper = _Clipper()
-    clipper.AddPath(path, _ROUND, _CLOSED)
+    clipper = pyclipper.PyclipperOffset()
+    clipper.AddPath(path, pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
     rings: list[Ring] = clipper.Execute(distance_px)
     return rings
 
@@ -337,9 +332,8 @@ def iou_ceiling(
     labels = as_shapely(polygons)
     boxes = kernel_boxes(labels, ratio)
     ious = _ious(labels, unclip_boxes(boxes, unclip_ratio))
-    return np.where(
-        rectangle_sides(shapely.area(boxes), shapely.length(boxes))[0] >= min_side_px, ious, 0.0
-    )
+    short_side_px, _ = rectangle_sides(shapely.area(boxes), shapely.length(boxes))
+    return np.where(short_side_px >= min_side_px, ious, 0.0)
 
 
 def unclip_ratio_for(polygons: Sequence[Polygon], shrink_ratio: float) -> float:

@@ -26,6 +26,16 @@ _NOISE_VARIANCE = 100.0
 _LEAST_LOCAL_LIKENESS = 0.4
 _MOST_ASPECT_APART = 0.05
 _BLOCK = 2048
+Size = tuple[int, int]
+"""Width and height, px."""
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    1: cv2.IMREAD_GRAYSCALE,
+}
+LOOK_SIDE_PX = 64
+"""The shorter side of a reduced picture is at least this, unless the image is smaller."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +52,10 @@ def look_of(grey: Grey) -> Look | None:
     thumb = _shrunk(grey, (_THUMB_PX, _THUMB_PX))
     if thumb.std() < LEAST_CONTRAST:
         return None
-    return Look(_signs(grey), thumb.round().astype(np.uint8), grey.shape[1] / grey.shape[0])
-
-
-def _signs(grey: Grey) -> NDArray[np.int8]:
     spectrum = cv2.dct(_shrunk(grey, (_HASHED_PX, _HASHED_PX)))
     lowest = np.asarray(spectrum)[:_FREQUENCIES, :_FREQUENCIES].ravel()[1:]  # but the mean
-    return np.where(lowest > np.median(lowest), 1, -1).astype(np.int8)
+    signs = np.where(lowest > np.median(lowest), 1, -1).astype(np.int8)
+    return Look(signs, thumb.round().astype(np.uint8), grey.shape[1] / grey.shape[0])
 
 
 def _shrunk(grey: Grey, size_px: tuple[int, int]) -> Floats:
@@ -98,18 +105,6 @@ def local_likeness(one: Grey, other: Grey) -> float:
     variances = mean(a * a) - mean_a**2 + mean(b * b) - mean_b**2
     common = mean(a * b) - mean_a * mean_b
     return float(((2 * common + _NOISE_VARIANCE) / (variances + _NOISE_VARIANCE)).min())
-
-
-Size = tuple[int, int]
-"""Width and height, px."""
-_REDUCED = {
-    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
-    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    1: cv2.IMREAD_GRAYSCALE,
-}
-LOOK_SIDE_PX = 64
-"""The shorter side of a reduced picture is at least this, unless the image is smaller."""
 
 
 def reduced(content: bytes, stored: Size | None, side_px: int) -> NDArray[np.uint8]:

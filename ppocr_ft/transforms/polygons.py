@@ -130,13 +130,6 @@ def ignore_flags(ignore_tags: Sequence[Any] | Array, texts: int) -> NDArray[np.b
     return np.array(ignore_tags, dtype=bool)
 
 
-def ignore_flags_like(flags: NDArray[np.bool_], ignore_tags: Sequence[Any] | Array) -> Any:
-    """Return the flags in the caller's container and number type."""
-    if isinstance(ignore_tags, np.ndarray):
-        return flags.astype(ignore_tags.dtype)
-    return flags.tolist()
-
-
 def compile_kernels() -> None:
     """Compile them in this process, or load what numba kept on disk earlier.
 

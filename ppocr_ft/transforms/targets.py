@@ -25,7 +25,6 @@ from ppocr_ft.transforms.polygons import (
     compile_kernels,
     count_unusable,
     ignore_flags,
-    ignore_flags_like,
 )
 from ppocr_ft.transforms.registry import register
 from ppocr_ft.transforms.shrink_schedule import ShrinkScheduled, WholeEpochs
@@ -210,7 +209,9 @@ class MakeShrinkMap(ShrinkScheduled):
         data["shrink_map"] = targets.shrink_map
         data["shrink_mask"] = targets.shrink_mask
         data["polys"] = targets.polygons.like(polys)
-        data["ignore_tags"] = ignore_flags_like(targets.ignored, ignore_tags)
+        is_array = isinstance(ignore_tags, np.ndarray)
+        flags = targets.ignored
+        data["ignore_tags"] = flags.astype(ignore_tags.dtype) if is_array else flags.tolist()
         count_unusable(data, "MakeShrinkMap", targets.unusable)
         return data
 
