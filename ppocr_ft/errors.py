@@ -41,10 +41,7 @@ class UserInputError(PpocrFtError, ValueError):
         super().__init__(self.describe())
 
     def describe(self) -> str:
-        where = self.path or ""
-        if self.line is not None:
-            where = f"{where}:{self.line}" if where else f"line {self.line}"
-        return ": ".join(part for part in (where, self.key, self.message) if part)
+        return placed(self.message, self.path, self.line, self.key)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.path, self.key, self.line)
@@ -54,6 +51,14 @@ def _rebuild(
     kind: type[UserInputError], message: str, path: str | None, key: str | None, line: int | None
 ) -> UserInputError:
     return kind(message, path=path, key=key, line=line)
+
+
+def placed(message: str, path: str | None, line: int | None, key: str | None) -> str:
+    """Return ``path:line: key: message``, without what isn't known."""
+    where = path or ""
+    if line is not None:
+        where = f"{where}:{line}" if where else f"line {line}"
+    return ": ".join(part for part in (where, key, message) if part)
 
 
 class ConfigError(UserInputError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from ppocr_ft.errors import ConfigError
+from ppocr_ft.errors import ConfigError, placed
 
 Severity = Literal["error", "warning"]
 
@@ -68,11 +68,8 @@ class Fault:
     rule: str = field(default="", compare=False)
 
     def describe(self) -> str:
-        where = self.path or ""
-        if self.line is not None:
-            where = f"{where}:{self.line}" if where else f"line {self.line}"
-        parts = (where, "" if self._place_is_key() else self.key, self.message)
-        return ": ".join(part for part in parts if part)
+        key = None if self._place_is_key() else self.key
+        return placed(self.message, self.path, self.line, key)
 
     def _place_is_key(self) -> bool:
         if self.path is None or not self.path.startswith(OVERRIDE_MARK):
