@@ -20,11 +20,11 @@ MOST_IGNORED = 0.9
 """A larger share of ignored texts than this is unusual."""
 
 
-def describe_faults(faults: Sequence[DataError], listed: int = LISTED) -> str:
-    """Return one line per fault, in their order, for the first ``listed`` of them."""
-    lines = [str(fault) for fault in faults[:listed]]
-    if len(faults) > listed:
-        lines.append(f"... and {len(faults) - listed} more")
+def describe_faults(faults: Sequence[DataError]) -> str:
+    """Return one line per fault, in their order, for the first ones (LISTED)."""
+    lines = [str(fault) for fault in faults[:LISTED]]
+    if len(faults) > LISTED:
+        lines.append(f"... and {len(faults) - LISTED} more")
     return "\n".join(lines)
 
 
@@ -75,12 +75,12 @@ class FaultLog:
         """The faults in the order of file and line."""
         return sorted(self._faults.values(), key=lambda f: (f.path or "", f.line or 0))
 
-    def report(self, listed: int = LISTED) -> str:
+    def report(self) -> str:
         """Return a headline and one line per fault; an empty text if nothing was bad."""
         if not self._faults:
             return ""
         count = len(self._faults)
-        return f"{counted(count, 'bad sample')}:\n{describe_faults(self.faults, listed)}"
+        return f"{counted(count, 'bad sample')}:\n{describe_faults(self.faults)}"
 
 
 def data_set_key(split: str) -> str:

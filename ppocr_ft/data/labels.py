@@ -275,18 +275,13 @@ def image_names(name: str) -> tuple[str, ...]:
 
 
 def read_label_files(
-    paths: Sequence[str | Path],
-    data_dir: str | Path,
-    delimiter: str = "\t",
-    *,
-    check_images: bool = True,
+    paths: Sequence[str | Path], data_dir: str | Path, delimiter: str = "\t"
 ) -> list[LabelFile]:
     """Read each file; one that can't be read at all has no entries and its error as a fault."""
     files = []
     for path in paths:
         try:
-            file = read_label_file(path, data_dir, delimiter, check_images=check_images)
+            files.append(read_label_file(path, data_dir, delimiter))
         except DataError as fault:
-            file = LabelFile(os.fspath(path), (), (fault,))
-        files.append(file)
+            files.append(LabelFile(os.fspath(path), (), (fault,)))
     return files

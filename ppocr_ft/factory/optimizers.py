@@ -56,7 +56,6 @@ def optimizer(
     section: OptimizerSection,
     detector: Detector,
     fresh: Sequence[str],
-    first_rate: float = 0.0,
     *,
     fresh_first: bool = False,
 ) -> Optimizer:
@@ -86,7 +85,7 @@ def optimizer(
         section.name,
         groups,
         {key: given[key] for key in defaults if key in given},
-        learning_rate=first_rate,
+        learning_rate=0.0,  # each step sets its own
         penalty=section.regularizer.name if section.regularizer else "L2",
         clip=_clip(section),
         start_decay=StartDecay(section.start_decay, pretrained) if section.start_decay else None,

@@ -99,10 +99,10 @@ def table_of(
     )
 
 
-def labels_by_error(table: Table, iou_threshold: float = IOU_THRESHOLD) -> Counter[str]:
+def labels_by_error(table: Table) -> Counter[str]:
     """Count the labels in errors of each kind, a label in several kinds in each, and "all"."""
     counts = Counter({"all": len(table.labels)})
-    for kind, errors in groupby(table.errors(iou_threshold), key=lambda error: error.kind):
+    for kind, errors in groupby(table.errors(), key=lambda error: error.kind):
         counts[kind] += len({label for error in errors for label in error.labels})
     return counts
 
