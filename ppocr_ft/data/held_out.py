@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Hashable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from ppocr_ft.data.labels import LabelEntry
@@ -130,7 +130,7 @@ def alike(entries: Sequence[LabelEntry], bar: ProgressBar = no_progress) -> list
             groups.join(owners[path], seen.setdefault(key, owners[path]))
         if look is not None:
             looks.append((path, look))
-    grey = lru_cache(_KEPT_GREYS)(partial(_grey, side_px=COMPARED_PX))
+    grey = lru_cache(_KEPT_GREYS)(_grey)
     only = [look for _, look in looks]
     for i, j in candidates(only, only):
         one, other = looks[i][0], looks[j][0]
@@ -154,9 +154,9 @@ def _look(path: str) -> tuple[bytes, Look | None]:
         return digest, None
 
 
-def _grey(path: str, side_px: int) -> Grey | None:
+def _grey(path: str) -> Grey | None:
     try:
-        return reduced(Path(path).read_bytes(), None, side_px)
+        return reduced(Path(path).read_bytes(), None, COMPARED_PX)
     except (OSError, DataError):
         return None
 

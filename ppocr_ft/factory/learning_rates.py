@@ -176,25 +176,23 @@ def _factors(lr: LearningRate, total: int, steps_per_epoch: int, epochs: int) ->
 
 
 def _remark(config: Config, world_size: int, first: FreshFirst | None) -> str:
-    remarks = [_scale_remark(config, world_size), first.describe() if first else ""]
-    if config.Optimizer.fresh_first and first is None:
+    """Return lines on what the rates are scaled by, and on the steps that come first."""
+    lr, remarks = config.Optimizer.lr, []
+    if lr.scale_lr != "none" and lr.base_batch_size is not None:
+        total = total_batch_size(config, world_size)
+        key, rate = lr.highest()
+        ratio = f"{total} / {lr.base_batch_size}"
+        factor = ratio if lr.scale_lr == "linear" else f"sqrt({ratio})"
+        loader, steps = config.Train.loader, config.Optimizer.gradient_accumulation_steps
+        remarks.append(
+            f"learning rates: x {factor} (scale_lr: {lr.scale_lr}; total batch = "
+            f"{counted(world_size, 'card')} x {loader.batch_size_per_card} x {steps} accumulated), "
+            f"so {key} {rate:g} becomes {rate * lr.scale(total):g}"
+        )
+    if first is not None:
+        remarks.append(first.describe())
+    elif config.Optimizer.fresh_first:
         has_weights = config.Global.checkpoints or config.Global.pretrained_model
         why = "the weights filled every parameter" if has_weights else "there are no weights"
         remarks.append(f"Optimizer.fresh_first has nothing to do: {why}")
-    return "\n".join(filter(None, remarks))
-
-
-def _scale_remark(config: Config, world_size: int) -> str:
-    lr = config.Optimizer.lr
-    if lr.scale_lr == "none" or lr.base_batch_size is None:
-        return ""
-    total = total_batch_size(config, world_size)
-    key, rate = lr.highest()
-    ratio = f"{total} / {lr.base_batch_size}"
-    factor = ratio if lr.scale_lr == "linear" else f"sqrt({ratio})"
-    loader, steps = config.Train.loader, config.Optimizer.gradient_accumulation_steps
-    return (
-        f"learning rates: x {factor} (scale_lr: {lr.scale_lr}; total batch = "
-        f"{counted(world_size, 'card')} x {loader.batch_size_per_card} x {steps} accumulated), "
-        f"so {key} {rate:g} becomes {rate * lr.scale(total):g}"
-    )
+    return "\n".join(remarks)

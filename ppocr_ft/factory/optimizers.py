@@ -125,10 +125,13 @@ def param_groups(
     rules = [GroupRule("")] if all(presets_without_rules) else list(_rules(entries, detector))
     one_dim = section.one_dim_param_no_weight_decay or any(presets_without_rules)
     name_parts = tuple((section.no_weight_decay_name or "").split())
+    penalty, decay = section.regularizer, section.weight_decay
+    if decay is None:
+        decay = penalty.factor if penalty else OPTIMIZERS[section.name].weight_decay
     return build_groups(
         detector,
         rules,
-        weight_decay=_weight_decay(section),
+        weight_decay=decay,
         no_decay=NoDecay(one_dim, name_parts),
         fresh=NewLayers(tuple(fresh), section.fresh_lr_mult, fresh_first),
         split_biases=split_biases,
@@ -144,13 +147,6 @@ def _rules(entries: Sequence[object], detector: Detector) -> Iterator[GroupRule]
             yield from layer_decay(detector, entry, key=f"{key}.preset")
         elif isinstance(entry, ParamGroupKeys):
             yield GroupRule(**entry.arguments(), key=f"{key}.match")
-
-
-def _weight_decay(section: OptimizerSection) -> float:
-    if section.weight_decay is not None:
-        return section.weight_decay
-    penalty = section.regularizer
-    return penalty.factor if penalty else OPTIMIZERS[section.name].weight_decay
 
 
 def fresh_layers(detector: Detector, loaded: Iterable[str]) -> list[str]:

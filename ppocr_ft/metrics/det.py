@@ -200,27 +200,25 @@ def _valid_shapes(polygons: Sequence[ArrayLike]) -> tuple[Shapes, Bools]:
 def _counted_pairs(
     gts: Shapes, dets: Shapes, ignored_gt: Bools
 ) -> tuple[Bools, tuple[Indices, Indices, Areas]]:
-    """Return flags ``(m,)`` of ignored detections, and indices and IoU of the pairs that count."""
-    gt, det, overlap = _overlapping_pairs(gts, dets)
+    """Return flags ``(m,)`` of ignored detections, and indices and IoU of the pairs that count.
+
+    The pairs are ordered by ground truth, then by detection.
+    """
+    gt, det = shapely.STRtree(dets).query(gts)
+    order = np.lexsort((det, gt))
+    gt, det = gt[order], det[order]
+    overlap = shapely.area(shapely.intersection(dets[det], gts[gt]))
+    some = overlap > 0
+    gt, det, overlap = gt[some], det[some], overlap[some]
+
     covered = ignored_gt[gt] & (overlap / shapely.area(dets[det]) > IGNORED_AREA_RATIO)
     ignored_det = np.zeros(len(dets), dtype=bool)
     ignored_det[det[covered]] = True
-
     counts = ~ignored_gt[gt] & ~ignored_det[det]
     gt, det, overlap = gt[counts], det[counts], overlap[counts]
     # A union built by shapely, not a + b - overlap: IoUs at a threshold then fall as PaddleOCR's.
     iou = overlap / shapely.area(shapely.union(dets[det], gts[gt]))
     return ignored_det, (gt, det, iou)
-
-
-def _overlapping_pairs(gts: Shapes, dets: Shapes) -> tuple[Indices, Indices, Areas]:
-    """Return the pairs that overlap, by ground truth, then detection, and their areas."""
-    gt, det = shapely.STRtree(dets).query(gts)
-    order = np.lexsort((det, gt))
-    gt, det = gt[order], det[order]
-    shared = shapely.area(shapely.intersection(dets[det], gts[gt]))
-    overlap = shared > 0
-    return gt[overlap], det[overlap], shared[overlap]
 
 
 def greedy_matches(gt: Indices, det: Indices) -> dict[int, int]:

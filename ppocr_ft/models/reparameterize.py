@@ -121,17 +121,14 @@ def _reparameterize_layer(state: State, layer: str) -> tuple[Array, Array]:
     first = _kernel(state, layer + _FIRST_KERNEL)
     kernel = np.zeros(first.shape, np.float64)
     bias = np.zeros(len(first), np.float64)
-    for branch in _branches(state, layer):
+    matches = [_BRANCH_KEY.fullmatch(key) for key in state if key.startswith(f"{layer}.")]
+    branches = {match["branch"] for match in matches if match and match["layer"] == layer}
+    for branch in sorted(branches):
         taps, norm = _taps(state, layer, branch, first.shape)
         scale, offset = _scale_and_offset(state, norm, len(first))
         kernel += taps * scale[:, None, None, None]
         bias += offset
     return kernel.astype(first.dtype), bias.astype(first.dtype)
-
-
-def _branches(state: State, layer: str) -> list[str]:
-    matches = [_BRANCH_KEY.fullmatch(key) for key in state if key.startswith(f"{layer}.")]
-    return sorted({match["branch"] for match in matches if match and match["layer"] == layer})
 
 
 def _taps(state: State, layer: str, branch: str, shape: tuple[int, ...]) -> tuple[Array, str]:

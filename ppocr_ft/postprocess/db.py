@@ -123,8 +123,20 @@ class DBPostProcess:
         contours = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[-2]
         contours = contours[: self.max_candidates]
         if self.box_type == "poly":
-            return _poly_candidates(prob_map, contours)
-        return _quad_candidates(prob_map, contours, self.score_mode)
+            simple = [
+                cv2.approxPolyDP(
+                    outline, APPROX_PERIMETER_RATIO * cv2.arcLength(outline, True), True
+                )
+                for outline in contours
+            ]
+            simple = [outline for outline in simple if len(outline) >= 4]
+            scores = _mean_inside(prob_map, simple)
+            return Candidates([outline[:, 0] for outline in simple], scores, prob_map.shape)
+        quads, short_side_px = _min_area_quads(contours)
+        large = short_side_px >= MIN_BLOB_SIDE_PX
+        quads, blobs = quads[large], list(compress(contours, large))
+        outlines = blobs if self.score_mode == "slow" else list(quads.astype(np.int32))
+        return Candidates(list(quads), _mean_inside(prob_map, outlines), prob_map.shape)
 
     def boxes_from_candidates(
         self, candidates: Candidates, source_size: tuple[float, float]
@@ -149,27 +161,6 @@ class DBPostProcess:
 
 SECTION = part_section(DBPostProcess)
 """The config's section ``PostProcess``."""
-
-
-def _quad_candidates(
-    prob_map: FloatMap, contours: Sequence[Points], score_mode: ScoreMode
-) -> Candidates:
-    quads, short_side_px = _min_area_quads(contours)
-    large = short_side_px >= MIN_BLOB_SIDE_PX
-    quads = quads[large]
-    blobs = list(compress(contours, large))
-    outlines = blobs if score_mode == "slow" else list(quads.astype(np.int32))
-    return Candidates(list(quads), _mean_inside(prob_map, outlines), prob_map.shape)
-
-
-def _poly_candidates(prob_map: FloatMap, contours: Sequence[Points]) -> Candidates:
-    outlines = [
-        cv2.approxPolyDP(contour, APPROX_PERIMETER_RATIO * cv2.arcLength(contour, True), True)
-        for contour in contours
-    ]
-    outlines = [outline for outline in outlines if len(outline) >= 4]
-    scores = _mean_inside(prob_map, outlines)
-    return Candidates([outline[:, 0] for outline in outlines], scores, prob_map.shape)
 
 
 def _min_area_quads(outlines: Sequence[Points]) -> tuple[NDArray[np.float32], Floats]:
