@@ -177,7 +177,8 @@ def _factors(lr: LearningRate, total: int, steps_per_epoch: int, epochs: int) ->
 
 def _remark(config: Config, world_size: int, first: FreshFirst | None) -> str:
     """Return lines on what the rates are scaled by, and on the steps that come first."""
-    lr, remarks = config.Optimizer.lr, []
+    lr = config.Optimizer.lr
+    remarks: list[str] = []
     if lr.scale_lr != "none" and lr.base_batch_size is not None:
         total = total_batch_size(config, world_size)
         key, rate = lr.highest()
