@@ -96,7 +96,8 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
         and key not in pruner.unsure
         and not any(is_under(key, other) or is_under(other, key) for other in unreadable)
     }
-    faults = [*pruner.faults, *(error(key, unexplained[key], rule="value") for key in unexplained)]
+    value_faults = (error(*finding, rule="value") for finding in unexplained.items())
+    faults = [*pruner.faults, *value_faults]
     wrong = [*messages, *(fault.key for fault in faults if fault.severity == "error"), *unreadable]
     if not wrong:
         return Checked(config, faults, config)
