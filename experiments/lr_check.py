@@ -18,9 +18,10 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from experiments.marked_tables import Table, replaced
-from ppocr_ft.commands.common import import_paddle, one_thread_an_operator
+from ppocr_ft.commands.common import import_paddle
 from ppocr_ft.commands.compare.variants import Arm, load_arms
 from ppocr_ft.config import load_config
+from ppocr_ft.utils.cpu import tune_cpu
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.compare.table import ArmRun
@@ -114,7 +115,7 @@ def train(arms: Sequence[Arm]) -> dict[str, list[ArmRun]]:
 
 
 def main() -> int:
-    one_thread_an_operator()
+    tune_cpu()
     import_paddle()
     arms, finder = find()
     used = time.process_time()

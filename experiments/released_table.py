@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from experiments.marked_tables import Table, replaced
-from ppocr_ft.commands.common import import_paddle, one_thread_an_operator
+from ppocr_ft.commands.common import import_paddle
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.metrics import DetMetric
+from ppocr_ft.utils.cpu import tune_cpu
 from tests.support.postprocess_reference import compute_maps, load_maps, reference_boxes
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,7 @@ def main() -> int:
     if not DATA.is_dir():
         print("the real images of ../shared/data are not here", file=sys.stderr)
         return 2
-    one_thread_an_operator()
+    tune_cpu()
     import_paddle()
     rows, times = [], []
     for folder, labels in SETS.items():

@@ -11,16 +11,9 @@ from typing import Any
 import numpy as np
 import paddle
 
-from ppocr_ft.data import (
-    FAULTS,
-    FaultLog,
-    Item,
-    SimpleDataSet,
-    collate,
-    epoch_order,
-    rank_batches,
-    steps_per_epoch,
-)
+from ppocr_ft.data.batches import FAULTS, collate, epoch_order, rank_batches, steps_per_epoch
+from ppocr_ft.data.dataset import Item, SimpleDataSet
+from ppocr_ft.data.faults import FaultLog
 from ppocr_ft.engine.train_step import TrainBatch
 from ppocr_ft.errors import DataError
 from ppocr_ft.losses.db import DBTargets

@@ -16,9 +16,7 @@ from ppocr_ft.config.run_rules import (
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.messages import counted
 from ppocr_ft.optim.configs import LearningRate, OptimizerSection
-from ppocr_ft.optim.fresh_first import FreshFirst
-from ppocr_ft.optim.plateau import Evaluated, ReduceOnPlateau
-from ppocr_ft.optim.rates import LrSchedules
+from ppocr_ft.optim.rates import Evaluated, FreshFirst, LrSchedules, ReduceOnPlateau
 from ppocr_ft.optim.schedules import (
     Constant,
     Cosine,

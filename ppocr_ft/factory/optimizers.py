@@ -10,7 +10,6 @@ from ppocr_ft.factory.learning_rates import warms_biases_apart
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.optim.configs import OPTIMIZERS, OptimizerSection
-from ppocr_ft.optim.fresh_first import AUTO, FreshFirst, longest
 from ppocr_ft.optim.group_rules import (
     GroupRule,
     HeadFirstKeys,
@@ -24,8 +23,8 @@ from ppocr_ft.optim.group_rules import (
     trainable_parameters,
 )
 from ppocr_ft.optim.groups import ParamGroups, build_groups
-from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
-from ppocr_ft.optim.start_decay import StartDecay
+from ppocr_ft.optim.optimizers import GradientClip, Optimizer, StartDecay, build_optimizer
+from ppocr_ft.optim.rates import AUTO, FreshFirst, longest
 
 
 def fresh_first(

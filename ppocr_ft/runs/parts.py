@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.faults import refuse
-from ppocr_ft.config.splits import one_data_set
-from ppocr_ft.data.faults import left_out, noting, refuse_all
+from ppocr_ft.config.run_rules import one_data_set
+from ppocr_ft.data.faults import ALSO, check_text, left_out, noting, refuse_all
 from ppocr_ft.data.images import ImageSet
-from ppocr_ft.data.whole_set import ALSO, check_text
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.state import Ema, LossWindow, Progress, TrainState
 from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.train_step import Precision, freeze_statistics
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import precision
+from ppocr_ft.factory.learning_rates import learning_rate
 from ppocr_ft.factory.objects import (
     also_data,
     data_set,
     eval_data,
     starting_network,
 )
-from ppocr_ft.factory.optimizers import fresh_first, fresh_layers, learning_rate, optimizer
+from ppocr_ft.factory.optimizers import fresh_first, fresh_layers, optimizer
 from ppocr_ft.optim.rates import FreshFirst, LrSchedules
 from ppocr_ft.weights import CoverageReport
 

@@ -34,8 +34,8 @@ from ppocr_ft.config.schema import (
 )
 from ppocr_ft.config.source_map import Tree
 from ppocr_ft.config.validation import check
+from ppocr_ft.data.faults import ALSO
 from ppocr_ft.data.sample_set import SAMPLE
-from ppocr_ft.data.whole_set import ALSO
 from ppocr_ft.errors import Finding
 from ppocr_ft.losses.configs import DBLossConfig
 from ppocr_ft.transforms.registry import OPERATORS

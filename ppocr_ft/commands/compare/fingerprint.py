@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
-from ppocr_ft.data.whole_set import ALSO
+from ppocr_ft.data.faults import ALSO
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.objects import weights_source

@@ -10,7 +10,7 @@ from pathlib import Path
 from ppocr_ft.commands.convert.formats import FORMATS
 from ppocr_ft.commands.convert.formats.json_files import unknown_form
 from ppocr_ft.commands.convert.formats.sources import JSON_SUFFIXES, SourceFile
-from ppocr_ft.data.label_kinds import other_kind
+from ppocr_ft.data.labels import other_kind
 from ppocr_ft.errors import DataError
 
 _LOOKED_AT = 20

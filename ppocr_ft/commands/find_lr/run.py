@@ -25,6 +25,7 @@ from ppocr_ft.commands.find_lr.suggestion import (
     suggest_lr,
 )
 from ppocr_ft.config import Config
+from ppocr_ft.config.run_rules import total_batch_size
 from ppocr_ft.engine.state import TrainState
 from ppocr_ft.engine.train_step import (
     Forward,
@@ -38,7 +39,6 @@ from ppocr_ft.engine.train_step import (
 from ppocr_ft.engine.trainer import seed_step
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.device import passes
-from ppocr_ft.factory.optimizers import total_batch_size
 from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.report.figures import as_png, new_figure
 from ppocr_ft.runs.parts import Parts, prepare

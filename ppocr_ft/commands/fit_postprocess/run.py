@@ -23,7 +23,7 @@ from ppocr_ft.commands.fit_postprocess.search import (
 )
 from ppocr_ft.config import Config
 from ppocr_ft.config.rules import shrink_schedule
-from ppocr_ft.data import FaultLog
+from ppocr_ft.data.faults import FaultLog
 from ppocr_ft.data.images import EvalSample, ImageSet
 from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import ConfigError, DataError

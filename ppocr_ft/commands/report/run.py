@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from ppocr_ft.config import load_config
-from ppocr_ft.config.shipped import shipped_configs
+from ppocr_ft.config.load import shipped_configs
 from ppocr_ft.engine.log import LOG_FILE, LOG_TIME
 from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
 from ppocr_ft.engine.monitor.callback import VERDICTS_FILE

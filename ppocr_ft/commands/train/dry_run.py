@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ppocr_ft.commands.common import csv_text, with_global
 from ppocr_ft.config import Config
-from ppocr_ft.config.solver_rules import milestones_note
+from ppocr_ft.config.run_rules import milestones_note, warmup_steps
 from ppocr_ft.engine.distributed import ProcessGroup
 from ppocr_ft.errors import UnreachableError
-from ppocr_ft.factory.optimizers import BY_EPOCH, PLATEAU, warmup_steps
+from ppocr_ft.factory.learning_rates import BY_EPOCH, PLATEAU
 from ppocr_ft.messages import counted
 from ppocr_ft.optim.groups import group_names
 from ppocr_ft.optim.rates import AUTO

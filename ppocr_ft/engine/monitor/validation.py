@@ -30,8 +30,8 @@ from ppocr_ft.transforms.photometric import PixelOperator
 from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.sample import Sample, Size
-from ppocr_ft.transforms.shrink_map import shrink_targets
 from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH
+from ppocr_ft.transforms.targets import shrink_targets
 
 MOST_CROPS, FEWEST_CROPS, BATCH_SIZE = 16, 2, 4
 PIXEL_SHARE = 0.05

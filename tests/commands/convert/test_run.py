@@ -15,7 +15,7 @@ from ppocr_ft.commands.convert.formats.ppocr import PpocrWriter
 from ppocr_ft.commands.convert.formats.reading import Entry
 from ppocr_ft.commands.convert.formats.texts import LabelText
 from ppocr_ft.commands.convert.run import split
-from ppocr_ft.data import LabelEntry, read_label_file
+from ppocr_ft.data.labels import LabelEntry, read_label_file
 from ppocr_ft.errors import DataError
 from tests.support.convert_samples import SQUARE, put_images, put_json, put_text
 from tests.support.samples import pictures_of

@@ -27,7 +27,7 @@ from ppocr_ft.commands.check.data.pictures import (
     same_image_findings,
 )
 from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.data.whole_set import TextCounts, mostly_ignored, without_text
+from ppocr_ft.data.faults import TextCounts, mostly_ignored, without_text
 from ppocr_ft.errors import Finding
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import ProgressBar, no_progress

@@ -18,7 +18,7 @@ from PIL.ExifTags import Base
 
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.data.copies import original_of
+from ppocr_ft.data.held_out import original_of
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.image_ops import (
     OTHERWISE_LEVELS,
