@@ -32,7 +32,7 @@ from ppocr_ft.errors import (
     UserInputError,
 )
 from ppocr_ft.metrics.det import RATES
-from ppocr_ft.utils import notices
+from ppocr_ft.utils.console import forget_said
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.program import import_problem
 
@@ -257,7 +257,7 @@ def _one_error() -> Iterator[None]:
     os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
     tune_cpu()
     silence_opencv()
-    notices.begin()
+    forget_said()
     try:
         yield
     except PpocrFtError:

@@ -24,8 +24,7 @@ from ppocr_ft.engine.distributed import (
     join_process_group,
 )
 from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
-from ppocr_ft.utils import notices
-from ppocr_ft.utils.color import colored, severities_colored
+from ppocr_ft.utils.console import colored, forget_said, severities_colored
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.program import as_started, command_line, import_problem
 
@@ -53,7 +52,7 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
             return 0
         tune_cpu()
         silence_opencv()
-        notices.begin()
+        forget_said()
         try:
             return main(sys.argv[1:] if argv is None else argv)
         except UserInputError as error:

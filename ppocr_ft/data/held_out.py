@@ -26,8 +26,7 @@ from ppocr_ft.transforms.likeness import (
     reduced,
     show_the_same,
 )
-from ppocr_ft.utils.prefetch import read_ahead
-from ppocr_ft.utils.progress import ProgressBar, no_progress
+from ppocr_ft.utils.progress import ProgressBar, no_progress, read_ahead
 from ppocr_ft.utils.system import cores
 
 Place = tuple[str, int]

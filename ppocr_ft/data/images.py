@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ppocr_ft.data.dataset import Item, read_content
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.registry import Operator
-from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.progress import read_ahead
 
 IMAGE_SUFFIXES = frozenset(
     f".{kind}"

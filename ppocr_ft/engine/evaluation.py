@@ -23,7 +23,7 @@ from ppocr_ft.metrics.det import RATES
 from ppocr_ft.metrics.errors import labels_by_error, table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import Candidates, ImageBoxes
-from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.progress import read_ahead
 from ppocr_ft.utils.timing import Stopwatch
 
 Map = NDArray[np.float32]

@@ -18,7 +18,7 @@ from ppocr_ft.engine.train_step import TrainBatch
 from ppocr_ft.errors import DataError
 from ppocr_ft.losses.db import DBTargets
 from ppocr_ft.messages import counted
-from ppocr_ft.utils.prefetch import read_ahead
+from ppocr_ft.utils.progress import read_ahead
 from ppocr_ft.utils.timing import Stopwatch
 
 TARGETS = ("shrink_map", "shrink_mask", "threshold_map", "threshold_mask")

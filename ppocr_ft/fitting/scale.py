@@ -35,9 +35,9 @@ from ppocr_ft.models.architecture import Detector
 from ppocr_ft.transforms.image_ops import DecodeImage
 from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.resize import STRIDE_PX, LimitType
+from ppocr_ft.utils.console import aligned
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.sampling import evenly_spaced, sample_evenly
-from ppocr_ft.utils.tables import aligned
 
 FACTORS = (0.75, 1.0, 1.33, 1.67, 2.0)
 """Longest sides that are tried, as factors on the config's."""

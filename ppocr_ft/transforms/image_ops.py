@@ -14,7 +14,7 @@ from pydantic import Strict
 from ppocr_ft.declaration import Listed, Number
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.utils.notices import say_once
+from ppocr_ft.utils.console import say_once
 
 Image = NDArray[Any]
 Pixels = NDArray[np.uint8]

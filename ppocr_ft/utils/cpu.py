@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 from contextlib import suppress
-from pathlib import Path
 
-_PROCESSORS = Path("/proc/cpuinfo")
+from ppocr_ft.utils.system import processors
+
 MKL_PATH, AVX2 = "MKL_DEBUG_CPU_TYPE", "5"
 """The matrix library in Paddle's wheels takes its slowest path on a CPU that isn't Intel's, unless
 this variable says otherwise; convolutions then take about 1.8 times as long."""
@@ -27,17 +27,11 @@ def tune_cpu() -> None:
       pieces, which the system would have to fill with zeros each time.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    if _is_amd_with_avx2():
+    cpu = processors()
+    if "AuthenticAMD" in cpu and " avx2" in cpu:
         os.environ.setdefault(MKL_PATH, AVX2)
     if not any(name.startswith(ALLOCATOR) for name in os.environ):
         _keep_freed_memory()
-
-
-def _is_amd_with_avx2() -> bool:
-    with suppress(OSError):
-        text = _PROCESSORS.read_text(encoding="utf-8", errors="replace")
-        return "AuthenticAMD" in text and " avx2" in text
-    return False
 
 
 def _keep_freed_memory() -> None:

@@ -1,13 +1,19 @@
-"""Writing files so that they are complete or not there."""
+"""Files that are complete or not there, and folders into which one process at a time writes."""
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ppocr_ft.errors import ConfigError
+
+LOCK_FILE = ".lock"
+"""Holds the owner's process id and host; it is removed at the end."""
 
 
 def write_whole(path: Path, data: bytes | Iterable[bytes]) -> None:
@@ -39,6 +45,13 @@ def flush_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files of a killed run."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            part.unlink()
+
+
 def check_writable(folder: Path, needed_bytes: int, key: str) -> None:
     """Check that the folder can be written to and has room.
 
@@ -52,7 +65,7 @@ def check_writable(folder: Path, needed_bytes: int, key: str) -> None:
         probe.unlink()
         statistics = os.statvfs(folder)
     except OSError as error:
-        raise ConfigError(f"{folder} can't be written to: {error.strerror}", key=key) from error
+        raise _unwritable(folder, error, key) from error
     free = statistics.f_bavail * statistics.f_frsize
     if free < needed_bytes:
         raise ConfigError(
@@ -60,6 +73,10 @@ def check_writable(folder: Path, needed_bytes: int, key: str) -> None:
             f"{needed_bytes / 2**20:.0f} MiB",
             key=key,
         )
+
+
+def _unwritable(folder: Path, error: OSError, key: str) -> ConfigError:
+    return ConfigError(f"{folder} can't be written to: {error.strerror}", key=key)
 
 
 def folders_below(root: Path, visited: set[str] | None = None) -> Iterator[tuple[str, list[str]]]:
@@ -77,8 +94,97 @@ def folders_below(root: Path, visited: set[str] | None = None) -> Iterator[tuple
         yield folder, names
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove the temporary files of a killed run."""
-    for part in folder.glob(".*.part"):
+@contextmanager
+def folder_lock(folder: Path, key: str) -> Iterator[None]:
+    """Hold the folder's lock inside this context; make the folder for as long as it isn't empty.
+
+    The system frees the lock of a process that ends in any way (flock). On file systems without
+    such locks the process that the file names must be gone, if it ran on this host; another
+    host's file has to be deleted by hand.
+
+    Raises:
+        ConfigError: naming ``key``: another process holds the lock, or the folder can't be written.
+    """
+    path = folder / LOCK_FILE
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = _locked(path)
+    except OSError as error:
+        raise _unwritable(folder, error, key) from error
+    if handle is None:
+        owner = _owner(path)
+        who = f"process {owner['pid']} on host {owner['host']}" if owner else "another process"
+        raise ConfigError(
+            f"{folder} is in use: {who} writes there. Give another folder, or wait until it has "
+            f"ended (if none runs there any more, delete {path})",
+            key=key,
+        )
+    try:
+        yield
+    finally:
         with suppress(OSError):
-            part.unlink()
+            path.unlink()  # before it is freed, so that nobody locks a file without a name
+        os.close(handle)
+        with suppress(OSError):  # one that isn't empty stays
+            for place in missing:
+                place.rmdir()
+
+
+def _locked(path: Path) -> int | None:
+    """Open and lock the file, and name this process in it; None if another one holds it."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            free = _take(handle, path)
+            if free and _is_there(handle, path):
+                owner = {"pid": os.getpid(), "host": socket.gethostname()}
+                os.ftruncate(handle, 0)
+                os.write(handle, json.dumps(owner).encode())
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if not free:
+            return None
+
+
+def _take(handle: int, path: Path) -> bool:
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # Windows, or a file system without locks
+        return not _is_running(_owner(path))
+    return True
+
+
+def _is_there(handle: int, path: Path) -> bool:
+    """Return whether the file still has its name: its last owner may have removed it just now."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _owner(path: Path) -> dict[str, Any]:
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _is_running(owner: dict[str, Any]) -> bool:
+    if owner.get("host") != socket.gethostname():
+        return bool(owner)  # nobody here can tell
+    try:
+        os.kill(int(owner["pid"]), 0)
+    except (ProcessLookupError, KeyError, ValueError, TypeError):
+        return False
+    except OSError:
+        return True  # another user's
+    return True

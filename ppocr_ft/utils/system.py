@@ -12,6 +12,13 @@ MB = 2**20
 _PAGES, _PROCESSORS = Path("/proc/self/statm"), Path("/proc/cpuinfo")
 
 
+def processors() -> str:
+    """Return what Linux says of the processors, the text of /proc/cpuinfo; elsewhere nothing."""
+    with suppress(OSError):
+        return _PROCESSORS.read_text(encoding="utf-8", errors="replace")
+    return ""
+
+
 def processes_here() -> int:
     """Count the processes of ``paddle.distributed.launch`` that run on this machine."""
     machine = os.environ.get(OWN_ADDRESS, "").rpartition(":")[0]
@@ -45,10 +52,9 @@ def resident_mb() -> float | None:
 
 def processor_name() -> str:
     """Return the name of the CPU's model; the architecture if the system does not report it."""
-    with suppress(OSError, StopIteration):
-        lines = _PROCESSORS.read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next(line for line in lines if line.startswith("model name"))
-        return name.partition(":")[2].strip()
+    for line in processors().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.models.configs import Form
-from ppocr_ft.utils.tables import aligned
+from ppocr_ft.utils.console import aligned
 
 PARTS = ("backbone", "neck", "head")
 Status = Literal["matched", "missing", "wrong shape", "unexpected", "not in this source"]

@@ -19,7 +19,7 @@ Done = subprocess.CompletedProcess[str]
 HOLD = """\
 import sys
 from pathlib import Path
-from ppocr_ft.utils.folder_lock import folder_lock
+from ppocr_ft.utils.files import folder_lock
 with folder_lock(Path(sys.argv[1]), "key"):
     print("held", flush=True)
     sys.stdin.read()

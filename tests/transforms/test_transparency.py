@@ -12,7 +12,7 @@ from PIL import Image
 
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.image_ops import DecodeImage, decode
-from ppocr_ft.utils import notices
+from ppocr_ft.utils.console import forget_said
 
 SIZE = 60, 40
 BAR = np.s_[10:20, 5:50]
@@ -119,13 +119,13 @@ def test_a_grey_thumbnail_shows_the_ground_too() -> None:
 
 
 def test_it_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    notices.begin()
+    forget_said()
     for _ in range(3):
         decode(encoded(stored(0)), cv2.IMREAD_COLOR, "logo.png")
     err = capsys.readouterr().err
     assert err.count("note: ") == 1
     assert err.startswith("note: logo.png is transparent; ")
-    notices.begin()
+    forget_said()
     decode(encoded(stored(0, around=255)), cv2.IMREAD_COLOR, "same.png")  # colours show it as well
     assert capsys.readouterr().err == ""
 

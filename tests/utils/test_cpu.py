@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_ft.utils import cpu
+from ppocr_ft.utils import cpu, system
 
 AMD = "vendor_id\t: AuthenticAMD\nflags\t\t: fpu sse avx avx2 fma\n"
 FREED = """\
@@ -47,7 +47,7 @@ def test_the_matrix_library_gets_its_fast_path_where_it_needs_to_be_told(
     place = tmp_path / "cpuinfo"
     if processors is not None:
         place.write_text(processors)
-    monkeypatch.setattr(cpu, "_PROCESSORS", place)
+    monkeypatch.setattr(system, "_PROCESSORS", place)
     monkeypatch.delenv(cpu.MKL_PATH, raising=False)
     if given is not None:
         monkeypatch.setenv(cpu.MKL_PATH, given)

@@ -16,7 +16,7 @@ from ppocr_ft.fitting.targets import min_text_size
 from ppocr_ft.geometry import THIN_PX, TOUCHING_PX
 from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
-from ppocr_ft.utils.tables import aligned
+from ppocr_ft.utils.console import aligned
 
 Floats = NDArray[np.float64]
 

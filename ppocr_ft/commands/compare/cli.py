@@ -13,7 +13,7 @@ from ppocr_ft.commands.common import command, import_paddle, parser, say_not_fit
 from ppocr_ft.commands.compare.variants import Arm, arms_error, load_arms, parse_arm
 from ppocr_ft.config import Config
 from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, WeightsError
-from ppocr_ft.utils.folder_lock import folder_lock
+from ppocr_ft.utils.files import folder_lock
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.compare.table import ArmRun

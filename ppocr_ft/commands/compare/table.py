@@ -12,7 +12,7 @@ from statistics import mean
 from ppocr_ft.engine.eval_result import EvalResult, best, results_of
 from ppocr_ft.engine.metrics_file import TRAIN
 from ppocr_ft.metrics.det import RATES
-from ppocr_ft.utils.tables import markdown_table
+from ppocr_ft.utils.console import markdown_table
 
 STRICTER = "_70"
 CSV_COLUMNS = (

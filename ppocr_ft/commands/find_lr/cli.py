@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, say_not_fitted
 from ppocr_ft.messages import counted
-from ppocr_ft.utils.folder_lock import folder_lock
+from ppocr_ft.utils.files import folder_lock
 
 NOT_FOUND = 1
 EXAMPLES = """\

@@ -20,7 +20,7 @@ from ppocr_ft.commands.fit_postprocess.search import (
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.fitting.tally import FLAT, Floats, score
 from ppocr_ft.messages import counted
-from ppocr_ft.utils.tables import aligned
+from ppocr_ft.utils.console import aligned
 
 EQUAL_SHARE = 0.1
 """Weights whose value is this share of a standard error below the best one's count as equal."""

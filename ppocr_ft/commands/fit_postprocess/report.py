@@ -13,7 +13,7 @@ from ppocr_ft.fitting.grid import Cell
 from ppocr_ft.fitting.tally import FLAT, Floats, best_cell
 from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
-from ppocr_ft.utils.tables import markdown_table
+from ppocr_ft.utils.console import markdown_table
 
 HEADER = (
     "", "resize", "thresh", "score_mode", "unclip_ratio", "box_thresh", "hmean", "hmean_70",

@@ -22,8 +22,8 @@ from ppocr_ft.report.page.run import Run
 from ppocr_ft.report.page.summary import next_commands
 from ppocr_ft.runs.eval_files import PICTURE_BOTH
 from ppocr_ft.runs.folder import FITTED_CONFIG
+from ppocr_ft.utils.console import aligned
 from ppocr_ft.utils.program import as_started
-from ppocr_ft.utils.tables import aligned
 
 WIDTH = 80
 

@@ -32,8 +32,8 @@ from ppocr_ft.report.page.run import Difference
 from ppocr_ft.runs.adapt import adapted
 from ppocr_ft.runs.assemble import Training, resume_path, training
 from ppocr_ft.runs.folder import RESOLVED_CONFIG
-from ppocr_ft.utils.color import colored, severities_colored
-from ppocr_ft.utils.folder_lock import folder_lock
+from ppocr_ft.utils.console import colored, severities_colored
+from ppocr_ft.utils.files import folder_lock
 from ppocr_ft.utils.program import as_started
 
 SHOWN_FINDINGS = 3

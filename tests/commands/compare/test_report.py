@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from ppocr_ft.commands.compare import plot
 from ppocr_ft.commands.compare.plot import compare_picture, curve, judged_points, trained_points
 from ppocr_ft.commands.compare.table import ArmRun, as_csv, by_arm, standings, table, verdict
-from ppocr_ft.utils.tables import markdown_table
+from ppocr_ft.utils.console import markdown_table
 
 Rates = Mapping[float, tuple[float, float]]
 """hmean and hmean_70 by unclip ratio, the config's first."""

@@ -40,9 +40,8 @@ from ppocr_ft.transforms.likeness import (
     reduced,
     show_the_same,
 )
-from ppocr_ft.utils.prefetch import read_ahead
-from ppocr_ft.utils.progress import ProgressBar
-from ppocr_ft.utils.stderr import captured_stderr
+from ppocr_ft.utils.console import captured_stderr
+from ppocr_ft.utils.progress import ProgressBar, read_ahead
 
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are measured
 

@@ -1,12 +1,14 @@
-"""Color on a terminal alone, and not where NO_COLOR is set."""
+"""Color on a terminal alone, not where NO_COLOR is set; C libraries' output kept apart."""
 
 from __future__ import annotations
 
 import io
+import os
+import sys
 
 import pytest
 
-from ppocr_ft.utils.color import colored, severities_colored
+from ppocr_ft.utils.console import captured_stderr, colored, severities_colored
 
 
 class Terminal(io.StringIO):
@@ -40,3 +42,20 @@ def test_the_environment_turns_it_off(
 def test_a_pipe_gets_none() -> None:
     assert colored("text", "red", io.StringIO()) == "text"
     assert colored("text", "red", Terminal()) == "\033[1;31mtext\033[0m"
+
+
+def test_lines_of_c_are_collected_and_pythons_go_on(capfd: pytest.CaptureFixture[str]) -> None:
+    with captured_stderr() as printed:
+        os.write(2, b"from C\n")
+        collected = printed()
+    os.write(2, b"after it\n")
+    print("from Python", file=sys.stderr)
+    assert collected == "from C\n"
+    assert capfd.readouterr().err == "after it\nfrom Python\n"
+
+
+def test_an_exception_gives_stderr_back(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="inside"), captured_stderr():
+        raise ValueError("inside")
+    os.write(2, b"seen\n")
+    assert capfd.readouterr().err == "seen\n"

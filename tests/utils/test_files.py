@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.utils.folder_lock import LOCK_FILE, folder_lock
+from ppocr_ft.utils.files import LOCK_FILE, folder_lock
 from tests.support.processes import holder
 
 
