@@ -6,7 +6,7 @@ import runpy
 import sys
 from pathlib import Path
 
-from ppocr_ft.errors import UserInputError
+from ppocr_ft.errors import WRONG_INPUT, UserInputError
 from ppocr_ft.upstream.patch import install
 
 USAGE = """\
@@ -25,7 +25,6 @@ examples:
       python -m ppocr_ft.upstream tools/train.py -c my.yml
 """
 PROGRAM = "ppocr_ft.upstream"
-WRONG_INPUT = 2
 
 
 def main(argv: list[str]) -> int:
@@ -66,7 +65,8 @@ def _script(argv: list[str]) -> Path:
 
 def _install_for(script: Path) -> list[Path]:
     """Install into the checkout that holds the script, else into any PaddleOCR at hand."""
-    checkout = [str(folder) for folder in script.parents if _is_checkout(folder)][:1]
+    holders = (folder for folder in script.parents if (folder / "ppocr/data/imaug").is_dir())
+    checkout = [str(folder) for folder in holders][:1]
     sys.path[:0] = checkout
     try:
         return install()
@@ -75,10 +75,6 @@ def _install_for(script: Path) -> list[Path]:
     finally:
         for folder in checkout:
             sys.path.remove(folder)
-
-
-def _is_checkout(folder: Path) -> bool:
-    return (folder / "ppocr" / "data" / "imaug").is_dir()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ class TrainingHooks:
             loader = original(*args, **kwargs)
             given = _arguments(original, args, kwargs)
             if self.active and given["mode"] == "Train":
-                self._drive_clock(loader)
+                self._loaders[loader] = type(loader)
+                loader.__class__ = _clocked(type(loader))
                 self._announce(loader, given["logger"])
             return loader
 
@@ -63,7 +64,11 @@ class TrainingHooks:
             result = original(*args, **kwargs)
             training = _arguments(original, args, kwargs).get("optimizer") is not None
             if self.active and (training or not EPOCH_CLOCK.is_set):
-                begin_at(result.get("start_epoch", 1))
+                next_epoch = result.get("start_epoch", 1)
+                if next_epoch > 1:
+                    EPOCH_CLOCK.set(next_epoch - 1)
+                else:
+                    EPOCH_CLOCK.reset()
             return result
 
         return load_model
@@ -76,24 +81,11 @@ class TrainingHooks:
         self._announced = None
         EPOCH_CLOCK.reset()
 
-    def _drive_clock(self, loader: Any) -> None:
-        kind: Any = type(loader)
-        loader.__class__ = _clocked(kind)
-        self._loaders[loader] = kind
-
     def _announce(self, loader: Any, logger: Any) -> None:
         for schedule in schedules(getattr(loader.dataset, "ops", [])).values():
             if schedule != self._announced:
                 self._announced = schedule
                 logger.info(f"ppocr_ft: shrink ratio {schedule.describe()}, by the true epoch")
-
-
-def begin_at(epoch: int) -> None:
-    """Set ``epoch`` as the next training epoch."""
-    if epoch > 1:
-        EPOCH_CLOCK.set(epoch - 1)
-    else:
-        EPOCH_CLOCK.reset()
 
 
 @functools.cache

@@ -15,7 +15,7 @@ import pytest
 
 import ppocr_ft
 from ppocr_ft import EPOCH_CLOCK, MakeBorderMap, MakeShrinkMap
-from ppocr_ft.upstream import install, packages, uninstall
+from ppocr_ft.upstream import install, patch, uninstall
 from tests.upstream.upstream_data import Dataset, assert_ratio, ratio_at, yaml_config
 
 COPIES = ("ppocr", "paddleocr.ppocr")
@@ -177,13 +177,13 @@ def no_paddleocr(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch
     """No PaddleOCR is imported, and none is found unless the test puts one on sys.path."""
     for name in [n for n in sys.modules if n.split(".")[0] in ("ppocr", "paddleocr")]:
         monkeypatch.delitem(sys.modules, name)
-    real_find_spec = packages.find_spec
+    real_find_spec = patch.find_spec
 
     def find_spec(name: str) -> Any:
         spec = real_find_spec(name)
         return None if spec is None or "site-packages" in str(spec.origin) else spec
 
-    monkeypatch.setattr(packages, "find_spec", find_spec)
+    monkeypatch.setattr(patch, "find_spec", find_spec)
     monkeypatch.setattr(sys, "path", [p for p in sys.path if not p.endswith("paddleocr")])
     yield monkeypatch
     for name in [n for n in sys.modules if n.split(".")[0] in ("ppocr", "paddleocr")]:
@@ -199,7 +199,7 @@ def test_a_3x_wheel_is_named(no_paddleocr: pytest.MonkeyPatch, tmp_path: Path) -
     (tmp_path / "paddleocr").mkdir()
     (tmp_path / "paddleocr" / "__init__.py").touch()
     no_paddleocr.syspath_prepend(tmp_path)
-    no_paddleocr.setattr(packages.metadata, "version", lambda _: "3.1.0")
+    no_paddleocr.setattr(patch.metadata, "version", lambda _: "3.1.0")
     with pytest.raises(ImportError, match=r"paddleocr 3\.1\.0 has no ppocr package; needed is"):
         install()
 
