@@ -225,7 +225,7 @@ def export_model(
     with _one_error():
         loaded = _load(config, overrides)
         from ppocr_ft.commands.export.run import export
-        from ppocr_ft.export import Formats
+        from ppocr_ft.export.write import Formats
 
         return export(loaded, Formats(legacy, onnx), parity_images)
 

@@ -21,7 +21,7 @@ from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.errors import WeightsError, WriteError
 from ppocr_ft.utils.files import flush_folder, write_whole
 from ppocr_ft.weights import save_trained
-from ppocr_ft.weights.safetensors_file import (
+from ppocr_ft.weights.files import (
     decode_safetensors,
     encode_safetensors,
     looks_like_safetensors,

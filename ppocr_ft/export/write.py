@@ -1,21 +1,56 @@
-"""The files of an exported model."""
+"""The files of an exported model, and their folder, which is complete or not there.
+
+``python -m ppocr_ft.export.write`` does the parts that need a process of their own. ``legacy``:
+Paddle 3 writes the older program only under a flag that it reads when it is imported. ``onnx``:
+paddle2onnx is compiled code that may end the process, and prints to the console.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ppocr_ft.errors import ConfigError
-from ppocr_ft.export.network import inference_network, inference_state, save_program
-from ppocr_ft.export.runtime import ONNX_FILE, SETTINGS_FILE
+import numpy as np
+import paddle
+
+from ppocr_ft.errors import ConfigError, WeightsError
+from ppocr_ft.export.runtime import ONNX_FILE, SETTINGS_FILE, SETTINGS_IN_ONNX
 from ppocr_ft.export.settings import InferenceSettings
-from ppocr_ft.export.worker import save_legacy_program, save_onnx
+from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.layers import Layer
+from ppocr_ft.models.reparameterize import reparameterize
+from ppocr_ft.utils.files import flush_folder
 from ppocr_ft.utils.program import how_to_install
 from ppocr_ft.weights.arrays import State
+from ppocr_ft.weights.coverage import THRESHOLD_BRANCH
 
+FILES = frozenset(
+    {
+        *(f"inference.{kind}" for kind in ("json", "pdmodel", "pdiparams", "yml", "onnx")),
+        "parity.json",
+        "model_card.md",
+    }
+)
+CACHE = ".cache"
+"""PaddleX makes it in the folder of the model that it runs."""
+KEY = "Global.save_inference_dir"
+INPUT_NAME = "x"
+"""As in the released models."""
 ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
+ONNX_OPSET = 11
+TENSORS, ARCHITECTURE = ".tensors.npz", ".architecture.json"
+
+
+class WorkerFailed(Exception):  # noqa: N818  an outcome
+    """The process ended without a result; the message has its last lines."""
 
 
 class Formats(NamedTuple):
@@ -35,6 +70,60 @@ class Formats(NamedTuple):
             raise ConfigError(f"--onnx needs {', '.join(missing)}: {how_to_install(missing[0])}")
 
 
+def _check_replaceable(folder: Path) -> None:
+    """Raise ConfigError if the folder has other things than an export, which must not be lost."""
+    if not folder.exists():
+        return
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
+    others = [name for name in names if not folder.is_dir() or name not in {*FILES, CACHE}]
+    if others:
+        raise ConfigError(
+            f"{folder} has other things than an export ({', '.join(others[:3])}"
+            f"{', ...' if len(others) > 3 else ''}); name a folder of its own",
+            key=KEY,
+        )
+
+
+@contextmanager
+def atomic_dir(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes ``folder`` at the end; an error removes it.
+
+    An earlier export in ``folder`` stays until then.
+
+    Raises:
+        ConfigError: ``folder`` has other things, or can't be made or written to.
+    """
+    folder = folder.expanduser().resolve()
+    _check_replaceable(folder)
+    ground = next(parent for parent in folder.parents if parent.exists())
+    aside = ground / f".{folder.name}.{os.getpid()}.part"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+    except OSError as error:
+        raise ConfigError(f"{ground} can't be written to: {error.strerror}", key=KEY) from None
+    try:
+        yield aside
+        _move(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _move(aside: Path, folder: Path) -> None:
+    old = aside.with_suffix(".old")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        aside.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    flush_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def write_model(
     trained: State,
     architecture: Mapping[str, object],
@@ -51,12 +140,117 @@ def write_model(
         WorkerFailed: the process that does part of it failed.
     """
     (folder / SETTINGS_FILE).write_text(settings.to_yaml(), encoding="utf-8")
-    state = inference_state(trained)
+    state = {
+        key: value
+        for key, value in reparameterize(trained).items()
+        if not key.startswith(THRESHOLD_BRANCH)
+    }
     if formats.legacy:
-        save_legacy_program(state, architecture, folder)
+        np.savez(folder / TENSORS, **state)  # type: ignore[arg-type]
+        (folder / ARCHITECTURE).write_text(json.dumps(architecture), encoding="utf-8")
+        _run_worker("legacy", folder, FLAGS_enable_pir_api="0")
+        for name in (TENSORS, ARCHITECTURE):
+            (folder / name).unlink()
     else:
-        save_program(inference_network(state, architecture), folder / "inference")
+        _save_program(state, architecture, folder)
     if not formats.onnx:
         return {"Paddle": folder}
-    save_onnx(folder)
+    _run_worker("onnx", folder)
     return {"Paddle": folder, "ONNX Runtime": folder / ONNX_FILE}
+
+
+class ShrinkMaps(Layer):
+    """The shrink map alone: (n, 3, h, w) -> (n, 1, h, w), for tracing with any n, h and w."""
+
+    def __init__(self, network: Detector) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: paddle.Tensor) -> paddle.Tensor:
+        return self.maps(images)
+
+    @paddle.jit.not_to_static  # type: ignore[untyped-decorator]  # no branch depends on a tensor
+    def maps(self, images: paddle.Tensor) -> paddle.Tensor:
+        return self.network(images)["maps"]
+
+
+def _save_program(state: State, architecture: Mapping[str, object], folder: Path) -> None:
+    """Write ``inference.json`` (``.pdmodel`` under Paddle's old programs) and ``.pdiparams``.
+
+    ``state``: the reparameterized network's, without the threshold head, which is left out.
+
+    Raises:
+        WeightsError: the tensors are not the architecture's.
+    """
+    network = build_architecture(architecture, form="folded")
+    del network.head.thresh
+    tensors = network.state_dict()
+    if tensors.keys() != state.keys():
+        other = sorted(tensors.keys() ^ state.keys())
+        raise WeightsError("is not in the network and the weights alike", key=other[0])
+    for key, tensor in tensors.items():
+        tensor.set_value(state[key])
+    layer = ShrinkMaps(network)
+    layer.eval()
+    spec = paddle.static.InputSpec([None, 3, None, None], "float32", name=INPUT_NAME)
+    traced = paddle.jit.to_static(layer, input_spec=[spec], full_graph=True)
+    paddle.jit.save(traced, str(folder / "inference"))
+    (folder / "inference.pdiparams.info").unlink(missing_ok=True)
+
+
+def _run_worker(task: str, folder: Path, **environment: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, task, str(folder)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        last_lines = "\n".join(done.stdout.strip().splitlines()[-5:])
+        raise WorkerFailed(f"{task}: exit code {done.returncode}\n{last_lines}")
+
+
+def _legacy(folder: Path) -> None:
+    """Write the older program of the tensors and the architecture in the folder."""
+    # Paddle 3.2's own sigmoid knows the new programs only.
+    paddle.nn.functional.sigmoid = _sigmoid_of_old_programs
+    architecture = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
+    with np.load(folder / TENSORS, allow_pickle=False) as arrays:
+        _save_program({key: arrays[key] for key in arrays.files}, architecture, folder)
+
+
+def _sigmoid_of_old_programs(x: Any) -> Any:
+    from paddle.base.layer_helper import LayerHelper
+
+    helper = LayerHelper("sigmoid")
+    result = helper.create_variable_for_type_inference(x.dtype)
+    helper.append_op(type="sigmoid", inputs={"X": x}, outputs={"Out": result})
+    return result
+
+
+def _onnx(folder: Path) -> None:
+    """Write ``inference.onnx`` of the folder's Paddle program, with ``inference.yml`` inside."""
+    import onnx
+    import paddle2onnx  # type: ignore[import-untyped]
+
+    programs = [folder / "inference.json", folder / "inference.pdmodel"]
+    target = folder / ONNX_FILE
+    paddle2onnx.export(
+        model_filename=next(str(path) for path in programs if path.exists()),
+        params_filename=str(folder / "inference.pdiparams"),
+        save_file=str(target),
+        opset_version=ONNX_OPSET,
+        optimize_tool="None",
+    )
+    model = onnx.load(str(target))
+    entry = model.metadata_props.add()
+    entry.key = SETTINGS_IN_ONNX
+    entry.value = (folder / SETTINGS_FILE).read_text(encoding="utf-8")
+    onnx.save(model, str(target))
+
+
+if __name__ == "__main__":
+    {"legacy": _legacy, "onnx": _onnx}[sys.argv[1]](Path(sys.argv[2]))

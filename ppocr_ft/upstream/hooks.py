@@ -45,8 +45,9 @@ class TrainingHooks:
             loader = original(*args, **kwargs)
             given = _arguments(original, args, kwargs)
             if self.active and given["mode"] == "Train":
-                self._loaders[loader] = type(loader)
-                loader.__class__ = _clocked(type(loader))
+                kind: Any = type(loader)
+                self._loaders[loader] = kind
+                loader.__class__ = _clocked(kind)
                 self._announce(loader, given["logger"])
             return loader
 

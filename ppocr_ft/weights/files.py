@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+import safetensors
+import safetensors.numpy
+
 from ppocr_ft.errors import WeightsError, WriteError
 from ppocr_ft.utils.files import write_whole
-from ppocr_ft.weights.arrays import Array, State, at_path
+from ppocr_ft.weights.arrays import BFLOAT16, ELEMENT_TYPES, Array, State, at_path, decode
 from ppocr_ft.weights.pdparams import MAGIC, decode_pdparams, encode_pdparams
-from ppocr_ft.weights.safetensors_file import (
-    decode_safetensors,
-    encode_safetensors,
-    looks_like_safetensors,
-)
 
 SUFFIXES = (".pdparams", ".safetensors")
+_ELEMENTS = {
+    **{"BOOL": "b1", "I8": "i1", "U8": "u1", "I16": "i2", "U16": "u2", "I32": "i4", "U32": "u4"},
+    **{"I64": "i8", "U64": "u8", "F16": "f2", "F32": "f4", "F64": "f8", "BF16": BFLOAT16},
+}
 
 _SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\x03\x04", "a zip archive, such as a PyTorch checkpoint"),
@@ -90,6 +93,44 @@ def write_weights(path: str | Path, state: Mapping[str, Array]) -> None:
             write_whole(path, data)
         except OSError as error:
             raise WriteError(f"can't be written: {error.strerror}") from error
+
+
+def looks_like_safetensors(data: bytes) -> bool:
+    """Return whether the bytes begin with a length, then a JSON header."""
+    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") < 2**32
+
+
+def decode_safetensors(data: bytes) -> State:
+    """Return the tensors of a ``.safetensors`` file's bytes; bfloat16 becomes float32.
+
+    Raises WeightsError, naming the key.
+    """
+    try:
+        entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
+    except safetensors.SafetensorError as error:
+        raise WeightsError(f"is a damaged or cut off safetensors file: {error}") from None
+    if not entries:
+        raise WeightsError("holds no tensors")
+    return {key: _decoded(key, entry) for key, entry in entries}
+
+
+def _decoded(key: str, entry: dict[str, object]) -> Array:
+    name, shape, data = str(entry["dtype"]), entry["shape"], entry["data"]
+    assert isinstance(shape, list)
+    assert isinstance(data, (bytes, bytearray))
+    try:
+        return decode(data, _ELEMENTS.get(name, name), shape)
+    except WeightsError as error:
+        raise WeightsError(error.message, key=key) from None
+
+
+def encode_safetensors(state: Mapping[str, Array]) -> bytes:
+    """Return the bytes of a ``.safetensors`` file."""
+    arrays = {key: np.asarray(value, order="C") for key, value in state.items()}
+    for key, array in arrays.items():
+        if array.dtype.str[1:] not in ELEMENT_TYPES:
+            raise WeightsError(f"has elements of type {array.dtype}, not numbers", key=key)
+    return safetensors.numpy.save(arrays)
 
 
 def _describe(data: bytes) -> str:

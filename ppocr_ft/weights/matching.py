@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import paddle
+from paddle import nn
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector
@@ -14,8 +16,9 @@ from ppocr_ft.models.reparameterize import detect_form, reparameterize
 from ppocr_ft.weights.arrays import Array, State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource
-from ppocr_ft.weights.tensor_order import tensor_order
 
+_BATCH_NORM_ORDER = ("bias", "_mean", "weight", "_variance")  # the operator's inputs, by name
+_SMALLEST_INPUT = (1, 3, 32, 32)
 _OUTPUTS = "backbone.layer_list."
 _KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
 
@@ -169,6 +172,39 @@ def _match(
 def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:
     """Return whether tensors have the shapes of the others, in their order."""
     return [np.shape(tensor) for tensor in tensors.values()] == [np.shape(t) for t in others]
+
+
+def tensor_order(network: Detector) -> list[str]:
+    """Return state dict keys in the order in which an inference program's operators read them.
+
+    An exported program lists its operators as they ran, so the network runs once, on zeros, and
+    notes each layer that owns tensors. What eval mode doesn't run, the threshold head, is not
+    in it. For the folded PP-OCRv4 mobile detector these are the 234 tensors of the released
+    model. The network is left as it was.
+    """
+    order: list[str] = []
+
+    def noting(name: str, layer: nn.Layer) -> Callable[..., None]:
+        own = list(layer.state_dict(include_sublayers=False))
+        leaves = _BATCH_NORM_ORDER if isinstance(layer, nn.BatchNorm2D) else own
+        return lambda *_: order.extend(f"{name}.{leaf}" for leaf in leaves)
+
+    modes = [(layer, layer.training) for layer in network.sublayers(include_self=True)]
+    handles = [
+        layer.register_forward_post_hook(noting(name, layer))
+        for name, layer in network.named_sublayers()
+        if layer.parameters(include_sublayers=False)
+    ]
+    try:
+        network.eval()
+        with paddle.no_grad():
+            network(paddle.zeros(_SMALLEST_INPUT))
+    finally:
+        for handle in handles:
+            handle.remove()
+        for layer, training in modes:
+            layer.training = training
+    return order
 
 
 def rep_layers(keys: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import build_architecture, build_detector
 from ppocr_ft.models.reparameterize import detect_form, reparameterize, to_branches
-from ppocr_ft.weights.tensor_order import tensor_order
+from ppocr_ft.weights.matching import tensor_order
 from tests.support.nets_reference import (
     assert_same_logits,
     forward,

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.weights import read_weights, write_weights
-from ppocr_ft.weights.inference import decode_tensors
-from ppocr_ft.weights.programs import parse_pdmodel, parse_pir
+from ppocr_ft.weights.inference import decode_tensors, parse_pdmodel, parse_pir
 from tests.support.weights_reference import FOLDER, STATE
 from tests.weights.test_inference import PROGRAM as PDMODEL
 

@@ -21,12 +21,12 @@ from ppocr_ft.weights.inference import (
     InferenceModel,
     decode_tensors,
     find_inference_model,
+    parse_pdmodel,
+    parse_pir,
     read_inference_model,
 )
 from ppocr_ft.weights.load import UNFOLDED_WARNING
-from ppocr_ft.weights.matching import state_of
-from ppocr_ft.weights.programs import parse_pdmodel, parse_pir
-from ppocr_ft.weights.tensor_order import tensor_order
+from ppocr_ft.weights.matching import state_of, tensor_order
 from ppocr_ft.weights.unpickle import unpickle
 from tests.models.test_released import picture
 from tests.support import RELEASED_MODELS, nets_reference

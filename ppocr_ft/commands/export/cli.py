@@ -37,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
     os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
     import_paddle()
     from ppocr_ft.commands.export.run import ExportRefused, export
-    from ppocr_ft.export import Formats
+    from ppocr_ft.export.write import Formats
 
     formats = Formats(options.legacy, options.onnx)
     try:

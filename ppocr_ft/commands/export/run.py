@@ -14,19 +14,16 @@ from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import ConfigError, DataError, RunFailed, WeightsError
-from ppocr_ft.export import (
-    Formats,
-    InferenceSettings,
-    Parity,
-    atomic_dir,
-    compare,
-    open_model,
-    resize_rule,
-    write_model,
-)
 from ppocr_ft.export.card import Origin, model_card
-from ppocr_ft.export.settings import MODEL_NAMES, check_model_name
-from ppocr_ft.export.worker import WorkerFailed
+from ppocr_ft.export.parity import Parity, compare
+from ppocr_ft.export.runtime import open_model
+from ppocr_ft.export.settings import (
+    MODEL_NAMES,
+    InferenceSettings,
+    check_model_name,
+    resize_rule,
+)
+from ppocr_ft.export.write import Formats, WorkerFailed, atomic_dir, write_model
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import LABEL_OPERATORS, data_set, post_process, starting_network
 from ppocr_ft.messages import counted

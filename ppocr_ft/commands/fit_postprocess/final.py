@@ -42,9 +42,8 @@ from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import Item, ProgressBar, no_progress
 from ppocr_ft.utils.sampling import sample_evenly
 from ppocr_ft.weights import to_paddleocr, write_weights
-from ppocr_ft.weights.arrays import State
+from ppocr_ft.weights.arrays import State, distance, interpolated, mean_of
 from ppocr_ft.weights.coverage import THRESHOLD_BRANCH
-from ppocr_ft.weights.interpolate import distance, interpolated, mean_of
 from ppocr_ft.weights.matching import state_of
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -16,7 +16,7 @@ import numpy as np
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
 from ppocr_ft.errors import DataError
-from ppocr_ft.export import open_model
+from ppocr_ft.export.runtime import open_model
 from ppocr_ft.factory.objects import image_files, network, predict
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.transforms.image_ops import decode
@@ -65,7 +65,7 @@ def model_predictor(
     """Predict with an exported folder or ONNX file, by its own ``inference.yml``.
 
     Raises:
-        WeightsError, ConfigError: as ``ppocr_ft.export.open_model``.
+        WeightsError, ConfigError: as ``ppocr_ft.export.runtime.open_model``.
         DataError: naming every pattern that no image fits.
     """
     model = open_model(where, cores())

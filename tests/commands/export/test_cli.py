@@ -101,7 +101,7 @@ def test_the_threshold_head_is_dropped_and_branches_are_folded(exported: Path) -
 
 @pytest.mark.parametrize("name", [".", "inference.onnx"])
 def test_batch_and_size_are_free(exported: Path, name: str) -> None:
-    from ppocr_ft.export import open_model
+    from ppocr_ft.export.runtime import open_model
 
     model = open_model(exported / name)
     rng = np.random.default_rng(0)
@@ -234,9 +234,9 @@ def test_a_converter_that_fails_is_told_of(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from ppocr_ft.export import worker
+    from ppocr_ft.export import write
 
-    monkeypatch.setattr(worker.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(write.sys, "executable", str(tmp_path / "python"))
     (tmp_path / "python").write_text("#!/bin/sh\necho unknown operator; exit 9\n")
     (tmp_path / "python").chmod(0o755)
     folder = tmp_path / "out"

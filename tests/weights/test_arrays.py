@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppocr_ft.weights.interpolate import digest, distance, interpolated, mean_of
+from ppocr_ft.weights.arrays import digest, distance, interpolated, mean_of
 
 
 def state(*values: float) -> dict[str, np.ndarray]:

@@ -11,10 +11,9 @@ import pytest
 
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.errors import ConfigError, WeightsError
-from ppocr_ft.export.operators import check_operators
 from ppocr_ft.export.parity import compare
-from ppocr_ft.export.place import atomic_dir
-from ppocr_ft.export.runtime import open_model
+from ppocr_ft.export.runtime import check_operators, open_model
+from ppocr_ft.export.write import atomic_dir
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.weights.sources import released_model_folder
 
