@@ -13,9 +13,10 @@ from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.engine.outcome import caption
 from ppocr_ft.metrics.errors import table_of
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.report.contact_sheet import (
+from ppocr_ft.report.drawing import (
     Marked,
     as_jpeg,
+    box_outlines,
     contact_sheet,
     side_by_side,
 )
@@ -29,7 +30,6 @@ from ppocr_ft.report.evaluations import (
     evaluated_image,
     write_evaluation,
 )
-from ppocr_ft.report.outlines import box_outlines
 from ppocr_ft.transforms.image_ops import read_image
 from ppocr_ft.utils.draw import Picture
 from ppocr_ft.utils.files import write_whole

@@ -21,7 +21,7 @@ from ppocr_ft.engine.trainer import Trainer
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.label_source import LabelSource, held_out_lines
-from ppocr_ft.report.text_statistics import text_statistics
+from ppocr_ft.report.page.summary import text_statistics
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.sampling import sample_evenly
 from ppocr_ft.utils.system import machine_mb, processor_name

@@ -15,8 +15,7 @@ from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.metrics.errors import KINDS, Kind
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import BoxType, Candidates
-from ppocr_ft.report.evaluations import KeptEvaluation, read_evaluation, write_evaluation
-from ppocr_ft.report.outlines import (
+from ppocr_ft.report.drawing import (
     FALSE,
     FITTING,
     LABEL,
@@ -25,8 +24,9 @@ from ppocr_ft.report.outlines import (
     Color,
     Outline,
     box_outlines,
+    draw_whole,
 )
-from ppocr_ft.report.page.drawing import draw_whole, label_outlines
+from ppocr_ft.report.evaluations import KeptEvaluation, read_evaluation, write_evaluation
 from ppocr_ft.report.page.gallery import (
     ErrorCounts,
     ErrorTable,
@@ -35,6 +35,7 @@ from ppocr_ft.report.page.gallery import (
     error_outlines,
     error_table,
     errors_left,
+    label_outlines,
     worst_errors,
 )
 from ppocr_ft.report.page.matches import (

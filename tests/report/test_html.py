@@ -26,9 +26,8 @@ from ppocr_ft.report.page.comparison import Outcome
 from ppocr_ft.report.page.figures import MAX_POINTS, embed, thinned
 from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import Run
-from ppocr_ft.report.page.run_details import histograms
+from ppocr_ft.report.page.summary import histograms, text_statistics
 from ppocr_ft.report.page.translation import LANGUAGES, Translated, name_of, texts
-from ppocr_ft.report.text_statistics import text_statistics
 from tests.support.report_run import (
     CONFIG,
     GROUPS,

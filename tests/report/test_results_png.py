@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from ppocr_ft.commands.report.run import read_run
-from ppocr_ft.report import results_png as module
-from ppocr_ft.report.results_png import results_png
+from ppocr_ft.report.page import figures as module
+from ppocr_ft.report.page.figures import results_png
 from tests.support.report_run import rows_of, run_folder
 
 

@@ -12,7 +12,7 @@ from ppocr_ft.commands.report.run import config_differences, read_run, report
 from ppocr_ft.errors import DataError
 from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import Difference, ratio_text
-from ppocr_ft.report.text_statistics import ASPECT_EDGES, HEIGHT_EDGES_PX, text_statistics
+from ppocr_ft.report.page.summary import ASPECT_EDGES, HEIGHT_EDGES_PX, text_statistics
 from tests.support.report_run import (
     LABELS,
     RATES,

@@ -14,8 +14,7 @@ from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.engine.outcome import caption
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
-from ppocr_ft.report.contact_sheet import GAP_PX, Marked
-from ppocr_ft.report.outlines import FALSE, FITTING, LOOSE, MISSED
+from ppocr_ft.report.drawing import FALSE, FITTING, GAP_PX, LOOSE, MISSED, Marked
 from ppocr_ft.runs import eval_files
 from ppocr_ft.runs.eval_files import Findings, preview_of, save_findings
 from ppocr_ft.utils.draw import Picture

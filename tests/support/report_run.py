@@ -20,7 +20,7 @@ from ppocr_ft.report.evaluations import (
     KeptEvaluation,
     write_evaluation,
 )
-from ppocr_ft.report.text_statistics import text_statistics
+from ppocr_ft.report.page.summary import text_statistics
 from tests.support.pictures import gradient
 
 IMAGES, LABELS, SIZE_PX = 9, 3, (120, 90)

@@ -16,7 +16,7 @@ from paddle.framework import core
 from ppocr_ft.config import Config
 from ppocr_ft.factory.objects import data_set, operators
 from ppocr_ft.models.architecture import Detector
-from ppocr_ft.report.contact_sheet import side_by_side
+from ppocr_ft.report.drawing import side_by_side
 from ppocr_ft.runs.monitoring import crop_size
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
 from ppocr_ft.transforms.image_ops import DecodeImage, NormalizeImage

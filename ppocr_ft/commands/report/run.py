@@ -29,9 +29,9 @@ from ppocr_ft.report.evaluations import (
     read_evaluation,
 )
 from ppocr_ft.report.page import CURVES, PAGE
+from ppocr_ft.report.page.figures import results_png
 from ppocr_ft.report.page.render import Language, render
 from ppocr_ft.report.page.run import Difference, Record, Run
-from ppocr_ft.report.results_png import results_png
 from ppocr_ft.runs.assemble import GOES_ON
 from ppocr_ft.runs.folder import FIT_JSON, RESOLVED_CONFIG
 from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS

@@ -67,7 +67,7 @@ def _difference(run: Run) -> list[str]:
     is_start = run.outcome is not None and run.outcome.is_start
     name = "The best of training against it" if is_start else "Their gain"
     parts = [f"{pair.gain:+.4f} at IoU {pair.iou}{_interval(pair)}" for pair in comparisons]
-    kept = run.kept(0)
+    kept = run.judged.kept(0)
     images = "" if kept is None else f" {counted(len(kept.images), 'validation image')}."
     return [
         f"{name} (step {comparisons[0].after.step}) in hmean: {', '.join(parts)}, "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ppocr_ft.engine.metrics_file import EVAL, LR, TRAIN, number
-from ppocr_ft.report.outlines import IOUS
+from ppocr_ft.report.drawing import IOUS
 from ppocr_ft.report.page.matches import EvaluationMatches, threshold_curve
 from ppocr_ft.report.page.run import HMEANS, Run, ratio_text
 from ppocr_ft.report.page.translation import Label, Translated, name_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.engine.outcome import Delivered
-from ppocr_ft.report.outlines import IOUS
+from ppocr_ft.report.drawing import IOUS
 from ppocr_ft.report.page.matches import EvaluationMatches, chance_interval
 from ppocr_ft.report.page.run import HMEANS, BestRate, Judged, Run, ratio_text
 from ppocr_ft.report.page.translation import Translated
@@ -72,12 +72,11 @@ def _since_start(judged: Judged, step: int | None) -> list[Comparison]:
 def _interval(
     judged: Judged, start: BestRate, after: BestRate, iou: float
 ) -> tuple[float, float] | None:
-    kept = [judged.kept(rate.step) for rate in (start, after)]
-    before, later = (
-        None if found is None else EvaluationMatches(found, rate.unclip_ratio)
-        for found, rate in zip(kept, (start, after), strict=True)
-    )
-    return None if before is None or later is None else chance_interval(before, later, iou)
+    boxes, later_boxes = judged.kept(start.step), judged.kept(after.step)
+    if boxes is None or later_boxes is None:
+        return None
+    before = EvaluationMatches(boxes, start.unclip_ratio)
+    return chance_interval(before, EvaluationMatches(later_boxes, after.unclip_ratio), iou)
 
 
 def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:

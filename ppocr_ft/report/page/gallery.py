@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from ppocr_ft.geometry import areas
 from ppocr_ft.metrics.errors import KINDS, DetError, Kind
-from ppocr_ft.report.outlines import FALSE, IOUS, LABEL, LOOSE, MISSED, Outline, box_outlines
-from ppocr_ft.report.page.drawing import (
+from ppocr_ft.report.drawing import (
+    FALSE,
+    IOUS,
+    LABEL,
+    LOOSE,
+    MISSED,
     Drawing,
+    Outline,
+    box_outlines,
     draw_crop,
     draw_whole,
-    label_outlines,
     read_picture,
 )
 from ppocr_ft.report.page.matches import EvaluationMatches, ImageMatches, most_changed
@@ -100,6 +105,12 @@ def _panels(before: ImageMatches, after: ImageMatches, name: Translated) -> list
         drawing = draw_whole(picture, outlines)
         panels.append(Panel(model, drawing, [matches.hmean(iou) for iou in IOUS]))
     return panels
+
+
+def label_outlines(matches: ImageMatches) -> list[Outline]:
+    """Return the labels, ignored ones dashed."""
+    pairs = zip(matches.image.labels, matches.image.ignored.tolist(), strict=True)
+    return [Outline(label, LABEL, ignored) for label, ignored in pairs]
 
 
 class ErrorCounts(NamedTuple):

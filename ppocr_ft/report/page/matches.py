@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ppocr_ft.metrics.errors import KINDS, DetError, Kind, Table, table_of
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.report.drawing import IOUS
 from ppocr_ft.report.evaluations import EvaluatedImage, KeptEvaluation
-from ppocr_ft.report.outlines import IOUS
 
 RESAMPLES = 1000
 INTERVAL_PERCENTILES = (2.5, 97.5)

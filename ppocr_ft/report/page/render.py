@@ -9,9 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ppocr_ft.metrics.errors import KINDS
-from ppocr_ft.report import outlines
+from ppocr_ft.report import drawing
 from ppocr_ft.report.evaluations import KeptEvaluation
-from ppocr_ft.report.page import charts, comparison, drawing, figures, gallery, run_details, summary
+from ppocr_ft.report.page import charts, comparison, figures, gallery, summary
 from ppocr_ft.report.page.matches import EvaluationMatches
 from ppocr_ft.report.page.run import Run, ratio_text
 from ppocr_ft.report.page.translation import LANGUAGES, Translated, name_of
@@ -27,23 +27,9 @@ def render(run: Run, language: Language = "auto", curves_png: bytes = b"") -> st
     """
     drawing.read_picture.cache_clear()
     before, best = (_matches(run, evaluation) for evaluation in (run.before, run.best))
-    later = None if run.shown_step is None else run.kept(run.shown_step)
+    later = None if run.shown_step is None else run.judged.kept(run.shown_step)
     after = best if later is run.best else _matches(run, later)
-    environment = _environment()
-    return environment.get_template("page.html").render(
-        run=run,
-        best=best,
-        language=language,
-        version=__version__,
-        curves_png=base64.b64encode(curves_png).decode(),
-        **_verdict(run),
-        **_charts(run, best, environment),
-        **_pictures(run, before, after or best),
-        **_details(run, best or before),
-    )
-
-
-def _environment() -> Environment:
+    # the templates take sentences and rows from ``summary`` and ``comparison`` themselves
     environment = Environment(
         loader=PackageLoader("ppocr_ft.report.page"),
         autoescape=True,
@@ -56,11 +42,26 @@ def _environment() -> Environment:
         name_of=name_of,
         languages=LANGUAGES,
         ratio_text=ratio_text,
+        drawing=drawing,
+        summary=summary,
+        comparison=comparison,
         bar_colors=charts.COLORS,
         alert_color=charts.ALERT_COLOR,
         mark_color=charts.MARK_COLOR,
     )
-    return environment
+    return environment.get_template("page.html").render(
+        run=run,
+        best=best,
+        language=language,
+        version=__version__,
+        curves_png=base64.b64encode(curves_png).decode(),
+        comparisons=comparison.compare_with_start(run),
+        after_name=_name(run, run.shown_step),
+        best_name=_name(run, run.best_step),
+        data_sets=summary.data_sets(run, best or before),
+        **_charts(run, best, environment),
+        **_pictures(run, before, after or best),
+    )
 
 
 def _matches(run: Run, evaluation: KeptEvaluation | None) -> EvaluationMatches | None:
@@ -69,31 +70,6 @@ def _matches(run: Run, evaluation: KeptEvaluation | None) -> EvaluationMatches |
         return None
     ratio = run.unclip_ratio(evaluation.about.step)
     return EvaluationMatches(evaluation, evaluation.about.unclip_ratio if ratio is None else ratio)
-
-
-def _verdict(run: Run) -> dict[str, Any]:
-    comparisons = comparison.compare_with_start(run)
-    return {
-        "facts": summary.facts(run),
-        "comparisons": comparisons,
-        "outcome": comparison.outcome_of(run, comparisons),
-        "sentences": comparison.sentences(run, comparisons),
-        "after_name": _name(run, run.shown_step),
-        "fitted_name": comparison.weights_name(run.delivered)
-        if run.delivered
-        else _name(run, run.best_step),
-        "other_rates": summary.other_rates,
-        "alert_text": summary.alert_text,
-        "forgetting": comparison.forgetting(run),
-        "forgetting_rows": comparison.forgetting_rows(run),
-        "advice": summary.advice_text(run),
-        "next_steps": summary.next_steps(run),
-        "fitted_sentences": summary.fitted_sentences(run),
-        "fitted_rows": summary.fitted_rows(run),
-        "final_sentences": summary.final_sentences(run),
-        "final_rows": summary.final_rows(run),
-        "evaluation_rows": summary.evaluation_rows(run),
-    }
 
 
 def _name(run: Run, step: int | None) -> Translated:
@@ -129,30 +105,21 @@ def _pictures(
     """Compare the ``judged`` evaluation with the start, unless it is the start itself."""
     before = start if judged and judged.about.step > 0 else None
     name = _name(run, judged.about.step if judged else None)
-    table = gallery.error_table(before, judged) if judged else {}
-    return {
-        "colors": outlines,
+    parts: dict[str, Any] = {
         "before": before,
         "judged": judged,
         "judged_name": name,
-        "changed_images": gallery.changed_images(before, judged, name)
-        if before and judged
-        else None,
-        "error_table": table,
-        "most_kind": max(KINDS, key=lambda kind: table[kind][1].after) if judged else None,
-        "errors_left": gallery.errors_left(table) if judged else (),
-        "error_crops": list(gallery.error_crops(judged)) if judged else (),
+        "changed_images": None,
     }
-
-
-def _details(run: Run, evaluated: EvaluationMatches | None) -> dict[str, Any]:
-    data_sets, weights = run_details.data_sets(run, evaluated), run.weights or {}
+    if judged is None:
+        return {**parts, "errors_left": ()}
+    if before is not None:
+        parts["changed_images"] = gallery.changed_images(before, judged, name)
+    table = gallery.error_table(before, judged)
     return {
-        "config_rows": run_details.config_rows(run),
-        "data_sets": data_sets,
-        "data_rows": run_details.data_rows(data_sets),
-        "histograms": run_details.histograms(data_sets) if data_sets else (),
-        "steps_sentence": run_details.steps_sentence(run),
-        "weight_table": run_details.weight_table(weights) if "parts" in weights else None,
-        "environment_rows": run_details.environment_rows(run),
+        **parts,
+        "error_table": table,
+        "most_kind": max(KINDS, key=lambda kind: table[kind][1].after),
+        "errors_left": gallery.errors_left(table),
+        "error_crops": list(gallery.error_crops(judged)),
     }

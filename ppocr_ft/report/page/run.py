@@ -166,18 +166,10 @@ class Run:
             return None
         return self.best_step or self.outcome.trained.step
 
-    def kept(self, step: int) -> KeptEvaluation | None:
-        """Return the boxes of the evaluation after ``step``; None if they were not kept."""
-        return self.judged.kept(step)
-
     def unclip_ratio(self, step: int) -> float | None:
         """Return the ratio with the highest mean of hmean at both IoUs; None: no evaluation."""
         result = self.evaluations.get(step)
         return None if result is None else result.best_ratio(*HMEANS)
-
-    def at_best(self, step: int, column: str) -> BestRate:
-        """Return a rate with the unclip ratio that is best for it; if equal, the config's."""
-        return self.judged.at_best(step, column)
 
 
 def ratio_text(ratio: float) -> str:

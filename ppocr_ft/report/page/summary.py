@@ -1,14 +1,22 @@
-"""Beside the verdict: when and where a run was made, what was fitted, what to do next."""
+"""Beside the verdict: a run's inputs, what was fitted, what to do next, as sentences and rows."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ppocr_ft.engine.metrics_file import number
 from ppocr_ft.engine.outcome import Delivered
+from ppocr_ft.geometry import areas, perimeters, rectangle_sides
 from ppocr_ft.report.page.comparison import Comparison, weights_name
+from ppocr_ft.report.page.matches import EvaluationMatches
 from ppocr_ft.report.page.run import HMEANS, Record, Run, ratio_text
 from ppocr_ft.report.page.translation import Label, Translated, name_of, texts
 from ppocr_ft.utils.program import command_line
@@ -16,6 +24,19 @@ from ppocr_ft.utils.program import command_line
 GB_IN_MB = 1024
 FITTED_KEYS = ("unclip_ratio", "box_thresh", "thresh", "score_mode", "resize", *HMEANS)
 OTHER_RATES = ("precision", "recall")
+HEIGHT_EDGES_PX = (0, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+ASPECT_EDGES = (1, 2, 3, 5, 8, 12, 20, 30)
+DataSets = Sequence[tuple[Translated, Record]]
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """``rows`` are classes with one share, 0 to 1, per data set; ``top`` is the highest share."""
+
+    title: Translated
+    sets: Sequence[Translated]
+    rows: Sequence[tuple[str, Sequence[float]]]
+    top: float
 
 
 def facts(run: Run) -> list[Label]:
@@ -155,7 +176,7 @@ def evaluation_rows(run: Run) -> list[list[Label]]:
     rows: list[list[Label]] = []
     for step, result in run.evaluations.items():
         name = "verdict.best_step" if step == run.best_step else "page.step"
-        rates = [run.at_best(step, column) for column in HMEANS]
+        rates = [run.judged.at_best(step, column) for column in HMEANS]
         rows.append(
             [
                 Translated(name, step=step),
@@ -165,3 +186,126 @@ def evaluation_rows(run: Run) -> list[list[Label]]:
             ]
         )
     return rows
+
+
+def config_rows(run: Run) -> list[list[str]]:
+    """Return key, default and value of what differs from the default config."""
+    rows = ((change.key, change.default, change.own) for change in run.differences or ())
+    return [["–" if cell is None else cell for cell in row] for row in rows]  # noqa: RUF001
+
+
+def data_sets(run: Run, evaluated: EvaluationMatches | None) -> DataSets:
+    """Return the statistics of training and validation, if they are known."""
+    sets: list[tuple[Translated, Record]] = []
+    if run.data:
+        sets.append((Translated("data.train"), run.data["train"]))
+    if evaluated is not None:
+        images = [matches.image for matches in evaluated.images]
+        polygons = [polygon for image in images for polygon in image.labels if len(polygon) >= 3]
+        texts = sum(len(image.labels) for image in images)
+        ignored = sum(int(image.ignored.sum()) for image in images)
+        statistics = text_statistics(len(images), polygons, texts, ignored)
+        sets.append((Translated("data.eval"), statistics))
+    return sets
+
+
+def steps_sentence(run: Run) -> Translated | None:
+    """Say how many images a step takes, and how many steps an epoch has."""
+    if not run.data:
+        return None
+    data = run.data
+    images, _, factors = data["step"].partition(" images")
+    return Translated(
+        "data.steps",
+        step_images=images,
+        factors=factors,
+        images=data["images_per_epoch"],
+        epoch_steps=data["steps_per_epoch"],
+        total_steps=data["total_steps"],
+    )
+
+
+def data_rows(sets: DataSets) -> list[list[Label]]:
+    """Return counts and sizes, a column per data set."""
+    columns: list[list[str]] = []
+    for _, statistics in sets:
+        counts = [statistics[key] for key in ("images", "texts", "ignored")]
+        mean = f"{counts[1] / counts[0]:.1f}" if counts[0] else "0"
+        heights = ", ".join(f"{height:g}" for height in statistics["height_px"])
+        columns.append([*(f"{count:,}" for count in counts), mean, heights])
+    keys = ("images", "texts", "ignored", "mean", "height_px")
+    names = [Translated(f"data.{key}") for key in keys]
+    return [[name, *cells] for name, *cells in zip(names, *columns, strict=True)]
+
+
+def histograms(sets: DataSets) -> list[Histogram]:
+    """Return the shares of the texts by height and by aspect ratio."""
+    return [
+        _histogram(Translated("data.heights"), "heights", HEIGHT_EDGES_PX, sets),
+        _histogram(Translated("data.aspects"), "aspects", ASPECT_EDGES, sets),
+    ]
+
+
+def _histogram(title: Translated, key: str, edges: Sequence[float], sets: DataSets) -> Histogram:
+    """Make a histogram without the empty classes at either end."""
+    names = [*(f"{low:g}–{high:g}" for low, high in pairwise(edges)), f"≥ {edges[-1]:g}"]  # noqa: RUF001
+    counts = [statistics[key] for _, statistics in sets]
+    shares = [[count / max(sum(of_set), 1) for count in of_set] for of_set in counts]
+    rows = list(zip(names, zip(*shares, strict=True), strict=True))
+    used = [i for i, (_, row_shares) in enumerate(rows) if any(row_shares)] or [0]
+    top = max(max(of_set) for of_set in shares) or 1.0
+    return Histogram(title, [name for name, _ in sets], rows[used[0] : used[-1] + 1], top)
+
+
+def weight_table(weights: Record) -> tuple[list[Label], list[list[Any]]]:
+    """Return the statuses' column heads and, per part of the network, how much was filled."""
+    parts = weights["parts"]
+    statuses = list(dict.fromkeys(["matched", *(s for part in parts for s in part["by_status"])]))
+    header: list[Label] = [
+        Translated("weights.tensors", status=name_of("status", status)) for status in statuses
+    ]
+    rows = [
+        [
+            part["part"],
+            f"{part['parameters']:,}",
+            f"{part['share']:.1%}",
+            *(part["by_status"].get(status, 0) for status in statuses),
+        ]
+        for part in parts
+    ]
+    return header, rows
+
+
+def environment_rows(run: Run) -> list[list[Label]]:
+    """Return names and values."""
+    return [
+        [name_of("machine", key), str(value)]
+        for key, value in (run.environment or {}).items()
+        if key != "command"
+    ]
+
+
+def text_statistics(
+    images: int, polygons: Sequence[NDArray[Any]], texts: int, ignored: int
+) -> dict[str, Any]:
+    """Return counts, and the sizes of ``polygons`` (k, 2) px, which are all texts or some of them.
+
+    ``heights`` and ``aspects`` count by the edges above, with one more class beyond the last: the
+    shorter side, and the longer over the shorter one, of the rectangle with the polygon's area and
+    perimeter. ``height_px`` is [5 %, 50 %, 95 %] of the heights.
+    """
+    short, long = rectangle_sides(areas(polygons), perimeters(polygons))
+
+    def counts(values: NDArray[np.float64], edges: Sequence[float]) -> list[int]:
+        found, _ = np.histogram(np.maximum(values, edges[0]), [*edges, np.inf])
+        return [int(count) for count in found]
+
+    return {
+        "images": images,
+        "texts": texts,
+        "ignored": ignored,
+        "measured": len(polygons),
+        "height_px": np.round(np.percentile(short, (5, 50, 95)), 1).tolist() if len(short) else [],
+        "heights": counts(short, HEIGHT_EDGES_PX),
+        "aspects": counts(long / np.maximum(short, 1e-6), ASPECT_EDGES),
+    }

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppocr_ft.report.contact_sheet import (
+from ppocr_ft.report.drawing import (
+    FALSE,
     LEGEND,
     SHEET_PX,
     TILE_PX,
+    Color,
     Marked,
+    Outline,
     contact_sheet,
     side_by_side,
 )
-from ppocr_ft.report.outlines import FALSE, Color, Outline
 from ppocr_ft.utils.draw import Picture
 from tests.support.report_run import rectangle
 
