@@ -78,13 +78,13 @@ class CoverageReport:
     def coverage(self) -> float:
         """Matched parameters / all but those not in this source, over the counted parts."""
         matched, in_network = map(_parameters, self._counts(self.counted))
-        return _ratio(
-            matched, in_network - _parameters(self.select("not in this source", self.counted))
-        )
+        possible = in_network - _parameters(self.select("not in this source", self.counted))
+        return matched / possible if possible else 0.0
 
     def share(self, parts: Sequence[str]) -> float:
         """Return matched / all parameters of the network in ``parts``; 0 if it has none."""
-        return _ratio(*map(_parameters, self._counts(parts)))
+        matched, in_network = map(_parameters, self._counts(parts))
+        return matched / in_network if in_network else 0.0
 
     def _counts(self, parts: Sequence[str]) -> tuple[list[TensorMatch], list[TensorMatch]]:
         matched = self.select("matched", parts)
@@ -135,7 +135,3 @@ class CoverageReport:
 
 def _parameters(matches: Sequence[TensorMatch]) -> int:
     return sum(match.parameters for match in matches)
-
-
-def _ratio(some: int, whole: int) -> float:
-    return some / whole if whole else 0.0

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import paddle
@@ -81,9 +81,14 @@ def load_into(
         if report.coverage < min_coverage:
             raise WeightsError(_too_little(report, weights, source, min_coverage))
         matched = {key: weights.state[key] for key in report.keys("matched")}
-        _check_finite(matched)
+        for key, value in matched.items():
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise WeightsError("holds NaN or infinity", key=key)
         filled = _in_form(matched, weights, network)
-        _assign(network, filled)
+        tensors = network.state_dict()
+        for key, value in filled.items():
+            dtype = str(tensors[key].dtype).removeprefix("paddle.")
+            tensors[key].set_value(value.astype(dtype))
     return replace(report, filled=tuple(filled), digest=digest(filled))
 
 
@@ -107,12 +112,6 @@ def _warnings(weights: NamedWeights, network: Detector) -> tuple[str, ...]:
     return tuple(warning for warning, holds in causes.items() if holds)
 
 
-def _check_finite(state: Mapping[str, Array]) -> None:
-    for key, value in state.items():
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            raise WeightsError("holds NaN or infinity", key=key)
-
-
 def _in_form(matched: State, weights: NamedWeights, network: Detector) -> State:
     """Return the matched tensors under the network's own keys."""
     network_state = state_of(network)
@@ -126,13 +125,6 @@ def _in_form(matched: State, weights: NamedWeights, network: Detector) -> State:
         for key, value in branches.items()
         if key in matched or (key not in weights.own and key.startswith(layers))
     }
-
-
-def _assign(network: Detector, state: Mapping[str, Array]) -> None:
-    tensors = network.state_dict()
-    for key, value in state.items():
-        dtype = str(tensors[key].dtype).removeprefix("paddle.")
-        tensors[key].set_value(value.astype(dtype))
 
 
 def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object]) -> State:
@@ -156,15 +148,6 @@ def save_trained(network: Detector, path: str | Path, architecture: Mapping[str,
     write_weights(path, to_paddleocr(state_of(network), architecture))
 
 
-class Fit(NamedTuple):
-    """A known detector, and the share of its counted parts that a file fills."""
-
-    name: str
-    share: float
-    form: Form | None
-    shapes: dict[str, tuple[int, ...]]
-
-
 def _too_little(
     report: CoverageReport, weights: NamedWeights, source: WeightsSource, min_coverage: float
 ) -> str:
@@ -173,10 +156,10 @@ def _too_little(
         f"{len(report.keys(status))} {status}"
         for status in ("matched", "missing", "wrong shape", "unexpected")
     )
+    advice = _other_member(report, weights, source) or _other_detector(weights)
     return (
         f"fills {report.coverage:.1%} of the network's {' and '.join(report.counted)} "
-        f"({counts} tensors); at least {min_coverage:.0%} are needed. "
-        + (_other_member(report, weights, source) or _other_detector(weights))
+        f"({counts} tensors); at least {min_coverage:.0%} are needed. {advice}"
     )
 
 
@@ -194,21 +177,14 @@ def _other_member(
 
 
 def _other_detector(weights: NamedWeights) -> str:
-    best = max(_state_fits(weights), key=lambda fit: fit.share)
-    if best.share < _LEAST_SHARE:
-        return "It fits none of the known detectors"
-    if best.shapes == {key: value.shape for key, value in weights.own.items()}:
-        return f"It is a {best.name}, as the network is, but incomplete"
-    return f"It fits {best.name} ({best.share:.1%}): take that Architecture, or other weights"
-
-
-def _state_fits(weights: NamedWeights) -> Iterator[Fit]:
+    """Name the known detector of whose backbone and neck the file fills most."""
     state, form = weights.state, detect_form(weights.state)
     if not any(key.split(".")[0] in PARTS for key in state):
         state = {f"backbone.{key}": value for key, value in state.items()}
     is_backbone = all(key.startswith("backbone.") for key in state)
     counted = PARTS[:1] if is_backbone else PARTS[:2]
-    for names in _names():
+    best_share, best_names, best_shapes = -1.0, "", {}
+    for names in _detectors():
         with paddle.LazyGuard():  # shapes only: no initial values, no random numbers
             tensors = _build(names, form or "branches").state_dict()
         shapes = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
@@ -216,7 +192,14 @@ def _state_fits(weights: NamedWeights) -> Iterator[Fit]:
         matched = [
             size for key, size in sizes.items() if key in state and state[key].shape == shapes[key]
         ]
-        yield Fit(names, sum(matched) / sum(sizes.values()), form, shapes)
+        share = sum(matched) / sum(sizes.values())
+        if share > best_share:
+            best_share, best_names, best_shapes = share, names, shapes
+    if best_share < _LEAST_SHARE:
+        return "It fits none of the known detectors"
+    if best_shapes == {key: value.shape for key, value in weights.own.items()}:
+        return f"It is a {best_names}, as the network is, but incomplete"
+    return f"It fits {best_names} ({best_share:.1%}): take that Architecture, or other weights"
 
 
 def _other_program(source: WeightsSource, network: Detector) -> str:
@@ -227,27 +210,23 @@ def _other_program(source: WeightsSource, network: Detector) -> str:
         if tensors != needed
         else f"its {tensors} tensors have other shapes than those that the network reads"
     )
-    fit = next(_program_fits(source.tensors), None)
-    form = f" with form: {fit.form}" if fit and fit.form else ""
-    advice = (
-        f"It is a {fit.name}{form}: take that Architecture, or other weights"
-        if fit
-        else "It is none of the known detectors"
-    )
+    advice = _program_advice(source.tensors)
     return f"is the inference model of another network: {difference}. {advice}"
 
 
-def _program_fits(tensors: State) -> Iterator[Fit]:
-    for names in _names():
+def _program_advice(tensors: State) -> str:
+    for names in _detectors():
         for form in get_args(Form):
             network = _build(names, form)
-            network_state = state_of(network)
-            if has_shapes(tensors, [network_state[key] for key in tensor_order(network)]):
-                shapes = {key: value.shape for key, value in network_state.items()}
-                yield Fit(names, 1.0, detect_form(network_state), shapes)
+            state = state_of(network)
+            if has_shapes(tensors, [state[key] for key in tensor_order(network)]):
+                own_form = detect_form(state)
+                with_form = f" with form: {own_form}" if own_form else ""
+                return f"It is a {names}{with_form}: take that Architecture, or other weights"
+    return "It is none of the known detectors"
 
 
-def _names() -> list[str]:
+def _detectors() -> list[str]:
     """Return each distinct network once, with all its names."""
     groups: dict[int, list[str]] = {}
     for name in sorted(DETECTORS):

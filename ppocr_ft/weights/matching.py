@@ -97,34 +97,25 @@ def name_state(state: State, network_state: State) -> NamedWeights:
         state = {f"backbone.{key}": value for key, value in state.items()}
     form, own_form = detect_form(state), detect_form(network_state)
     if (form, own_form) == ("branches", "folded"):
-        state = _folded(state)
+        try:
+            state = reparameterize(state)
+        except WeightsError as error:
+            raise WeightsError(
+                f"{error.message}, so the branches can't be folded; form: branches takes what is "
+                "there",
+                key=error.key,
+            ) from None
     elif (form, own_form) == ("folded", "branches"):
         network_state = reparameterize(network_state)
-    if all(key.startswith("backbone.") for key in state):
-        return NamedWeights(
-            state, network_state, form, _not_in_a_backbone(state, network_state), PARTS[:1]
-        )
-    return NamedWeights(state, network_state, form)
-
-
-def _not_in_a_backbone(state: State, network_state: State) -> frozenset[str]:
-    """Return the keys that a classifier lacks: neck, head, PPLCNetV3's outputs to the neck."""
+    if not all(key.startswith("backbone.") for key in state):
+        return NamedWeights(state, network_state, form)
     has_outputs = any(key.startswith(_OUTPUTS) for key in state)
-    return frozenset(
+    absent = frozenset(  # from a classifier: neck, head, PPLCNetV3's outputs to the neck
         key
         for key in network_state
         if not key.startswith("backbone.") or (key.startswith(_OUTPUTS) and not has_outputs)
     )
-
-
-def _folded(state: State) -> State:
-    try:
-        return reparameterize(state)
-    except WeightsError as error:
-        raise WeightsError(
-            f"{error.message}, so the branches can't be folded; form: branches takes what is there",
-            key=error.key,
-        ) from None
+    return NamedWeights(state, network_state, form, absent, PARTS[:1])
 
 
 def _name_program(tensors: State, network: Detector, network_state: State) -> NamedWeights | None:
@@ -144,29 +135,24 @@ def compare(
     weights: NamedWeights, source: str = "", warnings: tuple[str, ...] = ()
 ) -> CoverageReport:
     """Report what of the network the weights fill; ``source`` and ``warnings`` are passed on."""
-    network_state, state = weights.own, weights.state
-    matches = [
-        _match(key, network_state[key], state.get(key), key in weights.absent)
-        for key in network_state
-    ]
-    unexpected = [
+    matches = []
+    for key, own in weights.own.items():
+        value = weights.state.get(key)
+        if value is None:
+            absent = key in weights.absent
+            matches.append(
+                TensorMatch(key, "not in this source" if absent else "missing", own.shape)
+            )
+        elif value.shape != own.shape:
+            matches.append(TensorMatch(key, "wrong shape", own.shape, value.shape))
+        else:
+            matches.append(TensorMatch(key, "matched", own.shape))
+    matches += [
         TensorMatch(key, "unexpected", value.shape)
-        for key, value in state.items()
-        if key not in network_state
+        for key, value in weights.state.items()
+        if key not in weights.own
     ]
-    return CoverageReport(source, (*matches, *unexpected), weights.counted, weights.form, warnings)
-
-
-def _match(
-    key: str, network_value: Array, source_value: Array | None, is_absent: bool
-) -> TensorMatch:
-    if source_value is None:
-        return TensorMatch(
-            key, "not in this source" if is_absent else "missing", network_value.shape
-        )
-    if source_value.shape != network_value.shape:
-        return TensorMatch(key, "wrong shape", network_value.shape, source_value.shape)
-    return TensorMatch(key, "matched", network_value.shape)
+    return CoverageReport(source, tuple(matches), weights.counted, weights.form, warnings)
 
 
 def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:

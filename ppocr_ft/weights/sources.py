@@ -68,11 +68,9 @@ def open_source(where: str | Path, *, cache: Path | None = None) -> WeightsSourc
 
 
 def _read(location: Path | InferenceModel) -> State:
-    return (
-        read_inference_model(location)
-        if isinstance(location, InferenceModel)
-        else read_weights(location)
-    )
+    if isinstance(location, InferenceModel):
+        return read_inference_model(location)
+    return read_weights(location)
 
 
 def _find(place: str, cache: Path | None) -> Path | InferenceModel:
@@ -86,25 +84,20 @@ def _find(place: str, cache: Path | None) -> Path | InferenceModel:
     if path.suffix == _RUN_STATE:
         weights = path.with_suffix(SUFFIXES[0])
         raise WeightsError(f"is that run's state; take {weights.name}, its weights", path=place)
-    for attempt in (_as_model_file, _as_file, _as_stem):
-        result = attempt(path)
-        if result is not None:
-            return result
-    raise WeightsError(f"does not exist{_neighbours(path)}", path=place)
+    found = _file_or_model(path)
+    if found is None:
+        raise WeightsError(f"does not exist{_neighbours(path)}", path=place)
+    return found
 
 
-def _as_model_file(path: Path) -> InferenceModel | None:
-    """Return the inference model of which ``path`` is one file."""
-    is_model_file = path.suffix in (TENSORS, *PROGRAMS) and path.is_file()
-    return find_inference_model(path.parent, path.stem) if is_model_file else None
-
-
-def _as_file(path: Path) -> Path | None:
-    return path if path.exists() else None
-
-
-def _as_stem(path: Path) -> Path | InferenceModel | None:
-    """Return the weights that PaddleOCR would find under a path without suffix."""
+def _file_or_model(path: Path) -> Path | InferenceModel | None:
+    """Return what is at a path; its suffix may be missing, as in PaddleOCR."""
+    if path.suffix in (TENSORS, *PROGRAMS) and path.is_file():
+        model = find_inference_model(path.parent, path.stem)
+        if model is not None:
+            return model
+    if path.exists():
+        return path
     for suffix in SUFFIXES:
         whole = path.with_name(path.name + suffix)
         if whole.is_file():
