@@ -116,8 +116,12 @@ def read_evaluation(path: Path) -> KeptEvaluation:
 
 
 def _as_json(image: EvaluatedImage) -> dict[str, Any]:
+    # whole numbers as they are; float32 with nine digits, which restore it exactly
     kernels = [
-        {"points": _exact(points), "score": float(score)}
+        {
+            "points": [[float(f"{value:.9g}") for value in point] for point in points.tolist()],
+            "score": float(score),
+        }
         for points, score in zip(image.kernels.polygons, image.kernels.scores, strict=True)
     ]
     labels = [
@@ -131,11 +135,6 @@ def _as_json(image: EvaluatedImage) -> dict[str, Any]:
         "kernels": kernels,
         "labels": labels,
     }
-
-
-def _exact(points: NDArray[Any]) -> list[list[float]]:
-    """Return whole numbers as they are; float32 with nine digits, which restore it exactly."""
-    return [[float(f"{value:.9g}") for value in point] for point in points.tolist()]
 
 
 def _image(line: dict[str, Any], point: type[np.generic]) -> EvaluatedImage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ppocr_ft.engine.metrics_file import EVAL, LR, TRAIN, number
@@ -81,8 +81,17 @@ class Chart:
 
 def curves(run: Run) -> list[Chart]:
     """Return the charts over the run's steps that have at least one line."""
-    charts = (_hmean(run), _losses(run), _learning_rates(run), _shrink(run), _errors(run))
-    return [chart for chart in charts if chart.series]
+    alerts = [
+        (float(alert["step"]), str(alert.get("name")))
+        for alert in run.alerts
+        if isinstance(alert.get("step"), int)
+    ]
+    charts = []
+    for chart in (_hmean(run), _losses(run), _learning_rates(run), _shrink(run), _errors(run)):
+        lines = [line for line in chart.series if line.points]
+        if lines:
+            charts.append(replace(chart, series=lines, alerts=alerts))
+    return charts
 
 
 def points_of(run: Run, column: str, kind: str, *, best: bool = False) -> Points:
@@ -93,12 +102,10 @@ def points_of(run: Run, column: str, kind: str, *, best: bool = False) -> Points
     points: dict[float, float] = {}
     for row in run.rows:
         value = number(row, column) if row["kind"] == kind else None
+        if value is None or not math.isfinite(value):
+            continue
         step = int(row["step"])
-        if (
-            value is not None
-            and math.isfinite(value)
-            and (step not in points or (best and value > points[step]))
-        ):
+        if step not in points or (best and value > points[step]):
             points[step] = value
     return sorted(points.items())
 
@@ -107,14 +114,6 @@ def _line(number: int, name: Label, points: Points, *, of_evaluations: bool = Fa
     """Return a line of the ``number``-th color; those of evaluations are dashed, with dots."""
     color = COLORS[number % len(COLORS)]
     return ChartLine(name, points, color, of_evaluations, of_evaluations, not of_evaluations)
-
-
-def _alerts(run: Run) -> list[tuple[float, str]]:
-    return [
-        (float(alert["step"]), str(alert.get("name")))
-        for alert in run.alerts
-        if isinstance(alert.get("step"), int)
-    ]
 
 
 def _hmean(run: Run) -> Chart:
@@ -129,9 +128,8 @@ def _hmean(run: Run) -> Chart:
     return Chart(
         "hmean",
         Translated("curves.hmean"),
-        [line for line in series if line.points],
+        series,
         mark=None if run.best_step is None else (run.best_step, Translated("curves.best")),
-        alerts=_alerts(run),
         value_format=".4f",
     )
 
@@ -149,8 +147,7 @@ def _losses(run: Run) -> Chart:
             loss = name_of("loss", column.removeprefix("val_"))
             name = Translated("curves.validation", loss=loss)
             series.append(_line(len(series), name, points, of_evaluations=True))
-    title = Translated("curves.losses")
-    return Chart("losses", title, series, alerts=_alerts(run), from_zero=True)
+    return Chart("losses", Translated("curves.losses"), series, from_zero=True)
 
 
 def _learning_rates(run: Run) -> Chart:
@@ -164,31 +161,28 @@ def _learning_rates(run: Run) -> Chart:
     for order, (points, (first, *others)) in enumerate(groups.items()):
         more = Translated("curves.more_groups", group=first, others=len(others))
         series.append(_line(order, more if others else first, points))
-    title = Translated("curves.rates")
-    return Chart("lr", title, series, alerts=_alerts(run), from_zero=True)
+    return Chart("lr", Translated("curves.rates"), series, from_zero=True)
 
 
 def _shrink(run: Run) -> Chart:
     """Chart the operators' ratio, and the one that the monitor measured on drawn maps."""
     title, drawn = Translated("curves.shrink"), Translated("curves.drawn_shrink")
     measured = points_of(run, "drawn_shrink_ratio", EVAL)
-    series = [
+    lines = [
         _line(0, title, points_of(run, "shrink_ratio", TRAIN)),
         _line(1, drawn, measured, of_evaluations=True),
     ]
-    lines = [line for line in series if line.points]
-    return Chart("shrink", title, lines, alerts=_alerts(run), height_px=140)
+    return Chart("shrink", title, lines, height_px=140)
 
 
 def _errors(run: Run) -> Chart:
     """Chart the shares of labels whose kernels touch or fall apart."""
-    shares = [
-        _line(order, name_of("kind", column), points, of_evaluations=True)
+    lines = [
+        _line(order, name_of("kind", column), points_of(run, column, EVAL), of_evaluations=True)
         for order, column in enumerate(("merged", "split"))
-        if (points := points_of(run, column, EVAL))
     ]
     title = Translated("curves.error_shares")
-    return Chart("errors", title, shares, alerts=_alerts(run), height_px=140, from_zero=True)
+    return Chart("errors", title, lines, height_px=140, from_zero=True)
 
 
 def threshold_charts(evaluated: EvaluationMatches) -> tuple[list[Chart], Translated]:

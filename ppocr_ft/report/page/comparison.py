@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,23 +94,25 @@ def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
 
 def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
     """Return the sentences below the headline."""
-    candidates = (
-        _final(run),
-        _outcome(run),
-        _gains(run, comparisons),
-        _doubt(run, comparisons),
-        _extent(run),
-        _unclip_ratio(run, comparisons),
-    )
-    return [sentence for sentence in candidates if sentence is not None]
-
-
-def _final(run: Run) -> Translated | None:
-    """Say which weights the run delivers; None if none were chosen."""
-    if run.delivered is None:
-        return None
-    name = "start" if run.delivered.is_start else "better"
-    return Translated(f"said.final-{name}", weights=weights_name(run.delivered))
+    said: list[Translated | None] = []
+    if run.delivered is not None:
+        name = "start" if run.delivered.is_start else "better"
+        said.append(Translated(f"said.final-{name}", weights=weights_name(run.delivered)))
+    if run.outcome is not None and run.best_step == run.outcome.best.step:
+        # else the kept boxes are another evaluation's
+        said.append(Translated(f"said.{run.outcome.kind}", step=run.best_step))
+    if comparisons:
+        at_50, at_70 = comparisons
+        key = "verdict.unbeaten" if run.best_step == 0 else "verdict.gains"
+        gains = {"gain": at_50.gain, "strict_gain": at_70.gain}
+        said.append(Translated(key, step=at_50.after.step, **gains))
+    else:
+        said.append(Translated("verdict.nothing_to_compare"))
+    said.append(_doubt(run, comparisons))
+    if run.total_steps is not None and run.last_step < run.total_steps:
+        said.append(Translated("verdict.broken_off", step=run.last_step, total=run.total_steps))
+    said.append(_unclip_ratio(run, comparisons))
+    return [sentence for sentence in said if sentence is not None]
 
 
 def weights_name(delivered: Delivered) -> Translated:
@@ -118,39 +120,12 @@ def weights_name(delivered: Delivered) -> Translated:
     return Translated(f"between.{delivered.kind}", step=delivered.step, averaged=delivered.averaged)
 
 
-def _outcome(run: Run) -> Translated | None:
-    """Say whether the best weights beat the start; None if their boxes are another evaluation's."""
-    if run.outcome is None or run.best_step != run.outcome.best.step:
-        return None
-    return Translated(f"said.{run.outcome.kind}", step=run.best_step)
-
-
-def _gains(run: Run, comparisons: Sequence[Comparison]) -> Translated:
-    if not comparisons:
-        return Translated("verdict.nothing_to_compare")
-    at_50, at_70 = comparisons
-    key = "verdict.unbeaten" if run.best_step == 0 else "verdict.gains"
-    return Translated(key, step=at_50.after.step, gain=at_50.gain, strict_gain=at_70.gain)
-
-
 def _doubt(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:
     """Say so if neither difference is beyond chance."""
-    with_interval = [comparison for comparison in comparisons if comparison.interval is not None]
-    if (
-        run.best is None
-        or not with_interval
-        or any(comparison.certain for comparison in with_interval)
-    ):
+    known = [comparison for comparison in comparisons if comparison.interval is not None]
+    if run.best is None or not known or any(comparison.certain for comparison in known):
         return None
     return Translated("verdict.doubt", images=len(run.best.images))
-
-
-def _extent(run: Run) -> Translated | None:
-    """Say so if the run was broken off."""
-    total = run.total_steps
-    if total is None or run.last_step >= total:
-        return None
-    return Translated("verdict.broken_off", step=run.last_step, total=total)
 
 
 def _unclip_ratio(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:
@@ -187,19 +162,16 @@ def forgetting_rows(run: Run) -> list[list[str]]:
 
     Set, IoU, hmean before and after, each with its best unclip ratio, difference, 95 % interval.
     """
-    further: Mapping[str, Sequence[Comparison]] = compare_further(run)
+    further = compare_further(run)
     sets = {"Eval": compare_with_start(run), **further} if further else {}
-    return [
-        [
-            name,
-            f"{pair.iou}",
-            *(
+    rows = []
+    for name, pairs in sets.items():
+        for pair in pairs:
+            rates = [
                 f"{rate.value:.4f} ({ratio_text(rate.unclip_ratio)})"
                 for rate in (pair.start, pair.after)
-            ),
-            f"{pair.gain:+.4f}",
-            f"{pair.interval[0]:+.4f} ... {pair.interval[1]:+.4f}" if pair.interval else "",
-        ]
-        for name, pairs in sets.items()
-        for pair in pairs
-    ]
+            ]
+            low_high = pair.interval
+            interval = f"{low_high[0]:+.4f} ... {low_high[1]:+.4f}" if low_high else ""
+            rows.append([name, f"{pair.iou}", *rates, f"{pair.gain:+.4f}", interval])
+    return rows

@@ -151,7 +151,11 @@ def thinned(points: Points) -> Points:
 
 def results_png(run: Run) -> bytes:
     """Draw the report's curves, without a shrink ratio that never changes; return a PNG."""
-    charts = [chart for chart in curves(run) if chart.name != "shrink" or _changes(chart)]
+    charts = []
+    for chart in curves(run):
+        values = {value for line in chart.series for _, value in line.points}
+        if chart.name != "shrink" or len(values) > 1:
+            charts.append(chart)
     heights = [chart.height_px * INCHES_PER_PX for chart in charts]
     figure = new_figure(WIDTH_INCHES, TITLE_INCHES + sum(heights))
     figure.suptitle(run.name, parse_math=False)
@@ -165,10 +169,6 @@ def results_png(run: Run) -> bytes:
         panels[-1].set_xlim(-MARGIN * run.last_step, max((1 + MARGIN) * run.last_step, 1))
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     return as_png(figure)
-
-
-def _changes(chart: Chart) -> bool:
-    return len({value for line in chart.series for _, value in line.points}) > 1
 
 
 def _draw_panel(axes: Axes, chart: Chart) -> None:

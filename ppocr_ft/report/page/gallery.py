@@ -86,25 +86,26 @@ class ImageError(NamedTuple):
 def changed_images(
     before: EvaluationMatches, after: EvaluationMatches, name: Translated
 ) -> list[ChangedImage]:
-    """Return the images that changed most, up or down; ``name`` is that of ``after``."""
-    return [
-        ChangedImage(path, change, _panels(before.by_path[path], after.by_path[path], name))
-        for path, change in most_changed(before, after, MAX_IMAGES)
-        if abs(change) >= LEAST_CHANGE
-    ]
+    """Return the images that changed most, up or down; ``name`` is that of ``after``.
 
-
-def _panels(before: ImageMatches, after: ImageMatches, name: Translated) -> list[Panel]:
-    """Draw the labels, the boxes of the start and those after it."""
-    picture = read_picture(after.image.path, after.image.size_px)
-    if picture is None:
-        return []
-    panels = [Panel(Translated("pictures.labels"), draw_whole(picture, label_outlines(after)))]
-    for model, matches in ((Translated("pictures.start"), before), (name, after)):
-        outlines = box_outlines(matches.accepted_table, matches.boxes, matches.image.labels)
-        drawing = draw_whole(picture, outlines)
-        panels.append(Panel(model, drawing, [matches.hmean(iou) for iou in IOUS]))
-    return panels
+    Each is drawn with its labels, with the boxes of the start, and with those after it.
+    """
+    images = []
+    for path, change in most_changed(before, after, MAX_IMAGES):
+        if abs(change) < LEAST_CHANGE:
+            continue
+        start, later = before.by_path[path], after.by_path[path]
+        picture = read_picture(path, later.image.size_px)
+        panels: list[Panel] = []
+        if picture is not None:
+            labels = draw_whole(picture, label_outlines(later))
+            panels.append(Panel(Translated("pictures.labels"), labels))
+            for model, matches in ((Translated("pictures.start"), start), (name, later)):
+                outlines = box_outlines(matches.accepted_table, matches.boxes, matches.image.labels)
+                hmeans = [matches.hmean(iou) for iou in IOUS]
+                panels.append(Panel(model, draw_whole(picture, outlines), hmeans))
+        images.append(ChangedImage(path, change, panels))
+    return images
 
 
 def label_outlines(matches: ImageMatches) -> list[Outline]:
