@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ppocr_ft.export.parity import Parity
@@ -31,17 +32,6 @@ class Origin:
     sentence: str = ""
 
 
-def versions(formats: Formats) -> dict[str, str]:
-    """Return the versions of this project, Python and the packages that the figures depend on."""
-    by_name = {"ppocr_ft": __version__, "Python": platform.python_version()}
-    for name in PACKAGES + ONNX_PACKAGES * formats.onnx:
-        try:
-            by_name[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return by_name
-
-
 def model_card(
     settings: InferenceSettings, origin: Origin, parity: Parity, formats: Formats
 ) -> str:
@@ -56,7 +46,7 @@ def model_card(
         "## Pre- and post-processing\n\nAs `inference.yml` has it.\n\n"
         + _table(_settings(settings)),
         f"## How to run it\n\n{_running(settings, formats)}",
-        f"## Versions\n\n{_table(versions(formats))}",
+        f"## Versions\n\n{_table(_versions(formats))}",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -66,12 +56,19 @@ def _table(rows: Mapping[str, str]) -> str:
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
+def _versions(formats: Formats) -> dict[str, str]:
+    """Return the versions of this project, Python and the packages that the figures depend on."""
+    by_name = {"ppocr_ft": __version__, "Python": platform.python_version()}
+    for name in PACKAGES + ONNX_PACKAGES * formats.onnx:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            by_name[name] = importlib.metadata.version(name)
+    return by_name
+
+
 def _figures(parity: Parity) -> str:
     rows = [("trained network", parity.rates, parity.boxes, "")]
-    rows += [
-        (name, result.rates, result.boxes, f"{result.map_difference:.1e}")
-        for name, result in parity.trials.items()
-    ]
+    for name, result in parity.trials.items():
+        rows.append((name, result.rates, result.boxes, f"{result.map_difference:.1e}"))
     lines = (
         f"| {name} | {rates['hmean']:.4f} | {rates['hmean_70']:.4f} | {boxes} | {difference} |"
         for name, rates, boxes, difference in rows
@@ -114,7 +111,7 @@ def _running(settings: InferenceSettings, formats: Formats) -> str:
     return "\n\n".join(parts)
 
 
-def _code(lines: Iterable[str]) -> str:
+def _code(*lines: str) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
@@ -125,22 +122,18 @@ def _paddleocr(settings: InferenceSettings) -> str:
         longest = settings.resize.longest_px
         size = [f'    text_det_limit_side_len={longest}, text_det_limit_type="max",']
     detector = _code(
-        [
-            "from paddleocr import TextDetection",
-            f'detector = TextDetection(model_name="{name}", model_dir="THIS_FOLDER")',
-            'for page in detector.predict("photo.jpg"):',
-            '    print(page["dt_polys"], page["dt_scores"])',
-        ]
+        "from paddleocr import TextDetection",
+        f'detector = TextDetection(model_name="{name}", model_dir="THIS_FOLDER")',
+        'for page in detector.predict("photo.jpg"):',
+        '    print(page["dt_polys"], page["dt_scores"])',
     )
     pipeline = _code(
-        [
-            "from paddleocr import PaddleOCR",
-            "ocr = PaddleOCR(",
-            f'    text_detection_model_name="{name}", text_detection_model_dir="THIS_FOLDER",',
-            *size,
-            f"    text_det_thresh={post.thresh}, text_det_box_thresh={post.box_thresh},",
-            f"    text_det_unclip_ratio={post.unclip_ratio})",
-        ]
+        "from paddleocr import PaddleOCR",
+        "ocr = PaddleOCR(",
+        f'    text_detection_model_name="{name}", text_detection_model_dir="THIS_FOLDER",',
+        *size,
+        f"    text_det_thresh={post.thresh}, text_det_box_thresh={post.box_thresh},",
+        f"    text_det_unclip_ratio={post.unclip_ratio})",
     )
     return (
         f"PaddleOCR 3, the detector alone:\n\n{detector}\n\nIn its OCR pipeline, which has values "
@@ -152,16 +145,14 @@ def _older_paddleocr(settings: InferenceSettings) -> str:
     post, longest = settings.post_process, settings.resize.longest_px
     size = [f'    det_limit_side_len={longest}, det_limit_type="max",'] if longest else []
     code = _code(
-        [
-            "from paddleocr import PaddleOCR",
-            "ocr = PaddleOCR(",
-            '    det_model_dir="THIS_FOLDER",',
-            *size,
-            f"    det_db_thresh={post.thresh}, det_db_box_thresh={post.box_thresh},",
-            f"    det_db_unclip_ratio={post.unclip_ratio}, use_dilation={post.use_dilation},",
-            f'    det_db_score_mode="{post.score_mode}", det_box_type="{post.box_type}")',
-            'boxes = ocr.ocr("photo.jpg", rec=False)',
-        ]
+        "from paddleocr import PaddleOCR",
+        "ocr = PaddleOCR(",
+        '    det_model_dir="THIS_FOLDER",',
+        *size,
+        f"    det_db_thresh={post.thresh}, det_db_box_thresh={post.box_thresh},",
+        f"    det_db_unclip_ratio={post.unclip_ratio}, use_dilation={post.use_dilation},",
+        f'    det_db_score_mode="{post.score_mode}", det_box_type="{post.box_type}")',
+        'boxes = ocr.ocr("photo.jpg", rec=False)',
     )
     return f"PaddleOCR 2, which doesn't read `inference.yml`; so give its values:\n\n{code}"
 
@@ -171,18 +162,16 @@ def _rapidocr(settings: InferenceSettings) -> str:
     sides = ("Global.max_side_len", "Det.limit_side_len")  # before and after RapidOCR 3.10
     most = [f'    "{side}": {longest},' for side in sides] if longest else []
     code = _code(
-        [
-            "from rapidocr import RapidOCR",
-            "ocr = RapidOCR(params={",
-            '    "Det.model_path": "THIS_FOLDER/inference.onnx",',
-            *most,
-            '    "Det.limit_type": "max",',
-            f'    "Det.mean": {[*settings.mean]}, "Det.std": {[*settings.std]},',
-            f'    "Det.thresh": {post.thresh}, "Det.box_thresh": {post.box_thresh},',
-            f'    "Det.unclip_ratio": {post.unclip_ratio},',
-            f'    "Det.use_dilation": {post.use_dilation}, "Det.score_mode": "{post.score_mode}"',
-            "})",
-        ]
+        "from rapidocr import RapidOCR",
+        "ocr = RapidOCR(params={",
+        '    "Det.model_path": "THIS_FOLDER/inference.onnx",',
+        *most,
+        '    "Det.limit_type": "max",',
+        f'    "Det.mean": {[*settings.mean]}, "Det.std": {[*settings.std]},',
+        f'    "Det.thresh": {post.thresh}, "Det.box_thresh": {post.box_thresh},',
+        f'    "Det.unclip_ratio": {post.unclip_ratio},',
+        f'    "Det.use_dilation": {post.use_dilation}, "Det.score_mode": "{post.score_mode}"',
+        "})",
     )
     return (
         "RapidOCR 3, which doesn't read `inference.yml` either and whose own `mean`, `std` and "

@@ -231,7 +231,11 @@ def _open_onnx(path: Path, threads: int) -> RuntimeModel:
         )
     except Exception as error:  # ONNX Runtime's errors have no common class
         raise WeightsError(f"can't be opened by ONNX Runtime: {error}", path=path) from None
-    settings = _onnx_settings(path, session.get_modelmeta().custom_metadata_map)
+    metadata = session.get_modelmeta().custom_metadata_map
+    is_inside = SETTINGS_IN_ONNX in metadata and not (path.parent / SETTINGS_FILE).is_file()
+    settings = (
+        read_settings(metadata[SETTINGS_IN_ONNX], path) if is_inside else _beside(path.parent)
+    )
     inputs = session.get_inputs()
     if len(inputs) != 1 or len(inputs[0].shape) != 4:
         raise WeightsError("is no detector: it must take one input (n, 3, h, w)", path=path)
@@ -241,9 +245,3 @@ def _open_onnx(path: Path, threads: int) -> RuntimeModel:
         return maps
 
     return RuntimeModel(path, settings, settings.operators(), run)
-
-
-def _onnx_settings(path: Path, metadata: dict[str, str]) -> InferenceSettings:
-    if SETTINGS_IN_ONNX in metadata and not (path.parent / SETTINGS_FILE).is_file():
-        return read_settings(metadata[SETTINGS_IN_ONNX], path)
-    return _beside(path.parent)

@@ -41,6 +41,11 @@ MODEL_NAMES = (
 LONGEST_DEFAULT_PX = 960
 LONGEST_MOST_PX = 4000
 """The runtime's ``max_side_limit``."""
+OPERATORS = {
+    *("DecodeImage", "DetLabelEncode", "DetResizeForTest", "NormalizeImage", "ToCHWImage"),
+    "KeepKeys",
+}
+"""What the runtime's ``transform_ops`` may name."""
 BYTE_SCALE = "1./255."
 """What the released files say for ``scale``."""
 _WRONG = (
@@ -212,11 +217,10 @@ def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
 
 
 def _operators(listed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    readable = {"DecodeImage", "DetLabelEncode", "DetResizeForTest", "NormalizeImage", "ToCHWImage"}
     by_name: dict[str, dict[str, Any]] = {}
     for item in listed:
         ((name, arguments),) = item.items()
-        if name not in readable | {"KeepKeys"}:
+        if name not in OPERATORS:
             raise ConfigError(f"has an operator {name!r}", key="PreProcess.transform_ops")
         by_name[name] = arguments or {}
     return by_name

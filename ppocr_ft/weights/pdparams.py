@@ -39,22 +39,18 @@ def decode_pdparams(data: bytes) -> State:
         raise WeightsError(f"holds {_kind(loaded)} instead of a dict of tensors")
     entries = dict(loaded)
     entries.pop(_NAME_TABLE, None)
-    entries.update(_joined(entries))
+    slices = entries.pop(_SLICES, {})
+    if not isinstance(slices, dict):
+        raise WeightsError("is a damaged table of slices", key=_SLICES)
+    entries.update({key: _join(key, info, entries) for key, info in slices.items()})
     state = {key: _tensor(key, value) for key, value in entries.items()}
     if not state:
         raise WeightsError("holds no tensors")
     return state
 
 
-def _joined(entries: dict[str, Any]) -> State:
-    """Return the tensors that were cut into slices, whose slices leave ``entries``."""
-    table = entries.pop(_SLICES, {})
-    if not isinstance(table, dict):
-        raise WeightsError("is a damaged table of slices", key=_SLICES)
-    return {key: _join(key, info, entries) for key, info in table.items()}
-
-
 def _join(key: str, info: object, entries: dict[str, Any]) -> Array:
+    """Return a tensor that was cut into slices, whose slices leave ``entries``."""
     match info:
         case {"slices": [*names], "OriginShape": tuple() as shape}:
             slices = [entries.pop(name, None) for name in names if isinstance(name, str)]
@@ -100,7 +96,10 @@ def encode_pdparams(state: Mapping[str, Array]) -> Iterator[bytes]:
 
 
 def _encode_array(key: str, array: Array) -> Iterator[bytes]:
-    """Yield ``_reconstruct(...)`` of an array, then version, shape, dtype, order and elements."""
+    """Yield ``_reconstruct(...)`` of an array, then version, shape, dtype, order and elements.
+
+    The dtype is ``dtype(element, False, True)`` and its state, little endian.
+    """
     element = array.dtype.str[1:]
     if element not in ELEMENT_TYPES:
         raise WeightsError(f"has elements of type {array.dtype}, which no weights have", key=key)
@@ -109,17 +108,12 @@ def _encode_array(key: str, array: Array) -> Iterator[bytes]:
     yield _int(0) + pickle.TUPLE1 + _bytes(b"b") + pickle.TUPLE3 + pickle.REDUCE
     yield pickle.MARK + _int(1)
     yield pickle.MARK + b"".join(_int(size) for size in array.shape) + pickle.TUPLE
-    yield from _encode_element(element)
-    yield pickle.NEWFALSE + _bytes(data) + pickle.TUPLE + pickle.BUILD
-
-
-def _encode_element(element: str) -> Iterator[bytes]:
-    """Yield ``dtype(element, False, True)`` and its state, little endian."""
     yield _name("numpy", "dtype") + _text(element) + pickle.NEWFALSE + pickle.NEWTRUE
     yield pickle.TUPLE3 + pickle.REDUCE
-    order = "<" if int(element[1:]) > 1 else "|"
+    order = "<" if array.dtype.itemsize > 1 else "|"
     yield pickle.MARK + _int(3) + _text(order) + pickle.NONE * 3 + _int(-1) * 2 + _int(0)
     yield pickle.TUPLE + pickle.BUILD
+    yield pickle.NEWFALSE + _bytes(data) + pickle.TUPLE + pickle.BUILD
 
 
 def _name(module: str, name: str) -> bytes:
