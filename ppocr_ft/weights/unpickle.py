@@ -53,7 +53,8 @@ _TUPLE = {Symbol(module, "tuple") for module in ("builtins", "__builtin__")}
 _ALLOWED = {_NDARRAY, _DTYPE, _ENCODE, _ORDERED_DICT, *_RECONSTRUCT, *_FROM_BUFFER, *_TUPLE}
 
 _MARK = object()
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_CONSTANTS = {"MARK": _MARK, "NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_NEW = {"EMPTY_DICT": dict, "EMPTY_LIST": list}
 _LITERALS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
     *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"),
@@ -92,7 +93,7 @@ class _Machine:
         self._bytes_left = size_bytes  # for arrays: they can't hold more than the file
 
     def result(self) -> object:
-        (value,) = self._pop_values(1)
+        (value,) = self.pop_values(1)
         if self._stack:
             raise WeightsError("is damaged: a pickle that leaves values behind")
         return value
@@ -102,22 +103,24 @@ class _Machine:
             self._stack.append(argument)
         elif name in _CONSTANTS:
             self._stack.append(_CONSTANTS[name])
+        elif name in _NEW:
+            self._stack.append(_NEW[name]())
         elif name in _ACTIONS:
             _ACTIONS[name](self, argument)
         elif name not in _IGNORED:
             raise WeightsError(f"holds the pickle instruction {name}, which weights don't need")
 
-    def _pop(self, count: int) -> list[Any]:
+    def pop(self, count: int) -> list[Any]:
         values = self._stack[len(self._stack) - count :] if count <= len(self._stack) else []
         if len(values) != count or any(value is _MARK for value in values):
             raise WeightsError("is damaged: a pickle that takes more than it has")
         del self._stack[len(self._stack) - count :]
         return values
 
-    def _pop_values(self, count: int) -> list[Any]:
-        return [_finished(value) for value in self._pop(count)]
+    def pop_values(self, count: int) -> list[Any]:
+        return [_finished(value) for value in self.pop(count)]
 
-    def _pop_to_mark(self) -> list[Any]:
+    def pop_to_mark(self) -> list[Any]:
         for index in range(len(self._stack) - 1, -1, -1):
             if self._stack[index] is _MARK:
                 values = [_finished(value) for value in self._stack[index + 1 :]]
@@ -132,41 +135,23 @@ class _Machine:
 
     # the instructions
 
-    def mark(self, _: object) -> None:
-        self._stack.append(_MARK)
-
-    def new_dict(self, _: object) -> None:
-        self._stack.append({})
-
-    def new_list(self, _: object) -> None:
-        self._stack.append([])
-
-    def tuple_of_marked(self, _: object) -> None:
-        values = self._pop_to_mark()
+    def make_tuple(self, values: list[Any]) -> None:
         self._stack.append(tuple(values))
 
-    def tuple_of(self, count: int) -> None:
-        values = self._pop_values(count)
-        self._stack.append(tuple(values))
+    def set_items(self, pairs: list[Any]) -> None:
+        target = self._top(dict)
+        if len(pairs) % 2:
+            raise WeightsError("is damaged: a key without a value")
+        for key, value in zip(pairs[::2], pairs[1::2], strict=True):
+            if not isinstance(key, str):
+                raise WeightsError(f"has a key of type {type(key).__name__} instead of a name")
+            target[key] = value
 
-    def set_item(self, _: object) -> None:
-        pair = self._pop_values(2)
-        _update(self._top(dict), pair)
-
-    def set_items(self, _: object) -> None:
-        pairs = self._pop_to_mark()
-        _update(self._top(dict), pairs)
-
-    def append(self, _: object) -> None:
-        values = self._pop_values(1)
-        self._top(list).extend(values)
-
-    def append_marked(self, _: object) -> None:
-        values = self._pop_to_mark()
+    def extend(self, values: list[Any]) -> None:
         self._top(list).extend(values)
 
     def remember(self, index: int | None) -> None:
-        (value,) = self._pop(1)
+        (value,) = self.pop(1)
         self._stack.append(value)
         self._memo[len(self._memo) if index is None else index] = value
 
@@ -175,15 +160,7 @@ class _Machine:
             raise WeightsError("is damaged: a pickle that recalls what it never held")
         self._stack.append(self._memo[index])
 
-    def named(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")
-        self._name(module, name)
-
-    def named_on_stack(self, _: object) -> None:
-        module, name = self._pop(2)
-        self._name(module, name)
-
-    def _name(self, module: object, name: object) -> None:
+    def name(self, module: object, name: object) -> None:
         symbol = Symbol(str(module), str(name))
         if symbol not in _ALLOWED:
             hint = " (a PyTorch file)" if symbol.module.split(".")[0] == "torch" else ""
@@ -193,8 +170,7 @@ class _Machine:
             )
         self._stack.append(symbol)
 
-    def reduce(self, _: object) -> None:
-        symbol, arguments = self._pop(2)
+    def reduce(self, symbol: object, arguments: object) -> None:
         if not isinstance(symbol, Symbol) or not isinstance(arguments, tuple):
             raise WeightsError("is damaged: a pickle that calls what can't be called")
         self._stack.append(self._construct(symbol, arguments))
@@ -215,8 +191,7 @@ class _Machine:
                 return values
         raise WeightsError(f"is damaged: {symbol} with arguments that aren't its own")
 
-    def build(self, _: object) -> None:
-        target, state = self._pop(2)
+    def build(self, target: Any, state: object) -> None:
         self._stack.append(target)
         match target, state:
             case _Element(), (int(), str() as order, None, None, None, *_):
@@ -246,34 +221,22 @@ def _latin1(text: str) -> bytes:
     return text.encode("latin1")
 
 
-def _update(target: dict[str, Any], pairs: list[Any]) -> None:
-    if len(pairs) % 2:
-        raise WeightsError("is damaged: a key without a value")
-    for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-        if not isinstance(key, str):
-            raise WeightsError(f"has a key of type {type(key).__name__} instead of a name")
-        target[key] = value
-
-
 _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
-    "MARK": _Machine.mark,
-    "EMPTY_DICT": _Machine.new_dict,
-    "EMPTY_LIST": _Machine.new_list,
-    "TUPLE": _Machine.tuple_of_marked,
-    "TUPLE1": lambda machine, _: machine.tuple_of(1),
-    "TUPLE2": lambda machine, _: machine.tuple_of(2),
-    "TUPLE3": lambda machine, _: machine.tuple_of(3),
-    "SETITEM": _Machine.set_item,
-    "SETITEMS": _Machine.set_items,
-    "APPEND": _Machine.append,
-    "APPENDS": _Machine.append_marked,
+    "TUPLE": lambda machine, _: machine.make_tuple(machine.pop_to_mark()),
+    "TUPLE1": lambda machine, _: machine.make_tuple(machine.pop_values(1)),
+    "TUPLE2": lambda machine, _: machine.make_tuple(machine.pop_values(2)),
+    "TUPLE3": lambda machine, _: machine.make_tuple(machine.pop_values(3)),
+    "SETITEM": lambda machine, _: machine.set_items(machine.pop_values(2)),
+    "SETITEMS": lambda machine, _: machine.set_items(machine.pop_to_mark()),
+    "APPEND": lambda machine, _: machine.extend(machine.pop_values(1)),
+    "APPENDS": lambda machine, _: machine.extend(machine.pop_to_mark()),
     "BINPUT": _Machine.remember,
     "LONG_BINPUT": _Machine.remember,
     "MEMOIZE": _Machine.remember,
     "BINGET": _Machine.recall,
     "LONG_BINGET": _Machine.recall,
-    "GLOBAL": _Machine.named,
-    "STACK_GLOBAL": _Machine.named_on_stack,
-    "REDUCE": _Machine.reduce,
-    "BUILD": _Machine.build,
+    "GLOBAL": lambda machine, names: machine.name(*names.partition(" ")[::2]),
+    "STACK_GLOBAL": lambda machine, _: machine.name(*machine.pop(2)),
+    "REDUCE": lambda machine, _: machine.reduce(*machine.pop(2)),
+    "BUILD": lambda machine, _: machine.build(*machine.pop(2)),
 }
