@@ -76,8 +76,8 @@ WEIGHTS: Mapping[str, str] = {
 }
 """How weights between the start and trained ones are named."""
 FINAL: Mapping[str, str] = {
-    "start": "The final weights are the start: nothing beat it, with its own fitted "
-    "post-processing, on held-out images.",
+    "start": "The final weights are the start: nothing beat it by more than chance, with its own "
+    "fitted post-processing, on held-out images.",
     "better": "The final weights are {weights}, which beat the start, with its own fitted "
     "post-processing, on held-out images.",
 }

@@ -90,7 +90,11 @@ def test_a_run_without_a_choice_has_none_of_it(tmp_path: Path) -> None:
     ("chosen", "said", "file"),
     [
         (1, f"are {HALF_WAY}, which beat the start", f"final.pdparams ({HALF_WAY})"),
-        (0, "are the start: nothing beat it, with its own", "final.pdparams (the start)"),
+        (
+            0,
+            "are the start: nothing beat it by more than chance, with its own",
+            "final.pdparams (the start)",
+        ),
     ],
 )
 def test_the_last_lines_name_the_final_weights(

@@ -22,8 +22,9 @@ from ppocr_ft.fitting.tally import FLAT, Floats, score
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.console import aligned
 
-EQUAL_SHARE = 0.1
-"""Weights whose value is this share of a standard error below the best one's count as equal."""
+EQUAL_ERRORS = 1.0
+"""Weights count as equal to the best ones if these lead by fewer standard errors than this: the
+one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984)."""
 HEADER = ("", "hmean", "hmean_70", "held out: hmean", "hmean_70", "over the start")
 
 
@@ -82,24 +83,31 @@ def choose(judged: Sequence[JudgedWeights], folds: int, seed: int) -> WeightsCho
     """
     start, gts = judged[0].fitted, judged[0].fitted.tally.gts
     counts = np.stack([each.fitted.judged for each in judged])  # (weights, block, 3)
-    gains = [gain_over(counts[0], each, gts, start.objective, seed) for each in counts]
+
+    def gains_over(other: np.ndarray) -> list[Gain]:
+        return [gain_over(other, each, gts, start.objective, seed) for each in counts]
+
+    gains = gains_over(counts[0])
+    errors = np.array([[gain.gain_error for gain in gains_over(each)] for each in counts])
     everything = np.arange(len(gts))
     without = np.zeros_like(counts[0])
     for fold in folds_of(len(gts), folds):
-        without[fold] = counts[_best(judged, gains, counts, np.setdiff1d(everything, fold)), fold]
+        best = _best(judged, errors, counts, np.setdiff1d(everything, fold))
+        without[fold] = counts[best, fold]
     gain = gain_over(counts[0], without, gts, start.objective, seed)
-    at = _best(judged, gains, counts, everything) if gain.gain > 0 else 0
+    at = _best(judged, errors, counts, everything) if gain.gain > 0 else 0
     return WeightsChoice(judged, gains, at, gain)
 
 
 def _best(
     judged: Sequence[JudgedWeights],
-    gains: Sequence[Gain],
+    errors: Floats,
     counts: np.ndarray,
     blocks: NDArray[np.intp],
 ) -> int:
     """Return the index of what is best on some blocks; of equals that nearest to the start.
 
+    ``errors`` (weights, weights) are the standard errors of the differences between two of them.
     Weights with which one of the two hmeans falls by more than ``FLAT`` are out of the question.
     """
     some, texts = counts[:, blocks].sum(axis=1), judged[0].fitted.tally.gts[blocks].sum()
@@ -108,7 +116,7 @@ def _best(
     is_out = np.array([each.is_out for each in judged])
     values[is_out | (half < half[0] - FLAT) | (strict < strict[0] - FLAT)] = -1.0
     best = int(values.argmax())
-    equal = np.flatnonzero(values >= values[best] - EQUAL_SHARE * gains[best].gain_error)
+    equal = np.flatnonzero(values >= values[best] - EQUAL_ERRORS * errors[best])
     nearest: int = min(equal.tolist(), key=lambda index: judged[index].distance)
     return nearest
 

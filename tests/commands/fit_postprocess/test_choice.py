@@ -102,13 +102,20 @@ def test_of_equals_the_nearest_to_the_start() -> None:
     rng = np.random.default_rng(0)
     base = rng.integers(600, 700, (20, 1))
     better = base + rng.integers(40, 80, (20, 1))  # the gain's standard error is about 0.0025
-    far, near = judged(better, distance=4), judged(better - [[0]], distance=2)
-    slightly_less = better.copy()
-    slightly_less[0] -= 2  # 0.0001 in the mean
-    nearest = judged(slightly_less, distance=1)
-    much_less = judged(better - 5, distance=0.5)
+    far, near = judged(better, distance=4), judged(better.copy(), distance=2)
+    by_chance = better.copy()
+    by_chance[:4] -= [[20], [-18], [20], [-18]]  # 0.0002 less in the mean, in some images more
+    nearest = judged(by_chance, distance=1)
+    much_less = judged(better - 5, distance=0.5)  # less in every image: that is no chance
     assert of(start(base), far, near, nearest, much_less).at == 3
     assert of(start(base), far, near, much_less).at == 2
+
+
+def test_a_lead_over_the_start_that_may_be_chance_is_none() -> None:
+    rng = np.random.default_rng(0)
+    counts = 703 + rng.integers(-30, 31, (10, 1))  # 0.003 +- 0.006
+    assert of(start(same_rows(700)), judged(counts)).at == 0
+    assert of(start(same_rows(700)), judged(counts + 20)).at == 1
 
 
 def test_a_gain_on_one_image_alone_does_not_count() -> None:
@@ -121,8 +128,9 @@ def test_a_gain_on_one_image_alone_does_not_count() -> None:
     assert choice.at == 0
 
 
-def test_the_gain_is_of_weights_chosen_without_the_image() -> None:
+def test_the_gain_is_of_weights_chosen_without_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fold's images love weights of their own; none of that may come back to them."""
+    monkeypatch.setattr("ppocr_ft.commands.fit_postprocess.choice.EQUAL_ERRORS", 0.0)
     others = []
     for members in folds_of(10, 5):
         counts = np.full((10, 1), 640)
