@@ -13,7 +13,7 @@ import pytest
 
 from ppocr_ft.commands.check.cli import described, grouped, main
 from ppocr_ft.commands.check.run import precheck
-from ppocr_ft.commands.train import cli as train
+from ppocr_ft.commands.train import run as train
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import Finding
 from tests.commands.check.test_data_rules import picture
