@@ -311,7 +311,9 @@ def _draw_samples(result: Check, config: Config, count: int) -> None:
 
     if result.data is not None and any(part.scan.usable.any() for part in result.data.train):
         with _as_finding("samples", result.findings):
-            result.files.append(_write(config, SAMPLES, samples_png(config, count)))
+            drawn = samples_png(config, count)
+            with _as_finding("pictures", result.findings):
+                result.files.append(_write(config, SAMPLES, drawn))
 
 
 @contextlib.contextmanager

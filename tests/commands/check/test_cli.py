@@ -86,6 +86,21 @@ def test_one_object_with_everything(config_file: Path, capsys: pytest.CaptureFix
     assert {path.name for path in drawn[0].parent.iterdir()} == {"geometry.png", "samples.png"}
 
 
+def test_pictures_that_cannot_be_written(
+    config_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, result = check(config_file, capsys, "--no-weights")
+    for name in result["files"]:
+        Path(name).unlink()
+        Path(name).mkdir()
+    code, result = check(config_file, capsys, "--no-weights")
+    assert code == 2
+    assert [each["rule"] for each in result["issues"] if each["severity"] == "error"] == [
+        "pictures",
+        "pictures",
+    ]
+
+
 # what is left out | option | the part that is not there
 LEFT_OUT = [
     ("images", "--no-images", "samples.png"),
@@ -405,9 +420,7 @@ def test_further_sets_are_looked_at_as_eval_is(
         if each["message"] not in known
     }
     assert ("leak", str(sets["train"]), None) in found
-    assert ("line-tab", str(bad), 3) in found or any(
-        (file, line) == (str(bad), 3) for _, file, line in found
-    )
+    assert ("label-delimiter", str(bad), 3) in found
     (none,) = (each for each in result["issues"] if each["rule"] == "texts-none")
     assert none["message"].startswith("no text of Eval.also.ignored counts")
     assert result["geometry"] == before["geometry"]  # of Train and Eval alone

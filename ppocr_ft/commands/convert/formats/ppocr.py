@@ -85,7 +85,7 @@ def _read_file(path: Path, label: LabelFile, reading: Reading, bar: ProgressBar)
     lines = path.read_bytes().split(b"\n")
     for entry in bar(label.entries, len(label.entries), TITLE):
         items = _items(lines[entry.line - 1])
-        for key in {key for item in items for key in item} - _KNOWN_KEYS:
+        for key in sorted({key for item in items for key in item} - _KNOWN_KEYS):
             what = f"images have texts with {key!r}, which is not written"
             where = f"{entry.label_file}:{entry.line}"
             reading.tally("other-key", what, "nothing, if it isn't needed", where)
