@@ -21,7 +21,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-CLOCK_COLUMNS = frozenset({"images_per_second", "reader_share", "memory_mb", "minutes"})
+CLOCK_COLUMNS = frozenset(
+    {"images_per_second", "reader_share", "memory_mb", "minutes", "ms_per_image"}
+)
 """Columns of CSV files that no two runs share."""
 CLOCK_VERDICTS = frozenset({"loader-bound", "memory-growing"})
 """Verdicts of verdicts.jsonl that the load of the machine decides."""
@@ -108,7 +110,7 @@ def _without_wording(value: Any, place: str, wording: dict[str, Any]) -> Any:
             if key in TEXT_KEYS:
                 wording[f"{place}.{key}"] = item
             elif key not in CODE_KEYS:
-                kept[str(key)] = _without_wording(item, f"{place}.{key}", wording)
+                kept[_without_root(str(key))] = _without_wording(item, f"{place}.{key}", wording)
         return kept
     if isinstance(value, (list, tuple)):
         return [_without_wording(item, f"{place}[{i}]", wording) for i, item in enumerate(value)]
@@ -118,6 +120,11 @@ def _without_wording(value: Any, place: str, wording: dict[str, Any]) -> Any:
 def _without_folder(text: str) -> str:
     """Return the last part of an absolute path, and any other string without fingerprints."""
     return Path(text).name if text.startswith("/") else without_fingerprint(text)
+
+
+def _without_root(key: str) -> str:
+    """Return the last two parts of an absolute path, and any other key as it is."""
+    return "/".join(Path(key).parts[-2:]) if key.startswith("/") else key
 
 
 def _csv_rows(path: Path) -> list[dict[str, str]]:
@@ -136,7 +143,10 @@ def _json_lines(path: Path) -> list[Any]:
 def _json(path: Path) -> Any:
     if path.name == "inference.json":  # a program
         return digest(path.read_bytes())
-    return json.loads(path.read_text(encoding="utf-8"))
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if path.name == "adapted.json":
+        value["message"] = value.pop("lines")
+    return value
 
 
 def _yaml(path: Path) -> Any:
