@@ -18,7 +18,7 @@ from tests.support.samples import SHARED
 
 pytestmark = pytest.mark.slow
 
-CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
+CONFIG = str(Path(__file__).parents[2] / "configs" / "det_v4_ft.yml")
 
 
 @pytest.fixture(scope="module")
