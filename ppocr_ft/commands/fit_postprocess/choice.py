@@ -83,12 +83,10 @@ def choose(judged: Sequence[JudgedWeights], folds: int, seed: int) -> WeightsCho
     """
     start, gts = judged[0].fitted, judged[0].fitted.tally.gts
     counts = np.stack([each.fitted.judged for each in judged])  # (weights, block, 3)
-
-    def gains_over(other: np.ndarray) -> list[Gain]:
-        return [gain_over(other, each, gts, start.objective, seed) for each in counts]
-
-    gains = gains_over(counts[0])
-    errors = np.array([[gain.gain_error for gain in gains_over(each)] for each in counts])
+    gains_over = [
+        [gain_over(other, each, gts, start.objective, seed) for each in counts] for other in counts
+    ]
+    errors = np.array([[gain.gain_error for gain in gains] for gains in gains_over])
     everything = np.arange(len(gts))
     without = np.zeros_like(counts[0])
     for fold in folds_of(len(gts), folds):
@@ -96,7 +94,7 @@ def choose(judged: Sequence[JudgedWeights], folds: int, seed: int) -> WeightsCho
         without[fold] = counts[best, fold]
     gain = gain_over(counts[0], without, gts, start.objective, seed)
     at = _best(judged, errors, counts, everything) if gain.gain > 0 else 0
-    return WeightsChoice(judged, gains, at, gain)
+    return WeightsChoice(judged, gains_over[0], at, gain)
 
 
 def _best(
