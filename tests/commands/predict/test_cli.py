@@ -61,6 +61,16 @@ def test_boxes_and_pictures(
     assert not list(out.glob(".*"))
 
 
+def test_a_file_in_the_place_of_the_folder_is_one_message(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found"
+    out.write_text("mine", encoding="utf-8")
+    assert main(["-c", CONFIG, "--images", str(pictures), "--out", str(out)]) == 2
+    assert f"{out}: can't be written: " in capsys.readouterr().err
+    assert out.read_text(encoding="utf-8") == "mine"
+
+
 def test_unreadable_images_are_listed_and_the_rest_is_done(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
