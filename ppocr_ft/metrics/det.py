@@ -29,6 +29,8 @@ from ppocr_ft.geometry import as_shapely
 IOU_THRESHOLD = 0.5
 STRICT_IOU_THRESHOLD = 0.7
 IGNORED_AREA_RATIO = 0.5
+IOU_ROUNDING = 1e-6
+"""So near a threshold, rounding could decide."""
 MainIndicator = Literal["precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70"]
 RATES: tuple[str, ...] = get_args(MainIndicator)
 
@@ -216,9 +218,19 @@ def _counted_pairs(
     ignored_det[det[covered]] = True
     counts = ~ignored_gt[gt] & ~ignored_det[det]
     gt, det, overlap = gt[counts], det[counts], overlap[counts]
-    # A union built by shapely, not a + b - overlap: IoUs at a threshold then fall as PaddleOCR's.
-    iou = overlap / shapely.area(shapely.union(dets[det], gts[gt]))
-    return ignored_det, (gt, det, iou)
+    return ignored_det, (gt, det, _ious(gts[gt], dets[det], overlap))
+
+
+def _ious(gts: Shapes, dets: Shapes, overlap: Areas) -> Areas:
+    """Return the IoUs of pairs that overlap.
+
+    Those next to a threshold are of a union that shapely builds, so that they fall as PaddleOCR's.
+    """
+    iou = overlap / (shapely.area(gts) + shapely.area(dets) - overlap)
+    distance = np.abs(iou[:, None] - (IOU_THRESHOLD, STRICT_IOU_THRESHOLD)).min(axis=1)
+    near = distance < IOU_ROUNDING
+    iou[near] = overlap[near] / shapely.area(shapely.union(dets[near], gts[near]))
+    return np.asarray(iou)
 
 
 def greedy_matches(gt: Indices, det: Indices) -> dict[int, int]:
