@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from ppocr_ft.declaration import PositiveInt, Share
-from ppocr_ft.geometry import Shapes, areas, as_shapely, box_sides, largest_piece
+from ppocr_ft.geometry import areas, box_sides, parts_inside
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.labels import LEAST_POINTS
 from ppocr_ft.transforms.polygons import TextPolygons
@@ -128,31 +127,12 @@ def cut(sample: Sample, window: Window) -> Sample:
         return sample.select(kept)
     rings = [texts.polygons[i] for i in range(len(texts))]
     whole = [rings[i] for i in across]
-    parts = [_largest_ring(part) for part in _inside(whole, window)]
+    parts = parts_inside(whole, (window.left, window.top, window.right, window.bottom))
     enough = _is_enough(parts, box_sides(whole)[0])
     for i, part, is_enough in zip(across.tolist(), parts, enough, strict=True):
         kept[i] = is_enough
         rings[i] = part.astype(rings[i].dtype) if is_enough else rings[i]
     return replace(sample, texts=replace(texts, polygons=TextPolygons.of(rings))).select(kept)
-
-
-def _inside(rings: list[Ring], window: Window) -> Shapes:
-    """Return the parts (n,) of polygons inside the window."""
-    shapes = as_shapely(rings)
-    for i in np.flatnonzero(~shapely.is_valid(shapes)).tolist():
-        shapes[i] = shapely.Polygon(largest_piece(rings[i])[0])
-    frame = shapely.box(window.left, window.top, window.right, window.bottom)
-    return np.asarray(shapely.intersection(shapes, frame), dtype=object)
-
-
-def _largest_ring(shape: shapely.Geometry) -> Ring:
-    """Return the outline (k, 2) of the largest piece; no points if it has no area."""
-    pieces = shapely.get_parts(shape)
-    pieces = pieces[shapely.area(pieces) > 0]
-    if len(pieces) == 0:
-        return np.empty((0, 2))
-    ring = shapely.get_exterior_ring(pieces[int(shapely.area(pieces).argmax())])
-    return np.asarray(shapely.get_coordinates(ring)[:-1], np.float64)
 
 
 def _is_enough(parts: list[Ring], heights: NDArray[np.float64]) -> Flags:

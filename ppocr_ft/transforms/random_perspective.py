@@ -20,7 +20,6 @@ from ppocr_ft.transforms.sample import (
     fitted,
     rotation,
     scaling,
-    transform,
     translation,
 )
 

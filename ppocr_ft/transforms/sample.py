@@ -170,8 +170,7 @@ class Sample:
         coords = transform(matrix, polygons.coords).astype(polygons.coords.dtype)
         texts = replace(self.texts, polygons=TextPolygons(coords, polygons.starts))
         layers = tuple(layer.moved(matrix) for layer in self.layers)
-        whole = {"size_px": size_px, "filled_px": size_px, "filled_from": (0, 0)}
-        return replace(self, layers=layers, texts=texts, **whole)
+        return Sample(layers, size_px, size_px, texts, self.donor)
 
     def select(self, chosen: NDArray[np.bool_]) -> Sample:
         """Keep only the texts flagged in ``chosen`` (n,)."""
