@@ -173,11 +173,11 @@ class ArchitectureConfig(Section):
     """A DB detector."""
     Transform: None = None
     """A rectification in front of the backbone: a detector has none."""
-    Backbone: Annotated[Backbone, Choice("backbone", BACKBONES)]
+    Backbone: Annotated[Backbone, Choice("backbone", BACKBONES, one_letter=True)]
     """Makes four feature maps of an image."""
-    Neck: Annotated[Neck, Choice("neck", NECKS)]
+    Neck: Annotated[Neck, Choice("neck", NECKS, one_letter=True)]
     """Joins them to one."""
-    Head: Annotated[Head, Choice("head", HEADS)]
+    Head: Annotated[Head, Choice("head", HEADS, one_letter=True)]
     """Makes the probability maps of it."""
 
 
