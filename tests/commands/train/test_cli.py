@@ -256,7 +256,7 @@ def test_without_a_config_or_a_run_the_command_says_what_is_needed(
         with pytest.raises(SystemExit) as exit_:
             main(arguments)
         assert exit_.value.code == 2
-        assert "-c FILE is required, or --resume FOLDER" in capsys.readouterr().err
+        assert "-c FILE or --model NAME is required, or --resume FOLDER" in capsys.readouterr().err
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
