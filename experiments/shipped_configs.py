@@ -89,9 +89,7 @@ _LARGE = {"has_weights": False, "rate": 0.0001}
 """For the large networks: a rate that is not measured, a quarter of the others'."""
 
 TABLE = (
-    Shipped(
-        "det_v4_ft", "Fine-tune the released PP-OCRv4 mobile detector.", "PP-OCRv4_mobile_det"
-    ),
+    Shipped("det_v4_ft", "Fine-tune the released PP-OCRv4 mobile detector.", "PP-OCRv4_mobile_det"),
     Shipped(
         "det_v4_ft_small",
         "Fine-tune the released PP-OCRv4 mobile detector on 20 to 200 images of your own.",
@@ -169,7 +167,9 @@ def texts() -> dict[Path, str]:
     )
     template = environment.get_template(TEMPLATE.name)
     return {
-        CONFIGS / f"{each.name}.yml": commented(_aligned(template.render(asdict(each), url=each.url)))
+        CONFIGS / f"{each.name}.yml": commented(
+            _aligned(template.render(asdict(each), url=each.url))
+        )
         for each in TABLE
     }
 

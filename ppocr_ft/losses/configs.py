@@ -37,7 +37,7 @@ class DBLossConfig(Section):
     focal_gamma: NonNegativeFloat = 2.0
     """Exponent of the focal loss: the higher, the less count pixels that are right already."""
     aux_weight_p4: NonNegativeFloat = 0.0
-    """Weight of the same three losses of the auxiliary heads at 1/16 of the image's size."""
+    """Weight of the auxiliary heads' losses at 1/16 of the image; the same three losses."""
     aux_weight_p3: NonNegativeFloat = 0.0
     """Weight of those at 1/8."""
     aux_weight_p2: NonNegativeFloat = 0.0

@@ -15,21 +15,27 @@ from ppocr_ft.config import (
     inspect_config,
     load_config,
 )
-from ppocr_ft.config.load import find_config, shipped_configs
+from ppocr_ft.config.load import find_config, shipped_configs, shipped_models
 from ppocr_ft.config.rules import shrink_schedule
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.models.configs import BACKBONES
+from ppocr_ft.models.configs import BACKBONES, DETECTORS
 from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH, ShrinkScheduled
 from tests.support import ROOT
 from tests.support.config_files import CONFIGS, SHIPPED, SMALL, written
 
-SHIPPED_FILES = sorted(SHIPPED.glob("*.yml"))
+
+def of_known_networks(paths: list[Path]) -> list[Path]:
+    """Return those whose network can be trained here."""
+    return [
+        path
+        for path in paths
+        if yaml.safe_load(path.read_text("utf-8"))["Architecture"]["Backbone"]["name"] in BACKBONES
+    ]
+
+
+SHIPPED_FILES = of_known_networks(sorted(SHIPPED.glob("*.yml")))
 EVERY_LIKE_PADDLEOCR = sorted(CONFIGS.glob("like_*.yml"))
-LIKE_PADDLEOCR = [
-    path
-    for path in EVERY_LIKE_PADDLEOCR
-    if yaml.safe_load(path.read_text("utf-8"))["Architecture"]["Backbone"]["name"] in BACKBONES
-]
+LIKE_PADDLEOCR = of_known_networks(EVERY_LIKE_PADDLEOCR)
 IGNORED = {
     "Global.debug",
     "Global.cal_metric_during_train",
@@ -81,7 +87,19 @@ def test_shipped_networks() -> None:
     assert names["det_v4_ft"] == ("PPLCNetV3", "DBHead")
     assert names["det_v4_server_ft"] == ("PPHGNet_small", "PFHeadLocal")
     assert names["det_v3_ft"] == ("MobileNetV3", "DBHead")
+    assert names["det_v6_tiny_ft"] == ("PPLCNetV4", "DBHead")
     assert load_config(SHIPPED / "det_v4_ft.yml").Global.pretrained_model == RELEASED_WEIGHTS
+
+
+def test_each_released_model_has_its_config() -> None:
+    models = shipped_models()
+    assert models.keys() >= DETECTORS.keys()
+    assert models["PP-OCRv4_mobile_det"].name == "det_v4_ft.yml"
+    assert models["PP-OCRv6_small_det"].name == "det_v6_small_ft.yml"
+    for model, architecture in DETECTORS.items():
+        config = load_config(models[model])
+        assert config.Global.model_name == model
+        assert config.Architecture == architecture
 
 
 @pytest.mark.parametrize("path", LIKE_PADDLEOCR, ids=lambda path: path.stem)
@@ -98,7 +116,7 @@ def test_a_file_like_paddleocrs_loads_as_it_is(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", set(EVERY_LIKE_PADDLEOCR) - set(LIKE_PADDLEOCR), ids=lambda path: path.stem
+    "path", sorted({*EVERY_LIKE_PADDLEOCR} - {*LIKE_PADDLEOCR}), ids=lambda path: path.stem
 )
 def test_of_other_networks_only_the_network_is_refused_by_name(path: Path) -> None:
     errors = [fault for fault in inspect_config(path).faults if fault.severity == "error"]
