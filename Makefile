@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets recipe lr-check bench docs keys rounding released same-record same house clean
+	regression real-sets recipe lr-check bench docs keys configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -109,6 +109,10 @@ faults: $(READY)  ## every fault that users' files and reports showed, tried aga
 
 keys: $(READY)  ## docs/keys.md and the comments of configs/*.yml, from the declarations of the keys
 	$(PY) -m experiments.keys_table
+	$(PY) -m experiments.shipped_configs
+
+configs: $(READY)  ## configs/*.yml, from one template and what differs: experiments/shipped_configs.py
+	$(PY) -m experiments.shipped_configs
 
 rounding: $(READY)  ## section 8 of docs/shrink.md, where ../shared/data is present
 	$(PY) -m experiments.rounding_table

@@ -1,4 +1,4 @@
-"""Write docs/keys.md and the comments of the shipped configs from the declarations of the keys.
+"""Write docs/keys.md from the declarations of the keys, and make comments of them for configs.
 
 Usage: make keys. Nothing is written where all is up to date. A comment is the key's meaning as far
 as it fits into the line; what follows it after a semicolon is a remark of that file and stays.
@@ -161,14 +161,10 @@ def _wordings(meaning: str) -> list[str]:
 
 
 def main() -> None:
-    texts = {DOCUMENT: document()}
-    texts |= {
-        path: commented(path.read_text(encoding="utf-8")) for path in sorted(CONFIGS.glob("*.yml"))
-    }
-    for path, text in texts.items():
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            print(f"written: {path.relative_to(ROOT)}")
+    text = document()
+    if not DOCUMENT.is_file() or DOCUMENT.read_text(encoding="utf-8") != text:
+        DOCUMENT.write_text(text, encoding="utf-8")
+        print(f"written: {DOCUMENT.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

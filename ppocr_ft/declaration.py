@@ -68,6 +68,35 @@ OptionalPath = Annotated[
 ]
 """A file or a folder; null: none."""
 
+
+def is_url(text: str) -> bool:
+    """Return whether the text names something on another machine."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def _no_url(value: object, what: str) -> object:
+    if isinstance(value, str) and is_url(value):
+        raise ValueError(f"found the URL {value}; it is read from this machine: {what}")
+    return value
+
+
+def _one_folder(value: object) -> object:
+    """Refuse PaddleX's and others' lists of folders."""
+    if isinstance(value, (list, tuple)):
+        raise ValueError(
+            f"found {show(value)}; a data set has one folder: name one that is above them all, "
+            "and let the label files' image paths start there"
+        )
+    return _no_url(value, "download the images and name their folder")
+
+
+ImageFolder = Annotated[FilePath, BeforeValidator(_one_folder)]
+"""A folder of images on this machine."""
+LabelPath = Annotated[
+    FilePath, BeforeValidator(partial(_no_url, what="download the label file and name the copy"))
+]
+"""A label file on this machine."""
+
 _DECIMAL = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 _FRACTION = re.compile(rf"{_DECIMAL}(?:/{_DECIMAL})?", re.ASCII)
 
@@ -179,12 +208,14 @@ class Choice:
     With ``by`` empty the value is a mapping of one name to its arguments, as PaddleOCR writes
     operators: ``MakeShrinkMap: {shrink_ratio: 0.4}``. ``what`` is the word for messages.
     ``table`` may grow later. ``may_stand_alone``: one value may replace a list of them.
+    ``one_letter``: only a name with one wrong letter is taken for a slip, as of names of networks.
     """
 
     what: str
     table: Mapping[str, type[Section]]
     by: str = "name"
     may_stand_alone: bool = False
+    one_letter: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -208,7 +239,7 @@ class Choice:
         """Return the message for a value that gives no known name."""
         name = self.name_of(value)
         if name is not None:
-            return f"unknown {self.what} {name!r}{suggest(name, self.names)}"
+            return f"unknown {self.what} {name!r}{self._suggestion(name)}"
         if not self.by:
             return self._no_single_name(value)
         names = ", ".join(sorted(self.names))
@@ -217,6 +248,9 @@ class Choice:
         if self.by not in value:
             return f"missing; expected one of {names}"
         return f"found {show(value[self.by])}, expected one of {names}"
+
+    def _suggestion(self, name: str) -> str:
+        return suggest(name, self.names, one_letter=self.one_letter)
 
     def _no_single_name(self, value: object) -> str:
         if isinstance(value, dict) and len(value) > 1:

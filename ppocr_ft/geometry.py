@@ -167,6 +167,18 @@ def largest_piece(polygon: Polygon) -> tuple[Floats, float]:
     return np.asarray(shapely.get_coordinates(ring)[:-1]), float(area.max() / area.sum())
 
 
+def parts_inside(
+    polygons: Sequence[Polygon], box: tuple[float, float, float, float]
+) -> list[Floats]:
+    """Return each polygon's largest part inside a box (left, top, right, bottom).
+
+    No points if that has no area. Of a self-crossing polygon the largest piece is looked at.
+    """
+    pieces = _largest_pieces(shapely.make_valid(as_shapely(polygons)))
+    parts = _largest_pieces(shapely.intersection(pieces, shapely.box(*box)))
+    return [shapely.get_coordinates(ring)[:-1] for ring in shapely.get_exterior_ring(parts)]
+
+
 def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int32]]:
     """Move a polygon's edges outwards (inwards if negative) by ``distance_px``, with round corners.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Mapping
+from itertools import takewhile
+from operator import eq
 
 from pydantic_core import ErrorDetails
 
@@ -15,17 +17,11 @@ from pydantic_core import ErrorDetails
 # Sources: PaddleOCR's configs/det (1.1 to PP-OCRv6), PaddleX 3's modules, PaddleDetection,
 # PaddleSeg, PaddleClas and Ultralytics.
 _NOT_HERE = {
-    "PP-OCRv5_server_det's backbone": "PPHGNetV2_B4",
     "a backbone of PaddleOCR's recognisers and classifiers": (
         "PPLCNet PPHGNet PPHGNet_tiny PPHGNet_base PPHGNetV2_B0 PPHGNetV2_B1 PPHGNetV2_B2 "
         "PPHGNetV2_B3 PPHGNetV2_B5 PPHGNetV2_B6 MobileNetV1Enhance SVTRNet"
     ),
-    "PP-OCRv6's backbone": "PPLCNetV4",
-    "PP-OCRv6's neck": "RepLKFPN RepLKPAN UniRepLKFPN UniRepLKPAN",
-    "a key of PP-OCRv6's network": "model_size dilated_kernel_size aux_in_channels",
-    "PP-OCRv6's augmentation (the one here is Perspective, with other keys)": "RandomPerspective",
-    "a key of PP-OCRv6's augmentation": "fit_output fill_value",
-    "the backbone of PaddleOCR's DB on ResNet": "ResNet ResNet_vd",
+    "the backbone of PaddleOCR's DB on ResNet": "ResNet",
     "RepSVTR's backbone": "RepSVTR_det",
     "the neck of PaddleOCR's DB before PP-OCRv3": "DBFPN",
     "another detector's neck": "FPN EASTFPN SASTFPN CTFPN FCEFPN PGFPN",
@@ -164,16 +160,22 @@ MAX_SHOWN_CHARS = 60
 MAX_LISTED_NAMES = 16
 
 
-def suggest(word: str, names: Collection[str], unlisted: Collection[str] = ()) -> str:
+def suggest(
+    word: str,
+    names: Collection[str],
+    unlisted: Collection[str] = (),
+    *,
+    one_letter: bool = False,
+) -> str:
     """Return ``; did you mean 'shrink_ratio'?``, or all ``names`` if none is near.
 
     ``unlisted`` names are guessed too, but not listed. A name that another network or project
-    has is no slip: it is called what it is there.
+    has is no slip: it is called what it is there. ``one_letter``: as for ``nearest``.
     """
     elsewhere = meaning_elsewhere(word)
     if elsewhere is not None:
         return f"; {elsewhere}"
-    near = nearest(word, (*names, *unlisted))
+    near = nearest(word, (*names, *unlisted), one_letter=one_letter)
     if near is not None:
         return f"; did you mean {near!r}?"
     if not names:
@@ -183,13 +185,29 @@ def suggest(word: str, names: Collection[str], unlisted: Collection[str] = ()) -
     return ""
 
 
-def nearest(word: str, names: Collection[str]) -> str | None:
-    """Return the one of ``names`` that ``word`` may be a slip of."""
+def nearest(word: str, names: Collection[str], *, one_letter: bool = False) -> str | None:
+    """Return the one of ``names`` that ``word`` may be a slip of.
+
+    With ``one_letter`` only one letter may be wrong, and no digit: a name that is further off may
+    be another thing's own, as RepLKFPN and RepLKPAN, PPLCNetV3 and PPLCNetV4 are two networks.
+    """
     if meaning_elsewhere(word) is not None:
         return None
-    by_folded = {name.casefold(): name for name in names}
-    near = difflib.get_close_matches(word.casefold(), by_folded, n=1)
+    folded, by_folded = word.casefold(), {name.casefold(): name for name in names}
+    if one_letter:
+        return next((own for name, own in by_folded.items() if _one_letter_off(folded, name)), None)
+    near = difflib.get_close_matches(folded, by_folded, n=1)
     return by_folded[near[0]] if near else None
+
+
+def _one_letter_off(word: str, name: str) -> bool:
+    """Return whether one letter too many, missing, wrong, or two exchanged make the difference."""
+    if re.findall(r"\d+", word) != re.findall(r"\d+", name):
+        return False
+    same = sum(takewhile(bool, map(eq, word, name)))
+    ours, theirs = word[same:], name[same:]
+    exchanged = ours[:2] == theirs[1::-1] and ours[2:] == theirs[2:]
+    return exchanged or ours[1:] == theirs[1:] or ours[1:] == theirs or ours == theirs[1:]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from ppocr_ft.geometry import (
     clockwise,
     kernel_gaps,
     offset,
+    parts_inside,
     perimeters,
     rectangle_sides,
     shrink_distance,
@@ -221,3 +223,16 @@ def test_on_3000_receipt_lines() -> None:
         assert (ious > 0.7).mean() == pytest.approx(share, abs=0.045), (ratio, unclip)
     fitted = unclip_ratio_for(lines[:3000], 0.6)
     assert iou_ceiling(lines[:3000], 0.6, fitted).mean() > 0.91
+
+
+def test_parts_inside_a_box() -> None:
+    square = np.float32([[0, 0], [10, 0], [10, 10], [0, 10]])
+    crossing = np.float32([[0, 0], [10, 10], [10, 0], [0, 6]])  # its larger piece is on the right
+    beside, touching = square + 20, np.add(square, (8, 0))
+    box = (4.0, -5.0, 8.0, 20.0)
+    parts = parts_inside([square, crossing, beside, touching], box)
+    assert shapely.Polygon(parts[0]).equals(shapely.box(4, 0, 8, 10))
+    assert shapely.Polygon(parts[1]).is_valid
+    assert parts[1][:, 0].max() == 8
+    assert [len(part) for part in parts[2:]] == [0, 0]
+    assert parts_inside([], box) == []

@@ -132,6 +132,18 @@ def shipped_configs() -> dict[Path, str]:
     }
 
 
+def shipped_models() -> dict[str, Path]:
+    """Return the config that comes with the package for each released model, by its name.
+
+    Of two for the same model it is the one with the shorter name.
+    """
+    models: dict[str, Path] = {}
+    for path in shipped_configs():
+        data = parse_yaml(path.read_text(encoding="utf-8"), str(path)).data
+        models.setdefault(str(value_at(data, "Global.model_name")), path)
+    return models
+
+
 def find_config(path: str | Path) -> Path:
     """Return the file of that path or, where there is none, the shipped config of that name.
 

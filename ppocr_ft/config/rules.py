@@ -13,7 +13,6 @@ from ppocr_ft.config.run_rules import RUN_RULES
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
-from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.image_ops import KeepKeys, NormalizeImage, ToCHWImage
 from ppocr_ft.transforms.photometric import PixelOperator
@@ -74,7 +73,7 @@ def required_operators(config: Config) -> list[Fault]:
 def fixed_size(config: Config) -> list[Fault]:
     """Check that training's images have one size, in multiples of the network's stride."""
     for _, operator in placed_operators(config, "Train"):
-        if operator.is_a(EastRandomCropData, ScaledCrop):
+        if getattr(operator.OPERATOR, "FINAL", False):
             return []
         if operator.is_a(DetResizeForTest) and operator.image_shape and not operator.keep_ratio:
             return []

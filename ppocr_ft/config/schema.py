@@ -18,6 +18,8 @@ from ppocr_ft.constructor_keys import PartSection
 from ppocr_ft.data.faults import ALSO
 from ppocr_ft.declaration import (
     FilePath,
+    ImageFolder,
+    LabelPath,
     Listed,
     NonNegativeInt,
     OneOf,
@@ -106,7 +108,6 @@ class GlobalSection(Section):
         "load_static_weights": "static weights are recognised by themselves",
         "amp_custom_black_list": _NONE,
         "amp_custom_white_list": _NONE,
-        "ema_decay_type": "the decay always rises as with PaddleDetection's 'threshold'",
         "character_dict_path": _RECOGNITION,
         "rec_char_dict_path": _RECOGNITION,
         "max_text_length": _RECOGNITION,
@@ -155,7 +156,7 @@ class GlobalSection(Section):
     min_weight_coverage: Share = 0.9
     """Share of backbone and neck that pretrained_model must fill."""
     form: Literal["auto", "branches", "folded"] = "auto"
-    """PPLCNetV3's form: as trained by PaddleOCR, as in its inference model, or as the weights."""
+    """Form of PP-OCRv4 mobile and v6: as PaddleOCR trains it, as it exports it, or the weights'."""
     freeze_bn_stats: bool = True
     """Whether batch norms keep the statistics of pretrained_model; others learn theirs.
     PaddleOCR never keeps them."""
@@ -178,6 +179,8 @@ class GlobalSection(Section):
     PaddleDetection's key."""
     ema_decay: Share = 0.98
     """Share that a step keeps of the average; step t keeps at most t / (9 + t)."""
+    ema_decay_type: Literal["threshold"] = "threshold"
+    """How the share rises to ema_decay; PaddleDetection's other two are not known here."""
     stop_on: Listed[VerdictName] = ()
     """Verdicts of the monitor that end the run; docs/monitor.md explains each."""
     patience: PositiveInt | None = None
@@ -205,7 +208,7 @@ else:
     PostProcessSection, MetricSection = postprocess_db.SECTION, metrics_det.SECTION
 
 
-Labels = Annotated[Listed[FilePath], MinLen(1), BeforeValidator(one_as_list)]
+Labels = Annotated[Listed[LabelPath], MinLen(1), BeforeValidator(one_as_list)]
 Ratios = Annotated[Listed[Share], MinLen(1)]
 
 
@@ -220,7 +223,7 @@ class Dataset(Section):
 
     name: Literal["SimpleDataSet", "TextDetDataset"] = "SimpleDataSet"
     """Images in a folder, label files; PaddleOCR's two names mean the same."""
-    data_dir: FilePath
+    data_dir: ImageFolder
     """Folder that the label files' image paths start from; 'sample': the built-in data set."""
     label_file_list: Labels
     """Label files: image path, delimiter, JSON."""
@@ -280,7 +283,7 @@ class SplitSection(Section):
 class FurtherSet(Section):
     """A further set of labelled images, prepared as those of Eval and judged apart from them."""
 
-    data_dir: FilePath
+    data_dir: ImageFolder
     """Folder that the label files' image paths start from; 'sample': the built-in data set."""
     label_file_list: Labels
     """Label files: image path, delimiter, JSON."""

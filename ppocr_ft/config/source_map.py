@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import yaml
 
-from ppocr_ft.config.faults import Fault, Place, is_under, join_key
+from ppocr_ft.config.faults import Fault, Place, Severity, is_under, join_key
 from ppocr_ft.messages import show
 
 MAX_NODES = 20_000
@@ -201,15 +201,26 @@ class _Reader:
                 continue
             name = str(name_node.value)
             key = join_key(parent, name)
-            if name in result:
-                first = self._tree.places[key].line
-                self._fault(name_node, key, f"given twice, first in line {first}; keep one of them")
+            if name in result and not self._is_empty(name_node, key, result[name]):
                 continue
             self._tree.places[key] = self._place(name_node)
             result[name] = self.read(value_node, key)
         for source in merges:
             self._merge(result, source, parent)
         return result
+
+    def _is_empty(self, name_node: yaml.Node, key: str, first: object) -> bool:
+        """Report a key that is given twice; return whether the second one counts.
+
+        That of an empty first one does, as in PaddleOCR's PP-OCRv5_server_det.yml.
+        """
+        line = self._tree.places[key].line
+        if first is None and key not in self._tree.unreadable:
+            message = f"given twice, empty in line {line}; this one counts"
+            self._fault(name_node, key, message, "warning")
+            return True
+        self._fault(name_node, key, f"given twice, first in line {line}; keep one of them")
+        return False
 
     def _merge(self, result: dict[str, object], source: yaml.Node, parent: str) -> None:
         """Merge ``<<: *other``: keys that aren't given yet; the first of several sources wins."""
@@ -250,9 +261,9 @@ class _Reader:
         self._tree.unreadable.append(key)
         return None
 
-    def _fault(self, node: yaml.Node, key: str, message: str) -> None:
+    def _fault(self, node: yaml.Node, key: str, message: str, severity: Severity = "error") -> None:
         place = self._place(node)
-        self._tree.faults.append(Fault("error", place.path, place.line, key, message))
+        self._tree.faults.append(Fault(severity, place.path, place.line, key, message))
 
     def _place(self, node: yaml.Node) -> Place:
         return Place(self._path, node.start_mark.line + 1)

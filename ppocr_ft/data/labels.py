@@ -10,11 +10,13 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from ppocr_ft.data.image_paths import ImagePaths, find_images
+from ppocr_ft.declaration import is_url
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.labels import Texts, parse_texts
@@ -261,16 +263,19 @@ def image_names(name: str) -> tuple[str, ...]:
     """Return the path, or the paths of PaddleOCR's list ``["a.jpg", "b.jpg"]``.
 
     Raises:
-        DataError: a list of something else.
+        DataError: a list of something else, or a URL, which PaddleOCR 3.7 downloads.
     """
-    if not name.startswith("["):
-        return (name,)
-    try:
-        names = json.loads(name)
-    except json.JSONDecodeError:
-        return (name,)
+    names = [name]
+    if name.startswith("["):
+        with suppress(json.JSONDecodeError):
+            names = json.loads(name)
     if not names or not all(isinstance(one, str) and one for one in names):
         raise DataError(f'found {name:.60}; expected a list of image paths ["a.jpg", "b.jpg"]')
+    for one in filter(is_url, names):
+        raise DataError(
+            f"the image is the URL {one:.60}; images are read from this machine: download it and "
+            "name the file"
+        )
     return tuple(names)
 
 

@@ -6,6 +6,8 @@ from ppocr_ft.transforms import (  # noqa: F401  each registers its operators
     image_ops,
     labels,
     photometric,
+    random_crop,
+    random_perspective,
     resize,
 )
 from ppocr_ft.transforms.shrink_schedule import (

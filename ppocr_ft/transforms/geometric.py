@@ -29,6 +29,7 @@ from ppocr_ft.transforms.sample import (
     Sample,
     Size,
     Window,
+    fitted,
     mirroring,
     perspective,
     reach_into,
@@ -113,24 +114,28 @@ class Fliplr(Augmenter):
 
 @augmenter
 class Affine(Augmenter):
-    """Rotate about the middle, clockwise.
-
-    The canvas keeps its size: what turns out of it is lost, what turns in is black.
+    """Rotate about the middle, clockwise; what turns in is black.
 
     Args:
         rotate: lowest and highest angle, degrees.
-        p: probability.
+        p: probability; PaddleOCR up to 2.10 turns each image.
+        fit_output: whether the canvas grows to hold the whole turned image; otherwise it keeps its
+            size, and what turns out of it is lost.
     """
 
-    def __init__(self, rotate: Range[float] = (0.0, 0.0), p: Share = 1.0) -> None:
+    def __init__(
+        self, rotate: Range[float] = (0.0, 0.0), p: Share = 1.0, fit_output: bool = False
+    ) -> None:
         self.rotate = rotate
         self.p = p
+        self.fit_output = fit_output
 
     def draw(self, rng: np.random.Generator) -> float | None:
         return float(rng.uniform(*self.rotate)) if rng.random() < self.p else None
 
     def matrix(self, drawn: float, size: Size) -> tuple[Matrix, Size]:
-        return rotation(drawn, (size[0] / 2, size[1] / 2)), size
+        turn = rotation(drawn, (size[0] / 2, size[1] / 2))
+        return fitted(turn, size) if self.fit_output else (turn, size)
 
 
 @augmenter

@@ -26,6 +26,8 @@ Size = tuple[int, int]
 
 _SUBPIXEL_BITS = 4
 """Fixed-point digits of the outlines that cv2.fillConvexPoly takes."""
+_WHOLE_PX_TOLERANCE = 1e-6
+"""A turn by 90 degrees makes no canvas one px larger by its rounding."""
 
 
 def translation(x: float, y: float) -> Matrix:
@@ -59,6 +61,19 @@ def perspective(source: Points, target: Points) -> Matrix:
         cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32)),
         np.float64,
     )
+
+
+def fitted(matrix: Matrix, size: Size) -> tuple[Matrix, Size]:
+    """Return the matrix, and a canvas, that hold the whole of a canvas of ``size`` after it.
+
+    The moved canvas's bounding box, grown to whole px, becomes the new one.
+    """
+    w, h = size
+    corners = transform(matrix, np.array([[0, 0], [w, 0], [w, h], [0, h]]))
+    left, top = np.floor(corners.min(axis=0) + _WHOLE_PX_TOLERANCE)
+    right, bottom = np.ceil(corners.max(axis=0) - _WHOLE_PX_TOLERANCE)
+    new = max(int(right - left), 1), max(int(bottom - top), 1)
+    return translation(-left, -top) @ matrix, new
 
 
 def is_affine(matrix: Matrix) -> bool:
@@ -121,8 +136,9 @@ class ImageLayer:
 class Sample:
     """A canvas: the layers on it, and the places of its texts.
 
-    ``layers``: the page first, then pasted images. ``filled_px``: the canvas's part from the upper
-    left that shows them; the rest is black. ``donor``: an image to paste from.
+    ``layers``: the page first, then pasted images. ``filled_px``: the size of the canvas's part
+    that shows them, ``filled_from`` its upper left corner (x, y); the rest is black. ``donor``: an
+    image to paste from.
     """
 
     layers: tuple[ImageLayer, ...]
@@ -130,6 +146,7 @@ class Sample:
     filled_px: Size
     texts: Texts
     donor: Sample | None = None
+    filled_from: Size = (0, 0)
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Sample:
@@ -153,7 +170,7 @@ class Sample:
         coords = transform(matrix, polygons.coords).astype(polygons.coords.dtype)
         texts = replace(self.texts, polygons=TextPolygons(coords, polygons.starts))
         layers = tuple(layer.moved(matrix) for layer in self.layers)
-        return replace(self, layers=layers, size_px=size_px, filled_px=size_px, texts=texts)
+        return Sample(layers, size_px, size_px, texts, self.donor)
 
     def select(self, chosen: NDArray[np.bool_]) -> Sample:
         """Keep only the texts flagged in ``chosen`` (n,)."""
@@ -163,10 +180,10 @@ class Sample:
         """Ignore the texts flagged in ``flags`` (n,) too."""
         return replace(self, texts=replace(self.texts, ignored=self.texts.ignored | flags))
 
-    def within(self, filled_px: Size) -> Sample:
-        """Show only the canvas's part ``filled_px`` and keep only texts that touch it."""
-        touching = reach_into(Window(0, 0, *filled_px), self.boxes())
-        return replace(self.select(touching), filled_px=filled_px)
+    def within(self, filled_px: Size, filled_from: Size = (0, 0)) -> Sample:
+        """Show only this part of the canvas and keep only texts that touch it."""
+        touching = reach_into(Window(*filled_from, *filled_px), self.boxes())
+        return replace(self.select(touching), filled_px=filled_px, filled_from=filled_from)
 
     def boxes(self) -> Boxes:
         """Return each text's bounding box (n, 4): left, top, right, bottom."""
@@ -184,7 +201,9 @@ class Sample:
 
 def render(sample: Sample) -> Image:
     """Return the canvas (h, w, 3) uint8: each layer sampled once, bilinearly."""
-    page, *pasted = sample.layers
+    left, top = sample.filled_from
+    to_filled = translation(-left, -top)
+    page, *pasted = (layer.moved(to_filled) for layer in sample.layers)
     image = _warp(page.image, page.matrix, sample.filled_px)
     if pasted and image is page.image:
         image = image.copy()
@@ -194,7 +213,7 @@ def render(sample: Sample) -> Image:
         return image
     (w, h), (filled_w, filled_h) = sample.size_px, sample.filled_px
     canvas = np.zeros((h, w, 3), np.uint8)
-    canvas[:filled_h, :filled_w] = image
+    canvas[top : top + filled_h, left : left + filled_w] = image
     return canvas
 
 

@@ -209,6 +209,7 @@ def folded_order(order: Iterable[str], folded: Iterable[str]) -> list[str]:
         if key in names:
             keys.append(key)
         else:
-            layer = next(layer for layer in layers if key.startswith(layer)).removesuffix(".")
+            inside = (layer for layer in layers if key.startswith(layer))
+            layer = max(inside, key=len).removesuffix(".")
             keys += [layer + _KERNEL, layer + _BIAS]
     return list(dict.fromkeys(keys))

@@ -107,6 +107,8 @@ def test_a_new_operators_wrong_value_has_file_and_line(
 AUGMENTING = (
     "CopyPaste",
     "EastRandomCropData",
+    "RandomCrop",
+    "RandomPerspective",
     "ScaledCrop",
     "IaaAugment",
     "ColorJitter",

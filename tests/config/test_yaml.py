@@ -134,10 +134,20 @@ def test_missing_file_names_the_one_that_may_be_meant(tmp_path: Path) -> None:
         load_config("a\0b.yml")
 
 
+def test_of_a_key_given_twice_the_first_may_be_empty(tmp_path: Path) -> None:
+    """As in PaddleOCR's PP-OCRv5_server_det.yml, of which PyYAML takes the second."""
+    config = load_config(changed(tmp_path, ("epoch_num: 40", "epoch_num:\n  epoch_num: 50")))
+    assert config.Global.epoch_num == 50
+    (found,) = config.warnings
+    assert (found.line, found.key) == (4, "Global.epoch_num")
+    assert found.message == "given twice, empty in line 3; this one counts"
+
+
 @pytest.mark.parametrize(
     ("new", "line", "key", "message"),
     [
         ("epoch_num: 40\n  epoch_num: 50", 4, "Global.epoch_num", "given twice, first in line 3"),
+        ("epoch_num: 40\n  epoch_num:", 4, "Global.epoch_num", "given twice, first in line 3"),
         ("epoch_num: !!int x", 3, "Global.epoch_num", "found 'x', which isn't of type !!int"),
         ("epoch_num: !!bool maybe", 3, "Global.epoch_num", "which isn't of type !!bool"),
         ("epoch_num: !!set {a, b}", 3, "Global.epoch_num", "the tag !!set has no place"),

@@ -185,6 +185,11 @@ FAULTS = {
     "more than a float holds": (points(f"[[0, 0], [9, 0], [{10**400}, 9]]"), "text 1 has"),
     "an image that is not there": (f"c.jpg\t{ONE}", r"the image .*c\.jpg is not there"),
     "a folder for an image": (f"in\t{ONE}", "the image .*in is a folder"),
+    "a URL": (f"https://example.org/a.jpg\t{ONE}", r"the image is the URL https://example\.org/a"),
+    "a list with a URL": (
+        f'["a.jpg", "HTTP://example.org/b.jpg"]\t{ONE}',
+        r"the URL HTTP://example\.org/b\.jpg; images are read from this machine: download it",
+    ),
     "a list without images": (f"[]\t{ONE}", "expected a list of image paths"),
     "a list of numbers": (f"[1, 2]\t{ONE}", "expected a list of image paths"),
     "nested without end": (f"a.jpg\t{'[' * 200_000}", "broken JSON: .*recursion"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.keys_table import CONFIGS, DOCUMENT, commented, document
+from experiments.shipped_configs import texts
 
 SHIPPED = sorted(CONFIGS.glob("*.yml"))
 
@@ -25,6 +26,15 @@ def test_each_key_has_a_meaning() -> None:
 def test_comments_are_the_keys_meanings(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert commented(text) == text, "run make keys"
+
+
+def test_shipped_configs_are_as_written() -> None:
+    written = texts()
+    assert sorted(written) == SHIPPED, "run make configs; remove what the table has no longer"
+    stale = [path.name for path, text in written.items() if path.read_text("utf-8") != text]
+    assert stale == [], "run make configs"
+    assert all(len(line) <= 100 or "https://" in line for text in written.values()
+               for line in text.split("\n"))  # fmt: skip
 
 
 def test_another_comment_is_replaced_and_a_remark_stays() -> None:

@@ -49,6 +49,40 @@ Head: {name: DBHead, k: 50}
 """
 
 
+V5_SERVER = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPHGNetV2_B4, det: True}
+Neck: {name: LKPAN, out_channels: 256, intracl: true}
+Head: {name: PFHeadLocal, k: 50, mode: "large"}
+"""
+V6_SMALL = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPLCNetV4, det: true, model_size: small}
+Neck: {name: UniRepLKFPN, out_channels: 96, dilated_kernel_size: 7, shortcut: true}
+Head: {name: DBHead, k: 50, fix_nan: true, aux_in_channels: 96}
+"""
+V6_TINY = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPLCNetV4, det: true, model_size: tiny}
+Neck: {name: RepLKFPN, out_channels: 64, dilated_kernel_size: 5, shortcut: true}
+Head: {name: DBHead, k: 50, fix_nan: true, aux_in_channels: 64}
+"""
+V6_MEDIUM = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPLCNetV4, det: true, model_size: medium}
+Neck: {name: UniRepLKPAN, out_channels: 256, intracl: true}
+Head: {name: DBHead, k: 50, fix_nan: true, aux_in_channels: 256}
+"""
+
+
 def shapes_of(network: paddle.nn.Layer) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in network.state_dict().items()}
 
@@ -59,21 +93,51 @@ def shapes_of(network: paddle.nn.Layer) -> dict[str, tuple[int, ...]]:
         pytest.param(MOBILE, "PP-OCRv4_mobile_det", id="v4 mobile, v4 student, v5 mobile"),
         pytest.param(SERVER, "PP-OCRv4_server_det", id="v4 server, v4 teacher"),
         pytest.param(V3, "PP-OCRv3_mobile_det", id="v3 mobile"),
+        pytest.param(V5_SERVER, "PP-OCRv5_server_det", id="v5 server"),
+        pytest.param(V6_TINY, "PP-OCRv6_tiny_det", id="v6 tiny"),
+        pytest.param(V6_SMALL, "PP-OCRv6_small_det", id="v6 small"),
+        pytest.param(V6_MEDIUM, "PP-OCRv6_medium_det", id="v6 medium"),
     ],
 )
 def test_shipped_sections_give_the_reference_keys(text: str, detector: str) -> None:
     assert shapes_of(build_architecture(yaml.safe_load(text))) == shapes(detector)
 
 
+def test_v3_server_has_paddleocrs_keys() -> None:
+    """Those of a ResNet-50 with a pooled shortcut where a stage halves the size, and LKPAN."""
+    section = """
+    model_type: det
+    algorithm: DB
+    Backbone: {name: ResNet_vd, layers: 50}
+    Neck: {name: LKPAN, out_channels: 256}
+    Head: {name: DBHead, kernel_list: [7,2,2], k: 50}
+    """
+    network = shapes_of(build_architecture(yaml.safe_load(section)))
+    assert network == shapes_of(build_detector("PP-OCRv3_server_det"))
+    blocks = {key.split(".")[1] for key in network if key.startswith("backbone.bb_")}
+    depths = [sum(name.startswith(f"bb_{stage}_") for name in blocks) for stage in range(4)]
+    assert depths == [3, 4, 6, 3]
+    assert network["backbone.conv1_1._conv.weight"] == (32, 3, 3, 3)
+    assert network["backbone.bb_1_0.short._conv.weight"] == (512, 256, 1, 1)
+    assert network["backbone.bb_3_2.conv1._batch_norm._variance"] == (512,)
+    assert network["neck.ins_conv.3.weight"] == (256, 2048, 1, 1)
+    assert network["head.binarize.conv1.weight"] == (64, 256, 7, 7)
+
+
 def test_v5_mobile_is_the_v4_mobile_network() -> None:
     assert shapes_of(build_detector("PP-OCRv5_mobile_det")) == shapes("PP-OCRv4_mobile_det")
-    assert DETECTORS.keys() == {*FILES, "PP-OCRv5_mobile_det"}
+    assert DETECTORS.keys() == {*FILES, "PP-OCRv5_mobile_det", "PP-OCRv3_server_det"}
 
 
 SMALL_PARTS: dict[str, dict[str, Any]] = {
     "PPLCNetV3": {"scale": 0.35},
     "PPHGNet_small": {},
     "MobileNetV3": {"scale": 0.35},
+    "PPLCNetV4": {"model_size": "tiny"},
+    "RepLKFPN": {"out_channels": 32, "dilated_kernel_size": 13},
+    "RepLKPAN": {"out_channels": 32},
+    "PPHGNetV2_B4": {},
+    "ResNet_vd": {"layers": 18},
     "RSEFPN": {"out_channels": 32},
     "LKPAN": {"out_channels": 32},
     "DBHead": {},
@@ -81,7 +145,8 @@ SMALL_PARTS: dict[str, dict[str, Any]] = {
 }
 
 
-PARTS = {"Backbone": BACKBONES, "Neck": NECKS, "Head": HEADS}
+ALIASES = {"UniRepLKFPN", "UniRepLKPAN"}
+PARTS = {"Backbone": BACKBONES, "Neck": [n for n in NECKS if n not in ALIASES], "Head": HEADS}
 
 
 @pytest.mark.parametrize("names", list(product(*PARTS.values())), ids=lambda names: "+".join(names))
@@ -177,7 +242,7 @@ FAULTS = [
     ("no head", "Head", None, HEAD, "found null, expected keys, first of all name"),
     ("a part without a name", "Head.name", None, HEAD, "expected one of DBHead, PFHead"),
     ("an unknown part", "Neck.name", "RSEFNP", NECK, "did you mean 'RSEFPN'"),
-    ("a list as a name", "Neck.name", [], NECK, "expected one of LKPAN, RSEFPN"),
+    ("a list as a name", "Neck.name", [], NECK, "expected one of LKPAN, RSEFPN, RepLK"),
     ("an unknown argument", "Backbone.scal", 1, f"{BACKBONE}.scal", "unknown key"),
     ("text for a number", "Backbone.scale", "x", f"{BACKBONE}.scale", "expected a number"),
     ("a number for a flag", "Neck.shortcut", 1, f"{NECK}.shortcut", "true or false"),
@@ -237,12 +302,27 @@ def test_faults_are_named(place: str, value: object, key: str, message: str) -> 
             "found 'light', expected one of large, lite",
         ),
         (
+            {"Head": {"name": "DBHead", "aux_in_channels": 64}},
+            "Architecture.Head.aux_in_channels",
+            "found 64, expected 96, the neck's out_channels, or 0",
+        ),
+        (
+            {"Neck": {"name": "RepLKFPN", "out_channels": 96, "dilated_kernel_size": 8}},
+            "Architecture.Neck.dilated_kernel_size",
+            "found 8, expected one of 5, 7, 9, 11, 13",
+        ),
+        (
+            {"Backbone": {"name": "PPLCNetV4", "model_size": "smal"}},
+            "Architecture.Backbone.model_size",
+            "did you mean 'small'",
+        ),
+        (
             {"Backbone": {"name": "PPHGNet_small", "det": False}},
             "Architecture.Backbone.det",
             "expected true",
         ),
     ],
-    ids=["variant", "scale", "kind of neck", "recognition"],
+    ids=["variant", "scale", "kind of neck", "aux heads", "kernels", "size", "recognition"],
 )
 def test_faults_of_other_parts(section: dict[str, Any], key: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -16,6 +16,8 @@ from ppocr_ft.transforms import sample as matrices
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import CopyPaste, GeometricOperator, IaaAugment
 from ppocr_ft.transforms.pipeline import Pipeline
+from ppocr_ft.transforms.random_crop import RandomCrop
+from ppocr_ft.transforms.random_perspective import RandomPerspective
 from ppocr_ft.transforms.sample import Sample, render
 from tests.support.pictures import DOT_SIGMA_PX, dots, find_dots, gradient, page, quads, run
 
@@ -32,8 +34,9 @@ def assert_dots_at_corners(operators: list[GeometricOperator[Any]], seed: int) -
     scale = max(1.0, np.linalg.norm(sample.layers[0].matrix[:2, :2], 2))
     reach_px = 3.5 * DOT_SIGMA_PX * scale
     corners = sample.texts.polygons.coords
-    right, bottom = np.array(sample.filled_px) - reach_px
-    shown = ((corners > reach_px) & (corners < (right, bottom))).all(axis=1)
+    first = np.array(sample.filled_from)
+    last = first + sample.filled_px
+    shown = ((corners > first + reach_px) & (corners < last - reach_px)).all(axis=1)
     for corner in corners[shown]:
         distances = np.linalg.norm(found - corner, axis=1)
         assert distances.min(initial=np.inf) < SUBPIXEL * scale, f"no dot at {corner}"
@@ -49,6 +52,7 @@ STEPS: dict[str, dict[str, Any]] = {
     "Fliplr": {"type": "Fliplr", "args": {"p": 1.0}},
     "Affine": {"type": "Affine", "args": {"rotate": [-15, 15]}},
     "Affine, any angle": {"type": "Affine", "args": {"rotate": [-180, 180]}},
+    "Affine, fitted": {"type": "Affine", "args": {"rotate": [-45, 45], "fit_output": True}},
     "Resize": {"type": "Resize", "args": {"size": [0.8, 2.0]}},
     "Perspective": {"type": "Perspective", "args": {"scale": [0.02, 0.12], "p": 1.0}},
 }
@@ -61,14 +65,25 @@ def test_polygons_follow_pixels(step: dict[str, Any], seed: int) -> None:
     assert assert_dots_at_corners([IaaAugment([step])], seed) >= 6
 
 
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, fit_output=st.booleans())
+def test_polygons_follow_pixels_in_another_view(seed: int, fit_output: bool) -> None:
+    operator = RandomPerspective(
+        1.0, degrees=20, scale=0.1, shear=20, perspective=0.0005, fit_output=fit_output
+    )
+    assert assert_dots_at_corners([operator], seed) >= 6
+
+
 @pytest.mark.parametrize(
     "crop",
     [
+        RandomCrop((320, 288), max_tries=20),
+        RandomCrop((256, 320), keep_ratio=False),
         EastRandomCropData((320, 288), max_tries=20),
         EastRandomCropData((256, 320), keep_ratio=False),
         ScaledCrop((224, 160), limit_side_len=320, scale_range=(0.9, 1.3)),
     ],
-    ids=["East", "East, ratio not kept", "Scaled"],
+    ids=["Random", "Random, ratio not kept", "East", "East, ratio not kept", "Scaled"],
 )
 def test_polygons_follow_pixels_through_all_of_them_into_the_crop(crop: Any) -> None:
     steps = [STEPS[name] for name in ("Fliplr", "Affine", "Perspective", "Resize")]
@@ -114,6 +129,8 @@ OPERATORS: dict[str, GeometricOperator[Any]] = {
     "IaaAugment": IaaAugment([*STEPS.values()]),
     "EastRandomCropData": EastRandomCropData((96, 96)),
     "ScaledCrop": ScaledCrop((96, 96), 320),
+    "RandomCrop": RandomCrop((96, 96)),
+    "RandomPerspective": RandomPerspective(1.0),
     "CopyPaste": CopyPaste(1.0),
 }
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, run_together
+from ppocr_ft.config.load import shipped_models
 from ppocr_ft.engine.distributed import (
     SINGLE_PROCESS,
     ProcessGroup,
     only_main_prints,
     process_count,
 )
+from ppocr_ft.messages import suggest
 
 if TYPE_CHECKING:
     from ppocr_ft.config import Config
@@ -24,6 +27,8 @@ EXAMPLES = """\
   ppocr-ft train -c det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
         Train.dataset.label_file_list=[/my/data/Label.txt] Eval.dataset.data_dir=/my/data \\
         Eval.dataset.label_file_list=[/my/data/val.txt] Global.save_model_dir=output/mine
+  ppocr-ft train --model PP-OCRv6_small_det -o Train.dataset.data_dir=/my/data ...
+        another released model, by the config that the package has for it
   ppocr-ft train -c det_v4_ft.yml --dry-run
         what the run would do when, as a picture and a table
   ppocr-ft train --resume output/mine
@@ -57,6 +62,13 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         EXAMPLES + EPILOGUE,
         config_required=False,
     )
+    arguments.add_argument(
+        "--model",
+        type=_config_of_model,
+        metavar="NAME",
+        help="in place of -c: the package's config for a released model, "
+        + ", ".join(sorted(shipped_models())),
+    )
     how = arguments.add_mutually_exclusive_group()
     how.add_argument(
         "--dry-run",
@@ -83,9 +95,22 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         help="with --resume: take other values of keys that bend the run's schedule",
     )
     options = arguments.parse_args(argv)
+    if options.model is not None and options.config is not None:
+        arguments.error("-c and --model both name a config; keep one of them")
+    options.config = options.config or options.model
     if options.config is None and options.resume in (None, "latest"):
-        arguments.error("-c FILE is required, or --resume FOLDER")
+        arguments.error("-c FILE or --model NAME is required, or --resume FOLDER")
     return options
+
+
+def _config_of_model(name: str) -> str:
+    """Return the config of the package that trains a released model, and say which it is."""
+    models = shipped_models()
+    if name not in models:
+        hint = suggest(name, models, one_letter=True)
+        raise argparse.ArgumentTypeError(f"no config of the package is for {name!r}{hint}")
+    print(f"config: {models[name]}, which comes with the package", file=sys.stderr)
+    return str(models[name])
 
 
 def config_to_train(options: argparse.Namespace) -> Config:

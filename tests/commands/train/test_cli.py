@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.commands.find_lr.cli import main as find_lr
-from ppocr_ft.commands.train.cli import main
+from ppocr_ft.commands.train.cli import main, options_of
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.weights import read_weights
@@ -256,7 +256,35 @@ def test_without_a_config_or_a_run_the_command_says_what_is_needed(
         with pytest.raises(SystemExit) as exit_:
             main(arguments)
         assert exit_.value.code == 2
-        assert "-c FILE is required, or --resume FOLDER" in capsys.readouterr().err
+        assert "-c FILE or --model NAME is required, or --resume FOLDER" in capsys.readouterr().err
+
+
+def test_a_released_models_name_picks_its_config(capsys: pytest.CaptureFixture[str]) -> None:
+    for model, file in (
+        ("PP-OCRv6_small_det", "det_v6_small_ft"),
+        ("PP-OCRv4_mobile_det", "det_v4_ft"),
+    ):
+        options = options_of(["--model", model, "-o", "Global.seed=3"])
+        assert Path(options.config).name == f"{file}.yml"
+        assert load_config(options.config).Global.model_name == model
+        assert f"{file}.yml, which comes with the package" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "PP-OCRv6_smal_det"], "did you mean 'PP-OCRv6_small_det'?"),
+        (["--model", "PP-OCRv7_small_det"], "is for 'PP-OCRv7_small_det'; known: PP-OCRv3_mobile_"),
+        (["--model", "PP-OCRv6_tiny_det", "-c", "x.yml"], "-c and --model both name a config"),
+    ],
+)
+def test_a_model_that_has_no_config_or_two(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
