@@ -107,6 +107,12 @@ def borrowed(name: str, before: str) -> tuple[str, ...]:
     return as_override([*transforms[:place], operator, *transforms[place:]])
 
 
+def without(name: str) -> tuple[str, ...]:
+    """Return the override that leaves an operator out."""
+    return as_override([op for op in transforms_of(CONFIG) if name not in op])
+
+
+MIRRORED = "{type: Fliplr, args: {p: 0.5}}"
 PERSPECTIVE = "{type: Perspective, args: {scale: [0, 0.03], p: 0.5}}"
 FITTED = Setting("fitted to the data")
 FACTORS: dict[str, list[Setting]] = {
@@ -134,11 +140,11 @@ FACTORS: dict[str, list[Setting]] = {
     "fresh layers first, steps": each("Optimizer", "fresh_first", (0, 30, "auto")),
     "choice at the end": each("Global", "interpolate", ("false", "true")),
     "augmentation": [
-        Setting("rotation by 1 degree", turned(affine(1))),
-        Setting("none", turned(affine(0))),
-        Setting("rotation by 5 degrees", turned(affine(5))),
-        Setting("perspective", turned(affine(1), PERSPECTIVE)),
-        Setting("colour", borrowed("ColorJitter", before="MakeBorderMap")),
+        Setting("as shipped: mirrored, turned by 1 degree, colour"),
+        Setting("not mirrored", turned(affine(1))),
+        Setting("without colour", without("ColorJitter")),
+        Setting("turned by 5 degrees", turned(MIRRORED, affine(5))),
+        Setting("perspective", turned(MIRRORED, affine(1), PERSPECTIVE)),
         Setting("copy-paste", borrowed("CopyPaste", before="IaaAugment")),
         Setting("as det_v4_ft_small.yml", as_override(transforms_of(SMALL_CONFIG))),
     ],
