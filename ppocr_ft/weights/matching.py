@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import paddle
 from paddle import nn
 
@@ -13,11 +13,12 @@ from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import Form
 from ppocr_ft.models.reparameterize import detect_form, reparameterize
-from ppocr_ft.weights.arrays import Array, State
+from ppocr_ft.weights.arrays import State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
+from ppocr_ft.weights.graph import Graph, GraphsPart, Kind, Operator, transfer
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource
 
-_BATCH_NORM_ORDER = ("bias", "_mean", "weight", "_variance")  # the operator's inputs, by name
+_BATCH_NORM_ORDER = ("bias", "_mean", "weight", "_variance")  # as an Operator has them
 _SMALLEST_INPUT = (1, 3, 32, 32)
 _OUTPUTS = "backbone.layer_list."
 _KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
@@ -29,6 +30,7 @@ class NamedWeights:
 
     ``own``: the network's present values in the same form. ``absent``: those of its keys that a
     source of this kind never has. ``counted``: the parts that the source is there to fill.
+    ``without_statistics``: batch norms of the network are folded in the source.
     """
 
     state: State
@@ -36,6 +38,7 @@ class NamedWeights:
     form: Form | None
     absent: frozenset[str] = frozenset()
     counted: tuple[str, ...] = PARTS[:2]
+    without_statistics: bool = False
 
 
 def state_of(network: Detector) -> State:
@@ -73,19 +76,18 @@ def chosen_state(source: WeightsSource) -> State:
     return source.tensors if member is None else members_of(source.tensors)[member]
 
 
-def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | None:
+def name_weights(source: WeightsSource, network: Detector) -> NamedWeights:
     """Return the source's tensors under the network's keys.
 
-    A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. The tensors of an
-    inference model are the network's in the order in which it reads them: None if their number
-    or shapes differ. Where only the network's form differs, a file in branches is folded, and for
-    a folded file the network's own values are, to compare. Raises WeightsError if branches are
-    incomplete.
+    A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. An inference model
+    is matched layer by layer, in the order in which they run. Where only the network's form
+    differs, a file in branches is folded, and for a folded file the network's own values are, to
+    compare. Raises GraphsPart if an inference model is another network's, WeightsError if branches
+    are incomplete.
     """
-    network_state = state_of(network)
-    if source.is_program:
-        return _name_program(source.tensors, network, network_state)
-    return name_state(chosen_state(source), network_state)
+    if source.graph is not None:
+        return _name_program(source.graph, network)
+    return name_state(chosen_state(source), state_of(network))
 
 
 def name_state(state: State, network_state: State) -> NamedWeights:
@@ -118,17 +120,25 @@ def name_state(state: State, network_state: State) -> NamedWeights:
     return NamedWeights(state, network_state, form, absent, PARTS[:1])
 
 
-def _name_program(tensors: State, network: Detector, network_state: State) -> NamedWeights | None:
-    order = tensor_order(network)
-    layouts: list[tuple[list[str], State]] = [(order, network_state)]
-    if detect_form(network_state) == "branches":
-        folded = reparameterize(network_state)
-        layouts.insert(0, (folded_order(order, folded), folded))
-    for keys, layout in layouts:
-        if has_shapes(tensors, [layout[key] for key in keys]):
-            state = dict(zip(keys, tensors.values(), strict=True))
-            return NamedWeights(state, layout, detect_form(keys), frozenset(layout) - set(keys))
-    return None
+def _name_program(model: Graph, network: Detector) -> NamedWeights:
+    own = state_of(network)
+    layouts = [Graph(own, tuple(operators_of(network)))]
+    if detect_form(own) == "branches":
+        folded = reparameterize(own)
+        layouts.insert(0, Graph(folded, tuple(folded_operators(layouts[0].operators, folded))))
+    parts = []
+    for layout in layouts:
+        try:
+            state, without_statistics = transfer(model, layout)
+        except GraphsPart as error:
+            parts.append(error)
+            continue
+        absent = frozenset(layout.tensors) - set(state)
+        form = detect_form(state)
+        return NamedWeights(
+            state, layout.tensors, form, absent, without_statistics=without_statistics
+        )
+    raise max(parts, key=lambda error: error.layers)
 
 
 def compare(
@@ -155,25 +165,28 @@ def compare(
     return CoverageReport(source, tuple(matches), weights.counted, weights.form, warnings)
 
 
-def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:
-    """Return whether tensors have the shapes of the others, in their order."""
-    return [np.shape(tensor) for tensor in tensors.values()] == [np.shape(t) for t in others]
-
-
 def tensor_order(network: Detector) -> list[str]:
-    """Return state dict keys in the order in which an inference program's operators read them.
+    """Return state dict keys in the order in which an inference program's operators read them."""
+    return [key for operator in operators_of(network) for key in operator.tensors]
+
+
+def operators_of(network: Detector) -> list[Operator]:
+    """Return the operators that read a network's tensors, by their state dict keys.
 
     An exported program lists its operators as they ran, so the network runs once, on zeros, and
     notes each layer that owns tensors. What eval mode doesn't run, the threshold head, is not
-    in it. For the folded PP-OCRv4 mobile detector these are the 234 tensors of the released
+    in it. For the folded PP-OCRv4 mobile detector these read the 234 tensors of the released
     model. The network is left as it was.
     """
-    order: list[str] = []
+    found: list[Operator] = []
+    alive: list[object] = []  # so that no two tensors have one id
 
     def noting(name: str, layer: nn.Layer) -> Callable[..., None]:
-        own = list(layer.state_dict(include_sublayers=False))
-        leaves = _BATCH_NORM_ORDER if isinstance(layer, nn.BatchNorm2D) else own
-        return lambda *_: order.extend(f"{name}.{leaf}" for leaf in leaves)
+        def note(_: nn.Layer, inputs: tuple[Any, ...], output: Any) -> None:
+            alive.extend((inputs, output))
+            found.extend(_operators(name, layer, id(inputs[0]), id(output)))
+
+        return note
 
     modes = [(layer, layer.training) for layer in network.sublayers(include_self=True)]
     handles = [
@@ -190,7 +203,27 @@ def tensor_order(network: Detector) -> list[str]:
             handle.remove()
         for layer, training in modes:
             layer.training = training
-    return order
+    return found
+
+
+def _operators(name: str, layer: nn.Layer, takes: Hashable, gives: Hashable) -> Iterator[Operator]:
+    """Yield the operators of a layer, one for each tensor of its own but for a batch norm."""
+    if isinstance(layer, nn.BatchNorm2D):
+        keys = tuple(f"{name}.{leaf}" for leaf in _BATCH_NORM_ORDER)
+        yield Operator("batch norm", keys, takes, gives)
+        return
+    own = layer.state_dict(include_sublayers=False)
+    for index, (leaf, tensor) in enumerate(own.items(), start=1):
+        result = gives if index == len(own) else (gives, index)
+        yield Operator(_kind(layer, leaf, tensor.ndim), (f"{name}.{leaf}",), takes, result)
+        takes = result
+
+
+def _kind(layer: nn.Layer, leaf: str, dimensions: int) -> Kind:
+    if dimensions == 4:
+        is_transposed = isinstance(layer, nn.Conv2DTranspose)
+        return "transposed convolution" if is_transposed else "convolution"
+    return "offset" if leaf == "bias" else "scale"
 
 
 def rep_layers(keys: Iterable[str]) -> list[str]:
@@ -200,15 +233,22 @@ def rep_layers(keys: Iterable[str]) -> list[str]:
     return [layer for layer in layers if layer + _BIAS in names]
 
 
-def folded_order(order: Iterable[str], folded: Iterable[str]) -> list[str]:
-    """Turn the order of a branches network's keys into that of the same network folded."""
+def folded_operators(operators: Iterable[Operator], folded: Iterable[str]) -> list[Operator]:
+    """Turn the operators of a network in branches into those of the same network folded."""
     names = set(folded)
     layers = tuple(f"{layer}." for layer in rep_layers(names))
-    keys: list[str] = []
-    for key in order:
+    found: list[Operator] = []
+    sum_of: str | None = None  # the layer whose sum of branches nobody has read yet
+    for operator in operators:
+        key = operator.tensors[0]
         if key in names:
-            keys.append(key)
-        else:
-            layer = next(layer for layer in layers if key.startswith(layer)).removesuffix(".")
-            keys += [layer + _KERNEL, layer + _BIAS]
-    return list(dict.fromkeys(keys))
+            takes = sum_of if sum_of and operator.kind == "scale" else operator.takes
+            found.append(operator._replace(takes=takes))
+            sum_of = None
+            continue
+        layer = next(layer for layer in layers if key.startswith(layer)).removesuffix(".")
+        if layer != sum_of:
+            sum_of = layer
+            found.append(Operator("convolution", (layer + _KERNEL,), operator.takes, (layer, 1)))
+            found.append(Operator("offset", (layer + _BIAS,), (layer, 1), layer))
+    return found
