@@ -20,9 +20,6 @@ _NOT_HERE = {
         "PPLCNet PPHGNet PPHGNet_tiny PPHGNet_base PPHGNetV2_B0 PPHGNetV2_B1 PPHGNetV2_B2 "
         "PPHGNetV2_B3 PPHGNetV2_B5 PPHGNetV2_B6 MobileNetV1Enhance SVTRNet"
     ),
-    "PP-OCRv6's backbone": "PPLCNetV4",
-    "PP-OCRv6's neck": "RepLKFPN RepLKPAN UniRepLKFPN UniRepLKPAN",
-    "a key of PP-OCRv6's network": "model_size dilated_kernel_size aux_in_channels",
     "PP-OCRv6's augmentation (the one here is Perspective, with other keys)": "RandomPerspective",
     "a key of PP-OCRv6's augmentation": "fit_output fill_value",
     "the backbone of PaddleOCR's DB on ResNet": "ResNet ResNet_vd",

@@ -33,11 +33,7 @@ FOREIGN = [
         "unknown backbone 'PPHGNetV2_B4'; it is PP-OCRv5_server_det's backbone, which is not "
         "known here",
     ),
-    ("Architecture.Backbone.name=PPLCNetV4", "it is PP-OCRv6's backbone"),
     ("Architecture.Backbone.name=ResNet_vd", "DB on ResNet"),
-    ("Architecture.Neck.name=RepLKFPN", "it is PP-OCRv6's neck"),
-    ("Architecture.Neck.name=UniRepLKPAN", "it is PP-OCRv6's neck"),
-    ("Architecture.Head.aux_in_channels=96", "a key of PP-OCRv6's network"),
     ("Train.dataset.transforms.2={RandomPerspective: {prob: 1}}", "it is PP-OCRv6's augmentation"),
     ("PostProcess.name=DistillationDBPostProcess", "it is another detector's post-processing"),
     ("Train.dataset.name=MultiScaleDataSet", "it is another task's data set"),

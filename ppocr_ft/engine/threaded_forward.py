@@ -2,7 +2,7 @@
 
 Paddle's own threads share the work of one operator after the other, which costs more than it saves
 on the small maps of a mobile detector. Here each core takes some of the batch's images through
-backbone and neck, and then one of the head's two branches through all images.
+backbone and neck, and then some of the head's branches through all images.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -20,6 +19,8 @@ from paddle import nn
 from ppocr_ft.engine.train_step import Backward, ForwardPass, Maps, gathered_statistics
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.db import DBHead
+
+Pair = tuple[paddle.Tensor, paddle.Tensor]
 
 
 class ThreadedForward:
@@ -40,16 +41,18 @@ class ThreadedForward:
         for body in bodies[1:]:
             _share_weights(self._network, body)
         parts = _split(images, len(bodies))
-        features = self._each([partial(_body, body) for body in bodies], parts)
-        joined = [_leaf(paddle.concat(features), features[0].stop_gradient) for _ in range(2)]
+        features = self._each([body.body for body in bodies], parts)  # of each body what it reads
+        joined = [_leaves(pieces) for pieces in zip(*features, strict=True)]
         maps, head_backward = self._head(joined)
 
         def backward() -> None:
             head_backward()
-            gradients = [tensor.grad for tensor in joined if tensor.grad is not None]
-            if gradients:
-                pieces = _split(sum(gradients[1:], gradients[0]), len(bodies))
-                list(self._pool.map(paddle.Tensor.backward, features, pieces))
+            gradients = {i: _gradient(leaves) for i, leaves in enumerate(joined)}
+            used = [i for i, gradient in gradients.items() if gradient is not None]
+            if used:
+                outputs = [[each[i] for i in used] for each in features]
+                pieces = zip(*(_split(gradients[i], len(bodies)) for i in used), strict=True)
+                list(self._pool.map(paddle.autograd.backward, outputs, map(list, pieces)))
                 for body in bodies[1:]:
                     _add_gradients(body, self._network)
 
@@ -71,12 +74,16 @@ class ThreadedForward:
         body = (self._network.backbone, self._network.neck)
         return 1 if any(map(gathered_statistics, body)) else min(len(self._bodies), images)
 
-    def _head(self, joined: Sequence[paddle.Tensor]) -> tuple[Maps, Backward]:
-        """Run the head on ``joined``, which gets gradients; in one piece if it isn't DBHead."""
+    def _head(self, joined: Sequence[Pair]) -> tuple[Maps, Backward]:
+        """Run the head on ``joined``, which gets gradients; in one piece if it isn't DBHead.
+
+        Of each input of the head there are two leaves: for its shrink and its threshold branch.
+        """
         head = self._network.head
         if type(head) is not DBHead:
-            return head(joined[0]), lambda: None
-        maps = self._each((head.binarize, head.thresh), joined)
+            return head(*(first for first, _ in joined)), lambda: None
+        inputs = [leaf for leaves in joined for leaf in leaves]
+        maps = self._each([branch for pair in head.branches for branch in pair], inputs)
         leaves = [_leaf(branch_map, branch_map.stop_gradient) for branch_map in maps]
 
         def backward() -> None:
@@ -84,11 +91,18 @@ class ThreadedForward:
             used = [(branch_map, leaf.grad) for branch_map, leaf in pairs if leaf.grad is not None]
             list(self._pool.map(lambda pair: pair[0].backward(pair[1]), used))
 
-        return head.together(*leaves), backward
+        return head.together(list(zip(leaves[::2], leaves[1::2], strict=True))), backward
 
 
-def _body(network: Detector, images: paddle.Tensor) -> Any:
-    return network.neck(network.backbone(images))
+def _leaves(pieces: Sequence[paddle.Tensor]) -> Pair:
+    whole = paddle.concat(pieces)
+    return _leaf(whole, pieces[0].stop_gradient), _leaf(whole, pieces[0].stop_gradient)
+
+
+def _gradient(leaves: Pair) -> paddle.Tensor | None:
+    """Return the sum of the leaves' gradients; None if none has one."""
+    gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    return sum(gradients[1:], gradients[0]) if gradients else None
 
 
 def _leaf(tensor: paddle.Tensor, stop_gradient: bool) -> paddle.Tensor:

@@ -25,12 +25,12 @@ from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.export.runtime import ONNX_FILE, SETTINGS_FILE, SETTINGS_IN_ONNX
 from ppocr_ft.export.settings import InferenceSettings
 from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.configs import TRAINING_BRANCHES
 from ppocr_ft.models.layers import Layer
 from ppocr_ft.models.reparameterize import reparameterize
 from ppocr_ft.utils.files import flush_folder
 from ppocr_ft.utils.program import how_to_install
 from ppocr_ft.weights.arrays import State
-from ppocr_ft.weights.coverage import THRESHOLD_BRANCH
 
 FILES = frozenset(
     {
@@ -143,7 +143,7 @@ def write_model(
     state = {
         key: value
         for key, value in reparameterize(trained).items()
-        if not key.startswith(THRESHOLD_BRANCH)
+        if not key.startswith(TRAINING_BRANCHES)
     }
     if formats.legacy:
         np.savez(folder / TENSORS, **state)  # type: ignore[arg-type]
@@ -177,13 +177,13 @@ class ShrinkMaps(Layer):
 def _save_program(state: State, architecture: Mapping[str, object], folder: Path) -> None:
     """Write ``inference.json`` (``.pdmodel`` under Paddle's old programs) and ``.pdiparams``.
 
-    ``state``: the reparameterized network's, without the threshold head, which is left out.
+    ``state``: the reparameterized network's, without ``TRAINING_BRANCHES``, which are left out.
 
     Raises:
         WeightsError: the tensors are not the architecture's.
     """
     network = build_architecture(architecture, form="folded")
-    del network.head.thresh
+    network.head.drop_training_branches()
     tensors = network.state_dict()
     if tensors.keys() != state.keys():
         other = sorted(tensors.keys() ^ state.keys())

@@ -7,14 +7,12 @@ from typing import ClassVar, Literal
 
 from ppocr_ft.declaration import NonNegativeFloat, PositiveFloat, Section, Share
 
-_NO_AUX = "the networks here have no auxiliary heads"
-
 
 class DBLossConfig(Section):
     """DBLoss: alpha * shrink map loss + beta * threshold map loss + binary map loss."""
 
     NO_EFFECT: ClassVar[Mapping[str, str]] = {
-        f"aux_weight_{level}": _NO_AUX for level in ("p2", "p3", "p4", "p5")
+        "aux_weight_p5": "there are auxiliary heads on p4, p3 and p2 only"
     }
 
     name: Literal["DBLoss"] = "DBLoss"
@@ -38,3 +36,18 @@ class DBLossConfig(Section):
     """Weight of a text pixel's focal loss; that of the background is 1 minus this."""
     focal_gamma: NonNegativeFloat = 2.0
     """Exponent of the focal loss: the higher, the less count pixels that are right already."""
+    aux_weight_p4: NonNegativeFloat = 0.0
+    """Weight of the same three losses of the auxiliary heads at 1/16 of the image's size."""
+    aux_weight_p3: NonNegativeFloat = 0.0
+    """Weight of those at 1/8."""
+    aux_weight_p2: NonNegativeFloat = 0.0
+    """Weight of those at 1/4."""
+
+    @property
+    def aux_weights(self) -> dict[str, float]:
+        """The weights by the names of the maps that they are for."""
+        return {
+            "aux_maps_p4": self.aux_weight_p4,
+            "aux_maps_p3": self.aux_weight_p3,
+            "aux_maps_p2": self.aux_weight_p2,
+        }

@@ -184,7 +184,7 @@ class DBTargets:
 
 @dataclass(frozen=True)
 class DBLoss:
-    """``alpha`` * shrink map + ``beta`` * threshold map + binary map (+ CBN) loss.
+    """``alpha`` * shrink map + ``beta`` * threshold map + binary map (+ CBN + auxiliary) loss.
 
     With ``main_loss_type`` DiceLoss the shrink and CBN losses are one number for all pixels, so
     hard example mining changes nothing: ``balance_loss`` then only makes the loss 0 if a batch has
@@ -200,12 +200,16 @@ class DBLoss:
 
         ``predictions`` is a detector's output while it trains: ``maps`` (n, 3, h, w) of shrink,
         threshold and binary map; PFHeadLocal's ``cbn_maps`` (n, 1, h, w) adds a term of weight 1,
-        its ``distance_maps`` adds none. All are probabilities in any floating type; the arithmetic
-        is float32 (float64 for float64), also inside ``paddle.amp.auto_cast``.
+        its ``distance_maps`` adds none; ``aux_maps_p4``, ``_p3`` and ``_p2`` of auxiliary heads,
+        each like ``maps``, add the sum of their three losses by ``aux_weight_p4`` and so on. All
+        are probabilities in any floating type; the arithmetic is float32 (float64 for float64),
+        also inside ``paddle.amp.auto_cast``.
 
         Returns:
-            Scalars, with weights applied: ``loss`` (the sum of the others), ``loss_shrink_maps``,
-            ``loss_threshold_maps``, ``loss_binary_maps``, ``loss_cbn`` (0 without ``cbn_maps``).
+            Scalars: ``loss``; its terms ``loss_shrink_maps``, ``loss_threshold_maps``,
+            ``loss_binary_maps`` and ``loss_cbn`` (0 without ``cbn_maps``), with weights applied;
+            its terms ``loss_aux_maps_p4`` and so on, one for each auxiliary head with a weight,
+            before that weight is applied, as in PaddleOCR.
             All are finite for finite predictions. If the mask leaves no text in a batch, the binary
             loss is 1 and, with ``balance_loss``, the shrink and CBN losses are 0, all without a
             gradient: as in PaddleOCR, negatives count only together with positives. With
@@ -215,23 +219,35 @@ class DBLoss:
             ValueError: maps that don't fit the targets.
         """
         with paddle.amp.auto_cast(enable=False):
-            shrink, threshold, binary = self._channels(predictions, "maps", 3, targets)
-            shrink_loss = self.config.alpha * self._main_loss(shrink, targets)
-            threshold_loss = self.config.beta * masked_l1(
-                threshold, targets.threshold_map, targets.threshold_mask, self.config.eps
-            )
-            binary_loss = self._binary_loss(binary, targets)
-            cbn_loss = paddle.zeros([], shrink.dtype)
+            shrink, threshold, binary = self._terms(predictions, "maps", targets)
+            losses = {
+                "loss": shrink + threshold + binary,
+                "loss_shrink_maps": shrink,
+                "loss_threshold_maps": threshold,
+                "loss_binary_maps": binary,
+                "loss_cbn": paddle.zeros([], shrink.dtype),
+            }
             if "cbn_maps" in predictions:
                 (cbn,) = self._channels(predictions, "cbn_maps", 1, targets)
-                cbn_loss = self._main_loss(cbn, targets)
-            return {
-                "loss": shrink_loss + threshold_loss + binary_loss + cbn_loss,
-                "loss_shrink_maps": shrink_loss,
-                "loss_threshold_maps": threshold_loss,
-                "loss_binary_maps": binary_loss,
-                "loss_cbn": cbn_loss,
-            }
+                losses["loss_cbn"] = self._main_loss(cbn, targets)
+                losses["loss"] = losses["loss"] + losses["loss_cbn"]
+            for key, weight in self.config.aux_weights.items():
+                if weight and key in predictions:
+                    losses[f"loss_{key}"] = sum(self._terms(predictions, key, targets))
+                    losses["loss"] = losses["loss"] + weight * losses[f"loss_{key}"]
+            return losses
+
+    def _terms(
+        self, predictions: Mapping[str, paddle.Tensor], key: str, targets: DBTargets
+    ) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor]:
+        """Return the losses of three maps (n, 3, h, w), with ``alpha`` and ``beta`` applied."""
+        shrink, threshold, binary = self._channels(predictions, key, 3, targets)
+        return (
+            self.config.alpha * self._main_loss(shrink, targets),
+            self.config.beta
+            * masked_l1(threshold, targets.threshold_map, targets.threshold_mask, self.config.eps),
+            self._binary_loss(binary, targets),
+        )
 
     def _main_loss(self, pred: paddle.Tensor, targets: DBTargets) -> paddle.Tensor:
         truth = targets.shrink_map, targets.shrink_mask

@@ -21,20 +21,28 @@ from ppocr_ft.models.configs import (
     PFHeadLocalConfig,
     PPHGNetSmallConfig,
     PPLCNetV3Config,
+    PPLCNetV4Config,
+    RepLKFPNConfig,
+    RepLKPANConfig,
     RSEFPNConfig,
 )
-from ppocr_ft.models.db import LKPAN, RSEFPN, DBHead, PFHeadLocal
+from ppocr_ft.models.db import DBHead, PFHeadLocal
 from ppocr_ft.models.hgnet import PPHGNetSmall
 from ppocr_ft.models.layers import Layer
 from ppocr_ft.models.lcnetv3 import PPLCNetV3
+from ppocr_ft.models.lcnetv4 import PPLCNetV4
 from ppocr_ft.models.mobilenetv3 import MobileNetV3
+from ppocr_ft.models.necks import LKPAN, RSEFPN, RepLKFPN, RepLKPAN
 
 LAYERS: dict[type[Part], type[Any]] = {
     PPLCNetV3Config: PPLCNetV3,
+    PPLCNetV4Config: PPLCNetV4,
     PPHGNetSmallConfig: PPHGNetSmall,
     MobileNetV3Config: MobileNetV3,
     RSEFPNConfig: RSEFPN,
     LKPANConfig: LKPAN,
+    RepLKFPNConfig: RepLKFPN,
+    RepLKPANConfig: RepLKPAN,
     DBHeadConfig: DBHead,
     PFHeadLocalConfig: PFHeadLocal,
 }
@@ -56,14 +64,25 @@ class Detector(Layer):
         self.head = head
 
     def forward(self, images: paddle.Tensor) -> dict[str, paddle.Tensor]:
-        maps: dict[str, paddle.Tensor] = self.head(self.neck(self.backbone(images)))
+        maps: dict[str, paddle.Tensor] = self.head(*self.body(images))
         return maps
+
+    def body(self, images: paddle.Tensor) -> list[paddle.Tensor]:
+        """Run backbone and neck.
+
+        Returns:
+            What the head reads: the neck's map, and while auxiliary heads train its sums at p4, p3
+            and p2.
+        """
+        sums = self.neck.sums(self.backbone(images))
+        joined = self.neck.fuse(sums)
+        return [joined, *sums[2::-1]] if self.training and self.head.has_aux else [joined]
 
 
 def build_detector(name: str, form: Form = "branches") -> Detector:
     """Build a released detector's network (``DETECTORS``) with new weights.
 
-    ``form`` is PPLCNetV3's; the other backbones have one form only and accept either value.
+    ``form`` is that of backbones and necks with ``HAS_FORMS``; the others accept either value.
 
     Raises:
         ConfigError: the name is unknown.
@@ -88,8 +107,10 @@ def build_architecture(
         section = architecture
     else:
         section = read_section(ArchitectureConfig, architecture, "Architecture")
-    layer, with_form = LAYERS[type(section.Backbone)], section.Backbone.HAS_FORMS
-    backbone = layer(section.Backbone, form) if with_form else layer(section.Backbone)
-    neck = LAYERS[type(section.Neck)](backbone.out_channels, section.Neck)
-    head = LAYERS[type(section.Head)](neck.out_channels, section.Head)
-    return Detector(backbone, neck, head)
+    backbone = _build(section.Backbone, form)
+    neck = _build(section.Neck, form, backbone.out_channels)
+    return Detector(backbone, neck, _build(section.Head, form, neck.out_channels))
+
+
+def _build(part: Part, form: Form, *in_channels: int | list[int]) -> Any:
+    return LAYERS[type(part)](*in_channels, part, *([form] if part.HAS_FORMS else []))

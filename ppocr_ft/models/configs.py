@@ -8,15 +8,16 @@ its own, and a line in ``architecture.LAYERS``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from annotated_types import Ge, MultipleOf
-from pydantic import AfterValidator, Strict
+from pydantic import AfterValidator, Strict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
-from ppocr_ft.declaration import Choice, NonNegativeFloat, PositiveInt, Section
+from ppocr_ft.declaration import Choice, NonNegativeFloat, NonNegativeInt, PositiveInt, Section
 
 Form = Literal["branches", "folded"]
-"""A backbone as it is trained, or as it is exported; most have one form for both."""
+"""A backbone or a neck as it is trained, or as it is exported; most have one form for both."""
 
 _Factor = NonNegativeFloat
 MOBILENET_SCALES = (0.35, 0.5, 0.75, 1.0, 1.25)
@@ -25,6 +26,9 @@ _BACKBONE_WEIGHTS = "Global.pretrained_model names the weights of the whole netw
 
 class Part(Section):
     """A backbone, a neck or a head."""
+
+    HAS_FORMS: ClassVar[bool] = False
+    """Whether its layer is built in a form, see ``Form``."""
 
     name: str
 
@@ -37,8 +41,6 @@ class Backbone(Part):
         "use_ssld": _BACKBONE_WEIGHTS,
         "in_channels": "images have 3 channels",
     }
-    HAS_FORMS: ClassVar[bool] = False
-    """Whether its layer is built in a form, see ``Form``."""
 
 
 class PPLCNetV3Config(Backbone):
@@ -57,6 +59,18 @@ class PPLCNetV3Config(Backbone):
     """Factors on the learning rate of conv1 and of blocks2 to blocks6."""
     lab_lr: NonNegativeFloat = 0.1
     """Further factor on that of the learnable affine blocks."""
+    det: Literal[True] = True
+    """The detector's form: four feature maps instead of one."""
+
+
+class PPLCNetV4Config(Backbone):
+    """PP-OCRv6's backbone."""
+
+    HAS_FORMS = True
+
+    name: Literal["PPLCNetV4"] = "PPLCNetV4"
+    model_size: Literal["tiny", "small", "medium"] = "small"
+    """Which of its three widths."""
     det: Literal[True] = True
     """The detector's form: four feature maps instead of one."""
 
@@ -115,6 +129,30 @@ class LKPANConfig(Neck):
     """Kind of the 9x9 convolutions: dense or depthwise separable."""
 
 
+class RepLKFPNConfig(Neck):
+    """Feature pyramid with dilated depthwise convolutions, of PP-OCRv6 tiny and small."""
+
+    HAS_FORMS = True
+
+    name: Literal["RepLKFPN", "UniRepLKFPN"] = "RepLKFPN"
+    shortcut: bool = True
+    """Whether each block adds its input."""
+    dilated_kernel_size: Literal[5, 7, 9, 11, 13] = 7
+    """Size of the large kernels."""
+
+
+class RepLKPANConfig(Neck):
+    """Path aggregation with dilated depthwise convolutions, of PP-OCRv6 medium."""
+
+    NO_EFFECT: ClassVar[Mapping[str, str]] = {
+        **Neck.NO_EFFECT,
+        "mode": "PaddleOCR's RepLKPAN doesn't read it either",
+    }
+    HAS_FORMS = True
+
+    name: Literal["RepLKPAN", "UniRepLKPAN"] = "RepLKPAN"
+
+
 def _check_kernels(kernels: tuple[int, int, int]) -> tuple[int, int, int]:
     if kernels[0] % 2 == 0 or kernels[1:] != (2, 2):
         raise ValueError(f"found {list(kernels)}, expected [odd, 2, 2], which keeps the map's size")
@@ -140,6 +178,8 @@ class DBHeadConfig(Head):
     """Shrink, threshold and binary map."""
 
     name: Literal["DBHead"] = "DBHead"
+    aux_in_channels: NonNegativeInt = 0
+    """Channels of the auxiliary heads' maps, the neck's out_channels; 0: no such heads."""
 
 
 class PFHeadLocalConfig(Head):
@@ -151,11 +191,12 @@ class PFHeadLocalConfig(Head):
 
 
 def _by_name(*parts: type[Part]) -> dict[str, type[Section]]:
-    return {part.model_fields["name"].default: part for part in parts}
+    """Return the parts by each name that a YAML may give them."""
+    return {name: part for part in parts for name in get_args(part.model_fields["name"].annotation)}
 
 
-BACKBONES = _by_name(PPLCNetV3Config, PPHGNetSmallConfig, MobileNetV3Config)
-NECKS = _by_name(RSEFPNConfig, LKPANConfig)
+BACKBONES = _by_name(PPLCNetV3Config, PPLCNetV4Config, PPHGNetSmallConfig, MobileNetV3Config)
+NECKS = _by_name(RSEFPNConfig, LKPANConfig, RepLKFPNConfig, RepLKPANConfig)
 HEADS = _by_name(DBHeadConfig, PFHeadLocalConfig)
 
 
@@ -180,6 +221,28 @@ class ArchitectureConfig(Section):
     Head: Annotated[Head, Choice("head", HEADS)]
     """Makes the probability maps of it."""
 
+    @model_validator(mode="after")
+    def _check_aux(self) -> ArchitectureConfig:
+        """Refuse auxiliary heads of another width than that of the neck's maps, which they read."""
+        given, expected = getattr(self.Head, "aux_in_channels", 0), self.Neck.out_channels
+        if given not in (0, expected):
+            fault = InitErrorDetails(
+                type="value_error",
+                loc=("Head", "aux_in_channels"),
+                input=given,
+                ctx={"error": f"found {given}, expected {expected}, the neck's out_channels, or 0"},
+            )
+            raise ValidationError.from_exception_data(type(self).__name__, [fault])
+        return self
+
+
+def _v6(size: Literal["tiny", "small", "medium"], neck: Neck) -> ArchitectureConfig:
+    return ArchitectureConfig(
+        Backbone=PPLCNetV4Config(model_size=size),
+        Neck=neck,
+        Head=DBHeadConfig(fix_nan=True, aux_in_channels=neck.out_channels),
+    )
+
 
 _LCNET_MOBILE = ArchitectureConfig(
     Backbone=PPLCNetV3Config(scale=0.75),
@@ -187,6 +250,9 @@ _LCNET_MOBILE = ArchitectureConfig(
     Head=DBHeadConfig(fix_nan=True),
 )
 DETECTORS = {
+    "PP-OCRv6_tiny_det": _v6("tiny", RepLKFPNConfig(out_channels=64, dilated_kernel_size=5)),
+    "PP-OCRv6_small_det": _v6("small", RepLKFPNConfig(out_channels=96)),
+    "PP-OCRv6_medium_det": _v6("medium", RepLKPANConfig(out_channels=256, intracl=True)),
     "PP-OCRv4_mobile_det": _LCNET_MOBILE,
     "PP-OCRv5_mobile_det": _LCNET_MOBILE,
     "PP-OCRv4_server_det": ArchitectureConfig(
@@ -201,3 +267,6 @@ DETECTORS = {
     ),
 }
 """The networks of the released detectors; a backbone's first one gives an export its name."""
+
+TRAINING_BRANCHES = ("head.thresh.", "head.aux_")
+"""How the keys of a head's branches begin that only training runs."""

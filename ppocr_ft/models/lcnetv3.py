@@ -15,6 +15,7 @@ from paddle import nn
 
 from ppocr_ft.models.configs import Form, PPLCNetV3Config
 from ppocr_ft.models.layers import (
+    SIXTH,
     Conv2D,
     ConvBN,
     Layer,
@@ -25,7 +26,6 @@ from ppocr_ft.models.layers import (
 )
 
 _BN_L2 = 0.0  # the batch norms of the convolutions are never decayed
-_SE_GATE_SLOPE = 0.1666667  # Paddle's own rounding of 1/6; with 1/6 the maps differ by 7e-6
 
 
 class BlockSpec(NamedTuple):
@@ -185,9 +185,7 @@ class LCNetV3Block(Layer):
         outer = round_channels(spec.out_channels * config.scale, 16)
         self.dw_conv = rep_layer(ConvSpec(inner, inner, spec.kernel_size, spec.stride, inner))
         self.se = (
-            SqueezeExcite(inner, gate_slope=_SE_GATE_SLOPE, lr_mult=factors.lr_mult)
-            if spec.use_se
-            else None
+            SqueezeExcite(inner, gate_slope=SIXTH, lr_mult=factors.lr_mult) if spec.use_se else None
         )
         self.pw_conv = rep_layer(ConvSpec(inner, outer, kernel_size=1))
 

@@ -246,7 +246,8 @@ def folded_operators(operators: Iterable[Operator], folded: Iterable[str]) -> li
             found.append(operator._replace(takes=takes))
             sum_of = None
             continue
-        layer = next(layer for layer in layers if key.startswith(layer)).removesuffix(".")
+        inside = (layer for layer in layers if key.startswith(layer))
+        layer = max(inside, key=len).removesuffix(".")
         if layer != sum_of:
             sum_of = layer
             found.append(Operator("convolution", (layer + _KERNEL,), operator.takes, (layer, 1)))

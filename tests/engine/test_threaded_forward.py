@@ -18,6 +18,11 @@ SMALL: dict[str, object] = {
     "Neck": {"name": "RSEFPN", "out_channels": 24},
     "Head": {"name": "DBHead"},
 }
+AUX_HEADS = {
+    **SMALL,
+    "Neck": {"name": "RepLKFPN", "out_channels": 24, "dilated_kernel_size": 5},
+    "Head": {"name": "DBHead", "aux_in_channels": 24},
+}
 LOCAL_HEAD = {**SMALL, "Head": {"name": "PFHeadLocal", "mode": "small"}}
 
 
@@ -39,8 +44,9 @@ def images(count: int, seed: int = 0) -> paddle.Tensor:
 def gradients(network: Detector, forward: Forward, batch: paddle.Tensor) -> dict[str, Any]:
     """Of a loss that is different at each pixel of each map; then there are none any more."""
     maps, backward = forward(batch)
-    weights = paddle.to_tensor(np.random.default_rng(1).normal(size=maps["maps"].shape))
-    (maps["maps"] * weights.astype("float32")).sum().backward()
+    rng = np.random.default_rng(1)
+    weights = [paddle.to_tensor(rng.normal(size=each.shape), "float32") for each in maps.values()]
+    sum((each * w).sum() for each, w in zip(maps.values(), weights, strict=True)).backward()
     backward()
     named = dict(network.named_parameters())
     found = {name: each.grad.numpy() for name, each in named.items() if each.grad is not None}
@@ -62,6 +68,19 @@ def test_gradients_are_those_of_one_piece(count: int, threads: int) -> None:
     network = detector(SMALL)
     wanted = gradients(network, plain_forward(network), images(count))
     assert_close(gradients(network, ThreadedForward(network, threads), images(count)), wanted)
+
+
+def test_auxiliary_heads_pass_in_parts() -> None:
+    network = detector(AUX_HEADS)
+    wanted = gradients(network, plain_forward(network), images(3))
+    assert any(name.startswith("head.aux_thresh_p4") for name in wanted)
+    forward = ThreadedForward(network, 2)
+    assert_close(gradients(network, forward, images(3)), wanted)
+    maps, backward = forward(images(3))
+    maps["aux_maps_p3"].sum().backward()  # alone, as with the weight of the others 0
+    backward()
+    assert network.head.aux_thresh_p3.conv1.weight.grad is not None
+    assert network.backbone.conv.conv.weight.grad.abs().sum() > 0
 
 
 @pytest.mark.parametrize(

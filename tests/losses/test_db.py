@@ -14,7 +14,6 @@ from ppocr_ft.config import inspect_config
 from ppocr_ft.losses.db import DBLoss, DBTargets
 from ppocr_ft.models.configs import PFHeadLocalConfig
 from ppocr_ft.models.db import PFHeadLocal
-from tests.support import ROOT
 from tests.support.config_files import SMALL
 from tests.support.losses_reference import (
     FOLDER,
@@ -35,7 +34,8 @@ FOCAL = "DiceFocalLoss"
 BALANCED = ("DiceLoss", "BCELoss")
 KINDS = (*BALANCED, FOCAL)
 LOSSES = [(kind, balance) for kind in BALANCED for balance in (True, False)] + [(FOCAL, True)]
-V6 = ROOT.parent / "shared" / "reference" / "db_loss_v6.json"
+V6: dict[str, Any] = json.loads((FOLDER / "db_loss_v6.json").read_text(encoding="utf-8"))
+AUX = ("aux_maps_p4", "aux_maps_p3", "aux_maps_p2")
 SYNCS = ("item", "numpy", "tolist", "__bool__", "__int__", "__float__", "__index__", "__array__")
 
 
@@ -59,29 +59,37 @@ def test_paddleocr_values(name: str) -> None:
     assert floats(found) == pytest.approx(REFERENCE[name]["losses"], rel=1e-5, abs=1e-6)
 
 
-@pytest.mark.skipif(not V6.is_file(), reason="PP-OCRv6's numbers are not beside the project")
-@pytest.mark.parametrize("name", ["v6_without_aux_maps", "dice_focal_gamma_1", "v6_with_aux"])
+@pytest.mark.parametrize("name", V6)
 def test_paddleocr_v6_values(name: str) -> None:
-    """All terms but those of auxiliary heads, which no network here has."""
-    case = json.loads(V6.read_text(encoding="utf-8"))[name]
-    arguments = {k: v for k, v in case["arguments"].items() if not k.startswith("aux_weight")}
-    with np.load(V6.with_suffix(".npz")) as arrays:
-        found = floats(db_loss(**arguments)(predictions(arrays, "maps"), targets(arrays)))
-    wanted = {key: value for key, value in case["losses"].items() if "aux" not in key}
-    if case["aux"]:
-        wanted["loss"] = sum(value for key, value in wanted.items() if key != "loss")
-    assert found == pytest.approx(wanted, rel=1e-5, abs=1e-6)
+    case = V6[name]
+    with np.load(FOLDER / "db_loss_v6.npz") as arrays:
+        predicted = predictions(arrays, "maps", *(AUX if case["aux"] else ()))
+        found = floats(db_loss(**case["arguments"])(predicted, targets(arrays)))
+    assert found == pytest.approx(case["losses"], rel=0, abs=1e-5)
 
 
-def test_the_keys_of_a_v6_yaml_are_let_pass() -> None:
+def test_an_auxiliary_head_without_a_weight_is_no_term() -> None:
+    arrays = {key: Case().arrays(seed) for seed, key in enumerate(("maps", *AUX))}
+    predicted = {key: predictions(each, "maps")["maps"] for key, each in arrays.items()}
+    loss, truth = db_loss(aux_weight_p3=0.5), targets(arrays["maps"])
+    found = floats(loss(predicted, truth))
+    assert [key for key in found if "aux" in key] == ["loss_aux_maps_p3"]
+    alone = floats(loss({"maps": predicted["aux_maps_p3"]}, truth))["loss"]
+    assert found["loss_aux_maps_p3"] == pytest.approx(alone)
+    plain = floats(loss({"maps": predicted["maps"]}, truth))["loss"]
+    assert found["loss"] == pytest.approx(plain + 0.5 * alone)
+
+
+def test_the_keys_of_a_v6_yaml_are_known() -> None:
     aux = [f"Loss.aux_weight_{level}=0.4" for level in ("p2", "p3", "p4", "p5")]
     keys = ["Loss.main_loss_type=DiceFocalLoss", "Loss.focal_alpha=0.5", "Loss.focal_gamma=2.5"]
     found = inspect_config(SMALL, [*keys, *aux])
     assert found.config is not None
     assert (found.config.Loss.focal_alpha, found.config.Loss.focal_gamma) == (0.5, 2.5)
-    said = {fault.key: fault.message for fault in found.faults if fault.key.startswith("Loss")}
-    assert said.keys() == {key.split("=")[0] for key in aux}
-    assert set(said.values()) == {"has no effect here: the networks here have no auxiliary heads"}
+    assert found.config.Loss.aux_weights == dict.fromkeys(AUX, 0.4)
+    (fault,) = (fault for fault in found.faults if fault.key.startswith("Loss"))
+    assert fault.key == "Loss.aux_weight_p5"
+    assert "on p4, p3 and p2 only" in fault.message
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0])

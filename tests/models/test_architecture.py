@@ -49,6 +49,32 @@ Head: {name: DBHead, k: 50}
 """
 
 
+V6_SMALL = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPLCNetV4, det: true, model_size: small}
+Neck: {name: UniRepLKFPN, out_channels: 96, dilated_kernel_size: 7, shortcut: true}
+Head: {name: DBHead, k: 50, fix_nan: true, aux_in_channels: 96}
+"""
+V6_TINY = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPLCNetV4, det: true, model_size: tiny}
+Neck: {name: RepLKFPN, out_channels: 64, dilated_kernel_size: 5, shortcut: true}
+Head: {name: DBHead, k: 50, fix_nan: true, aux_in_channels: 64}
+"""
+V6_MEDIUM = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPLCNetV4, det: true, model_size: medium}
+Neck: {name: UniRepLKPAN, out_channels: 256, intracl: true}
+Head: {name: DBHead, k: 50, fix_nan: true, aux_in_channels: 256}
+"""
+
+
 def shapes_of(network: paddle.nn.Layer) -> dict[str, tuple[int, ...]]:
     return {key: tuple(value.shape) for key, value in network.state_dict().items()}
 
@@ -59,6 +85,9 @@ def shapes_of(network: paddle.nn.Layer) -> dict[str, tuple[int, ...]]:
         pytest.param(MOBILE, "PP-OCRv4_mobile_det", id="v4 mobile, v4 student, v5 mobile"),
         pytest.param(SERVER, "PP-OCRv4_server_det", id="v4 server, v4 teacher"),
         pytest.param(V3, "PP-OCRv3_mobile_det", id="v3 mobile"),
+        pytest.param(V6_TINY, "PP-OCRv6_tiny_det", id="v6 tiny"),
+        pytest.param(V6_SMALL, "PP-OCRv6_small_det", id="v6 small"),
+        pytest.param(V6_MEDIUM, "PP-OCRv6_medium_det", id="v6 medium"),
     ],
 )
 def test_shipped_sections_give_the_reference_keys(text: str, detector: str) -> None:
@@ -74,6 +103,11 @@ SMALL_PARTS: dict[str, dict[str, Any]] = {
     "PPLCNetV3": {"scale": 0.35},
     "PPHGNet_small": {},
     "MobileNetV3": {"scale": 0.35},
+    "PPLCNetV4": {"model_size": "tiny"},
+    "RepLKFPN": {"out_channels": 32, "dilated_kernel_size": 13},
+    "UniRepLKFPN": {"out_channels": 32},
+    "RepLKPAN": {"out_channels": 32},
+    "UniRepLKPAN": {"out_channels": 32, "intracl": True},
     "RSEFPN": {"out_channels": 32},
     "LKPAN": {"out_channels": 32},
     "DBHead": {},
@@ -177,7 +211,7 @@ FAULTS = [
     ("no head", "Head", None, HEAD, "found null, expected keys, first of all name"),
     ("a part without a name", "Head.name", None, HEAD, "expected one of DBHead, PFHead"),
     ("an unknown part", "Neck.name", "RSEFNP", NECK, "did you mean 'RSEFPN'"),
-    ("a list as a name", "Neck.name", [], NECK, "expected one of LKPAN, RSEFPN"),
+    ("a list as a name", "Neck.name", [], NECK, "expected one of LKPAN, RSEFPN, RepLK"),
     ("an unknown argument", "Backbone.scal", 1, f"{BACKBONE}.scal", "unknown key"),
     ("text for a number", "Backbone.scale", "x", f"{BACKBONE}.scale", "expected a number"),
     ("a number for a flag", "Neck.shortcut", 1, f"{NECK}.shortcut", "true or false"),
@@ -237,12 +271,27 @@ def test_faults_are_named(place: str, value: object, key: str, message: str) -> 
             "found 'light', expected one of large, lite",
         ),
         (
+            {"Head": {"name": "DBHead", "aux_in_channels": 64}},
+            "Architecture.Head.aux_in_channels",
+            "found 64, expected 96, the neck's out_channels, or 0",
+        ),
+        (
+            {"Neck": {"name": "RepLKFPN", "out_channels": 96, "dilated_kernel_size": 8}},
+            "Architecture.Neck.dilated_kernel_size",
+            "found 8, expected one of 5, 7, 9, 11, 13",
+        ),
+        (
+            {"Backbone": {"name": "PPLCNetV4", "model_size": "smal"}},
+            "Architecture.Backbone.model_size",
+            "did you mean 'small'",
+        ),
+        (
             {"Backbone": {"name": "PPHGNet_small", "det": False}},
             "Architecture.Backbone.det",
             "expected true",
         ),
     ],
-    ids=["variant", "scale", "kind of neck", "recognition"],
+    ids=["variant", "scale", "kind of neck", "aux heads", "kernels", "size", "recognition"],
 )
 def test_faults_of_other_parts(section: dict[str, Any], key: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:

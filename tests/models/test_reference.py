@@ -9,10 +9,24 @@ import paddle
 import pytest
 
 from ppocr_ft.models.architecture import build_detector
-from tests.support.nets_reference import FILES, entries, forward, hashed_state, load, run, shapes
+from tests.support.nets_reference import (
+    FILES,
+    entries,
+    forward,
+    hashed_state,
+    load,
+    logits_of,
+    run,
+    shapes,
+)
 
 STATISTICS = ("_mean", "_variance")
-NOT_STEEPENED = {"maps": slice(0, 2), "distance_maps": slice(0, 1)}  # shrink and threshold maps
+SHRINK_AND_THRESHOLD = slice(0, 2)
+NOT_STEEPENED = {
+    "maps": SHRINK_AND_THRESHOLD,
+    "distance_maps": slice(0, 1),
+    **{f"aux_maps_{level}": SHRINK_AND_THRESHOLD for level in ("p4", "p3", "p2")},
+}
 
 
 @pytest.fixture(params=FILES)
@@ -25,6 +39,10 @@ def float64() -> Iterator[None]:
     paddle.set_default_dtype("float64")
     yield
     paddle.set_default_dtype("float32")
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
 
 
 def own_l2(parameter: paddle.Tensor) -> float | None:
@@ -44,11 +62,11 @@ def test_learning_rate_factors_and_own_l2(detector: str) -> None:
 
 
 def test_all_but_the_running_statistics_train(detector: str) -> None:
-    # The reference lists running statistics as trainable; Paddle never trains them (3.2.2, 3.3.1).
+    # The older references list running statistics as trainable; Paddle never trains them.
     state = build_detector(detector).state_dict()
     frozen = {key for key, parameter in state.items() if not parameter.trainable}
     assert frozen == {key for key in state if key.endswith(STATISTICS)}
-    assert all(entry["trainable"] for entry in entries(detector).values())
+    assert all(e["trainable"] for key, e in entries(detector).items() if key not in frozen)
 
 
 @pytest.mark.usefixtures("float64")
@@ -57,9 +75,18 @@ def test_eval_maps(detector: str) -> None:
     network = build_detector(detector)
     load(network, hashed_state(shapes(detector)))
     reference = forward(detector)
-    outputs = run(network, reference["x"].astype(np.float64), training=False)
+    x = reference["x"].astype(np.float64)
+    outputs = run(network, x, training=False)
     assert outputs.keys() == {"maps"}
-    np.testing.assert_allclose(outputs["maps"], reference["eval_maps"], rtol=0, atol=1e-4)
+    low, high = outputs["maps"], outputs["maps"]
+    if detector.startswith("PP-OCRv6"):
+        # Logits of 1e3 to 1e4: the last bits of the input alone move PaddleOCR's float32 maps by
+        # 2e-4 to 3e-3. So its logits are to be right to 1e-4 of the largest.
+        logits = logits_of(network, x)
+        room = 1e-4 * np.abs(logits).max()
+        low, high = sigmoid(logits - room), sigmoid(logits + room)
+    assert (reference["eval_maps"] >= low - 1e-4).all()
+    assert (reference["eval_maps"] <= high + 1e-4).all()
 
 
 def test_train_outputs(detector: str) -> None:
@@ -84,9 +111,17 @@ def test_train_outputs_without_our_own_rounding(detector: str) -> None:
         np.testing.assert_allclose(found, reference[f"train_{key}"], rtol=0, atol=1e-3)
 
 
+def fill_scales(network: paddle.nn.Layer) -> None:
+    """Let PPLCNetV4's residual blocks, whose last scale is 0 at first, do something."""
+    for name, parameter in network.named_parameters():
+        if name.endswith(".bn.weight"):
+            parameter.set_value(paddle.ones_like(parameter))
+
+
 @pytest.mark.parametrize("form", ["branches", "folded"])
 def test_every_parameter_learns(detector: str, form: str) -> None:
     network = build_detector(detector, form=form)
+    fill_scales(network)
     network.train()
     images = paddle.to_tensor(forward(detector)["x"][:, :, :64, :64])
     sum(maps.square().sum() for maps in network(images).values()).backward()

@@ -1,4 +1,4 @@
-"""PPLCNetV3's two forms are one function, and convert into each other."""
+"""The two forms of a network are one function, and convert into each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import build_architecture, build_detector
 from ppocr_ft.models.reparameterize import detect_form, reparameterize, to_branches
-from ppocr_ft.weights.matching import tensor_order
+from ppocr_ft.weights.matching import folded_order, tensor_order
 from tests.support.nets_reference import (
     assert_same_logits,
     forward,
@@ -95,6 +95,63 @@ def test_unfolding_is_exact(hashed: dict[str, np.ndarray], x: np.ndarray) -> Non
     expected = run(folded, x.astype(float), training=False)["maps"]
     found = run(branches, x.astype(float), training=False)["maps"]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
+V6 = ["PP-OCRv6_tiny_det", "PP-OCRv6_small_det", "PP-OCRv6_medium_det"]
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("detector", V6)
+def test_v6_converts_both_ways(detector: str) -> None:
+    network, folded, again = (
+        build_detector(detector, f) for f in ("branches", "folded", "branches")
+    )
+    hashed = hashed_state(shapes(detector))
+    load(network, hashed)
+    state = reparameterize(state_of(network))
+    load(folded, state)
+    load(again, to_branches(state, shapes(detector)))
+    x = forward(detector)["x"].astype(float)
+    expected, *others = (run(each, x, training=False)["maps"] for each in (network, folded, again))
+    assert ((expected > 0.01) & (expected < 0.99)).any()
+    for found in others:
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    for key, value in reparameterize(state_of(again)).items():
+        np.testing.assert_allclose(value, state[key], rtol=1e-9, atol=1e-12, err_msg=key)
+
+
+@pytest.mark.parametrize("detector", V6)
+def test_v6_folded_has_no_batch_norm_in_backbone_and_pyramid(detector: str) -> None:
+    state = build_detector(detector, "folded").state_dict()
+    assert detect_form(state) == "folded"
+    norms = [key for key in state if key.endswith("_mean")]
+    assert all(key.startswith(("head.", "neck.incl")) for key in norms)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("backbone.blocks_s1.0.token_mixer.rep_dw.conv1.weight", id="a 1 x 1 kernel"),
+        pytest.param("backbone.stem.stem2a.bn.bias", id="an offset of the stem"),
+        pytest.param("neck.inp_conv_dw.0.dil_conv_k3_2.weight", id="a dilated kernel"),
+        pytest.param("neck.inp_conv_dw.3.dil_bn_k3_1._mean", id="its statistic"),
+    ],
+)
+def test_folding_v6_names_a_missing_tensor(key: str) -> None:
+    state = hashed_state(shapes(V6[0]))
+    del state[key]
+    with pytest.raises(WeightsError, match="is missing") as caught:
+        reparameterize(state)
+    assert caught.value.key == key
+
+
+@pytest.mark.parametrize("detector", V6)
+def test_v6_order_of_the_program(detector: str) -> None:
+    """The order of the branches network's tensors, folded, is that of the folded network."""
+    branches, folded = (build_detector(detector, form) for form in ("branches", "folded"))
+    wanted = tensor_order(folded)
+    assert folded_order(tensor_order(branches), folded.state_dict()) == wanted
+    assert not [key for key in wanted if key.startswith(("head.thresh", "head.aux"))]
 
 
 def test_unfolded_equals_folded(folded: paddle.nn.Layer, x: np.ndarray) -> None:

@@ -1,7 +1,7 @@
 """PaddleOCR's numbers for its detectors, and the weights that they were computed with.
 
 ``tests/support/reference/ppocr*``: state dict keys and forward passes of PaddleOCR (main, December
-2025) under PaddlePaddle 3.3.1 on a CPU.
+2025) under PaddlePaddle 3.3.1 on a CPU; of PP-OCRv5 and v6, main of mid-2026 under 3.2.2.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ FILES = {
     "PP-OCRv4_mobile_det": "ppocrv4_mobile_det",
     "PP-OCRv4_server_det": "ppocrv4_server_det",
     "PP-OCRv3_mobile_det": "ppocrv3_student_det",
+    "PP-OCRv6_tiny_det": "ppocrv6_tiny_det",
+    "PP-OCRv6_small_det": "ppocrv6_small_det",
+    "PP-OCRv6_medium_det": "ppocrv6_medium_det",
 }
 
 Shapes = Mapping[str, tuple[int, ...]]
