@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ppocr_ft.models.configs import Form
+from ppocr_ft.models.configs import TRAINING_BRANCHES, Form
 from ppocr_ft.utils.console import aligned
 
 PARTS = ("backbone", "neck", "head")
 Status = Literal["matched", "missing", "wrong shape", "unexpected", "not in this source"]
-THRESHOLD_BRANCH = "head.thresh."
-"""How the keys of the branch begin that only training needs."""
 _FAULTS: tuple[Status, ...] = ("missing", "wrong shape", "unexpected", "not in this source")
 _KEYS_SHOWN = 4
 
@@ -99,8 +97,12 @@ class CoverageReport:
         new = self.select("not in this source")
         parts = " and the ".join(sorted({match.part for match in new}))
         begun = f"; parts of the {parts} begin at random" if new else ""
-        if new and all(match.key.startswith(THRESHOLD_BRANCH) for match in new):
-            begun = "; the threshold branch, which only training needs, begins at random"
+        if new and all(match.key.startswith(TRAINING_BRANCHES) for match in new):
+            threshold = TRAINING_BRANCHES[0]
+            if all(match.key.startswith(threshold) for match in new):
+                begun = "; the threshold branch, which only training needs, begins at random"
+            else:
+                begun = "; the head's branches that only training needs begin at random"
         return f"weights: {self.source}{form}, {self.coverage:.0%} filled{begun}"
 
     def __str__(self) -> str:

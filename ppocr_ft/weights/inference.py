@@ -110,7 +110,12 @@ def parse_pdmodel(data: bytes) -> Program:
         _operator(
             _text(operator.type),
             [name for _, names in sorted(_slots(operator.inputs)) for name in names],
-            [name for slot, names in _slots(operator.outputs) if slot in _OUTPUTS for name in names],
+            [
+                name
+                for slot, names in _slots(operator.outputs)
+                if slot in _OUTPUTS
+                for name in names
+            ],
             shapes,
         )
         for block in blocks
@@ -132,7 +137,9 @@ def _operator(
     values = [name for name in inputs if name not in tensors]
     known = _KINDS.get(kind, "other")
     is_known = len(weights) == (4 if known == "batch norm" else 1)
-    return Operator(known if is_known else "other", weights, next(iter(values), None), next(iter(outputs), None))
+    return Operator(
+        known if is_known else "other", weights, next(iter(values), None), next(iter(outputs), None)
+    )
 
 
 def _text(value: str | bytes) -> str:

@@ -117,7 +117,7 @@ def _warnings(weights: NamedWeights, network: Detector) -> tuple[str, ...]:
     network_form = detect_form(network.state_dict())
     causes = {
         UNFOLDED_WARNING: (weights.form, network_form) == ("folded", "branches"),
-        FOLDED_NORMS_WARNING: weights.without_statistics,
+        FOLDED_NORMS_WARNING: weights.without_statistics and weights.form == network_form,
         BACKBONE_ONLY_WARNING: weights.counted == PARTS[:1],
     }
     return tuple(warning for warning, holds in causes.items() if holds)

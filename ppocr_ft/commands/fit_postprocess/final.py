@@ -33,7 +33,7 @@ from ppocr_ft.fitting.grid import FEW_THRESHS, more_images
 from ppocr_ft.fitting.scale import training_images
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
-from ppocr_ft.models.configs import Form
+from ppocr_ft.models.configs import TRAINING_BRANCHES, Form
 from ppocr_ft.models.reparameterize import detect_form
 from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
 from ppocr_ft.runs.metadata import DIGEST, WEIGHTS
@@ -43,7 +43,6 @@ from ppocr_ft.utils.progress import Item, ProgressBar, no_progress
 from ppocr_ft.utils.sampling import sample_evenly
 from ppocr_ft.weights import to_paddleocr, write_weights
 from ppocr_ft.weights.arrays import State, distance, interpolated, mean_of
-from ppocr_ft.weights.coverage import THRESHOLD_BRANCH
 from ppocr_ft.weights.matching import state_of
 
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -158,7 +157,7 @@ def starting_state(config: Config, folder: Path) -> tuple[State, Form]:
         raise WeightsError("the run started from random weights", key=KEY)
     state = state_of(detector)
     lacking = [key for key in state if key not in report.filled]
-    lacking = [key for key in lacking if not key.startswith(THRESHOLD_BRANCH)]
+    lacking = [key for key in lacking if not key.startswith(TRAINING_BRANCHES)]
     if lacking:
         raise WeightsError(
             f"{report.source} lacks {counted(len(lacking), 'tensor')} that the network needs, such "
