@@ -1,17 +1,17 @@
 """Graphs of layers, and the transfer of tensors from one to another of the same function.
 
 An inference model, read from Paddle's program or from ONNX, and a network that has run once are
-both a list of operators that read tensors, in the order in which they run. A *layer* is a
+both a list of operators that read tensors. A *layer* is a
 convolution and what follows it channel by channel: bias, batch norm, learned scale and offset.
-Exporters fold some of these into the convolution. So layers are matched by their kernels, and the
-rest of a layer goes over as it is or, where it has another form, by what it does to a channel.
+Exporters fold some of these into the convolution. So layers are matched by their kernels and by
+what they work on; the rest of a layer goes over as it is or, where it has another form, by what it
+does to a channel.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -31,13 +31,20 @@ class Operator(NamedTuple):
     """An operator that reads tensors: their names, and the values that it takes and gives.
 
     A batch norm's tensors are bias, mean, scale and variance; scale and offset have one tensor,
-    of shape (channels,) or (1,).
+    of shape (channels,) or (1,). ``after``: the names of the operators whose results it works on,
+    be it through others that read no tensors.
     """
 
     kind: Kind
     tensors: tuple[str, ...]
     takes: Hashable = None
     gives: Hashable = None
+    after: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """The name of its first tensor."""
+        return self.tensors[0]
 
 
 class Graph(NamedTuple):
@@ -82,19 +89,48 @@ def layers(operators: Sequence[Operator]) -> list[list[Operator]]:
 def transfer(source: Graph, target: Graph) -> Transfer:
     """Return the tensors of ``target`` that make it the function of ``source``.
 
+    A layer's counterpart has the same kernel and works on the results of counterparts, so that the
+    order of layers side by side doesn't matter.
+
     Raises:
-        GraphsPart: naming the first layer that differs, in both graphs.
+        GraphsPart: naming the first layer without a counterpart, in both graphs.
     """
     state: State = {}
     without_statistics = False
-    pairs = zip_longest(layers(source.operators), layers(target.operators))
-    for index, (theirs, ours) in enumerate(pairs):
-        moved = _move(theirs, source, ours, target) if theirs and ours else None
+    places: dict[object, int] = {}
+    waiting = dict(enumerate(layers(source.operators)))
+    by_place: dict[int, list[int]] = {}
+    for index, place in enumerate(_places_in(source, places)):
+        by_place.setdefault(place, []).append(index)
+    ours_all = layers(target.operators)
+    for count, (ours, place) in enumerate(zip(ours_all, _places_in(target, places), strict=True)):
+        candidates = by_place.get(place)
+        theirs = waiting.pop(candidates.pop(0)) if candidates else None
+        moved = _move(theirs, source, ours, target) if theirs else None
         if moved is None:
-            raise _part(index, theirs, source, ours, target)
+            raise _part(count, theirs or next(iter(waiting.values()), None), source, ours, target)
         state |= moved.state
         without_statistics |= moved.without_statistics
+    if waiting:
+        raise _part(len(ours_all), next(iter(waiting.values())), source, None, target)
     return Transfer(state, without_statistics)
+
+
+def _places_in(graph: Graph, places: dict[object, int]) -> list[int]:
+    """Return a number for each layer's place: its kernel, and the places that it works on.
+
+    ``places`` has those of both graphs, so that equal numbers are equal places.
+    """
+    found: list[int] = []
+    of_operators: dict[str, int] = {}
+    for layer in layers(graph.operators):
+        first = layer[0]
+        kernel = () if first.kind in _PER_CHANNEL else _form(first, graph)
+        before = {of_operators[name] for name in first.after if name in of_operators}
+        place = places.setdefault((kernel, frozenset(before)), len(places))
+        of_operators.update({operator.name: place for operator in layer})
+        found.append(place)
+    return found
 
 
 def _move(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,6 +66,14 @@ class Program(NamedTuple):
         return list(dict.fromkeys(name for o in self.operators for name in o.tensors))
 
 
+class _Call(NamedTuple):
+    """An operator of Paddle: inputs, tensors among them, and outputs, the main first."""
+
+    kind: str
+    inputs: Sequence[Hashable]
+    outputs: Sequence[Hashable]
+
+
 class InferenceModel(NamedTuple):
     """A model's two files."""
 
@@ -106,22 +114,16 @@ def parse_pdmodel(data: bytes) -> Program:
         for variable in block.vars
         if variable.persistable and variable.type.type == VarType.DENSE_TENSOR
     }
-    operators = (
-        _operator(
+    calls = (
+        _Call(
             _text(operator.type),
             [name for _, names in sorted(_slots(operator.inputs)) for name in names],
-            [
-                name
-                for slot, names in _slots(operator.outputs)
-                if slot in _OUTPUTS
-                for name in names
-            ],
-            shapes,
+            [name for _, names in sorted(_slots(operator.outputs), key=_is_side) for name in names],
         )
         for block in blocks
         for operator in block.ops
     )
-    return _checked(shapes, operators)
+    return _checked(shapes, calls)
 
 
 def _slots(slots: Iterable[Any]) -> list[tuple[str, list[str]]]:
@@ -129,17 +131,8 @@ def _slots(slots: Iterable[Any]) -> list[tuple[str, list[str]]]:
     return [(_text(slot.parameter), [_text(name) for name in slot.arguments]) for slot in slots]
 
 
-def _operator(
-    kind: str, inputs: Sequence[Hashable], outputs: Sequence[Hashable], tensors: Container[Hashable]
-) -> Operator:
-    """Return an operator of Paddle; of its inputs, those among ``tensors`` are weights."""
-    weights = tuple(str(name) for name in inputs if name in tensors)
-    values = [name for name in inputs if name not in tensors]
-    known = _KINDS.get(kind, "other")
-    is_known = len(weights) == (4 if known == "batch norm" else 1)
-    return Operator(
-        known if is_known else "other", weights, next(iter(values), None), next(iter(outputs), None)
-    )
+def _is_side(slot: tuple[str, list[str]]) -> bool:
+    return slot[0] not in _OUTPUTS
 
 
 def _text(value: str | bytes) -> str:
@@ -156,10 +149,10 @@ def parse_pir(data: bytes) -> Program:
         listed = document["program"]["regions"][0]["blocks"][0]["ops"]
         parameters = dict(_parameter(op) for op in listed if op["#"] == _PARAMETER)
         shapes = dict(parameters.values())
-        operators = _pir_operators(listed, {value: name for value, (name, _) in parameters.items()})
+        calls = _pir_calls(listed, {value: name for value, (name, _) in parameters.items()})
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"is no program of Paddle 3: {type(error).__name__} {error}") from None
-    return _checked(shapes, operators)
+    return _checked(shapes, calls)
 
 
 def _parameter(operator: Mapping[str, Any]) -> tuple[int, tuple[str, tuple[int, ...]]]:
@@ -172,12 +165,12 @@ def _parameter(operator: Mapping[str, Any]) -> tuple[int, tuple[str, tuple[int, 
     return output["%"], (name, tuple(shape))
 
 
-def _pir_operators(listed: Iterable[Mapping[str, Any]], names: dict[int, str]) -> list[Operator]:
+def _pir_calls(listed: Iterable[Mapping[str, Any]], names: dict[int, str]) -> list[_Call]:
     """Return PIR's operators; ``names``: of the parameters by value number.
 
     A bias is reshaped before it is added: that result is the parameter, too.
     """
-    found, parameters = [], set(names.values())
+    calls = []
     for operator in listed:
         kind = operator["#"].removeprefix("1.").removesuffix("_")
         values = [operand["%"] for operand in operator.get("I", [])]
@@ -188,16 +181,31 @@ def _pir_operators(listed: Iterable[Mapping[str, Any]], names: dict[int, str]) -
             continue
         if kind == "batch_norm":
             values = [values[index] for index in _BATCH_NORM_SLOTS]
-        inputs = [names.get(value, value) for value in values]
-        found.append(_operator(kind, inputs, results, parameters))
-    return found
+        calls.append(_Call(kind, [names.get(value, value) for value in values], results))
+    return calls
 
 
-def _checked(shapes: dict[str, tuple[int, ...]], operators: Iterable[Operator]) -> Program:
-    readers = tuple(operator for operator in operators if operator.tensors)
-    if not readers:
+def _checked(shapes: dict[str, tuple[int, ...]], calls: Iterable[_Call]) -> Program:
+    operators = tuple(_operators(calls, shapes))
+    if not operators:
         raise WeightsError("is no program of an inference model: its operators read no tensors")
-    return Program(shapes, readers)
+    return Program(shapes, operators)
+
+
+def _operators(calls: Iterable[_Call], tensors: Container[Hashable]) -> Iterator[Operator]:
+    """Yield the operators that read tensors."""
+    made_of: dict[Hashable, frozenset[str]] = {}
+    for kind, inputs, outputs in calls:
+        weights = tuple(str(name) for name in inputs if name in tensors)
+        values = [name for name in inputs if name not in tensors]
+        after = frozenset[str]().union(*[made_of.get(value, ()) for value in values])
+        known = _KINDS.get(kind, "other")
+        if weights:
+            is_known = len(weights) == (4 if known == "batch norm" else 1)
+            takes, gives = next(iter(values), None), next(iter(outputs), None)
+            yield Operator(known if is_known else "other", weights, takes, gives, after)
+            after = frozenset(weights[:1])
+        made_of.update(dict.fromkeys(outputs, after))
 
 
 PROGRAMS: Mapping[str, Callable[[bytes], Program]] = {".pdmodel": parse_pdmodel, ".json": parse_pir}

@@ -27,10 +27,10 @@ from ppocr_ft.weights.matching import (
     members_of,
     name_state,
     name_weights,
-    rep_layers,
     state_of,
 )
 from ppocr_ft.weights.sources import WeightsSource, open_source
+from ppocr_ft.weights.trace import rep_layers
 
 MIN_COVERAGE = 0.9
 """Share of backbone and neck, by parameters, under which loading stops."""

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import paddle
-from paddle import nn
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector
@@ -15,13 +10,11 @@ from ppocr_ft.models.configs import Form
 from ppocr_ft.models.reparameterize import detect_form, reparameterize
 from ppocr_ft.weights.arrays import State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
-from ppocr_ft.weights.graph import Graph, GraphsPart, Kind, Operator, transfer
+from ppocr_ft.weights.graph import Graph, GraphsPart, transfer
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource
+from ppocr_ft.weights.trace import folded_operators, operators_of
 
-_BATCH_NORM_ORDER = ("bias", "_mean", "weight", "_variance")  # as an Operator has them
-_SMALLEST_INPUT = (1, 3, 32, 32)
 _OUTPUTS = "backbone.layer_list."
-_KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,93 +156,3 @@ def compare(
         if key not in weights.own
     ]
     return CoverageReport(source, tuple(matches), weights.counted, weights.form, warnings)
-
-
-def tensor_order(network: Detector) -> list[str]:
-    """Return state dict keys in the order in which an inference program's operators read them."""
-    return [key for operator in operators_of(network) for key in operator.tensors]
-
-
-def operators_of(network: Detector) -> list[Operator]:
-    """Return the operators that read a network's tensors, by their state dict keys.
-
-    An exported program lists its operators as they ran, so the network runs once, on zeros, and
-    notes each layer that owns tensors. What eval mode doesn't run, the threshold head, is not
-    in it. For the folded PP-OCRv4 mobile detector these read the 234 tensors of the released
-    model. The network is left as it was.
-    """
-    found: list[Operator] = []
-    alive: list[object] = []  # so that no two tensors have one id
-
-    def noting(name: str, layer: nn.Layer) -> Callable[..., None]:
-        def note(_: nn.Layer, inputs: tuple[Any, ...], output: Any) -> None:
-            alive.extend((inputs, output))
-            found.extend(_operators(name, layer, id(inputs[0]), id(output)))
-
-        return note
-
-    modes = [(layer, layer.training) for layer in network.sublayers(include_self=True)]
-    handles = [
-        layer.register_forward_post_hook(noting(name, layer))
-        for name, layer in network.named_sublayers()
-        if layer.parameters(include_sublayers=False)
-    ]
-    try:
-        network.eval()
-        with paddle.no_grad():
-            network(paddle.zeros(_SMALLEST_INPUT))
-    finally:
-        for handle in handles:
-            handle.remove()
-        for layer, training in modes:
-            layer.training = training
-    return found
-
-
-def _operators(name: str, layer: nn.Layer, takes: Hashable, gives: Hashable) -> Iterator[Operator]:
-    """Yield the operators of a layer, one for each tensor of its own but for a batch norm."""
-    if isinstance(layer, nn.BatchNorm2D):
-        keys = tuple(f"{name}.{leaf}" for leaf in _BATCH_NORM_ORDER)
-        yield Operator("batch norm", keys, takes, gives)
-        return
-    own = layer.state_dict(include_sublayers=False)
-    for index, (leaf, tensor) in enumerate(own.items(), start=1):
-        result = gives if index == len(own) else (gives, index)
-        yield Operator(_kind(layer, leaf, tensor.ndim), (f"{name}.{leaf}",), takes, result)
-        takes = result
-
-
-def _kind(layer: nn.Layer, leaf: str, dimensions: int) -> Kind:
-    if dimensions == 4:
-        is_transposed = isinstance(layer, nn.Conv2DTranspose)
-        return "transposed convolution" if is_transposed else "convolution"
-    return "offset" if leaf == "bias" else "scale"
-
-
-def rep_layers(keys: Iterable[str]) -> list[str]:
-    """Return the re-parameterised layers whose folded kernel and bias are both among the keys."""
-    names = set(keys)
-    layers = [key.removesuffix(_KERNEL) for key in names if key.endswith(_KERNEL)]
-    return [layer for layer in layers if layer + _BIAS in names]
-
-
-def folded_operators(operators: Iterable[Operator], folded: Iterable[str]) -> list[Operator]:
-    """Turn the operators of a network in branches into those of the same network folded."""
-    names = set(folded)
-    layers = tuple(f"{layer}." for layer in rep_layers(names))
-    found: list[Operator] = []
-    sum_of: str | None = None  # the layer whose sum of branches nobody has read yet
-    for operator in operators:
-        key = operator.tensors[0]
-        if key in names:
-            takes = sum_of if sum_of and operator.kind == "scale" else operator.takes
-            found.append(operator._replace(takes=takes))
-            sum_of = None
-            continue
-        inside = (layer for layer in layers if key.startswith(layer))
-        layer = max(inside, key=len).removesuffix(".")
-        if layer != sum_of:
-            sum_of = layer
-            found.append(Operator("convolution", (layer + _KERNEL,), operator.takes, (layer, 1)))
-            found.append(Operator("offset", (layer + _BIAS,), (layer, 1), layer))
-    return found

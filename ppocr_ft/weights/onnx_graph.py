@@ -30,7 +30,11 @@ _FLOATS = {  # onnx.TensorProto.DataType -> element, the field with numbers that
     16: (BFLOAT16, "int32_data"),
 }
 _ELSEWHERE = 1  # onnx.TensorProto.DataLocation: in another file
-_KERNELS: dict[str, Kind] = {"Conv": "convolution", "ConvTranspose": "transposed convolution"}
+_KERNELS: dict[str, Kind] = {
+    "Conv": "convolution",
+    "FusedConv": "convolution",  # ONNX Runtime's, with activation and the sum with a second value
+    "ConvTranspose": "transposed convolution",
+}
 _OTHER_WEIGHTS = ("MatMul", "Gemm", "PRelu")
 _SAME_NUMBERS = ("Identity", "Cast", "Reshape", "Unsqueeze", "Squeeze")
 _SAME_VALUE = ("Identity", "Cast", "Dropout")
@@ -70,6 +74,7 @@ class _Reader:
     ``_names``: of values that are another one unchanged. ``_gates``: results of the operators that
     are part of an activation. ``_gains``: results of activations whose slope isn't 1 far from 0,
     such as x * clip(x + 3, 0, 6), which a factor of 1 / 6 follows. ``_sizes``: made of shapes.
+    ``_made_of``: the operators, by name, whose results a value is made of.
     """
 
     def __init__(self, graph: Any) -> None:
@@ -82,6 +87,7 @@ class _Reader:
         self._gates: set[str] = set()
         self._gains: dict[str, float] = {}
         self._sizes: set[str] = set()
+        self._made_of: dict[str, frozenset[str]] = {}
 
     def read(self) -> Graph:
         for node in self._nodes:
@@ -193,16 +199,20 @@ class _Reader:
     def _read_node(self, node: Any) -> None:
         values, constants = self._inputs(node)
         kind, gives = node.op_type, node.output[0]
+        made_of = frozenset[str]().union(*[self._made_of.get(value, ()) for value in values])
+        self._made_of.update(dict.fromkeys(node.output, made_of))
         if kind == "Shape" or (values and self._sizes.issuperset(values)):
             self._sizes.update(node.output)
         elif gives in self._gates or not constants or not all(map(self._is_float, constants)):
             pass
-        elif kind in _KERNELS and len(values) == 1:
+        elif kind in _KERNELS and values:
             weight, *bias = constants
             inner = f"{gives} without bias" if bias else gives
             self._enter(_KERNELS[kind], {weight: self._array(weight)}, values[0], inner)
             for name in bias:
                 self._enter("offset", {name: self._array(name)}, inner, gives)
+            for value in values[1:]:
+                self._made_of[gives] |= self._made_of.get(value, frozenset())
         elif kind == "BatchNormalization" and len(constants) == 4:
             self._enter("batch norm", self._batch_norm(node, constants), values[0], gives)
         elif kind in _ARITHMETIC and len(values) == 1:
@@ -235,10 +245,9 @@ class _Reader:
         return arrays
 
     def _enter(self, kind: Kind, arrays: State, takes: str | None, gives: str) -> None:
-        """Enter an operator; a constant with several uses may have a tensor for each."""
-        names = []
-        for name, array in arrays.items():
-            is_new = name not in self._tensors or np.array_equal(self._tensors[name], array)
-            names.append(name if is_new else f"{name} of {gives}")
-            self._tensors[names[-1]] = array
-        self._operators.append(Operator(kind, tuple(names), takes, gives))
+        """Enter an operator; a constant of several operators is a tensor of each."""
+        names = [name if name not in self._tensors else f"{name} of {gives}" for name in arrays]
+        self._tensors.update(zip(names, arrays.values(), strict=True))
+        after = self._made_of.get(gives if takes is None else takes, frozenset())
+        self._operators.append(Operator(kind, tuple(names), takes, gives, after))
+        self._made_of[gives] = frozenset(names[:1])

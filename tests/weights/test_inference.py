@@ -26,7 +26,8 @@ from ppocr_ft.weights.inference import (
     read_inference_model,
 )
 from ppocr_ft.weights.load import UNFOLDED_WARNING
-from ppocr_ft.weights.matching import state_of, tensor_order
+from ppocr_ft.weights.matching import state_of
+from ppocr_ft.weights.trace import tensor_order
 from ppocr_ft.weights.unpickle import unpickle
 from tests.models.test_released import picture
 from tests.support import RELEASED_MODELS, nets_reference

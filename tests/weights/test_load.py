@@ -22,7 +22,8 @@ from ppocr_ft.weights import (
     write_weights,
 )
 from ppocr_ft.weights.load import BACKBONE_ONLY_WARNING, UNFOLDED_WARNING
-from ppocr_ft.weights.matching import state_of, tensor_order
+from ppocr_ft.weights.matching import state_of
+from ppocr_ft.weights.trace import tensor_order
 from tests.models.test_released import picture
 from tests.support.nets_reference import (
     assert_same_logits,
