@@ -3,7 +3,7 @@
 Exporters write one network in many ways: a bias inside the convolution or as an Add behind it, a
 batch norm by itself or folded, hardswish as one operator or as Add, Clip, Mul and Div, constants as
 initializers or as nodes. All of these become the same ``Graph``. Nothing of the model is run, and
-no file beside it is read. Seen: paddle2onnx 0.9 to 2.1, onnxsim, onnxslim, ONNX Runtime.
+no file beside it is read.
 """
 
 from __future__ import annotations
