@@ -15,14 +15,13 @@ from pydantic_core import ErrorDetails
 # Sources: PaddleOCR's configs/det (1.1 to PP-OCRv6), PaddleX 3's modules, PaddleDetection,
 # PaddleSeg, PaddleClas and Ultralytics.
 _NOT_HERE = {
-    "PP-OCRv5_server_det's backbone": "PPHGNetV2_B4",
     "a backbone of PaddleOCR's recognisers and classifiers": (
         "PPLCNet PPHGNet PPHGNet_tiny PPHGNet_base PPHGNetV2_B0 PPHGNetV2_B1 PPHGNetV2_B2 "
         "PPHGNetV2_B3 PPHGNetV2_B5 PPHGNetV2_B6 MobileNetV1Enhance SVTRNet"
     ),
     "PP-OCRv6's augmentation (the one here is Perspective, with other keys)": "RandomPerspective",
     "a key of PP-OCRv6's augmentation": "fit_output fill_value",
-    "the backbone of PaddleOCR's DB on ResNet": "ResNet ResNet_vd",
+    "the backbone of PaddleOCR's DB on ResNet": "ResNet",
     "RepSVTR's backbone": "RepSVTR_det",
     "the neck of PaddleOCR's DB before PP-OCRv3": "DBFPN",
     "another detector's neck": "FPN EASTFPN SASTFPN CTFPN FCEFPN PGFPN",

@@ -29,18 +29,18 @@ FOREIGN = [
     ("Eval.data_dir=x", "unknown key; here it is Eval.dataset.data_dir"),
     ("epoch_num=3", "unknown key; here it is Global.epoch_num"),
     (
-        "Architecture.Backbone.name=PPHGNetV2_B4",
-        "unknown backbone 'PPHGNetV2_B4'; it is PP-OCRv5_server_det's backbone, which is not "
-        "known here",
+        "Architecture.Backbone.name=PPHGNetV2_B5",
+        "unknown backbone 'PPHGNetV2_B5'; it is a backbone of PaddleOCR's recognisers and "
+        "classifiers, which is not known here",
     ),
-    ("Architecture.Backbone.name=ResNet_vd", "DB on ResNet"),
+    ("Architecture.Backbone.name=ResNet", "DB on ResNet"),
     ("Train.dataset.transforms.2={RandomPerspective: {prob: 1}}", "it is PP-OCRv6's augmentation"),
     ("PostProcess.name=DistillationDBPostProcess", "it is another detector's post-processing"),
     ("Train.dataset.name=MultiScaleDataSet", "it is another task's data set"),
     ("Train.dataset.transforms.1={CTCLabelEncode: }", "it is a recogniser's operator"),
     ("PostProcess.det_db_unclip_ratio=2", "unknown key; here it is PostProcess.unclip_ratio"),
     ("Optimizer.name=SGD", "here it is Momentum, with momentum: 0"),
-    ("Architecture.Backbone.name=PPLCNetV", "did you mean 'PPLCNetV3'?"),
+    ("Architecture.Backbone.name=PPLCNtV3", "did you mean 'PPLCNetV3'?"),
     ("Global.epoch_nun=3", "did you mean 'epoch_num'?"),
 ]
 

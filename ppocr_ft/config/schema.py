@@ -155,7 +155,7 @@ class GlobalSection(Section):
     min_weight_coverage: Share = 0.9
     """Share of backbone and neck that pretrained_model must fill."""
     form: Literal["auto", "branches", "folded"] = "auto"
-    """PPLCNetV3's form: as trained by PaddleOCR, as in its inference model, or as the weights."""
+    """Form of PP-OCRv4 mobile and v6: as PaddleOCR trains it, as it exports it, or the weights'."""
     freeze_bn_stats: bool = True
     """Whether batch norms keep the statistics of pretrained_model; others learn theirs.
     PaddleOCR never keeps them."""

@@ -44,6 +44,7 @@ class MetricsFile:
     clipping; ``skipped_steps``, ``textless_steps``, counts since the beginning;
     ``images_per_second``; ``reader_share``, 0 to 1, of the time spent waiting for images;
     ``memory_mb``, the process's, in RAM (2**20 bytes);
+    ``loss_aux_maps_p4`` and so on, if Loss weighs auxiliary heads;
     ``lr/NAME``, the learning rate of each parameter group; ``update_ratio/NAME``, the norm of
     this step's update over that of the weights before it, empty for weights that were zeros.
     NAME is `group_names`'.
@@ -64,7 +65,7 @@ class MetricsFile:
         folder: the folder of ``metrics.csv``.
         step: the step after which the run continues.
         evaluated_step: the last step whose evaluation is done.
-        more_columns: those of the parameter groups and of further sets.
+        more_columns: those of auxiliary heads' losses, parameter groups and further sets.
     """
 
     def __init__(

@@ -20,25 +20,31 @@ from ppocr_ft.models.configs import (
     Part,
     PFHeadLocalConfig,
     PPHGNetSmallConfig,
+    PPHGNetV2B4Config,
     PPLCNetV3Config,
     PPLCNetV4Config,
     RepLKFPNConfig,
     RepLKPANConfig,
+    ResNetVdConfig,
     RSEFPNConfig,
 )
 from ppocr_ft.models.db import DBHead, PFHeadLocal
 from ppocr_ft.models.hgnet import PPHGNetSmall
+from ppocr_ft.models.hgnetv2 import PPHGNetV2B4
 from ppocr_ft.models.layers import Layer
 from ppocr_ft.models.lcnetv3 import PPLCNetV3
 from ppocr_ft.models.lcnetv4 import PPLCNetV4
 from ppocr_ft.models.mobilenetv3 import MobileNetV3
 from ppocr_ft.models.necks import LKPAN, RSEFPN, RepLKFPN, RepLKPAN
+from ppocr_ft.models.resnet_vd import ResNetVd
 
 LAYERS: dict[type[Part], type[Any]] = {
     PPLCNetV3Config: PPLCNetV3,
     PPLCNetV4Config: PPLCNetV4,
     PPHGNetSmallConfig: PPHGNetSmall,
+    PPHGNetV2B4Config: PPHGNetV2B4,
     MobileNetV3Config: MobileNetV3,
+    ResNetVdConfig: ResNetVd,
     RSEFPNConfig: RSEFPN,
     LKPANConfig: LKPAN,
     RepLKFPNConfig: RepLKFPN,

@@ -83,6 +83,22 @@ class PPHGNetSmallConfig(Backbone):
     """The detector's form: four feature maps instead of one."""
 
 
+class PPHGNetV2B4Config(Backbone):
+    """PP-OCRv5 server's backbone."""
+
+    name: Literal["PPHGNetV2_B4"] = "PPHGNetV2_B4"
+    det: Literal[True] = True
+    """The detector's form: four feature maps instead of one."""
+
+
+class ResNetVdConfig(Backbone):
+    """PP-OCRv3 server's backbone."""
+
+    name: Literal["ResNet_vd"] = "ResNet_vd"
+    layers: Literal[18, 34, 50, 101, 152, 200] = 50
+    """Which of its depths."""
+
+
 def _check_mobilenet_scale(scale: float) -> float:
     if scale not in MOBILENET_SCALES:
         widths = ", ".join(map(str, MOBILENET_SCALES))
@@ -195,7 +211,14 @@ def _by_name(*parts: type[Part]) -> dict[str, type[Section]]:
     return {name: part for part in parts for name in get_args(part.model_fields["name"].annotation)}
 
 
-BACKBONES = _by_name(PPLCNetV3Config, PPLCNetV4Config, PPHGNetSmallConfig, MobileNetV3Config)
+BACKBONES = _by_name(
+    PPLCNetV3Config,
+    PPLCNetV4Config,
+    PPHGNetSmallConfig,
+    PPHGNetV2B4Config,
+    MobileNetV3Config,
+    ResNetVdConfig,
+)
 NECKS = _by_name(RSEFPNConfig, LKPANConfig, RepLKFPNConfig, RepLKPANConfig)
 HEADS = _by_name(DBHeadConfig, PFHeadLocalConfig)
 
@@ -259,6 +282,16 @@ DETECTORS = {
         Backbone=PPHGNetSmallConfig(),
         Neck=LKPANConfig(out_channels=256, intracl=True),
         Head=PFHeadLocalConfig(mode="large", fix_nan=True),
+    ),
+    "PP-OCRv5_server_det": ArchitectureConfig(
+        Backbone=PPHGNetV2B4Config(),
+        Neck=LKPANConfig(out_channels=256, intracl=True),
+        Head=PFHeadLocalConfig(mode="large", fix_nan=True),
+    ),
+    "PP-OCRv3_server_det": ArchitectureConfig(
+        Backbone=ResNetVdConfig(),
+        Neck=LKPANConfig(out_channels=256),
+        Head=DBHeadConfig(kernel_list=(7, 2, 2)),
     ),
     "PP-OCRv3_mobile_det": ArchitectureConfig(
         Backbone=MobileNetV3Config(disable_se=True),

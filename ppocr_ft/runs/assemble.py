@@ -270,7 +270,8 @@ def _callbacks(
 def _writers(config: Config, parts: Parts, folder: Path) -> Writers:
     section, progress = config.Global, parts.state.progress
     groups = GroupFigures(parts.state.optimizer)
-    columns = [*groups.columns, *([SET] if config.further else [])]
+    aux = [f"loss_{maps}" for maps, weight in config.Loss.aux_weights.items() if weight]
+    columns = [*aux, *groups.columns, *([SET] if config.further else [])]
     metrics = MetricsFile(folder, progress.step, progress.evaluated_step, columns)
     log = Log(
         folder,

@@ -98,11 +98,9 @@ class CoverageReport:
         parts = " and the ".join(sorted({match.part for match in new}))
         begun = f"; parts of the {parts} begin at random" if new else ""
         if new and all(match.key.startswith(TRAINING_BRANCHES) for match in new):
-            threshold = TRAINING_BRANCHES[0]
-            if all(match.key.startswith(threshold) for match in new):
-                begun = "; the threshold branch, which only training needs, begins at random"
-            else:
-                begun = "; the head's branches that only training needs begin at random"
+            begun = "; the threshold branch, which only training needs, begins at random"
+            if any(not match.key.startswith(TRAINING_BRANCHES[0]) for match in new):
+                begun = "; threshold and auxiliary branches, only for training, begin at random"
         return f"weights: {self.source}{form}, {self.coverage:.0%} filled{begun}"
 
     def __str__(self) -> str:

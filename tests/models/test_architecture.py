@@ -49,6 +49,14 @@ Head: {name: DBHead, k: 50}
 """
 
 
+V5_SERVER = """
+model_type: det
+algorithm: DB
+Transform: null
+Backbone: {name: PPHGNetV2_B4, det: True}
+Neck: {name: LKPAN, out_channels: 256, intracl: true}
+Head: {name: PFHeadLocal, k: 50, mode: "large"}
+"""
 V6_SMALL = """
 model_type: det
 algorithm: DB
@@ -85,6 +93,7 @@ def shapes_of(network: paddle.nn.Layer) -> dict[str, tuple[int, ...]]:
         pytest.param(MOBILE, "PP-OCRv4_mobile_det", id="v4 mobile, v4 student, v5 mobile"),
         pytest.param(SERVER, "PP-OCRv4_server_det", id="v4 server, v4 teacher"),
         pytest.param(V3, "PP-OCRv3_mobile_det", id="v3 mobile"),
+        pytest.param(V5_SERVER, "PP-OCRv5_server_det", id="v5 server"),
         pytest.param(V6_TINY, "PP-OCRv6_tiny_det", id="v6 tiny"),
         pytest.param(V6_SMALL, "PP-OCRv6_small_det", id="v6 small"),
         pytest.param(V6_MEDIUM, "PP-OCRv6_medium_det", id="v6 medium"),
@@ -94,9 +103,30 @@ def test_shipped_sections_give_the_reference_keys(text: str, detector: str) -> N
     assert shapes_of(build_architecture(yaml.safe_load(text))) == shapes(detector)
 
 
+def test_v3_server_has_paddleocrs_keys() -> None:
+    """Those of a ResNet-50 with a pooled shortcut where a stage halves the size, and LKPAN."""
+    section = """
+    model_type: det
+    algorithm: DB
+    Backbone: {name: ResNet_vd, layers: 50}
+    Neck: {name: LKPAN, out_channels: 256}
+    Head: {name: DBHead, kernel_list: [7,2,2], k: 50}
+    """
+    network = shapes_of(build_architecture(yaml.safe_load(section)))
+    assert network == shapes_of(build_detector("PP-OCRv3_server_det"))
+    blocks = {key.split(".")[1] for key in network if key.startswith("backbone.bb_")}
+    depths = [sum(name.startswith(f"bb_{stage}_") for name in blocks) for stage in range(4)]
+    assert depths == [3, 4, 6, 3]
+    assert network["backbone.conv1_1._conv.weight"] == (32, 3, 3, 3)
+    assert network["backbone.bb_1_0.short._conv.weight"] == (512, 256, 1, 1)
+    assert network["backbone.bb_3_2.conv1._batch_norm._variance"] == (512,)
+    assert network["neck.ins_conv.3.weight"] == (256, 2048, 1, 1)
+    assert network["head.binarize.conv1.weight"] == (64, 256, 7, 7)
+
+
 def test_v5_mobile_is_the_v4_mobile_network() -> None:
     assert shapes_of(build_detector("PP-OCRv5_mobile_det")) == shapes("PP-OCRv4_mobile_det")
-    assert DETECTORS.keys() == {*FILES, "PP-OCRv5_mobile_det"}
+    assert DETECTORS.keys() == {*FILES, "PP-OCRv5_mobile_det", "PP-OCRv3_server_det"}
 
 
 SMALL_PARTS: dict[str, dict[str, Any]] = {
@@ -105,9 +135,9 @@ SMALL_PARTS: dict[str, dict[str, Any]] = {
     "MobileNetV3": {"scale": 0.35},
     "PPLCNetV4": {"model_size": "tiny"},
     "RepLKFPN": {"out_channels": 32, "dilated_kernel_size": 13},
-    "UniRepLKFPN": {"out_channels": 32},
     "RepLKPAN": {"out_channels": 32},
-    "UniRepLKPAN": {"out_channels": 32, "intracl": True},
+    "PPHGNetV2_B4": {},
+    "ResNet_vd": {"layers": 18},
     "RSEFPN": {"out_channels": 32},
     "LKPAN": {"out_channels": 32},
     "DBHead": {},
@@ -115,7 +145,8 @@ SMALL_PARTS: dict[str, dict[str, Any]] = {
 }
 
 
-PARTS = {"Backbone": BACKBONES, "Neck": NECKS, "Head": HEADS}
+ALIASES = {"UniRepLKFPN", "UniRepLKPAN"}
+PARTS = {"Backbone": BACKBONES, "Neck": [n for n in NECKS if n not in ALIASES], "Head": HEADS}
 
 
 @pytest.mark.parametrize("names", list(product(*PARTS.values())), ids=lambda names: "+".join(names))

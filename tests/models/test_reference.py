@@ -21,6 +21,7 @@ from tests.support.nets_reference import (
 )
 
 STATISTICS = ("_mean", "_variance")
+LAB_KEYS = ("scale", "bias")
 SHRINK_AND_THRESHOLD = slice(0, 2)
 NOT_STEEPENED = {
     "maps": SHRINK_AND_THRESHOLD,
@@ -103,12 +104,14 @@ def test_train_outputs(detector: str) -> None:
 
 @pytest.mark.usefixtures("float64")
 def test_train_outputs_without_our_own_rounding(detector: str) -> None:
-    # The binary map's step multiplies rounding by k / 4: two float32 runs may differ by 1e-3.
+    # The binary map's step multiplies rounding by k / 4: two float32 runs may differ by 1e-3, and
+    # PP-OCRv5 server's PaddleOCR's from float64 by 4e-3, where its other maps differ by 3e-4.
+    limit = 5e-3 if detector == "PP-OCRv5_server_det" else 1e-3
     network = build_detector(detector)
     load(network, hashed_state(shapes(detector)))
     reference = forward(detector)
     for key, found in run(network, reference["x"].astype(np.float64), training=True).items():
-        np.testing.assert_allclose(found, reference[f"train_{key}"], rtol=0, atol=1e-3)
+        np.testing.assert_allclose(found, reference[f"train_{key}"], rtol=0, atol=limit)
 
 
 def fill_scales(network: paddle.nn.Layer) -> None:
@@ -130,7 +133,12 @@ def test_every_parameter_learns(detector: str, form: str) -> None:
         for key, parameter in network.named_parameters()
         if parameter.trainable and (parameter.grad is None or not parameter.grad.abs().sum() > 0)
     }
-    # PaddleOCR's train form carries an affine block that the layers of stride 2 never run.
+    # PaddleOCR's train form carries an affine block that the layers of stride 2 never run, and
+    # PPHGNetV2 a classifier's convolution.
     strided = [f"backbone.blocks{stage}.0.dw_conv.act.lab" for stage in (3, 4, 5, 6)]
-    unused = {f"{layer}.{leaf}" for layer in strided for leaf in ("scale", "bias")}
-    assert idle == (unused if (detector, form) == ("PP-OCRv4_mobile_det", "branches") else set())
+    never_run = {
+        ("PP-OCRv4_mobile_det", "branches"): {f"{lab}.{k}" for lab in strided for k in LAB_KEYS},
+        ("PP-OCRv5_server_det", "branches"): {"backbone.last_conv.weight"},
+        ("PP-OCRv5_server_det", "folded"): {"backbone.last_conv.weight"},
+    }
+    assert idle == never_run.get((detector, form), set())

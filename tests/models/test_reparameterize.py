@@ -10,6 +10,7 @@ import pytest
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import build_architecture, build_detector
+from ppocr_ft.models.configs import Form
 from ppocr_ft.models.reparameterize import detect_form, reparameterize, to_branches
 from ppocr_ft.weights.trace import folded_operators, operators_of, tensor_order
 from tests.support.nets_reference import (
@@ -103,9 +104,8 @@ V6 = ["PP-OCRv6_tiny_det", "PP-OCRv6_small_det", "PP-OCRv6_medium_det"]
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("detector", V6)
 def test_v6_converts_both_ways(detector: str) -> None:
-    network, folded, again = (
-        build_detector(detector, f) for f in ("branches", "folded", "branches")
-    )
+    forms: tuple[Form, ...] = ("branches", "folded", "branches")
+    network, folded, again = (build_detector(detector, form) for form in forms)
     hashed = hashed_state(shapes(detector))
     load(network, hashed)
     state = reparameterize(state_of(network))

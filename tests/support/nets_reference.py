@@ -23,6 +23,7 @@ FILES = {
     "PP-OCRv4_mobile_det": "ppocrv4_mobile_det",
     "PP-OCRv4_server_det": "ppocrv4_server_det",
     "PP-OCRv3_mobile_det": "ppocrv3_student_det",
+    "PP-OCRv5_server_det": "ppocrv5_server_det",
     "PP-OCRv6_tiny_det": "ppocrv6_tiny_det",
     "PP-OCRv6_small_det": "ppocrv6_small_det",
     "PP-OCRv6_medium_det": "ppocrv6_medium_det",

@@ -19,6 +19,7 @@ from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.objects import weights_source
 from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.configs import TRAINING_BRANCHES
 from ppocr_ft.runs.assemble import UNCLIP_RATIOS
 from ppocr_ft.version import __version__
 
@@ -37,8 +38,6 @@ ABOUT_FILES = frozenset(
     }
 )
 """Keys of Global without effect on any number; the device that was found goes in instead."""
-THRESHOLD_HEAD = "head.thresh."
-"""Beginning of the tensors that evaluation doesn't look at."""
 CODE = ("data", "engine", "factory", "losses", "metrics", "models", "optim", "postprocess", "runs",
         "transforms", "weights", "geometry.py")  # fmt: skip
 """Parts of the package that numbers come from."""
@@ -76,7 +75,7 @@ def start_fingerprint(config: Config, network: Detector) -> str:
     weights = {
         key: tensor.numpy()
         for key, tensor in network.state_dict().items()
-        if not key.startswith(THRESHOLD_HEAD)
+        if not key.startswith(TRAINING_BRANCHES)
     }
     judged = config.Eval.model_dump()
     judged["loader"].pop("num_workers", None)

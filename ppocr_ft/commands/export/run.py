@@ -103,11 +103,12 @@ def export(
 
 
 def released_name(config: Config) -> str:
-    """Return the name of the first released detector that has the config's backbone."""
-    backbone = type(config.Architecture.Backbone)
-    for name, detector in DETECTORS.items():
-        if type(detector.Backbone) is backbone:
-            return name
+    """Return the name of the first released detector with the config's backbone, or one like it."""
+    backbone = config.Architecture.Backbone
+    same = [name for name, detector in DETECTORS.items() if detector.Backbone == backbone]
+    alike = [n for n, detector in DETECTORS.items() if type(detector.Backbone) is type(backbone)]
+    if alike:
+        return (same or alike)[0]
     raise ConfigError(
         f"is null, and no released detector has the backbone {config.Architecture.Backbone.name}; "
         f"name one that PaddleOCR 3 is to take it for: {', '.join(MODEL_NAMES)}",
