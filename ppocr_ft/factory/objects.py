@@ -35,7 +35,9 @@ from ppocr_ft.weights import (
     choose_form,
     load_into,
     open_source,
+    released_name,
 )
+from ppocr_ft.weights.load import FOLDED_NORMS_WARNING
 
 LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
 
@@ -68,7 +70,10 @@ def weights_source(config: Config) -> WeightsSource | None:
     """
     where = config.Global.checkpoints or config.Global.pretrained_model
     with _naming_the_key(config):
-        return None if where is None else open_source(where)
+        if where is None:
+            return None
+        model = released_name(config.Global.model_name, config.Architecture)
+        return open_source(where, model=model)
 
 
 @contextmanager
@@ -86,7 +91,11 @@ def _loaded(config: Config, source: WeightsSource, form: Form) -> tuple[Detector
     detector = build_architecture(config.Architecture.arguments(), form=form)
     least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
     with _naming_the_key(config):
-        return detector, load_into(detector, source, min_coverage=least)
+        report = load_into(detector, source, min_coverage=least)
+    if config.Global.freeze_bn_stats:
+        kept = tuple(w for w in report.warnings if w != FOLDED_NORMS_WARNING)
+        report = replace(report, warnings=kept)
+    return detector, report
 
 
 def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:

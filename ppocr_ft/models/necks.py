@@ -197,11 +197,13 @@ class RepLKFPN(FeaturePyramid):
         self.inp_conv_se = nn.LayerList([SqueezeExcite(out // 4) for _ in in_channels])
 
     def fuse(self, sums: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        levels = _per_level(self.inp_conv_pw, _per_level(self.inp_conv_dw, sums))
-        attended = _per_level(self.inp_conv_se, levels)  # (n, out / 4, ...) each
-        if self._shortcut:
-            attended = [x + y for x, y in zip(levels, attended, strict=True)]
-        return self.join(attended)
+        layers = zip(self.inp_conv_dw, self.inp_conv_pw, self.inp_conv_se, sums, strict=True)
+        levels = []
+        for depthwise, pointwise, attention, x in reversed(list(layers)):
+            level = pointwise(depthwise(x))  # (n, out / 4, ...)
+            attended = attention(level)
+            levels.append(level + attended if self._shortcut else attended)
+        return self.join(levels[::-1])
 
 
 LargeConv = Callable[[int, int], Layer]

@@ -41,7 +41,11 @@ def as_started(text: str) -> str:
 
 def how_to_install(module: str) -> str:
     """Return the pip command that brings a missing module, to be run in a clone of ppocr_ft."""
-    extra = EXTRAS.get(module.partition(".")[0])
+    return how_to_install_extra(EXTRAS.get(module.partition(".")[0]))
+
+
+def how_to_install_extra(extra: str | None) -> str:
+    """Return the pip command for an extra of ``setup.py``, or for the package without one."""
     package = f"'.[{extra}]'" if extra else "."
     return f"pip install {package} in the clone of ppocr_ft"
 

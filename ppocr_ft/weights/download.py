@@ -20,7 +20,9 @@ import requests
 from ppocr_ft.errors import UnreachableError, WeightsError
 
 HOME_VARIABLE = "PPOCR_FT_HOME"
-WANTED_SUFFIXES = (".pdparams", ".safetensors", ".pdmodel", ".pdiparams", ".json", ".yml")
+WANTED_SUFFIXES = (
+    *(".pdparams", ".safetensors", ".onnx", ".pdmodel", ".pdiparams", ".json", ".yml"),
+)
 """What is taken from an archive: weights, programs and configs."""
 
 _TIMEOUT_S = 30

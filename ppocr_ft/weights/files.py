@@ -15,6 +15,7 @@ from ppocr_ft.weights.arrays import BFLOAT16, ELEMENT_TYPES, Array, State, at_pa
 from ppocr_ft.weights.pdparams import MAGIC, decode_pdparams, encode_pdparams
 
 SUFFIXES = (".pdparams", ".safetensors")
+ONNX = ".onnx"
 _ELEMENTS = {
     **{"BOOL": "b1", "I8": "i1", "U8": "u1", "I16": "i2", "U16": "u2", "I32": "i4", "U32": "u4"},
     **{"I64": "i8", "U64": "u8", "F16": "f2", "F32": "f4", "F64": "f8", "BF16": BFLOAT16},
@@ -38,7 +39,10 @@ _SHAPES: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         lambda data: data[:1] == b"\x0a" and b"\x08\x00\x10" in data[:8],
         "the program of an inference model; name its folder, which has the tensors too",
     ),
-    (lambda data: data[:1] == b"\x08" and data[2:3] == b"\x12", "an ONNX model"),
+    (
+        lambda data: data[:1] == b"\x08" and data[2:3] == b"\x12",
+        "an ONNX model, whose name must end in .onnx",
+    ),
 )
 _WEB_PAGES = ("<!doctype", "<html", "<?xml", "<head")
 _TEXT_SHOWN = 60  # characters of a text file's beginning

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from google.protobuf.message import DecodeError
 from paddle.base.proto.framework_pb2 import ProgramDesc, VarType
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.weights.arrays import BFLOAT16, Array, State, at_path, check_shape, decode
+from ppocr_ft.weights.arrays import BFLOAT16, Array, at_path, check_shape, decode
 from ppocr_ft.weights.files import read_bytes
+from ppocr_ft.weights.graph import Graph, Kind, Operator
 
 TENSORS = ".pdiparams"
 _USUAL_STEM = "inference"
@@ -37,15 +38,40 @@ _ELEMENTS = {
 }
 # PIR's JSON (Paddle 3): batch norm's operands are x, mean, variance, scale, bias
 _PARAMETER = "p"
-_BATCH_NORMS = ("1.batch_norm", "1.batch_norm_")
-_BATCH_NORM_SLOTS = (4, 1, 3, 2)  # bias, mean, scale, variance: the order of a .pdmodel's slots
+_BATCH_NORM_SLOTS = (0, 4, 1, 3, 2)  # x, bias, mean, scale, variance
+_RESHAPE = "reshape"
+_KINDS: dict[str, Kind] = {  # by Paddle's names of operators, of both formats
+    "conv2d": "convolution",
+    "depthwise_conv2d": "convolution",
+    "conv2d_transpose": "transposed convolution",
+    "depthwise_conv2d_transpose": "transposed convolution",
+    "batch_norm": "batch norm",
+    "elementwise_mul": "scale",
+    "multiply": "scale",
+    "elementwise_add": "offset",
+    "add": "offset",
+}
+_OUTPUTS = ("Y", "Out", "Output")  # a .pdmodel's names of the slot with the result
 
 
 class Program(NamedTuple):
-    """``shapes``: every saved tensor by name; ``tensor_order``: as the operators read them."""
+    """``shapes``: every saved tensor by name; ``operators``: those that read tensors."""
 
     shapes: dict[str, tuple[int, ...]]
-    tensor_order: list[str]
+    operators: tuple[Operator, ...]
+
+    @property
+    def tensor_order(self) -> list[str]:
+        """The names of the tensors as the operators read them."""
+        return list(dict.fromkeys(name for o in self.operators for name in o.tensors))
+
+
+class _Call(NamedTuple):
+    """An operator of Paddle: inputs, tensors among them, and outputs, the main first."""
+
+    kind: str
+    inputs: Sequence[Hashable]
+    outputs: Sequence[Hashable]
 
 
 class InferenceModel(NamedTuple):
@@ -55,8 +81,8 @@ class InferenceModel(NamedTuple):
     tensors: Path
 
 
-def parse_message(kind: Any, data: bytes | memoryview) -> Any:
-    """Read a message of Paddle's framework.proto; ``kind`` is its class there.
+def parse_message(kind: Any, data: bytes | memoryview, of: str = "Paddle") -> Any:
+    """Read a protobuf message; ``kind`` is its class in the framework.proto of Paddle, say.
 
     Raises:
         WeightsError: the bytes are no such message.
@@ -66,7 +92,7 @@ def parse_message(kind: Any, data: bytes | memoryview) -> Any:
     except (DecodeError, UnicodeDecodeError):
         message = None
     if message is None or not message.IsInitialized():
-        raise WeightsError(f"is damaged or cut off: no {kind.DESCRIPTOR.name} of Paddle")
+        raise WeightsError(f"is damaged or cut off: no {kind.DESCRIPTOR.name} of {of}")
     return message
 
 
@@ -88,14 +114,25 @@ def parse_pdmodel(data: bytes) -> Program:
         for variable in block.vars
         if variable.persistable and variable.type.type == VarType.DENSE_TENSOR
     }
-    names = (
-        _text(name)
+    calls = (
+        _Call(
+            _text(operator.type),
+            [name for _, names in sorted(_slots(operator.inputs)) for name in names],
+            [name for _, names in sorted(_slots(operator.outputs), key=_is_side) for name in names],
+        )
         for block in blocks
         for operator in block.ops
-        for slot in sorted(operator.inputs, key=lambda slot: _text(slot.parameter))
-        for name in slot.arguments
     )
-    return _checked(shapes, names)
+    return _checked(shapes, calls)
+
+
+def _slots(slots: Iterable[Any]) -> list[tuple[str, list[str]]]:
+    """Return the slots of an operator's inputs or outputs with the names in them."""
+    return [(_text(slot.parameter), [_text(name) for name in slot.arguments]) for slot in slots]
+
+
+def _is_side(slot: tuple[str, list[str]]) -> bool:
+    return slot[0] not in _OUTPUTS
 
 
 def _text(value: str | bytes) -> str:
@@ -109,13 +146,13 @@ def parse_pir(data: bytes) -> Program:
     """Read an ``inference.json`` (Paddle 3.x): PIR, serialized. Raises WeightsError."""
     try:
         document = json.loads(data)
-        operators = document["program"]["regions"][0]["blocks"][0]["ops"]
-        parameters = dict(_parameter(op) for op in operators if op["#"] == _PARAMETER)
+        listed = document["program"]["regions"][0]["blocks"][0]["ops"]
+        parameters = dict(_parameter(op) for op in listed if op["#"] == _PARAMETER)
         shapes = dict(parameters.values())
-        order = [parameters[value][0] for op in operators for value in _operands(op, parameters)]
+        calls = _pir_calls(listed, {value: name for value, (name, _) in parameters.items()})
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise WeightsError(f"is no program of Paddle 3: {type(error).__name__} {error}") from None
-    return _checked(shapes, order)
+    return _checked(shapes, calls)
 
 
 def _parameter(operator: Mapping[str, Any]) -> tuple[int, tuple[str, tuple[int, ...]]]:
@@ -128,19 +165,47 @@ def _parameter(operator: Mapping[str, Any]) -> tuple[int, tuple[str, tuple[int, 
     return output["%"], (name, tuple(shape))
 
 
-def _operands(operator: Mapping[str, Any], parameters: Mapping[int, object]) -> list[int]:
-    """Return the value numbers of the parameters that an operator reads."""
-    values = [operand["%"] for operand in operator.get("I", [])]
-    if operator["#"] in _BATCH_NORMS:
-        values = [values[index] for index in _BATCH_NORM_SLOTS]
-    return [value for value in values if value in parameters]
+def _pir_calls(listed: Iterable[Mapping[str, Any]], names: dict[int, str]) -> list[_Call]:
+    """Return PIR's operators; ``names``: of the parameters by value number.
+
+    A bias is reshaped before it is added: that result is the parameter, too.
+    """
+    calls = []
+    for operator in listed:
+        kind = operator["#"].removeprefix("1.").removesuffix("_")
+        values = [operand["%"] for operand in operator.get("I", [])]
+        outputs = operator.get("O", [])
+        results = [output["%"] for output in outputs] if isinstance(outputs, list) else []
+        if kind == _RESHAPE and values[0] in names:
+            names[results[0]] = names[values[0]]
+            continue
+        if kind == "batch_norm":
+            values = [values[index] for index in _BATCH_NORM_SLOTS]
+        calls.append(_Call(kind, [names.get(value, value) for value in values], results))
+    return calls
 
 
-def _checked(shapes: dict[str, tuple[int, ...]], names: Iterable[str]) -> Program:
-    order = list(dict.fromkeys(name for name in names if name in shapes))
-    if not order:
+def _checked(shapes: dict[str, tuple[int, ...]], calls: Iterable[_Call]) -> Program:
+    operators = tuple(_operators(calls, shapes))
+    if not operators:
         raise WeightsError("is no program of an inference model: its operators read no tensors")
-    return Program(shapes, order)
+    return Program(shapes, operators)
+
+
+def _operators(calls: Iterable[_Call], tensors: Container[Hashable]) -> Iterator[Operator]:
+    """Yield the operators that read tensors."""
+    made_of: dict[Hashable, frozenset[str]] = {}
+    for kind, inputs, outputs in calls:
+        weights = tuple(str(name) for name in inputs if name in tensors)
+        values = [name for name in inputs if name not in tensors]
+        after = frozenset[str]().union(*[made_of.get(value, ()) for value in values])
+        known = _KINDS.get(kind, "other")
+        if weights:
+            is_known = len(weights) == (4 if known == "batch norm" else 1)
+            takes, gives = next(iter(values), None), next(iter(outputs), None)
+            yield Operator(known if is_known else "other", weights, takes, gives, after)
+            after = frozenset(weights[:1])
+        made_of.update(dict.fromkeys(outputs, after))
 
 
 PROGRAMS: Mapping[str, Callable[[bytes], Program]] = {".pdmodel": parse_pdmodel, ".json": parse_pir}
@@ -180,8 +245,8 @@ def _refuse_half(tensors: Mapping[str, Path], programs: Mapping[str, Path]) -> N
             raise WeightsError(f"needs {name + TENSORS} beside it", path=path)
 
 
-def read_inference_model(model: InferenceModel) -> State:
-    """Return array by Paddle's tensor name, in the order in which the operators read them.
+def read_inference_model(model: InferenceModel) -> Graph:
+    """Return a model's operators, and its tensors by Paddle's name in the order of their reading.
 
     Float types narrower than 32 bits are kept but bfloat16, which becomes float32. Raises
     WeightsError, naming the file, for files that are damaged or don't belong together.
@@ -200,7 +265,7 @@ def read_inference_model(model: InferenceModel) -> State:
                 raise WeightsError(
                     f"has shape {tensor.shape}; its program says {expected}", key=name
                 )
-    return {name: saved[name] for name in program.tensor_order}
+    return Graph({name: saved[name] for name in program.tensor_order}, program.operators)
 
 
 def decode_tensors(data: bytes) -> list[Array]:

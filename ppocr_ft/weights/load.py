@@ -18,29 +18,35 @@ from ppocr_ft.models.reparameterize import detect_form, to_branches
 from ppocr_ft.weights.arrays import Array, State, at_path, digest
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
 from ppocr_ft.weights.files import write_weights
+from ppocr_ft.weights.graph import GraphsPart
 from ppocr_ft.weights.matching import (
     NamedWeights,
     chosen_member,
     chosen_state,
     compare,
-    has_shapes,
     members_of,
     name_state,
     name_weights,
-    rep_layers,
     state_of,
-    tensor_order,
 )
 from ppocr_ft.weights.sources import WeightsSource, open_source
+from ppocr_ft.weights.trace import rep_layers
 
 MIN_COVERAGE = 0.9
 """Share of backbone and neck, by parameters, under which loading stops."""
 _LEAST_SHARE = 0.5  # of a detector's backbone and neck, for it to be named at all
 
+_NO_STATISTICS = (
+    "hold no statistics of the data (mean 0, variance 1), which is right as long as they are kept "
+    "and wrong once they are gathered anew; train with Global.freeze_bn_stats: true"
+)
 UNFOLDED_WARNING = (
-    "the weights are folded and the network has branches: their batch norms hold no statistics "
-    "of the data (mean 0, variance 1), which is right as long as they are kept and wrong once "
-    "they are gathered anew; train with Global.freeze_bn_stats: true, or Global.form: auto"
+    f"the weights are folded and the network has branches: their batch norms {_NO_STATISTICS}, "
+    "or Global.form: auto"
+)
+FOLDED_NORMS_WARNING = (
+    "batch norms of the network are folded into the convolutions of the weights, so that they "
+    f"{_NO_STATISTICS}"
 )
 BACKBONE_ONLY_WARNING = (
     "the file has a backbone only: neck and head start from random values and need a full "
@@ -74,9 +80,13 @@ def load_into(
     if not isinstance(source, WeightsSource):
         source = open_source(source)
     with at_path(source.path):
-        weights = name_weights(source, network)
-        if weights is None:
-            raise WeightsError(_other_program(source, network))
+        try:
+            weights = name_weights(source, network)
+        except GraphsPart as error:
+            raise WeightsError(
+                f"is the inference model of another network: {error.message}. "
+                f"{_program_advice(source)}"
+            ) from None
         report = compare(weights, _label(source), _warnings(weights, network))
         if report.coverage < min_coverage:
             raise WeightsError(_too_little(report, weights, source, min_coverage))
@@ -107,6 +117,7 @@ def _warnings(weights: NamedWeights, network: Detector) -> tuple[str, ...]:
     network_form = detect_form(network.state_dict())
     causes = {
         UNFOLDED_WARNING: (weights.form, network_form) == ("folded", "branches"),
+        FOLDED_NORMS_WARNING: weights.without_statistics and weights.form == network_form,
         BACKBONE_ONLY_WARNING: weights.counted == PARTS[:1],
     }
     return tuple(warning for warning, holds in causes.items() if holds)
@@ -202,27 +213,16 @@ def _other_detector(weights: NamedWeights) -> str:
     return f"It fits {best_names} ({best_share:.1%}): take that Architecture, or other weights"
 
 
-def _other_program(source: WeightsSource, network: Detector) -> str:
-    """Return the message for an inference model of another network."""
-    tensors, needed = len(source.tensors), len(tensor_order(network))
-    difference = (
-        f"it has {tensors} tensors and the network reads {needed}"
-        if tensors != needed
-        else f"its {tensors} tensors have other shapes than those that the network reads"
-    )
-    advice = _program_advice(source.tensors)
-    return f"is the inference model of another network: {difference}. {advice}"
-
-
-def _program_advice(tensors: State) -> str:
+def _program_advice(source: WeightsSource) -> str:
+    """Name the known detector, and its form, of an inference model."""
     for names in _detectors():
         for form in get_args(Form):
             network = _build(names, form)
-            state = state_of(network)
-            if has_shapes(tensors, [state[key] for key in tensor_order(network)]):
-                own_form = detect_form(state)
-                with_form = f" with form: {own_form}" if own_form else ""
-                return f"It is a {names}{with_form}: take that Architecture, or other weights"
+            own_form = detect_form(network.state_dict())
+            with suppress(GraphsPart):
+                if name_weights(source, network).form == own_form:
+                    with_form = f" with form: {own_form}" if own_form else ""
+                    return f"It is a {names}{with_form}: take that Architecture, or other weights"
     return "It is none of the known detectors"
 
 

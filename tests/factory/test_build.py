@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory import objects
-from ppocr_ft.models.architecture import build_architecture
+from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.reparameterize import detect_form
-from ppocr_ft.weights import save_trained
+from ppocr_ft.weights import CoverageReport, save_trained
+from ppocr_ft.weights.load import FOLDED_NORMS_WARNING
+from ppocr_ft.weights.released import released_model
 from tests.support.config_files import CONFIGS
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +74,42 @@ def test_training_starts_in_the_form_that_the_weights_come_in(tmp_path: Path) ->
 
 
 def test_weights_of_another_network_name_the_one_that_fits() -> None:
-    config = load_config(ROOT / "configs" / "det_v3_ft.yml", ["Global.pretrained_model=released"])
-    with pytest.raises(WeightsError, match="PP-OCRv4_mobile_det"):
+    weights = released_model("PP-OCRv4_mobile_det")
+    config = load_config(ROOT / "configs" / "det_v3_ft.yml", [f"Global.pretrained_model={weights}"])
+    with pytest.raises(WeightsError, match="It is a PP-OCRv4_mobile_det"):
         objects.network(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "name"),
+    [
+        ("det_v4_ft.yml", [], "PP-OCRv4_mobile_det"),
+        ("det_v4_ft.yml", ["Global.model_name=PP-OCRv5_mobile_det"], "PP-OCRv5_mobile_det"),
+        ("det_v3_ft.yml", [], "PP-OCRv3_mobile_det"),
+        ("det_v4_server_ft.yml", [], "PP-OCRv4_server_det"),
+    ],
+)
+def test_released_weights_are_those_of_the_configs_detector(
+    config: str, overrides: list[str], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no package is installed, so that each message names the model."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    loaded = load_config(
+        ROOT / "configs" / config, ["Global.pretrained_model=released", *overrides]
+    )
+    with pytest.raises(WeightsError, match=rf"the released weights of {name}[, ]") as caught:
+        objects.network(loaded)
+    assert caught.value.key == "Global.pretrained_model"
+
+
+def test_folded_batch_norms_are_told_of_where_statistics_are_learned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def load(network: Detector, source: object, *, min_coverage: float) -> CoverageReport:
+        return CoverageReport("weights", (), ("backbone",), warnings=(FOLDED_NORMS_WARNING,))
+
+    monkeypatch.setattr(objects, "load_into", load)
+    for frozen, warnings in ((True, ()), (False, (FOLDED_NORMS_WARNING,))):
+        override = f"Global.freeze_bn_stats={str(frozen).lower()}"
+        config = load_config(ROOT / "configs" / "det_v4_ft.yml", [override])
+        assert objects.network(config)[1].warnings == warnings

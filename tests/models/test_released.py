@@ -15,7 +15,7 @@ import pytest
 
 from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.models.reparameterize import reparameterize, to_branches
-from ppocr_ft.weights.matching import tensor_order
+from ppocr_ft.weights.trace import tensor_order
 from tests.support import RELEASED_MODELS
 from tests.support.nets_reference import assert_same_maps
 

@@ -12,7 +12,7 @@ from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import build_architecture, build_detector
 from ppocr_ft.models.configs import Form
 from ppocr_ft.models.reparameterize import detect_form, reparameterize, to_branches
-from ppocr_ft.weights.matching import folded_order, tensor_order
+from ppocr_ft.weights.trace import folded_operators, operators_of, tensor_order
 from tests.support.nets_reference import (
     assert_same_logits,
     forward,
@@ -150,7 +150,8 @@ def test_v6_order_of_the_program(detector: str) -> None:
     """The order of the branches network's tensors, folded, is that of the folded network."""
     branches, folded = (build_detector(detector, form) for form in ("branches", "folded"))
     wanted = tensor_order(folded)
-    assert folded_order(tensor_order(branches), folded.state_dict()) == wanted
+    operators = folded_operators(operators_of(branches), folded.state_dict())
+    assert [key for operator in operators for key in operator.tensors] == wanted
     assert not [key for key in wanted if key.startswith(("head.thresh", "head.aux"))]
 
 

@@ -26,7 +26,8 @@ from ppocr_ft.weights.inference import (
     read_inference_model,
 )
 from ppocr_ft.weights.load import UNFOLDED_WARNING
-from ppocr_ft.weights.matching import state_of, tensor_order
+from ppocr_ft.weights.matching import state_of
+from ppocr_ft.weights.trace import tensor_order
 from ppocr_ft.weights.unpickle import unpickle
 from tests.models.test_released import picture
 from tests.support import RELEASED_MODELS, nets_reference
@@ -131,7 +132,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("version", ["3.0.0", "3.3.1"])
 def test_reads_programs_of_paddle_3(version: str) -> None:
     model = found_in(FOLDER / f"paddle-{version}")
-    found = read_inference_model(model)
+    found = read_inference_model(model).tensors
     expected = [STATE[key] for key in TENSOR_ORDER]
     assert len(found) == len(expected)
     for (name, value), key in zip(found.items(), TENSOR_ORDER, strict=True):
@@ -140,7 +141,7 @@ def test_reads_programs_of_paddle_3(version: str) -> None:
 
 @pytest.mark.parametrize("name", EXPORTED)
 def test_exported_detectors_come_back_under_their_keys(exported: Path, name: str) -> None:
-    found = read_inference_model(found_in(exported / name))
+    found = read_inference_model(found_in(exported / name)).tensors
     network = build_detector(*EXPORTED[name])  # type: ignore[arg-type]
     shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     keys = tensor_order(network)
@@ -150,7 +151,7 @@ def test_exported_detectors_come_back_under_their_keys(exported: Path, name: str
 
 @pytest.mark.parametrize("name", EXPORTED)
 def test_json_models_hold_what_paddle_loads(exported: Path, name: str) -> None:
-    found = read_inference_model(found_in(exported / name))
+    found = read_inference_model(found_in(exported / name)).tensors
     with np.load(exported / f"{name}.npz") as arrays:
         assert_same(found, dict(arrays))
 
@@ -166,7 +167,7 @@ def test_pdmodels_hold_what_paddle_loads(tmp_path: Path, model: str) -> None:
         tmp_path / "found.npz",
         FLAGS_enable_pir_api="0",
     )
-    found = read_inference_model(found_in(RELEASED_MODELS / model))
+    found = read_inference_model(found_in(RELEASED_MODELS / model)).tensors
     with np.load(tmp_path / "found.npz") as arrays:
         assert list(found) == list(arrays)
         assert_same(found, dict(arrays))
@@ -227,7 +228,9 @@ def test_released_model_says_the_same_of_its_order() -> None:
     model = found_in(RELEASED_MODELS / "ch_PP-OCRv4_det_infer")
     table = unpickle(model.tensors.with_suffix(".pdiparams.info").read_bytes())
     assert isinstance(table, dict)
-    said = [todays_key(table[name]["structured_name"]) for name in read_inference_model(model)]
+    said = [
+        todays_key(table[name]["structured_name"]) for name in read_inference_model(model).tensors
+    ]
     assert said == tensor_order(build_detector("PP-OCRv4_mobile_det", "folded"))
 
 
@@ -298,7 +301,7 @@ def write_model(folder: Path, program: bytes, tensors: bytes) -> InferenceModel:
 
 
 def test_tensors_lie_sorted_by_name(tmp_path: Path) -> None:
-    found = read_inference_model(write_model(tmp_path, PROGRAM, tensor(A) + tensor(B)))
+    found = read_inference_model(write_model(tmp_path, PROGRAM, tensor(A) + tensor(B))).tensors
     assert list(found) == ["b", "a"]
     assert_same(found, {"a": A, "b": B})
 

