@@ -15,7 +15,7 @@ from ppocr_ft.messages import counted
 from ppocr_ft.version import __version__
 
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python", "shapely", "pyclipper")
-ONNX_PACKAGES = ("paddle2onnx", "onnxruntime")
+ONNX_PACKAGES, OPENVINO_PACKAGES = ("paddle2onnx", "onnxruntime"), ("paddle2onnx", "openvino")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _table(rows: Mapping[str, str]) -> str:
 def _versions(formats: Formats) -> dict[str, str]:
     """Return the versions of this project, Python and the packages that the figures depend on."""
     by_name = {"ppocr_ft": __version__, "Python": platform.python_version()}
-    for name in PACKAGES + ONNX_PACKAGES * formats.onnx:
+    for name in PACKAGES + ONNX_PACKAGES * formats.onnx + OPENVINO_PACKAGES * formats.openvino:
         with suppress(importlib.metadata.PackageNotFoundError):
             by_name[name] = importlib.metadata.version(name)
     return by_name
@@ -105,6 +105,7 @@ def _settings(settings: InferenceSettings) -> dict[str, str]:
 def _running(settings: InferenceSettings, formats: Formats) -> str:
     parts = [_older_paddleocr(settings)] if formats.legacy else [_paddleocr(settings)]
     parts += [_rapidocr(settings)] if formats.onnx else []
+    parts += [OPENVINO] if formats.openvino else []
     onnx_note = "`inference.onnx` likewise: it has `inference.yml` inside. " if formats.onnx else ""
     parts.append(
         f"Boxes as JSON lines, without PaddleOCR:\n\n    ppocr-ft predict --model THIS_FOLDER "
@@ -116,6 +117,14 @@ def _running(settings: InferenceSettings, formats: Formats) -> str:
 
 def _code(*lines: str) -> str:
     return "\n".join(f"    {line}" for line in lines)
+
+
+OPENVINO = "OpenVINO, in float32 as it was compared here:\n\n" + _code(
+    "import openvino",
+    'precision = {"INFERENCE_PRECISION_HINT": "f32"}  # else bfloat16 where the CPU has it',
+    'model = openvino.Core().compile_model("THIS_FOLDER/inference.xml", "CPU", precision)',
+    "maps = model(images)[0]  # images and maps as for Paddle: (n, 3, h, w) -> (n, 1, h, w)",
+)
 
 
 def _paddleocr(settings: InferenceSettings) -> str:
