@@ -224,7 +224,7 @@ def aux_heads(config: Config) -> list[Fault]:
     """Check that what ``Loss`` weighs of auxiliary heads comes from a head that has them."""
     weighed = [maps for maps, weight in config.Loss.aux_weights.items() if weight]
     head = config.Architecture.Head
-    if not weighed or getattr(head, "aux_in_channels", 0):
+    if not weighed or getattr(head, "aux_in_channels", 0) > 0:
         return []
     first, *others = [f"Loss.{maps.replace('maps', 'weight')}" for maps in weighed]
     advice = "its aux_in_channels is 0; set it to the neck's out_channels, or take the weights out"

@@ -26,8 +26,8 @@ ONNX Runtime's up to 1.1e-4, so that a few of a map's pixels can't be held to ``
 ROUNDED_SHARES = {"OpenVINO": 0.05}
 """Of runtimes that may differ by more than ``MAP_LIMIT`` in more places. Squeeze-and-excite takes
 means over whole maps. Paddle and ONNX Runtime sum them up one by one, by which 28,800 numbers lose
-1e-5 of their mean, OpenVINO in groups, by which they lose 4e-7. So maps of PP-OCRv6 at 960 px differ
-by up to 4e-4."""
+1e-5 of their mean, OpenVINO in groups, by which they lose 4e-7. So PP-OCRv6's maps at 960 px
+differ by up to 4e-4."""
 ROUNDED_LIMIT = 1e-3
 """Most that these may differ by."""
 INPUT_LIMIT = 1e-4

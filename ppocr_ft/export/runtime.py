@@ -254,7 +254,7 @@ def _open_onnx(path: Path, threads: int) -> RuntimeModel:
 
 def _open_openvino(path: Path, threads: int) -> RuntimeModel:
     try:
-        import openvino  # type: ignore[import-untyped,unused-ignore]
+        import openvino
     except ImportError:
         raise ConfigError(NO_OPENVINO, path=path) from None
     settings = _beside(path.parent)

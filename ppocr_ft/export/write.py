@@ -272,7 +272,7 @@ def _onnx(folder: Path) -> None:
 
 def _openvino(folder: Path) -> None:
     """Write ``inference.xml`` and ``inference.bin`` of the folder's ONNX file, in float32."""
-    import openvino  # type: ignore[import-untyped,unused-ignore]
+    import openvino
 
     model = openvino.Core().read_model(str(folder / ONNX_FILE))
     openvino.save_model(model, str(folder / OPENVINO_FILE), compress_to_fp16=False)
