@@ -49,6 +49,7 @@ setup(
         "cpu": ["paddlepaddle==3.2.2"],
         "gpu": ["paddlepaddle-gpu>=3.0,<4"],
         "onnx": ["onnx>=1.14", "paddle2onnx>=2.0", "onnxruntime>=1.17"],
+        "openvino": ["onnx>=1.14", "paddle2onnx>=2.0", "openvino>=2024.0"],
         # released weights (docs/weights.md), and what reads them
         "v3": [
             "onnx>=1.14",

@@ -177,7 +177,7 @@ def predict(
 ) -> Predictions:
     """Find text in image files, folders or patterns.
 
-    ``model`` is an exported folder or ONNX file, which goes before ``config``.
+    ``model`` is an exported folder, ONNX file or OpenVINO's .xml, which goes before ``config``.
 
     Raises:
         UserInputError: config, weights or model are wrong, or there is no image.
@@ -211,12 +211,13 @@ def export_model(
     *,
     onnx: bool = False,
     legacy: bool = False,
+    openvino: bool = False,
     parity_images: int | None = 10,
 ) -> Exported:
     """Export to ``Global.save_inference_dir`` a model that is proved equal to the trained one.
 
-    ``onnx`` writes inference.onnx too, ``legacy`` the program of PaddleOCR 2. ``parity_images`` of
-    Eval's images are compared on, None: all.
+    ``onnx`` writes inference.onnx too, ``openvino`` inference.xml and inference.bin, ``legacy`` the
+    program of PaddleOCR 2. ``parity_images`` of Eval's images are compared on, None: all.
 
     Raises:
         UserInputError: config, data or weights are wrong, or a package is missing.
@@ -227,7 +228,7 @@ def export_model(
         from ppocr_ft.commands.export.run import export
         from ppocr_ft.export.write import Formats
 
-        return export(loaded, Formats(legacy, onnx), parity_images)
+        return export(loaded, Formats(legacy, onnx, openvino), parity_images)
 
 
 def check(

@@ -219,6 +219,22 @@ def weighted_gaps(config: Config) -> list[Fault]:
     return [error(f"{shrink[0]}.gap_weight", message, *keys)]
 
 
+@remedy("set Architecture.Head.aux_in_channels to the neck's out_channels, or take the weights out")
+def aux_heads(config: Config) -> list[Fault]:
+    """Check that what ``Loss`` weighs of auxiliary heads comes from a head that has them."""
+    weighed = [maps for maps, weight in config.Loss.aux_weights.items() if weight]
+    head = config.Architecture.Head
+    if not weighed or getattr(head, "aux_in_channels", 0) > 0:
+        return []
+    first, *others = [f"Loss.{maps.replace('maps', 'weight')}" for maps in weighed]
+    advice = "its aux_in_channels is 0; set it to the neck's out_channels, or take the weights out"
+    if head.name == "PFHeadLocal":
+        advice = "only DBHead can have them; take the weights out"
+    also = f", nor has {' and '.join(others)}" if others else ""
+    message = f"has no effect{also}: {head.name} has no auxiliary heads, {advice}"
+    return [warning(first, message, *others, "Architecture.Head")]
+
+
 @remedy("set total_epoch to Global.epoch_num, or leave it out and set shrink_ratio_end")
 def ramp_length(config: Config) -> list[Fault]:
     """Check that a ramp is as long as the run, neither ending early nor cut off."""
@@ -270,6 +286,7 @@ RULES: tuple[Rule, ...] = (
     shrink_end,
     ramp_length,
     weighted_gaps,
+    aux_heads,
     kept_keys,
     *RUN_RULES,
 )

@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ppocr_ft.export.parity import Parity
-from ppocr_ft.export.settings import InferenceSettings
+from ppocr_ft.export.settings import SEAL_NAMES, InferenceSettings
 from ppocr_ft.export.write import Formats
 from ppocr_ft.messages import counted
 from ppocr_ft.version import __version__
 
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "numpy", "opencv-python", "shapely", "pyclipper")
-ONNX_PACKAGES = ("paddle2onnx", "onnxruntime")
+ONNX_PACKAGES, OPENVINO_PACKAGES = ("paddle2onnx", "onnxruntime"), ("paddle2onnx", "openvino")
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _table(rows: Mapping[str, str]) -> str:
 def _versions(formats: Formats) -> dict[str, str]:
     """Return the versions of this project, Python and the packages that the figures depend on."""
     by_name = {"ppocr_ft": __version__, "Python": platform.python_version()}
-    for name in PACKAGES + ONNX_PACKAGES * formats.onnx:
+    for name in PACKAGES + ONNX_PACKAGES * formats.onnx + OPENVINO_PACKAGES * formats.openvino:
         with suppress(importlib.metadata.PackageNotFoundError):
             by_name[name] = importlib.metadata.version(name)
     return by_name
@@ -84,7 +84,10 @@ def _figures(parity: Parity) -> str:
 
 def _settings(settings: InferenceSettings) -> dict[str, str]:
     post, resize = settings.post_process, settings.resize
-    size = f"longest side at most {resize.longest_px} px, sides rounded to multiples of 32"
+    side = f"longest side at most {resize.longest_px} px"
+    if resize.shortest_px is not None:
+        side = f"shortest side at least {resize.shortest_px} px"
+    size = f"{side}, sides rounded to multiples of 32"
     if resize.image_shape is not None:
         size = f"{resize.image_shape[0]} x {resize.image_shape[1]} px (height x width)"
         size += ", the width follows the height" if resize.keep_ratio else ""
@@ -102,6 +105,7 @@ def _settings(settings: InferenceSettings) -> dict[str, str]:
 def _running(settings: InferenceSettings, formats: Formats) -> str:
     parts = [_older_paddleocr(settings)] if formats.legacy else [_paddleocr(settings)]
     parts += [_rapidocr(settings)] if formats.onnx else []
+    parts += [OPENVINO] if formats.openvino else []
     onnx_note = "`inference.onnx` likewise: it has `inference.yml` inside. " if formats.onnx else ""
     parts.append(
         f"Boxes as JSON lines, without PaddleOCR:\n\n    ppocr-ft predict --model THIS_FOLDER "
@@ -115,25 +119,33 @@ def _code(*lines: str) -> str:
     return "\n".join(f"    {line}" for line in lines)
 
 
+OPENVINO = "OpenVINO, in float32 as it was compared here:\n\n" + _code(
+    "import openvino",
+    'precision = {"INFERENCE_PRECISION_HINT": "f32"}  # else bfloat16 where the CPU has it',
+    'model = openvino.Core().compile_model("THIS_FOLDER/inference.xml", "CPU", precision)',
+    "maps = model(images)[0]  # images and maps as for Paddle: (n, 3, h, w) -> (n, 1, h, w)",
+)
+
+
 def _paddleocr(settings: InferenceSettings) -> str:
     post, name = settings.post_process, settings.model_name
-    size = []
-    if settings.resize.image_shape is None:
-        longest = settings.resize.longest_px
-        size = [f'    text_det_limit_side_len={longest}, text_det_limit_type="max",']
+    is_seal = name in SEAL_NAMES
+    model, key = ("seal_text", "seal_det") if is_seal else ("text", "text_det")
+    detector_class = "SealTextDetection" if is_seal else "TextDetection"
+    pipeline_class = "SealRecognition" if is_seal else "PaddleOCR"
     detector = _code(
-        "from paddleocr import TextDetection",
-        f'detector = TextDetection(model_name="{name}", model_dir="THIS_FOLDER")',
+        f"from paddleocr import {detector_class}",
+        f'detector = {detector_class}(model_name="{name}", model_dir="THIS_FOLDER")',
         'for page in detector.predict("photo.jpg"):',
         '    print(page["dt_polys"], page["dt_scores"])',
     )
     pipeline = _code(
-        "from paddleocr import PaddleOCR",
-        "ocr = PaddleOCR(",
-        f'    text_detection_model_name="{name}", text_detection_model_dir="THIS_FOLDER",',
-        *size,
-        f"    text_det_thresh={post.thresh}, text_det_box_thresh={post.box_thresh},",
-        f"    text_det_unclip_ratio={post.unclip_ratio})",
+        f"from paddleocr import {pipeline_class}",
+        f"ocr = {pipeline_class}(",
+        f'    {model}_detection_model_name="{name}", {model}_detection_model_dir="THIS_FOLDER",',
+        *_limits(settings, key),
+        f"    {key}_thresh={post.thresh}, {key}_box_thresh={post.box_thresh},",
+        f"    {key}_unclip_ratio={post.unclip_ratio})",
     )
     return (
         f"PaddleOCR 3, the detector alone:\n\n{detector}\n\nIn its OCR pipeline, which has values "
@@ -141,14 +153,20 @@ def _paddleocr(settings: InferenceSettings) -> str:
     )
 
 
+def _limits(settings: InferenceSettings, key: str) -> list[str]:
+    if settings.resize.limit is None:
+        return []
+    side_px, kind = settings.resize.limit
+    return [f'    {key}_limit_side_len={side_px}, {key}_limit_type="{kind}",']
+
+
 def _older_paddleocr(settings: InferenceSettings) -> str:
-    post, longest = settings.post_process, settings.resize.longest_px
-    size = [f'    det_limit_side_len={longest}, det_limit_type="max",'] if longest else []
+    post = settings.post_process
     code = _code(
         "from paddleocr import PaddleOCR",
         "ocr = PaddleOCR(",
         '    det_model_dir="THIS_FOLDER",',
-        *size,
+        *_limits(settings, "det"),
         f"    det_db_thresh={post.thresh}, det_db_box_thresh={post.box_thresh},",
         f"    det_db_unclip_ratio={post.unclip_ratio}, use_dilation={post.use_dilation},",
         f'    det_db_score_mode="{post.score_mode}", det_box_type="{post.box_type}")',
@@ -158,19 +176,24 @@ def _older_paddleocr(settings: InferenceSettings) -> str:
 
 
 def _rapidocr(settings: InferenceSettings) -> str:
-    post, longest = settings.post_process, settings.resize.longest_px
-    sides = ("Global.max_side_len", "Det.limit_side_len")  # before and after RapidOCR 3.10
-    most = [f'    "{side}": {longest},' for side in sides] if longest else []
+    post, limit = settings.post_process, settings.resize.limit
+    if limit is None or post.box_type == "poly":
+        lacks = "fixed size" if limit is None else "polygons"
+        return f"RapidOCR has no {lacks}, so it can't run this model as it was evaluated."
+    side_px, kind = limit
+    sides = ["Det.limit_side_len"]
+    if kind == "max":
+        sides.insert(0, "Global.max_side_len")  # it alone counts before RapidOCR 3.10
     code = _code(
         "from rapidocr import RapidOCR",
         "ocr = RapidOCR(params={",
         '    "Det.model_path": "THIS_FOLDER/inference.onnx",',
-        *most,
-        '    "Det.limit_type": "max",',
+        *(f'    "{side}": {side_px},' for side in sides),
+        f'    "Det.limit_type": "{kind}",',
         f'    "Det.mean": {[*settings.mean]}, "Det.std": {[*settings.std]},',
         f'    "Det.thresh": {post.thresh}, "Det.box_thresh": {post.box_thresh},',
-        f'    "Det.unclip_ratio": {post.unclip_ratio},',
-        f'    "Det.use_dilation": {post.use_dilation}, "Det.score_mode": "{post.score_mode}"',
+        f'    "Det.unclip_ratio": {post.unclip_ratio}, "Det.use_dilation": {post.use_dilation},',
+        f'    "Det.score_mode": "{post.score_mode}", "Det.max_candidates": {post.max_candidates}',
         "})",
     )
     return (

@@ -23,6 +23,11 @@ MAP_LIMIT = 1e-4
 ROUNDED_SHARE = 1e-4
 """Where the network's sigmoid is steepest its own float32 result is up to 8e-5 from float64's, and
 ONNX Runtime's up to 1.1e-4, so that a few of a map's pixels can't be held to ``MAP_LIMIT``."""
+ROUNDED_SHARES = {"OpenVINO": 0.05}
+"""Of runtimes that may differ by more than ``MAP_LIMIT`` in more places. Squeeze-and-excite takes
+means over whole maps. Paddle and ONNX Runtime sum them up one by one, by which 28,800 numbers lose
+1e-5 of their mean, OpenVINO in groups, by which they lose 4e-7. So PP-OCRv6's maps at 960 px
+differ by up to 4e-4."""
 ROUNDED_LIMIT = 1e-3
 """Most that these may differ by."""
 INPUT_LIMIT = 1e-4
@@ -60,7 +65,9 @@ class ParityResult:
     same_post_process: bool = True
     rates: dict[str, float] = field(default_factory=dict)
 
-    def faults(self, trained: Mapping[str, float], boxes: int) -> list[str]:
+    def faults(
+        self, trained: Mapping[str, float], boxes: int, rounded_share: float = ROUNDED_SHARE
+    ) -> list[str]:
         """Return a text per limit that is exceeded; ``trained`` and ``boxes`` are the network's."""
         allowed = max(1, boxes // BOXES_PER_EXCEPTION)
         sized, boxed = counted(self.other_sizes, "image"), counted(self.other_boxes, "box", "boxes")
@@ -73,7 +80,7 @@ class ParityResult:
                 not self.map_difference <= ROUNDED_LIMIT
             ),
             f"{self.beyond_limit:.2%} of a map differ by more than {MAP_LIMIT:g}; "
-            f"{ROUNDED_SHARE:.2%} is the most": not self.beyond_limit <= ROUNDED_SHARE,
+            f"{rounded_share:.2%} is the most": not self.beyond_limit <= rounded_share,
             "inference.yml has another post-processing than the config": not self.same_post_process,
             f"{boxed} not the same; {allowed} of {boxes} may be": self.other_boxes > allowed,
         }
@@ -100,7 +107,9 @@ class Parity:
         return [
             f"{name}: {fault}"
             for name, result in self.trials.items()
-            for fault in result.faults(self.rates, self.boxes)
+            for fault in result.faults(
+                self.rates, self.boxes, ROUNDED_SHARES.get(name, ROUNDED_SHARE)
+            )
         ]
 
     def as_dict(self) -> dict[str, Any]:

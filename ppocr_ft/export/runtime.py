@@ -29,9 +29,12 @@ Run = Callable[[Floats], Floats]
 """Images (n, 3, h, w), normalised, to probability maps (n, 1, h, w)."""
 
 SETTINGS_FILE, ONNX_FILE = "inference.yml", "inference.onnx"
+OPENVINO_FILE = "inference.xml"
+"""Its weights are in the ``.bin`` of the same name."""
 SETTINGS_IN_ONNX = "inference.yml"
 """Key of the ONNX file's own metadata that holds the text of its ``inference.yml``."""
 NO_ONNXRUNTIME = f"needs ONNX Runtime: {how_to_install('onnxruntime')}"
+NO_OPENVINO = f"needs OpenVINO: {how_to_install('openvino')}"
 COMPUTING = {
     "add": "elementwise_add",
     "batch_norm": "batch_norm",
@@ -114,15 +117,15 @@ class RuntimeModel:
 
 
 def open_model(where: str | Path, threads: int = 1) -> RuntimeModel:
-    """Open an exported folder, one of its two Paddle files, or an ONNX file.
+    """Open an exported folder, one of its two Paddle files, an ONNX file or OpenVINO's ``.xml``.
 
-    In a folder the Paddle program is preferred to the ONNX file. An ONNX file contains its
+    In a folder the Paddle program is preferred to the others. An ONNX file contains its
     ``inference.yml``; a file of that name beside it is preferred. The model runs on ``threads``
     CPU threads.
 
     Raises:
         WeightsError: there is no model, or none that may be run (see ``check_operators``).
-        ConfigError: ``inference.yml`` is missing or wrong; ONNX Runtime is missing.
+        ConfigError: ``inference.yml`` is missing or wrong; ONNX Runtime or OpenVINO is missing.
     """
     path = Path(where).expanduser()
     if not path.exists():
@@ -130,6 +133,8 @@ def open_model(where: str | Path, threads: int = 1) -> RuntimeModel:
     folder = path if path.is_dir() else path.parent
     if path.suffix == ".onnx":
         return _open_onnx(path, threads)
+    if path.suffix == ".xml":
+        return _open_openvino(path, threads)
     program = find_inference_model(folder, None if path.is_dir() else path.stem)
     if program is not None:
         settings = _beside(folder)
@@ -140,8 +145,8 @@ def open_model(where: str | Path, threads: int = 1) -> RuntimeModel:
         return _open_onnx(path / ONNX_FILE, threads)
     raise WeightsError(
         "is no exported model: a folder with inference.json or inference.pdmodel, "
-        f"inference.pdiparams and {SETTINGS_FILE}, or a .onnx file. For a checkpoint give its "
-        "config with -c and -o Global.checkpoints=",
+        f"inference.pdiparams and {SETTINGS_FILE}, a .onnx file or OpenVINO's .xml. For a "
+        "checkpoint give its config with -c and -o Global.checkpoints=",
         path=path,
     )
 
@@ -242,6 +247,27 @@ def _open_onnx(path: Path, threads: int) -> RuntimeModel:
 
     def run(images: Floats) -> Floats:
         maps: Floats = session.run(None, {inputs[0].name: images})[0]
+        return maps
+
+    return RuntimeModel(path, settings, settings.operators(), run)
+
+
+def _open_openvino(path: Path, threads: int) -> RuntimeModel:
+    try:
+        import openvino
+    except ImportError:
+        raise ConfigError(NO_OPENVINO, path=path) from None
+    settings = _beside(path.parent)
+    # OpenVINO's own choice is bfloat16 where the processor has it
+    how = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    try:
+        compiled = openvino.Core().compile_model(str(path), "CPU", how)
+    except Exception as error:  # OpenVINO's errors have no common class
+        reason = " ".join(str(error).split())
+        raise WeightsError(f"can't be opened by OpenVINO: {reason}", path=path) from None
+
+    def run(images: Floats) -> Floats:
+        maps: Floats = compiled(images)[0]
         return maps
 
     return RuntimeModel(path, settings, settings.operators(), run)

@@ -1,10 +1,12 @@
 """``inference.yml``: what a runtime needs to know of a model besides its program.
 
 It is written in the form of PaddleOCR 3's released models and read by the rules of its runtime
-(PaddleX 3.0 to 3.4, text detection), which differ from those of PaddleOCR's operators: of
-``DetResizeForTest`` the runtime takes ``image_shape``, or else ``resize_long``, and uses the
-latter as the upper limit of the longest side (``limit_type: max``, sides rounded to multiples of
-32). It ignores ``limit_side_len`` and ``limit_type`` of that operator.
+(PaddleX 3.0 to 3.7, text detection), which differ from those of PaddleOCR's operators: of
+``DetResizeForTest`` the runtime takes ``image_shape``, or else ``resize_long``. It uses the latter
+as the upper limit of the longest side (``limit_type: max``, 960 where it is absent), or by a seal
+detector's name as the lower limit of the shortest one (``limit_type: min``, 736). No side is longer
+than 4000 px then, and sides are rounded to multiples of 32. It ignores ``limit_side_len`` and
+``limit_type`` of that operator.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
@@ -26,7 +28,7 @@ from ppocr_ft.transforms.image_ops import (
     NormalizeImage,
     ToCHWImage,
 )
-from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, DetResizeForTest, Size
+from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, DetResizeForTest, Size, limited_size
 
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Triple = tuple[float, float, float]
@@ -35,10 +37,11 @@ SEAL_NAMES = ("PP-OCRv4_mobile_seal_det", "PP-OCRv4_server_seal_det")
 """Names by which PaddleOCR 3 reads ``resize_long`` as the least length of the shortest side."""
 MODEL_NAMES = (
     *(f"PP-OCRv{version}_{size}_det" for version in (3, 4, 5) for size in ("mobile", "server")),
+    *(f"PP-OCRv6_{size}_det" for size in ("tiny", "small", "medium")),
     *SEAL_NAMES,
 )
-"""Names that PaddleOCR 3 opens as a text detector, the others of them with the rule above."""
-LONGEST_DEFAULT_PX = 960
+"""Names that PaddleOCR 3 opens as a text detector: PP-OCRv6's from 3.7 on."""
+LONGEST_DEFAULT_PX, SHORTEST_DEFAULT_PX = 960, 736
 LONGEST_MOST_PX = 4000
 """The runtime's ``max_side_limit``."""
 OPERATORS = {
@@ -65,24 +68,47 @@ class ResizeRule:
     """How an image is resized.
 
     To ``image_shape`` (h, w) px, with a width that follows the height if ``keep_ratio``; or,
-    without ``image_shape``, so that the longest side is at most ``longest_px``.
+    without ``image_shape``, so that the longest side is at most ``longest_px`` or the shortest one
+    at least ``shortest_px``.
     """
 
     longest_px: int | None = None
     image_shape: Size | None = None
     keep_ratio: bool = False
+    shortest_px: int | None = None
+
+    @property
+    def limit(self) -> tuple[int, Literal["max", "min"]] | None:
+        """``limit_side_len``, px, and ``limit_type``; None with ``image_shape``."""
+        if self.shortest_px is not None:
+            return self.shortest_px, "min"
+        return None if self.longest_px is None else (self.longest_px, "max")
 
     def operator(self) -> DetResizeForTest:
-        if self.image_shape is not None:
+        if self.limit is None:
             return DetResizeForTest(image_shape=self.image_shape, keep_ratio=self.keep_ratio)
-        return DetResizeForTest(limit_side_len=self.longest_px, limit_type="max")
+        side_px, kind = self.limit
+        return _LimitedTwice(limit_side_len=side_px, limit_type=kind)
 
     def entry(self) -> dict[str, Any]:
         """Return the arguments in ``inference.yml`` for a runtime that resizes the same way."""
-        if self.image_shape is None:
-            return {"resize_long": self.longest_px}
+        if self.limit is not None:
+            return {"resize_long": self.limit[0]}
+        assert self.image_shape is not None
         keep = {"keep_ratio": True} if self.keep_ratio else {}
         return {"image_shape": list(self.image_shape), **keep}
+
+
+class _LimitedTwice(DetResizeForTest):
+    """The operator with the runtime's limit of the longest side, which follows the other one."""
+
+    def target_size(self, size: Size) -> Size:
+        if self.limit_type == "min":
+            ratio = max(self.limit_side_len / min(size), 1.0)
+            enlarged = int(size[0] * ratio), int(size[1] * ratio)
+            if max(enlarged) > LONGEST_MOST_PX:
+                return limited_size(enlarged, LONGEST_MOST_PX, "max")
+        return super().target_size(size)
 
 
 def resize_rule(arguments: Mapping[str, Any], model_name: str = "") -> ResizeRule:
@@ -98,30 +124,25 @@ def resize_rule(arguments: Mapping[str, Any], model_name: str = "") -> ResizeRul
     if shape is not None:
         height, width = shape
         return ResizeRule(None, (height, width), bool(arguments.get("keep_ratio")))
-    if model_name in SEAL_NAMES:
-        raise ConfigError(_seal_words(model_name), key=RESIZE_KEY)
     long_px, side_px = arguments.get("resize_long"), arguments.get("limit_side_len")
     side_px = DEFAULT_LIMIT_PX if side_px is None else side_px
     kind = arguments.get("limit_type") or "min"
-    if long_px is None and kind == "max" and side_px <= LONGEST_MOST_PX:
-        return ResizeRule(side_px)
+    is_seal = model_name in SEAL_NAMES
+    known = "min" if is_seal else "max"
+    if long_px is None and kind == known and side_px <= LONGEST_MOST_PX:
+        return ResizeRule(shortest_px=side_px) if is_seal else ResizeRule(side_px)
     resize = (
         f"resize_long: {long_px}" if long_px else f"limit_side_len: {side_px}, limit_type: {kind}"
     )
+    by_name = f" by the name {model_name}" if is_seal else ""
+    side = "the shortest side at least" if is_seal else "the longest side at most"
+    default_px = SHORTEST_DEFAULT_PX if is_seal else LONGEST_DEFAULT_PX
     raise ConfigError(
         f"{{{resize}}} can't be exported: PaddleOCR 3 would not resize so, whatever inference.yml "
-        f"says. It knows an image_shape, or the longest side at most N px, N up to "
-        f"{LONGEST_MOST_PX}. Write {{limit_side_len: 960, limit_type: max}} there (or another "
-        "number), and evaluate and fit the post-processing with it",
+        f"says. It knows{by_name} an image_shape, or {side} N px, N up to {LONGEST_MOST_PX}. Write "
+        f"{{limit_side_len: {default_px}, limit_type: {known}}} there (or another number), and "
+        "evaluate and fit the post-processing with it",
         key=RESIZE_KEY,
-    )
-
-
-def _seal_words(model_name: str) -> str:
-    return (
-        f"lacks an image_shape: by the name {model_name} PaddleOCR 3 takes resize_long for the "
-        "least length of the shortest side, which isn't supported. Write {image_shape: [736, 736]} "
-        "(or another size), or set Global.model_name to PP-OCRv4_mobile_det or PP-OCRv4_server_det"
     )
 
 
@@ -231,7 +252,7 @@ def _runtime_resize(arguments: Mapping[str, Any], model_name: str) -> ResizeRule
         height, width = arguments["image_shape"]
         return ResizeRule(None, (int(height), int(width)), arguments.get("keep_ratio") is True)
     if model_name in SEAL_NAMES:
-        raise ConfigError(_seal_words(model_name), key="PreProcess.transform_ops.DetResizeForTest")
+        return ResizeRule(shortest_px=int(arguments.get("resize_long", SHORTEST_DEFAULT_PX)))
     return ResizeRule(min(int(arguments.get("resize_long", LONGEST_DEFAULT_PX)), LONGEST_MOST_PX))
 
 

@@ -2,7 +2,8 @@
 
 ``python -m ppocr_ft.export.write`` does the parts that need a process of their own. ``legacy``:
 Paddle 3 writes the older program only under a flag that it reads when it is imported. ``onnx``:
-paddle2onnx is compiled code that may end the process, and prints to the console.
+paddle2onnx is compiled code that may end the process, and prints to the console. ``openvino``: so
+is OpenVINO.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import paddle
 
 from ppocr_ft.errors import ConfigError, WeightsError
-from ppocr_ft.export.runtime import ONNX_FILE, SETTINGS_FILE, SETTINGS_IN_ONNX
+from ppocr_ft.export.runtime import ONNX_FILE, OPENVINO_FILE, SETTINGS_FILE, SETTINGS_IN_ONNX
 from ppocr_ft.export.settings import InferenceSettings
 from ppocr_ft.models.architecture import Detector, build_architecture
 from ppocr_ft.models.configs import TRAINING_BRANCHES
@@ -34,7 +35,8 @@ from ppocr_ft.weights.arrays import State
 
 FILES = frozenset(
     {
-        *(f"inference.{kind}" for kind in ("json", "pdmodel", "pdiparams", "yml", "onnx")),
+        *(f"inference.{kind}" for kind in ("json", "pdmodel", "pdiparams", "yml")),
+        *(f"inference.{kind}" for kind in ("onnx", "xml", "bin")),
         "parity.json",
         "model_card.md",
     }
@@ -45,6 +47,7 @@ KEY = "Global.save_inference_dir"
 INPUT_NAME = "x"
 """As in the released models."""
 ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
+OPENVINO_PACKAGES = ("paddle2onnx", "onnx", "openvino")
 ONNX_OPSET = 11
 TENSORS, ARCHITECTURE = ".tensors.npz", ".architecture.json"
 
@@ -54,10 +57,15 @@ class WorkerFailed(Exception):  # noqa: N818  an outcome
 
 
 class Formats(NamedTuple):
-    """``legacy``: inference.pdmodel instead of inference.json; ``onnx``: inference.onnx too."""
+    """The program's format, and those that are written too.
+
+    ``legacy``: inference.pdmodel instead of inference.json; ``onnx``: inference.onnx;
+    ``openvino``: inference.xml and inference.bin.
+    """
 
     legacy: bool = False
     onnx: bool = False
+    openvino: bool = False
 
     def check(self) -> None:
         """Check that the packages of the formats are installed.
@@ -65,9 +73,12 @@ class Formats(NamedTuple):
         Raises:
             ConfigError: one is missing.
         """
-        missing = [name for name in ONNX_PACKAGES if importlib.util.find_spec(name) is None]
-        if self.onnx and missing:
-            raise ConfigError(f"--onnx needs {', '.join(missing)}: {how_to_install(missing[0])}")
+        asked = (("onnx", self.onnx, ONNX_PACKAGES), ("openvino", self.openvino, OPENVINO_PACKAGES))
+        for name, is_asked, packages in asked:
+            missing = [one for one in packages if importlib.util.find_spec(one) is None]
+            if is_asked and missing:
+                needs = f"--{name} needs {', '.join(missing)}"
+                raise ConfigError(f"{needs}: {how_to_install(packages[-1])}")
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -153,10 +164,17 @@ def write_model(
             (folder / name).unlink()
     else:
         _save_program(state, architecture, folder)
-    if not formats.onnx:
-        return {"Paddle": folder}
-    _run_worker("onnx", folder)
-    return {"Paddle": folder, "ONNX Runtime": folder / ONNX_FILE}
+    written = {"Paddle": folder}
+    if formats.onnx or formats.openvino:
+        _run_worker("onnx", folder)
+    if formats.openvino:
+        _run_worker("openvino", folder)
+        written["OpenVINO"] = folder / OPENVINO_FILE
+    if formats.onnx:
+        written["ONNX Runtime"] = folder / ONNX_FILE
+    elif formats.openvino:
+        (folder / ONNX_FILE).unlink()
+    return written
 
 
 class ShrinkMaps(Layer):
@@ -252,5 +270,13 @@ def _onnx(folder: Path) -> None:
     onnx.save(model, str(target))
 
 
+def _openvino(folder: Path) -> None:
+    """Write ``inference.xml`` and ``inference.bin`` of the folder's ONNX file, in float32."""
+    import openvino
+
+    model = openvino.Core().read_model(str(folder / ONNX_FILE))
+    openvino.save_model(model, str(folder / OPENVINO_FILE), compress_to_fp16=False)
+
+
 if __name__ == "__main__":
-    {"legacy": _legacy, "onnx": _onnx}[sys.argv[1]](Path(sys.argv[2]))
+    {"legacy": _legacy, "onnx": _onnx, "openvino": _openvino}[sys.argv[1]](Path(sys.argv[2]))

@@ -11,6 +11,7 @@ EXTRAS = {
     "paddle2onnx": "onnx",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "openvino": "openvino",
     "tensorboard": "tensorboard",
     "visualdl": "visualdl",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ import paddle
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import Detector, build_architecture, build_detector
-from ppocr_ft.models.configs import DETECTORS, Form
+from ppocr_ft.models.configs import DETECTORS, TRAINING_BRANCHES, Form
 from ppocr_ft.models.reparameterize import detect_form, to_branches
 from ppocr_ft.weights.arrays import Array, State, at_path, digest
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
@@ -34,6 +35,7 @@ from ppocr_ft.weights.trace import rep_layers
 
 MIN_COVERAGE = 0.9
 """Share of backbone and neck, by parameters, under which loading stops."""
+_UNKNOWN = "It is none of the known detectors"
 _LEAST_SHARE = 0.5  # of a detector's backbone and neck, for it to be named at all
 
 _NO_STATISTICS = (
@@ -214,16 +216,39 @@ def _other_detector(weights: NamedWeights) -> str:
 
 
 def _program_advice(source: WeightsSource) -> str:
-    """Name the known detector, and its form, of an inference model."""
+    """Name the known detector, and its form, of an inference model.
+
+    Only a network with the model's kernels is built; the shapes of the others take no time.
+    """
+    graph = source.graph
+    assert graph is not None
+    kernels = Counter(
+        graph.tensors[operator.name].shape
+        for operator in graph.operators
+        if operator.kind.endswith("convolution")
+    )
     for names in _detectors():
         for form in get_args(Form):
+            if _kernels(names, form) != kernels:
+                continue
             network = _build(names, form)
             own_form = detect_form(network.state_dict())
             with suppress(GraphsPart):
                 if name_weights(source, network).form == own_form:
                     with_form = f" with form: {own_form}" if own_form else ""
                     return f"It is a {names}{with_form}: take that Architecture, or other weights"
-    return "It is none of the known detectors"
+    return _UNKNOWN
+
+
+def _kernels(names: str, form: Form) -> Counter[tuple[int, ...]]:
+    """Return how many kernels of each shape a known detector has, those of training left out."""
+    with paddle.LazyGuard():  # shapes only: no initial values, no random numbers
+        tensors = _build(names, form).state_dict()
+    return Counter(
+        tuple(tensor.shape)
+        for key, tensor in tensors.items()
+        if tensor.ndim == 4 and not key.startswith(TRAINING_BRANCHES)
+    )
 
 
 def _detectors() -> list[str]:

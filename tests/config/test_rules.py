@@ -246,6 +246,24 @@ def test_maps_in_the_other_order_are_a_warning() -> None:
     assert "put it before MakeShrinkMap" in warning.message
 
 
+@pytest.mark.parametrize(
+    ("head", "advice"),
+    [
+        ("DBHead", "its aux_in_channels is 0; set it to the neck's out_channels, or take"),
+        ("PFHeadLocal", "only DBHead can have them; take"),
+    ],
+)
+def test_weights_of_auxiliary_heads_that_are_not_there(head: str, advice: str) -> None:
+    weights = ["Loss.aux_weight_p4=0.2", "Loss.aux_weight_p2=0.5"]
+    overrides = [*weights, f"Architecture.Head={{name: {head}}}"]
+    (warning,) = load_config(SMALL, overrides).warnings
+    assert (warning.severity, warning.key) == ("warning", "Loss.aux_weight_p4")
+    assert warning.message == (
+        f"has no effect, nor has Loss.aux_weight_p2: {head} has no auxiliary heads, {advice} the "
+        "weights out"
+    )
+
+
 def test_keys_of_another_optimizer_are_warnings() -> None:
     overrides = [
         "Optimizer.name=Momentum",

@@ -7,6 +7,7 @@ import ast
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +69,10 @@ def test_predict_det_is_told_everything(tmp_path: Path) -> None:
 
 POLY = replace(POST_PROCESS, box_type="poly")
 FEW = replace(POST_PROCESS, max_candidates=50)
+SEAL: dict[str, Any] = {
+    "model_name": "PP-OCRv4_server_seal_det",
+    "resize": ResizeRule(shortest_px=640),
+}
 
 
 @pytest.mark.parametrize(
@@ -93,14 +98,38 @@ def test_what_a_runtime_can_not_do_is_said(
             settings_of(folder)
 
 
-def test_the_model_card_tells_rapidocr_the_same(tmp_path: Path) -> None:
+def card_of(settings: InferenceSettings, formats: Formats) -> str:
     parity = Parity(1, 0, {"hmean": 1.0, "hmean_70": 1.0}, {})
-    card = model_card(SETTINGS, Origin({}, {}), parity, Formats(onnx=True))
+    return model_card(settings, Origin({}, {}), parity, formats)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({}, id="the longest side"),
+        pytest.param(SEAL, id="a seal's shortest side"),
+        pytest.param({"post_process": FEW}, id="other candidates"),
+    ],
+)
+def test_the_model_card_tells_rapidocr_the_same(change: dict[str, Any], tmp_path: Path) -> None:
+    settings = replace(SETTINGS, **change)
+    card = card_of(settings, Formats(onnx=True))
     told = re.search(r"RapidOCR\(params=(\{.*?\})\)", card, re.DOTALL)
     assert told is not None
     params = ast.literal_eval(told[1])
-    wanted = rapidocr_params(folder_of(SETTINGS, tmp_path))
+    wanted = rapidocr_params(folder_of(settings, tmp_path))
     own = {k: v for k, v in wanted.items() if k.startswith("Det.")}
-    for name in ("Det.model_path", "Det.max_candidates"):  # another folder; RapidOCR's default
-        own.pop(name)
+    own.pop("Det.model_path")  # another folder
     assert {k: params.get(k) for k in own} == own
+
+
+def test_the_model_card_of_a_seal_detector() -> None:
+    card = card_of(replace(SETTINGS, **SEAL, post_process=POLY), Formats(onnx=True))
+    assert 'SealTextDetection(model_name="PP-OCRv4_server_seal_det"' in card
+    assert 'SealRecognition(\n        seal_text_detection_model_name="PP-OCRv4_server' in card
+    assert 'seal_det_limit_side_len=640, seal_det_limit_type="min"' in card
+    assert "shortest side at least 640 px" in card
+    assert "RapidOCR has no polygons" in card
+    assert 'det_limit_side_len=640, det_limit_type="min"' in card_of(
+        replace(SETTINGS, **SEAL), Formats(legacy=True)
+    )

@@ -13,11 +13,13 @@ import yaml
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.export.settings import (
     MODEL_NAMES,
+    SEAL_NAMES,
     InferenceSettings,
     ResizeRule,
     read_settings,
     resize_rule,
 )
+from ppocr_ft.models.configs import DETECTORS
 from ppocr_ft.postprocess import DBPostProcess
 
 SETTINGS = InferenceSettings(
@@ -67,6 +69,15 @@ PostProcess:
         pytest.param(replace(SETTINGS, resize=ResizeRule(None, (736, 1280))), id="fixed size"),
         pytest.param(
             replace(SETTINGS, resize=ResizeRule(None, (736, 1280), True)), id="fixed height"
+        ),
+        pytest.param(
+            replace(
+                SETTINGS, model_name="PP-OCRv4_mobile_seal_det", resize=ResizeRule(shortest_px=736)
+            ),
+            id="a seal's size",
+        ),
+        pytest.param(
+            replace(SETTINGS, model_name="PP-OCRv6_small_det"), id="the name of a PP-OCRv6"
         ),
         pytest.param(replace(SETTINGS, img_mode="RGB", scale=0.5), id="other pixels"),
         pytest.param(
@@ -130,18 +141,37 @@ def test_rules_that_can_be_told(arguments: dict[str, Any], rule: ResizeRule) -> 
 
 
 @pytest.mark.parametrize("name", ["PP-OCRv4_mobile_seal_det", "PP-OCRv4_server_seal_det"])
-def test_a_seals_name_takes_an_image_shape_only(name: str) -> None:
-    """By that name PaddleOCR 3 would read resize_long as the least length of the shortest side."""
-    shape = {"image_shape": (736, 736)}
-    assert resize_rule(shape, name) == ResizeRule(None, (736, 736))
-    with pytest.raises(ConfigError, match="lacks an image_shape") as caught:
-        resize_rule({"limit_side_len": 736, "limit_type": "max"}, name)
-    assert caught.value.key == "Eval.dataset.transforms.DetResizeForTest"
+def test_by_a_seals_name_the_shortest_side_is_limited(name: str) -> None:
+    assert resize_rule({"image_shape": (736, 736)}, name) == ResizeRule(None, (736, 736))
+    assert resize_rule({}, name) == ResizeRule(shortest_px=736)
+    least = {"limit_side_len": 640, "limit_type": "min"}
+    assert resize_rule(least, name) == ResizeRule(shortest_px=640)
+    for other in ({"limit_side_len": 736, "limit_type": "max"}, {"resize_long": 736}):
+        message = rf"by the name {name} .* the shortest side at least N px.* 736, limit_type: min"
+        with pytest.raises(ConfigError, match=message) as caught:
+            resize_rule(other, name)
+        assert caught.value.key == "Eval.dataset.transforms.DetResizeForTest"
     released = RELEASED.replace("PP-OCRv4_mobile_det", name)
-    with pytest.raises(ConfigError, match="lacks an image_shape"):
-        read_settings(released)
+    assert read_settings(released).resize == ResizeRule(shortest_px=960)
+    nothing = released.replace("\n      resize_long: 960", " null")
+    assert read_settings(nothing).resize == ResizeRule(shortest_px=736)
     sized = released.replace("resize_long: 960", "image_shape: [736, 736]")
-    assert read_settings(sized).model_name == name
+    assert read_settings(sized).resize == ResizeRule(None, (736, 736))
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted"),
+    [((1200, 800), (1216, 800)), ((500, 300), (1216, 736)), ((5000, 2500), (4000, 1984))],
+    ids=["as it is", "enlarged", "over the runtime's limit of the longest side"],
+)
+def test_the_shortest_side_is_limited_and_then_the_longest(
+    size: tuple[int, int], wanted: tuple[int, int]
+) -> None:
+    assert ResizeRule(shortest_px=736).operator().target_size(size) == wanted
+
+
+def test_each_detector_is_exported_under_its_name() -> None:
+    assert set(DETECTORS) | set(SEAL_NAMES) == set(MODEL_NAMES)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def predict_det_options(folder: Path) -> list[str]:
     options = {
         "use_gpu": False,
         "det_model_dir": folder,
-        "det_limit_type": "max",
+        "det_limit_type": "min" if "seal" in settings["Global"]["model_name"] else "max",
         "det_limit_side_len": resize["resize_long"],
         "det_db_thresh": post["thresh"],
         "det_db_box_thresh": post["box_thresh"],

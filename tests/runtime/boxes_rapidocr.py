@@ -35,7 +35,7 @@ def rapidocr_params(folder: Path) -> dict[str, Any]:
         "Global.use_preprocess_img": False,  # a first resize, to 2000 px
         "Global.use_vertical_padding": False,
         "Det.model_path": str(folder / "inference.onnx"),
-        "Det.limit_type": "max",
+        "Det.limit_type": "min" if "seal" in settings["Global"]["model_name"] else "max",
         "Det.limit_side_len": resize["resize_long"],
         "Det.mean": normalize["mean"],
         "Det.std": normalize["std"],

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models.architecture import build_detector
+from ppocr_ft.models.architecture import Detector, build_detector
 from ppocr_ft.models.configs import Form
-from ppocr_ft.weights import choose_form, load_into, open_source
+from ppocr_ft.weights import choose_form, load, load_into, matching, open_source
 from ppocr_ft.weights.inference import (
     InferenceModel,
     decode_tensors,
@@ -26,7 +26,8 @@ from ppocr_ft.weights.inference import (
     read_inference_model,
 )
 from ppocr_ft.weights.load import UNFOLDED_WARNING
-from ppocr_ft.weights.matching import state_of
+from ppocr_ft.weights.matching import NamedWeights, state_of
+from ppocr_ft.weights.sources import WeightsSource
 from ppocr_ft.weights.trace import tensor_order
 from ppocr_ft.weights.unpickle import unpickle
 from tests.models.test_released import picture
@@ -213,6 +214,23 @@ def test_exported_models_are_loaded(exported: Path, form: Form) -> None:
 def test_an_export_of_branches_is_not_a_folded_network(exported: Path) -> None:
     with pytest.raises(WeightsError, match=r"It is a .* with form: branches: take that"):
         load_into(build_detector("PP-OCRv4_mobile_det", "folded"), exported / "branches")
+
+
+def test_only_a_network_with_its_kernels_is_built_to_name_a_model(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+
+    def name_and_note(source: WeightsSource, network: Detector) -> NamedWeights:
+        built.append(network)
+        return matching.name_weights(source, network)
+
+    monkeypatch.setattr(load, "name_weights", name_and_note)
+    target = build_detector("PP-OCRv3_mobile_det")
+    with pytest.raises(WeightsError, match="It is a PP-OCRv4_mobile_det or PP-OCRv5_mobile_det"):
+        load_into(target, exported / "folded")
+    assert len(built) == 2
+    assert built[0] is target
 
 
 def todays_key(structured_name: str) -> str:

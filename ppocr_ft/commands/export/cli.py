@@ -17,6 +17,8 @@ EXAMPLES = """\
         inference.json, inference.pdiparams and inference.yml, for PaddleOCR 3
   ppocr-ft export -c ... -o ... --onnx
         inference.onnx too, for ONNX Runtime and RapidOCR
+  ppocr-ft export -c ... -o ... --openvino
+        inference.xml and inference.bin too, for OpenVINO
   ppocr-ft export -c ... -o ... --legacy
         inference.pdmodel in place of inference.json, for PaddleOCR 2
 The model is written aside, run on validation images beside the trained network, each through its
@@ -39,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     from ppocr_ft.commands.export.run import ExportRefused, export
     from ppocr_ft.export.write import Formats
 
-    formats = Formats(options.legacy, options.onnx)
+    formats = Formats(options.legacy, options.onnx, options.openvino)
     try:
         exported = export(config, formats, options.parity_images, progress)
     except ExportRefused as refused:
@@ -70,6 +72,9 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "--legacy", action="store_true", help="the program as inference.pdmodel, for PaddleOCR 2"
     )
     arguments.add_argument("--onnx", action="store_true", help="inference.onnx too")
+    arguments.add_argument(
+        "--openvino", action="store_true", help="inference.xml and inference.bin too"
+    )
     arguments.add_argument(
         "--parity-images",
         type=count_or_all,

@@ -87,7 +87,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "--model",
         type=Path,
         metavar="PATH",
-        help="an exported folder or a .onnx file, in place of -c and -o",
+        help="an exported folder, a .onnx file or OpenVINO's .xml, in place of -c and -o",
     )
     arguments.add_argument(
         "--images", required=True, nargs="+", metavar="PATH", help="files, folders or patterns"

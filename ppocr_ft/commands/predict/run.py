@@ -62,7 +62,7 @@ def config_predictor(
 def model_predictor(
     where: str | Path, patterns: Sequence[str], batch_size: int | None = None
 ) -> Predictor:
-    """Predict with an exported folder or ONNX file, by its own ``inference.yml``.
+    """Predict with an exported folder, ONNX file or OpenVINO's .xml, by its own ``inference.yml``.
 
     Raises:
         WeightsError, ConfigError: as ``ppocr_ft.export.runtime.open_model``.
