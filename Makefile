@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets recipe lr-check bench docs keys configs rounding released same-record same house clean
+	regression real-sets models recipe lr-check bench docs keys configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -94,6 +94,9 @@ regression: $(READY)  ## four short trainings: the operators of 2.6.1.3, of 2.7.
 
 real-sets: $(READY)  ## docs/real_sets.md: the default config on real sets, beside PaddleOCR's targets
 	$(PY) -m experiments.real_sets $(ARGS)
+
+models: $(READY)  ## docs/models.md: the released detectors that are installed, as shipped, fitted, fine-tuned
+	$(PY) -m experiments.models_table $(ARGS)
 
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on parts of the same sets
 	$(PY) -m experiments.recipe $(ARGS)

@@ -64,7 +64,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: ``length`` is the override that says how long. ``others`` are judged too."""
+    """One training of ``config``: ``length`` is the override that says how long.
+
+    ``others`` are judged too.
+    """
 
     root: Path
     real_set: RealSet
@@ -72,10 +75,11 @@ class Run:
     seed: int
     length: str
     others: tuple[RealSet, ...] = ()
+    config: Path = CONFIG
 
     @cached_property
     def folder(self) -> Path:
-        config = load_config(CONFIG, [*self.arm.overrides, self.length])
+        config = load_config(self.config, [*self.arm.overrides, self.length])
         facts = [config.model_dump(exclude_defaults=True), str(self.arm.maps)]
         return group_folder(self.root, self.real_set, self.arm.name, facts) / f"seed{self.seed}"
 
@@ -120,7 +124,7 @@ class Run:
             if (folder / STATE_FILE).is_file():
                 train(resume=folder)
             else:
-                train(CONFIG, overrides)
+                train(self.config, overrides)
         if self.arm.maps is not None:
             weights = averaged_or_latest(folder)
             own = folder / RESOLVED_CONFIG  # at the scale that the run has found
@@ -129,9 +133,18 @@ class Run:
         gc.collect()
 
 
-def bar(root: Path, real_set: RealSet, others: Sequence[RealSet] = ()) -> Record:
-    """Return the released weights' record: fitted on the training part, and as shipped."""
-    folder = bar_folder(root, real_set)
+def bar(
+    root: Path,
+    real_set: RealSet,
+    others: Sequence[RealSet] = (),
+    config: Path = CONFIG,
+    shipped_as: Sequence[str] = SHIPPED,
+) -> Record:
+    """Return the record of the released weights: fitted on the training part, and as shipped.
+
+    ``shipped_as``: overrides of the config that make it what was released.
+    """
+    folder = bar_folder(root, real_set, config)
 
     def made() -> Record:
         labels = written(real_set.training_part, folder / "fit.txt")
@@ -140,18 +153,18 @@ def bar(root: Path, real_set: RealSet, others: Sequence[RealSet] = ()) -> Record
             f"Global.save_model_dir={folder}",
             *eval_overrides(real_set.data_dir, labels),
         ]
-        chosen = fit(load_config(CONFIG, own), folder, BAR_RESIZES)
+        chosen = fit(load_config(config, own), folder, BAR_RESIZES)
         counts = judged(folder / FITTED, real_set, others)
         shipped = folder / "shipped.yml"
-        shipped.write_text(load_config(CONFIG, [*own, *SHIPPED]).to_yaml(), encoding="utf-8")
+        shipped.write_text(load_config(config, [*own, *shipped_as]).to_yaml(), encoding="utf-8")
         counts[AS_SHIPPED] = judged(shipped, real_set, ())[JUDGED]
         return Record(real_set.name, RELEASED, 0, counts, settings=settings(chosen))
 
     return kept(folder, made)
 
 
-def bar_folder(root: Path, real_set: RealSet) -> Path:
-    values = load_config(CONFIG).model_dump(exclude_defaults=True)
+def bar_folder(root: Path, real_set: RealSet, config: Path = CONFIG) -> Path:
+    values = load_config(config).model_dump(exclude_defaults=True)
     facts = [*(values[part] for part in ("Architecture", "PostProcess", "Eval")), BAR_RESIZES]
     return group_folder(root, real_set, RELEASED, facts) / "seed0"
 
@@ -165,18 +178,24 @@ def root_of(images: int | None = None, *, is_try: bool = False) -> Path:
     return tries if images or is_try else RUNS
 
 
-def length_of(real_set: RealSet, root: Path, steps: int | None, minutes: float | None) -> str:
+def length_of(
+    real_set: RealSet,
+    root: Path,
+    steps: int | None,
+    minutes: float | None,
+    config: Path = CONFIG,
+) -> str:
     """Return the override that says how long a run is: in steps, else by the clock."""
     if steps is not None:
-        return f"Global.epoch_num={epochs_of(steps, real_set, root)}"
+        return f"Global.epoch_num={epochs_of(steps, real_set, root, config)}"
     return f"Global.time_budget={60 * (minutes or real_set.minutes):.0f}s"
 
 
-def epochs_of(steps: int, real_set: RealSet, folder: Path) -> int:
+def epochs_of(steps: int, real_set: RealSet, folder: Path, config: Path = CONFIG) -> int:
     """Return how many whole epochs of the set are at least so many steps."""
     from ppocr_ft.runs.parts import train_loader
 
-    loader = train_loader(load_config(CONFIG, real_set.overrides(folder)))
+    loader = train_loader(load_config(config, real_set.overrides(folder)))
     return -(-steps // loader.steps_per_epoch)
 
 
