@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ppocr_ft.commands.fit_postprocess.report import OBJECTIVES
 from ppocr_ft.commands.fit_postprocess.search import (
@@ -14,11 +13,10 @@ from ppocr_ft.commands.fit_postprocess.search import (
     Fitted,
     Gain,
     both_hmeans,
-    folds_of,
     gain_over,
 )
 from ppocr_ft.engine.outcome import Delivered
-from ppocr_ft.fitting.tally import FLAT, Floats, score
+from ppocr_ft.fitting.tally import FLAT, score
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.console import aligned
 
@@ -57,14 +55,17 @@ class WeightsChoice:
     """The weights to deliver.
 
     ``judged`` begins with the start; ``at`` is the index of the chosen ones. ``gains`` are those
-    over the start, of each on images that its post-processing was not chosen on. ``gain`` is the
-    choice's own: of each image with weights chosen without it.
+    over the start, of each on images that its post-processing was not chosen on. The chosen one's
+    is that of the best of several, and so a little too high.
     """
 
     judged: Sequence[JudgedWeights]
     gains: Sequence[Gain]
     at: int
-    gain: Gain
+
+    @property
+    def gain(self) -> Gain:
+        return self.gains[self.at]
 
     @property
     def chosen(self) -> JudgedWeights:
@@ -76,47 +77,29 @@ class WeightsChoice:
         return int((self.chosen.fitted.tally.gts > 0).sum())
 
 
-def choose(judged: Sequence[JudgedWeights], folds: int, seed: int) -> WeightsChoice:
-    """Choose the best weights; the start, ``judged[0]``, unless others beat it on images held out.
+def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
+    """Choose the best weights; of equals those nearest to the start, ``judged[0]``.
 
-    All are counted on the same images, in the same blocks.
+    All are counted on the same images, in the same blocks. Weights with which one of the two hmeans
+    falls by more than ``FLAT`` are out of the question.
     """
     start, gts = judged[0].fitted, judged[0].fitted.tally.gts
     counts = np.stack([each.fitted.judged for each in judged])  # (weights, block, 3)
     gains_over = [
         [gain_over(other, each, gts, start.objective, seed) for each in counts] for other in counts
     ]
-    errors = np.array([[gain.gain_error for gain in gains] for gains in gains_over])
-    everything = np.arange(len(gts))
-    without = np.zeros_like(counts[0])
-    for fold in folds_of(len(gts), folds):
-        best = _best(judged, errors, counts, np.setdiff1d(everything, fold))
-        without[fold] = counts[best, fold]
-    gain = gain_over(counts[0], without, gts, start.objective, seed)
-    at = _best(judged, errors, counts, everything) if gain.gain > 0 else 0
-    return WeightsChoice(judged, gains_over[0], at, gain)
-
-
-def _best(
-    judged: Sequence[JudgedWeights],
-    errors: Floats,
-    counts: np.ndarray,
-    blocks: NDArray[np.intp],
-) -> int:
-    """Return the index of what is best on some blocks; of equals that nearest to the start.
-
-    ``errors`` (weights, weights) are the standard errors of the differences between two of them.
-    Weights with which one of the two hmeans falls by more than ``FLAT`` are out of the question.
-    """
-    some, texts = counts[:, blocks].sum(axis=1), judged[0].fitted.tally.gts[blocks].sum()
-    half, strict = (score(some, texts, rate) for rate in ("hmean", "hmean_70"))
-    values: Floats = score(some, texts, judged[0].fitted.objective)
+    half, strict, values = (
+        score(counts.sum(axis=1), gts.sum(), rate)
+        for rate in ("hmean", "hmean_70", start.objective)
+    )
     is_out = np.array([each.is_out for each in judged])
     values[is_out | (half < half[0] - FLAT) | (strict < strict[0] - FLAT)] = -1.0
     best = int(values.argmax())
-    equal = np.flatnonzero(values >= values[best] - EQUAL_ERRORS * errors[best])
+    is_one = len(gts) < 2  # an image alone has no standard error
+    errors = np.array([np.inf if is_one else gain.gain_error for gain in gains_over[best]])
+    equal = np.flatnonzero(values >= values[best] - EQUAL_ERRORS * errors)
     nearest: int = min(equal.tolist(), key=lambda index: judged[index].distance)
-    return nearest
+    return WeightsChoice(judged, gains_over[0], nearest)
 
 
 def choice_text(choice: WeightsChoice, images: int) -> str:
@@ -169,9 +152,9 @@ def _verdict(choice: WeightsChoice) -> list[str]:
         doubt = ", which may be chance"
     return [
         sentence,
-        f"{OBJECTIVES[choice.chosen.fitted.objective]} of images that weights and values were not "
-        f"chosen on: {gain.gain:+.4f} +- {gain.gain_error:.4f} over the start "
-        f"(lower bound {gain.gain_low:+.4f}){doubt}",
+        f"{OBJECTIVES[choice.chosen.fitted.objective]} of images that the values were not chosen "
+        f"on: {gain.gain:+.4f} +- {gain.gain_error:.4f} over the start (lower bound "
+        f"{gain.gain_low:+.4f}){doubt}; the best of {len(choice.judged)}, so a little too high",
     ]
 
 

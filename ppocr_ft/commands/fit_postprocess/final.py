@@ -298,7 +298,7 @@ class _Passes:
             )
             for candidate, fit in self.fits.items()
         ]
-        return choose(judged, FitOptions.folds, self.config.Global.seed)
+        return choose(judged, self.config.Global.seed)
 
     def chosen(self) -> Candidate:
         return list(self.fits)[self.choice().at]

@@ -15,7 +15,7 @@ from ppocr_ft.commands.fit_postprocess.choice import (
     choice_text,
     choose,
 )
-from ppocr_ft.commands.fit_postprocess.search import Fitted, folds_of, held_out
+from ppocr_ft.commands.fit_postprocess.search import Fitted, held_out
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.fitting.grid import Cell, Grid
 from ppocr_ft.fitting.tally import FLAT, Tally, best_cell
@@ -45,7 +45,7 @@ def start(rows: Rows) -> JudgedWeights:
 
 
 def of(*weights: JudgedWeights) -> WeightsChoice:
-    return choose(weights, folds=5, seed=1)
+    return choose(weights, seed=1)
 
 
 def same_rows(*row: int, images: int = 10) -> list[list[int]]:
@@ -119,40 +119,29 @@ def test_a_lead_over_the_start_that_may_be_chance_is_none() -> None:
 
 
 def test_a_gain_on_one_image_alone_does_not_count() -> None:
-    """Without that image the start is the better one, so the weights chosen without it lose it."""
     counts = np.full((10, 1), 690)
     counts[0] = 900
     choice = of(start(same_rows(700)), judged(counts))
     assert choice.gains[1].gain > 0
-    assert choice.gain.gain <= 0
     assert choice.at == 0
 
 
-def test_the_gain_is_of_weights_chosen_without_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every fold's images love weights of their own; none of that may come back to them."""
-    monkeypatch.setattr("ppocr_ft.commands.fit_postprocess.choice.EQUAL_ERRORS", 0.0)
-    others = []
-    for members in folds_of(10, 5):
-        counts = np.full((10, 1), 640)
-        counts[members] = 1000
-        others.append(judged(counts))
-    choice = of(start(same_rows(700)), *others)
-    assert all(gain.gain > 0 for gain in choice.gains[1:])
-    assert choice.gain.gain == pytest.approx(-0.06)
-    assert choice.at == 0
-
-
-def test_noise_alone_wins_seldom_and_little() -> None:
-    """Six weights as good as the start: the best of them seems better on the images."""
-    seeming, told = [], []
+def test_weights_that_are_worse_are_hardly_ever_taken() -> None:
+    """Six weights that are worse by a standard error of the gain: noise seldom hides that."""
+    taken = 0
     for seed in range(30):
         rng = np.random.default_rng(seed)
-        first, *others = (rng.binomial(TEXTS, 0.7, (10, 1)) for _ in range(7))
-        choice = of(start(first), *(judged(each) for each in others))
-        seeming.append(max(gain.gain for gain in choice.gains))
-        told.append(choice.gain.gain)
-    assert np.mean(seeming) > 0.005
-    assert np.mean(told) < np.mean(seeming) / 2
+        first, *others = (rng.binomial(TEXTS, p, (10, 1)) for p in (0.7, *[0.6935] * 6))
+        taken += of(start(first), *(judged(each) for each in others)).at > 0
+    assert taken <= 4
+
+
+def test_a_sure_gain_is_taken_though_no_fold_alone_shows_it() -> None:
+    """Half of the images gain much, the others lose a little: the mean leads by 2.5 errors."""
+    counts = np.array([[790 if image % 2 else 680] for image in range(20)])
+    choice = of(start(same_rows(700, images=20)), judged(counts))
+    assert choice.at == 1
+    assert choice.gain.gain == pytest.approx(0.035)
 
 
 def test_the_record_has_what_was_tried() -> None:
