@@ -87,9 +87,9 @@ def test_the_keys_of_a_v6_yaml_are_known() -> None:
     assert found.config is not None
     assert (found.config.Loss.focal_alpha, found.config.Loss.focal_gamma) == (0.5, 2.5)
     assert found.config.Loss.aux_weights == dict.fromkeys(AUX, 0.4)
-    (fault,) = (fault for fault in found.faults if fault.key.startswith("Loss"))
-    assert fault.key == "Loss.aux_weight_p5"
-    assert "on p4, p3 and p2 only" in fault.message
+    faults = {fault.key: fault.message for fault in found.faults if fault.key.startswith("Loss")}
+    assert "on p4, p3 and p2 only" in faults.pop("Loss.aux_weight_p5")
+    assert len(faults) == 1  # its head has none
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0])

@@ -11,8 +11,8 @@ from ppocr_ft.commands.export.cli import main as export
 from ppocr_ft.commands.train.cli import main as train
 from ppocr_ft.config import load_config
 from ppocr_ft.models.architecture import build_architecture
-from ppocr_ft.weights.matching import tensor_order
 from ppocr_ft.weights.sources import open_source
+from ppocr_ft.weights.trace import tensor_order
 from tests.support.small_run import small_config
 
 V6 = [
