@@ -256,7 +256,7 @@ def test_a_ramp_and_other_crops_stay(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_rotation_follows_the_labels() -> None:
     """Those of the sample data set are tilted a little; what is set to 0 stays so."""
-    key = "Train.dataset.transforms.IaaAugment.augmenter_args.0.args.rotate"
+    key = "Train.dataset.transforms.IaaAugment.augmenter_args.1.args.rotate"
     for given, chosen in (([-9.0, 9.0], [-4.0, 4.0]), ([0.0, 0.0], [0.0, 0.0])):
         config = load_config(SHIPPED / "det_v4_ft.yml", ["Global.fit_scale=false"])
         found = adapted(with_values(config, {key: given}))
