@@ -35,7 +35,7 @@ STAGES = (
 )
 
 
-def _conv(
+def hg_conv(
     in_channels: int,
     out_channels: int,
     kernel_size: int = 3,
@@ -44,6 +44,7 @@ def _conv(
     groups: int = 1,
     act: Activation | None = "relu",
 ) -> ConvBN:
+    """Return a convolution of PPHGNet and PPHGNetV2, drawn by Kaiming He's normal distribution."""
     return ConvBN(
         in_channels,
         out_channels,
@@ -76,9 +77,9 @@ class HGBlock(Layer):
         super().__init__()
         mid = spec.mid_channels
         inputs = [in_channels] + [mid] * (CONVS_PER_BLOCK - 1)
-        self.layers = nn.LayerList([_conv(channels, mid) for channels in inputs])
+        self.layers = nn.LayerList([hg_conv(channels, mid) for channels in inputs])
         gathered = in_channels + CONVS_PER_BLOCK * mid
-        self.aggregation_conv = _conv(gathered, spec.out_channels, 1)
+        self.aggregation_conv = hg_conv(gathered, spec.out_channels, 1)
         self.att = EffectiveSE(spec.out_channels)
         self._residual = residual
 
@@ -98,7 +99,7 @@ class HGStage(Layer):
         super().__init__()
         channels = spec.in_channels
         self.downsample = (
-            _conv(channels, channels, stride=2, groups=channels, act=None)
+            hg_conv(channels, channels, stride=2, groups=channels, act=None)
             if spec.downsample
             else None
         )
@@ -120,7 +121,10 @@ class PPHGNetSmall(Layer):
         inputs = (3, *STEM_CHANNELS[:-1])
         strides = (2, 1, 1)
         self.stem = nn.Sequential(
-            *[_conv(i, o, stride=s) for i, o, s in zip(inputs, STEM_CHANNELS, strides, strict=True)]
+            *[
+                hg_conv(i, o, stride=s)
+                for i, o, s in zip(inputs, STEM_CHANNELS, strides, strict=True)
+            ]
         )
         self.stages = nn.LayerList([HGStage(spec) for spec in STAGES])
         self.out_channels = [spec.out_channels for spec in STAGES]

@@ -11,7 +11,8 @@ import paddle
 from paddle import nn
 
 from ppocr_ft.models.configs import PPHGNetV2B4Config
-from ppocr_ft.models.layers import Activation, ConvBN, Layer
+from ppocr_ft.models.hgnet import hg_conv
+from ppocr_ft.models.layers import Layer
 from ppocr_ft.models.lcnetv4 import Stem
 
 
@@ -39,34 +40,13 @@ STAGES = (
 CLASSIFIER_CHANNELS = 2048
 
 
-def _conv(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    act: Activation | None = "relu",
-) -> ConvBN:
-    return ConvBN(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        groups=groups,
-        act=act,
-        bn_l2=0.0,
-        init=nn.initializer.KaimingNormal(),
-    )
-
-
 class LightConv(Layer):
     """A pointwise convolution, then a depthwise one with activation."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.conv1 = _conv(in_channels, out_channels, 1, act=None)
-        self.conv2 = _conv(out_channels, out_channels, LIGHT_KERNEL, groups=out_channels)
+        self.conv1 = hg_conv(in_channels, out_channels, 1, act=None)
+        self.conv2 = hg_conv(out_channels, out_channels, LIGHT_KERNEL, groups=out_channels)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         return self.conv2(self.conv1(x))  # (n, out, h, w)
@@ -80,11 +60,11 @@ class HGV2Block(Layer):
         mid, out = spec.mid_channels, spec.out_channels
         inputs = [in_channels] + [mid] * (CONVS_PER_BLOCK - 1)
         self.layers = nn.LayerList(
-            [LightConv(inner, mid) if spec.light else _conv(inner, mid, 3) for inner in inputs]
+            [LightConv(inner, mid) if spec.light else hg_conv(inner, mid, 3) for inner in inputs]
         )
         gathered = in_channels + CONVS_PER_BLOCK * mid
-        self.aggregation_squeeze_conv = _conv(gathered, out // 2, 1)
-        self.aggregation_excitation_conv = _conv(out // 2, out, 1)
+        self.aggregation_squeeze_conv = hg_conv(gathered, out // 2, 1)
+        self.aggregation_excitation_conv = hg_conv(out // 2, out, 1)
         self._residual = residual
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
@@ -102,7 +82,7 @@ class HGV2Stage(Layer):
     def __init__(self, channels: int, spec: HGNetV2Stage, *, downsample: bool) -> None:
         super().__init__()
         self.downsample = (
-            _conv(channels, channels, 3, stride=2, groups=channels, act=None)
+            hg_conv(channels, channels, 3, stride=2, groups=channels, act=None)
             if downsample
             else None
         )
