@@ -158,11 +158,12 @@ def final_sentences(run: Run) -> list[Translated]:
     """Say how the final weights were chosen, what they gain, and what they are on other sets."""
     if run.final is None:
         return []
-    gain, error, objective = run.final["gain"], run.final["gain_error"], _objective(run.final)
+    gains = {"gain": run.final["gain"], "error": run.final["gain_error"]}
     start, *others = run.final["candidates"]
     chosen = [each for each in others if Delivered.of(each) == run.delivered]
     return [
-        Translated("final.how", gain=gain, error=error, objective=objective),
+        Translated("final.how"),
+        *(Translated("final.gain", objective=_objective(run.final), **gains) for _ in chosen),
         *(
             Translated("final.elsewhere", name=name, before=start["also"][name], after=after)
             for each in chosen
