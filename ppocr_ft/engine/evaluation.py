@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 import numpy as np
 import paddle
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
+from ppocr_ft.engine.onnx_forward import onnx_forward
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import RATES
 from ppocr_ft.metrics.errors import labels_by_error, table_of
@@ -27,6 +29,8 @@ from ppocr_ft.utils.progress import read_ahead
 from ppocr_ft.utils.timing import Stopwatch
 
 Map = NDArray[np.float32]
+MANY_IMAGES = 8
+"""So many are worth the time that another engine takes to open."""
 
 
 @dataclass(frozen=True)
@@ -158,19 +162,33 @@ def probability_maps(
     *,
     batch_size: int = 1,
     threads: int = 1,
+    in_paddle: bool = False,
 ) -> Generator[tuple[EvalSample, Map], None, None]:
-    """Yield each image with its probability map (h, w) in order; arguments as `eval_records`."""
+    """Yield each image with its probability map (h, w) in order; arguments as `eval_records`.
 
-    def run(batch: list[EvalSample]) -> tuple[list[EvalSample], Map]:
+    ``MANY_IMAGES`` and more go through ONNX Runtime if it is there and gives the same maps (see
+    `onnx_forward`), unless they shall stay ``in_paddle``.
+    """
+
+    def in_network(images: Map) -> Map:
         with paddle.no_grad():
-            images = paddle.to_tensor(np.stack([sample.image for sample in batch]))  # (n, 3, h, w)
-            maps: Map = network(images)["maps"].astype("float32").numpy()  # (n, 1, h, w)
-        return batch, maps[:, 0]
+            maps: Map = network(paddle.to_tensor(images))["maps"].astype("float32").numpy()
+        return maps
 
+    rest = iter(samples)
+    first = [] if in_paddle else list(islice(rest, MANY_IMAGES))
     ahead = threads if threads > 1 else 0
-    with eval_mode(network), closing(read_ahead(run, batches(samples, batch_size), ahead)) as done:
-        for batch, maps in done:
-            yield from zip(batch, maps, strict=True)
+    with eval_mode(network):
+        fast = onnx_forward(network, first[0].image) if len(first) == MANY_IMAGES else None
+        forward = fast or in_network  # (n, 3, h, w) -> (n, 1, h, w)
+
+        def run(batch: list[EvalSample]) -> tuple[list[EvalSample], Map]:
+            return batch, forward(np.stack([sample.image for sample in batch]))[:, 0]
+
+        grouped = batches(chain(first, rest), batch_size)
+        with closing(read_ahead(run, grouped, ahead)) as done:
+            for batch, maps in done:
+                yield from zip(batch, maps, strict=True)
 
 
 def batches(samples: Iterable[EvalSample], batch_size: int) -> Iterator[list[EvalSample]]:

@@ -20,6 +20,7 @@ from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import batches
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.export.settings import InferenceSettings, Operator, read_settings
+from ppocr_ft.models.program import ONNX_FILE
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.utils.program import how_to_install
 from ppocr_ft.weights.inference import InferenceModel, find_inference_model, operator_types
@@ -28,7 +29,7 @@ Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
 """Images (n, 3, h, w), normalised, to probability maps (n, 1, h, w)."""
 
-SETTINGS_FILE, ONNX_FILE = "inference.yml", "inference.onnx"
+SETTINGS_FILE = "inference.yml"
 OPENVINO_FILE = "inference.xml"
 """Its weights are in the ``.bin`` of the same name."""
 SETTINGS_IN_ONNX = "inference.yml"

@@ -1,9 +1,8 @@
 """The files of an exported model, and their folder, which is complete or not there.
 
 ``python -m ppocr_ft.export.write`` does the parts that need a process of their own. ``legacy``:
-Paddle 3 writes the older program only under a flag that it reads when it is imported. ``onnx``:
-paddle2onnx is compiled code that may end the process, and prints to the console. ``openvino``: so
-is OpenVINO.
+Paddle 3 writes the older program only under a flag that it reads when it is imported. ``openvino``:
+OpenVINO is compiled code that may end the process, and prints to the console.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,13 +20,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import paddle
 
-from ppocr_ft.errors import ConfigError, WeightsError
-from ppocr_ft.export.runtime import ONNX_FILE, OPENVINO_FILE, SETTINGS_FILE, SETTINGS_IN_ONNX
+from ppocr_ft.errors import ConfigError
+from ppocr_ft.export.runtime import OPENVINO_FILE, SETTINGS_FILE, SETTINGS_IN_ONNX
 from ppocr_ft.export.settings import InferenceSettings
-from ppocr_ft.models.architecture import Detector, build_architecture
-from ppocr_ft.models.configs import TRAINING_BRANCHES
-from ppocr_ft.models.layers import Layer
-from ppocr_ft.models.reparameterize import reparameterize
+from ppocr_ft.models.program import (
+    ONNX_FILE,
+    deployed,
+    deployed_network,
+    run_worker,
+    save_program,
+    write_onnx,
+)
 from ppocr_ft.utils.files import flush_folder
 from ppocr_ft.utils.program import how_to_install
 from ppocr_ft.weights.arrays import State
@@ -44,16 +46,9 @@ FILES = frozenset(
 CACHE = ".cache"
 """PaddleX makes it in the folder of the model that it runs."""
 KEY = "Global.save_inference_dir"
-INPUT_NAME = "x"
-"""As in the released models."""
 ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
 OPENVINO_PACKAGES = ("paddle2onnx", "onnx", "openvino")
-ONNX_OPSET = 11
 TENSORS, ARCHITECTURE = ".tensors.npz", ".architecture.json"
-
-
-class WorkerFailed(Exception):  # noqa: N818  an outcome
-    """The process ended without a result; the message has its last lines."""
 
 
 class Formats(NamedTuple):
@@ -151,24 +146,21 @@ def write_model(
         WorkerFailed: the process that does part of it failed.
     """
     (folder / SETTINGS_FILE).write_text(settings.to_yaml(), encoding="utf-8")
-    state = {
-        key: value
-        for key, value in reparameterize(trained).items()
-        if not key.startswith(TRAINING_BRANCHES)
-    }
+    state = deployed(trained)
     if formats.legacy:
-        np.savez(folder / TENSORS, **state)  # type: ignore[arg-type]
+        np.savez(folder / TENSORS, **state)
         (folder / ARCHITECTURE).write_text(json.dumps(architecture), encoding="utf-8")
-        _run_worker("legacy", folder, FLAGS_enable_pir_api="0")
+        run_worker(__name__, "legacy", str(folder), FLAGS_enable_pir_api="0")
         for name in (TENSORS, ARCHITECTURE):
             (folder / name).unlink()
     else:
-        _save_program(state, architecture, folder)
+        save_program(deployed_network(architecture, state), folder)
     written = {"Paddle": folder}
     if formats.onnx or formats.openvino:
-        _run_worker("onnx", folder)
+        write_onnx(folder)
+        _add_settings(folder)
     if formats.openvino:
-        _run_worker("openvino", folder)
+        run_worker(__name__, "openvino", str(folder))
         written["OpenVINO"] = folder / OPENVINO_FILE
     if formats.onnx:
         written["ONNX Runtime"] = folder / ONNX_FILE
@@ -177,67 +169,14 @@ def write_model(
     return written
 
 
-class ShrinkMaps(Layer):
-    """The shrink map alone: (n, 3, h, w) -> (n, 1, h, w), for tracing with any n, h and w."""
-
-    def __init__(self, network: Detector) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: paddle.Tensor) -> paddle.Tensor:
-        return self.maps(images)
-
-    @paddle.jit.not_to_static  # type: ignore[untyped-decorator]  # no branch depends on a tensor
-    def maps(self, images: paddle.Tensor) -> paddle.Tensor:
-        return self.network(images)["maps"]
-
-
-def _save_program(state: State, architecture: Mapping[str, object], folder: Path) -> None:
-    """Write ``inference.json`` (``.pdmodel`` under Paddle's old programs) and ``.pdiparams``.
-
-    ``state``: the reparameterized network's, without ``TRAINING_BRANCHES``, which are left out.
-
-    Raises:
-        WeightsError: the tensors are not the architecture's.
-    """
-    network = build_architecture(architecture, form="folded")
-    network.head.drop_training_branches()
-    tensors = network.state_dict()
-    if tensors.keys() != state.keys():
-        other = sorted(tensors.keys() ^ state.keys())
-        raise WeightsError("is not in the network and the weights alike", key=other[0])
-    for key, tensor in tensors.items():
-        tensor.set_value(state[key])
-    layer = ShrinkMaps(network)
-    layer.eval()
-    spec = paddle.static.InputSpec([None, 3, None, None], "float32", name=INPUT_NAME)
-    traced = paddle.jit.to_static(layer, input_spec=[spec], full_graph=True)
-    paddle.jit.save(traced, str(folder / "inference"))
-    (folder / "inference.pdiparams.info").unlink(missing_ok=True)
-
-
-def _run_worker(task: str, folder: Path, **environment: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, task, str(folder)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        last_lines = "\n".join(done.stdout.strip().splitlines()[-5:])
-        raise WorkerFailed(f"{task}: exit code {done.returncode}\n{last_lines}")
-
-
 def _legacy(folder: Path) -> None:
     """Write the older program of the tensors and the architecture in the folder."""
     # Paddle 3.2's own sigmoid knows the new programs only.
     paddle.nn.functional.sigmoid = _sigmoid_of_old_programs
     architecture = json.loads((folder / ARCHITECTURE).read_text(encoding="utf-8"))
     with np.load(folder / TENSORS, allow_pickle=False) as arrays:
-        _save_program({key: arrays[key] for key in arrays.files}, architecture, folder)
+        state = {key: arrays[key] for key in arrays.files}
+    save_program(deployed_network(architecture, state), folder)
 
 
 def _sigmoid_of_old_programs(x: Any) -> Any:
@@ -249,20 +188,11 @@ def _sigmoid_of_old_programs(x: Any) -> Any:
     return result
 
 
-def _onnx(folder: Path) -> None:
-    """Write ``inference.onnx`` of the folder's Paddle program, with ``inference.yml`` inside."""
+def _add_settings(folder: Path) -> None:
+    """Put ``inference.yml`` into the ONNX file of the folder."""
     import onnx
-    import paddle2onnx  # type: ignore[import-untyped]
 
-    programs = [folder / "inference.json", folder / "inference.pdmodel"]
     target = folder / ONNX_FILE
-    paddle2onnx.export(
-        model_filename=next(str(path) for path in programs if path.exists()),
-        params_filename=str(folder / "inference.pdiparams"),
-        save_file=str(target),
-        opset_version=ONNX_OPSET,
-        optimize_tool="None",
-    )
     model = onnx.load(str(target))
     entry = model.metadata_props.add()
     entry.key = SETTINGS_IN_ONNX
@@ -279,4 +209,4 @@ def _openvino(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"legacy": _legacy, "onnx": _onnx, "openvino": _openvino}[sys.argv[1]](Path(sys.argv[2]))
+    {"legacy": _legacy, "openvino": _openvino}[sys.argv[1]](Path(sys.argv[2]))

@@ -18,6 +18,7 @@ from ppocr_ft.config.load import with_values
 from ppocr_ft.data.faults import check_text
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.evaluation import probability_maps
+from ppocr_ft.engine.onnx_forward import prepare_onnx
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import data_set, post_process
@@ -285,6 +286,7 @@ def pass_over(
     wanted = images_wanted(scale.texts_per_image)
     indices = [with_text[i] for i in evenly_spaced(len(with_text), wanted)]
     threads = cpu_threads(config)
+    prepare_onnx(detector)
     list(probability_maps(detector, images.samples(indices[:1])))  # the first image is slower
     start = time.perf_counter()
     shown = bar(images.samples(indices), len(indices), f"scale {scale.name}")

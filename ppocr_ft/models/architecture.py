@@ -63,8 +63,11 @@ class Detector(Layer):
     while training.
     """
 
-    def __init__(self, backbone: Layer, neck: Layer, head: Layer) -> None:
+    def __init__(
+        self, architecture: ArchitectureConfig, backbone: Layer, neck: Layer, head: Layer
+    ) -> None:
         super().__init__()
+        self.architecture = architecture
         self.backbone = backbone
         self.neck = neck
         self.head = head
@@ -115,7 +118,7 @@ def build_architecture(
         section = read_section(ArchitectureConfig, architecture, "Architecture")
     backbone = _build(section.Backbone, form)
     neck = _build(section.Neck, form, backbone.out_channels)
-    return Detector(backbone, neck, _build(section.Head, form, neck.out_channels))
+    return Detector(section, backbone, neck, _build(section.Head, form, neck.out_channels))
 
 
 def _build(part: Part, form: Form, *in_channels: int | list[int]) -> Any:

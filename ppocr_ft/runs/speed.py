@@ -11,11 +11,13 @@ from statistics import mean
 from ppocr_ft.config import Config
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.evaluation import (
+    MANY_IMAGES,
     RateCounter,
     eval_records,
     probability_maps,
     ratios_tried,
 )
+from ppocr_ft.engine.onnx_forward import prepare_onnx
 from ppocr_ft.engine.train_step import FrozenNorms, train_step
 from ppocr_ft.factory.device import cpu_threads, passes
 from ppocr_ft.factory.objects import post_process
@@ -38,7 +40,7 @@ from ppocr_ft.utils.sampling import evenly_spaced
 
 WARM_STEPS, MEASURED_STEPS = 2, 8
 """The first steps of a process are slower than all others."""
-MEASURED_IMAGES = 6
+MEASURED_IMAGES = MANY_IMAGES
 LATER_EPOCH = 10**9
 """By then all groups learn that ever do; their steps are the slowest."""
 
@@ -113,6 +115,7 @@ def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, 
         for image, prob_map in probability_maps(network, images.samples(chosen), threads=threads):
             grid_counts(prob_map, Truth.of(image), way, grid)
 
+    prepare_onnx(network)
     evaluate(indices[:1])  # the first image and the first crops are slower
     check(network, 1)
     per_image, fit_per_image = (_seconds(act, indices) / len(indices) for act in (evaluate, fit))

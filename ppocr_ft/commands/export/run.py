@@ -23,12 +23,13 @@ from ppocr_ft.export.settings import (
     check_model_name,
     resize_rule,
 )
-from ppocr_ft.export.write import Formats, WorkerFailed, atomic_dir, write_model
+from ppocr_ft.export.write import Formats, atomic_dir, write_model
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import LABEL_OPERATORS, data_set, post_process, starting_network
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import DETECTORS
+from ppocr_ft.models.program import WorkerFailed
 from ppocr_ft.runs.weights_origin import WeightsOrigin, weights_origin
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.sampling import evenly_spaced
@@ -187,7 +188,7 @@ def _make(
         models = {name: open_model(path, cpu_threads(config)) for name, path in written.items()}
     except (WorkerFailed, ConfigError, WeightsError) as error:
         raise ExportRefused(f"the model could not be made: {error}") from None
-    maps = probability_maps(network, images.samples(), threads=cpu_threads(config))
+    maps = probability_maps(network, images.samples(), threads=cpu_threads(config), in_paddle=True)
     try:
         parity = compare(bar(maps, len(images), "compare"), post_process(config), models)
     except ValueError as error:
