@@ -12,6 +12,7 @@ from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine import onnx_forward
 from ppocr_ft.engine.evaluation import MANY_IMAGES, probability_maps
 from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.models.configs import Form
 from ppocr_ft.models.program import WorkerFailed
 from ppocr_ft.utils.console import forget_said
 
@@ -21,7 +22,7 @@ NAME = "PP-OCRv4_mobile_det"
 SIZES = ((96, 160), (64, 96), (352, 64))
 
 
-def network(form: str = "folded", seed: int = 0) -> Detector:
+def network(form: Form = "folded", seed: int = 0) -> Detector:
     paddle.seed(seed)
     detector = build_detector(NAME, form)
     detector.eval()
@@ -68,7 +69,7 @@ def largest_difference(
 @pytest.mark.parametrize("how", [{}, {"threads": 2}, {"batch_size": 2}])
 @pytest.mark.parametrize("form", ["folded", "branches"])
 def test_the_maps_are_paddles(
-    opened: list[onnx_forward.Forward | None], form: str, how: dict[str, int]
+    opened: list[onnx_forward.Forward | None], form: Form, how: dict[str, int]
 ) -> None:
     assert largest_difference(network(form), MANY_IMAGES + 1, **how) < onnx_forward.PROOF_LIMIT
     assert len(opened) == 1
