@@ -14,7 +14,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ppocr_ft.models.configs import DBHeadConfig, Head, PFHeadLocalConfig
-from ppocr_ft.models.layers import Conv2DTranspose, ConvBN, Layer, param_attr, upsample
+from ppocr_ft.models.layers import Conv2D, Conv2DTranspose, ConvBN, Layer, param_attr, upsample
 
 BN_INITIAL_BIAS = 1e-4
 AUX_SCALES = {"p4": 4, "p3": 2, "p2": 1}
@@ -28,7 +28,7 @@ class MapHead(Layer):
         super().__init__()
         mid = in_channels // 4
         first, second, third = config.kernel_list
-        self.conv1 = nn.Conv2D(in_channels, mid, first, padding=first // 2, bias_attr=False)
+        self.conv1 = Conv2D(in_channels, mid, first, padding=first // 2, bias_attr=False)
         self.conv_bn1 = self._batch_norm(mid)
         self.conv2 = self._doubling(mid, mid, second)
         self.conv_bn2 = self._batch_norm(mid)

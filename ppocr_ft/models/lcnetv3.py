@@ -167,6 +167,13 @@ class FoldedLayer(RepLayer):
     def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
         return self.reparam_conv(x)
 
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        if not self.training:
+            return super().forward(x)
+        conv, scale = self.reparam_conv, self.lab.scale  # the affine block within its weights
+        x = conv.by(x, scale * conv.weight, scale * conv.bias + self.lab.bias)
+        return self.act(x) if self._activates else x
+
 
 class LCNetV3Block(Layer):
     """Depthwise convolution, squeeze and excitation if the table says so, pointwise convolution."""

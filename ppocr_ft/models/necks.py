@@ -22,13 +22,13 @@ from ppocr_ft.models.configs import (
     RSEFPNConfig,
 )
 from ppocr_ft.models.foldable import dilated_conv, dilated_separable
-from ppocr_ft.models.layers import Layer, SqueezeExcite, upsample
+from ppocr_ft.models.layers import Conv2D, Layer, SqueezeExcite, upsample
 
 LARGE_KERNEL = 9
 
 
-def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Conv2D:
-    return nn.Conv2D(
+def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> Conv2D:
+    return Conv2D(
         in_channels,
         out_channels,
         kernel_size,
