@@ -84,7 +84,7 @@ class _DepthwiseGradient(paddle.autograd.PyLayer):  # type: ignore[misc]
     ) -> paddle.Tensor:
         ctx.save_for_backward(weight)
         ctx.padding = padding
-        return y
+        return y.clone()  # returned itself, it would count as changed in place
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
