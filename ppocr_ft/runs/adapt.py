@@ -22,8 +22,8 @@ from ppocr_ft.config.run_rules import LR, warmup_steps
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.objects import network
+from ppocr_ft.fitting.grid import eval_size
 from ppocr_ft.fitting.scale import (
-    Labelled,
     Scale,
     candidates,
     choose_scale,
@@ -32,9 +32,8 @@ from ppocr_ft.fitting.scale import (
     pass_over,
     scale_csv,
     table,
-    target_size,
 )
-from ppocr_ft.fitting.targets import choose_shrink_ratio, min_text_size, suiting_rotation
+from ppocr_ft.fitting.targets import Page, choose_shrink_ratio, min_text_size, suiting_rotation
 from ppocr_ft.fitting.time_budget import (
     KEPT_EPOCHS,
     WARMUP_SHARE,
@@ -176,7 +175,7 @@ def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> 
     return found
 
 
-def _scaled(found: Adapted, images: list[Labelled], spent: Callable[[], float]) -> Adapted:
+def _scaled(found: Adapted, images: list[Page], spent: Callable[[], float]) -> Adapted:
     """Choose the scale of evaluation and of training's crops; without weights it stays."""
     if not (found.config.Global.pretrained_model or found.config.Global.checkpoints):
         return found.saying("fit_scale: random weights find no text, so the scale stays as it is")
@@ -212,7 +211,7 @@ def _keys(config: Config, kind: type) -> list[str]:
     return keys
 
 
-def _with_targets(found: Adapted, images: list[Labelled]) -> Adapted:
+def _with_targets(found: Adapted, images: list[Page]) -> Adapted:
     """Choose shrink ratio, unclip ratio, min_text_size at training's scale, and the rotation."""
     config = found.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
@@ -260,15 +259,14 @@ def _crop(config: Config) -> Any:
     return next((op for op in config.Train.dataset.transforms if op.is_a(ScaledCrop)), None)
 
 
-def _training_factors(config: Config, image: Labelled) -> np.ndarray[Any, Any]:
+def _training_factors(config: Config, image: Page) -> np.ndarray[Any, Any]:
     """Return the factors (2,) of x and y: ScaledCrop's, or evaluation's where there is none."""
     crop = _crop(config)
-    to = (
-        target_size(config, image)
+    return image.factors(
+        eval_size(config, image.shape)
         if crop is None
-        else limited_size(image.size, crop.limit_side_len, crop.limit_type)
+        else limited_size(image.shape, crop.limit_side_len, crop.limit_type)
     )
-    return np.array([to[1] / image.size[1], to[0] / image.size[0]])
 
 
 def _extents(config: Config, texts: Any, scales: Any) -> np.ndarray[Any, Any]:
