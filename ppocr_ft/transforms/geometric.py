@@ -78,7 +78,7 @@ def move(operators: Sequence[GeometricOperator[Any]], data: dict[str, Any]) -> d
     for operator in operators:
         drawn.append(operator.draw(data["rng"], sample))
         sample = operator.apply(drawn[-1], sample)
-    data.update(sample.fields(), image=render(sample), drawn=tuple(drawn))
+    data.update(sample.texts.fields(), image=render(sample), drawn=tuple(drawn))
     return data
 
 

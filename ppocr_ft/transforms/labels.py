@@ -65,6 +65,14 @@ class Texts:
         corners = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
         return np.concatenate(corners, axis=1)
 
+    def fields(self) -> dict[str, Any]:
+        """Return ``polys``, ``texts`` and ``ignore_tags`` as operators on dicts have them."""
+        return {
+            "polys": [self.polygons[i] for i in range(len(self))],
+            "texts": list(self.transcriptions),
+            "ignore_tags": self.ignored.copy(),
+        }
+
 
 def parse_texts(label: str) -> Texts:
     """Read the JSON list ``[{"transcription": ..., "points": [[x, y], ...]}, ...]``.
