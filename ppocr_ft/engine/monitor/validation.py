@@ -142,9 +142,8 @@ class Validator:
         return Validation(loss, ratio, shown)
 
     def _draw(self, crop: Crop, epoch: int) -> dict[str, Any]:
-        fields = copy.deepcopy(
-            crop.texts.fields()
-        )  # PaddleOCR's own operators change them in place
+        # PaddleOCR's own operators change them in place
+        fields = copy.deepcopy(crop.texts.fields())
         image = crop.image.transpose(1, 2, 0)
         data: dict[str, Any] = {"image": image, TRUE_EPOCH: epoch, **fields}
         for operator in map_operators(self.operators()):
