@@ -186,10 +186,10 @@ class _Groups:
         self._parents[second] = first
 
     def members(self) -> list[list[int]]:
-        found: dict[int, list[int]] = {}
+        groups: dict[int, list[int]] = {}
         for index in range(len(self._parents)):
-            found.setdefault(self.of(index), []).append(index)
-        return list(found.values())
+            groups.setdefault(self.of(index), []).append(index)
+        return list(groups.values())
 
 
 def label_lines(label_files: Iterable[str], places: frozenset[Place]) -> tuple[bytes, bytes]:

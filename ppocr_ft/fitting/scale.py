@@ -204,19 +204,19 @@ def climb(
     If they are large at ``first``, downwards likewise. Nothing is measured any more once
     ``has_time`` is false.
     """
-    found = list(scales)
-    found[first] = best = measured(found[first])
+    tried = list(scales)
+    tried[first] = best = measured(tried[first])
     is_large = best.small_px >= ENOUGH_PX
-    for index in range(first - 1, -1, -1) if is_large else range(first + 1, len(found)):
+    for index in range(first - 1, -1, -1) if is_large else range(first + 1, len(tried)):
         if not has_time():
             break
-        found[index] = measured(found[index])
-        if _mean(found[index]) < _mean(best) - LEARNT_HMEAN:
+        tried[index] = measured(tried[index])
+        if _mean(tried[index]) < _mean(best) - LEARNT_HMEAN:
             break
-        if (found[index].small_px >= ENOUGH_PX) != is_large:
+        if (tried[index].small_px >= ENOUGH_PX) != is_large:
             break
-        best = max(best, found[index], key=_mean)
-    return tuple(found)
+        best = max(best, tried[index], key=_mean)
+    return tuple(tried)
 
 
 def _mean(scale: Scale) -> float:
@@ -270,7 +270,7 @@ def pass_over(
     list(probability_maps(detector, images.samples(indices[:1])))  # the first image is slower
     start = time.perf_counter()
     shown = bar(images.samples(indices), len(indices), f"scale {scale.name}")
-    found = list(probability_maps(detector, shown, threads=threads))
+    mapped = list(probability_maps(detector, shown, threads=threads))
     seconds = time.perf_counter() - start
     way = post_process(config)
     grid = Grid(
@@ -279,14 +279,14 @@ def pass_over(
         tuple(sorted({*UNCLIP_RATIOS, way.unclip_ratio})),
         tuple(sorted({*BOX_THRESHS, way.box_thresh})),
     )
-    truths = [Truth.of(image) for image, _ in found]
-    pairs = zip(found, truths, strict=True)
+    truths = [Truth.of(image) for image, _ in mapped]
+    pairs = zip(mapped, truths, strict=True)
     counts = sum(grid_counts(prob_map, truth, way, grid) for (_, prob_map), truth in pairs)
     gts = np.asarray(sum(truth.counted_texts for truth in truths))
     hmean, hmean_70 = (
         float(score(np.asarray(counts), gts, rate).max()) for rate in ("hmean", "hmean_70")
     )
-    ms = 1000 * seconds / max(len(found), 1)
+    ms = 1000 * seconds / max(len(mapped), 1)
     return replace(scale, passed=Passed(hmean, hmean_70, ms))
 
 

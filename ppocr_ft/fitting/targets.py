@@ -149,8 +149,8 @@ def ratio_figures(
     unclip_ratio = unclip_ratio_for(some, shrink_ratio)
     mean_iou = float(iou_ceiling(some, shrink_ratio, unclip_ratio).mean())
     gaps = [kernel_gaps(polygons, shrink_ratio) for polygons in polygons_by_image]
-    near = sum(int((each.gap_px < TOUCHING_PX).sum()) for each in gaps)
-    thin = sum(int((each.thickness_px < THIN_PX).sum()) for each in gaps)
+    near = sum(int((of_image.gap_px < TOUCHING_PX).sum()) for of_image in gaps)
+    thin = sum(int((of_image.thickness_px < THIN_PX).sum()) for of_image in gaps)
     return RatioFigures(shrink_ratio, unclip_ratio, mean_iou, near / len(texts), thin / len(texts))
 
 

@@ -128,9 +128,9 @@ def adapted(
     section = config.Global
     if not (section.fit_scale or section.fit_targets or section.time_budget):
         return Adapted(config)
-    found = _fitted(config, group, spent) if group.is_main else None
-    after = group.broadcast(None if found is None else found.after)
-    return found or Adapted(with_values(config, after))
+    so_far = _fitted(config, group, spent) if group.is_main else None
+    after = group.broadcast(None if so_far is None else so_far.after)
+    return so_far or Adapted(with_values(config, after))
 
 
 def _kept(folder: Path) -> Values:
@@ -165,21 +165,21 @@ def _plain(values: Mapping[str, object]) -> Values:
 def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> Adapted:
     section = config.Global
     data_sets(config)  # what is wrong with label files is known before anything is measured
-    found = Adapted(config)
+    so_far = Adapted(config)
     if section.fit_scale or section.fit_targets:
         images = labelled(config)
-        found = _scaled(found, images, spent) if section.fit_scale else found
-        found = _with_targets(found, images) if section.fit_targets else found
+        so_far = _scaled(so_far, images, spent) if section.fit_scale else so_far
+        so_far = _with_targets(so_far, images) if section.fit_targets else so_far
     if section.time_budget:
-        found = _timed(found, seconds_of(section.time_budget), group, spent)
-    return found
+        so_far = _timed(so_far, seconds_of(section.time_budget), group, spent)
+    return so_far
 
 
-def _scaled(found: Adapted, images: list[Page], spent: Callable[[], float]) -> Adapted:
+def _scaled(so_far: Adapted, images: list[Page], spent: Callable[[], float]) -> Adapted:
     """Choose the scale of evaluation and of training's crops; without weights it stays."""
-    if not (found.config.Global.pretrained_model or found.config.Global.checkpoints):
-        return found.saying("fit_scale: random weights find no text, so the scale stays as it is")
-    config, budget = found.config, found.config.Global.time_budget
+    if not (so_far.config.Global.pretrained_model or so_far.config.Global.checkpoints):
+        return so_far.saying("fit_scale: random weights find no text, so the scale stays as it is")
+    config, budget = so_far.config, so_far.config.Global.time_budget
     most = math.inf if budget is None else SCALE_SHARE * seconds_of(budget)
     detector, _ = network(config)
     scales = candidates(config, images)
@@ -198,8 +198,10 @@ def _scaled(found: Adapted, images: list[Page], spent: Callable[[], float]) -> A
         values |= {f"{crop}.{key}": value for crop in crops for key, value in limits.items()}
         if not crops:
             reason += "; training has no ScaledCrop, so its crops keep their scale"
-    found = found.saying(*table(passed, chosen), reason).changed(values)
-    return Adapted(found.config, found.before, found.after, found.lines, scale_csv(passed, chosen))
+    so_far = so_far.saying(*table(passed, chosen), reason).changed(values)
+    return Adapted(
+        so_far.config, so_far.before, so_far.after, so_far.lines, scale_csv(passed, chosen)
+    )
 
 
 def _keys(config: Config, kind: type) -> list[str]:
@@ -211,9 +213,9 @@ def _keys(config: Config, kind: type) -> list[str]:
     return keys
 
 
-def _with_targets(found: Adapted, images: list[Page]) -> Adapted:
+def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
     """Choose shrink ratio, unclip ratio, min_text_size at training's scale, and the rotation."""
-    config = found.config
+    config = so_far.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [image.polygons for image in images]
     scales = [_training_factors(config, image) for image in images]
@@ -241,7 +243,7 @@ def _with_targets(found: Adapted, images: list[Page]) -> Adapted:
         degrees, reason = suiting_rotation([text for of in texts for text in of])
         values |= {key: [-degrees, degrees] for key in rotations}
         lines.append(f"rotation by up to {degrees:g} degrees: {reason}")
-    return found.changed(values).saying(*lines)
+    return so_far.changed(values).saying(*lines)
 
 
 def _rotations(config: Config) -> list[str]:
@@ -283,21 +285,21 @@ def _extents(config: Config, texts: Any, scales: Any) -> np.ndarray[Any, Any]:
 
 
 def _timed(
-    found: Adapted, budget_seconds: float, group: ProcessGroup, spent: Callable[[], float]
+    so_far: Adapted, budget_seconds: float, group: ProcessGroup, spent: Callable[[], float]
 ) -> Adapted:
     """Choose the run's length, and when it evaluates, by the measured speed."""
-    config = found.config
+    config = so_far.config
     speed = measured_speed(config, MEASURING_SHARE * budget_seconds, group)
     per_epoch = train_loader(config, group).steps_per_epoch
     section = config.Global
     fits = INTERPOLATED_FITS if section.interpolate else int(section.fit_postprocess)
     if section.interpolate and fits * speed.fit_seconds > FITS_SHARE * budget_seconds:
         taken = duration_text(fits * speed.fit_seconds)
-        found = found.changed({"Global.interpolate": False}).saying(
+        so_far = so_far.changed({"Global.interpolate": False}).saying(
             f"interpolate: false, since judging the weights between start and end takes {taken} of "
             f"{section.time_budget}"
         )
-        fits, config = 1, found.config
+        fits, config = 1, so_far.config
     plan = plan_run(budget_seconds, spent(), speed, per_epoch, fits)
     values: Values = {"Global.epoch_num": plan.epochs, "Global.eval_batch_epoch": None}
     if plan.epoch_share < 1:
@@ -305,7 +307,7 @@ def _timed(
         ratios = dataset.ratio_list or [1.0] * len(dataset.label_file_list)
         shares = [max(round(ratio * plan.epoch_share, 4), 1e-4) for ratio in ratios]
         values["Train.dataset.ratio_list"] = shares
-    timed = _within(found, values)
+    timed = _within(so_far, values)
     per_epoch = train_loader(timed.config, group).steps_per_epoch
     total = plan.epochs * per_epoch
     every = eval_every(total, plan.evaluations)
@@ -328,9 +330,9 @@ def _timed(
     )
 
 
-def _within(found: Adapted, values: Values) -> Adapted:
+def _within(so_far: Adapted, values: Values) -> Adapted:
     try:
-        return found.changed(values)
+        return so_far.changed(values)
     except ConfigError as error:
         epochs = counted(values["Global.epoch_num"], "epoch")
         raise ConfigError(

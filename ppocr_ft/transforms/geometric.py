@@ -301,13 +301,13 @@ class CopyPaste(GeometricOperator[tuple[Pasted, ...]]):
             ImageLayer(page, one.matrix, outline)
             for one, outline in zip(drawn, outlines, strict=True)
         )
-        own, chosen = sample.texts, [one.text for one in drawn]
-        polygons = [own.polygons[i] for i in range(len(own))]
+        texts_here, chosen = sample.texts, [one.text for one in drawn]
+        polygons = [texts_here.polygons[i] for i in range(len(texts_here))]
         polygons += [outline.astype(np.float32) for outline in outlines]
         texts = Texts(
             TextPolygons.of(polygons),
-            own.transcriptions + tuple(donor.texts.transcriptions[i] for i in chosen),
-            np.concatenate([own.ignored, donor.texts.ignored[chosen]]),
+            texts_here.transcriptions + tuple(donor.texts.transcriptions[i] for i in chosen),
+            np.concatenate([texts_here.ignored, donor.texts.ignored[chosen]]),
         )
         return replace(sample, layers=sample.layers + layers, texts=texts)
 

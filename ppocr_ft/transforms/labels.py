@@ -188,8 +188,8 @@ def _faults(item: Any) -> Iterator[tuple[FaultKind, str]]:
     try:
         _transcription(item.get("transcription", ""))
     except TypeError:
-        found = json.dumps(item["transcription"], ensure_ascii=False)
-        yield "transcription", f"has transcription {found:.40}; {IN_QUOTES}"
+        transcription = json.dumps(item["transcription"], ensure_ascii=False)
+        yield "transcription", f"has transcription {transcription:.40}; {IN_QUOTES}"
     if "points" in item:
         yield from _point_faults(item)
 
