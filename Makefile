@@ -42,7 +42,7 @@ style: $(READY)  ## rewrite the sources in the project's style
 quality: $(READY)  ## ruff; import-linter: each room imports only what it may
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(VENV)/bin/lint-imports --no-cache --config pyproject.toml
+	$(VENV)/bin/lint-imports --no-cache
 
 types: $(READY)  ## mypy
 	$(PY) -m mypy

@@ -158,14 +158,14 @@ def evaluate(config: str | Path = DEFAULT, overrides: Overrides = ()) -> Evaluat
 
         sets = objects.judged_data(loaded)
         network, _ = objects.network(loaded)
-        found = {
+        by_set = {
             name: _evaluation(
                 objects.evaluate(loaded, network, data.samples()).summary, data.faults
             )
             for name, data in sets.items()
         }
-        own = found.pop("Eval")
-        return replace(own, also={name.removeprefix(ALSO): of for name, of in found.items()})
+        main_set = by_set.pop("Eval")
+        return replace(main_set, also={name.removeprefix(ALSO): of for name, of in by_set.items()})
 
 
 def predict(
@@ -325,10 +325,10 @@ def _evaluation(rates: Mapping[str, float], faults: Sequence[DataError] = ()) ->
 
 def _predictions(predictor: Predictor) -> Predictions:
     images, run, _ = predictor
-    found = [
+    predictions = [
         Prediction(
             path, tuple(map(np.asarray, boxes["points"])), tuple(map(float, boxes["scores"]))
         )
         for path, boxes in run(images.samples())
     ]
-    return Predictions(found, images.faults, images.notes)
+    return Predictions(predictions, images.faults, images.notes)

@@ -195,7 +195,7 @@ def nearest(word: str, names: Collection[str], *, one_letter: bool = False) -> s
         return None
     folded, by_folded = word.casefold(), {name.casefold(): name for name in names}
     if one_letter:
-        return next((own for name, own in by_folded.items() if _one_letter_off(folded, name)), None)
+        return next((name for key, name in by_folded.items() if _one_letter_off(folded, key)), None)
     near = difflib.get_close_matches(folded, by_folded, n=1)
     return by_folded[near[0]] if near else None
 

@@ -130,9 +130,9 @@ def parser(
 
 def _config_name(text: str) -> str:
     """Return the name as it was given, and say so if it names a config of the package."""
-    found = find_config(text)
-    if found != Path(text):
-        print(f"config: {found}, which comes with the package", file=sys.stderr)
+    path = find_config(text)
+    if path != Path(text):
+        print(f"config: {path}, which comes with the package", file=sys.stderr)
     return text
 
 

@@ -45,15 +45,15 @@ def one_data_set(config: Config) -> list[Fault]:
     train, evaluation = config.Train.dataset, config.Eval.dataset
     if train.is_sample == evaluation.is_sample or config.Global.val_ratio:
         return []
-    own, other = ("Eval", "Train") if train.is_sample else ("Train", "Eval")
-    folder = getattr(config, own).dataset.data_dir
-    split = ", or hold a tenth of Train's images out by Global.val_ratio=0.1" * (own == "Train")
+    named, other = ("Eval", "Train") if train.is_sample else ("Train", "Eval")
+    folder = getattr(config, named).dataset.data_dir
+    split = ", or hold a tenth of Train's images out by Global.val_ratio=0.1" * (named == "Train")
     message = (
-        f"is still the built-in sample data set, while {own}.dataset.data_dir is {folder}: "
+        f"is still the built-in sample data set, while {named}.dataset.data_dir is {folder}: "
         "the network would be judged on other pictures than it is trained for. Name your own "
         f"images in {other}.dataset.data_dir and {other}.dataset.label_file_list too{split}"
     )
-    return [error(f"{other}.dataset.data_dir", message, f"{own}.dataset.data_dir")]
+    return [error(f"{other}.dataset.data_dir", message, f"{named}.dataset.data_dir")]
 
 
 @remedy("take Global.val_ratio out, or set Eval.dataset.data_dir=sample")

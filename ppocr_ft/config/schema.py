@@ -359,11 +359,11 @@ class Config(Section):
     @property
     def further(self) -> tuple[str, ...]:
         """The names of the sets of ``Eval.also`` that are judged: not one of Eval's own images."""
-        own, keys = self.Eval.dataset, ("data_dir", "label_file_list", "delimiter")
+        main, keys = self.Eval.dataset, ("data_dir", "label_file_list", "delimiter")
         return tuple(
             name
-            for name, each in self.Eval.also.items()
-            if self.Global.val_ratio or any(getattr(each, k) != getattr(own, k) for k in keys)
+            for name, dataset in self.Eval.also.items()
+            if self.Global.val_ratio or any(getattr(dataset, k) != getattr(main, k) for k in keys)
         )
 
     def with_warnings(self, warnings: tuple[Fault, ...]) -> Config:

@@ -83,9 +83,9 @@ def check(data: object, unreadable: Sequence[str] = ()) -> Checked:
     ``unreadable`` are keys whose values are known to be wrong and not to be reported again.
     """
     if not isinstance(data, dict):
-        found = "the file is empty" if data is None else f"found {show(data)}"
+        content = "the file is empty" if data is None else f"found {show(data)}"
         expected = "sections such as Global: and Train:"
-        return Checked(None, [error("", f"{found}, expected {expected}")])
+        return Checked(None, [error("", f"{content}, expected {expected}")])
     pruner = Pruner()
     pruned = pruner.section(Config, data, "")
     config, messages = _read(pruned)

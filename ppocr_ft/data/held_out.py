@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +21,7 @@ from ppocr_ft.transforms.likeness import (
     LOOK_SIDE_PX,
     Grey,
     Look,
+    Size,
     candidates,
     look_of,
     reduced,
@@ -129,14 +130,12 @@ def alike(entries: Sequence[LabelEntry], bar: ProgressBar = no_progress) -> list
             groups.join(owners[path], seen.setdefault(key, owners[path]))
         if look is not None:
             looks.append((path, look))
-    grey = lru_cache(_KEPT_GREYS)(_grey)
+    compared = PathComparer()
     only = [look for _, look in looks]
     for i, j in candidates(only, only):
         one, other = looks[i][0], looks[j][0]
-        if i < j and groups.of(owners[one]) != groups.of(owners[other]):
-            first, second = grey(one), grey(other)
-            if first is not None and second is not None and show_the_same(first, second):
-                groups.join(owners[one], owners[other])
+        if i < j and groups.of(owners[one]) != groups.of(owners[other]) and compared(one, other):
+            groups.join(owners[one], owners[other])
     return groups.members()
 
 
@@ -153,11 +152,22 @@ def _look(path: str) -> tuple[bytes, Look | None]:
         return digest, None
 
 
-def _grey(path: str) -> Grey | None:
-    try:
-        return reduced(Path(path).read_bytes(), None, COMPARED_PX)
-    except (OSError, DataError):
-        return None
+class PathComparer:
+    """Says whether two image files show the same; ``sizes`` are those stored, if known."""
+
+    def __init__(self, sizes: Mapping[str, Size | None] | None = None) -> None:
+        self._sizes = sizes or {}
+        self._grey = lru_cache(_KEPT_GREYS)(self._read)
+
+    def __call__(self, one: str, other: str) -> bool:
+        first, second = self._grey(one), self._grey(other)
+        return first is not None and second is not None and show_the_same(first, second)
+
+    def _read(self, path: str) -> Grey | None:
+        try:
+            return reduced(Path(path).read_bytes(), self._sizes.get(path), COMPARED_PX)
+        except (OSError, DataError):
+            return None  # it was there a moment ago
 
 
 class _Groups:
@@ -176,10 +186,10 @@ class _Groups:
         self._parents[second] = first
 
     def members(self) -> list[list[int]]:
-        found: dict[int, list[int]] = {}
+        groups: dict[int, list[int]] = {}
         for index in range(len(self._parents)):
-            found.setdefault(self.of(index), []).append(index)
-        return list(found.values())
+            groups.setdefault(self.of(index), []).append(index)
+        return list(groups.values())
 
 
 def label_lines(label_files: Iterable[str], places: frozenset[Place]) -> tuple[bytes, bytes]:

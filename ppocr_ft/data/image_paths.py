@@ -75,31 +75,33 @@ class ImagePaths:
 def find_images(names: Iterable[str], data_dir: str | Path, label_file: str | Path) -> ImagePaths:
     """Find the images that a label file names, by the rule of this module."""
     names = list(dict.fromkeys(names))
-    found = ImagePaths({name: path for name in names if (path := _at([data_dir], name))})
-    missing = [name for name in names if name not in found.paths]
+    images = ImagePaths({name: path for name in names if (path := _at([data_dir], name))})
+    missing = [name for name in names if name not in images.paths]
     if not missing:
-        return found
-    own = Path(label_file).parent
-    folders = (own, Path(os.path.normpath(own / "..")))
+        return images
+    label_folder = Path(label_file).parent
+    folders = (label_folder, Path(os.path.normpath(label_folder / "..")))
     beside = {n: path.removeprefix("./") for n in missing if (path := _at(folders, n))}
-    found.paths |= beside
-    by_end = _by_end([n for n in missing if n not in beside], (Path(data_dir), own), found, names)
-    found.paths |= by_end
-    found.moved = {*beside, *by_end}
+    images.paths |= beside
+    by_end = _by_end(
+        [n for n in missing if n not in beside], (Path(data_dir), label_folder), images, names
+    )
+    images.paths |= by_end
+    images.moved = {*beside, *by_end}
     for name in missing:
-        if name not in found.paths:
+        if name not in images.paths:
             path = name if _DRIVE.match(name) else os.path.join(data_dir, name)  # noqa: PTH118
             is_folder = os.path.isdir(path.replace("\\", "/"))  # noqa: PTH112
             what = f"the image {path} {'is a folder' if is_folder else 'is not there'}"
-            found.faults.setdefault(name, DataError(what))
+            images.faults.setdefault(name, DataError(what))
     hows = (("beside the label file", beside), ("by the end of their path", by_end))
     parts = [
         f"{len(moved):,} of {counted(len(names), 'image')} found {how}: {name} is {moved[name]}"
         for how, moved in hows
         for name in list(moved)[:1]
     ]
-    found.note = "; ".join([*parts, *([found.note] if found.note else [])])
-    return found
+    images.note = "; ".join([*parts, *([images.note] if images.note else [])])
+    return images
 
 
 def _at(folders: Iterable[str | Path], name: str) -> str | None:
@@ -120,7 +122,7 @@ def _by_end(
     Faults of names that several images fit go to ``found``. An image whose folder has another name
     than the label's is one of a renamed folder, or none: see ``_renamed``.
     """
-    own = _parts(os.path.abspath(roots[-1]))  # noqa: PTH100
+    label_parts = _parts(os.path.abspath(roots[-1]))  # noqa: PTH100
     try:
         files = _files_by_name({_key(_parts(name)) for name in names}, roots)
     except _TooManyFilesError as many:
@@ -132,7 +134,7 @@ def _by_end(
         parts = _parts(name)
         common, best = _longest_common_end(parts, files.get(_key(parts), ()))
         if len(best) > 1 and common:
-            beside = [file for file in best if file.parts[:-1] == own]
+            beside = [file for file in best if file.parts[:-1] == label_parts]
             best = beside if len(beside) == 1 else best
         if best and not common:
             there = f"{best[0].path} is: other capitals, or other blanks"

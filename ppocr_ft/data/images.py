@@ -134,10 +134,10 @@ def find_images(patterns: Sequence[str]) -> FoundImages:
             empty.append(pattern)
     notes = _left_out([name for name in others if name not in images])
     if empty:
-        found = "".join(f"; {note}" for note in notes)
+        left_out = "".join(f"; {note}" for note in notes)
         raise DataError(
-            f"no image found by {', '.join(map(repr, empty))}{found}; give a file, a folder or a "
-            f"pattern of images ({' '.join(sorted(IMAGE_SUFFIXES))})"
+            f"no image found by {', '.join(map(repr, empty))}{left_out}; give a file, a folder or "
+            f"a pattern of images ({' '.join(sorted(IMAGE_SUFFIXES))})"
         )
     return FoundImages(list(images), notes)
 

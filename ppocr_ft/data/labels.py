@@ -191,12 +191,12 @@ def notes_on(
     ``scored``: transcriptions ``[text, score]``.
     """
     of = f"of {counted(texts, 'text')}"
-    said = {"image-moved": places.note}
+    notes = {"image-moved": places.note}
     if difficult:
-        said["difficult"] = f"{difficult:,} {of} marked difficult: learnt as PaddleOCR does"
+        notes["difficult"] = f"{difficult:,} {of} marked difficult: learnt as PaddleOCR does"
     if scored:
-        said["scored"] = f"{scored:,} {of} with a transcription [text, score]: the text is taken"
-    return {kind: f"{path}: {text}" for kind, text in said.items() if text}
+        notes["scored"] = f"{scored:,} {of} with a transcription [text, score]: the text is taken"
+    return {kind: f"{path}: {text}" for kind, text in notes.items() if text}
 
 
 def _content_lines(path: Path, delimiter: str) -> list[bytes]:

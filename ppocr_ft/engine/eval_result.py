@@ -151,7 +151,7 @@ def further_results(rows: Iterable[Row]) -> dict[str, list[EvalResult]]:
     for row in rows:
         if row["kind"] == FURTHER:
             by_set.setdefault(row.get(SET, ""), []).append(row)
-    return {name: found for name, of in by_set.items() if (found := _results(of))}
+    return {name: results for name, of in by_set.items() if (results := _results(of))}
 
 
 def _results(rows: Iterable[Row]) -> list[EvalResult]:

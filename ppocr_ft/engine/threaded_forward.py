@@ -50,7 +50,7 @@ class ThreadedForward:
             gradients = {i: _gradient(leaves) for i, leaves in enumerate(joined)}
             used = [i for i, gradient in gradients.items() if gradient is not None]
             if used:
-                outputs = [[each[i] for i in used] for each in features]
+                outputs = [[part[i] for i in used] for part in features]
                 pieces = zip(*(_split(gradients[i], len(bodies)) for i in used), strict=True)
                 list(self._pool.map(paddle.autograd.backward, outputs, map(list, pieces)))
                 for body in bodies[1:]:

@@ -38,8 +38,8 @@ def fresh_first(
         ConfigError: they are the whole run.
     """
     section, names = config.Optimizer, [name for name, _ in trainable_parameters(detector)]
-    found = [name.startswith(tuple(fresh)) for name in names]
-    if not section.fresh_first or not any(found) or all(found):
+    are_fresh = [name.startswith(tuple(fresh)) for name in names]
+    if not section.fresh_first or not any(are_fresh) or all(are_fresh):
         return None
     asked = section.fresh_first
     steps = asked if isinstance(asked, int) else longest(total_steps)

@@ -11,7 +11,13 @@ from ppocr_ft.errors import ConfigError
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.transforms.registry import OPERATORS, OperatorSection
-from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, STRIDE_PX, DetResizeForTest, LimitType
+from ppocr_ft.transforms.resize import (
+    DEFAULT_LIMIT_PX,
+    STRIDE_PX,
+    DetResizeForTest,
+    LimitType,
+    Size,
+)
 
 FEW_THRESHS = (0.2, 0.3, 0.4)
 """What the fit at the end of a run tries, in one pass over the images."""
@@ -188,6 +194,13 @@ def resizer_of(config: Config) -> OperatorSection | None:
     """Return the last DetResizeForTest of ``Eval``."""
     resizers = [op for op in config.Eval.dataset.transforms if op.is_a(DetResizeForTest)]
     return resizers[-1] if resizers else None
+
+
+def eval_size(config: Config, size: Size) -> Size:
+    """Return the size at which an image of ``size`` enters the network in evaluation."""
+    resizer = resizer_of(config)
+    resized: Size = size if resizer is None else resizer.build().target_size(size)
+    return resized
 
 
 def with_resize(config: Config, resize: LimitedResize) -> Config:

@@ -8,10 +8,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.load import with_values
@@ -25,17 +24,19 @@ from ppocr_ft.factory.objects import data_set, post_process
 from ppocr_ft.fitting.grid import (
     Grid,
     LimitedResize,
+    eval_size,
     limits_of,
     resize_name,
     resizer_of,
     with_resize,
 )
 from ppocr_ft.fitting.tally import Truth, grid_counts, score
+from ppocr_ft.fitting.targets import Page
 from ppocr_ft.geometry import box_sides
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.transforms.image_ops import DecodeImage
 from ppocr_ft.transforms.labels import DetLabelEncode
-from ppocr_ft.transforms.resize import STRIDE_PX, LimitType
+from ppocr_ft.transforms.resize import STRIDE_PX, LimitType, Size
 from ppocr_ft.utils.console import aligned
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 from ppocr_ft.utils.sampling import evenly_spaced, sample_evenly
@@ -62,16 +63,6 @@ THRESHS = (0.15, 0.3)
 BOX_THRESHS = (0.5, 0.6, 0.7, 0.8, 0.9)
 UNCLIP_RATIOS = (0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
 """Post-processing that is tried at each scale, beside the config's own."""
-Size = tuple[int, int]
-"""Height and width, px."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """One training image: its size, px, and the texts that count, n of (k, 2) px."""
-
-    size: Size
-    polygons: tuple[NDArray[Any], ...]
 
 
 class Passed(NamedTuple):
@@ -125,26 +116,27 @@ def training_images(config: Config, *, decoded_only: bool = False) -> tuple[Imag
     return images, with_text
 
 
-def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Labelled]:
-    """Return the sizes and texts of training images, evenly spaced over those with text.
+def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Page]:
+    """Return training images, evenly spaced over those with text.
 
     Raises:
         DataError: as `training_images`.
     """
     images, with_text = training_images(config, decoded_only=True)
-    found = []
+    pages = []
     for index in sample_evenly(with_text, at_most):
         sample = images.read(index).sample
         if sample is not None:
             texts = zip(sample["polys"], sample["ignore_tags"], strict=True)
             counted = tuple(np.asarray(polygon) for polygon, ignored in texts if not ignored)
-            found.append(Labelled(sample["image"].shape[:2], counted))
-    if not any(image.polygons for image in found):
+            height, width = sample["image"].shape[:2]
+            pages.append(Page((width, height), counted))
+    if not any(page.polygons for page in pages):
         raise DataError("no image with a text that counts can be read", key="Train.dataset")
-    return found
+    return pages
 
 
-def candidates(config: Config, images: Sequence[Labelled]) -> list[Scale]:
+def candidates(config: Config, images: Sequence[Page]) -> list[Scale]:
     """Return the config's own scale and those to try beside it, by rising numbers of pixels.
 
     A resize that gives all images the size of another one is left out. Images are enlarged only if
@@ -157,19 +149,19 @@ def candidates(config: Config, images: Sequence[Labelled]) -> list[Scale]:
     by_sizes: dict[tuple[Size, ...], Scale] = {}
     for resize in (None, *resizes):
         resized = config if resize is None else with_resize(config, resize)
-        sizes = [target_size(resized, image) for image in images]
+        sizes = [eval_size(resized, image.shape) for image in images]
         by_sizes.setdefault(tuple(sizes), _scale(resized, resize, images, sizes))
     return sorted(by_sizes.values(), key=lambda scale: scale.megapixels)
 
 
-def _longest_side(config: Config, images: Sequence[Labelled]) -> float:
+def _longest_side(config: Config, images: Sequence[Page]) -> float:
     """Return the config's longest side, px; the images' median if it names none."""
     resizer = resizer_of(config)
     if resizer is not None and resizer.image_shape is None:
         limits = limits_of(resizer)
         if limits.limit_type != "min":
             return limits.limit_side_len
-    return float(np.median([max(target_size(config, image)) for image in images]))
+    return float(np.median([max(eval_size(config, image.shape)) for image in images]))
 
 
 def _enlarges(config: Config) -> bool:
@@ -181,19 +173,12 @@ def _enlarges(config: Config) -> bool:
     )
 
 
-def target_size(config: Config, image: Labelled) -> Size:
-    """Return the size at which the image enters the network in evaluation."""
-    resizer = resizer_of(config)
-    size: Size = image.size if resizer is None else resizer.build().target_size(image.size)
-    return size
-
-
 def _scale(
-    config: Config, resize: LimitedResize | None, images: Sequence[Labelled], sizes: Sequence[Size]
+    config: Config, resize: LimitedResize | None, images: Sequence[Page], sizes: Sequence[Size]
 ) -> Scale:
     heights = np.concatenate(
         [
-            box_sides([polygon * _factors(image.size, size) for polygon in image.polygons])[0]
+            box_sides([polygon * image.factors(size) for polygon in image.polygons])[0]
             for image, size in zip(images, sizes, strict=True)
             if image.polygons
         ]
@@ -208,11 +193,6 @@ def _scale(
     )
 
 
-def _factors(size: Size, to: Size) -> NDArray[np.float64]:
-    """Return the factors (2,) of x and y."""
-    return np.array([to[1] / size[1], to[0] / size[0]])
-
-
 def climb(
     scales: Sequence[Scale],
     first: int,
@@ -224,19 +204,19 @@ def climb(
     If they are large at ``first``, downwards likewise. Nothing is measured any more once
     ``has_time`` is false.
     """
-    found = list(scales)
-    found[first] = best = measured(found[first])
+    tried = list(scales)
+    tried[first] = best = measured(tried[first])
     is_large = best.small_px >= ENOUGH_PX
-    for index in range(first - 1, -1, -1) if is_large else range(first + 1, len(found)):
+    for index in range(first - 1, -1, -1) if is_large else range(first + 1, len(tried)):
         if not has_time():
             break
-        found[index] = measured(found[index])
-        if _mean(found[index]) < _mean(best) - LEARNT_HMEAN:
+        tried[index] = measured(tried[index])
+        if _mean(tried[index]) < _mean(best) - LEARNT_HMEAN:
             break
-        if (found[index].small_px >= ENOUGH_PX) != is_large:
+        if (tried[index].small_px >= ENOUGH_PX) != is_large:
             break
-        best = max(best, found[index], key=_mean)
-    return tuple(found)
+        best = max(best, tried[index], key=_mean)
+    return tuple(tried)
 
 
 def _mean(scale: Scale) -> float:
@@ -290,7 +270,7 @@ def pass_over(
     list(probability_maps(detector, images.samples(indices[:1])))  # the first image is slower
     start = time.perf_counter()
     shown = bar(images.samples(indices), len(indices), f"scale {scale.name}")
-    found = list(probability_maps(detector, shown, threads=threads))
+    mapped = list(probability_maps(detector, shown, threads=threads))
     seconds = time.perf_counter() - start
     way = post_process(config)
     grid = Grid(
@@ -299,14 +279,14 @@ def pass_over(
         tuple(sorted({*UNCLIP_RATIOS, way.unclip_ratio})),
         tuple(sorted({*BOX_THRESHS, way.box_thresh})),
     )
-    truths = [Truth.of(image) for image, _ in found]
-    pairs = zip(found, truths, strict=True)
+    truths = [Truth.of(image) for image, _ in mapped]
+    pairs = zip(mapped, truths, strict=True)
     counts = sum(grid_counts(prob_map, truth, way, grid) for (_, prob_map), truth in pairs)
     gts = np.asarray(sum(truth.counted_texts for truth in truths))
     hmean, hmean_70 = (
         float(score(np.asarray(counts), gts, rate).max()) for rate in ("hmean", "hmean_70")
     )
-    ms = 1000 * seconds / max(len(found), 1)
+    ms = 1000 * seconds / max(len(mapped), 1)
     return replace(scale, passed=Passed(hmean, hmean_70, ms))
 
 

@@ -46,6 +46,31 @@ LEAST_ROTATION, MOST_ROTATION = 1.0, 10.0
 
 
 @dataclass(frozen=True)
+class Page:
+    """A labelled image and its texts that count, (k, 2) px each.
+
+    ``size_px`` is width and height, None if not known; ``path`` the image's file, "" if it isn't
+    needed.
+    """
+
+    size_px: tuple[int, int] | None
+    polygons: Sequence[Polygon]
+    path: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width, of a page whose size is known."""
+        if self.size_px is None:
+            raise ValueError("the page's size isn't known")
+        return self.size_px[1], self.size_px[0]
+
+    def factors(self, to: tuple[int, int]) -> Floats:
+        """Return the factors (2,) of x and y that bring it to height and width ``to``."""
+        height, width = self.shape
+        return np.array([to[1] / width, to[0] / height])
+
+
+@dataclass(frozen=True)
 class RatioFigures:
     """What a shrink ratio does to the labels.
 
@@ -124,8 +149,8 @@ def ratio_figures(
     unclip_ratio = unclip_ratio_for(some, shrink_ratio)
     mean_iou = float(iou_ceiling(some, shrink_ratio, unclip_ratio).mean())
     gaps = [kernel_gaps(polygons, shrink_ratio) for polygons in polygons_by_image]
-    near = sum(int((each.gap_px < TOUCHING_PX).sum()) for each in gaps)
-    thin = sum(int((each.thickness_px < THIN_PX).sum()) for each in gaps)
+    near = sum(int((of_image.gap_px < TOUCHING_PX).sum()) for of_image in gaps)
+    thin = sum(int((of_image.thickness_px < THIN_PX).sum()) for of_image in gaps)
     return RatioFigures(shrink_ratio, unclip_ratio, mean_iou, near / len(texts), thin / len(texts))
 
 

@@ -196,8 +196,8 @@ def _own_settings(parameter: paddle.Tensor) -> tuple[float, Penalty | None]:
         is_l1 = isinstance(regularizer, paddle.regularizer.L1Decay)
         penalty = regularizer and Penalty("L1" if is_l1 else "L2", float(regularizer._coeff))
         attributes[_OWN] = (float(attributes["learning_rate"]), penalty)
-    own: tuple[float, Penalty | None] = attributes[_OWN]
-    return own
+    configured: tuple[float, Penalty | None] = attributes[_OWN]
+    return configured
 
 
 def _group(

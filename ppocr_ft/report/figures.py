@@ -70,12 +70,12 @@ def _fonts_with(letters: frozenset[str]) -> tuple[list[str], frozenset[str]]:
     known = font_manager.fontManager.ttflist
     usable = [entry for entry in known if not any(name in entry.name for name in NO_LETTERS)]
     for entry in sorted(usable, key=_rank):
-        found = frozenset[str]()
+        covered = frozenset[str]()
         with suppress(OSError, RuntimeError):  # it was removed, or is broken
-            found = _of_font(entry.fname, letters)
-        if found:
+            covered = _of_font(entry.fname, letters)
+        if covered:
             fonts.append(entry.name)
-            letters -= found
+            letters -= covered
         if not letters:
             break
     return fonts, letters

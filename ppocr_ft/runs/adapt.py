@@ -22,8 +22,8 @@ from ppocr_ft.config.run_rules import LR, warmup_steps
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.objects import network
+from ppocr_ft.fitting.grid import eval_size
 from ppocr_ft.fitting.scale import (
-    Labelled,
     Scale,
     candidates,
     choose_scale,
@@ -32,9 +32,8 @@ from ppocr_ft.fitting.scale import (
     pass_over,
     scale_csv,
     table,
-    target_size,
 )
-from ppocr_ft.fitting.targets import choose_shrink_ratio, min_text_size, suiting_rotation
+from ppocr_ft.fitting.targets import Page, choose_shrink_ratio, min_text_size, suiting_rotation
 from ppocr_ft.fitting.time_budget import (
     KEPT_EPOCHS,
     WARMUP_SHARE,
@@ -129,9 +128,9 @@ def adapted(
     section = config.Global
     if not (section.fit_scale or section.fit_targets or section.time_budget):
         return Adapted(config)
-    found = _fitted(config, group, spent) if group.is_main else None
-    after = group.broadcast(None if found is None else found.after)
-    return found or Adapted(with_values(config, after))
+    so_far = _fitted(config, group, spent) if group.is_main else None
+    after = group.broadcast(None if so_far is None else so_far.after)
+    return so_far or Adapted(with_values(config, after))
 
 
 def _kept(folder: Path) -> Values:
@@ -166,21 +165,21 @@ def _plain(values: Mapping[str, object]) -> Values:
 def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> Adapted:
     section = config.Global
     data_sets(config)  # what is wrong with label files is known before anything is measured
-    found = Adapted(config)
+    so_far = Adapted(config)
     if section.fit_scale or section.fit_targets:
         images = labelled(config)
-        found = _scaled(found, images, spent) if section.fit_scale else found
-        found = _with_targets(found, images) if section.fit_targets else found
+        so_far = _scaled(so_far, images, spent) if section.fit_scale else so_far
+        so_far = _with_targets(so_far, images) if section.fit_targets else so_far
     if section.time_budget:
-        found = _timed(found, seconds_of(section.time_budget), group, spent)
-    return found
+        so_far = _timed(so_far, seconds_of(section.time_budget), group, spent)
+    return so_far
 
 
-def _scaled(found: Adapted, images: list[Labelled], spent: Callable[[], float]) -> Adapted:
+def _scaled(so_far: Adapted, images: list[Page], spent: Callable[[], float]) -> Adapted:
     """Choose the scale of evaluation and of training's crops; without weights it stays."""
-    if not (found.config.Global.pretrained_model or found.config.Global.checkpoints):
-        return found.saying("fit_scale: random weights find no text, so the scale stays as it is")
-    config, budget = found.config, found.config.Global.time_budget
+    if not (so_far.config.Global.pretrained_model or so_far.config.Global.checkpoints):
+        return so_far.saying("fit_scale: random weights find no text, so the scale stays as it is")
+    config, budget = so_far.config, so_far.config.Global.time_budget
     most = math.inf if budget is None else SCALE_SHARE * seconds_of(budget)
     detector, _ = network(config)
     scales = candidates(config, images)
@@ -199,8 +198,10 @@ def _scaled(found: Adapted, images: list[Labelled], spent: Callable[[], float]) 
         values |= {f"{crop}.{key}": value for crop in crops for key, value in limits.items()}
         if not crops:
             reason += "; training has no ScaledCrop, so its crops keep their scale"
-    found = found.saying(*table(passed, chosen), reason).changed(values)
-    return Adapted(found.config, found.before, found.after, found.lines, scale_csv(passed, chosen))
+    so_far = so_far.saying(*table(passed, chosen), reason).changed(values)
+    return Adapted(
+        so_far.config, so_far.before, so_far.after, so_far.lines, scale_csv(passed, chosen)
+    )
 
 
 def _keys(config: Config, kind: type) -> list[str]:
@@ -212,9 +213,9 @@ def _keys(config: Config, kind: type) -> list[str]:
     return keys
 
 
-def _with_targets(found: Adapted, images: list[Labelled]) -> Adapted:
+def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
     """Choose shrink ratio, unclip ratio, min_text_size at training's scale, and the rotation."""
-    config = found.config
+    config = so_far.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [image.polygons for image in images]
     scales = [_training_factors(config, image) for image in images]
@@ -242,7 +243,7 @@ def _with_targets(found: Adapted, images: list[Labelled]) -> Adapted:
         degrees, reason = suiting_rotation([text for of in texts for text in of])
         values |= {key: [-degrees, degrees] for key in rotations}
         lines.append(f"rotation by up to {degrees:g} degrees: {reason}")
-    return found.changed(values).saying(*lines)
+    return so_far.changed(values).saying(*lines)
 
 
 def _rotations(config: Config) -> list[str]:
@@ -260,15 +261,14 @@ def _crop(config: Config) -> Any:
     return next((op for op in config.Train.dataset.transforms if op.is_a(ScaledCrop)), None)
 
 
-def _training_factors(config: Config, image: Labelled) -> np.ndarray[Any, Any]:
+def _training_factors(config: Config, image: Page) -> np.ndarray[Any, Any]:
     """Return the factors (2,) of x and y: ScaledCrop's, or evaluation's where there is none."""
     crop = _crop(config)
-    to = (
-        target_size(config, image)
+    return image.factors(
+        eval_size(config, image.shape)
         if crop is None
-        else limited_size(image.size, crop.limit_side_len, crop.limit_type)
+        else limited_size(image.shape, crop.limit_side_len, crop.limit_type)
     )
-    return np.array([to[1] / image.size[1], to[0] / image.size[0]])
 
 
 def _extents(config: Config, texts: Any, scales: Any) -> np.ndarray[Any, Any]:
@@ -285,21 +285,21 @@ def _extents(config: Config, texts: Any, scales: Any) -> np.ndarray[Any, Any]:
 
 
 def _timed(
-    found: Adapted, budget_seconds: float, group: ProcessGroup, spent: Callable[[], float]
+    so_far: Adapted, budget_seconds: float, group: ProcessGroup, spent: Callable[[], float]
 ) -> Adapted:
     """Choose the run's length, and when it evaluates, by the measured speed."""
-    config = found.config
+    config = so_far.config
     speed = measured_speed(config, MEASURING_SHARE * budget_seconds, group)
     per_epoch = train_loader(config, group).steps_per_epoch
     section = config.Global
     fits = INTERPOLATED_FITS if section.interpolate else int(section.fit_postprocess)
     if section.interpolate and fits * speed.fit_seconds > FITS_SHARE * budget_seconds:
         taken = duration_text(fits * speed.fit_seconds)
-        found = found.changed({"Global.interpolate": False}).saying(
+        so_far = so_far.changed({"Global.interpolate": False}).saying(
             f"interpolate: false, since judging the weights between start and end takes {taken} of "
             f"{section.time_budget}"
         )
-        fits, config = 1, found.config
+        fits, config = 1, so_far.config
     plan = plan_run(budget_seconds, spent(), speed, per_epoch, fits)
     values: Values = {"Global.epoch_num": plan.epochs, "Global.eval_batch_epoch": None}
     if plan.epoch_share < 1:
@@ -307,7 +307,7 @@ def _timed(
         ratios = dataset.ratio_list or [1.0] * len(dataset.label_file_list)
         shares = [max(round(ratio * plan.epoch_share, 4), 1e-4) for ratio in ratios]
         values["Train.dataset.ratio_list"] = shares
-    timed = _within(found, values)
+    timed = _within(so_far, values)
     per_epoch = train_loader(timed.config, group).steps_per_epoch
     total = plan.epochs * per_epoch
     every = eval_every(total, plan.evaluations)
@@ -330,9 +330,9 @@ def _timed(
     )
 
 
-def _within(found: Adapted, values: Values) -> Adapted:
+def _within(so_far: Adapted, values: Values) -> Adapted:
     try:
-        return found.changed(values)
+        return so_far.changed(values)
     except ConfigError as error:
         epochs = counted(values["Global.epoch_num"], "epoch")
         raise ConfigError(

@@ -36,13 +36,13 @@ class FurtherSets(Callback):
         if not kept and result.step < trainer.total_steps:
             return
         for name, runner in self.sets.items():
-            found = replace(runner(), step=result.step, epoch=result.epoch)
+            further = replace(runner(), step=result.step, epoch=result.epoch)
             if self.metrics is not None:
-                for row in found.rows():
+                for row in further.rows():
                     self.metrics.add(FURTHER, {SET: name, **row})
                 start = further_results(self.metrics.rows())[name][0]
-                told = f"{_rates(start, found)} ({found.seconds:.0f} s)"
-                runner.say(f"step {found.step}: {name}: {told}")
+                told = f"{_rates(start, further)} ({further.seconds:.0f} s)"
+                runner.say(f"step {further.step}: {name}: {told}")
                 if kept and runner.findings is not None:
                     place = self.folder / EVALUATIONS / name
                     save_boxes(place, runner.findings, result.step, is_best=is_best)

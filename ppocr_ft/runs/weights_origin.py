@@ -58,8 +58,8 @@ def weights_origin(config: Config) -> WeightsOrigin:
     try:
         if name == BEST:
             rows = read_metrics(folder / METRICS_FILE)[1]
-            found = outcome(results_of(rows), config.Metric.main_indicator)
-            return WeightsOrigin(None if found is None else found.best.step, found)
+            ended = outcome(results_of(rows), config.Metric.main_indicator)
+            return WeightsOrigin(None if ended is None else ended.best.step, ended)
         if name == FINAL:
             chosen = Delivered.of(json.loads((folder / FINAL_JSON).read_text(encoding="utf-8")))
             return WeightsOrigin(0 if chosen.is_start else chosen.step, delivered=chosen)

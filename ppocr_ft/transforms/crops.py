@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.declaration import PositiveFloat, PositiveInt, Rising, Share
-from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.geometric import Drawn, GeometricOperator
 from ppocr_ft.transforms.registry import register
 from ppocr_ft.transforms.resize import LimitType, StridedSize, limited_size
 from ppocr_ft.transforms.sample import Sample, Size, Window, reach_into, scaling, translation
@@ -17,8 +18,34 @@ Boxes = NDArray[np.float64]
 Pixels = NDArray[np.int64]
 
 
+class WindowCrop(GeometricOperator[Drawn]):
+    """A crop of a random window, resized and padded to one size: what PaddleOCR's two share."""
+
+    FINAL = True
+
+    def __init__(
+        self,
+        size: StridedSize = (640, 640),
+        max_tries: PositiveInt = 10,
+        min_crop_side_ratio: Share = 0.1,
+        keep_ratio: bool = True,
+    ) -> None:
+        self.size: Size = size
+        self.max_tries = max_tries
+        self.min_crop_side_ratio = min_crop_side_ratio
+        self.keep_ratio = keep_ratio
+
+    def factors(self, window: Window, largest: float = math.inf) -> tuple[float, float, Size]:
+        """Return the factors of width and height, and the size that the window then has."""
+        x, y = self.size[0] / window.width, self.size[1] / window.height
+        if not self.keep_ratio:
+            return x, y, self.size
+        x = min(x, y, largest)
+        return x, x, (max(int(window.width * x), 1), max(int(window.height * x), 1))
+
+
 @register
-class EastRandomCropData(GeometricOperator[Window]):
+class EastRandomCropData(WindowCrop[Window]):
     """Cut a random crop around texts that cuts none, resized and padded to ``size``.
 
     PaddleOCR 2.10.0's operator, with the same distribution of windows. A window's edges are in
@@ -40,20 +67,6 @@ class EastRandomCropData(GeometricOperator[Window]):
         ConfigError: a value that can't be used, naming the key.
     """
 
-    FINAL = True
-
-    def __init__(
-        self,
-        size: StridedSize = (640, 640),
-        max_tries: PositiveInt = 10,
-        min_crop_side_ratio: Share = 0.1,
-        keep_ratio: bool = True,
-    ) -> None:
-        self.size: Size = size
-        self.max_tries = max_tries
-        self.min_crop_side_ratio = min_crop_side_ratio
-        self.keep_ratio = keep_ratio
-
     def draw(self, rng: np.random.Generator, sample: Sample) -> Window:
         w, h = sample.size_px
         boxes = sample.boxes()[~sample.texts.ignored]
@@ -73,12 +86,7 @@ class EastRandomCropData(GeometricOperator[Window]):
         return whole
 
     def apply(self, drawn: Window, sample: Sample) -> Sample:
-        w, h = self.size
-        x, y = w / drawn.width, h / drawn.height
-        filled = self.size
-        if self.keep_ratio:
-            x = y = min(x, y)
-            filled = max(int(drawn.width * x), 1), max(int(drawn.height * y), 1)
+        x, y, filled = self.factors(drawn)
         matrix = scaling(x, y) @ translation(-drawn.left, -drawn.top)
         return sample.moved(matrix, self.size).within(filled)
 

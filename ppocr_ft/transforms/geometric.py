@@ -78,7 +78,7 @@ def move(operators: Sequence[GeometricOperator[Any]], data: dict[str, Any]) -> d
     for operator in operators:
         drawn.append(operator.draw(data["rng"], sample))
         sample = operator.apply(drawn[-1], sample)
-    data.update(sample.fields(), image=render(sample), drawn=tuple(drawn))
+    data.update(sample.texts.fields(), image=render(sample), drawn=tuple(drawn))
     return data
 
 
@@ -301,13 +301,13 @@ class CopyPaste(GeometricOperator[tuple[Pasted, ...]]):
             ImageLayer(page, one.matrix, outline)
             for one, outline in zip(drawn, outlines, strict=True)
         )
-        own, chosen = sample.texts, [one.text for one in drawn]
-        polygons = [own.polygons[i] for i in range(len(own))]
+        texts_here, chosen = sample.texts, [one.text for one in drawn]
+        polygons = [texts_here.polygons[i] for i in range(len(texts_here))]
         polygons += [outline.astype(np.float32) for outline in outlines]
         texts = Texts(
             TextPolygons.of(polygons),
-            own.transcriptions + tuple(donor.texts.transcriptions[i] for i in chosen),
-            np.concatenate([own.ignored, donor.texts.ignored[chosen]]),
+            texts_here.transcriptions + tuple(donor.texts.transcriptions[i] for i in chosen),
+            np.concatenate([texts_here.ignored, donor.texts.ignored[chosen]]),
         )
         return replace(sample, layers=sample.layers + layers, texts=texts)
 

@@ -65,6 +65,14 @@ class Texts:
         corners = np.minimum.reduceat(coords, starts), np.maximum.reduceat(coords, starts)
         return np.concatenate(corners, axis=1)
 
+    def fields(self) -> dict[str, Any]:
+        """Return ``polys``, ``texts`` and ``ignore_tags`` as operators on dicts have them."""
+        return {
+            "polys": [self.polygons[i] for i in range(len(self))],
+            "texts": list(self.transcriptions),
+            "ignore_tags": self.ignored.copy(),
+        }
+
 
 def parse_texts(label: str) -> Texts:
     """Read the JSON list ``[{"transcription": ..., "points": [[x, y], ...]}, ...]``.
@@ -180,8 +188,8 @@ def _faults(item: Any) -> Iterator[tuple[FaultKind, str]]:
     try:
         _transcription(item.get("transcription", ""))
     except TypeError:
-        found = json.dumps(item["transcription"], ensure_ascii=False)
-        yield "transcription", f"has transcription {found:.40}; {IN_QUOTES}"
+        transcription = json.dumps(item["transcription"], ensure_ascii=False)
+        yield "transcription", f"has transcription {transcription:.40}; {IN_QUOTES}"
     if "points" in item:
         yield from _point_faults(item)
 

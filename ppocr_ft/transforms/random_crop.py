@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.declaration import PositiveInt, Share
 from ppocr_ft.geometry import areas, box_sides, parts_inside
-from ppocr_ft.transforms.geometric import GeometricOperator
+from ppocr_ft.transforms.crops import WindowCrop
 from ppocr_ft.transforms.labels import LEAST_POINTS
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.transforms.resize import StridedSize
-from ppocr_ft.transforms.sample import Sample, Size, Window, reach_into, scaling, translation
+from ppocr_ft.transforms.sample import Sample, Window, reach_into, scaling, translation
 
 Flags = NDArray[np.bool_]
 Ring = NDArray[np.float64]
@@ -37,7 +35,7 @@ class PlacedWindow:
 
 
 @register
-class RandomCrop(GeometricOperator[PlacedWindow]):
+class RandomCrop(WindowCrop[PlacedWindow]):
     """Cut a window of any size and place; a larger one than ``size`` is shrunk, none is enlarged.
 
     PP-OCRv6's operator (PaddleOCR 3.7). Sides are uniform between ``min_crop_side_ratio`` of the
@@ -58,20 +56,6 @@ class RandomCrop(GeometricOperator[PlacedWindow]):
     Raises:
         ConfigError: a value that can't be used, naming the key.
     """
-
-    FINAL = True
-
-    def __init__(
-        self,
-        size: StridedSize = (640, 640),
-        max_tries: PositiveInt = 10,
-        min_crop_side_ratio: Share = 0.1,
-        keep_ratio: bool = True,
-    ) -> None:
-        self.size: Size = size
-        self.max_tries = max_tries
-        self.min_crop_side_ratio = min_crop_side_ratio
-        self.keep_ratio = keep_ratio
 
     def draw(self, rng: np.random.Generator, sample: Sample) -> PlacedWindow:
         window = self._window(rng, sample)
@@ -99,11 +83,7 @@ class RandomCrop(GeometricOperator[PlacedWindow]):
 
     def apply(self, drawn: PlacedWindow, sample: Sample) -> Sample:
         window, (w, h) = drawn.window, self.size
-        x, y = w / window.width, h / window.height
-        filled = self.size
-        if self.keep_ratio:
-            x = y = min(x, y, 1.0)
-            filled = max(int(window.width * x), 1), max(int(window.height * y), 1)
+        x, y, filled = self.factors(window, largest=1.0)
         start = (
             int(drawn.left_share * (w - filled[0] + 1)),
             int(drawn.top_share * (h - filled[1] + 1)),

@@ -189,15 +189,6 @@ class Sample:
         """Return each text's bounding box (n, 4): left, top, right, bottom."""
         return self.texts.boxes()
 
-    def fields(self) -> dict[str, Any]:
-        """Return ``polys``, ``texts`` and ``ignore_tags`` as operators on dicts have them."""
-        texts = self.texts
-        return {
-            "polys": [texts.polygons[i] for i in range(len(texts))],
-            "texts": list(texts.transcriptions),
-            "ignore_tags": texts.ignored.copy(),
-        }
-
 
 def render(sample: Sample) -> Image:
     """Return the canvas (h, w, 3) uint8: each layer sampled once, bilinearly."""

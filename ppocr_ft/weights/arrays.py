@@ -124,8 +124,8 @@ def distance(start: Mapping[str, Array], other: Mapping[str, Array]) -> float:
 
 def digest(state: Mapping[str, Array]) -> str:
     """Return 128 bits, in hexadecimal, that tell tensors and their keys from all others."""
-    found = hashlib.blake2b(digest_size=16)
+    hasher = hashlib.blake2b(digest_size=16)
     for key, value in sorted(state.items()):
-        found.update(f"{key} {value.dtype} {value.shape}".encode())
-        found.update(np.ascontiguousarray(value).tobytes())
-    return found.hexdigest()
+        hasher.update(f"{key} {value.dtype} {value.shape}".encode())
+        hasher.update(np.ascontiguousarray(value).tobytes())
+    return hasher.hexdigest()

@@ -73,17 +73,17 @@ class GraphsPart(WeightsError):  # noqa: N818  an outcome
 
 def layers(operators: Sequence[Operator]) -> list[list[Operator]]:
     """Join each operator that works channel by channel to the layer whose result it takes."""
-    found: list[list[Operator]] = []
+    joined: list[list[Operator]] = []
     ends: dict[Hashable, list[Operator]] = {}
     for operator in operators:
         layer = ends.pop(operator.takes, None) if operator.kind in _PER_CHANNEL else None
         if layer is None:
             layer = []
-            found.append(layer)
+            joined.append(layer)
         layer.append(operator)
         if operator.gives is not None and operator.kind != "other":
             ends[operator.gives] = layer
-    return found
+    return joined
 
 
 def transfer(source: Graph, target: Graph) -> Transfer:
@@ -121,7 +121,7 @@ def _places_in(graph: Graph, places: dict[object, int]) -> list[int]:
 
     ``places`` has those of both graphs, so that equal numbers are equal places.
     """
-    found: list[int] = []
+    numbers: list[int] = []
     of_operators: dict[str, int] = {}
     for layer in layers(graph.operators):
         first = layer[0]
@@ -129,8 +129,8 @@ def _places_in(graph: Graph, places: dict[object, int]) -> list[int]:
         before = {of_operators[name] for name in first.after if name in of_operators}
         place = places.setdefault((kernel, frozenset(before)), len(places))
         of_operators.update({operator.name: place for operator in layer})
-        found.append(place)
-    return found
+        numbers.append(place)
+    return numbers
 
 
 def _move(

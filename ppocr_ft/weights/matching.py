@@ -114,10 +114,10 @@ def name_state(state: State, network_state: State) -> NamedWeights:
 
 
 def _name_program(model: Graph, network: Detector) -> NamedWeights:
-    own = state_of(network)
-    layouts = [Graph(own, tuple(operators_of(network)))]
-    if detect_form(own) == "branches":
-        folded = reparameterize(own)
+    state_here = state_of(network)
+    layouts = [Graph(state_here, tuple(operators_of(network)))]
+    if detect_form(state_here) == "branches":
+        folded = reparameterize(state_here)
         layouts.insert(0, Graph(folded, tuple(folded_operators(layouts[0].operators, folded))))
     parts = []
     for layout in layouts:
@@ -139,17 +139,17 @@ def compare(
 ) -> CoverageReport:
     """Report what of the network the weights fill; ``source`` and ``warnings`` are passed on."""
     matches = []
-    for key, own in weights.own.items():
+    for key, tensor in weights.own.items():
         value = weights.state.get(key)
         if value is None:
             absent = key in weights.absent
             matches.append(
-                TensorMatch(key, "not in this source" if absent else "missing", own.shape)
+                TensorMatch(key, "not in this source" if absent else "missing", tensor.shape)
             )
-        elif value.shape != own.shape:
-            matches.append(TensorMatch(key, "wrong shape", own.shape, value.shape))
+        elif value.shape != tensor.shape:
+            matches.append(TensorMatch(key, "wrong shape", tensor.shape, value.shape))
         else:
-            matches.append(TensorMatch(key, "matched", own.shape))
+            matches.append(TensorMatch(key, "matched", tensor.shape))
     matches += [
         TensorMatch(key, "unexpected", value.shape)
         for key, value in weights.state.items()

@@ -183,10 +183,10 @@ class _OnnxReader:
             return
         gain, gates = 1 / _LARGE, set[str]()
         for trail in trails:
-            made = list(takewhile(lambda value: value != common, trail))
-            gates.update(made)
+            on_branch = list(takewhile(lambda value: value != common, trail))
+            gates.update(on_branch)
             number = _LARGE
-            for step in (trail[value] for value in reversed(made)):
+            for step in (trail[value] for value in reversed(on_branch)):
                 number = step(number) if step else number
             gain *= number
         if gates and 0 < gain < _LARGE / 100:

@@ -99,10 +99,10 @@ def _find(place: str, model: str, cache: Path | None) -> Path | InferenceModel:
     if path.suffix == _RUN_STATE:
         weights = path.with_suffix(SUFFIXES[0])
         raise WeightsError(f"is that run's state; take {weights.name}, its weights", path=place)
-    found = _file_or_model(path)
-    if found is None:
+    content = _file_or_model(path)
+    if content is None:
         raise WeightsError(f"does not exist{_neighbours(path)}", path=place)
-    return found
+    return content
 
 
 def _file_or_model(path: Path) -> Path | InferenceModel | None:

@@ -29,7 +29,7 @@ def operators_of(network: Detector) -> list[Operator]:
     of. What eval mode doesn't run, the threshold head, is not in it. For the folded PP-OCRv4
     mobile detector these read the 234 tensors of the released model. The network is left as it was.
     """
-    found: list[Operator] = []
+    traced: list[Operator] = []
     alive: list[object] = []  # so that no two tensors have one id
     makers: dict[int, str] = {}  # nodes of the record -> the operators that they are the result of
 
@@ -37,8 +37,8 @@ def operators_of(network: Detector) -> list[Operator]:
         def note(_: nn.Layer, inputs: tuple[Any, ...], output: Any) -> None:
             alive.extend((inputs, output))
             after = frozenset(_made_of(inputs[0].grad_fn, makers))
-            found.extend(_operators(name, layer, id(inputs[0]), id(output), after))
-            makers[output.grad_fn.node_ptr()] = found[-1].name
+            traced.extend(_operators(name, layer, id(inputs[0]), id(output), after))
+            makers[output.grad_fn.node_ptr()] = traced[-1].name
 
         return note
 
@@ -59,7 +59,7 @@ def operators_of(network: Detector) -> list[Operator]:
             handle.remove()
         for layer, training in modes:
             layer.training = training
-    return found
+    return traced
 
 
 def _made_of(node: Any, makers: dict[int, str]) -> Iterator[str]:
@@ -84,9 +84,9 @@ def _operators(
         keys = tuple(f"{name}.{leaf}" for leaf in _BATCH_NORM_ORDER)
         yield Operator("batch norm", keys, takes, gives, after)
         return
-    own = layer.state_dict(include_sublayers=False)
-    for index, (leaf, tensor) in enumerate(own.items(), start=1):
-        result = gives if index == len(own) else (gives, index)
+    tensors = layer.state_dict(include_sublayers=False)
+    for index, (leaf, tensor) in enumerate(tensors.items(), start=1):
+        result = gives if index == len(tensors) else (gives, index)
         key = f"{name}.{leaf}"
         yield Operator(_kind(layer, leaf, tensor.ndim), (key,), takes, result, after)
         takes, after = result, frozenset({key})
@@ -117,7 +117,7 @@ def folded_operators(operators: Iterable[Operator], folded: Iterable[str]) -> li
         inside = (layer for layer in layers if key.startswith(layer))
         return max(inside, key=len).removesuffix(".") + _BIAS
 
-    found: list[Operator] = []
+    renamed: list[Operator] = []
     sums: set[str] = set()
     for operator in operators:
         name = new_name(operator.name)
@@ -126,10 +126,10 @@ def folded_operators(operators: Iterable[Operator], folded: Iterable[str]) -> li
             # what takes the sum of a layer's branches, a value that no branch gives
             is_next = len(after) == 1 and after <= sums and operator.kind == "scale"
             takes = next(iter(after)) if is_next else operator.takes
-            found.append(operator._replace(takes=takes, after=after))
+            renamed.append(operator._replace(takes=takes, after=after))
         elif name not in sums:
             sums.add(name)
             kernel = name.removesuffix(_BIAS) + _KERNEL
-            found.append(Operator("convolution", (kernel,), operator.takes, kernel, after))
-            found.append(Operator("offset", (name,), kernel, name, frozenset({kernel})))
-    return found
+            renamed.append(Operator("convolution", (kernel,), operator.takes, kernel, after))
+            renamed.append(Operator("offset", (name,), kernel, name, frozenset({kernel})))
+    return renamed

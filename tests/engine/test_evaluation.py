@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import EvalRecord, RateCounter
 from ppocr_ft.postprocess import DBPostProcess

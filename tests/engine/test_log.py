@@ -9,8 +9,6 @@ from typing import Any, cast
 import pytest
 from tqdm import tqdm
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.engine import log as log_module
 from ppocr_ft.engine.log import Log
 

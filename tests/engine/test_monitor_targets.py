@@ -25,6 +25,8 @@ from ppocr_ft.losses.db import DBLoss
 from ppocr_ft.runs import assemble
 from ppocr_ft.runs.monitoring import validation_crops, validator
 from ppocr_ft.runs.parts import prepare
+from ppocr_ft.transforms.labels import Texts
+from ppocr_ft.transforms.polygons import TextPolygons
 from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.pictures import text
 from tests.support.recorded_runs import rows_of, said
@@ -39,7 +41,7 @@ TRAIN_IMAGES, VAL_IMAGES, EVERY_STEPS = 10, 3, 5
 
 def crop_of(polys: Sequence[np.ndarray], ignored: np.ndarray, shape: tuple[int, int]) -> Crop:
     image = np.zeros((3, *shape), np.float32)
-    return Crop(image, {"polys": list(polys), "ignore_tags": ignored})
+    return Crop(image, Texts(TextPolygons.of(polys), ("",) * len(polys), ignored))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def crops() -> list[Crop]:
 def drawn_at(ratio: float, crops: list[Crop]) -> list[dict[str, np.ndarray]]:
     operator = MakeShrinkMap(shrink_ratio=ratio)
     return [
-        operator({"image": np.zeros((*crop.image.shape[1:], 3), np.uint8), **crop.fields})
+        operator({"image": np.zeros((*crop.image.shape[1:], 3), np.uint8), **crop.texts.fields()})
         for crop in crops
     ]
 
@@ -74,9 +76,8 @@ def test_empty_maps_have_ratio_0_and_images_without_text_none(crops: list[Crop])
     assert drawn_ratio(crops, empty, operator, 0.4) == 0
     assert drawn_ratio([], [], operator, 0.4) is None
     ignored = [
-        crop_of(polys, np.ones(len(polys), bool), crop.image.shape[1:])
+        replace(crop, texts=replace(crop.texts, ignored=np.ones(len(crop.texts), bool)))
         for crop in crops
-        for polys in [crop.fields["polys"]]
     ]
     assert drawn_ratio(ignored, drawn_at(0.4, ignored), operator, 0.4) is None
 
@@ -134,8 +135,8 @@ def test_crops_hold_a_text_where_its_pixels_are(small: Config) -> None:
     assert len(crops) == 2
     for crop in crops:
         assert crop.image.shape == (3, 64, 64)
-        assert len(crop.fields["polys"])
-        assert not crop.fields["ignore_tags"].all()
+        assert len(crop.texts)
+        assert not crop.texts.ignored.all()
     again = validation_crops(images, (64, 64), seed=5)
     assert all(np.array_equal(a.image, b.image) for a, b in zip(crops, again, strict=True))
     large = validation_crops(images, (512, 512), seed=5)[0].image

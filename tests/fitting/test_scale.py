@@ -13,7 +13,6 @@ from ppocr_ft.config import Config, load_config
 from ppocr_ft.config.load import with_values
 from ppocr_ft.fitting.grid import LimitedResize
 from ppocr_ft.fitting.scale import (
-    Labelled,
     Passed,
     Scale,
     candidates,
@@ -23,6 +22,7 @@ from ppocr_ft.fitting.scale import (
     scale_csv,
     table,
 )
+from ppocr_ft.fitting.targets import Page
 from tests.support.small_run import small_config
 
 RESIZE = "Eval.dataset.transforms.DetResizeForTest"
@@ -113,10 +113,10 @@ def config(tmp_path: Path) -> Config:
     return load_config(small_config(tmp_path))
 
 
-def labelled(height: int, width: int) -> Labelled:
+def labelled(height: int, width: int) -> Page:
     """An image with a text of 10 x 40 px, turned by a right angle in the lower of two."""
     upright = np.array([[5, 5], [45, 5], [45, 15], [5, 15]], float)
-    return Labelled((height, width), (upright, upright[:, ::-1]))
+    return Page((width, height), (upright, upright[:, ::-1]))
 
 
 def test_candidates_are_the_configs_own_and_factors_on_its_side(config: Config) -> None:

@@ -8,8 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.config import load_config
 from ppocr_ft.engine.distributed import SINGLE_PROCESS
 from ppocr_ft.engine.eval_result import further_results, results_of

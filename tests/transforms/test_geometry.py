@@ -140,7 +140,7 @@ def test_what_was_drawn_can_be_applied_again(operator: GeometricOperator[Any]) -
     data = {**page(quads()), "ext_data": [page(quads(2, 1))]}
     made = run([operator], data, 11)
     again = operator.apply(made["drawn"][0], Sample.of(data))
-    for poly, expected in zip(again.fields()["polys"], made["polys"], strict=True):
+    for poly, expected in zip(again.texts.fields()["polys"], made["polys"], strict=True):
         np.testing.assert_array_equal(poly, expected)
     same, other = run([operator], data, 11), run([operator], data, 12)
     np.testing.assert_array_equal(same["image"], made["image"])

@@ -47,7 +47,7 @@ def test_what_a_window_leaves_of_a_text(
     if left is None:
         assert len(after.texts) == 0
         return
-    (polygon,) = after.fields()["polys"]
+    (polygon,) = after.texts.fields()["polys"]
     assert polygon.dtype == np.float32
     assert (
         shapely.Polygon(polygon).normalize().equals_exact(shapely.Polygon(left).normalize(), 1e-4)
@@ -56,7 +56,7 @@ def test_what_a_window_leaves_of_a_text(
 
 def test_a_cut_corner_adds_a_point() -> None:
     after = cut(Sample.of(page([SLANTED])), Window(0, 0, 170, 230))
-    (polygon,) = after.fields()["polys"]
+    (polygon,) = after.texts.fields()["polys"]
     assert len(polygon) == 5
     expected = shapely.Polygon(SLANTED).intersection(shapely.box(0, 0, 170, 230))
     assert shapely.Polygon(polygon).area == pytest.approx(expected.area)
@@ -64,7 +64,7 @@ def test_a_cut_corner_adds_a_point() -> None:
 
 def test_of_a_crossing_outline_the_largest_piece_is_cut() -> None:
     after = cut(Sample.of(page([CROSSED])), Window(170, 0, 130, 230))
-    (polygon,) = after.fields()["polys"]
+    (polygon,) = after.texts.fields()["polys"]
     assert shapely.Polygon(polygon).is_valid
     assert np.ptp(polygon[:, 0]) == 80
 
@@ -73,7 +73,7 @@ def test_an_ignored_text_keeps_its_outline_while_it_touches_the_window() -> None
     data = page([LINE, box(0, 200, 40, 10)])
     data["ignore_tags"] = np.array([True, True])
     after = cut(Sample.of(data), Window(240, 0, 60, 230))
-    (polygon,) = after.fields()["polys"]
+    (polygon,) = after.texts.fields()["polys"]
     np.testing.assert_array_equal(polygon, LINE)
 
 
@@ -112,7 +112,9 @@ def test_nothing_is_enlarged_and_the_window_lies_anywhere_in_the_crop() -> None:
         x, y = int(left * 101), int(top * 261)
         assert made.filled_px == (220, 60)
         assert made.filled_from == (x, y)
-        np.testing.assert_allclose(made.fields()["polys"][0], LINE - (40, 90) + (x, y), atol=1e-4)
+        np.testing.assert_allclose(
+            made.texts.fields()["polys"][0], LINE - (40, 90) + (x, y), atol=1e-4
+        )
 
 
 def test_what_the_window_does_not_fill_is_black() -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.weights.coverage import CoverageReport, Status, TensorMatch
 
 

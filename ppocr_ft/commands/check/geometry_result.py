@@ -181,10 +181,10 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
         lines += ["", *kernel_lines(of.kernels)]
     lines += ["", f"a perfect network, {counted(of.texts, 'text')}:"]
     rows = [("", "shrink ratio", "unclip_ratio", "mean IoU", "IoU >0.5", "IoU >0.7")]
-    for name, each in of.ceilings.items():
-        ratios = f"{each.shrink_ratio:g}", f"{each.unclip_ratio:g}"
-        shares = f"{each.share_50:.1%}", f"{each.share_70:.1%}"
-        rows.append((name, *ratios, f"{each.mean_iou:.3f}", *shares))
+    for name, ceiling in of.ceilings.items():
+        ratios = f"{ceiling.shrink_ratio:g}", f"{ceiling.unclip_ratio:g}"
+        shares = f"{ceiling.share_50:.1%}", f"{ceiling.share_70:.1%}"
+        rows.append((name, *ratios, f"{ceiling.mean_iou:.3f}", *shares))
     lines += aligned(rows)
     if of.on_pixels is not None:
         drawn = of.on_pixels
@@ -200,8 +200,8 @@ def kernel_lines(of: Kernels) -> list[str]:
     """Return a short table."""
     rows = [("kernels in training's crops", "texts", "under 3 px", "under 2 px apart")]
     rows += [
-        (each.name, str(each.texts), f"{each.thin:.1%}", f"{each.near:.1%}")
-        for each in (of.configured, *of.others)
+        (shares.name, str(shares.texts), f"{shares.thin:.1%}", f"{shares.near:.1%}")
+        for shares in (of.configured, *of.others)
     ]
     return aligned(rows)
 
@@ -224,9 +224,9 @@ def geometry_png(of: LabelGeometry) -> bytes:
         axes.set_ylabel("share of texts, %")
         axes.legend()
     title = [
-        f"{name}: shrink ratio {each.shrink_ratio:g}, unclip_ratio {each.unclip_ratio:g}: a "
-        f"perfect network's mean IoU {each.mean_iou:.2f}, above 0.7 {each.share_70:.0%}"
-        for name, each in of.ceilings.items()
+        f"{name}: shrink ratio {ceiling.shrink_ratio:g}, unclip_ratio {ceiling.unclip_ratio:g}: a "
+        f"perfect network's mean IoU {ceiling.mean_iou:.2f}, above 0.7 {ceiling.share_70:.0%}"
+        for name, ceiling in of.ceilings.items()
     ]
     figure.suptitle("\n".join(title), fontsize=9)
     return as_png(figure)
@@ -347,7 +347,7 @@ def _kernel_faults(
 ) -> list[Fault]:
     if of is None or share(of.configured) < MANY_KERNELS:
         return []
-    others = ", ".join(f"{share(each):.0%} with {each.name}" for each in of.others)
+    others = ", ".join(f"{share(other):.0%} with {other.name}" for other in of.others)
     message = (
         f"with {of.configured.name} the kernels of {share(of.configured):.0%} of the texts in "
         f"training's crops {effect}; {others}"

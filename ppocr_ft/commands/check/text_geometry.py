@@ -21,7 +21,8 @@ from ppocr_ft.commands.check.geometry_result import (
 )
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.fitting.targets import TRIED_RATIOS, suiting_ratio
+from ppocr_ft.fitting.grid import eval_size, resizer_of
+from ppocr_ft.fitting.targets import TRIED_RATIOS, Page, suiting_ratio
 from ppocr_ft.geometry import (
     THIN_PX,
     TOUCHING_PX,
@@ -38,7 +39,6 @@ from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.registry import OPERATORS, OperatorSection
-from ppocr_ft.transforms.resize import DetResizeForTest
 from ppocr_ft.transforms.sample import Sample
 from ppocr_ft.transforms.targets import clip_and_orient, shrink_targets
 from ppocr_ft.utils.sampling import sample_evenly
@@ -55,19 +55,6 @@ TYPICAL_TEXTS = tuple(
     for aspect in (2, 4, 8, 12, 16)
 )
 """Stand in for labels that are not at hand."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """A labelled image and the texts to be learnt, (k, 2) px each.
-
-    ``size_px`` is width and height, None if not known; ``path`` the image's file, "" if it isn't
-    needed.
-    """
-
-    size_px: tuple[int, int] | None
-    polygons: Sequence[Polygon]
-    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,14 +146,11 @@ def _ceiling(
 
 def evaluated(config: Config, page: Page) -> Page:
     """Return the page as evaluation resizes it; unchanged if its size isn't known."""
-    operators = config.Eval.dataset.transforms
-    resize = next((op for op in operators if op.is_a(DetResizeForTest)), None)
-    if page.size_px is None or resize is None:
+    if page.size_px is None or resizer_of(config) is None:
         return page
-    width, height = page.size_px
-    to_height, to_width = resize.build().target_size((height, width))
-    factors = np.array([to_width / width, to_height / height])
-    return Page((to_width, to_height), [polygon * factors for polygon in page.polygons])
+    height, width = eval_size(config, page.shape)
+    factors = page.factors((height, width))
+    return Page((width, height), [polygon * factors for polygon in page.polygons])
 
 
 def training_crops(config: Config, pages: Sequence[Page]) -> list[Page]:
@@ -184,9 +168,8 @@ def training_crops(config: Config, pages: Sequence[Page]) -> list[Page]:
     for page in pages:
         if page.size_px is None:
             continue
-        width, height = page.size_px
         fields = {
-            "image": np.broadcast_to(np.uint8(0), (height, width, 3)),
+            "image": np.broadcast_to(np.uint8(0), (*page.shape, 3)),
             "polys": [np.asarray(polygon, np.float32) for polygon in page.polygons],
             "ignore_tags": np.zeros(len(page.polygons), bool),
         }
@@ -222,8 +205,7 @@ def _drawn(page: Page) -> DrawnTexts:
         boxes = [np.ptp(polygon, axis=0).min() for polygon in page.polygons]
         return DrawnTexts(page.polygons, np.array(boxes, np.float64))
     texts = TextPolygons.of([np.asarray(polygon, np.float64) for polygon in page.polygons])
-    width, height = page.size_px
-    clipped, _, extents = clip_and_orient(texts, (height, width))
+    clipped, _, extents = clip_and_orient(texts, page.shape)
     shorter = np.asarray(extents.min(axis=1), np.float64)
     return DrawnTexts([clipped[i] for i in range(len(clipped))], shorter)
 
@@ -238,7 +220,7 @@ def _on_pixels(config: Config, pages: Sequence[Page], shrink_ratio: float) -> On
             continue
         polygons = [np.asarray(polygon, np.float32) for polygon in page.polygons]
         none = np.zeros(len(polygons), bool)
-        texts, size = TextPolygons.of(polygons), page.size_px[::-1]
+        texts, size = TextPolygons.of(polygons), page.shape
         targets = shrink_targets(texts, none, size, shrink_ratio, _min_text_size(config), rounding)
         candidates = post_process.candidates(targets.shrink_map)
         points, _ = post_process.boxes_from_candidates(candidates, size)

@@ -64,7 +64,7 @@ def run_fingerprint(config: Config) -> str:
             "config": sections,
             "weights": [] if source is None else [_digest(source.tensors), source.member],
             "labels": [
-                _labels(each) for each in (config.Train.dataset, _judged_on(config), *further)
+                _labels(dataset) for dataset in (config.Train.dataset, _judged_on(config), *further)
             ],
         }
     )

@@ -27,17 +27,17 @@ def recognise(source: Path) -> tuple[str, str]:
     Raises:
         DataError: there is no such source, or none or several of the formats fit.
     """
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     looked_at = list(_samples(source))
     for sample in looked_at:
         for name, form in FORMATS.items():
             reason = form.recognise(sample)
             if reason:
-                found.setdefault(name, f"{sample.path} {reason}")
-    if len(found) == 1:
-        return found.popitem()
-    if found:
-        fitting = "; ".join(f"{name}: {reason}" for name, reason in found.items())
+                reasons.setdefault(name, f"{sample.path} {reason}")
+    if len(reasons) == 1:
+        return reasons.popitem()
+    if reasons:
+        fitting = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise DataError(f"several label formats fit; say which with --from: {fitting}", path=source)
     if not looked_at:
         kinds = f"{', '.join(_SUFFIXES[:-1])} or {_SUFFIXES[-1]}"

@@ -84,15 +84,16 @@ def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
     falls by more than ``FLAT`` are out of the question.
     """
     start, gts = judged[0].fitted, judged[0].fitted.tally.gts
-    counts = np.stack([each.fitted.judged for each in judged])  # (weights, block, 3)
+    counts = np.stack([candidate.fitted.judged for candidate in judged])  # (weights, block, 3)
     gains_over = [
-        [gain_over(other, each, gts, start.objective, seed) for each in counts] for other in counts
+        [gain_over(other, after, gts, start.objective, seed) for after in counts]
+        for other in counts
     ]
     half, strict, values = (
         score(counts.sum(axis=1), gts.sum(), rate)
         for rate in ("hmean", "hmean_70", start.objective)
     )
-    is_out = np.array([each.is_out for each in judged])
+    is_out = np.array([candidate.is_out for candidate in judged])
     values[is_out | (half < half[0] - FLAT) | (strict < strict[0] - FLAT)] = -1.0
     best = int(values.argmax())
     is_one = len(gts) < 2  # an image alone has no standard error
@@ -105,8 +106,8 @@ def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
 def choice_text(choice: WeightsChoice, images: int) -> str:
     """Return the table of what was tried on the images, what was chosen, and how sure that is."""
     rows = [
-        _row(each, gain, is_chosen=each is choice.chosen)
-        for each, gain in zip(choice.judged, choice.gains, strict=True)
+        _row(candidate, gain, is_chosen=candidate is choice.chosen)
+        for candidate, gain in zip(choice.judged, choice.gains, strict=True)
     ]
     passes = f"{counted(len(rows), 'pass', 'passes')} over {counted(images, 'image')}"
     return "\n".join(
@@ -119,12 +120,12 @@ def choice_text(choice: WeightsChoice, images: int) -> str:
     )
 
 
-def _row(each: JudgedWeights, gain: Gain, *, is_chosen: bool) -> list[str]:
-    rates = each.fitted.tally.rates(each.fitted.chosen)
+def _row(candidate: JudgedWeights, gain: Gain, *, is_chosen: bool) -> list[str]:
+    rates = candidate.fitted.tally.rates(candidate.fitted.chosen)
     return [
-        f"{'* ' if is_chosen else '  '}{each.weights.name}",
+        f"{'* ' if is_chosen else '  '}{candidate.weights.name}",
         *(f"{rates[rate]:.4f}" for rate in ("hmean", "hmean_70")),
-        *(f"{rate:.4f}" for rate in each.held_out.values()),
+        *(f"{rate:.4f}" for rate in candidate.held_out.values()),
         f"{gain.gain:+.4f} +- {gain.gain_error:.4f}",
     ]
 
@@ -133,10 +134,10 @@ def _elsewhere(choice: WeightsChoice) -> list[str]:
     """Say what becomes of hmean on the sets of Eval.also where that was measured."""
     start, *others = choice.judged
     return [
-        f"on {name}: hmean {each.also[name]:.4f} with {each.weights.name}, {before:.4f} with the "
-        f"start{', more than Global.keep_general below it: left out' * each.is_out}"
-        for each in others
-        if each.also
+        f"on {name}: hmean {other.also[name]:.4f} with {other.weights.name}, {before:.4f} with the "
+        f"start{', more than Global.keep_general below it: left out' * other.is_out}"
+        for other in others
+        if other.also
         for name, before in start.also.items()
     ]
 
@@ -162,15 +163,15 @@ def choice_record(choice: WeightsChoice) -> dict[str, object]:
     """Return final.json: what was chosen, how it was judged, and from what it was chosen."""
     candidates = [
         {
-            **each.named,
-            "distance": each.distance,
-            **vars(each.fitted.tally.setting(each.fitted.chosen)),
-            **each.fitted.tally.rates(each.fitted.chosen),
-            "held_out": {**each.held_out, **vars(gain)},
-            "also": dict(each.also),
-            "left_out": each.is_out,
+            **candidate.named,
+            "distance": candidate.distance,
+            **vars(candidate.fitted.tally.setting(candidate.fitted.chosen)),
+            **candidate.fitted.tally.rates(candidate.fitted.chosen),
+            "held_out": {**candidate.held_out, **vars(gain)},
+            "also": dict(candidate.also),
+            "left_out": candidate.is_out,
         }
-        for each, gain in zip(choice.judged, choice.gains, strict=True)
+        for candidate, gain in zip(choice.judged, choice.gains, strict=True)
     ]
     return {
         **choice.chosen.named,

@@ -173,8 +173,8 @@ def held_out(
 
 def both_hmeans(counts: Ints, gts: Ints) -> dict[str, float]:
     """Return hmean and hmean_70 of counts (block, 3) of images with texts (block,)."""
-    found, texts = counts.sum(axis=0), gts.sum()
-    return {rate: float(score(found, texts, rate)) for rate in ("hmean", "hmean_70")}
+    total, texts = counts.sum(axis=0), gts.sum()
+    return {rate: float(score(total, texts, rate)) for rate in ("hmean", "hmean_70")}
 
 
 def gain_over(before: Ints, after: Ints, gts: Ints, objective: Objective, seed: int) -> Gain:
@@ -184,10 +184,10 @@ def gain_over(before: Ints, after: Ints, gts: Ints, objective: Objective, seed: 
     drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), size=RESAMPLINGS)
     as_often = np.vstack([np.ones(blocks, dtype=np.int64), drawn])  # each block once, then drawn
     texts = as_often @ gts
-    found, *gains = score(as_often @ after, texts, objective) - score(
+    gain, *gains = score(as_often @ after, texts, objective) - score(
         as_often @ before, texts, objective
     )
-    return Gain(float(found), float(np.std(gains)), float(np.percentile(gains, 100 - SURE_PERCENT)))
+    return Gain(float(gain), float(np.std(gains)), float(np.percentile(gains, 100 - SURE_PERCENT)))
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ def read_run(folder: Path) -> Run:
 
     before, best, best_trained = boxes(folder / EVALUATIONS)
     further_boxes = {
-        place.name: [found for found in boxes(place) if found is not None]
+        place.name: [kept for kept in boxes(place) if kept is not None]
         for place in sorted((folder / EVALUATIONS).glob("*"))
         if place.is_dir()
     }
@@ -177,31 +177,31 @@ def training_time(log: Path) -> tuple[datetime, float]:
         OSError: the log can't be read.
         ValueError: no line of it begins with a time.
     """
-    said: dict[datetime, str] = {}
+    lines_by_time: dict[datetime, str] = {}
     for line in log.read_text(encoding="utf-8").splitlines():
         with suppress(ValueError):
             time = datetime.strptime(line[:LOG_TIME_LENGTH], LOG_TIME)
-            said[time] = said.get(time, "") + line
-    if not said:
+            lines_by_time[time] = lines_by_time.get(time, "") + line
+    if not lines_by_time:
         raise ValueError("no line begins with a time")
     gaps = [
         (after - before).total_seconds()
-        for before, after in pairwise(said)
-        if GOES_ON not in said[after]
+        for before, after in pairwise(lines_by_time)
+        if GOES_ON not in lines_by_time[after]
     ]
-    return next(iter(said)), sum(gaps)
+    return next(iter(lines_by_time)), sum(gaps)
 
 
 def _record(path: Path, keys: Sequence[str]) -> Record:
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or not set(keys) <= found.keys():
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not set(keys) <= content.keys():
         raise ValueError(f"holds no object with {', '.join(keys) or 'names and values'}")
-    return found
+    return content
 
 
 def _json_lines(path: Path) -> list[Record]:
-    found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return [line for line in found if isinstance(line, dict) and "name" in line]
+    parsed = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [line for line in parsed if isinstance(line, dict) and "name" in line]
 
 
 def _tried(read: Callable[[Path], Found], path: Path, notes: list[str]) -> Found | None:

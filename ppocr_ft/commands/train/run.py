@@ -59,10 +59,10 @@ def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> i
     if options.dry_run:
         began = time.monotonic()
         state = resume_path(config, options.resume)
-        found = adapted(config, state, group, lambda: time.monotonic() - began)
-        if found.lines:
-            print("\n".join(found.lines))
-        print(dry_run(found.config, group))
+        fitted = adapted(config, state, group, lambda: time.monotonic() - began)
+        if fitted.lines:
+            print("\n".join(fitted.lines))
+        print(dry_run(fitted.config, group))
         return 0
     if not group.is_main:
         return carry_out(config, options, group)
@@ -75,17 +75,17 @@ def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) 
     started = time.monotonic()
     state = resume_path(config, options.resume)
     print(device(config, group), flush=True)
-    found = adapted(config, state, group, lambda: time.monotonic() - started)
-    config, different = found.config, list[str]()
+    fitted = adapted(config, state, group, lambda: time.monotonic() - started)
+    config, different = fitted.config, list[str]()
     if state is not None and state.is_file() and group.is_main:
         different = check_same_run(config, state, force=options.force)
     if group.is_main:
         tell(precheck(config))
     run = training(config, state, group=group)
     if group.is_main:
-        found.save(run.folder)
+        fitted.save(run.folder)
     shown, logged = (
-        "\n".join([*found.lines, run.describe(short=short), *different])
+        "\n".join([*fitted.lines, run.describe(short=short), *different])
         for short in (not options.verbose, False)
     )
     run.say(shown, logged)
@@ -93,11 +93,11 @@ def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) 
     if code == 0 and config.Global.fit_postprocess and group.is_main:
         fit_at_end(config, run.folder, run.say)
     if group.is_main:
-        made = make_page(run)
+        page = make_page(run)
         if code == 0:
             close(run, time.monotonic() - started)
-        elif made:
-            run.say(f"report: {made}")
+        elif page:
+            run.say(f"report: {page}")
     return code
 
 
@@ -114,15 +114,15 @@ def close(run: Training, seconds: float) -> None:
     """Say what has come of the run, where its files are, and what to do next."""
     try:
         read = read_run(run.folder)
-        lines, found, final = outcome_lines(read), read.outcome, read.delivered
+        lines, ended, final = outcome_lines(read), read.outcome, read.delivered
     except (OSError, UserInputError) as error:
-        lines, found, final = [f"the run's files can't be read: {error}"], None, None
-    trained = found is None or not found.is_start
-    said = "\n".join(lines)
+        lines, ended, final = [f"the run's files can't be read: {error}"], None, None
+    trained = ended is None or not ended.is_start
+    plain = "\n".join(lines)
     files = "\n".join(closing_lines(run.folder, seconds, trained=trained, final=final))
-    gained = not final.is_start if final else found is not None and found.kind == "better"
-    shown = colored(said, "green" if gained else "yellow", sys.stdout)
-    run.say(*(f"\n{text}\n\n{files}" for text in (shown, said)))
+    gained = not final.is_start if final else ended is not None and ended.kind == "better"
+    shown = colored(plain, "green" if gained else "yellow", sys.stdout)
+    run.say(*(f"\n{text}\n\n{files}" for text in (shown, plain)))
 
 
 def tell(findings: Sequence[Finding]) -> None:
@@ -239,7 +239,7 @@ def check_same_run(config: Config, state: Path, *, force: bool) -> list[str]:
 
 
 def _line(difference: Difference) -> str:
-    own, default = (
+    value_now, default = (
         "not given" if value is None else value for value in (difference.own, difference.default)
     )
-    return f"  {difference.key}: {own}, the run's {default}"
+    return f"  {difference.key}: {value_now}, the run's {default}"

@@ -129,8 +129,8 @@ class History:
             if not results:
                 return
             self.series.add(results[0])
-            for name, found in further_results(moment).items():
-                self.series.further.setdefault(name, []).extend(found)
+            for name, results_of_set in further_results(moment).items():
+                self.series.further.setdefault(name, []).extend(results_of_set)
         for rule in RULES:
             if rule.at == at:
                 yield from self._ask(rule)

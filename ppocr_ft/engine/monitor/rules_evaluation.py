@@ -203,8 +203,8 @@ def missed_texts(series: Series, evaluations: int = ERROR_EVALS) -> Diagnosis | 
 
 def grown_errors(series: Series) -> Diagnosis | None:
     """Find the first kind of error that has grown by the last evaluation alone."""
-    found = (rule(series, 1) for rule in (merged_texts, split_texts, false_boxes, missed_texts))
-    return next(filter(None, found), None)
+    diagnoses = (rule(series, 1) for rule in (merged_texts, split_texts, false_boxes, missed_texts))
+    return next(filter(None, diagnoses), None)
 
 
 def _lasting(

@@ -25,9 +25,8 @@ from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.crops import ScaledCrop, ScaledWindow
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.image_ops import DecodeImage, KeepKeys, NormalizeImage, ToCHWImage
-from ppocr_ft.transforms.labels import DetLabelEncode
+from ppocr_ft.transforms.labels import DetLabelEncode, Texts
 from ppocr_ft.transforms.photometric import PixelOperator
-from ppocr_ft.transforms.polygons import TextPolygons, ignore_flags
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.sample import Sample, Size
 from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH
@@ -49,10 +48,10 @@ LEAST_AREA_PX = 50.0
 
 @dataclass(frozen=True)
 class Crop:
-    """A crop: ``image`` (3, h, w) float32, normalised; ``fields`` are the map operators' input."""
+    """A crop: ``image`` (3, h, w) float32, normalised, and its texts."""
 
     image: NDArray[np.float32]
-    fields: dict[str, Any]
+    texts: Texts
 
 
 def cut_crops(images: Iterable[EvalSample], size: Size, seed: int) -> list[Crop]:
@@ -73,7 +72,7 @@ def _cut(image: EvalSample, size: Size, rng: np.random.Generator) -> Crop:
     window = image.image[:, top : top + height, left : left + width]
     crop = np.zeros((3, height, width), np.float32)
     crop[:, : window.shape[1], : window.shape[2]] = window
-    return Crop(crop, sample.fields())
+    return Crop(crop, sample.texts)
 
 
 def _corner(whole: Sample, size: Size, rng: np.random.Generator) -> tuple[int, int]:
@@ -143,7 +142,8 @@ class Validator:
         return Validation(loss, ratio, shown)
 
     def _draw(self, crop: Crop, epoch: int) -> dict[str, Any]:
-        fields = copy.deepcopy(crop.fields)  # PaddleOCR's own operators change them in place
+        # PaddleOCR's own operators change them in place
+        fields = copy.deepcopy(crop.texts.fields())
         image = crop.image.transpose(1, 2, 0)
         data: dict[str, Any] = {"image": image, TRUE_EPOCH: epoch, **fields}
         for operator in map_operators(self.operators()):
@@ -210,10 +210,14 @@ def _kernel_area(shrink_map: NDArray[Any], shrink_mask: NDArray[Any]) -> float:
 def _area_at(ratio: float, crops: Sequence[Crop], operator: MakeShrinkMap) -> float:
     total = 0.0
     for crop in crops:
-        polygons, (height, width) = TextPolygons.of(crop.fields["polys"]), crop.image.shape[1:]
-        ignored = ignore_flags(crop.fields["ignore_tags"], len(polygons))
+        texts, (height, width) = crop.texts, crop.image.shape[1:]
         targets = shrink_targets(
-            polygons, ignored, (height, width), ratio, operator.min_text_size, operator.rounding
+            texts.polygons,
+            texts.ignored,
+            (height, width),
+            ratio,
+            operator.min_text_size,
+            operator.rounding,
         )
         total += _kernel_area(targets.shrink_map, targets.shrink_mask)
     return total

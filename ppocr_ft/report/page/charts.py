@@ -123,8 +123,8 @@ def _hmean(run: Run) -> Chart:
         configured = Translated("curves.config_ratio", iou=iou)
         highest = points_of(run, column, EVAL, best=True)
         series.append(ChartLine(best, highest, color, dots=True, lasting=False))
-        own = points_of(run, column, EVAL)
-        series.append(ChartLine(configured, own, color, dashed=True, lasting=False))
+        at_config = points_of(run, column, EVAL)
+        series.append(ChartLine(configured, at_config, color, dashed=True, lasting=False))
     return Chart(
         "hmean",
         Translated("curves.hmean"),
@@ -226,13 +226,15 @@ def final_charts(run: Run) -> list[Chart]:
         return []
     start, *others = run.final["candidates"]
     ways: dict[int, list[Mapping[str, Any]]] = {}
-    for each in others:
-        if each["averaged"] == 1:
-            ways.setdefault(each["step"], [start]).append(each)
+    for candidate in others:
+        if candidate["averaged"] == 1:
+            ways.setdefault(candidate["step"], [start]).append(candidate)
     series: list[ChartLine] = []
     for step, way in ways.items():
         for column, iou in zip(HMEANS, IOUS, strict=True):
-            points = sorted((each["alpha"], each["held_out"][column]) for each in way)
+            points = sorted(
+                (candidate["alpha"], candidate["held_out"][column]) for candidate in way
+            )
             name = Translated("final.line", iou=iou, step=step)
             color = COLORS[len(series) % len(COLORS)]
             series.append(ChartLine(name, points, color, dots=True, lasting=False))

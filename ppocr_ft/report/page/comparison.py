@@ -56,7 +56,7 @@ def compare_with_start(run: Run) -> list[Comparison]:
 def compare_further(run: Run) -> dict[str, list[Comparison]]:
     """Return the same of each set of ``Eval.also`` that was judged at both steps, by its name."""
     pairs = {name: _since_start(judged, run.shown_step) for name, judged in run.further.items()}
-    return {name: found for name, found in pairs.items() if found}
+    return {name: comparisons for name, comparisons in pairs.items() if comparisons}
 
 
 def _since_start(judged: Judged, step: int | None) -> list[Comparison]:
@@ -94,25 +94,25 @@ def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
 
 def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
     """Return the sentences below the headline."""
-    said: list[Translated | None] = []
+    parts: list[Translated | None] = []
     if run.delivered is not None:
         name = "start" if run.delivered.is_start else "better"
-        said.append(Translated(f"said.final-{name}", weights=weights_name(run.delivered)))
+        parts.append(Translated(f"said.final-{name}", weights=weights_name(run.delivered)))
     if run.outcome is not None and run.best_step == run.outcome.best.step:
         # else the kept boxes are another evaluation's
-        said.append(Translated(f"said.{run.outcome.kind}", step=run.best_step))
+        parts.append(Translated(f"said.{run.outcome.kind}", step=run.best_step))
     if comparisons:
         at_50, at_70 = comparisons
         key = "verdict.unbeaten" if run.best_step == 0 else "verdict.gains"
         gains = {"gain": at_50.gain, "strict_gain": at_70.gain}
-        said.append(Translated(key, step=at_50.after.step, **gains))
+        parts.append(Translated(key, step=at_50.after.step, **gains))
     else:
-        said.append(Translated("verdict.nothing_to_compare"))
-    said.append(_doubt(run, comparisons))
+        parts.append(Translated("verdict.nothing_to_compare"))
+    parts.append(_doubt(run, comparisons))
     if run.total_steps is not None and run.last_step < run.total_steps:
-        said.append(Translated("verdict.broken_off", step=run.last_step, total=run.total_steps))
-    said.append(_unclip_ratio(run, comparisons))
-    return [sentence for sentence in said if sentence is not None]
+        parts.append(Translated("verdict.broken_off", step=run.last_step, total=run.total_steps))
+    parts.append(_unclip_ratio(run, comparisons))
+    return [sentence for sentence in parts if sentence is not None]
 
 
 def weights_name(delivered: Delivered) -> Translated:

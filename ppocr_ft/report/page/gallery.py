@@ -156,12 +156,12 @@ def errors_left(table: ErrorTable) -> list[Translated]:
     if total.before is None:
         return [Translated("errors.left_alone", **values)]
     start = {"total_before": total.before, "count_before": table[most][0].before}
-    said = [Translated("errors.left", **values, **start)]
+    sentences = [Translated("errors.left", **values, **start)]
     grown = max(KINDS, key=lambda kind: table[kind][0].change)
     if grown != most and table[grown][0].change > 0:
         counts = table[grown][0]._asdict()
-        said.append(Translated("errors.grown", kind=Translated(f"kind.{grown}"), **counts))
-    return said
+        sentences.append(Translated("errors.grown", kind=Translated(f"kind.{grown}"), **counts))
+    return sentences
 
 
 def error_crops(best: EvaluationMatches) -> Iterator[tuple[Kind, list[ErrorCrop]]]:

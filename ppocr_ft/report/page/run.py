@@ -117,8 +117,8 @@ class Run:
     def further(self) -> Mapping[str, Judged]:
         """Those on each set of ``Eval.also``, by its name."""
         return {
-            name: Judged({one.step: one for one in found}, self.further_boxes.get(name, ()))
-            for name, found in further_results(self.rows).items()
+            name: Judged({one.step: one for one in results}, self.further_boxes.get(name, ()))
+            for name, results in further_results(self.rows).items()
         }
 
     @property

@@ -113,14 +113,14 @@ def fitted_sentences(run: Run) -> list[Translated]:
     if not set(HMEANS) <= chosen.keys() & configured.keys():
         return []
     values = {"half": chosen["hmean"], "strict": chosen["hmean_70"]}
-    said = [Translated("fit.kept", **values)]
+    sentences = [Translated("fit.kept", **values)]
     if any(chosen.get(key) != configured.get(key) for key in FITTED_KEYS):
         before = {"config_half": configured["hmean"], "config_strict": configured["hmean_70"]}
-        said = [Translated("fit.taken", **values, **before)]
+        sentences = [Translated("fit.taken", **values, **before)]
     if held := run.fitted.get("held_out"):
         images = {"gain": held["gain"], "error": held["gain_error"]}
-        said.append(Translated("fit.held_out", objective=_objective(run.fitted), **images))
-    return said
+        sentences.append(Translated("fit.held_out", objective=_objective(run.fitted), **images))
+    return sentences
 
 
 def _objective(fitted: Record) -> Label:
@@ -146,10 +146,10 @@ def _value_text(value: object) -> str:
 def final_rows(run: Run) -> list[list[Label]]:
     """Return name, both hmeans on all images and held out, and the gain of each weights tried."""
     rows: list[list[Label]] = []
-    for each in () if run.final is None else run.final["candidates"]:
-        weights, held_out = Delivered.of(each), each["held_out"]
+    for candidate in () if run.final is None else run.final["candidates"]:
+        weights, held_out = Delivered.of(candidate), candidate["held_out"]
         gain = f"{held_out['gain']:+.4f} ± {held_out['gain_error']:.4f}"
-        rates = (f"{place[column]:.4f}" for place in (each, held_out) for column in HMEANS)
+        rates = (f"{place[column]:.4f}" for place in (candidate, held_out) for column in HMEANS)
         rows.append([weights_name(weights), *rates, gain])
     return rows
 
@@ -160,14 +160,14 @@ def final_sentences(run: Run) -> list[Translated]:
         return []
     gains = {"gain": run.final["gain"], "error": run.final["gain_error"]}
     start, *others = run.final["candidates"]
-    chosen = [each for each in others if Delivered.of(each) == run.delivered]
+    chosen = [candidate for candidate in others if Delivered.of(candidate) == run.delivered]
     return [
         Translated("final.how"),
         *(Translated("final.gain", objective=_objective(run.final), **gains) for _ in chosen),
         *(
             Translated("final.elsewhere", name=name, before=start["also"][name], after=after)
-            for each in chosen
-            for name, after in each.get("also", {}).items()
+            for candidate in chosen
+            for name, after in candidate.get("also", {}).items()
         ),
     ]
 
@@ -298,8 +298,8 @@ def text_statistics(
     short, long = rectangle_sides(areas(polygons), perimeters(polygons))
 
     def counts(values: NDArray[np.float64], edges: Sequence[float]) -> list[int]:
-        found, _ = np.histogram(np.maximum(values, edges[0]), [*edges, np.inf])
-        return [int(count) for count in found]
+        histogram, _ = np.histogram(np.maximum(values, edges[0]), [*edges, np.inf])
+        return [int(count) for count in histogram]
 
     return {
         "images": images,

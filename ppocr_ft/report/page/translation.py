@@ -21,10 +21,10 @@ def texts(language: str) -> Mapping[str, str]:
     path = files("ppocr_ft.report.page") / "languages" / f"{language}.json"
     groups = json.loads(path.read_text(encoding="utf-8"))
     if language == "en":
-        said: dict[str, str] = dict(outcome.SENTENCES.items())
-        said |= {f"final-{name}": sentence for name, sentence in outcome.FINAL.items()}
+        sentences: dict[str, str] = dict(outcome.SENTENCES.items())
+        sentences |= {f"final-{name}": sentence for name, sentence in outcome.FINAL.items()}
         groups |= {
-            "said": said,
+            "said": sentences,
             "advice": outcome.ADVICE,
             "between": outcome.WEIGHTS,
         }

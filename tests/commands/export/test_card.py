@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.export.run import card_origin
 from ppocr_ft.config import load_config
 from ppocr_ft.export.card import Origin

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ppocr_ft.engine.outcome import NOT_TRAINED
-from tests.engine.test_eval_result import result
-from tests.support.report_run import evaluation, rows_of, run_folder, with_further_set
-
-pytest.importorskip("paddle", reason="paddle is not installed")
-
 from ppocr_ft.commands.report.run import read_run
 from ppocr_ft.commands.train.console import closing_lines, outcome_lines, summary_table
+from ppocr_ft.engine.outcome import NOT_TRAINED
 from ppocr_ft.report.evaluations import write_evaluation
+from tests.engine.test_eval_result import result
+from tests.support.report_run import evaluation, rows_of, run_folder, with_further_set
 
 
 def test_the_final_table_fits_80_columns() -> None:

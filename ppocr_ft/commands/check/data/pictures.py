@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,7 +18,7 @@ from PIL.ExifTags import Base
 
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
-from ppocr_ft.data.held_out import original_of
+from ppocr_ft.data.held_out import PathComparer, original_of
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.image_ops import (
     OTHERWISE_LEVELS,
@@ -29,16 +29,13 @@ from ppocr_ft.transforms.image_ops import (
     show_otherwise,
 )
 from ppocr_ft.transforms.likeness import (
-    COMPARED_PX,
     LEAST_CONTRAST,
     LOOK_SIDE_PX,
-    Grey,
     Look,
     Size,
     candidates,
     look_of,
     reduced,
-    show_the_same,
 )
 from ppocr_ft.utils.console import captured_stderr
 from ppocr_ft.utils.progress import ProgressBar, read_ahead
@@ -46,7 +43,6 @@ from ppocr_ft.utils.progress import ProgressBar, read_ahead
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # sizes are measured
 
 _FIRST_QUARTER_TURN = 5
-_KEPT_GREYS = 256
 SHORTEST_PX, LONGEST_PX, LONGEST_ASPECT = 32, 10_000, 10.0
 """An image with a side or an aspect beyond these is extreme."""
 ROW_PX = 128
@@ -292,14 +288,11 @@ def _near(train: list[Placed], evaluation: list[Placed], pictures: Pictures) -> 
     """Yield pairs that show the same picture; of each evaluation image the first."""
     ours, our_looks = _with_looks(evaluation, pictures)
     theirs, their_looks = _with_looks(train, pictures)
-    grey = lru_cache(_KEPT_GREYS)(lambda path: _grey(path, pictures))
+    compared = PathComparer({path: picture.stored_px for path, picture in pictures.items()})
     done = set()
     for i, j in candidates(our_looks, their_looks):
         (place, path), (other, other_path) = ours[i], theirs[j]
-        if (place, path) in done:
-            continue
-        one, two = grey(path), grey(other_path)
-        if one is not None and two is not None and show_the_same(one, two):
+        if (place, path) not in done and compared(path, other_path):
             done.add((place, path))
             yield Same(place, path, other, other_path, ", encoded or sized differently")
 
@@ -308,14 +301,6 @@ def _with_looks(images: list[Placed], pictures: Pictures) -> tuple[list[Placed],
     looks = [(image, pictures[image[1]].look) for image in images if image[1] in pictures]
     kept = [(image, look) for image, look in looks if look is not None]
     return [image for image, _ in kept], [look for _, look in kept]
-
-
-def _grey(path: str, pictures: Pictures) -> Grey | None:
-    stored = pictures[path].stored_px
-    try:
-        return None if stored is None else reduced(Path(path).read_bytes(), stored, COMPARED_PX)
-    except (OSError, DataError):
-        return None  # it was there a moment ago
 
 
 def _images(scans: Sequence[Scan]) -> Iterator[Placed]:

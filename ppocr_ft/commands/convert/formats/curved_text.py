@@ -107,8 +107,8 @@ def _record_text(record: str) -> LabelText:
         raise Unusable("bad-points", message, "give as many of the one as of the other")
     points = polygon(list(zip(columns, rows, strict=True)))
     ignored = orientation is not None and _string(orientation) == "#"
-    said = None if transcription is None else _string(transcription)
-    return make_text(points, said, ignored=ignored)
+    text = None if transcription is None else _string(transcription)
+    return make_text(points, text, ignored=ignored)
 
 
 def _numbers(text: str) -> list[float]:

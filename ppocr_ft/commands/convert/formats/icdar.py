@@ -75,7 +75,7 @@ class _Line:
     number: int
     text: str
     points: Polygon
-    said: str | None
+    transcription: str | None
     is_quad: bool
 
 
@@ -84,7 +84,9 @@ def _read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     files = text_files(source, (".txt", ".csv"), reading, _PREFIX)
     parsed = [_parse(path, source, reading) for path in bar(files, len(files), TITLE, "file")]
     lines = [line for _, file_lines in parsed for line in file_lines]
-    scripts = bool(lines) and all(line.is_quad and _SCRIPT.match(line.said or "") for line in lines)
+    scripts = bool(lines) and all(
+        line.is_quad and _SCRIPT.match(line.transcription or "") for line in lines
+    )
     if scripts:
         reading.warn(
             "script",
@@ -96,7 +98,9 @@ def _read(source: Path, reading: Reading, bar: ProgressBar) -> None:
     is_other = _is_other_form(lines, source, reading)
     for draft, file_lines in parsed:
         for line in file_lines:
-            transcription = line.said.partition(",")[2] if scripts and line.said else line.said
+            transcription = line.transcription
+            if scripts and transcription:
+                transcription = transcription.partition(",")[2]
             with draft.part(line=line.number):
                 draft.add(_text(line.points, transcription))
         draft.faulty |= is_other
@@ -129,8 +133,8 @@ def parse_line(line: str) -> tuple[Polygon, str | None, bool]:
             transcription = transcription.removeprefix(" ")
         return flat_polygon([float(value) for value in match[1].split(",")]), transcription, True
     match = _RECTANGLE.fullmatch(line)
-    said = (match and match[2]) or ""
-    if not match or _NUMBER_FIRST.match(said) or not ("," in match[1] or said.startswith('"')):
+    text = (match and match[2]) or ""
+    if not match or _NUMBER_FIRST.match(text) or not ("," in match[1] or text.startswith('"')):
         raise _bad_line(line)
     edges = [float(value) for value in re.split(_BETWEEN, match[1])]
     return rectangle(*edges), _unquoted(match[2]), False
@@ -163,7 +167,7 @@ def _bad_line(line: str) -> Unusable:
 
 def _is_other_form(lines: Sequence[_Line], source: Path, reading: Reading) -> bool:
     """Return whether all lines seem to be of another form, and report it; count single ones."""
-    corners = [_MORE_NUMBERS.match(line.said or "") for line in lines]
+    corners = [_MORE_NUMBERS.match(line.transcription or "") for line in lines]
     flags = [is_flagged(line.text) for line in lines]
     if corners and all(corners):
         fault = Unusable(
@@ -189,7 +193,7 @@ def _tally(
     lines: Sequence[_Line], seeming: Sequence[object], reading: Reading, rule: str, how: str
 ) -> None:
     for line in compress(lines, seeming):
-        reading.tally(rule, f"texts begin {how}", "look at the line", f"{line.said:.40}")
+        reading.tally(rule, f"texts begin {how}", "look at the line", f"{line.transcription:.40}")
 
 
 def _text(points: Polygon, transcription: str | None) -> LabelText:
@@ -267,7 +271,7 @@ def _recognise(sample: SourceFile) -> str | None:
     for line in sample.lines:
         with suppress(Unusable):
             parsed.append((line, *parse_line(line)))
-    are_corners = all(_MORE_NUMBERS.match(said or "") for _, _, said, _ in parsed)
+    are_corners = all(_MORE_NUMBERS.match(text or "") for _, _, text, _ in parsed)
     few = 2 * len(parsed) <= len(sample.lines)
     if few or are_corners or have_flags([line for line, *_ in parsed]):
         return None

@@ -57,10 +57,12 @@ class _LabelMe(ImageForm):
                 what = f"shapes have the flag {name!r:.40}, which is not read"
                 draft.tally("flag", what, f"read are {', '.join(IGNORE_FLAGS)}")
         flags = lowered(flags)
-        said = next((record[key] for key in ("description", "text") if record.get(key)), label)
+        transcription = next(
+            (record[key] for key in ("description", "text") if record.get(key)), label
+        )
         return make_text(
             _outline(record, draft),
-            said,
+            transcription,
             ignored=label in IGNORE_MARKS or any_set([flags], IGNORE_FLAGS),
             difficult=any_set([record, flags], ("difficult",)),
         )

@@ -207,8 +207,8 @@ def _text(results: list[Any], draft: Draft) -> LabelText:
         draft.tally("other-result", what, "nothing, if they aren't needed")
     lines: list[str] = []
     for value in (result.get("value") for result in results):
-        said = value.get("text") if isinstance(value, dict) else None
-        for line in [said] if isinstance(said, str) else said or []:
+        given = value.get("text") if isinstance(value, dict) else None
+        for line in [given] if isinstance(given, str) else given or []:
             expect(line, str, "a line of a transcription", _REMEDY)
             lines.append(line)
     points = _outline(shapes[0], draft)

@@ -189,9 +189,9 @@ def _rctw_text(line: str, _: Draft) -> LabelText:
     match = _RCTW_LINE.fullmatch(line)
     if not match:
         raise bad_line(line, _RCTW_FORM)
-    said = match[3][1:-1] if _is_quoted(match[3]) else match[3]
+    transcription = match[3][1:-1] if _is_quoted(match[3]) else match[3]
     points = flat_polygon([float(value) for value in match[1].split(",")])
-    return make_text(points, said, difficult=match[2] == "1")
+    return make_text(points, transcription, difficult=match[2] == "1")
 
 
 def _is_quoted(text: str) -> bool:

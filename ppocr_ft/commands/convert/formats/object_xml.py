@@ -58,8 +58,8 @@ def _read_voc(root: Node, path: Path, reading: Reading) -> None:
 def _voc_text(item: Node, category: str | None, draft: Draft) -> LabelText:
     """Make a text; its flags are elements, or CVAT's attributes, whatever their case."""
     named = {a.said("name") or "": a.said("value") or "" for a in item.below("attribute")}
-    said = {child.tag: child.text.strip() for child in item.children} | named
-    flags = {name.lower(): value for name, value in said.items()}
+    attributes = {child.tag: child.text.strip() for child in item.children} | named
+    flags = {name.lower(): value for name, value in attributes.items()}
     return make_text(
         _voc_outline(item, flags, draft),
         ignored=category in IGNORE_MARKS or any_set([flags], IGNORE_FLAGS),
@@ -101,8 +101,8 @@ def _read_cvat(root: Node, path: Path, reading: Reading) -> None:
         with draft.part():
             if not name:
                 raise Unusable("bad-structure", "the image has no name", "export it again")
-            found = draft.images.by_neighbour(path, name)
-            draft.set_image(found, image.size_px("width"), image.size_px("height"))
+            image_name = draft.images.by_neighbour(path, name)
+            draft.set_image(image_name, image.size_px("width"), image.size_px("height"))
         for shape in image.children:
             category = shape.attributes.get("label")
             if shape.tag == "tag":

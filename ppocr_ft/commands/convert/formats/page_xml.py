@@ -107,8 +107,8 @@ def _has_place(node: Node) -> bool:
 
 def _alto_text(node: Node) -> LabelText:
     words = node.all("String") or [node]
-    said = " ".join(word.attributes.get("CONTENT", "") for word in words).strip()
-    return make_text(_alto_outline(node), said or None)
+    transcription = " ".join(word.attributes.get("CONTENT", "") for word in words).strip()
+    return make_text(_alto_outline(node), transcription or None)
 
 
 def _alto_outline(node: Node) -> Polygon:

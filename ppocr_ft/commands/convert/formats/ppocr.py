@@ -130,8 +130,8 @@ def _texts(entry: LabelEntry, difficult: list[bool]) -> Iterator[LabelText]:
     for i, transcription in enumerate(texts.transcriptions):
         # float32 as read: its shortest decimal, not the nearest float64's
         points = tuple((float(str(x)), float(str(y))) for x, y in texts.polygons[i])
-        said = IGNORED if texts.ignored[i] else as_transcription(transcription)
-        yield LabelText(points, said, difficult=difficult[i])
+        text = IGNORED if texts.ignored[i] else as_transcription(transcription)
+        yield LabelText(points, text, difficult=difficult[i])
 
 
 class PpocrWriter(Writer):

@@ -68,14 +68,14 @@ def make_text(
 ) -> LabelText:
     """Make a text for PaddleOCR; ``None`` is a transcription that is not given."""
     if ignored:
-        said = IGNORED
+        text = IGNORED
     elif transcription is None:
-        said = _PLACEHOLDER
+        text = _PLACEHOLDER
     else:
-        said = as_transcription(transcription)
-        said = IGNORED if said in IGNORE_MARKS else said
+        text = as_transcription(transcription)
+        text = IGNORED if text in IGNORE_MARKS else text
     placeholder = transcription is None and not ignored
-    return LabelText(points, said, placeholder, category, difficult)
+    return LabelText(points, text, placeholder, category, difficult)
 
 
 def as_transcription(value: object) -> str:

@@ -49,12 +49,12 @@ class _Via(ImageForm):
 
     def text(self, record: dict[str, Any], draft: Draft) -> LabelText:
         attributes = _attributes(record)
-        said = first_given([attributes], _TRANSCRIPTIONS)
+        transcription = first_given([attributes], _TRANSCRIPTIONS)
         shape = record.get("shape_attributes")
         points = _outline(shape)
         if isinstance(shape, dict) and shape.get("name") == "rect":
             draft.tally_angles(shape, attributes)
-        if attributes and said is None:
+        if attributes and transcription is None:
             names = ", ".join(repr(name)[:40] for name in sorted(attributes))
             draft.tally(
                 "attributes",
@@ -63,7 +63,7 @@ class _Via(ImageForm):
             )
         ignored = any_set([attributes], IGNORE_FLAGS)
         difficult = any_set([attributes], ("difficult",))
-        return make_text(points, said, ignored=ignored, difficult=difficult)
+        return make_text(points, transcription, ignored=ignored, difficult=difficult)
 
     def category(self, record: dict[str, Any]) -> str | None:
         """Return the attribute of such a name, or the only one that is no transcription."""

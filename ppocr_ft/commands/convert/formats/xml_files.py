@@ -110,16 +110,16 @@ def _root_of(sample: SourceFile) -> str | None:
 
 def _read_xml(path: Path, root: str) -> Node:
     """Read an XML file; entities are not expanded."""
-    found = _parse(read_bytes(path))
-    if found.tag != root:
-        other = _ROOTS.get(found.tag)
+    top = _parse(read_bytes(path))
+    if top.tag != root:
+        other = _ROOTS.get(top.tag)
         raise Unusable(
             "bad-structure",
-            f"the root is <{found.tag:.40}>; expected <{root}>",
+            f"the root is <{top.tag:.40}>; expected <{root}>",
             f"read it with --from {other}" if other else "give a file of this format",
-            found.line,
+            top.line,
         )
-    return found
+    return top
 
 
 def _parse(content: bytes) -> Node:
