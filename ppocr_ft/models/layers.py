@@ -83,15 +83,15 @@ class _DepthwiseGradient(paddle.autograd.PyLayer):  # type: ignore[misc]
         ctx: Any, x: paddle.Tensor, y: paddle.Tensor, weight: paddle.Tensor, padding: int
     ) -> paddle.Tensor:
         ctx.save_for_backward(weight)
-        ctx.padding = padding
+        ctx.padding, ctx.y_learns = padding, not y.stop_gradient
         return y.clone()  # returned itself, it would count as changed in place
 
     @staticmethod
-    def backward(ctx: Any, gradient: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+    def backward(ctx: Any, gradient: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor | None]:
         (weight,) = ctx.saved_tensor()
         turned = paddle.flip(weight, [2, 3])
-        groups = len(weight)
-        return F.conv2d(gradient, turned, padding=ctx.padding, groups=groups), gradient
+        of_x = F.conv2d(gradient, turned, padding=ctx.padding, groups=len(weight))
+        return of_x, gradient if ctx.y_learns else None
 
 
 class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the checker
