@@ -6,18 +6,21 @@ in each runtime that is installed, and hmean on the sets of make real-sets, with
 and validation parts: as released, with post-processing and resize fitted on the training part, and
 fine-tuned by its shipped config.
 
-The tables are printed and put into docs/models.md after each run. A finished run is kept in
-output/models and not run again; an interrupted one goes on.
+The tables, of all that was ever measured, are printed and put into docs/models.md after each run.
+What a finished run has found is kept in docs/models/ and not run again unless the config has
+changed; an interrupted run, in output/models, goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +42,7 @@ from ppocr_ft.config.load import shipped_models
 from ppocr_ft.errors import RunFailed, WeightsError
 
 if TYPE_CHECKING:
+    from experiments.real_sets.report import Records
     from ppocr_ft.export.runtime import Floats, Run
 
 DOCUMENT = ROOT / "docs" / "models.md"
@@ -56,8 +60,7 @@ RUNTIMES = {
 
 Speeds = Mapping[str, tuple[int, Mapping[str, float]]]
 """By model its parameters, and milliseconds an image by runtime."""
-Rates = Mapping[tuple[str, str], tuple[str, str, str]]
-"""By set and model: hmean at IoU 0.5 / 0.7 as released, fitted, fine-tuned."""
+SPEEDS = "speeds.json"
 
 
 @command
@@ -68,17 +71,18 @@ def main(argv: Sequence[str]) -> int:
     if not sets or not configs:
         return 2
     import_paddle()
-    root = ROOT / "output" / (f"models_{options.images}_images" if options.images else "models")
-    speeds: dict[str, tuple[int, Mapping[str, float]]] = {}
-    rates: dict[tuple[str, str], tuple[str, str, str]] = {}
+    from experiments.real_sets.runs import MODEL_RUNS
+
+    is_try = options.images is not None
+    root = MODEL_RUNS.with_name(f"models_{options.images}_images") if is_try else MODEL_RUNS
     try:
-        for name, config in configs.items():
-            speeds[name] = parameters(name), milliseconds(config, sets[0], root / name)
-            show(speeds, rates, is_try=options.images is not None)
+        for name, config in () if options.no_times else configs.items():
+            keep_speed(root, name, parameters(name), milliseconds(config, sets[0], root / name))
+            show(root, is_try=is_try)
         for each in sets:
             for name, config in configs.items():
-                rates[each.name, name] = hmeans_of(each, name, config, root, options)
-                show(speeds, rates, is_try=options.images is not None)
+                for _ in measured(each, name, config, root, options):
+                    show(root, is_try=is_try)
     except RunFailed as ended:  # a signal, or losses that diverged: the same command goes on
         print(ended, file=sys.stderr)
         return 1
@@ -98,6 +102,8 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         metavar="NAME", help=f"of {', '.join(RELEASED_MODELS)} (all)")  # fmt: skip
     add("--minutes", type=float, default=RUN_MINUTES, help=f"length of a run ({RUN_MINUTES:g})")
     add("--steps", type=int, help="length of a run in steps, up to whole epochs, not by the clock")
+    add("--seeds", type=int, default=3, help="runs of each (3)")
+    add("--no-times", action="store_true", help="leave the milliseconds as they are")
     add("--images", type=int, help="no more than so many images of each kind, for a try: the "
         "tables are only printed")  # fmt: skip
     return parser.parse_args(argv)
@@ -168,25 +174,53 @@ def _seconds_of(run: Run, image: Floats) -> float:
     return time.perf_counter() - started
 
 
-def hmeans_of(
+def keep_speed(root: Path, name: str, count: int, times: Mapping[str, float]) -> None:
+    """Write the parameters and times of a model beside those of the others."""
+    speeds = {**speeds_of(root), name: (count, times)}
+    path = _speeds_path(root)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(speeds, indent=1) + "\n", encoding="utf-8")
+
+
+def speeds_of(root: Path) -> Speeds:
+    path = _speeds_path(root)
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _speeds_path(root: Path) -> Path:
+    from experiments.real_sets.runs import records_of
+
+    return records_of(root) / SPEEDS
+
+
+def measured(
     each: RealSet, name: str, config: Path, root: Path, options: argparse.Namespace
-) -> tuple[str, str, str]:
-    """Return hmean of the model on the set as released, fitted and fine-tuned."""
+) -> Iterator[None]:
+    """Make the model's records on the set: released weights, fine-tuned; yield after each one."""
     from experiments.real_sets import runs
-    from experiments.real_sets.judge import hmeans
-    from experiments.real_sets.runs import AS_SHIPPED
 
     # the others' configs have the released post-processing
-    released = runs.bar(root, each, config=config, shipped_as=SHIPPED if config == CONFIG else ())
+    shipped_as = SHIPPED if config == CONFIG else ()
+    runs.bar(root, each, config=config, shipped_as=shipped_as, name=released(name))
+    yield
     length = runs.length_of(each, root, options.steps, options.minutes, config)
-    run = runs.Run(root, each, RunArm(name), runs.FIRST_SEED, length, config=config)
-    print(f"\n{each.name}, {name}: {run.folder}", flush=True)
-    counts = released.of(AS_SHIPPED), released.of(), run.record().of()
-    first, fitted, trained = (" / ".join(f"{rate:.4f}" for rate in hmeans(c)) for c in counts)
-    return first, fitted, trained
+    for seed in range(runs.FIRST_SEED, runs.FIRST_SEED + options.seeds):
+        run = runs.Run(root, each, RunArm(name), seed, length, config=config)
+        print(f"\n{each.name}, {name}, seed {seed}: {run.folder}", flush=True)
+        run.record()
+        yield
 
 
-def tables(speeds: Speeds, rates: Rates) -> Iterator[Table]:
+def released(name: str) -> str:
+    """Return the arm of the model's released weights."""
+    return f"released {name}"
+
+
+def tables(speeds: Speeds, records: Records) -> Iterator[Table]:
+    from experiments.real_sets.report import medians
+    from experiments.real_sets.runs import AS_SHIPPED
+    from ppocr_ft.weights.released import RELEASED_MODELS
+
     runtimes = [name for name in RUNTIMES if any(name in times for _, times in speeds.values())]
     yield Table(
         "models",
@@ -196,17 +230,26 @@ def tables(speeds: Speeds, rates: Rates) -> Iterator[Table]:
             for name, (count, times) in speeds.items()
         ],
     )
+    rows = []
+    for each, name in product(SETS, RELEASED_MODELS):
+        bars, runs = (records.get((each, arm), ()) for arm in (released(name), name))
+        if bars:
+            lengths = [f"{np.median([run.minutes for run in runs]):.1f}"] if runs else [""]
+            trained = [medians(runs), str(len(runs)), *lengths]
+            rows.append([each, name, medians(bars, AS_SHIPPED), medians(bars), *trained])
     yield Table(
         "models_hmean",
-        ["set", "model", "as released, IoU 0.5 / 0.7", "fitted", "fine-tuned"],
-        [[*key, *found] for key, found in rates.items()],
+        ["set", "model", "as released, IoU 0.5 / 0.7", "fitted", "fine-tuned", "seeds", "minutes"],
+        rows,
     )
 
 
-def show(speeds: Speeds, rates: Rates, *, is_try: bool) -> None:
-    """Print the tables, and put those of no try into the document."""
+def show(root: Path, *, is_try: bool) -> None:
+    """Print the tables of the records in ``root``; put those of no try into the document."""
+    from experiments.real_sets.runs import finished
+
     document = DOCUMENT.read_text(encoding="utf-8")
-    for table in tables(speeds, rates):
+    for table in tables(speeds_of(root), finished(root)):
         print(f"\n{table.markdown()}", flush=True)
         document = replaced(document, table)
     if not is_try:

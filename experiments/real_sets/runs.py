@@ -25,8 +25,10 @@ from ppocr_ft.utils.files import write_whole
 OUTPUT = ROOT / "output"
 RUNS = OUTPUT / "real_sets"
 """The runs that the documents show."""
-RECORDS = ROOT / "docs" / "real_sets"
-"""Their records, which are committed: what was once measured need not be run again."""
+MODEL_RUNS = OUTPUT / "models"
+"""Those of ``experiments.models_table``."""
+RECORDS = ROOT / "docs"
+"""The records of both are committed there: what was once measured need not be run again."""
 FIRST_SEED = 1024
 FITTED = "fitted.yml"
 TRAINED, SECONDS = "trained", "seconds.txt"
@@ -139,12 +141,14 @@ def bar(
     others: Sequence[RealSet] = (),
     config: Path = CONFIG,
     shipped_as: Sequence[str] = SHIPPED,
+    name: str = RELEASED,
 ) -> Record:
     """Return the record of the released weights: fitted on the training part, and as shipped.
 
-    ``shipped_as``: overrides of the config that make it what was released.
+    ``shipped_as``: overrides of the config that make it what was released. ``name`` is the
+    record's arm.
     """
-    folder = bar_folder(root, real_set, config)
+    folder = bar_folder(root, real_set, config, name)
 
     def made() -> Record:
         labels = written(real_set.training_part, folder / "fit.txt")
@@ -158,15 +162,15 @@ def bar(
         shipped = folder / "shipped.yml"
         shipped.write_text(load_config(config, [*own, *shipped_as]).to_yaml(), encoding="utf-8")
         counts[AS_SHIPPED] = judged(shipped, real_set, ())[JUDGED]
-        return Record(real_set.name, RELEASED, 0, counts, settings=settings(chosen))
+        return Record(real_set.name, name, 0, counts, settings=settings(chosen))
 
     return kept(folder, made)
 
 
-def bar_folder(root: Path, real_set: RealSet, config: Path = CONFIG) -> Path:
+def bar_folder(root: Path, real_set: RealSet, config: Path = CONFIG, name: str = RELEASED) -> Path:
     values = load_config(config).model_dump(exclude_defaults=True)
     facts = [*(values[part] for part in ("Architecture", "PostProcess", "Eval")), BAR_RESIZES]
-    return group_folder(root, real_set, RELEASED, facts) / "seed0"
+    return group_folder(root, real_set, name, facts) / "seed0"
 
 
 def root_of(images: int | None = None, *, is_try: bool = False) -> Path:
@@ -201,7 +205,7 @@ def epochs_of(steps: int, real_set: RealSet, folder: Path, config: Path = CONFIG
 
 def records_of(root: Path) -> Path:
     """Return the folder with the records of the runs in ``root``."""
-    return RECORDS if root == RUNS else root
+    return RECORDS / root.name if root in (RUNS, MODEL_RUNS) else root
 
 
 def record_path(folder: Path) -> Path:

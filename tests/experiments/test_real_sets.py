@@ -186,7 +186,8 @@ def test_records_of_the_documents_runs_are_committed(
         runs.kept(folder, lambda: record("funsd", name, 3, 1))  # noqa: B023
     kept = runs.kept(runs.RUNS / "funsd" / "ours-b" / "seed1", lambda: pytest.fail("made again"))
     assert kept.of()[0, 2] == 3
-    names = sorted(str(path.relative_to(runs.RECORDS)) for path in runs.RECORDS.rglob("*.json"))
+    kept_in = runs.RECORDS / "runs"
+    names = sorted(str(path.relative_to(kept_in)) for path in kept_in.rglob("*.json"))
     assert names == ["funsd/other-a/seed1.json", "funsd/ours-b/seed1.json"]
     assert set(runs.finished(runs.RUNS)) == {("funsd", "ours"), ("funsd", "other")}
 
