@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,7 +15,9 @@ from ppocr_ft.fitting.grid import Cell, Grid, Setting
 from ppocr_ft.metrics.det import (
     IOU_THRESHOLD,
     STRICT_IOU_THRESHOLD,
+    Labels,
     Overlaps,
+    Polygons,
     greedy_matches,
     overlaps,
 )
@@ -40,10 +43,14 @@ class Truth:
         height, width = image.shape[:2].tolist()
         return cls((height, width), image.polygons, image.ignored)
 
+    @cached_property
+    def labels(self) -> Labels:
+        return Labels.of(self.polygons, self.ignored)
+
     @property
     def counted_texts(self) -> int:
         """DetMetric's ``gt``."""
-        return overlaps([], self.polygons, self.ignored).counted_gts
+        return int(self.labels.counted.sum())
 
 
 def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, grid: Grid) -> Ints:
@@ -62,7 +69,7 @@ def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, g
         for u, ratio in enumerate(grid.unclip_ratios):
             unclip = replace(post_process, unclip_ratio=ratio).unclipped
             kept, polygons = unclip(candidates[0], hopeful, truth.source_size)
-            shared = overlaps(polygons, truth.polygons, truth.ignored)
+            shared = overlaps(Polygons.of(polygons), truth.labels)
             for m, by_mode in enumerate(scores):
                 counts[t, m, u] = counts_by_score(shared, by_mode[kept], grid.box_threshs)
     return counts
