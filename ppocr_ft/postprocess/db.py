@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, pairwise
 from typing import Literal, TypedDict
 
 import cv2
@@ -153,10 +153,14 @@ class DBPostProcess:
 
         Returns the indices of those that are large enough, and their polygons in source pixels.
         """
-        grown = _unclip([candidates.polygons[i] for i in chosen], self.unclip_ratio)
-        finish = _finish_polys if self.box_type == "poly" else _finish_quads
-        kept, polygons = finish(grown, candidates.map_size, source_size)
-        return chosen[kept], polygons
+        polygons = [candidates.polygons[i] for i in chosen]
+        if self.box_type == "poly":
+            unclip, finish = _unclip, _finish_polys
+        else:
+            unclip, finish = _unclip_quads, _finish_quads
+        grown = unclip(polygons, self.unclip_ratio)
+        kept, unclipped = finish(grown, candidates.map_size, source_size)
+        return chosen[kept], unclipped
 
 
 SECTION = part_section(DBPostProcess)
@@ -204,8 +208,30 @@ def _unclip(polygons: Sequence[NDArray[np.generic]], unclip_ratio: float) -> lis
     """Grow each polygon by area * ratio / perimeter; None if it isn't one ring any more."""
     shapes = as_shapely(polygons)
     distances_px = shapely.area(shapes) * unclip_ratio / shapely.length(shapes)
-    grown = (offset(p, d) for p, d in zip(polygons, distances_px.tolist(), strict=True))
-    return [rings[0].astype(np.int32) if len(rings) == 1 else None for rings in grown]
+    return [_one_ring(p, d) for p, d in zip(polygons, distances_px.tolist(), strict=True)]
+
+
+def _one_ring(polygon: NDArray[np.generic], distance_px: float) -> Points | None:
+    rings = offset(polygon, distance_px)
+    return rings[0] if len(rings) == 1 else None
+
+
+def _unclip_quads(
+    polygons: Sequence[NDArray[np.generic]], unclip_ratio: float
+) -> list[Points | None]:
+    """Do the same as ``_unclip`` for polygons of four points; fast."""
+    from ppocr_ft.polygon_loops import grown_quads, measure
+
+    quads = np.array(polygons, dtype=np.float32).reshape(-1, 4, 2)
+    areas, lengths = np.empty(len(quads)), np.empty(len(quads))
+    measure(quads.reshape(-1, 2), 4 * np.arange(len(quads) + 1), areas, lengths)
+    distances_px = areas * unclip_ratio / lengths
+    points, starts = grown_quads(quads, distances_px)
+    ends = starts.tolist()
+    rings: list[Points | None] = [points[start:end] for start, end in pairwise(ends)]
+    for i in np.flatnonzero(np.diff(starts) == 0):
+        rings[i] = _one_ring(quads[i], float(distances_px[i]))
+    return rings
 
 
 def _finish_quads(
