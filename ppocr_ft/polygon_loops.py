@@ -48,12 +48,15 @@ def find_extents(coords: Array, starts: Array, extents: Array) -> None:
     They are NaN if it has under three points or one that is not finite.
     """
     for i in range(len(starts) - 1):
-        extents[i] = np.nan
-        points = coords[starts[i] : starts[i + 1]]
-        if len(points) > 2 and np.isfinite(points).all():
-            for axis in range(2):
-                extents[i, axis] = points[:, axis].min()
-                extents[i, 2 + axis] = points[:, axis].max()
+        finite = starts[i + 1] - starts[i] > 2
+        for axis in range(2):
+            low, high = math.inf, -math.inf
+            for j in range(starts[i], starts[i + 1]):
+                low, high = min(low, coords[j, axis]), max(high, coords[j, axis])
+                finite &= math.isfinite(coords[j, axis])
+            extents[i, axis], extents[i, 2 + axis] = low, high
+        if not finite:
+            extents[i] = np.nan
 
 
 @compiled("void(float64[:, ::1], int64[::1], float64[:, ::1], int64[::1])")
@@ -81,9 +84,7 @@ def find_convex(coords: Array, starts: Array, extents: Array, turns: Array) -> N
 
 
 @compiled("int64(float64[:, ::1], int64, float64, float64, float64, float64, float64[:, ::1])")
-def _clip(
-    points: Array, count: int, x: float, y: float, dx: float, dy: float, part: Array
-) -> int:
+def _clip(points: Array, count: int, x: float, y: float, dx: float, dy: float, part: Array) -> int:
     """Write what of a polygon is to the right of an edge from (x, y); return how many points.
 
     Right as the image shows it. -1: there is no room. Whole numbers stay exact at upright edges.
@@ -236,7 +237,7 @@ def _grow(quad: Array, distance: float, path: Array) -> int:
         arc = steps / (2 * math.pi) * math.atan2(min(turn, 1.0), ahead)
         if turn * distance < 1 + ROUNDING or _tied(arc):
             return 0
-        last = max(int(math.floor(arc + 0.5)), 1)
+        last = max(math.floor(arc + 0.5), 1)
         x, y = normals[k, 0], normals[k, 1]
         for step in range(last + 1):
             if step == last:
@@ -292,7 +293,7 @@ def _on_one_side(ring: Array, a: int, b: int, c: int, d: int) -> bool:
     dx, dy = ring[b, 0] - ring[a, 0], ring[b, 1] - ring[a, 1]
     to_c = dx * (ring[c, 1] - ring[a, 1]) - dy * (ring[c, 0] - ring[a, 0])
     to_d = dx * (ring[d, 1] - ring[a, 1]) - dy * (ring[d, 0] - ring[a, 0])
-    return (to_c > 0 and to_d > 0) or (to_c < 0 and to_d < 0)
+    return bool((to_c > 0 and to_d > 0) or (to_c < 0 and to_d < 0))
 
 
 @compiled("boolean(int64[:, ::1], int64)")
@@ -338,6 +339,7 @@ def grown_quads(quads: Array, distances: Array) -> tuple[Array, Array]:
         count = _grow(quads[i], distances[i], path) if distances[i] >= 1 else 0
         count = _corners_of(path, _without_repeats(path, count), ring)
         if count > 2 and _is_simple(ring, count):
-            points[starts[i] : starts[i] + count] = ring[:count]
+            for j in range(count):
+                points[starts[i] + j, 0], points[starts[i] + j, 1] = ring[j, 0], ring[j, 1]
             starts[i + 1] += count
     return points[: starts[-1]], starts

@@ -62,8 +62,8 @@ def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, g
     """
     counts = np.zeros((*grid.shape, len(COUNTED)), dtype=np.int64)
     for t, thresh in enumerate(grid.threshs):
-        ways = [replace(post_process, thresh=thresh, score_mode=mode) for mode in grid.score_modes]
-        candidates = [way.candidates(prob_map) for way in ways]  # the same polygons, other scores
+        way = replace(post_process, thresh=thresh)
+        candidates = way.candidates_by_mode(prob_map, grid.score_modes)
         scores = np.stack([candidate_set.scores for candidate_set in candidates])  # (mode, n)
         hopeful = np.flatnonzero((scores >= grid.box_threshs[0]).any(axis=0))
         for u, ratio in enumerate(grid.unclip_ratios):

@@ -77,16 +77,15 @@ class Polygons:
     areas: Areas
 
     @classmethod
-    def of(cls, polygons: Sequence[ArrayLike]) -> Polygons:
+    def of(cls, polygons: Sequence[ArrayLike] | NDArray[np.generic]) -> Polygons:
         from ppocr_ft.polygon_loops import find_convex, find_extents, measure
 
-        points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
-        coords = np.concatenate([np.empty((0, 2)), *points])
-        starts = np.cumsum([0, *map(len, points)], dtype=np.int64)
-        extents, turns = np.empty((len(points), 4)), np.empty(len(points), dtype=np.int64)
+        coords, starts = _flat(polygons)
+        count = len(polygons)
+        extents, turns = np.empty((count, 4)), np.empty(count, dtype=np.int64)
         find_extents(coords, starts, extents)
         find_convex(coords, starts, extents, turns)
-        areas, lengths = np.empty(len(points)), np.empty(len(points))
+        areas, lengths = np.empty(count), np.empty(count)
         measure(coords, starts, areas, lengths)
         found = cls(~np.isnan(extents[:, 0]), coords, starts, extents, turns, areas)
         doubtful = np.flatnonzero(found.valid & (turns == 0))
@@ -103,6 +102,16 @@ class Polygons:
         """Return some of them as shapely polygons."""
         starts = self.starts.tolist()
         return as_shapely([self.coords[starts[i] : starts[i + 1]] for i in chosen.tolist()])
+
+
+def _flat(polygons: Sequence[ArrayLike] | NDArray[np.generic]) -> tuple[Areas, Indices]:
+    """Return all points (m, 2) and the index (n + 1,) at which each polygon starts."""
+    if isinstance(polygons, np.ndarray) and polygons.dtype != object and polygons.ndim == 3:
+        starts = polygons.shape[1] * np.arange(len(polygons) + 1)
+        return np.ascontiguousarray(polygons, dtype=np.float64).reshape(-1, 2), starts
+    points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+    starts = np.cumsum([0, *map(len, points)], dtype=np.int64)
+    return np.concatenate([np.empty((0, 2)), *points]), starts
 
 
 @dataclass(frozen=True)
