@@ -1,4 +1,4 @@
-"""Compiled loops over polygons: what GEOS and Clipper give, where that is sure.
+"""Compiled loops over polygons and pairs: what GEOS and Clipper give, where that is sure.
 
 Polygon i is ``coords[starts[i]:starts[i + 1]]``. Where rounding could decide, a loop says so, and
 the caller asks the library itself. This module is imported where it is used, see
@@ -188,6 +188,27 @@ def shared_areas(
         elif turns[i] != 0:
             area[pair] = _shared_area(b, a, turns[i], room)
     return one, other, area
+
+
+@compiled("int64[::1](int64[::1], int64[::1], float64[::1], float64[::1])")
+def count_matches(gt: Array, det: Array, scores: Array, limits: Array) -> Array:
+    """Count the matches (b,) among the pairs whose detection's score reaches each limit.
+
+    A pair, in turn, is one if both sides are still free. ``scores`` are of all detections.
+    """
+    counts = np.zeros(len(limits), np.int64)
+    most = -1
+    for label in gt:
+        most = max(most, label)
+    for b in range(len(limits)):
+        gt_taken = np.zeros(most + 1, np.bool_)
+        det_taken = np.zeros(len(scores), np.bool_)
+        for pair in range(len(gt)):
+            g, d = gt[pair], det[pair]
+            if scores[d] >= limits[b] and not gt_taken[g] and not det_taken[d]:
+                gt_taken[g] = det_taken[d] = True
+                counts[b] += 1
+    return counts
 
 
 @compiled("boolean(float64)")

@@ -275,11 +275,15 @@ def _shared_areas(gts: Polygons, dets: Polygons) -> tuple[Indices, Indices, Area
 
 def _intersections(gts: Polygons, gt: Indices, dets: Polygons, det: Indices) -> Areas:
     """Return the areas (p,) that pairs share as GEOS has them."""
+    if len(gt) == 0:
+        return np.empty(0)
     return np.asarray(shapely.area(shapely.intersection(dets.shapes(det), gts.shapes(gt))))
 
 
 def _exact_ious(gts: Polygons, gt: Indices, dets: Polygons, det: Indices) -> Areas:
     """Return the IoUs (p,) of pairs as PaddleOCR has them."""
+    if len(gt) == 0:
+        return np.empty(0)
     unions = shapely.area(shapely.union(dets.shapes(det), gts.shapes(gt)))
     return np.asarray(_intersections(gts, gt, dets, det) / unions)
 
