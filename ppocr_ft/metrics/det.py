@@ -107,7 +107,7 @@ class Polygons:
 def _flat(polygons: Sequence[ArrayLike] | NDArray[np.generic]) -> tuple[Areas, Indices]:
     """Return all points (m, 2) and the index (n + 1,) at which each polygon starts."""
     if isinstance(polygons, np.ndarray) and polygons.dtype != object and polygons.ndim == 3:
-        starts = polygons.shape[1] * np.arange(len(polygons) + 1)
+        starts = polygons.shape[1] * np.arange(len(polygons) + 1, dtype=np.int64)
         return np.ascontiguousarray(polygons, dtype=np.float64).reshape(-1, 2), starts
     points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
     starts = np.cumsum([0, *map(len, points)], dtype=np.int64)

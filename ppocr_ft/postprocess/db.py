@@ -236,7 +236,7 @@ def _unclip_quads(quads: NDArray[np.float32], unclip_ratio: float) -> list[Point
     from ppocr_ft.polygon_loops import grown_quads, measure
 
     areas, lengths = np.empty(len(quads)), np.empty(len(quads))
-    measure(quads.reshape(-1, 2), 4 * np.arange(len(quads) + 1), areas, lengths)
+    measure(quads.reshape(-1, 2), 4 * np.arange(len(quads) + 1, dtype=np.int64), areas, lengths)
     distances_px = areas * unclip_ratio / lengths
     points, starts = grown_quads(quads, distances_px)
     ends = starts.tolist()
