@@ -21,7 +21,7 @@ from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.onnx_forward import onnx_forward
 from ppocr_ft.metrics import DetMetric
-from ppocr_ft.metrics.det import RATES
+from ppocr_ft.metrics.det import RATES, Labels
 from ppocr_ft.metrics.errors import labels_by_error, table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import Candidates, ImageBoxes
@@ -99,11 +99,11 @@ class RateCounter:
 
     def add(self, record: EvalRecord) -> None:
         """Count one image."""
-        sample, first = record.sample, next(iter(record.boxes.values()))["points"]
-        self._labels += labels_by_error(table_of(first, sample.polygons, sample.ignored))
+        labels = Labels.of(record.sample.polygons, record.sample.ignored)
+        first = next(iter(record.boxes.values()))["points"]
+        self._labels += labels_by_error(table_of(first, labels))
         for ratio, metric in self._metrics.items():
-            points = record.boxes[ratio]["points"]
-            metric.update(points, sample.polygons, sample.ignored)
+            metric.add(record.boxes[ratio]["points"], labels)
 
     def result(self, group: ProcessGroup = SINGLE_PROCESS) -> EvalResult:
         """Return the rates on the images of all processes, which must all call this."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,8 +15,9 @@ from ppocr_ft.fitting.grid import Cell, Grid, Setting
 from ppocr_ft.metrics.det import (
     IOU_THRESHOLD,
     STRICT_IOU_THRESHOLD,
+    Labels,
     Overlaps,
-    greedy_matches,
+    Polygons,
     overlaps,
 )
 from ppocr_ft.postprocess import DBPostProcess
@@ -40,10 +42,14 @@ class Truth:
         height, width = image.shape[:2].tolist()
         return cls((height, width), image.polygons, image.ignored)
 
+    @cached_property
+    def labels(self) -> Labels:
+        return Labels.of(self.polygons, self.ignored)
+
     @property
     def counted_texts(self) -> int:
         """DetMetric's ``gt``."""
-        return overlaps([], self.polygons, self.ignored).counted_gts
+        return int(self.labels.counted.sum())
 
 
 def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, grid: Grid) -> Ints:
@@ -54,15 +60,15 @@ def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, g
     ratio; ``box_thresh`` only leaves some of them out.
     """
     counts = np.zeros((*grid.shape, len(COUNTED)), dtype=np.int64)
+    ways = [replace(post_process, unclip_ratio=ratio) for ratio in grid.unclip_ratios]
     for t, thresh in enumerate(grid.threshs):
-        ways = [replace(post_process, thresh=thresh, score_mode=mode) for mode in grid.score_modes]
-        candidates = [way.candidates(prob_map) for way in ways]  # the same polygons, other scores
+        finder = replace(post_process, thresh=thresh)
+        candidates = finder.candidates_by_mode(prob_map, grid.score_modes)
         scores = np.stack([candidate_set.scores for candidate_set in candidates])  # (mode, n)
         hopeful = np.flatnonzero((scores >= grid.box_threshs[0]).any(axis=0))
-        for u, ratio in enumerate(grid.unclip_ratios):
-            unclip = replace(post_process, unclip_ratio=ratio).unclipped
-            kept, polygons = unclip(candidates[0], hopeful, truth.source_size)
-            shared = overlaps(polygons, truth.polygons, truth.ignored)
+        for u, way in enumerate(ways):
+            kept, polygons = way.unclipped(candidates[0], hopeful, truth.source_size)
+            shared = overlaps(Polygons.of(polygons), truth.labels)
             for m, by_mode in enumerate(scores):
                 counts[t, m, u] = counts_by_score(shared, by_mode[kept], grid.box_threshs)
     return counts
@@ -70,33 +76,20 @@ def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, g
 
 def counts_by_score(overlap: Overlaps, scores: Floats, box_threshs: Sequence[float]) -> Ints:
     """Return ``COUNTED`` (b, 3) of the detections whose score (m,) reaches each threshold (b,)."""
+    from ppocr_ft.polygon_loops import count_matches
+
+    limits = np.asarray(box_threshs, dtype=np.float64)
     counts = np.zeros((len(box_threshs), len(COUNTED)), dtype=np.int64)
-    counts[:, 0] = _at_least(scores[overlap.det_counts], box_threshs)
+    counts[:, 0] = _at_least(scores[overlap.det_counts], limits)
     for column, iou_threshold in enumerate((IOU_THRESHOLD, STRICT_IOU_THRESHOLD), start=1):
         over = overlap.iou > iou_threshold
-        counts[:, column] = _matched(overlap.gt[over], overlap.det[over], scores, box_threshs)
+        counts[:, column] = count_matches(overlap.gt[over], overlap.det[over], scores, limits)
     return counts
 
 
-def _matched(
-    gt: NDArray[np.intp], det: NDArray[np.intp], scores: Floats, box_threshs: Sequence[float]
-) -> Ints:
-    """Count the matches (b,); a pair whose sides overlap nobody else needs no matching."""
-    if len(gt) == 0:
-        return np.zeros(len(box_threshs), dtype=np.int64)
-    alone = (np.bincount(gt)[gt] == 1) & (np.bincount(det)[det] == 1)
-    matched = _at_least(scores[det[alone]], box_threshs)
-    gt, det = gt[~alone], det[~alone]
-    if len(gt):
-        for b, box_thresh in enumerate(box_threshs):
-            there = scores[det] >= box_thresh
-            matched[b] += len(greedy_matches(gt[there], det[there]))
-    return matched
-
-
-def _at_least(scores: Floats, limits: Sequence[float]) -> Ints:
+def _at_least(scores: Floats, limits: Floats) -> Ints:
     """Return how many scores are at least as high as each limit (b,)."""
-    return len(scores) - np.searchsorted(np.sort(scores), np.asarray(limits), side="left")
+    return len(scores) - np.searchsorted(np.sort(scores), limits, side="left")
 
 
 Objective = Literal["hmean", "hmean_70", "mean"]

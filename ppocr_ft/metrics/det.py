@@ -29,8 +29,8 @@ from ppocr_ft.geometry import as_shapely
 IOU_THRESHOLD = 0.5
 STRICT_IOU_THRESHOLD = 0.7
 IGNORED_AREA_RATIO = 0.5
-IOU_ROUNDING = 1e-6
-"""So near a threshold, rounding could decide."""
+ROUNDING = 1e-6
+"""So near a threshold, rounding could decide: GEOS is asked, as PaddleOCR asks it."""
 MainIndicator = Literal["precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70"]
 RATES: tuple[str, ...] = get_args(MainIndicator)
 
@@ -59,6 +59,83 @@ class DetCounts:
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
 
+@dataclass(frozen=True)
+class Polygons:
+    """The polygons of one image, prepared for their overlaps with others.
+
+    ``valid`` (n,) flags those that aren't left out. Polygon i is
+    ``coords[starts[i]:starts[i + 1]]``, px; its xmin, ymin, xmax, ymax are ``extents[i]`` (n, 4),
+    NaN if it is invalid. ``turns`` (n,) is not 0 for those that are surely convex, see
+    `polygon_loops.find_convex`.
+    """
+
+    valid: Bools
+    coords: Areas
+    starts: Indices
+    extents: Areas
+    turns: Indices
+    areas: Areas
+
+    @classmethod
+    def of(cls, polygons: Sequence[ArrayLike] | NDArray[np.generic]) -> Polygons:
+        from ppocr_ft.polygon_loops import find_convex, find_extents, measure
+
+        coords, starts = _flat(polygons)
+        count = len(polygons)
+        extents, turns = np.empty((count, 4)), np.empty(count, dtype=np.int64)
+        find_extents(coords, starts, extents)
+        find_convex(coords, starts, extents, turns)
+        areas, lengths = np.empty(count), np.empty(count)
+        measure(coords, starts, areas, lengths)
+        found = cls(~np.isnan(extents[:, 0]), coords, starts, extents, turns, areas)
+        doubtful = np.flatnonzero(found.valid & (turns == 0))
+        if len(doubtful):
+            found.valid[doubtful] = shapely.is_valid(found.shapes(doubtful))
+            extents[~found.valid] = np.nan
+        return found
+
+    @property
+    def arrays(self) -> tuple[Areas, Indices, Areas, Indices]:
+        return self.coords, self.starts, self.extents, self.turns
+
+    def shapes(self, chosen: Indices) -> Shapes:
+        """Return some of them as shapely polygons."""
+        starts = self.starts.tolist()
+        return as_shapely([self.coords[starts[i] : starts[i + 1]] for i in chosen.tolist()])
+
+
+def _flat(polygons: Sequence[ArrayLike] | NDArray[np.generic]) -> tuple[Areas, Indices]:
+    """Return all points (m, 2) and the index (n + 1,) at which each polygon starts."""
+    if isinstance(polygons, np.ndarray) and polygons.dtype != object and polygons.ndim == 3:
+        starts = polygons.shape[1] * np.arange(len(polygons) + 1, dtype=np.int64)
+        return np.ascontiguousarray(polygons, dtype=np.float64).reshape(-1, 2), starts
+    points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
+    starts = np.cumsum([0, *map(len, points)], dtype=np.int64)
+    return np.concatenate([np.empty((0, 2)), *points]), starts
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The ground truths of one image, prepared once; ``ignored`` (n,) flags valid ones alone."""
+
+    polygons: Polygons
+    ignored: Bools
+
+    @classmethod
+    def of(cls, polygons: Sequence[ArrayLike], ignore_flags: Sequence[bool] | Bools) -> Labels:
+        """Prepare polygons ``(k, 2)`` with a flag for each."""
+        flags = np.asarray(ignore_flags, dtype=bool)
+        if flags.shape != (len(polygons),):
+            raise ValueError(f"{len(polygons)} ground truths, ignore_flags {flags.shape}")
+        prepared = Polygons.of(polygons)
+        return cls(prepared, flags & prepared.valid)
+
+    @property
+    def counted(self) -> Bools:
+        """Flags (n,) of those that count."""
+        return self.polygons.valid & ~self.ignored
+
+
 class DetMetric:
     """Detection metric: precision, recall and hmean at IoU 0.5, and at 0.7 with the suffix _70.
 
@@ -84,7 +161,11 @@ class DetMetric:
         Polygons are ``(k, 2)`` pixels with any k, in an order that matters (see the module);
         ``ignore_flags`` holds one flag per ground truth.
         """
-        self._counts.add(count_image(pred_polygons, gt_polygons, ignore_flags))
+        self.add(pred_polygons, Labels.of(gt_polygons, ignore_flags))
+
+    def add(self, pred_polygons: Sequence[ArrayLike], labels: Labels) -> None:
+        """Do the same with labels that were prepared before."""
+        self._counts.add(count_image(Polygons.of(pred_polygons), labels))
 
     def summary(self) -> dict[str, float | int]:
         """Return the six rates, then the counts over all images since the last ``reset``."""
@@ -144,13 +225,9 @@ class Overlaps:
         return len(greedy_matches(self.gt[over], self.det[over]))
 
 
-def count_image(
-    pred_polygons: Sequence[ArrayLike],
-    gt_polygons: Sequence[ArrayLike],
-    ignore_flags: Sequence[bool] | Bools,
-) -> DetCounts:
-    """Return one image's counts; the arguments are ``DetMetric.update``'s."""
-    shared = overlaps(pred_polygons, gt_polygons, ignore_flags)
+def count_image(detections: Polygons, labels: Labels) -> DetCounts:
+    """Return one image's counts."""
+    shared = overlaps(detections, labels)
     return DetCounts(
         images=1,
         gt=shared.counted_gts,
@@ -164,73 +241,51 @@ def count_image(
     )
 
 
-def overlaps(
-    pred_polygons: Sequence[ArrayLike],
-    gt_polygons: Sequence[ArrayLike],
-    ignore_flags: Sequence[bool] | Bools,
-) -> Overlaps:
-    """Return flags and IoUs of one image; the arguments are ``DetMetric.update``'s."""
-    flags = np.asarray(ignore_flags, dtype=bool)
-    if flags.shape != (len(gt_polygons),):
-        raise ValueError(f"{len(gt_polygons)} ground truths, ignore_flags {flags.shape}")
-    gts, valid_gt = _valid_shapes(gt_polygons)
-    dets, valid_det = _valid_shapes(pred_polygons)
-    ignored, (gt, det, iou) = _counted_pairs(gts, dets, flags[valid_gt])
-    ignored_det = np.zeros(len(valid_det), dtype=bool)
-    ignored_det[valid_det] = ignored
-    return Overlaps(
-        ~valid_gt,
-        flags & valid_gt,
-        ~valid_det,
-        ignored_det,
-        np.flatnonzero(valid_gt)[gt],
-        np.flatnonzero(valid_det)[det],
-        iou,
-    )
+def overlaps(dets: Polygons, labels: Labels) -> Overlaps:
+    """Return flags and IoUs of the detections and labels of one image."""
+    gts = labels.polygons
+    gt, det, shared = _shared_areas(gts, dets)
+    share = shared / dets.areas[det]
+    unsure = labels.ignored[gt] & _near(share, IGNORED_AREA_RATIO)
+    share[unsure] = _intersections(gts, gt[unsure], dets, det[unsure]) / dets.areas[det[unsure]]
+    ignored_det = np.zeros(len(dets.valid), dtype=bool)
+    ignored_det[det[labels.ignored[gt] & (share > IGNORED_AREA_RATIO)]] = True
+    counts = ~labels.ignored[gt] & ~ignored_det[det]
+    gt, det, shared = gt[counts], det[counts], shared[counts]
+    iou = shared / (gts.areas[gt] + dets.areas[det] - shared)
+    unsure = _near(iou, IOU_THRESHOLD) | _near(iou, STRICT_IOU_THRESHOLD)
+    iou[unsure] = _exact_ious(gts, gt[unsure], dets, det[unsure])
+    return Overlaps(~gts.valid, labels.ignored, ~dets.valid, ignored_det, gt, det, iou)
 
 
-def _valid_shapes(polygons: Sequence[ArrayLike]) -> tuple[Shapes, Bools]:
-    """Return the valid polygons as shapely polygons, and a flag for each of ``polygons``."""
-    points = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in polygons]
-    valid = np.array([len(p) >= 3 and bool(np.isfinite(p).all()) for p in points], dtype=bool)
-    shapes = as_shapely([p for p, ok in zip(points, valid, strict=True) if ok])
-    sound = shapely.is_valid(shapes)
-    valid[valid] = sound
-    return shapes[sound], valid
+def _near(ratios: Areas, threshold: float) -> Bools:
+    return np.asarray(np.abs(ratios - threshold) < ROUNDING)
 
 
-def _counted_pairs(
-    gts: Shapes, dets: Shapes, ignored_gt: Bools
-) -> tuple[Bools, tuple[Indices, Indices, Areas]]:
-    """Return flags ``(m,)`` of ignored detections, and indices and IoU of the pairs that count.
+def _shared_areas(gts: Polygons, dets: Polygons) -> tuple[Indices, Indices, Areas]:
+    """Return the pairs that share an area, by ground truth, then by detection, and the areas."""
+    from ppocr_ft.polygon_loops import shared_areas
 
-    The pairs are ordered by ground truth, then by detection.
-    """
-    gt, det = shapely.STRtree(dets).query(gts)
-    order = np.lexsort((det, gt))
-    gt, det = gt[order], det[order]
-    overlap = shapely.area(shapely.intersection(dets[det], gts[gt]))
-    some = overlap > 0
-    gt, det, overlap = gt[some], det[some], overlap[some]
-
-    covered = ignored_gt[gt] & (overlap / shapely.area(dets[det]) > IGNORED_AREA_RATIO)
-    ignored_det = np.zeros(len(dets), dtype=bool)
-    ignored_det[det[covered]] = True
-    counts = ~ignored_gt[gt] & ~ignored_det[det]
-    gt, det, overlap = gt[counts], det[counts], overlap[counts]
-    return ignored_det, (gt, det, _ious(gts[gt], dets[det], overlap))
+    gt, det, shared = shared_areas(*gts.arrays, *dets.arrays)
+    unsure = np.isnan(shared)
+    shared[unsure] = _intersections(gts, gt[unsure], dets, det[unsure])
+    some = shared > 0
+    return gt[some], det[some], shared[some]
 
 
-def _ious(gts: Shapes, dets: Shapes, overlap: Areas) -> Areas:
-    """Return the IoUs of pairs that overlap.
+def _intersections(gts: Polygons, gt: Indices, dets: Polygons, det: Indices) -> Areas:
+    """Return the areas (p,) that pairs share as GEOS has them."""
+    if len(gt) == 0:
+        return np.empty(0)
+    return np.asarray(shapely.area(shapely.intersection(dets.shapes(det), gts.shapes(gt))))
 
-    Those next to a threshold are of a union that shapely builds, so that they fall as PaddleOCR's.
-    """
-    iou = overlap / (shapely.area(gts) + shapely.area(dets) - overlap)
-    distance = np.abs(iou[:, None] - (IOU_THRESHOLD, STRICT_IOU_THRESHOLD)).min(axis=1)
-    near = distance < IOU_ROUNDING
-    iou[near] = overlap[near] / shapely.area(shapely.union(dets[near], gts[near]))
-    return np.asarray(iou)
+
+def _exact_ious(gts: Polygons, gt: Indices, dets: Polygons, det: Indices) -> Areas:
+    """Return the IoUs (p,) of pairs as PaddleOCR has them."""
+    if len(gt) == 0:
+        return np.empty(0)
+    unions = shapely.area(shapely.union(dets.shapes(det), gts.shapes(gt)))
+    return np.asarray(_intersections(gts, gt, dets, det) / unions)
 
 
 def greedy_matches(gt: Indices, det: Indices) -> dict[int, int]:

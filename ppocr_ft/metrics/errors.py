@@ -22,9 +22,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ppocr_ft.geometry import areas
 from ppocr_ft.metrics import det
-from ppocr_ft.metrics.det import IOU_THRESHOLD, Bools, Indices
+from ppocr_ft.metrics.det import IOU_THRESHOLD, Bools, Indices, Labels, Polygons
 
 Kind = Literal["missed", "split", "merged", "too small", "too large", "false"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -80,16 +79,14 @@ class Table:
         return dict(zip(pairs, self.iou.tolist(), strict=True))
 
 
-def table_of(
-    boxes: Sequence[ArrayLike], labels: Sequence[ArrayLike], ignored: Sequence[bool] | Bools
-) -> Table:
-    """Make the table of one image; the arguments are those of ``DetMetric.update``."""
-    pairs = det.overlaps(boxes, labels, ignored)
-    label_area = areas([np.asarray(labels[i], np.float64) for i in pairs.gt])
-    box_area = areas([np.asarray(boxes[i], np.float64) for i in pairs.det])
+def table_of(boxes: Sequence[ArrayLike], labels: Labels) -> Table:
+    """Make the table of one image; the arguments are those of ``DetMetric.add``."""
+    found = Polygons.of(boxes)
+    pairs = det.overlaps(found, labels)
+    label_area, box_area = labels.polygons.areas[pairs.gt], found.areas[pairs.det]
     shared = pairs.iou * (label_area + box_area) / (1 + pairs.iou)
     return Table(
-        np.flatnonzero(~pairs.invalid_gt & ~pairs.ignored_gt),
+        np.flatnonzero(labels.counted),
         np.flatnonzero(pairs.det_counts),
         pairs.gt,
         pairs.det,

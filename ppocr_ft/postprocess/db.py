@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, pairwise
 from typing import Literal, TypedDict
 
 import cv2
@@ -28,6 +28,7 @@ BoxType = Literal["quad", "poly"]
 Points = NDArray[np.int32]
 FloatMap = NDArray[np.float32]
 Floats = NDArray[np.float64]
+Outlines = Sequence[NDArray[np.generic]] | NDArray[np.generic]
 
 MIN_BLOB_SIDE_PX = 3
 MIN_UNCLIPPED_SIDE_PX = 5
@@ -47,11 +48,11 @@ class ImageBoxes(TypedDict):
 class Candidates:
     """One map's blobs as polygons, before they are filtered by score and unclipped.
 
-    ``polygons`` are ``(k, 2)`` map pixels: float32 with k = 4 for quads, else int32; ``scores``
-    ``(n,)`` the mean probability inside each; ``map_size`` is ``(h, w)``.
+    ``polygons`` are ``(k, 2)`` map pixels: float32 with k = 4 for quads, which may be one array,
+    else int32; ``scores`` ``(n,)`` the mean probability inside each; ``map_size`` is ``(h, w)``.
     """
 
-    polygons: list[NDArray[np.generic]]
+    polygons: Outlines
     scores: Floats
     map_size: tuple[int, int]
 
@@ -115,6 +116,12 @@ class DBPostProcess:
 
     def candidates(self, prob_map: FloatMap) -> Candidates:
         """Find the map's blobs; independent of ``box_thresh`` and ``unclip_ratio``."""
+        return self.candidates_by_mode(prob_map, [self.score_mode])[0]
+
+    def candidates_by_mode(
+        self, prob_map: FloatMap, score_modes: Sequence[ScoreMode]
+    ) -> list[Candidates]:
+        """Return the candidates with the scores of each mode; their polygons are the same."""
         prob_map = np.ascontiguousarray(prob_map, dtype=np.float32)
         mask = (prob_map > float(self.thresh)).view(np.uint8)  # (h, w), 1 is text
         if self.use_dilation:
@@ -131,12 +138,19 @@ class DBPostProcess:
             ]
             simple = [outline for outline in simple if len(outline) >= 4]
             scores = _mean_inside(prob_map, simple)
-            return Candidates([outline[:, 0] for outline in simple], scores, prob_map.shape)
+            polygons = [outline[:, 0] for outline in simple]
+            return [Candidates(polygons, scores, prob_map.shape)] * len(score_modes)
         quads, short_side_px = _min_area_quads(contours)
         large = short_side_px >= MIN_BLOB_SIDE_PX
-        quads, blobs = quads[large], list(compress(contours, large))
-        outlines = blobs if self.score_mode == "slow" else list(quads.astype(np.int32))
-        return Candidates(list(quads), _mean_inside(prob_map, outlines), prob_map.shape)
+        quads = quads[large]
+        outlines: dict[ScoreMode, Outlines] = {
+            "fast": quads.astype(np.int32),
+            "slow": list(compress(contours, large)),
+        }
+        return [
+            Candidates(quads, _mean_inside(prob_map, outlines[mode]), prob_map.shape)
+            for mode in score_modes
+        ]
 
     def boxes_from_candidates(
         self, candidates: Candidates, source_size: tuple[float, float]
@@ -144,19 +158,24 @@ class DBPostProcess:
         """Return what ``boxes_from_map`` returns, from candidates of the same ``box_type``."""
         sure = np.flatnonzero(candidates.scores >= self.box_thresh)
         kept, polygons = self.unclipped(candidates, sure, source_size)
-        return polygons, candidates.scores[kept]
+        return list(polygons), candidates.scores[kept]
 
     def unclipped(
         self, candidates: Candidates, chosen: NDArray[np.intp], source_size: tuple[float, float]
-    ) -> tuple[NDArray[np.intp], list[Points]]:
+    ) -> tuple[NDArray[np.intp], list[Points] | Points]:
         """Unclip the candidates with the indices ``chosen``, without looking at their scores.
 
-        Returns the indices of those that are large enough, and their polygons in source pixels.
+        Returns the indices of those that are large enough, and their polygons in source pixels:
+        one array ``(n, 4, 2)`` of quads.
         """
-        grown = _unclip([candidates.polygons[i] for i in chosen], self.unclip_ratio)
-        finish = _finish_polys if self.box_type == "poly" else _finish_quads
-        kept, polygons = finish(grown, candidates.map_size, source_size)
-        return chosen[kept], polygons
+        sizes = candidates.map_size, source_size
+        if self.box_type == "poly":
+            grown = _unclip([candidates.polygons[i] for i in chosen], self.unclip_ratio)
+            kept, polygons = _finish_polys(grown, *sizes)
+            return chosen[kept], polygons
+        quads = np.asarray(candidates.polygons, dtype=np.float32).reshape(-1, 4, 2)[chosen]
+        kept, boxes = _finish_quads(_unclip_quads(quads, self.unclip_ratio), *sizes)
+        return chosen[kept], boxes
 
 
 SECTION = part_section(DBPostProcess)
@@ -187,7 +206,7 @@ def _clockwise(corners: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(by_x[rows, order])
 
 
-def _mean_inside(prob_map: FloatMap, outlines: Sequence[Points]) -> Floats:
+def _mean_inside(prob_map: FloatMap, outlines: Outlines) -> Floats:
     """Return the mean of the map inside each outline; parts outside the map are left out."""
     scores = np.empty(len(outlines))
     for i, outline in enumerate(outlines):
@@ -204,18 +223,37 @@ def _unclip(polygons: Sequence[NDArray[np.generic]], unclip_ratio: float) -> lis
     """Grow each polygon by area * ratio / perimeter; None if it isn't one ring any more."""
     shapes = as_shapely(polygons)
     distances_px = shapely.area(shapes) * unclip_ratio / shapely.length(shapes)
-    grown = (offset(p, d) for p, d in zip(polygons, distances_px.tolist(), strict=True))
-    return [rings[0].astype(np.int32) if len(rings) == 1 else None for rings in grown]
+    return [_one_ring(p, d) for p, d in zip(polygons, distances_px.tolist(), strict=True)]
+
+
+def _one_ring(polygon: NDArray[np.generic], distance_px: float) -> Points | None:
+    rings = offset(polygon, distance_px)
+    return rings[0] if len(rings) == 1 else None
+
+
+def _unclip_quads(quads: NDArray[np.float32], unclip_ratio: float) -> list[Points | None]:
+    """Do the same as ``_unclip`` for quads ``(n, 4, 2)``; fast."""
+    from ppocr_ft.polygon_loops import grown_quads, measure
+
+    areas, lengths = np.empty(len(quads)), np.empty(len(quads))
+    measure(quads.reshape(-1, 2), 4 * np.arange(len(quads) + 1, dtype=np.int64), areas, lengths)
+    distances_px = areas * unclip_ratio / lengths
+    points, starts = grown_quads(quads, distances_px)
+    ends = starts.tolist()
+    rings: list[Points | None] = [points[start:end] for start, end in pairwise(ends)]
+    for i in np.flatnonzero(np.diff(starts) == 0):
+        rings[i] = _one_ring(quads[i], float(distances_px[i]))
+    return rings
 
 
 def _finish_quads(
     grown: Sequence[Points | None], map_size: tuple[int, int], source_size: tuple[float, float]
-) -> tuple[NDArray[np.intp], list[Points]]:
+) -> tuple[NDArray[np.intp], Points]:
     """Return the indices of polygons that are large enough, and their quads in source px."""
     whole = np.array([i for i, ring in enumerate(grown) if ring is not None], dtype=np.intp)
     quads, short_side_px = _min_area_quads([ring for ring in grown if ring is not None])
     large = short_side_px >= MIN_UNCLIPPED_SIDE_PX
-    return whole[large], list(_to_source(quads[large], map_size, source_size))
+    return whole[large], _to_source(quads[large], map_size, source_size)
 
 
 def _finish_polys(

@@ -80,7 +80,7 @@ def evaluated_image(image: EvalSample, kernels: Candidates, lowest_score: float)
     """Return an image's labels and its kernels with a score of ``lowest_score`` or more."""
     height, width = image.shape[:2].tolist()
     kept = np.flatnonzero(kernels.scores >= lowest_score)
-    polygons = [kernels.polygons[i] for i in kept]
+    polygons = [kernels.polygons[i] for i in kept.tolist()]
     return EvaluatedImage(
         image.path,
         (round(width), round(height)),

@@ -1,44 +1,21 @@
 """Compiled loops over the points of many polygons; one of them draws the threshold map.
 
 Polygon i is ``coords[starts[i]:starts[i + 1]]``; results go into the arrays given last. They
-use one thread and no Python objects. Importing numba takes most of a second, so that this module
-is not imported with the others: see ``polygons.compile_kernels``.
+use one thread and no Python objects. This module is not imported with the others: see
+``polygons.compile_kernels``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.utils.compiled import compiled, for_floats
+
 Array = NDArray[Any]
-Function = TypeVar("Function", bound=Callable[..., object])
-
-
-def compiled(*signatures: str) -> Callable[[Function], Function]:
-    """Compile for these signatures at once, kept on disk if a folder can be written."""
-
-    def decorate(function: Function) -> Function:
-        options = {"nogil": True, "error_model": "numpy"}
-        try:
-            jit = numba.njit(list(signatures), cache=True, **options)(function)
-        except RuntimeError as error:
-            if "cannot cache" not in str(error):
-                raise
-            jit = numba.njit(list(signatures), **options)(function)
-        result: Function = jit
-        return result
-
-    return decorate
-
-
-def for_floats(signature: str) -> tuple[str, str]:
-    """Return the signature for float32 and for float64 in place of ``T``."""
-    return signature.replace("T", "float32"), signature.replace("T", "float64")
 
 
 @compiled(*for_floats("void(T[:, ::1], int64[::1], float64, boolean[::1])"))
@@ -94,24 +71,6 @@ def clip_and_orient(
         areas[i] /= 2
         if areas[i] > 0:
             _turn_round(coords[first : last + 1])
-
-
-@compiled(*for_floats("void(T[:, ::1], int64[::1], float64[::1], float64[::1])"))
-def measure(coords: Array, starts: Array, areas: Array, lengths: Array) -> None:
-    """Measure areas (n,) and perimeters (n,) in float64, to the last bit as GEOS (and shapely)."""
-    for i in range(len(starts) - 1):
-        first, count = starts[i], starts[i + 1] - starts[i]
-        area, length = 0.0, 0.0
-        for j in range(count):
-            here, after = first + j, first + (j + 1) % count
-            before = first + (j + count - 1) % count
-            dx = np.float64(coords[after, 0]) - np.float64(coords[here, 0])
-            dy = np.float64(coords[after, 1]) - np.float64(coords[here, 1])
-            length += math.sqrt(dx * dx + dy * dy)
-            if j > 0:
-                x = np.float64(coords[here, 0]) - np.float64(coords[first, 0])
-                area += x * (np.float64(coords[before, 1]) - np.float64(coords[after, 1]))
-        areas[i], lengths[i] = abs(area / 2), length
 
 
 @compiled(*for_floats("void(T[:, ::1], int64[::1], int64[:, ::1], float64[:, ::1], float64[::1])"))

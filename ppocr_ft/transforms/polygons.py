@@ -79,10 +79,10 @@ class TextPolygons:
 
     def measures(self) -> tuple[Floats, Floats]:
         """Return areas (n,) and perimeters (n,); of polygons that are not broken."""
-        from ppocr_ft.transforms import kernels
+        from ppocr_ft.polygon_loops import measure
 
         areas, lengths = np.empty(len(self)), np.empty(len(self))
-        kernels.measure(self.coords, self.starts, areas, lengths)
+        measure(self.coords, self.starts, areas, lengths)
         return areas, lengths
 
     def select(self, chosen: NDArray[np.bool_]) -> TextPolygons:
@@ -135,6 +135,7 @@ def compile_kernels() -> None:
 
     Importing numba takes most of a second, so this is not done at import.
     """
+    from ppocr_ft import polygon_loops  # noqa: F401
     from ppocr_ft.transforms import kernels  # noqa: F401
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ppocr_ft.metrics.det import count_image
+from ppocr_ft.metrics.det import Labels, Polygons, count_image
 from ppocr_ft.metrics.errors import DetError, labels_by_error, table_of
 from tests.support.samples import random_sample
 
@@ -68,7 +68,7 @@ CASES = {
 
 @pytest.mark.parametrize(("boxes", "labels", "wanted"), CASES.values(), ids=CASES.keys())
 def test_kinds(boxes: list[np.ndarray], labels: list[np.ndarray], wanted: list[DetError]) -> None:
-    found = table_of(boxes, labels, [False] * len(labels)).errors(0.5)
+    found = table_of(boxes, Labels.of(labels, [False] * len(labels))).errors(0.5)
     assert [(e.kind, e.labels, e.boxes) for e in found] == [
         (e.kind, e.labels, e.boxes) for e in wanted
     ]
@@ -76,19 +76,19 @@ def test_kinds(boxes: list[np.ndarray], labels: list[np.ndarray], wanted: list[D
 
 
 def test_a_match_at_0_5_is_an_error_at_0_7() -> None:
-    table = table_of([box(20, 0, 60)], [box(0, 0, 100)], [False])
+    table = table_of([box(20, 0, 60)], Labels.of([box(0, 0, 100)], [False]))
     assert table.errors(0.5) == []
     assert [error.kind for error in table.errors(0.7)] == ["too small"]
 
 
 def test_ignored_labels_and_the_boxes_on_them_are_no_errors() -> None:
-    table = table_of([box(0, 0, 100)], [box(0, 0, 90), box(0, 50, 90)], [True, False])
+    table = table_of([box(0, 0, 100)], Labels.of([box(0, 0, 90), box(0, 50, 90)], [True, False]))
     assert table.errors() == [DetError("missed", (1,))]
 
 
 def test_indices_are_those_of_the_arguments_where_some_are_invalid() -> None:
     bow = np.array([[0, 0], [10, 10], [10, 0], [0, 10]], np.float64)
-    table = table_of([bow, box(0, 50, 100)], [bow, box(0, 0, 100)], [False, False])
+    table = table_of([bow, box(0, 50, 100)], Labels.of([bow, box(0, 0, 100)], [False, False]))
     assert table.errors() == [DetError("missed", (1,)), DetError("false", (), (1,))]
 
 
@@ -97,9 +97,9 @@ def test_labels_by_error() -> None:
     boxes = [box(0, 0, 200), box(0, 50, 45), box(55, 50, 45), box(0, 90, 50), box(0, 150, 20)]
     labels = [box(0, 0, 95), box(105, 0, 95), box(0, 50, 100), box(0, 120, 50), box(0, 90, 50)]
     labels.append(box(300, 0, 50))
-    counts = labels_by_error(table_of(boxes, labels, [False] * 5 + [True]))
+    counts = labels_by_error(table_of(boxes, Labels.of(labels, [False] * 5 + [True])))
     assert counts == {"all": 5, "merged": 2, "split": 1, "missed": 1, "false": 0}
-    assert labels_by_error(table_of([], [], [])) == {"all": 0}
+    assert labels_by_error(table_of([], Labels.of([], []))) == {"all": 0}
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -107,20 +107,20 @@ def test_counts_are_the_metrics(seed: int) -> None:
     truth, other = random_sample(seed), random_sample(seed + 100)
     near = [poly + seed % 4 for poly in truth.polys]
     boxes = [*near, *other.polys]
-    table = table_of(boxes, list(truth.polys), truth.ignored)
-    counts = count_image(boxes, list(truth.polys), truth.ignored)
+    labels = Labels.of(truth.polys, truth.ignored)
+    table, counts = table_of(boxes, labels), count_image(Polygons.of(boxes), labels)
     assert (len(table.labels), len(table.boxes)) == (counts.gt, counts.det)
     assert len(table.matches(0.5)) == counts.matched
     assert len(table.matches(0.7)) == counts.matched_70
     chosen = np.arange(len(boxes)) % 2 == 0
-    few = table_of([b for b, c in zip(boxes, chosen, strict=True) if c], truth.polys, truth.ignored)
+    few = table_of([b for b, c in zip(boxes, chosen, strict=True) if c], labels)
     assert len(table.matches(0.5, chosen)) == len(few.matches(0.5))
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_whatever_is_not_matched_stands_in_an_error(seed: int) -> None:
     truth, other = random_sample(seed), random_sample(seed + 100)
-    table = table_of(list(other.polys), list(truth.polys), truth.ignored)
+    table = table_of(list(other.polys), Labels.of(truth.polys, truth.ignored))
     errors, matches = table.errors(0.5), table.matches(0.5)
     labels = {label for error in errors for label in error.labels} | matches.keys()
     boxes = {each for error in errors for each in error.boxes} | set(matches.values())

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from ppocr_ft.fitting.grid import (
 from ppocr_ft.fitting.tally import FloatMap, Objective, Truth
 from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.messages import counted
-from ppocr_ft.metrics.det import DetMetric, overlaps
+from ppocr_ft.metrics.det import DetMetric
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_JSON, FIT_PICTURE
@@ -232,7 +233,7 @@ def _gather(
             keep(prob_map)
             truth = Truth.of(image)
             points, _ = boxes.boxes_from_map(prob_map, truth.source_size)
-            metric.update(points, truth.polygons, truth.ignored)
+            metric.add(points, truth.labels)
             truths.append(truth)
     summary = metric.summary()
     if not summary["gt"]:
@@ -287,9 +288,7 @@ def labels_ratio(config: Config, truths: Sequence[Truth]) -> float:
     shrinks = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts: list[np.ndarray[Any, Any]] = []
     for truth in truths:
-        overlap = overlaps([], truth.polygons, truth.ignored)
-        left_out = overlap.invalid_gt | overlap.ignored_gt  # as DetMetric leaves them out
-        texts += [text for text, out in zip(truth.polygons, left_out, strict=True) if not out]
+        texts += list(compress(truth.polygons, truth.labels.counted))
     chosen = texts[:: max(1, len(texts) // MAX_LABELS)]
     try:
         return unclip_ratio_for(chosen, shrink_schedule(config, shrinks[-1]).end)

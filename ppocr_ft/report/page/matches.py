@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.metrics.det import Labels
 from ppocr_ft.metrics.errors import KINDS, DetError, Kind, Table, table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.report.drawing import IOUS
@@ -33,9 +34,13 @@ class ImageMatches:
     accepted: NDArray[np.bool_]
 
     @cached_property
+    def _labels(self) -> Labels:
+        return Labels.of(self.image.labels, self.image.ignored)
+
+    @cached_property
     def table(self) -> Table:
         """The overlaps of all boxes and labels."""
-        return table_of(self.boxes, self.image.labels, self.image.ignored)
+        return table_of(self.boxes, self._labels)
 
     def counts(self, iou: float, chosen: NDArray[np.bool_] | None = None) -> tuple[int, int, int]:
         """Return how many matches, labels and boxes there are, of the ``chosen`` or accepted."""
@@ -52,7 +57,7 @@ class ImageMatches:
         boxes = [
             box if kept else nothing for box, kept in zip(self.boxes, self.accepted, strict=True)
         ]
-        return table_of(boxes, self.image.labels, self.image.ignored)
+        return table_of(boxes, self._labels)
 
     def errors(self, iou: float) -> list[DetError]:
         return self.accepted_table.errors(iou)

@@ -1,0 +1,366 @@
+"""Compiled loops over polygons and pairs: what GEOS and Clipper give, where that is sure.
+
+Polygon i is ``coords[starts[i]:starts[i + 1]]``. Where rounding could decide, a loop says so, and
+the caller asks the library itself. This module is imported where it is used, see
+``utils.compiled``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppocr_ft.utils.compiled import compiled, for_floats
+
+Array = NDArray[Any]
+
+FLATTEST_TURN = 1e-9
+"""A corner that turns less is not surely convex: its cross product, in squares of the extent."""
+ROUNDING = 1e-6
+"""So near to a half, two libraries may round to different whole numbers."""
+
+
+@compiled(*for_floats("void(T[:, ::1], int64[::1], float64[::1], float64[::1])"))
+def measure(coords: Array, starts: Array, areas: Array, lengths: Array) -> None:
+    """Measure areas (n,) and perimeters (n,) in float64, to the last bit as GEOS (and shapely)."""
+    for i in range(len(starts) - 1):
+        first, count = starts[i], starts[i + 1] - starts[i]
+        area, length = 0.0, 0.0
+        for j in range(count):
+            here, after = first + j, first + (j + 1) % count
+            before = first + (j + count - 1) % count
+            dx = np.float64(coords[after, 0]) - np.float64(coords[here, 0])
+            dy = np.float64(coords[after, 1]) - np.float64(coords[here, 1])
+            length += math.sqrt(dx * dx + dy * dy)
+            if j > 0:
+                x = np.float64(coords[here, 0]) - np.float64(coords[first, 0])
+                area += x * (np.float64(coords[before, 1]) - np.float64(coords[after, 1]))
+        areas[i], lengths[i] = abs(area / 2), length
+
+
+@compiled("void(float64[:, ::1], int64[::1], float64[:, ::1])")
+def find_extents(coords: Array, starts: Array, extents: Array) -> None:
+    """Write each polygon's xmin, ymin, xmax, ymax (n, 4).
+
+    They are NaN if it has under three points or one that is not finite.
+    """
+    for i in range(len(starts) - 1):
+        finite = starts[i + 1] - starts[i] > 2
+        for axis in range(2):
+            low, high = math.inf, -math.inf
+            for j in range(starts[i], starts[i + 1]):
+                low, high = min(low, coords[j, axis]), max(high, coords[j, axis])
+                finite &= math.isfinite(coords[j, axis])
+            extents[i, axis], extents[i, 2 + axis] = low, high
+        if not finite:
+            extents[i] = np.nan
+
+
+@compiled("void(float64[:, ::1], int64[::1], float64[:, ::1], int64[::1])")
+def find_convex(coords: Array, starts: Array, extents: Array, turns: Array) -> None:
+    """Write 1 or -1 for the turn of each polygon (n,) that is surely convex, else 0.
+
+    1: clockwise in the image. ``extents`` are those of `find_extents`.
+    """
+    for i in range(len(starts) - 1):
+        first, count = starts[i], starts[i + 1] - starts[i]
+        size = max(extents[i, 2] - extents[i, 0], extents[i, 3] - extents[i, 1])
+        flat = FLATTEST_TURN * size * size
+        left = right = reversals = 0
+        previous = 0.0
+        for j in range(2 * count):  # twice around, so that the first edge has a previous one
+            a, b, c = first + j % count, first + (j + 1) % count, first + (j + 2) % count
+            dx, dy = coords[b, 0] - coords[a, 0], coords[b, 1] - coords[a, 1]
+            cross = dx * (coords[c, 1] - coords[b, 1]) - dy * (coords[c, 0] - coords[b, 0])
+            left, right = left + (cross > flat), right + (cross < -flat)
+            if dx != 0:
+                reversals += j >= count and dx * previous < 0
+                previous = dx
+        once = count > 2 and flat > 0 and reversals == 2
+        turns[i] = once * (1 if left == 2 * count else -1 if right == 2 * count else 0)
+
+
+@compiled("int64(float64[:, ::1], int64, float64, float64, float64, float64, float64[:, ::1])")
+def _clip(points: Array, count: int, x: float, y: float, dx: float, dy: float, part: Array) -> int:
+    """Write what of a polygon is to the right of an edge from (x, y); return how many points.
+
+    Right as the image shows it. -1: there is no room. Whole numbers stay exact at upright edges.
+    """
+    kept = 0
+    xb, yb = points[count - 1, 0], points[count - 1, 1]
+    before = dx * (yb - y) - dy * (xb - x)
+    for j in range(count):
+        if kept + 2 > len(part):
+            return -1
+        xa, ya = points[j, 0], points[j, 1]
+        here = dx * (ya - y) - dy * (xa - x)
+        if (here > 0 and before < 0) or (here < 0 and before > 0):
+            far, near = abs(before), abs(here)
+            part[kept, 0] = (xa * far + xb * near) / (far + near)
+            part[kept, 1] = (ya * far + yb * near) / (far + near)
+            kept += 1
+        if here >= 0:
+            part[kept, 0], part[kept, 1] = xa, ya
+            kept += 1
+        xb, yb, before = xa, ya, here
+    return kept
+
+
+@compiled("float64(float64[:, ::1], float64[:, ::1], int64, float64[:, :, ::1])")
+def _shared_area(polygon: Array, convex: Array, turn: int, room: Array) -> float:
+    """Return the area of a simple polygon inside a convex one; NaN if it is too ragged."""
+    count, here, there = len(polygon), room[0], room[1]
+    x0, y0 = convex[0, 0], convex[0, 1]
+    for j in range(count):
+        here[j, 0], here[j, 1] = polygon[j, 0] - x0, polygon[j, 1] - y0
+    for a in range(len(convex)):
+        b = a + 1 if a + 1 < len(convex) else 0
+        dx, dy = (convex[b, 0] - convex[a, 0]) * turn, (convex[b, 1] - convex[a, 1]) * turn
+        count = _clip(here, count, convex[a, 0] - x0, convex[a, 1] - y0, dx, dy, there)
+        if count <= 0:
+            return 0.0 if count == 0 else math.nan
+        here, there = there, here
+    twice = 0.0
+    for j in range(count):
+        k = j - 1 if j else count - 1
+        twice += here[k, 0] * here[j, 1] - here[k, 1] * here[j, 0]
+    return abs(twice) / 2
+
+
+@compiled("Tuple((int64[::1], int64[::1]))(float64[:, ::1], float64[:, ::1])")
+def _meeting(extents: Array, others: Array) -> tuple[Array, Array]:
+    """Return which rectangles share an area with which others, in the order of both."""
+    columns = others.T.copy()
+    left, top, right, bottom = columns[0], columns[1], columns[2], columns[3]
+    meet = np.empty((len(extents), len(others)), np.bool_)
+    pairs = 0
+    for i in range(len(extents)):
+        x0, y0, x1, y1 = extents[i, 0], extents[i, 1], extents[i, 2], extents[i, 3]
+        for j in range(len(others)):
+            meet[i, j] = (x0 < right[j]) & (left[j] < x1) & (y0 < bottom[j]) & (top[j] < y1)
+            pairs += meet[i, j]
+    one, other = np.empty(pairs, np.int64), np.empty(pairs, np.int64)
+    pair = 0
+    for i in range(len(extents)):
+        for j in range(len(others)):
+            if meet[i, j]:
+                one[pair], other[pair] = i, j
+                pair += 1
+    return one, other
+
+
+SHAPES = "float64[:, ::1], int64[::1], float64[:, ::1], int64[::1]"
+
+
+@compiled(f"Tuple((int64[::1], int64[::1], float64[::1]))({SHAPES}, {SHAPES})")
+def shared_areas(
+    coords: Array,
+    starts: Array,
+    extents: Array,
+    turns: Array,
+    other_coords: Array,
+    other_starts: Array,
+    other_extents: Array,
+    other_turns: Array,
+) -> tuple[Array, Array, Array]:
+    """Return which of some polygons and which of others share a rectangle, and the area they share.
+
+    Pairs are in the order of the former, then the latter. ``extents`` and ``turns`` are those of
+    `find_extents` and `find_convex`. The area is NaN if neither is surely convex.
+    """
+    one, other = _meeting(extents, other_extents)
+    area = np.full(len(one), math.nan)
+    most = 8
+    for i in range(len(extents)):
+        most = max(most, starts[i + 1] - starts[i])
+    for j in range(len(other_extents)):
+        most = max(most, other_starts[j + 1] - other_starts[j])
+    room = np.empty((2, 4 * most, 2))
+    for pair in range(len(one)):
+        i, j = one[pair], other[pair]
+        a = coords[starts[i] : starts[i + 1]]
+        b = other_coords[other_starts[j] : other_starts[j + 1]]
+        if other_turns[j] != 0:
+            area[pair] = _shared_area(a, b, other_turns[j], room)
+        elif turns[i] != 0:
+            area[pair] = _shared_area(b, a, turns[i], room)
+    return one, other, area
+
+
+@compiled("int64[::1](int64[::1], int64[::1], float64[::1], float64[::1])")
+def count_matches(gt: Array, det: Array, scores: Array, limits: Array) -> Array:
+    """Count the matches (b,) among the pairs whose detection's score reaches each limit.
+
+    A pair, in turn, is one if both sides are still free. ``scores`` are of all detections.
+    """
+    counts = np.zeros(len(limits), np.int64)
+    most = -1
+    for label in gt:
+        most = max(most, label)
+    for b in range(len(limits)):
+        gt_taken = np.zeros(most + 1, np.bool_)
+        det_taken = np.zeros(len(scores), np.bool_)
+        for pair in range(len(gt)):
+            g, d = gt[pair], det[pair]
+            if scores[d] >= limits[b] and not gt_taken[g] and not det_taken[d]:
+                gt_taken[g] = det_taken[d] = True
+                counts[b] += 1
+    return counts
+
+
+@compiled("boolean(float64)")
+def _tied(value: float) -> bool:
+    """Return whether a value is so near to a half that libraries may round it to either side."""
+    return abs(value - math.floor(value) - 0.5) < ROUNDING
+
+
+@compiled("float64(float64)")
+def _circle_steps(radius: float) -> float:
+    """Return into how many steps Clipper divides a circle, px."""
+    sagitta = 0.25 * min(1.0, radius)
+    return min(math.pi / math.acos(1 - sagitta / radius), radius * math.pi)
+
+
+@compiled("boolean(float32[:, ::1], float64[:, ::1], float64[:, ::1])")
+def _find_normals(quad: Array, corners: Array, normals: Array) -> bool:
+    """Write a quad's corners, cut to whole numbers, and its edges' normals; False for no edge."""
+    for j in range(4):
+        corners[j, 0], corners[j, 1] = np.trunc(quad[j, 0]), np.trunc(quad[j, 1])
+    for j in range(4):
+        k = (j + 1) % 4
+        dx, dy = corners[k, 0] - corners[j, 0], corners[k, 1] - corners[j, 1]
+        if dx == 0 and dy == 0:
+            return False
+        scale = 1 / math.sqrt(dx * dx + dy * dy)
+        normals[j, 0], normals[j, 1] = dy * scale, -dx * scale
+    return True
+
+
+@compiled("int64(float32[:, ::1], float64, int64[:, ::1])")
+def _grow(quad: Array, distance: float, path: Array) -> int:
+    """Write the outline that Clipper draws around a quad; return how many points.
+
+    0 where that isn't sure: a corner hardly turns to the right, or a number is nearly a half.
+    """
+    corners, normals = np.empty((4, 2)), np.empty((4, 2))
+    if not _find_normals(quad, corners, normals):
+        return 0
+    steps = _circle_steps(distance)
+    sine, cosine = math.sin(2 * math.pi / steps), math.cos(2 * math.pi / steps)
+    count = 0
+    for j in range(4):
+        k = (j + 3) % 4
+        turn = normals[k, 0] * normals[j, 1] - normals[j, 0] * normals[k, 1]
+        ahead = normals[k, 0] * normals[j, 0] + normals[k, 1] * normals[j, 1]
+        arc = steps / (2 * math.pi) * math.atan2(min(turn, 1.0), ahead)
+        if turn * distance < 1 + ROUNDING or _tied(arc):
+            return 0
+        last = max(math.floor(arc + 0.5), 1)
+        x, y = normals[k, 0], normals[k, 1]
+        for step in range(last + 1):
+            if step == last:
+                x, y = normals[j, 0], normals[j, 1]
+            to_x, to_y = corners[j, 0] + x * distance, corners[j, 1] + y * distance
+            if _tied(to_x) or _tied(to_y):
+                return 0
+            path[count, 0], path[count, 1] = math.floor(to_x + 0.5), math.floor(to_y + 0.5)
+            count += 1
+            x, y = x * cosine - sine * y, x * sine + y * cosine
+    return count
+
+
+@compiled("int64(int64[:, ::1], int64)")
+def _without_repeats(path: Array, count: int) -> int:
+    """Leave out points that repeat the one before; return how many are left."""
+    kept = 0
+    for j in range(count):
+        before = kept - 1 if kept else count - 1
+        if path[j, 0] != path[before, 0] or path[j, 1] != path[before, 1]:
+            path[kept, 0], path[kept, 1] = path[j, 0], path[j, 1]
+            kept += 1
+    return kept
+
+
+@compiled("int64(int64[:, ::1], int64, int64[:, ::1])")
+def _corners_of(path: Array, count: int, ring: Array) -> int:
+    """Write the points at which a path turns, the topmost, rightmost one last; return how many.
+
+    0 if it turns back on itself.
+    """
+    top = 0
+    for j in range(count):
+        higher = path[j, 1] < path[top, 1]
+        if higher or (path[j, 1] == path[top, 1] and path[j, 0] > path[top, 0]):
+            top = j
+    kept = 0
+    for n in range(1, count + 1):
+        a, b, c = (top + n - 1) % count, (top + n) % count, (top + n + 1) % count
+        dx, dy = path[b, 0] - path[a, 0], path[b, 1] - path[a, 1]
+        ex, ey = path[c, 0] - path[b, 0], path[c, 1] - path[b, 1]
+        if dx * ey != dy * ex:
+            ring[kept, 0], ring[kept, 1] = path[b, 0], path[b, 1]
+            kept += 1
+        elif dx * ex + dy * ey < 0:
+            return 0
+    return kept
+
+
+@compiled("boolean(int64[:, ::1], int64, int64, int64, int64)")
+def _on_one_side(ring: Array, a: int, b: int, c: int, d: int) -> bool:
+    """Return whether the points c and d are on one side of the line a-b, and not on it."""
+    dx, dy = ring[b, 0] - ring[a, 0], ring[b, 1] - ring[a, 1]
+    to_c = dx * (ring[c, 1] - ring[a, 1]) - dy * (ring[c, 0] - ring[a, 0])
+    to_d = dx * (ring[d, 1] - ring[a, 1]) - dy * (ring[d, 0] - ring[a, 0])
+    return bool((to_c > 0 and to_d > 0) or (to_c < 0 and to_d < 0))
+
+
+@compiled("boolean(int64[:, ::1], int64)")
+def _is_simple(ring: Array, count: int) -> bool:
+    """Return whether a ring of `_corners_of` runs down once, up once, and never meets itself.
+
+    Then Clipper's union keeps it as it is: it never looks at more than two edges at a time.
+    """
+    down = 0
+    while down < count and ring[down, 1] >= ring[down - 1 if down else count - 1, 1]:
+        down += 1
+    for j in range(down, count):
+        if ring[j, 1] > ring[j - 1, 1]:
+            return False
+    for b in range(down):
+        a = b - 1 if b else count - 1
+        top, bottom = ring[a, 1], ring[b, 1]
+        for d in range(down, count):
+            c = d - 1
+            beside = c == b or d == a
+            if beside or ring[d, 1] > bottom or ring[c, 1] < top:
+                continue
+            if not (_on_one_side(ring, a, b, c, d) or _on_one_side(ring, c, d, a, b)):
+                return False
+    return True
+
+
+@compiled("Tuple((int32[:, ::1], int64[::1]))(float32[:, :, ::1], float64[::1])")
+def grown_quads(quads: Array, distances: Array) -> tuple[Array, Array]:
+    """Move the edges of quads (n, 4, 2) outwards by distances (n,), px, to Clipper's rings.
+
+    Returns points (m, 2), and starts (n + 1,): a ring has no points where Clipper has to be asked.
+    """
+    most = total = 0
+    for distance in distances:
+        if distance >= 1:
+            room = int(_circle_steps(distance)) + 16
+            most, total = max(most, room), total + room
+    path, ring = np.empty((most, 2), np.int64), np.empty((most, 2), np.int64)
+    points, starts = np.empty((total, 2), np.int32), np.zeros(len(quads) + 1, np.int64)
+    for i in range(len(quads)):
+        starts[i + 1] = starts[i]
+        count = _grow(quads[i], distances[i], path) if distances[i] >= 1 else 0
+        count = _corners_of(path, _without_repeats(path, count), ring)
+        if count > 2 and _is_simple(ring, count):
+            for j in range(count):
+                points[starts[i] + j, 0], points[starts[i] + j, 1] = ring[j, 0], ring[j, 1]
+            starts[i + 1] += count
+    return points[: starts[-1]], starts

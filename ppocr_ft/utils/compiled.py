@@ -1,0 +1,36 @@
+"""Loops over numbers, compiled by numba.
+
+Importing numba takes most of a second, so that modules with such loops are imported where they are
+used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def compiled(*signatures: str) -> Callable[[Function], Function]:
+    """Compile for these signatures at once, kept on disk if a folder can be written."""
+
+    def decorate(function: Function) -> Function:
+        options = {"nogil": True, "error_model": "numpy"}
+        try:
+            jit = numba.njit(list(signatures), cache=True, **options)(function)
+        except RuntimeError as error:
+            if "cannot cache" not in str(error):
+                raise
+            jit = numba.njit(list(signatures), **options)(function)
+        result: Function = jit
+        return result
+
+    return decorate
+
+
+def for_floats(signature: str) -> tuple[str, str]:
+    """Return the signature for float32 and for float64 in place of ``T``."""
+    return signature.replace("T", "float32"), signature.replace("T", "float64")
