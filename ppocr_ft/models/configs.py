@@ -303,3 +303,5 @@ DETECTORS = {
 
 TRAINING_BRANCHES = ("head.thresh.", "head.aux_")
 """How the keys of a head's branches begin that only training runs."""
+CLASSIFIER_LAYERS = ("backbone.last_conv.",)
+"""How the keys begin of what checkpoints keep of a classifier and no detector runs."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ppocr_ft.models.configs import TRAINING_BRANCHES, Form
+from ppocr_ft.models.configs import CLASSIFIER_LAYERS, TRAINING_BRANCHES, Form
 from ppocr_ft.utils.console import aligned
 
 PARTS = ("backbone", "neck", "head")
@@ -94,7 +94,8 @@ class CoverageReport:
         if self.warnings or any(self.keys(status) for status in _FAULTS[:3]):
             return str(self)
         form = f", {self.form} form" if self.form else ""
-        new = self.select("not in this source")
+        absent = self.select("not in this source")
+        new = [match for match in absent if not match.key.startswith(CLASSIFIER_LAYERS)]
         parts = " and the ".join(sorted({match.part for match in new}))
         begun = f"; parts of the {parts} begin at random" if new else ""
         if new and all(match.key.startswith(TRAINING_BRANCHES) for match in new):
