@@ -80,11 +80,14 @@ def name_weights(source: WeightsSource, network: Detector) -> NamedWeights:
     """
     if source.graph is not None:
         return _name_program(source.graph, network)
-    return name_state(chosen_state(source), state_of(network))
+    return name_state(chosen_state(source), state_of(network), source.lacks)
 
 
-def name_state(state: State, network_state: State) -> NamedWeights:
-    """Return a checkpoint's tensors and those of a network in the same form."""
+def name_state(state: State, network_state: State, lacks: tuple[str, ...] = ()) -> NamedWeights:
+    """Return a checkpoint's tensors and those of a network in the same form.
+
+    ``lacks`` is how the keys begin that a checkpoint of its kind never has.
+    """
     is_backbone_only = not any(key.split(".")[0] in PARTS for key in state) and any(
         f"backbone.{key}" in network_state for key in state
     )
@@ -103,7 +106,8 @@ def name_state(state: State, network_state: State) -> NamedWeights:
     elif (form, own_form) == ("folded", "branches"):
         network_state = reparameterize(network_state)
     if not all(key.startswith("backbone.") for key in state):
-        return NamedWeights(state, network_state, form)
+        absent = frozenset(key for key in network_state if lacks and key.startswith(lacks))
+        return NamedWeights(state, network_state, form, absent)
     has_outputs = any(key.startswith(_OUTPUTS) for key in state)
     absent = frozenset(  # from a classifier: neck, head, PPLCNetV3's outputs to the neck
         key

