@@ -131,7 +131,7 @@ def _converted(architecture: ArchitectureConfig) -> _Graph:
     with TemporaryDirectory(prefix="ppocr_ft_onnx_") as place:
         folder = Path(place)
         (folder / ARCHITECTURE).write_text(json.dumps(architecture.arguments()), encoding="utf-8")
-        run_worker(__name__, place)
+        run_worker("onnx", __name__, place)
         keys = json.loads((folder / KEYS).read_text(encoding="utf-8"))
         model = onnx.load(str(folder / ONNX_FILE))
     constants = {

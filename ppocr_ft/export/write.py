@@ -150,7 +150,7 @@ def write_model(
     if formats.legacy:
         np.savez(folder / TENSORS, **state)
         (folder / ARCHITECTURE).write_text(json.dumps(architecture), encoding="utf-8")
-        run_worker(__name__, "legacy", str(folder), FLAGS_enable_pir_api="0")
+        run_worker("legacy", __name__, "legacy", str(folder), FLAGS_enable_pir_api="0")
         for name in (TENSORS, ARCHITECTURE):
             (folder / name).unlink()
     else:
@@ -160,7 +160,7 @@ def write_model(
         write_onnx(folder)
         _add_settings(folder)
     if formats.openvino:
-        run_worker(__name__, "openvino", str(folder))
+        run_worker("openvino", __name__, "openvino", str(folder))
         written["OpenVINO"] = folder / OPENVINO_FILE
     if formats.onnx:
         written["ONNX Runtime"] = folder / ONNX_FILE

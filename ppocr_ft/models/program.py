@@ -106,11 +106,11 @@ def write_onnx(folder: Path) -> None:
     Raises:
         WorkerFailed: the process that does it failed.
     """
-    run_worker(__name__, str(folder))
+    run_worker("onnx", __name__, str(folder))
 
 
-def run_worker(module: str, *arguments: str, **environment: str) -> None:
-    """Run a module of this package in a process of its own.
+def run_worker(task: str, module: str, *arguments: str, **environment: str) -> None:
+    """Run a module of this package in a process of its own; ``task`` names it if it fails.
 
     Raises:
         WorkerFailed: it ended with another exit code than 0.
@@ -126,7 +126,7 @@ def run_worker(module: str, *arguments: str, **environment: str) -> None:
     )
     if done.returncode:
         last_lines = "\n".join(done.stdout.strip().splitlines()[-5:])
-        raise WorkerFailed(f"{module}: exit code {done.returncode}\n{last_lines}")
+        raise WorkerFailed(f"{task}: exit code {done.returncode}\n{last_lines}")
 
 
 if __name__ == "__main__":
