@@ -1,4 +1,4 @@
-"""A detector's evaluation pass by ONNX Runtime, on a CPU some four times as fast as Paddle's.
+"""A detector's evaluation pass by ONNX Runtime, on a CPU faster than Paddle's (docs/speed.md).
 
 ``python -m ppocr_ft.engine.onnx_forward FOLDER`` converts a network without its weights, in a
 process of its own: paddle2onnx is compiled code that may end the process, and both it and Paddle
@@ -40,7 +40,7 @@ Forward = Callable[[Floats], Floats]
 """From images (n, 3, h, w) to shrink maps (n, 1, h, w)."""
 
 ARCHITECTURE, KEYS = "architecture.json", "keys.json"
-PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
+ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
 PROOF_SIDE, PROOF_LIMIT = 320, 1e-4
 """A corner of the first image, so many pixels high and wide, must have maps as near as this."""
 
@@ -54,9 +54,7 @@ def onnx_forward(network: paddle.nn.Layer, image: Floats) -> Forward | None:
         None if there is none: on a card, for other networks than `Detector`, without the extra
         ``onnx``. Also if the maps differ, which is said.
     """
-    if not isinstance(network, Detector) or paddle.get_device() != "cpu" or not _installed():
-        return None
-    graph = _graph(network.architecture)
+    graph = prepare_onnx(network)
     if graph is None:
         return None
     forward = graph.forward(state_of(network))
@@ -70,15 +68,26 @@ def onnx_forward(network: paddle.nn.Layer, image: Floats) -> Forward | None:
     return None
 
 
-def prepare_onnx(network: paddle.nn.Layer) -> None:
-    """Convert the network now, so that the time of the next pass is not that of this."""
+def prepare_onnx(network: paddle.nn.Layer) -> _Graph | None:
+    """Return the network's graph, converted once in a process; None as of `onnx_forward`."""
     if isinstance(network, Detector) and paddle.get_device() == "cpu" and _installed():
-        _graph(network.architecture)
+        return _graph(network.architecture)
+    return None
+
+
+def onnx_session(model: str | bytes, threads: int) -> Any:
+    """Open a model's file or content in ONNX Runtime on the CPU; its errors have no one class."""
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors; it warns of every constant that it folds
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 @cache
 def _installed() -> bool:
-    return all(importlib.util.find_spec(name) is not None for name in PACKAGES)
+    return all(importlib.util.find_spec(name) is not None for name in ONNX_PACKAGES)
 
 
 @dataclass(frozen=True)
@@ -90,17 +99,10 @@ class _Graph:
 
     def forward(self, state: Mapping[str, NDArray[Any]]) -> Forward:
         """Return the pass of the graph with a network's weights."""
-        import onnxruntime  # type: ignore[import-untyped]
-
         for key, array in deployed(state).items():
             self.constants[key].ClearField("float_data")
             self.constants[key].raw_data = np.asarray(array, dtype="<f4").tobytes()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; it warns of every constant that it folds
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(
-            self.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnx_session(self.model.SerializeToString(), threads=1)
         (name,) = (given.name for given in session.get_inputs())
 
         def run(images: Floats) -> Floats:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import batches
+from ppocr_ft.engine.onnx_forward import onnx_session
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.export.settings import InferenceSettings, Operator, read_settings
 from ppocr_ft.models.program import ONNX_FILE
@@ -225,16 +226,9 @@ def _operators_in(regions: list[Any]) -> Iterator[str]:
 
 def _open_onnx(path: Path, threads: int) -> RuntimeModel:
     try:
-        import onnxruntime  # type: ignore[import-untyped]
+        session = onnx_session(str(path), threads)
     except ImportError:
         raise ConfigError(NO_ONNXRUNTIME, path=path) from None
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors; it warns of every constant that it folds
-    options.intra_op_num_threads = threads
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
     except Exception as error:  # ONNX Runtime's errors have no common class
         raise WeightsError(f"can't be opened by ONNX Runtime: {error}", path=path) from None
     metadata = session.get_modelmeta().custom_metadata_map

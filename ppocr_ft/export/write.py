@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import paddle
 
+from ppocr_ft.engine.onnx_forward import ONNX_PACKAGES
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.export.runtime import OPENVINO_FILE, SETTINGS_FILE, SETTINGS_IN_ONNX
 from ppocr_ft.export.settings import InferenceSettings
@@ -46,7 +47,6 @@ FILES = frozenset(
 CACHE = ".cache"
 """PaddleX makes it in the folder of the model that it runs."""
 KEY = "Global.save_inference_dir"
-ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
 OPENVINO_PACKAGES = ("paddle2onnx", "onnx", "openvino")
 TENSORS, ARCHITECTURE = ".tensors.npz", ".architecture.json"
 

@@ -115,7 +115,8 @@ def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, 
         for image, prob_map in probability_maps(network, images.samples(chosen), threads=threads):
             grid_counts(prob_map, Truth.of(image), way, grid)
 
-    prepare_onnx(network)
+    if len(indices) == MANY_IMAGES:
+        prepare_onnx(network)
     evaluate(indices[:1])  # the first image and the first crops are slower
     check(network, 1)
     per_image, fit_per_image = (_seconds(act, indices) / len(indices) for act in (evaluate, fit))

@@ -16,7 +16,7 @@ from ppocr_ft.models.configs import Form
 from ppocr_ft.models.program import WorkerFailed
 from ppocr_ft.utils.console import forget_said
 
-installed = all(importlib.util.find_spec(name) for name in onnx_forward.PACKAGES)
+installed = all(importlib.util.find_spec(name) for name in onnx_forward.ONNX_PACKAGES)
 pytestmark = pytest.mark.skipif(not installed, reason="needs the extra onnx")
 NAME = "PP-OCRv4_mobile_det"
 SIZES = ((96, 160), (64, 96), (352, 64))
