@@ -110,8 +110,12 @@ class RepLayer(Layer):
         raise NotImplementedError
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        x = self.lab(self.convolve(x))  # (n, out, h / stride, w / stride)
+        x = self.scaled(x)  # (n, out, h / stride, w / stride)
         return self.act(x) if self._activates else x
+
+    def scaled(self, x: paddle.Tensor) -> paddle.Tensor:
+        """Return the affine block of the convolution."""
+        return self.lab(self.convolve(x))
 
 
 class BranchesLayer(RepLayer):
@@ -167,12 +171,11 @@ class FoldedLayer(RepLayer):
     def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
         return self.reparam_conv(x)
 
-    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+    def scaled(self, x: paddle.Tensor) -> paddle.Tensor:
         if not self.training:
-            return super().forward(x)
+            return super().scaled(x)
         conv, scale = self.reparam_conv, self.lab.scale  # the affine block within its weights
-        x = conv.by(x, scale * conv.weight, scale * conv.bias + self.lab.bias)
-        return self.act(x) if self._activates else x
+        return conv.by(x, scale * conv.weight, scale * conv.bias + self.lab.bias)
 
 
 class LCNetV3Block(Layer):
