@@ -11,13 +11,14 @@ in an environment that has these two and numpy; this project doesn't need them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from tests.support.hashed_tensors import hashed_tensor
 
 FOLDER = Path(__file__).parent / "reference" / "hugging_face"
 COUNTERS = ".num_batches_tracked"
@@ -83,12 +84,7 @@ def state(key_shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
 
 
 def _tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
-    low, high = _bounds(key, shape)
-    values = np.random.RandomState(seed).uniform(low, high, int(np.prod(shape)))
-    if len(shape) == 4:
-        values *= np.sqrt(3 / np.prod(shape[1:]))
-    return values.astype(np.float32).reshape(shape)
+    return hashed_tensor(key, shape, _bounds(key, shape))
 
 
 def _bounds(key: str, shape: tuple[int, ...]) -> tuple[float, float]:

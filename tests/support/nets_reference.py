@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from functools import cache
@@ -17,6 +16,7 @@ import numpy as np
 import paddle
 
 from ppocr_ft.export.parity import MAP_LIMIT, ROUNDED_LIMIT, ROUNDED_SHARE
+from tests.support.hashed_tensors import hashed_tensor
 
 FOLDER = Path(__file__).parent / "reference"
 FILES = {
@@ -52,16 +52,9 @@ def forward(detector: str) -> dict[str, np.ndarray]:
 
 def hashed_state(key_shapes: Shapes) -> dict[str, np.ndarray]:
     """Weights that depend on nothing but each tensor's key and shape."""
-    return {key: _hashed_tensor(key, shape) for key, shape in key_shapes.items()}
-
-
-def _hashed_tensor(key: str, shape: tuple[int, ...]) -> np.ndarray:
-    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
-    low, high = _bounds(key, shape)
-    values = np.random.RandomState(seed).uniform(low, high, int(np.prod(shape)))
-    if len(shape) == 4:
-        values *= np.sqrt(3 / np.prod(shape[1:]))
-    return values.astype(np.float32).reshape(shape)
+    return {
+        key: hashed_tensor(key, shape, _bounds(key, shape)) for key, shape in key_shapes.items()
+    }
 
 
 def _bounds(key: str, shape: tuple[int, ...]) -> tuple[float, float]:
