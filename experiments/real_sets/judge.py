@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.real_sets.sets import Lines, eval_overrides, written
 from ppocr_ft.config import load_config
-from ppocr_ft.metrics.det import Labels, Polygons, count_image
+from ppocr_ft.metrics.det import Polygons, count_image
 
 Counts = NDArray[np.int64]
 """(images, 4): the texts and boxes that count, and the matches at IoU 0.5 and at 0.7."""
@@ -45,8 +45,7 @@ def judge(config: Path, data_dir: Path, lines: Lines, more: Sequence[str] = ()) 
     rows = []
     for record in records:
         (boxes,) = record.boxes.values()
-        labels = Labels.of(record.sample.polygons, record.sample.ignored)
-        found = count_image(Polygons.of(boxes["points"]), labels)
+        found = count_image(Polygons.of(boxes["points"]), record.labels)
         rows.append((found.gt, found.det, found.matched, found.matched_70))
     if len(rows) != len(lines):
         raise ValueError(f"{len(lines)} label lines, {len(rows)} images could be judged")

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
 
 import numpy as np
@@ -45,6 +46,11 @@ class EvalRecord:
     sample: EvalSample
     candidates: Candidates
     boxes: Mapping[float, ImageBoxes]
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The image's labels, prepared for their overlaps with boxes."""
+        return Labels.of(self.sample.polygons, self.sample.ignored)
 
 
 def eval_records(
@@ -99,11 +105,10 @@ class RateCounter:
 
     def add(self, record: EvalRecord) -> None:
         """Count one image."""
-        labels = Labels.of(record.sample.polygons, record.sample.ignored)
         first = next(iter(record.boxes.values()))["points"]
-        self._labels += labels_by_error(table_of(first, labels))
+        self._labels += labels_by_error(table_of(first, record.labels))
         for ratio, metric in self._metrics.items():
-            metric.add(record.boxes[ratio]["points"], labels)
+            metric.add(record.boxes[ratio]["points"], record.labels)
 
     def result(self, group: ProcessGroup = SINGLE_PROCESS) -> EvalResult:
         """Return the rates on the images of all processes, which must all call this."""
@@ -152,7 +157,7 @@ def evaluate(
     for record in records:
         (boxes,) = record.boxes.values()
         with stopwatch.stage("metric"):
-            metric.update(boxes["points"], record.sample.polygons, record.sample.ignored)
+            metric.add(boxes["points"], record.labels)
     return EvalReport(metric.summary(), stopwatch)
 
 

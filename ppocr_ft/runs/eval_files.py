@@ -11,7 +11,6 @@ import numpy as np
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import EvalRecord
 from ppocr_ft.engine.outcome import caption
-from ppocr_ft.metrics.det import Labels
 from ppocr_ft.metrics.errors import table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.report.drawing import (
@@ -65,7 +64,7 @@ def kernels_of(record: EvalRecord, post_process: DBPostProcess) -> EvaluatedImag
 def preview_of(record: EvalRecord) -> Marked:
     """Return an image with the boxes found with the config's unclip ratio, and missed labels."""
     sample, boxes = record.sample, next(iter(record.boxes.values()))["points"]
-    table = table_of(boxes, Labels.of(sample.polygons, sample.ignored))
+    table = table_of(boxes, record.labels)
     outlines = box_outlines(table, boxes, sample.polygons)
     height, width = sample.image.shape[1:]
     factors = np.array([width, height]) / sample.shape[[1, 0]]
