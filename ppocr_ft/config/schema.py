@@ -132,8 +132,8 @@ class GlobalSection(Section):
     """Whether evaluation's and training's scale is chosen; by a pass of the starting weights over
     some training images."""
     fit_targets: bool = False
-    """Whether the training labels choose shrink ratio; with it unclip ratio, min_text_size and how
-    far IaaAugment turns images."""
+    """Whether the training labels choose shrink ratio; with it unclip ratio, min_text_size, how far
+    IaaAugment turns images and, for words, DiceFocalLoss in place of DiceLoss."""
     val_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of Train's images that is held out for Eval, in place of Eval's own; images that show
     the same stay together. 0: none."""

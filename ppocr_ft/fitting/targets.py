@@ -109,21 +109,37 @@ def choose_shrink_ratio(
         for polygons, scale in zip(polygons_by_image, scales, strict=True)
     ]
     figures = {ratio: ratio_figures(scaled, ratio) for ratio in TRIED_RATIOS}
-    chosen, reason = suiting_ratio(scaled)
-    return figures[chosen], (
-        f"shrink_ratio {chosen:g}: {reason}",
+    kind = TextKind.of(scaled)
+    return figures[kind.shrink_ratio], (
+        f"shrink_ratio {kind.shrink_ratio:g}: {kind}",
         *(str(tried) for tried in figures.values()),
     )
 
 
-def suiting_ratio(polygons_by_image: Sequence[Sequence[Polygon]]) -> tuple[float, str]:
-    """Return the shrink ratio for words or for lines, whichever the texts are, and why."""
-    aspect = upper_aspect(polygons_by_image)
-    ratio, kind = (WORDS_RATIO, "words") if aspect < WORDS_ASPECT else (LINES_RATIO, "lines")
-    return ratio, (
-        f"the texts are {kind}, three quarters are less than {aspect:.1f} times as long as high "
-        f"(words: {WORDS_ASPECT:g})"
-    )
+@dataclass(frozen=True)
+class TextKind:
+    """Words or lines, by the upper quartile of how many times as long as high the texts are."""
+
+    aspect: float
+
+    @classmethod
+    def of(cls, polygons_by_image: Sequence[Sequence[Polygon]]) -> TextKind:
+        return cls(upper_aspect(polygons_by_image))
+
+    @property
+    def is_words(self) -> bool:
+        return self.aspect < WORDS_ASPECT
+
+    @property
+    def shrink_ratio(self) -> float:
+        """The ratio that suits them."""
+        return WORDS_RATIO if self.is_words else LINES_RATIO
+
+    def __str__(self) -> str:
+        return (
+            f"the texts are {'words' if self.is_words else 'lines'}, three quarters are less than "
+            f"{self.aspect:.1f} times as long as high (words: {WORDS_ASPECT:g})"
+        )
 
 
 def upper_aspect(polygons_by_image: Sequence[Sequence[Polygon]]) -> float:

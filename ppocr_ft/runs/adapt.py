@@ -33,7 +33,13 @@ from ppocr_ft.fitting.scale import (
     scale_csv,
     table,
 )
-from ppocr_ft.fitting.targets import Page, choose_shrink_ratio, min_text_size, suiting_rotation
+from ppocr_ft.fitting.targets import (
+    Page,
+    TextKind,
+    choose_shrink_ratio,
+    min_text_size,
+    suiting_rotation,
+)
 from ppocr_ft.fitting.time_budget import (
     KEPT_EPOCHS,
     WARMUP_SHARE,
@@ -57,6 +63,8 @@ RESIZE = "Eval.dataset.transforms.DetResizeForTest"
 SHRINK_MAP, BORDER_MAP = (
     f"Train.dataset.transforms.Make{name}Map" for name in ("Shrink", "Border")
 )
+MAIN_LOSS, WORDS_LOSS = "Loss.main_loss_type", "DiceFocalLoss"
+"""It was ahead of DiceLoss on words and behind on lines (docs/recipe.md)."""
 MEASURING_SHARE = 0.03
 """Share of the budget after which no further step is measured."""
 SCALE_SHARE = 0.1
@@ -214,7 +222,7 @@ def _keys(config: Config, kind: type) -> list[str]:
 
 
 def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
-    """Choose shrink ratio, unclip ratio, min_text_size at training's scale, and the rotation."""
+    """Choose shrink ratio, unclip ratio, min_text_size at training's scale, rotation and loss."""
     config = so_far.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [image.polygons for image in images]
@@ -243,6 +251,9 @@ def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
         degrees, reason = suiting_rotation([text for of in texts for text in of])
         values |= {key: [-degrees, degrees] for key in rotations}
         lines.append(f"rotation by up to {degrees:g} degrees: {reason}")
+    if TextKind.of(texts).is_words and config.Loss.main_loss_type == "DiceLoss":
+        values[MAIN_LOSS] = WORDS_LOSS
+        lines.append(f"main_loss_type {WORDS_LOSS}: the texts are words (docs/recipe.md)")
     return so_far.changed(values).saying(*lines)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ppocr_ft.commands.common import say_not_fitted
@@ -19,6 +20,7 @@ from ppocr_ft.config import load_config
 from ppocr_ft.config.load import values_of, with_values
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.engine.distributed import ProcessGroup
+from ppocr_ft.fitting.targets import Page
 from ppocr_ft.fitting.time_budget import Speed
 from ppocr_ft.runs import adapt
 from ppocr_ft.runs.adapt import adapted
@@ -239,6 +241,7 @@ def test_scale_and_targets_are_chosen_and_kept(plain_run: Path, tmp_path: Path) 
     assert shrink_map.shrink_ratio == border_map.shrink_ratio == 0.4
     assert shrink_map.min_text_size == 8
     assert config.PostProcess.unclip_ratio != 1.5
+    assert config.Loss.main_loss_type == "DiceFocalLoss"
     log = (run / "train.log").read_text()
     assert f"scale {taken['scale']}" in log
     assert "shrink_ratio 0.4: the texts are words" in log
@@ -262,3 +265,17 @@ def test_rotation_follows_the_labels() -> None:
         found = adapted(with_values(config, {key: given}))
         assert values_of(found.config, [key]) == {key: chosen}
     assert key not in found.after
+
+
+@pytest.mark.parametrize(
+    ("given", "aspect", "chosen"),
+    [("DiceLoss", 3, "DiceFocalLoss"), ("DiceLoss", 8, "DiceLoss"), ("BCELoss", 3, "BCELoss")],
+)
+def test_words_take_another_loss(
+    given: str, aspect: int, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = np.array([[0, 0], [30 * aspect, 0], [30 * aspect, 30], [0, 30]], float)
+    monkeypatch.setattr(adapt, "labelled", lambda _: [Page((640, 480), [text])])
+    options = ["Global.fit_scale=false", f"Loss.main_loss_type={given}"]
+    found = adapted(load_config(SHIPPED / "det_v4_ft.yml", options)).config
+    assert found.Loss.main_loss_type == chosen

@@ -22,7 +22,7 @@ from ppocr_ft.commands.check.geometry_result import (
 from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.fitting.grid import eval_size, resizer_of
-from ppocr_ft.fitting.targets import TRIED_RATIOS, Page, suiting_ratio
+from ppocr_ft.fitting.targets import TRIED_RATIOS, Page, TextKind
 from ppocr_ft.geometry import (
     THIN_PX,
     TOUCHING_PX,
@@ -104,12 +104,12 @@ def label_geometry(config: Config, pages: Sequence[Page], shrink_ratio: float) -
     ratios = sorted({last_ratio, *TRIED_RATIOS})
     fitted = {r: _ceiling(tried, r, unclip_ratio_for(tried, r), side) for r in ratios}
     sound = [ceiling for ratio, ceiling in fitted.items() if ratio <= max(TRIED_RATIOS)]
-    kind_ratio, kind = suiting_ratio([page.polygons for page in resized])
+    kind = TextKind.of([page.polygons for page in resized])
     drawn = sample_evenly(resized, DRAWN_PAGES)
     with_kernels = [_drawn(crop) for crop in sample_evenly(crops, KERNEL_PAGES)]
     return LabelGeometry(
         texts=len(tried),
-        kind=f"{kind}: a shrink ratio of {kind_ratio:g} suits them",
+        kind=f"{kind}: a shrink ratio of {kind.shrink_ratio:g} suits them",
         min_text_size_px=least,
         sizes_known=sizes_known,
         evaluation=text_sizes(resized, least),
