@@ -43,6 +43,8 @@ LONG_ASPECT = 2.0
 """The direction of a shorter text can't be told well."""
 LEAST_ROTATION, MOST_ROTATION = 1.0, 10.0
 """Degrees, either way; the latter are PaddleOCR's."""
+MOST_UPRIGHT, UPRIGHT_DEGREES = 0.98, 0.05
+"""If so many texts are tilted by less than that the labels are upright boxes."""
 
 
 @dataclass(frozen=True)
@@ -185,11 +187,15 @@ def min_text_size(extents_px: Floats, configured: float) -> float:
 def suiting_rotation(polygons: Sequence[Polygon]) -> tuple[float, str]:
     """Return by how many degrees, either way, training images are to be turned, and why.
 
-    As far as three quarters of the longer texts are tilted already, in whole degrees.
+    As far as three quarters of the longer texts are tilted already, in whole degrees. Where all
+    labels are upright boxes, by none: whoever draws such boxes around tilted text, too, would not
+    draw the turned ones.
     """
     short, long = box_sides(polygons)
     is_longer = (short > 0) & (long > LONG_ASPECT * short)
     longer = [polygon for polygon, wanted in zip(polygons, is_longer, strict=True) if wanted]
+    if longer and np.quantile(tilts(longer), MOST_UPRIGHT) < UPRIGHT_DEGREES:
+        return 0.0, "the labels are upright boxes, which turned ones would not be"
     tilt = float(np.quantile(tilts(longer), QUARTILE)) if longer else 0.0
     degrees = float(np.clip(round(tilt), LEAST_ROTATION, MOST_ROTATION))
     return degrees, f"three quarters of the texts are tilted by less than {tilt:.1f} degrees"

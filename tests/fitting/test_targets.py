@@ -117,7 +117,7 @@ def turned(degrees: float, width: float = 90, height: float = 30) -> np.ndarray:
 @pytest.mark.parametrize(
     ("tilts", "degrees"),
     [
-        pytest.param((0, 0, 0, 0), 1, id="upright"),
+        pytest.param((0, 0, 0, 0.3), 1, id="nearly upright"),
         pytest.param((0, 4, -4, 4, 40), 4, id="three quarters"),
         pytest.param((90, 87, 93, -87, 177), 3, id="up and down, too"),
         pytest.param((30, -30, 40), 10, id="no more than 10"),
@@ -129,6 +129,14 @@ def test_images_are_turned_as_far_as_texts_are_tilted(
     found, why = suiting_rotation([turned(tilt) for tilt in tilts])
     assert found == degrees
     assert "tilted by less than" in why
+
+
+@pytest.mark.parametrize(("tilted", "degrees"), [(0, 0), (1, 0), (5, 1)])
+def test_upright_boxes_are_not_turned(tilted: int, degrees: float) -> None:
+    labels = [turned(0)] * (100 - tilted) + [turned(3)] * tilted
+    found, why = suiting_rotation(labels)
+    assert found == degrees
+    assert ("upright boxes" in why) == (degrees == 0)
 
 
 def test_short_texts_and_those_without_area_say_no_direction() -> None:
