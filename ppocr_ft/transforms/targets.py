@@ -137,9 +137,16 @@ def _gaps(polygons: TextPolygons, drawn: Flags, shape: tuple[int, int]) -> Flags
     paths = polygons.paths()
     heights, _ = rectangle_sides(*polygons.select(drawn).measures())
     for i, height in zip(np.flatnonzero(drawn).tolist(), heights.tolist(), strict=True):
-        reach = np.zeros(shape, np.uint8)
-        cv2.fillPoly(reach, ring_arrays(offset_rings(paths[i], height / 2)), 1)
-        near += (reach == 1) & (near < 2)
+        rings = ring_arrays(offset_rings(paths[i], height / 2))
+        if not rings:
+            continue
+        corners = np.concatenate(rings)
+        left, top = np.maximum(corners.min(axis=0), 0).tolist()
+        right, bottom = (np.maximum(corners.max(axis=0), -1) + 1).tolist()
+        window = near[top:bottom, left:right]
+        reach = np.zeros(window.shape, np.uint8)
+        cv2.fillPoly(reach, rings, 1, offset=(-left, -top))
+        window += (reach == 1) & (window < 2)
     return np.asarray(near == 2)
 
 
