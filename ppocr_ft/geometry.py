@@ -276,6 +276,8 @@ WORDS_RATIO, LINES_RATIO = 0.4, 0.6
 """Shrink ratios that suit short words and long lines (docs/shrink.md)."""
 TOUCHING_PX = 2.0
 """Kernels nearer than this grow together on pixels: rounding takes up to 1 px off each side."""
+LONG_ASPECT = 2.0
+"""The direction of a text that is less longer than high can't be told well."""
 THIN_PX = 3.0
 """A kernel thinner than this is hardly learnt, and DBPostProcess drops its box (min_size)."""
 

@@ -33,10 +33,14 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if not HAS_PADDLE and is_room and not WITHOUT_PADDLE.issuperset(room) else None
 
 
+LONGEST = "test_regression.py"
+"""Of few tests, but they train for minutes, and each file goes to one process."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what trains as slow; begin with the files that have most of it, which end last."""
+    """Mark what trains as slow; begin with the files that take longest."""
     for item in items:
         if TRAINS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (item.path.name != LONGEST, -slow[item.path]))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.geometry import (
     LINES_RATIO,
+    LONG_ASPECT,
     THIN_PX,
     TOUCHING_PX,
     WORDS_RATIO,
@@ -39,8 +40,6 @@ MASKED_SHARE = 0.03
 """Share of the texts that count that min_text_size may mask out of the loss."""
 LEAST_TEXT_PX = 3.0
 """Of a smaller text no kernel is left."""
-LONG_ASPECT = 2.0
-"""The direction of a shorter text can't be told well."""
 LEAST_ROTATION, MOST_ROTATION = 1.0, 10.0
 """Degrees, either way; the latter are PaddleOCR's."""
 MOST_UPRIGHT, UPRIGHT_DEGREES = 0.98, 0.05

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.declaration import NonNegativeFloat, OpenShare, PositiveFloat, Share
 from ppocr_ft.geometry import (
+    LONG_ASPECT,
     Ring,
     offset_rings,
     rectangle_sides,
@@ -41,7 +42,7 @@ PARTS_OF_A_PIXEL = 16
 class ShrinkTargets:
     """The targets of the shrink head.
 
-    shrink_map: (h, w) float32, 0 or 1. shrink_mask: (h, w) float32, 0 or 1, above 1 in gaps.
+    shrink_map: (h, w) float32, 0 or 1. shrink_mask: (h, w) float32, 0 or 1, ``gap_weight`` in gaps.
     polygons: the texts clipped to the image, all with the same orientation.
     ignored: (n,), every text that is masked out of the loss.
     unusable: (n,), those among them that were to be learnt but can't be drawn.
@@ -132,22 +133,38 @@ def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> 
 
 
 def _gaps(polygons: TextPolygons, drawn: Flags, shape: tuple[int, int]) -> Flags:
-    """Return (h, w), the pixels nearer to two texts than half the height of each."""
+    """Return (h, w), the pixels within two texts once each is longer by its height at both ends."""
+    texts = polygons.select(drawn)
     near = np.zeros(shape, np.uint8)
-    paths = polygons.paths()
-    heights, _ = rectangle_sides(*polygons.select(drawn).measures())
-    for i, height in zip(np.flatnonzero(drawn).tolist(), heights.tolist(), strict=True):
-        rings = ring_arrays(offset_rings(paths[i], height / 2))
-        if not rings:
-            continue
-        corners = np.concatenate(rings)
-        left, top = np.maximum(corners.min(axis=0), 0).tolist()
-        right, bottom = (np.maximum(corners.max(axis=0), -1) + 1).tolist()
+    for text in _lengthened(texts) if len(texts) else ():
+        left, top = np.maximum(text.min(axis=0), 0).tolist()
+        right, bottom = (np.maximum(text.max(axis=0), -1) + 1).tolist()
         window = near[top:bottom, left:right]
         reach = np.zeros(window.shape, np.uint8)
-        cv2.fillPoly(reach, rings, 1, offset=(-left, -top))
+        cv2.fillPoly(reach, [text], 1, offset=(-left, -top))
         window += (reach == 1) & (window < 2)
     return np.asarray(near == 2)
+
+
+def _lengthened(texts: TextPolygons) -> list[NDArray[np.int32]]:
+    """Return each text with its points moved outwards along the row by the text's height.
+
+    A row runs as the text itself does; that of a short one as those of the longer ones do, in the
+    median, or along x.
+    """
+    first, counts = texts.starts[:-1], texts.counts
+    height, length = rectangle_sides(*texts.measures())
+    points = texts.coords.astype(np.float64)
+    points -= np.repeat(np.add.reduceat(points, first) / counts[:, None], counts, axis=0)
+    x, y = points.T
+    xx, xy, yy = (np.add.reduceat(product, first) for product in (x * x, x * y, y * y))
+    angle = np.arctan2(2 * xy, xx - yy) / 2  # of the points' principal axis
+    is_long = length > LONG_ASPECT * height
+    angle[~is_long] = np.median(angle[is_long]) if is_long.any() else 0
+    row = np.repeat(np.stack([np.cos(angle), np.sin(angle)], axis=1), counts, axis=0)
+    outwards = np.sign((points * row).sum(axis=1)) * np.repeat(height, counts)
+    moved = np.rint(texts.coords + outwards[:, None] * row).astype(np.int32)
+    return np.split(moved, texts.starts[1:-1])
 
 
 @register
@@ -164,7 +181,7 @@ class MakeShrinkMap(ShrinkScheduled):
             left, and so are all boxes that a network learns; nearest is where DBPostProcess finds
             the label's own place again.
         gap_weight: weight in the loss of the background between two texts, of the pixels outside
-            kernels that are nearer to both than half the height of each.
+            kernels that both cover once they are longer by their height at both ends.
         shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 if
             total_epoch is given.
         total_epoch: length of the ramp, epochs; absent: the run's epoch_num.

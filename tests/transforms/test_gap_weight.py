@@ -12,58 +12,93 @@ from tests.support.config_files import SMALL
 from tests.support.samples import sample
 
 SHAPE = (120, 200)
-# two lines of 20 px height, 8 px apart, and one of 30 px far from both
-BOXES = np.array([[10, 10, 110, 30], [20, 38, 120, 58], [60, 85, 160, 115]], np.float32)
+ROW = np.array([[10, 10, 60, 30], [75, 12, 125, 32], [10, 60, 60, 80], [180, 60, 190, 70]])
+"""Two texts of 20 px height in a row, 15 px apart; others far away."""
+GAP = 55, 80, 12, 30
+"""Both of them, longer by 20 px: x from 75 - 20 to 60 + 20, y where they share rows."""
 
 
 def polygons(boxes: np.ndarray) -> np.ndarray:
-    x1, y1, x2, y2 = boxes.T
+    x1, y1, x2, y2 = boxes.T.astype(np.float32)
     return np.stack([x1, y1, x2, y1, x2, y2, x1, y2], axis=1).reshape(-1, 4, 2)
 
 
-def drawn(boxes: np.ndarray, ignored: tuple[int, ...] = (), **keys: object) -> dict:
-    data = sample(polygons(boxes), SHAPE)
-    data["ignore_tags"] = np.isin(np.arange(len(boxes)), ignored)
+def drawn(texts: np.ndarray, ignored: tuple[int, ...] = (), **keys: object) -> dict:
+    data = sample(texts, SHAPE)
+    data["ignore_tags"] = np.isin(np.arange(len(texts)), ignored)
     return MakeShrinkMap(shrink_ratio=0.5, **keys)(data)
 
 
-def distances(boxes: np.ndarray) -> np.ndarray:
-    """(n, h, w): of each pixel to each box, 0 inside."""
-    y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
-    x1, y1, x2, y2 = boxes.T[:, :, None, None]
-    dx, dy = np.maximum(np.maximum(x1 - x, x - x2), 0), np.maximum(np.maximum(y1 - y, y - y2), 0)
-    return np.hypot(dx, dy)
+def weighted(found: dict) -> np.ndarray:
+    assert set(np.unique(found["shrink_mask"])) <= {0, 1, 4}
+    return found["shrink_mask"] == 4
 
 
-def test_pixels_near_two_texts_and_in_no_kernel_count_more() -> None:
-    found = drawn(BOXES, gap_weight=4)
-    heights = BOXES[:, 3] - BOXES[:, 1]
-    margin = distances(BOXES) - heights[:, None, None] / 2
-    kernel = found["shrink_map"] > 0
-    surely = ((margin < -1.5).sum(axis=0) >= 2) & ~kernel
-    maybe = (margin < 1.5).sum(axis=0) >= 2
-    weighted = found["shrink_mask"] == 4
-    assert surely.sum() > 500
-    assert weighted[surely].all()
-    assert not weighted[kernel | ~maybe].any()
-    assert set(np.unique(found["shrink_mask"])) == {1, 4}
-    assert weighted[34, 60]
-    assert not weighted[70, 100], "the third line is too far away"
+def test_pixels_between_two_texts_of_a_row_and_in_no_kernel_count_more() -> None:
+    found = drawn(polygons(ROW), gap_weight=4)
+    left, right, top, bottom = GAP
+    gap = np.zeros(SHAPE, bool)
+    gap[top : bottom + 1, left : right + 1] = True
+    gap &= found["shrink_map"] == 0
+    assert gap.sum() > 300
+    np.testing.assert_array_equal(weighted(found), gap)
+
+
+def test_rows_above_each_other_have_no_gap_unless_they_overlap() -> None:
+    stacked = np.array([[10, 10, 110, 30], [10, 34, 110, 54]])
+    assert not weighted(drawn(polygons(stacked), gap_weight=4)).any()
+    overlapping = np.array([[10, 10, 110, 30], [10, 26, 110, 46]])
+    between = weighted(drawn(polygons(overlapping), gap_weight=4))
+    assert between[28, 20:100].all()
+    assert not between[[24, 32]].any()
+
+
+def turned(texts: np.ndarray, degrees: float) -> np.ndarray:
+    angle, middle = np.radians(degrees), np.array([100.0, 60.0])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return ((texts - middle) @ turn.T + middle).astype(np.float32)
+
+
+@pytest.mark.parametrize("degrees", [0, 30, -60, 90, 180])
+def test_rows_run_as_their_texts_do(degrees: float) -> None:
+    row = np.array([[40, 50, 90, 66], [104, 50, 160, 66]])
+    across = np.array([[40, 40, 90, 56], [40, 70, 90, 86]])
+    gap = turned(np.array([[[97.0, 58.0]]]), degrees)[0, 0].round().astype(int)
+    assert weighted(drawn(turned(polygons(row), degrees), gap_weight=4))[gap[1], gap[0]]
+    assert not weighted(drawn(turned(polygons(across), degrees), gap_weight=4)).any()
+
+
+@pytest.mark.parametrize("degrees", [0, 30])
+def test_a_short_text_is_in_the_row_of_the_longer_ones(degrees: float) -> None:
+    texts = np.array([[40, 50, 50, 70], [64, 50, 150, 70]])  # "1  A15961"
+    gap = turned(np.array([[[57.0, 60.0]]]), degrees)[0, 0].round().astype(int)
+    assert weighted(drawn(turned(polygons(texts), degrees), gap_weight=4))[gap[1], gap[0]]
+    digits = np.array([[40, 50, 50, 70], [64, 50, 74, 70]])  # without longer ones: along x
+    assert weighted(drawn(polygons(digits), gap_weight=4))[60, 57]
+
+
+def test_polygons_of_many_points_and_texts_beyond_the_edge() -> None:
+    curved = np.array([[10, 10], [35, 8], [60, 10], [60, 30], [35, 28], [10, 30]], np.float32)
+    data = sample([curved, polygons(ROW)[1]], SHAPE)
+    assert weighted(MakeShrinkMap(shrink_ratio=0.5, gap_weight=4)(data))[20, 67]
+    outside = polygons(ROW - [40, 5, 40, 5])
+    assert weighted(drawn(outside, gap_weight=4))[15, 28]
 
 
 def test_the_map_stays_and_what_is_masked_stays_masked() -> None:
-    plain = drawn(BOXES, ignored=(1,))
-    found = drawn(BOXES, ignored=(1,), gap_weight=4)
+    plain = drawn(polygons(ROW), ignored=(1,))
+    found = drawn(polygons(ROW), ignored=(1,), gap_weight=4)
     for key in ("shrink_map", "shrink_mask"):
-        np.testing.assert_array_equal(found[key], plain[key], err_msg="one line alone has no gap")
-    both = drawn(np.concatenate([BOXES, [[10, 30, 110, 38]]]).astype("f4"), (3,), gap_weight=4)
-    assert (both["shrink_mask"][31:37, 12:108] == 0).all()
-    np.testing.assert_array_equal(drawn(BOXES, gap_weight=1)["shrink_mask"], np.ones(SHAPE))
+        np.testing.assert_array_equal(found[key], plain[key], err_msg="one text alone has no gap")
+    between = np.concatenate([ROW, [[60, 10, 75, 30]]])
+    both = drawn(polygons(between), ignored=(4,), gap_weight=4)
+    assert (both["shrink_mask"][11:30, 61:75] == 0).all()
+    np.testing.assert_array_equal(drawn(polygons(ROW), gap_weight=1)["shrink_mask"], np.ones(SHAPE))
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_without_neighbours_there_is_no_gap(count: int) -> None:
-    assert (drawn(BOXES[:count], gap_weight=4)["shrink_mask"] == 1).all()
+    assert (drawn(polygons(ROW[:count]), gap_weight=4)["shrink_mask"] == 1).all()
 
 
 def test_values_that_can_not_be_used() -> None:
