@@ -64,7 +64,8 @@ SHRINK_MAP, BORDER_MAP = (
     f"Train.dataset.transforms.Make{name}Map" for name in ("Shrink", "Border")
 )
 MAIN_LOSS, WORDS_LOSS = "Loss.main_loss_type", "DiceFocalLoss"
-"""It was ahead of DiceLoss on words and behind on lines (docs/recipe.md)."""
+GAP_WEIGHT, LINES_GAP_WEIGHT = f"{SHRINK_MAP}.gap_weight", 4
+"""What is put in place of plain DiceLoss (docs/recipe.md)."""
 MEASURING_SHARE = 0.03
 """Share of the budget after which no further step is measured."""
 SCALE_SHARE = 0.1
@@ -222,7 +223,10 @@ def _keys(config: Config, kind: type) -> list[str]:
 
 
 def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
-    """Choose shrink ratio, unclip ratio, min_text_size at training's scale, rotation and loss."""
+    """Choose shrink ratio, unclip ratio, min_text_size at training's scale, rotation and loss.
+
+    With DiceLoss, words take DiceFocalLoss instead, lines weigh the gaps within a row.
+    """
     config = so_far.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [image.polygons for image in images]
@@ -251,9 +255,11 @@ def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
         degrees, reason = suiting_rotation([text for of in texts for text in of])
         values |= {key: [-degrees, degrees] for key in rotations}
         lines.append(f"rotation by up to {degrees:g} degrees: {reason}")
-    if TextKind.of(texts).is_words and config.Loss.main_loss_type == "DiceLoss":
-        values[MAIN_LOSS] = WORDS_LOSS
-        lines.append(f"main_loss_type {WORDS_LOSS}: the texts are words (docs/recipe.md)")
+    if config.Loss.main_loss_type == "DiceLoss":
+        is_words = TextKind.of(texts).is_words
+        key, value = (MAIN_LOSS, WORDS_LOSS) if is_words else (GAP_WEIGHT, LINES_GAP_WEIGHT)
+        values[key] = value
+        lines.append(f"{key.rpartition('.')[2]} {value}: {'words' if is_words else 'lines'}")
     return so_far.changed(values).saying(*lines)
 
 

@@ -268,14 +268,20 @@ def test_rotation_follows_the_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "aspect", "chosen"),
-    [("DiceLoss", 3, "DiceFocalLoss"), ("DiceLoss", 8, "DiceLoss"), ("BCELoss", 3, "BCELoss")],
+    ("given", "aspect", "loss", "gap_weight"),
+    [
+        ("DiceLoss", 3, "DiceFocalLoss", 1),
+        ("DiceLoss", 8, "DiceLoss", 4),
+        ("BCELoss", 3, "BCELoss", 1),
+        ("BCELoss", 8, "BCELoss", 1),
+    ],
 )
-def test_words_take_another_loss(
-    given: str, aspect: int, chosen: str, monkeypatch: pytest.MonkeyPatch
+def test_words_take_another_loss_and_lines_weigh_gaps(
+    given: str, aspect: int, loss: str, gap_weight: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = np.array([[0, 0], [30 * aspect, 0], [30 * aspect, 30], [0, 30]], float)
     monkeypatch.setattr(adapt, "labelled", lambda _: [Page((640, 480), [text])])
     options = ["Global.fit_scale=false", f"Loss.main_loss_type={given}"]
     found = adapted(load_config(SHIPPED / "det_v4_ft.yml", options)).config
-    assert found.Loss.main_loss_type == chosen
+    (shrink_map,) = [op for op in found.Train.dataset.transforms if op.name == "MakeShrinkMap"]
+    assert (found.Loss.main_loss_type, shrink_map.gap_weight) == (loss, gap_weight)
