@@ -70,10 +70,11 @@ def scale(side_px: int, limit_type: str) -> Setting:
     )
 
 
-def shrink(ratio: float) -> Setting:
+def unfitted(name: str, ratio: float, *more: str) -> Setting:
+    """Return a setting whose targets are not chosen by the labels."""
     operators = ("MakeBorderMap", "MakeShrinkMap")
     overrides = [keys(f"{TRANSFORMS}.{name}", shrink_ratio=ratio)[0] for name in operators]
-    return Setting(f"{ratio}", ("Global.fit_targets=false", *overrides))
+    return Setting(name, ("Global.fit_targets=false", *overrides, *more))
 
 
 def optimizer(name: str, learning_rate: float) -> Setting:
@@ -134,7 +135,7 @@ FACTORS: dict[str, list[Setting]] = {
         Setting(f"x {low} to {high}", crop(scale_range=f"[{low},{high}]"))
         for low, high in ((1.0, 1.0), (0.9, 1.1), (0.7, 1.4), (0.5, 2.0))
     ],
-    "shrink ratio": [FITTED, *(shrink(ratio) for ratio in (0.4, 0.5, 0.6))],
+    "shrink ratio": [FITTED, *(unfitted(f"{ratio}", ratio) for ratio in (0.4, 0.5, 0.6))],
     "learning rate": each("Optimizer.lr", "learning_rate", (5e-5, 1e-4, 2e-4, 4e-4, 1e-3)),
     "decay to the start": each("Optimizer", "start_decay", (0, 1, 10, 40)),
     "fresh layers first, steps": each("Optimizer", "fresh_first", (0, 30, "auto")),
@@ -148,9 +149,21 @@ FACTORS: dict[str, list[Setting]] = {
         Setting("copy-paste", borrowed("CopyPaste", before="IaaAugment")),
         Setting("as det_v4_ft_small.yml", as_override(transforms_of(SMALL_CONFIG))),
     ],
-    "loss of the shrink map": each(
-        "Loss", "main_loss_type", ("DiceLoss", "BCELoss", "DiceFocalLoss")
-    ),
+    "loss of the shrink map": [
+        FITTED,
+        *(
+            unfitted(f"{loss}, shrink ratio {ratio}", ratio, f"Loss.main_loss_type={loss}")
+            for loss in ("DiceLoss", "BCELoss", "DiceFocalLoss")
+            for ratio in (0.4, 0.6)
+        ),
+    ],
+    "weight of the gaps": [
+        FITTED,
+        *(
+            unfitted(f"{weight}", 0.6, f"{TRANSFORMS}.MakeShrinkMap.gap_weight={weight}")
+            for weight in (1, 2, 4, 8)
+        ),
+    ],
     "optimizer": [
         optimizer("AdamW", 4e-4),
         optimizer("Adam", 4e-4),

@@ -29,7 +29,7 @@ def test_a_factor_has_distinct_configs_and_the_shipped_one(settings: list[recipe
 def test_equal_arms_of_two_factors_are_one_run(tmp_path: Path) -> None:
     shipped = [
         Run(tmp_path, FUNSD, recipe.RunArm(setting.name, setting.overrides), 1, "Global.seed=1")
-        for setting in (recipe.FITTED, recipe.FACTORS["form"][0], recipe.shrink(0.4))
+        for setting in (recipe.FITTED, recipe.FACTORS["form"][0], recipe.unfitted("0.4", 0.4))
     ]
     shipped[0].folder.mkdir(parents=True)
     assert shipped[1].folder == shipped[0].folder != shipped[2].folder
