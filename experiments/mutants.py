@@ -40,6 +40,7 @@ ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
 TOPICS: dict[str, tuple[str, ...]] = {
     "geometry.py": ("tests/test_geometry.py", "tests/metrics", "tests/transforms/test_rounding.py"),
+    "shrinking.py": ("tests/test_shrinking.py", "tests/transforms/test_rounding.py"),
     "transforms/crops.py": ("tests/transforms/test_crops.py",),
     "transforms/photometric.py": ("tests/transforms/test_pixels.py",),
     "transforms/image_ops.py": ("tests/transforms/test_eval.py", "tests/transforms/test_pixels.py"),

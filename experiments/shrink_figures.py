@@ -17,7 +17,7 @@ from PIL import Image
 
 from experiments.made_up_crop import Crop
 from experiments.paddleocr_runs import RUN_EPOCHS, Targets, our_pair, paddleocr_pair, targets
-from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
+from ppocr_ft.shrinking import iou_ceiling, unclip_ratio_for
 
 BLUE, ORANGE, GREEN, RED, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#222222"
 DPI = 100

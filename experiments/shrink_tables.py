@@ -16,7 +16,7 @@ from experiments.marked_tables import Table
 from experiments.paddleocr_runs import RUN_EPOCHS, SEED, our_pair, paddleocr_pair, targets
 from ppocr_ft import EpochClock, MakeBorderMap, MakeShrinkMap
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
+from ppocr_ft.shrinking import iou_ceiling, unclip_ratio_for
 from ppocr_ft.transforms.pipeline import Pipeline
 from tests.support.paddleocr_wheels import border_class
 from tests.support.reference_maps import reference, run_pair

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         train,
     )
     from ppocr_ft.errors import PpocrFtError, RunFailed, UserInputError
-    from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
+    from ppocr_ft.shrinking import iou_ceiling, unclip_ratio_for
     from ppocr_ft.transforms import (
         EPOCH_CLOCK,
         EpochClock,
@@ -61,7 +61,7 @@ _MODULES = {
         *("Evaluation", "Prediction", "Predictions", "TrainResult"),
     ),
     "ppocr_ft.errors": ("PpocrFtError", "RunFailed", "UserInputError"),
-    "ppocr_ft.geometry": ("iou_ceiling", "unclip_ratio_for"),
+    "ppocr_ft.shrinking": ("iou_ceiling", "unclip_ratio_for"),
     "ppocr_ft.transforms": (
         "EPOCH_CLOCK",
         "EpochClock",

@@ -10,16 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ppocr_ft.geometry import (
+from ppocr_ft.geometry import LONG_ASPECT, box_sides, tilts
+from ppocr_ft.shrinking import (
     LINES_RATIO,
-    LONG_ASPECT,
     THIN_PX,
     TOUCHING_PX,
     WORDS_RATIO,
-    box_sides,
     iou_ceiling,
     kernel_gaps,
-    tilts,
     unclip_ratio_for,
 )
 from ppocr_ft.utils.sampling import sample_evenly

@@ -46,11 +46,11 @@ from ppocr_ft.fitting.time_budget import (
     eval_every,
     plan_run,
 )
-from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.messages import counted
 from ppocr_ft.runs.folder import ADAPTED, SCALE_FIGURES
 from ppocr_ft.runs.parts import data_sets, train_loader
 from ppocr_ft.runs.speed import measured_speed
+from ppocr_ft.shrinking import unclip_ratio_for
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.crops import ScaledCrop
 from ppocr_ft.transforms.geometric import IaaAugment

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator
 
 from ppocr_ft.declaration import PositiveInt
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.geometry import check_ratio
+from ppocr_ft.shrinking import check_ratio
 
 PADDLEOCR_RISE = 0.2
 """What PaddleOCR's ``total_epoch`` adds to ``shrink_ratio`` by its last epoch (2.7 on)."""

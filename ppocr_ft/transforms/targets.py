@@ -18,9 +18,8 @@ from ppocr_ft.geometry import (
     rectangle_sides,
     ring_arrays,
     rings_flat,
-    shrink_distance,
-    tried_ratios,
 )
+from ppocr_ft.shrinking import shrink_distance, tried_ratios
 from ppocr_ft.transforms.polygons import (
     TextPolygons,
     compile_kernels,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ppocr_ft import MakeBorderMap, MakeShrinkMap
-from ppocr_ft.geometry import areas, offset, perimeters, shrink_distance
+from ppocr_ft.geometry import areas, offset, perimeters
+from ppocr_ft.shrinking import shrink_distance
 from tests.support.paddleocr_wheels import wheel_dir
 from tests.support.reference_maps import Reference, reference, run_pair
 from tests.support.samples import pictures_of, random_sample, read_labels, sample

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ppocr_ft.config.faults import Fault, remedy, tagged, warning
 from ppocr_ft.fitting.targets import min_text_size
-from ppocr_ft.geometry import THIN_PX, TOUCHING_PX
 from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
+from ppocr_ft.shrinking import THIN_PX, TOUCHING_PX
 from ppocr_ft.utils.console import aligned
 
 Floats = NDArray[np.float64]

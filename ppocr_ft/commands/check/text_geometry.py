@@ -23,18 +23,10 @@ from ppocr_ft.config.schema import Config
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.fitting.grid import eval_size, resizer_of
 from ppocr_ft.fitting.targets import TRIED_RATIOS, Page, TextKind
-from ppocr_ft.geometry import (
-    THIN_PX,
-    TOUCHING_PX,
-    areas,
-    iou_ceiling,
-    kernel_gaps,
-    perimeters,
-    rectangle_sides,
-    unclip_ratio_for,
-)
+from ppocr_ft.geometry import areas, perimeters, rectangle_sides
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.shrinking import THIN_PX, TOUCHING_PX, iou_ceiling, kernel_gaps, unclip_ratio_for
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.geometric import GeometricOperator
 from ppocr_ft.transforms.polygons import TextPolygons

@@ -39,7 +39,7 @@ ABOUT_FILES = frozenset(
 )
 """Keys of Global without effect on any number; the device that was found goes in instead."""
 CODE = ("data", "engine", "factory", "losses", "metrics", "models", "optim", "postprocess", "runs",
-        "transforms", "weights", "geometry.py")  # fmt: skip
+        "transforms", "weights", "geometry.py", "shrinking.py")  # fmt: skip
 """Parts of the package that numbers come from."""
 
 

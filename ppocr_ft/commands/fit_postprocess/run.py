@@ -41,13 +41,13 @@ from ppocr_ft.fitting.grid import (
     ratios_about,
 )
 from ppocr_ft.fitting.tally import FloatMap, Objective, Truth
-from ppocr_ft.geometry import unclip_ratio_for
 from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import DetMetric
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_JSON, FIT_PICTURE
 from ppocr_ft.runs.weights_origin import weights_origin
+from ppocr_ft.shrinking import unclip_ratio_for
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.utils.files import check_writable, write_whole
 from ppocr_ft.utils.program import as_started

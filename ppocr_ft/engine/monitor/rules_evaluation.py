@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.engine.eval_result import EvalResult, best
 from ppocr_ft.engine.monitor.series import Diagnosis, Series
-from ppocr_ft.geometry import LINES_RATIO, WORDS_RATIO, iou_ceiling, unclip_ratio_for
+from ppocr_ft.shrinking import LINES_RATIO, WORDS_RATIO, iou_ceiling, unclip_ratio_for
 
 RATIO_TOLERANCE = 0.05
 """Between the shrink ratio that the maps show and the one that they should have."""

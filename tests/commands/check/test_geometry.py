@@ -32,7 +32,7 @@ from ppocr_ft.commands.check.text_geometry import (
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.fitting.targets import Page
-from ppocr_ft.geometry import iou_ceiling, unclip_ratio_for
+from ppocr_ft.shrinking import iou_ceiling, unclip_ratio_for
 from tests.support.config_files import CONFIGS, SMALL
 
 RUNNING = CONFIGS / "like_v4_student.yml"

@@ -43,10 +43,10 @@ from ppocr_ft.fitting.tally import (
     grid_counts,
     plateau,
 )
-from ppocr_ft.geometry import shrink_distance, unclip_ratio_for
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import Overlaps
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.shrinking import shrink_distance, unclip_ratio_for
 
 SIZE_PX = 256
 SMALL_GRID = Grid((0.2, 0.45), ("fast", "slow"), (0.8, 1.6, 2.4), (0.0, 0.35, 0.5, 0.8))
