@@ -65,7 +65,7 @@ SHRINK_MAP, BORDER_MAP = (
 )
 MAIN_LOSS, WORDS_LOSS = "Loss.main_loss_type", "DiceFocalLoss"
 GAP_WEIGHT, LINES_GAP_WEIGHT = f"{SHRINK_MAP}.gap_weight", 4
-"""What is put in place of plain DiceLoss (docs/recipe.md)."""
+"""What is put in place of plain DiceLoss, for words and for lines."""
 MEASURING_SHARE = 0.03
 """Share of the budget after which no further step is measured."""
 SCALE_SHARE = 0.1
