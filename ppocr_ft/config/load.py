@@ -8,22 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.config.faults import (
-    OVERRIDE_MARK,
-    Fault,
-    Place,
-    config_error,
-    in_order,
-    join_key,
-    tagged,
-)
+from ppocr_ft.config.faults import Fault, config_error, in_order, join_key, tagged
+from ppocr_ft.config.overrides import Override, apply_override, parse_override, value_at
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.source_map import Tree, parse_yaml
 from ppocr_ft.config.validation import check, other_task, translate_draft_names
-from ppocr_ft.messages import nearest, show, suggest
+from ppocr_ft.messages import nearest, show
 
 _PACKAGE = Path(__file__).parents[1]
+EXTENDS = "extends"
+"""The key at the top that names another config, whose values hold where the file has none."""
 FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 """Where the shipped configs are: in an installed package, and in a clone."""
 
@@ -66,12 +61,58 @@ def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
     text = read_text(path)
     if isinstance(text, Fault):
         return Tree(None, faults=[text, *override_faults])
-    tree = parse_yaml(text, str(path))
+    tree = _extended(parse_yaml(text, str(path)), [path])
     tree.faults += override_faults
     for override in parsed if isinstance(tree.data, dict) else ():
         if isinstance(override, Override):
             apply_override(tree, override)
     return tree
+
+
+def _extended(tree: Tree, files: list[Path]) -> Tree:
+    """Return the tree of the config that ``extends`` names, with this tree's values put into it.
+
+    A section goes on with the keys that it lacks, an operator of a list is named as in ``-o``; any
+    other list is replaced. ``files`` are the file and those that extend it.
+    """
+    if not isinstance(tree.data, dict) or EXTENDS not in tree.data:
+        return tree
+    base = _base(tree, files)
+    if isinstance(base, Fault):
+        return Tree(None, faults=[*tree.faults, base])  # what else is missing can't be told
+    base.faults += tree.faults
+    base.unreadable += tree.unreadable
+    own = {key: value for key, value in tree.data.items() if key != EXTENDS}
+    for key, value in _leaves(own, "") if isinstance(base.data, dict) else ():
+        apply_override(base, Override(key, value, tree.place_of(key)))
+    return base
+
+
+def _base(tree: Tree, files: list[Path]) -> Tree | Fault:
+    named = value_at(tree.data, EXTENDS)
+    place = tree.place_of(EXTENDS)
+    if not isinstance(named, str):
+        message = f"found {show(named)}; name a config of the package, such as det_v4_ft, or a file"
+        return Fault("error", place.path, place.line, EXTENDS, message)
+    beside = files[-1].parent / named
+    path = beside if beside.exists() else _shipped(named) or beside
+    if path in files:
+        message = f"{named} extends this file in turn"
+        return Fault("error", place.path, place.line, EXTENDS, message)
+    text = read_text(path)
+    if isinstance(text, Fault):
+        return Fault("error", place.path, place.line, EXTENDS, f"{path}: {text.message}")
+    return _extended(parse_yaml(text, str(path)), [*files, path])
+
+
+def _leaves(node: Mapping[str, Any], above: str) -> Iterator[tuple[str, object]]:
+    """Yield keys as ``-o`` names them, with their values, of all that is no section of keys."""
+    for name, value in node.items():
+        key = join_key(above, name)
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, key)
+        else:
+            yield key, value
 
 
 def inspect_tree(tree: Tree) -> Inspection:
@@ -150,10 +191,11 @@ def find_config(path: str | Path) -> Path:
     The name is ``det_v4_ft.yml`` or ``det_v4_ft``. Any other path is returned as it is.
     """
     given = Path(path)
-    if given.exists() or given.name != str(path):
-        return given
-    named = [file for file in shipped_configs() if given.name in (file.name, file.stem)]
-    return named[0] if named else given
+    return given if given.exists() else _shipped(str(path)) or given
+
+
+def _shipped(name: str) -> Path | None:
+    return next((file for file in shipped_configs() if name in (file.name, file.stem)), None)
 
 
 def read_text(path: Path) -> str | Fault:
@@ -190,111 +232,3 @@ def _near(path: Path) -> str:
 
 def _file_fault(path: Path, message: str, line: int | None = None) -> Fault:
     return Fault("error", str(path), line, "", message)
-
-
-@dataclass(frozen=True)
-class Override:
-    """One ``key=value``; ``value`` is plain YAML data."""
-
-    key: str
-    value: object
-
-    @property
-    def place(self) -> Place:
-        return Place(f"{OVERRIDE_MARK}{self.key}")
-
-
-class _DeadEndError(Exception):
-    """An override's key leads nowhere; the message says from which part on."""
-
-
-def parse_override(text: str) -> Override | Fault:
-    """Return the override that the text says, or what is wrong with it."""
-    key, equals, value_text = (part.strip() for part in text.partition("="))
-    place = f"{OVERRIDE_MARK}{key or text}"
-    if not equals:
-        return Fault("error", place, None, key, "lacks a value; write Section.key=value")
-    if not all(key.split(".")):
-        message = "isn't a key path; write Section.key=value, without spaces"
-        return Fault("error", place, None, key, message)
-    tree = parse_yaml(value_text, place)
-    if tree.faults:
-        reason = tree.faults[0].message
-        return Fault("error", place, None, key, f"{reason} (value {show(value_text)}: quote it?)")
-    return Override(key, tree.data)
-
-
-def apply_override(tree: Tree, override: Override) -> None:
-    """Write the value into ``tree``, making sections that are missing or empty.
-
-    Whether the schema knows the key is found out later, with the file's own keys. A key that
-    leads through what can't hold keys, or to a list item that isn't there, becomes a fault.
-    """
-    try:
-        _write(tree, override)
-    except _DeadEndError as reason:
-        place = override.place
-        tree.faults.append(Fault("error", place.path, None, override.key, str(reason)))
-
-
-def _write(tree: Tree, override: Override) -> None:
-    holder: Any = [tree.data]
-    slot: Any = 0
-    key, parts = "", override.key.split(".")
-    while parts:
-        if holder[slot] is None:
-            holder[slot] = {}
-        node = holder[slot]
-        if not isinstance(node, (dict, list)):
-            raise _DeadEndError(f"{key} holds {show(node)}, so there is no key below it")
-        if isinstance(node, list):
-            parts = [*_item_parts(node, parts[0], key), *parts[1:]]
-            slot = int(parts[0])
-        else:
-            tree.places.setdefault(key, override.place)
-            slot = parts[0]
-            node.setdefault(slot, None)
-        holder, key = node, join_key(key, parts.pop(0))
-    holder[slot] = override.value
-    tree.put_place(key, override.place)
-
-
-def value_at(data: object, key: str) -> object:
-    """Return the value of a key as ``-o`` names it in plain data; None if it isn't given."""
-    node: Any = data
-    parts = key.split(".")
-    try:
-        while parts:
-            if isinstance(node, list):
-                parts = [*_item_parts(node, parts[0], key), *parts[1:]]
-                node = node[int(parts.pop(0))]
-            else:
-                node = node.get(parts.pop(0)) if isinstance(node, dict) else None
-    except _DeadEndError:
-        return None
-    return node
-
-
-def _item_parts(items: list[Any], part: str, key: str) -> list[str]:
-    """Turn an operator's name into its index and name, an augmenter's into its index."""
-    if part.isascii() and part.isdigit():
-        if int(part) < len(items):
-            return [part]
-        raise _DeadEndError(f"{key} has {len(items)} items, 0 to {len(items) - 1}")
-    paths = [path for name, path in _item_names(items) if name == part]
-    if len(paths) == 1:
-        return paths[0]
-    if paths:
-        indices = " or ".join(path[0] for path in paths)
-        raise _DeadEndError(f"{key} holds {part} {len(paths)} times; name it by index, {indices}")
-    names = {name for name, _ in _item_names(items)}
-    raise _DeadEndError(f"{key} holds no {part!r}{suggest(part, names)}")
-
-
-def _item_names(items: list[Any]) -> Iterator[tuple[str, list[str]]]:
-    for i, item in enumerate(items):
-        if isinstance(item, dict) and isinstance(item.get("type"), str):
-            yield item["type"], [str(i)]
-        elif isinstance(item, dict) and len(item) == 1:
-            (name,) = item
-            yield name, [str(i), name]
