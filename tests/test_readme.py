@@ -147,7 +147,7 @@ COMMANDS = [pytest.param(words, id=" ".join(words[:3])) for words in commands(re
 
 def test_the_readme_walks_through_the_commands() -> None:
     named = {words[0] for words in commands(read(ENGLISH))}
-    assert {"train", "check", "eval", "predict", "export"} <= named
+    assert {"init", "train", "eval", "predict", "export"} <= named
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -170,7 +170,7 @@ def test_the_configs_and_keys_of_the_readme_are_right(
         return
     (given,) = (words[i + 1] for i, word in enumerate(words) if word == "-c")
     # what a run writes has the keys of the config that it began with
-    name = "det_v4_ft.yml" if given == "output/mine/fitted.yml" else given
+    name = "det_v4_ft.yml" if given == "output/run/fitted.yml" else given
     assert find_config(name).is_file()
     load_config(name, [word for word in words if re.match(r"[A-Z]\w+\.[\w.]+=", word)])
 
@@ -179,7 +179,7 @@ def test_the_configs_and_keys_of_the_readme_are_right(
 def test_the_own_data_section_works_on_a_folder_of_ppocrlabel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """check and train's dry run, as the README has them, in a folder with `photos/`."""
+    """init, and train's dry run, as the README has them, in a folder with `photos/`."""
     made = copy_sample(tmp_path / "made", train=5, val=1)
     (made.data_dir / "images").rename(tmp_path / "photos")
     lines = made.train_label.read_text("utf-8") + made.val_label.read_text("utf-8")
@@ -187,11 +187,11 @@ def test_the_own_data_section_works_on_a_folder_of_ppocrlabel(
     label_file.write_text(re.sub("^images/", "photos/", lines, flags=re.MULTILINE), "utf-8")
     monkeypatch.chdir(tmp_path)
 
-    about_photos = [words for words in commands(read(ENGLISH)) if "photos" in " ".join(words)]
-    by_name = {words[0]: words for words in about_photos}
-    for name, more in (("check", ["--no-weights"]), ("train", ["--dry-run"])):
-        assert main([by_name[name][0], *more, *by_name[name][1:]]) == 0, capsys.readouterr().err
-    assert (tmp_path / "output/mine/schedule.png").is_file()
+    (init,) = [words for words in commands(read(ENGLISH)) if words[:2] == ["init", "photos"]]
+    assert ["train"] in commands(read(ENGLISH))
+    for words in (init, ["train", "--dry-run"]):
+        assert main(words) == 0, capsys.readouterr().err
+    assert (tmp_path / "output/run/schedule.png").is_file()
     assert main(["convert", "photos/Label.txt", "--split", "0.8"]) == 0, capsys.readouterr().err
     assert {"train.txt", "val.txt"} <= {path.name for path in (tmp_path / "photos").iterdir()}
 

@@ -36,6 +36,7 @@ def import_paddle() -> None:
         import paddle  # noqa: F401
 
 
+OWN_CONFIG = "ppocr_ft.yml"
 Main = Callable[[Sequence[str]], int]
 
 
@@ -108,13 +109,16 @@ def parser(
     """Return a parser with ``-c`` and ``-o``."""
     arguments = bare_parser(command_name, description, examples)
     names = ", ".join(path.name for path in shipped_configs())
+    own = own_config() if config_required else None
     arguments.add_argument(
         "-c",
         "--config",
-        required=config_required,
+        default=own,
+        required=config_required and own is None,
         type=_config_name,
         metavar="FILE",
-        help=f"a config, PaddleOCR's YAML; one of the package by its name: {names}",
+        help=f"a config, PaddleOCR's YAML; one of the package by its name: {names}; "
+        f"default: {OWN_CONFIG}, where init has written it",
     )
     arguments.add_argument(
         "-o",
@@ -126,6 +130,11 @@ def parser(
         help="values that go before the config's",
     )
     return arguments
+
+
+def own_config() -> str | None:
+    """Return the config that ``init`` has written into this folder, if it is there."""
+    return OWN_CONFIG if Path(OWN_CONFIG).is_file() else None
 
 
 def _config_name(text: str) -> str:

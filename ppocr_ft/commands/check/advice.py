@@ -183,7 +183,8 @@ def evaluation_interval(config: Config, train_images: int) -> list[Fault]:
     """Warn if the first evaluation, in steps, comes after the end of the run."""
     first, every = config.Global.eval_batch_step
     total = steps_per_epoch(config, train_images) * config.Global.epoch_num
-    if config.Global.eval_batch_epoch is not None or first + every <= total or not total:
+    follows = config.Global.eval_batch_epoch is not None or config.Global.time_budget is not None
+    if follows or first + every <= total or not total:
         return []
     message = (
         f"found [{first}, {every}], but the run has {counted(total, 'step')} on one card "
@@ -197,7 +198,7 @@ def warmup_length(config: Config, train_images: int) -> list[Fault]:
     """Warn if the warm-up does not end, or takes most of the run."""
     steps = config.Optimizer.lr.warmup_steps
     total = steps_per_epoch(config, train_images) * config.Global.epoch_num
-    if not steps or not total or steps < total:
+    if not steps or not total or steps < total or config.Global.time_budget is not None:
         return []
     message = f"found {steps}, but the run has {counted(total, 'step')}: it never reaches its rate"
     return [warning(f"{LR}.warmup_steps", message, "Train.loader", _EPOCHS)]

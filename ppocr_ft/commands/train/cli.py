@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, import_paddle, parser, run_together
+from ppocr_ft.commands.common import (
+    command,
+    config_of,
+    import_paddle,
+    own_config,
+    parser,
+    run_together,
+)
 from ppocr_ft.config.load import shipped_models
 from ppocr_ft.engine.distributed import (
     SINGLE_PROCESS,
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
     from ppocr_ft.config import Config
 
 EXAMPLES = """\
+  ppocr-ft train
+        with the ppocr_ft.yml of this folder, as ppocr-ft init writes it
   ppocr-ft train -c det_v4_ft.yml
         the released weights, fine-tuned on the built-in sample data set
   ppocr-ft train -c det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
@@ -99,7 +108,9 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         arguments.error("-c and --model both name a config; keep one of them")
     options.config = options.config or options.model
     if options.config is None and options.resume in (None, "latest"):
-        arguments.error("-c FILE or --model NAME is required, or --resume FOLDER")
+        options.config = own_config()
+        if options.config is None:
+            arguments.error("-c FILE or --model NAME is required, or --resume FOLDER")
     return options
 
 
@@ -118,9 +129,9 @@ def config_to_train(options: argparse.Namespace) -> Config:
     if options.config is not None:
         return config_of(options)
     import_paddle()
-    from ppocr_ft.commands.train.run import own_config
+    from ppocr_ft.commands.train.run import config_of_run
 
-    return own_config(options)
+    return config_of_run(options)
 
 
 def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:

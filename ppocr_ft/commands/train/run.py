@@ -192,7 +192,7 @@ def resume_command(folder: Path) -> str:
     return f"{as_started(f'{launcher}ppocr-ft train')} --resume {shlex.quote(str(folder))}"
 
 
-def own_config(options: argparse.Namespace) -> Config:
+def config_of_run(options: argparse.Namespace) -> Config:
     """Return the config of the run that ``--resume`` names, with the overrides.
 
     Raises:
