@@ -119,7 +119,7 @@ def _begin(folder: Path, base: str, minutes: int, *, skip_bad: bool) -> int:
         data_dir=_line("data_dir", str(images)),
         labels=labels,
     )
-    write_whole(target, text.encode())
+    write_whole(target, as_started(text).encode())
     print(f"\nwritten: {target}\n", flush=True)
     failed = check(["-c", str(target)])
     if not failed:
