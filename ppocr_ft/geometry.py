@@ -17,7 +17,7 @@ Polygon = NDArray[np.generic]
 Floats = NDArray[np.float64]
 Shapes = NDArray[np.object_]
 LONG_ASPECT = 2.0
-"""The direction of a text that is less longer than high can't be told well."""
+"""The direction of a text less than so many times as long as high can't be told well."""
 
 
 def as_shapely(polygons: Sequence[Polygon]) -> Shapes:

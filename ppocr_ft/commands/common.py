@@ -104,12 +104,20 @@ def bare_parser(command_name: str, description: str, examples: str) -> argparse.
 
 
 def parser(
-    command_name: str, description: str, examples: str, *, config_required: bool = True
+    command_name: str,
+    description: str,
+    examples: str,
+    *,
+    config_required: bool = True,
+    begins: bool = False,
 ) -> argparse.ArgumentParser:
-    """Return a parser with ``-c`` and ``-o``."""
+    """Return a parser with ``-c`` and ``-o``.
+
+    A command that ``begins`` with a config takes that of this folder where there is no ``-c``.
+    """
     arguments = bare_parser(command_name, description, examples)
     names = ", ".join(path.name for path in shipped_configs())
-    own = own_config() if config_required else None
+    own = own_config() if begins and config_required else None
     arguments.add_argument(
         "-c",
         "--config",
@@ -117,8 +125,8 @@ def parser(
         required=config_required and own is None,
         type=_config_name,
         metavar="FILE",
-        help=f"a config, PaddleOCR's YAML; one of the package by its name: {names}; "
-        f"default: {OWN_CONFIG}, where init has written it",
+        help=f"a config, PaddleOCR's YAML; one of the package by its name: {names}"
+        + (f"; default: {OWN_CONFIG}, which init writes" if begins else ""),
     )
     arguments.add_argument(
         "-o",
@@ -140,6 +148,8 @@ def own_config() -> str | None:
 def _config_name(text: str) -> str:
     """Return the name as it was given, and say so if it names a config of the package."""
     path = find_config(text)
+    if text == OWN_CONFIG:
+        print(f"config: {text}", file=sys.stderr)
     if path != Path(text):
         print(f"config: {path}, which comes with the package", file=sys.stderr)
     return text

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ppocr_ft.commands.common import OWN_CONFIG, bare_parser, command
+from ppocr_ft.commands.common import OWN_CONFIG, bare_parser, command, whole_number
 from ppocr_ft.config.load import find_config, load_config, shipped_configs
 from ppocr_ft.config.source_map import dump_yaml
 from ppocr_ft.errors import ConfigError
@@ -14,11 +14,11 @@ from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.program import as_started
 
 DESCRIPTION = """\
-Begin with your own images: recognise their labels, hold a fifth of the images out to judge by,
-write ppocr_ft.yml and check it all. Then ppocr-ft train needs no further word.
+Begin with your own images: recognise their labels, write ppocr_ft.yml and check it all. Then
+ppocr-ft train needs no options.
 
-Without labelled images in DIR the configs of the package are copied there, to change them. A config
-is also found by its name, without a copy: ppocr-ft train -c det_v4_ft.yml
+Without PATH the configs of the package are copied, to change them. A config is also found by its
+name, without a copy: ppocr-ft train -c det_v4_ft.yml
 
 Files that are there stay."""
 EXAMPLES = """\
@@ -26,27 +26,29 @@ EXAMPLES = """\
         photos/ holds images and Label.txt of PPOCRLabel, or labels of any tool that convert reads
   ppocr-ft init photos --config det_v6_small_ft --minutes 40
   ppocr-ft init
-        the configs of the package, in configs/"""
+        the configs of the package, in configs/
+  ppocr-ft init --configs my_project/configs"""
 NEXT = """\
 next, with your own images (Train.dataset and Eval.dataset in the file, or -o):
   ppocr-ft check -c {config}
   ppocr-ft train -c {config}"""
-LABELS = Path("labels")
+LABELS = Path("labels", "Label.txt")
 MINUTES = 20
 OWN = """\
 # Fine-tune {model} on {images}: ppocr-ft train
 #
-# This file has what is yours; all else is as in {base}. Any key of docs/keys.md may be set here,
-# an operator by its name: Train: {{dataset: {{transforms: {{ScaledCrop: {{text_p: 0.7}}}}}}}}
+# This file has what is yours; all else is as in {base}. Any key of docs/keys.md may be set here.
 {extends}
 Global:
   save_model_dir: output/run  # checkpoints, log, pictures and report.html
-  time_budget: {minutes}m  # of the whole run; the schedule fits itself to this machine
-  val_ratio: 0.2  # so many of the images judge and are never trained on; look-alikes stay together
+  time_budget: {minutes}m  # for the whole run; the schedule fits itself to this machine
+  val_ratio: 0.2  # share of the images held out for evaluation; look-alikes stay together
 Train:
   dataset:
     {data_dir}
-    label_file_list: [{labels}]
+    label_file_list: [{labels}]  # a copy; anew: ppocr-ft convert {source} --out {folder} --force
+    # transforms:
+    #   IaaAugment: ...  # an operator of {base} by its name, with the keys to change
 """
 
 
@@ -54,61 +56,42 @@ Train:
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     arguments = bare_parser("init", as_started(DESCRIPTION), EXAMPLES)
-    arguments.add_argument(
-        "folder",
-        nargs="?",
-        type=Path,
-        default=Path("configs"),
-        metavar="DIR",
-        help="your images, with their labels; or a folder for the configs (configs)",
-    )
-    arguments.add_argument(
-        "--config", default="det_v4_ft", metavar="NAME", help="to start from (det_v4_ft)"
-    )
-    arguments.add_argument(
-        "--minutes", type=int, default=MINUTES, help=f"that a run may take ({MINUTES})"
-    )
-    arguments.add_argument(
-        "--skip-bad", action="store_true", help="go on without the images whose labels have a fault"
-    )
+    add = arguments.add_argument
+    add("path", nargs="?", type=Path, metavar="PATH", help="your images with their labels: a "
+        "folder, or a label file")  # fmt: skip
+    add("--config", default="det_v4_ft", metavar="NAME", help="config to extend (det_v4_ft)")
+    add("--minutes", type=whole_number(1), default=MINUTES, metavar="N",
+        help=f"time for the run ({MINUTES})")  # fmt: skip
+    add("--skip-bad", action="store_true", help="leave out images whose labels have a fault")
+    add("--configs", type=Path, default=Path("configs"), metavar="DIR",
+        help="without PATH: folder for the configs (configs)")  # fmt: skip
     options = arguments.parse_args(argv)
-    folder = options.folder
+    if options.path is not None:
+        return _begin(options.path, options.config, options.minutes, skip_bad=options.skip_bad)
+    folder = options.configs
     if folder.suffix.lower() in (".yml", ".yaml"):
-        arguments.error(f"DIR is {folder}; name a folder")
-    if options.minutes < 1:
-        arguments.error(f"--minutes is {options.minutes}; 1 or more")
-    if _holds_images(folder):
-        return _begin(folder, options.config, options.minutes, skip_bad=options.skip_bad)
+        arguments.error(f"DIR is {folder}; name a folder, all configs are copied into it")
     for path, what in shipped_configs().items():
         print(f"{_copied(path, folder)}: {what}")
     print(as_started(f"\n{NEXT.format(config=folder / 'det_v4_ft.yml')}"))
     return 0
 
 
-def _holds_images(folder: Path) -> bool:
-    from ppocr_ft.data.images import IMAGE_SUFFIXES
-
-    walked = os.walk(folder)
-    return any(
-        Path(name).suffix.lower() in IMAGE_SUFFIXES for *_, names in walked for name in names
-    )
-
-
-def _begin(folder: Path, base: str, minutes: int, *, skip_bad: bool) -> int:
+def _begin(source: Path, base: str, minutes: int, *, skip_bad: bool) -> int:
     """Read the labels, write the config, check it; return the exit code of what fails first."""
     from ppocr_ft.commands.check.cli import main as check
     from ppocr_ft.commands.convert.cli import main as convert
     from ppocr_ft.commands.convert.formats.image_folder import folder_of_images
 
     target = Path(OWN_CONFIG)
-    if target.exists():
-        raise ConfigError("is there already; remove it, or begin in another folder", path=target)
+    for path in (target, LABELS):
+        if path.exists():
+            raise ConfigError("is there already; remove it, or begin in another folder", path=path)
     model = load_config(base).Global.model_name
-    images = folder_of_images(folder)
-    labels = LABELS / "Label.txt"
-    options = ["--images", str(images), "--out", str(LABELS)]
-    failed = convert([str(folder), *options, *(["--skip-bad"] if skip_bad else [])])
-    if failed and not (skip_bad and labels.is_file()):
+    images = folder_of_images(source)
+    options = ["--images", str(images), "--out", str(LABELS.parent)]
+    failed = convert([str(source), *options, *(["--skip-bad"] if skip_bad else [])])
+    if not LABELS.is_file():
         return failed
     text = OWN.format(
         model=model,
@@ -117,7 +100,9 @@ def _begin(folder: Path, base: str, minutes: int, *, skip_bad: bool) -> int:
         extends=_line("extends", base),
         minutes=minutes,
         data_dir=_line("data_dir", str(images)),
-        labels=labels,
+        labels=LABELS,
+        source=shlex.quote(str(source)),
+        folder=LABELS.parent,
     )
     write_whole(target, as_started(text).encode())
     print(f"\nwritten: {target}\n", flush=True)

@@ -14,7 +14,7 @@ from ppocr_ft.utils.program import as_started, import_problem
 from ppocr_ft.version import __version__
 
 COMMANDS = {
-    "init": "from a folder of labelled images to a config; or the configs, to change them",
+    "init": "write a config for labelled images, or copy the configs of the package",
     "check": "what is wrong with a config, its data and its weights, before any training",
     "convert": "label files of other tools to PaddleOCR's, and back",
     "train": "fine-tune a detector, or train one",

@@ -19,6 +19,8 @@ from ppocr_ft.messages import nearest, show
 _PACKAGE = Path(__file__).parents[1]
 EXTENDS = "extends"
 """The key at the top that names another config, whose values hold where the file has none."""
+OWN_NAMES = ("Eval.also",)
+"""Sections whose keys are the user's names, so that an empty one says: none."""
 FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
 """Where the shipped configs are: in an installed package, and in a clone."""
 
@@ -72,8 +74,8 @@ def read_tree(path: str | Path, overrides: Sequence[str] = ()) -> Tree:
 def _extended(tree: Tree, files: list[Path]) -> Tree:
     """Return the tree of the config that ``extends`` names, with this tree's values put into it.
 
-    A section goes on with the keys that it lacks, an operator of a list is named as in ``-o``; any
-    other list is replaced. ``files`` are the file and those that extend it.
+    A section keeps the other config's values of keys that it doesn't name; an operator of a list is
+    named as in ``-o``, any other list is replaced. ``files`` are the file and those that extend it.
     """
     if not isinstance(tree.data, dict) or EXTENDS not in tree.data:
         return tree
@@ -83,8 +85,10 @@ def _extended(tree: Tree, files: list[Path]) -> Tree:
     base.faults += tree.faults
     base.unreadable += tree.unreadable
     own = {key: value for key, value in tree.data.items() if key != EXTENDS}
-    for key, value in _leaves(own, "") if isinstance(base.data, dict) else ():
+    for key, value in _leaves(own, "", base.data) if isinstance(base.data, dict) else ():
         apply_override(base, Override(key, value, tree.place_of(key)))
+        below = {place: at for place, at in tree.places.items() if place.startswith(f"{key}.")}
+        base.places.update(below)
     return base
 
 
@@ -95,8 +99,8 @@ def _base(tree: Tree, files: list[Path]) -> Tree | Fault:
         message = f"found {show(named)}; name a config of the package, such as det_v4_ft, or a file"
         return Fault("error", place.path, place.line, EXTENDS, message)
     beside = files[-1].parent / named
-    path = beside if beside.exists() else _shipped(named) or beside
-    if path in files:
+    path = beside if _is_file(beside) else _shipped(named) or beside
+    if any(path.resolve() == file.resolve() for file in files):
         message = f"{named} extends this file in turn"
         return Fault("error", place.path, place.line, EXTENDS, message)
     text = read_text(path)
@@ -105,14 +109,32 @@ def _base(tree: Tree, files: list[Path]) -> Tree | Fault:
     return _extended(parse_yaml(text, str(path)), [*files, path])
 
 
-def _leaves(node: Mapping[str, Any], above: str) -> Iterator[tuple[str, object]]:
-    """Yield keys as ``-o`` names them, with their values, of all that is no section of keys."""
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
+def _leaves(node: Mapping[str, Any], above: str, base: object) -> Iterator[tuple[str, object]]:
+    """Yield keys as ``-o`` names them, with the values that take the place of those in ``base``.
+
+    A section or operator without any key changes nothing, one of another ``name`` is taken whole.
+    """
     for name, value in node.items():
         key = join_key(above, name)
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, key)
-        else:
+        known = value_at(base, key)
+        known = known if isinstance(known, dict) else {}
+        if isinstance(value, dict) and value and not _is_other(value, known):
+            yield from _leaves(value, key, base)
+        elif value or value not in (None, {}) or not known or key in OWN_NAMES:
             yield key, value
+
+
+def _is_other(part: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Return whether a part is of another kind than the known one, whose keys it can't have."""
+    named = "name" in part and "name" in known and part["name"] != known["name"]
+    return named and not any(isinstance(value, dict) for value in known.values())
 
 
 def inspect_tree(tree: Tree) -> Inspection:

@@ -92,7 +92,8 @@ def value_at(data: object, key: str) -> object:
                 parts = [*_item_parts(node, parts[0], key), *parts[1:]]
                 node = node[int(parts.pop(0))]
             else:
-                node = node.get(parts.pop(0)) if isinstance(node, dict) else None
+                part = parts.pop(0)
+                node = node.get(part) if isinstance(node, dict) else None
     except _DeadEndError:
         return None
     return node

@@ -133,7 +133,7 @@ class GlobalSection(Section):
     some training images."""
     fit_targets: bool = False
     """Whether the training labels choose shrink ratio; with it unclip ratio, min_text_size, how far
-    IaaAugment turns images and, with DiceLoss, what helps it: see docs/train.md."""
+    IaaAugment turns images and, with DiceLoss, the loss of words and the gap_weight of lines."""
     val_ratio: Annotated[float, Ge(0), Lt(1)] = 0.0
     """Share of Train's images that is held out for Eval, in place of Eval's own; images that show
     the same stay together. 0: none."""

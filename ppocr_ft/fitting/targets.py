@@ -24,8 +24,6 @@ from ppocr_ft.utils.sampling import sample_evenly
 
 Polygon = NDArray[Any]
 Floats = NDArray[np.float64]
-Scale = float | Floats
-"""A factor, or one for x and one for y."""
 
 TRIED_RATIOS = (0.4, 0.5, 0.6)
 """Shrink ratios from DB's own to the end of PP-OCRv4's ramp; beyond, lines grow together."""
@@ -93,22 +91,16 @@ class RatioFigures:
 
 def choose_shrink_ratio(
     polygons_by_image: Sequence[Sequence[Polygon]],
-    scales: Sequence[Scale],
 ) -> tuple[RatioFigures, tuple[str, ...]]:
     """Return the shrink ratio for these texts, with the reasons.
 
-    ``polygons_by_image`` are the texts that count, (k, 2) px each, ``scales`` each image's factors
-    on them in training.
+    ``polygons_by_image`` are the texts that count, (k, 2) px each, as large as in training.
 
     Raises:
         ConfigError: no text leaves a kernel.
     """
-    scaled = [
-        [np.asarray(polygon, np.float64) * scale for polygon in polygons]
-        for polygons, scale in zip(polygons_by_image, scales, strict=True)
-    ]
-    figures = {ratio: ratio_figures(scaled, ratio) for ratio in TRIED_RATIOS}
-    kind = TextKind.of(scaled)
+    figures = {ratio: ratio_figures(polygons_by_image, ratio) for ratio in TRIED_RATIOS}
+    kind = TextKind.of(polygons_by_image)
     return figures[kind.shrink_ratio], (
         f"shrink_ratio {kind.shrink_ratio:g}: {kind}",
         *(str(tried) for tried in figures.values()),
@@ -189,10 +181,11 @@ def suiting_rotation(polygons: Sequence[Polygon]) -> tuple[float, str]:
     draw the turned ones.
     """
     short, long = box_sides(polygons)
-    is_longer = (short > 0) & (long > LONG_ASPECT * short)
-    longer = [polygon for polygon, wanted in zip(polygons, is_longer, strict=True) if wanted]
-    if longer and np.quantile(tilts(longer), MOST_UPRIGHT) < UPRIGHT_DEGREES:
-        return 0.0, "the labels are upright boxes, which turned ones would not be"
-    tilt = float(np.quantile(tilts(longer), QUARTILE)) if longer else 0.0
+    has_area = short > 0
+    degrees_of = tilts([text for text, wanted in zip(polygons, has_area, strict=True) if wanted])
+    if len(degrees_of) and np.quantile(degrees_of, MOST_UPRIGHT) < UPRIGHT_DEGREES:
+        return 0.0, "the labels are upright boxes, which they would not be on a turned image"
+    longer = degrees_of[(long > LONG_ASPECT * short)[has_area]]
+    tilt = float(np.quantile(longer, QUARTILE)) if len(longer) else 0.0
     degrees = float(np.clip(round(tilt), LEAST_ROTATION, MOST_ROTATION))
     return degrees, f"three quarters of the texts are tilted by less than {tilt:.1f} degrees"

@@ -225,15 +225,20 @@ def _keys(config: Config, kind: type) -> list[str]:
 def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
     """Choose shrink ratio, unclip ratio, min_text_size at training's scale, rotation and loss.
 
-    With DiceLoss, words take DiceFocalLoss instead, lines weigh the gaps within a row.
+    With plain DiceLoss, words take DiceFocalLoss instead, lines weigh the gaps within a row.
     """
     config = so_far.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [image.polygons for image in images]
-    scales = [_training_factors(config, image) for image in images]
+    scaled = [
+        [np.asarray(text, np.float64) * factors for text in image.polygons]
+        for image, factors in zip(
+            images, (_training_factors(config, i) for i in images), strict=True
+        )
+    ]
     schedule = shrink_schedule(config, shrink_map)
     if schedule.is_constant:
-        figures, reasons = choose_shrink_ratio(texts, scales)
+        figures, reasons = choose_shrink_ratio(scaled)
         ratio, unclip_ratio = figures.shrink_ratio, figures.unclip_ratio
         values: Values = {f"{key}.shrink_ratio": ratio for key in (SHRINK_MAP, BORDER_MAP)}
     else:
@@ -241,7 +246,7 @@ def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
         reasons = (f"shrink_ratio stays a ramp, to {schedule.end:g}; without shrink_ratio_end and "
                    "total_epoch it is chosen by the labels",)  # fmt: skip
         values = {}
-    extents = _extents(config, texts, scales)
+    extents = _extents(config, scaled)
     least = min_text_size(extents, float(shrink_map.min_text_size))
     values |= {"PostProcess.unclip_ratio": unclip_ratio, f"{SHRINK_MAP}.min_text_size": least}
     first, *tried = reasons
@@ -253,13 +258,14 @@ def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
     ]
     if rotations := _rotations(config):
         degrees, reason = suiting_rotation([text for of in texts for text in of])
-        values |= {key: [-degrees, degrees] for key in rotations}
+        values |= {key: [0.0 - degrees, degrees] for key in rotations}
         lines.append(f"rotation by up to {degrees:g} degrees: {reason}")
-    if config.Loss.main_loss_type == "DiceLoss":
-        is_words = TextKind.of(texts).is_words
+    if config.Loss.main_loss_type == "DiceLoss" and shrink_map.gap_weight == 1:
+        is_words = TextKind.of(scaled).is_words
         key, value = (MAIN_LOSS, WORDS_LOSS) if is_words else (GAP_WEIGHT, LINES_GAP_WEIGHT)
         values[key] = value
-        lines.append(f"{key.rpartition('.')[2]} {value}: {'words' if is_words else 'lines'}")
+        reason = "words are few pixels" if is_words else "lines of a row grow together"
+        lines.append(f"{key.rpartition('.')[2]} {value}: with plain DiceLoss, {reason}")
     return so_far.changed(values).saying(*lines)
 
 
@@ -288,16 +294,12 @@ def _training_factors(config: Config, image: Page) -> np.ndarray[Any, Any]:
     )
 
 
-def _extents(config: Config, texts: Any, scales: Any) -> np.ndarray[Any, Any]:
+def _extents(config: Config, scaled: Any) -> np.ndarray[Any, Any]:
     """Return the texts' shorter extents (n,), px, in the smallest crops of training."""
     crop = _crop(config)
     smallest = 1.0 if crop is None else crop.scale_range[0]
     return np.array(
-        [
-            np.ptp(polygon * scale * smallest, axis=0).min()
-            for polygons, scale in zip(texts, scales, strict=True)
-            for polygon in polygons
-        ]
+        [np.ptp(polygon * smallest, axis=0).min() for polygons in scaled for polygon in polygons]
     )
 
 

@@ -132,7 +132,7 @@ def _kernels(polygons: TextPolygons, drawn: Flags, ratio: float, parts: int) -> 
 
 
 def _gaps(polygons: TextPolygons, drawn: Flags, shape: tuple[int, int]) -> Flags:
-    """Return (h, w), the pixels within two texts once each is longer by its height at both ends."""
+    """Return (h, w), the pixels within two texts once each is stretched along its row."""
     texts = polygons.select(drawn)
     near = np.zeros(shape, np.uint8)
     for text in _lengthened(texts) if len(texts) else ():
@@ -146,10 +146,10 @@ def _gaps(polygons: TextPolygons, drawn: Flags, shape: tuple[int, int]) -> Flags
 
 
 def _lengthened(texts: TextPolygons) -> list[NDArray[np.int32]]:
-    """Return each text with its points moved outwards along the row by the text's height.
+    """Return each text stretched along its row, by the text's height at both ends.
 
-    A row runs as the text itself does; that of a short one as those of the longer ones do, in the
-    median, or along x.
+    A row runs as the text itself does; that of a short one as the longer ones do in the mean, or
+    along x.
     """
     first, counts = texts.starts[:-1], texts.counts
     height, length = rectangle_sides(*texts.measures())
@@ -159,11 +159,13 @@ def _lengthened(texts: TextPolygons) -> list[NDArray[np.int32]]:
     xx, xy, yy = (np.add.reduceat(product, first) for product in (x * x, x * y, y * y))
     angle = np.arctan2(2 * xy, xx - yy) / 2  # of the points' principal axis
     is_long = length > LONG_ASPECT * height
-    angle[~is_long] = np.median(angle[is_long]) if is_long.any() else 0
+    twice = 2 * angle[is_long]  # a direction and its opposite are one
+    angle[~is_long] = np.arctan2(np.sin(twice).sum(), np.cos(twice).sum()) / 2
     row = np.repeat(np.stack([np.cos(angle), np.sin(angle)], axis=1), counts, axis=0)
-    outwards = np.sign((points * row).sum(axis=1)) * np.repeat(height, counts)
-    moved = np.rint(texts.coords + outwards[:, None] * row).astype(np.int32)
-    return np.split(moved, texts.starts[1:-1])
+    along = (points * row).sum(axis=1)
+    farthest = np.maximum(np.maximum.reduceat(np.abs(along), first), 1)
+    moved = texts.coords + (along * np.repeat(height / farthest, counts))[:, None] * row
+    return np.split(np.rint(moved).astype(np.int32), texts.starts[1:-1])
 
 
 @register
@@ -179,8 +181,8 @@ class MakeShrinkMap(ShrinkScheduled):
         rounding: how kernels fall on pixels: truncate, PaddleOCR's, is half a pixel to the upper
             left, and so are all boxes that a network learns; nearest is where DBPostProcess finds
             the label's own place again.
-        gap_weight: weight in the loss of the background between two texts, of the pixels outside
-            kernels that both cover once they are longer by their height at both ends.
+        gap_weight: weight in the loss of the background between two texts, of the of
+            background pixels that both cover once each is stretched by its height at both ends.
         shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 if
             total_epoch is given.
         total_epoch: length of the ramp, epochs; absent: the run's epoch_num.

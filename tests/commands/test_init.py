@@ -33,7 +33,7 @@ def test_the_configs_are_copied_and_the_next_commands_said(
 def test_a_file_that_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = tmp_path / "det_v4_ft.yml"
     mine.write_text("mine: 1\n", encoding="utf-8")
-    assert main([str(tmp_path)]) == 0
+    assert main(["--configs", str(tmp_path)]) == 0
     assert mine.read_text(encoding="utf-8") == "mine: 1\n"
     assert f"{mine} (there already, with changes; left as it is)" in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == SHIPPED
@@ -43,7 +43,7 @@ def test_the_name_of_a_config_makes_no_folder_of_that_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        main([str(tmp_path / "det_v4_ft.yml")])
+        main(["--configs", str(tmp_path / "det_v4_ft.yml")])
     assert ended.value.code == 2
     assert "name a folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
@@ -54,7 +54,7 @@ def test_a_folder_that_is_a_file_is_one_message(
 ) -> None:
     file = tmp_path / "notes"
     file.write_text("a file", encoding="utf-8")
-    assert main([str(file)]) == 2
+    assert main(["--configs", str(file)]) == 2
     err = capsys.readouterr().err
     assert f"{file}" in err
     assert "can't be written" in err
@@ -113,6 +113,20 @@ def test_a_config_that_is_there_stays(photos: Path, capsys: pytest.CaptureFixtur
     assert "ppocr_ft.yml: is there already" in capsys.readouterr().err
     assert Path("ppocr_ft.yml").read_text(encoding="utf-8") == "mine: 1\n"
     assert not Path("labels").exists()
+    Path("ppocr_ft.yml").unlink()
+    Path("labels").mkdir()
+    Path("labels", "Label.txt").write_text("mine\n", encoding="utf-8")
+    assert main(["my photos"]) == 2
+    assert "Label.txt: is there already" in capsys.readouterr().err
+
+
+def test_a_label_file_will_do_but_a_name_that_is_nothing_is_said(
+    photos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["my photoss"]) == 2
+    assert "my photoss: there is no such file or folder" in capsys.readouterr().err
+    assert main(["my photos/Label.txt"]) == 0
+    assert load_config("ppocr_ft.yml").Train.dataset.data_dir == "my photos"
 
 
 def test_faulty_labels_are_listed_and_may_be_left_out(

@@ -62,6 +62,25 @@ def test_a_file_beside_it_and_one_that_extends_in_turn(tmp_path: Path) -> None:
     assert (section.epoch_num, section.seed) == (5, 7)
 
 
+def test_an_empty_section_or_operator_changes_nothing(tmp_path: Path) -> None:
+    operators = "Train: {dataset: {transforms: {ScaledCrop: }}}"
+    path = write(tmp_path, f"extends: det_v4_ft\nGlobal: {{}}\nOptimizer:\n{operators}\n")
+    assert load_config(path).to_yaml() == load_config(SHIPPED / "det_v4_ft.yml").to_yaml()
+
+
+def test_a_part_of_another_name_is_taken_whole(tmp_path: Path) -> None:
+    text = """\
+extends: det_v4_ft
+Architecture: {Backbone: {name: ResNet_vd, layers: 50}}
+Optimizer: {name: Lamb, lr: {name: Step, learning_rate: 0.01, step_size: 3, gamma: 0.5}}
+"""
+    config = load_config(write(tmp_path, text), ["Global.pretrained_model=null"])
+    backbone, optimizer = config.Architecture.Backbone, config.Optimizer
+    assert (backbone.name, backbone.layers) == ("ResNet_vd", 50)
+    assert (optimizer.name, optimizer.lr.name, optimizer.lr.warmup_epoch) == ("Lamb", "Step", None)
+    assert optimizer.weight_decay == load_config(SHIPPED / "det_v4_ft.yml").Optimizer.weight_decay
+
+
 def test_lists_are_replaced(tmp_path: Path) -> None:
     path = write(tmp_path, "extends: det_v4_ft\nGlobal: {eval_batch_step: [0, 9]}\n")
     assert load_config(path).Global.eval_batch_step == (0, 9)
@@ -73,6 +92,10 @@ def test_lists_are_replaced(tmp_path: Path) -> None:
         ("extends: det_v4_tf\n", 1, ["extends", "det_v4_tf", "no such file", "det_v4_ft"]),
         ("Global: {}\nextends: [a]\n", 2, ["extends", "name a config of the package"]),
         ("extends: own.yml\n", 1, ["extends this file in turn"]),
+        ("extends: ../sub/own.yml\n", 1, ["extends this file in turn"]),
+        (f"extends: {'x' * 300}\n", 1, ["extends", "can't be read"]),
+        ("extends: det_v4_ft\nEval:\n dataset:\n  transforms:\n  - DecodeImage:\n  - Nonsense:\n",
+         6, ["Nonsense"]),
         ("extends: det_v4_ft\nGlobal:\n  epoch_nun: 3\n", 3, ["epoch_nun", "epoch_num"]),
         ("extends: det_v4_ft\nGlobal:\n  epoch_num: many\n", 3, ["epoch_num", "many"]),
         ("extends: det_v4_ft\nTrain: {dataset: {transforms: {MakeShrinkMop: {shrink_ratio: 1}}}}\n",
@@ -83,7 +106,9 @@ def test_lists_are_replaced(tmp_path: Path) -> None:
 def test_faults_name_the_file_and_line_that_has_them(
     tmp_path: Path, text: str, line: int, words: list[str]
 ) -> None:
-    path = write(tmp_path, text)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "det_v4_ft").mkdir()  # hides no config of the package
+    path = write(tmp_path / "sub", text)
     faults = [fault for fault in inspect_config(path).faults if fault.severity == "error"]
     assert [(fault.path, fault.line) for fault in faults] == [(str(path), line)]
     with pytest.raises(ConfigError) as raised:

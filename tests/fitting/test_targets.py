@@ -31,7 +31,7 @@ def row(count: int, width: float, height: float, gap: float) -> list[np.ndarray]
 def test_words_take_the_small_ratio_and_lines_the_large_one(
     aspect: float, ratio: float, kind: str
 ) -> None:
-    figures, reasons = choose_shrink_ratio([[rectangle(30 * aspect, 30)]] * 2, [1.0, 1.0])
+    figures, reasons = choose_shrink_ratio([[rectangle(30 * aspect, 30)]] * 2)
     assert figures.shrink_ratio == ratio
     assert kind in reasons[0]
     assert f"{aspect:.1f} times as long as high" in reasons[0]
@@ -90,7 +90,7 @@ def test_a_text_alone_is_near_to_nobody() -> None:
 
 def test_without_any_kernel_there_is_no_choice() -> None:
     with pytest.raises(ConfigError, match="leaves a kernel"):
-        choose_shrink_ratio([[np.zeros((4, 2))]], [1.0])
+        choose_shrink_ratio([[np.zeros((4, 2))]])
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,7 @@ def test_images_are_turned_as_far_as_texts_are_tilted(
 
 @pytest.mark.parametrize(("tilted", "degrees"), [(0, 0), (1, 0), (5, 1)])
 def test_upright_boxes_are_not_turned(tilted: int, degrees: float) -> None:
+    assert suiting_rotation([turned(0, 20, 15)] * 9)[0] == 0, "short ones, too"
     labels = [turned(0)] * (100 - tilted) + [turned(3)] * tilted
     found, why = suiting_rotation(labels)
     assert found == degrees

@@ -268,20 +268,28 @@ def test_rotation_follows_the_labels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "aspect", "loss", "gap_weight"),
+    ("given", "weight", "aspect", "loss", "gap_weight"),
     [
-        ("DiceLoss", 3, "DiceFocalLoss", 1),
-        ("DiceLoss", 8, "DiceLoss", 4),
-        ("BCELoss", 3, "BCELoss", 1),
-        ("BCELoss", 8, "BCELoss", 1),
+        ("DiceLoss", 1, 3, "DiceFocalLoss", 1),
+        ("DiceLoss", 1, 8, "DiceLoss", 4),
+        ("DiceLoss", 2, 3, "DiceLoss", 2),
+        ("DiceLoss", 2, 8, "DiceLoss", 2),
+        ("BCELoss", 1, 3, "BCELoss", 1),
+        ("BCELoss", 1, 8, "BCELoss", 1),
     ],
 )
 def test_words_take_another_loss_and_lines_weigh_gaps(
-    given: str, aspect: int, loss: str, gap_weight: float, monkeypatch: pytest.MonkeyPatch
+    given: str,
+    weight: float,
+    aspect: int,
+    loss: str,
+    gap_weight: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     text = np.array([[0, 0], [30 * aspect, 0], [30 * aspect, 30], [0, 30]], float)
     monkeypatch.setattr(adapt, "labelled", lambda _: [Page((640, 480), [text])])
-    options = ["Global.fit_scale=false", f"Loss.main_loss_type={given}"]
+    own_weight = f"Train.dataset.transforms.MakeShrinkMap.gap_weight={weight}"
+    options = ["Global.fit_scale=false", f"Loss.main_loss_type={given}", own_weight]
     found = adapted(load_config(SHIPPED / "det_v4_ft.yml", options)).config
     (shrink_map,) = [op for op in found.Train.dataset.transforms if op.name == "MakeShrinkMap"]
     assert (found.Loss.main_loss_type, shrink_map.gap_weight) == (loss, gap_weight)

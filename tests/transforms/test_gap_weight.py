@@ -77,6 +77,17 @@ def test_a_short_text_is_in_the_row_of_the_longer_ones(degrees: float) -> None:
     assert weighted(drawn(polygons(digits), gap_weight=4))[60, 57]
 
 
+def test_directions_are_averaged_as_lines_are() -> None:
+    """Columns of text tilted by 1 degree to either side run along y, not along their mean, x."""
+    columns = [
+        turned(polygons(np.array([[x, 10, x + 20, 110]])), d) for x, d in ((10, 1), (60, -1))
+    ]
+    short = polygons(np.array([[120, 20, 140, 40], [120, 55, 140, 75], [155, 20, 175, 40]]))
+    found = weighted(drawn(np.concatenate([*columns, short]).astype(np.float32), gap_weight=4))
+    assert found[47, 130]
+    assert not found[30, 147]
+
+
 def test_polygons_of_many_points_and_texts_beyond_the_edge() -> None:
     curved = np.array([[10, 10], [35, 8], [60, 10], [60, 30], [35, 28], [10, 30]], np.float32)
     data = sample([curved, polygons(ROW)[1]], SHAPE)

@@ -62,6 +62,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "check",
         "Check a config, its data and its weights, before any training.",
         EXAMPLES + EPILOGUE,
+        begins=True,
     )
     arguments.add_argument(
         "--json", action="store_true", help="print one JSON object, nothing else"

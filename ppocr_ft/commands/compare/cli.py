@@ -74,6 +74,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "compare",
         "Short runs from one start on the same batches, beside each other.",
         EXAMPLES + EPILOGUE,
+        begins=True,
     )
     arguments.add_argument(
         "--arm",

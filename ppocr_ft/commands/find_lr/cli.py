@@ -63,7 +63,9 @@ def main(argv: Sequence[str]) -> int:
 
 def options_of(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line."""
-    arguments = parser("find-lr", "Find a learning rate by trying many.", EXAMPLES + EPILOGUE)
+    arguments = parser(
+        "find-lr", "Find a learning rate by trying many.", EXAMPLES + EPILOGUE, begins=True
+    )
     arguments.add_argument(
         "--start", type=float, default=1e-7, metavar="LR", help="first rate (1e-7)"
     )

@@ -70,6 +70,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         "Train a detector, or fine-tune one.",
         EXAMPLES + EPILOGUE,
         config_required=False,
+        begins=True,
     )
     arguments.add_argument(
         "--model",
@@ -111,6 +112,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         options.config = own_config()
         if options.config is None:
             arguments.error("-c FILE or --model NAME is required, or --resume FOLDER")
+        print(f"config: {options.config}", file=sys.stderr)
     return options
 
 
