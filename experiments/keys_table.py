@@ -29,7 +29,8 @@ HEAD = """\
 
 Every key of a config with its values, its default and its meaning. `make keys` writes this page
 from the declarations in the code, by which configs are checked too. Where the default is empty, the
-key must be given. A key that stands nowhere here is a fault, with the line and the nearest name.
+key must be given. At the top `extends` may name another config, see train.md. Any other key is a
+fault, with the line and the nearest name.
 """
 
 
