@@ -69,7 +69,7 @@ def config_by_name(case: Case) -> str:
 
 @fault("newcomer F7", "no way to get the configs")
 def init(case: Case) -> str:
-    ran = installed(case, "init", "mine")
+    ran = installed(case, "init", "--configs", "mine")
     if not list((case.folder / "mine").rglob("det_v4_ft.yml")):
         raise WrongError("init writes no config")
     return ran.say("det_v4_ft.yml|train", 0)
