@@ -73,7 +73,7 @@ def scale(side_px: int, limit_type: str) -> Setting:
 def unfitted(name: str, ratio: float, *more: str) -> Setting:
     """Return a setting whose targets are not chosen by the labels."""
     operators = ("MakeBorderMap", "MakeShrinkMap")
-    overrides = [keys(f"{TRANSFORMS}.{name}", shrink_ratio=ratio)[0] for name in operators]
+    overrides = [keys(f"{TRANSFORMS}.{op}", shrink_ratio=ratio)[0] for op in operators]
     return Setting(name, ("Global.fit_targets=false", *overrides, *more))
 
 

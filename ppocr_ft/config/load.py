@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ppocr_ft.config.faults import Fault, config_error, in_order, join_key, tagged
+from ppocr_ft.config.faults import Fault, config_error, in_order, is_under, join_key, tagged
 from ppocr_ft.config.overrides import Override, apply_override, parse_override, value_at
 from ppocr_ft.config.rules import check_rules
 from ppocr_ft.config.schema import Config
@@ -87,8 +87,7 @@ def _extended(tree: Tree, files: list[Path]) -> Tree:
     own = {key: value for key, value in tree.data.items() if key != EXTENDS}
     for key, value in _leaves(own, "", base.data) if isinstance(base.data, dict) else ():
         apply_override(base, Override(key, value, tree.place_of(key)))
-        below = {place: at for place, at in tree.places.items() if place.startswith(f"{key}.")}
-        base.places.update(below)
+        base.places |= {part: at for part, at in tree.places.items() if is_under(part, key)}
     return base
 
 
@@ -127,7 +126,7 @@ def _leaves(node: Mapping[str, Any], above: str, base: object) -> Iterator[tuple
         known = known if isinstance(known, dict) else {}
         if isinstance(value, dict) and value and not _is_other(value, known):
             yield from _leaves(value, key, base)
-        elif value or value not in (None, {}) or not known or key in OWN_NAMES:
+        elif value not in (None, {}) or not known or key in OWN_NAMES:
             yield key, value
 
 

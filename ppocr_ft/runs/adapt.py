@@ -230,12 +230,10 @@ def _with_targets(so_far: Adapted, images: list[Page]) -> Adapted:
     config = so_far.config
     (shrink_map,) = [op for op in config.Train.dataset.transforms if op.is_a(MakeShrinkMap)]
     texts = [image.polygons for image in images]
-    scaled = [
-        [np.asarray(text, np.float64) * factors for text in image.polygons]
-        for image, factors in zip(
-            images, (_training_factors(config, i) for i in images), strict=True
-        )
-    ]
+    scaled = []  # as large as in training
+    for image in images:
+        factors = _training_factors(config, image)
+        scaled.append([np.asarray(text, np.float64) * factors for text in image.polygons])
     schedule = shrink_schedule(config, shrink_map)
     if schedule.is_constant:
         figures, reasons = choose_shrink_ratio(scaled)

@@ -181,8 +181,8 @@ class MakeShrinkMap(ShrinkScheduled):
         rounding: how kernels fall on pixels: truncate, PaddleOCR's, is half a pixel to the upper
             left, and so are all boxes that a network learns; nearest is where DBPostProcess finds
             the label's own place again.
-        gap_weight: weight in the loss of the background between two texts, of the of
-            background pixels that both cover once each is stretched by its height at both ends.
+        gap_weight: weight in the loss of the background between two texts of a row: of the pixels
+            that both cover once each is stretched by its height at both ends.
         shrink_ratio_end: last shrink ratio of the ramp; absent: constant, or + 0.2 if
             total_epoch is given.
         total_epoch: length of the ramp, epochs; absent: the run's epoch_num.
