@@ -133,9 +133,10 @@ def _paddleocr(settings: InferenceSettings) -> str:
     model, key = ("seal_text", "seal_det") if is_seal else ("text", "text_det")
     detector_class = "SealTextDetection" if is_seal else "TextDetection"
     pipeline_class = "SealRecognition" if is_seal else "PaddleOCR"
+    needed = "".join(f", {k}={v!r}" for k, v in settings.resize.arguments(name).items())
     detector = _code(
         f"from paddleocr import {detector_class}",
-        f'detector = {detector_class}(model_name="{name}", model_dir="THIS_FOLDER")',
+        f'detector = {detector_class}(model_name="{name}", model_dir="THIS_FOLDER"{needed})',
         'for page in detector.predict("photo.jpg"):',
         '    print(page["dt_polys"], page["dt_scores"])',
     )
@@ -147,9 +148,14 @@ def _paddleocr(settings: InferenceSettings) -> str:
         f"    {key}_thresh={post.thresh}, {key}_box_thresh={post.box_thresh},",
         f"    {key}_unclip_ratio={post.unclip_ratio})",
     )
+    why = (
+        ", told how to enlarge images, which it does not read from `inference.yml`"
+        if needed
+        else ""
+    )
     return (
-        f"PaddleOCR 3, the detector alone:\n\n{detector}\n\nIn its OCR pipeline, which has values "
-        f"of its own and lets them go before `inference.yml`; so give them:\n\n{pipeline}"
+        f"PaddleOCR 3, the detector alone{why}:\n\n{detector}\n\nIn its OCR pipeline, which has "
+        f"values of its own and lets them go before `inference.yml`; so give them:\n\n{pipeline}"
     )
 
 

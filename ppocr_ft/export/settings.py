@@ -7,6 +7,10 @@ as the upper limit of the longest side (``limit_type: max``, 960 where it is abs
 detector's name as the lower limit of the shortest one (``limit_type: min``, 736). No side is longer
 than 4000 px then, and sides are rounded to multiples of 32. It ignores ``limit_side_len`` and
 ``limit_type`` of that operator.
+
+The shortest side of a text detector is limited by its arguments ``limit_side_len`` and
+``limit_type`` alone, which go before the file. A model that needs them bears them in ``Global``,
+where this package reads them and the runtime does not; without them it leaves images as they are.
 """
 
 from __future__ import annotations
@@ -90,8 +94,16 @@ class ResizeRule:
         side_px, kind = self.limit
         return _LimitedTwice(limit_side_len=side_px, limit_type=kind)
 
-    def entry(self) -> dict[str, Any]:
-        """Return the arguments in ``inference.yml`` for a runtime that resizes the same way."""
+    def arguments(self, model_name: str) -> dict[str, Any]:
+        """Return the arguments that PaddleOCR 3 needs beside ``inference.yml``, by their names."""
+        if self.shortest_px is None or model_name in SEAL_NAMES:
+            return {}
+        return {"limit_side_len": self.shortest_px, "limit_type": "min"}
+
+    def entry(self, model_name: str) -> dict[str, Any]:
+        """Return the operator's arguments in ``inference.yml``."""
+        if self.arguments(model_name):
+            return {"resize_long": LONGEST_MOST_PX}  # as they are, or nearly
         if self.limit is not None:
             return {"resize_long": self.limit[0]}
         assert self.image_shape is not None
@@ -128,20 +140,24 @@ def resize_rule(arguments: Mapping[str, Any], model_name: str = "") -> ResizeRul
     side_px = DEFAULT_LIMIT_PX if side_px is None else side_px
     kind = arguments.get("limit_type") or "min"
     is_seal = model_name in SEAL_NAMES
-    known = "min" if is_seal else "max"
-    if long_px is None and kind == known and side_px <= LONGEST_MOST_PX:
-        return ResizeRule(shortest_px=side_px) if is_seal else ResizeRule(side_px)
+    if long_px is None and side_px <= LONGEST_MOST_PX:
+        if kind == "min":
+            return ResizeRule(shortest_px=side_px)
+        if kind == "max" and not is_seal:
+            return ResizeRule(side_px)
     resize = (
         f"resize_long: {long_px}" if long_px else f"limit_side_len: {side_px}, limit_type: {kind}"
     )
-    by_name = f" by the name {model_name}" if is_seal else ""
-    side = "the shortest side at least" if is_seal else "the longest side at most"
-    default_px = SHORTEST_DEFAULT_PX if is_seal else LONGEST_DEFAULT_PX
+    by_name, kinds = "", "the longest side at most or the shortest side at least"
+    known, default_px = "max", LONGEST_DEFAULT_PX
+    if is_seal:
+        by_name, kinds = f" by the name {model_name}", "the shortest side at least"
+        known, default_px = "min", SHORTEST_DEFAULT_PX
     raise ConfigError(
         f"{{{resize}}} can't be exported: PaddleOCR 3 would not resize so, whatever inference.yml "
-        f"says. It knows{by_name} an image_shape, or {side} N px, N up to {LONGEST_MOST_PX}. Write "
-        f"{{limit_side_len: {default_px}, limit_type: {known}}} there (or another number), and "
-        "evaluate and fit the post-processing with it",
+        f"says. It knows{by_name} an image_shape, or {kinds} N px, N up to {LONGEST_MOST_PX}. "
+        f"Write {{limit_side_len: {default_px}, limit_type: {known}}} there (or another number), "
+        "and evaluate and fit the post-processing with it",
         key=RESIZE_KEY,
     )
 
@@ -177,13 +193,13 @@ class InferenceSettings:
         operators = [
             {"DecodeImage": {"channel_first": False, "img_mode": self.img_mode}},
             {"DetLabelEncode": None},
-            {"DetResizeForTest": self.resize.entry()},
+            {"DetResizeForTest": self.resize.entry(self.model_name)},
             {"NormalizeImage": normalize},
             {"ToCHWImage": None},
             {"KeepKeys": {"keep_keys": ["image", "shape", "polys", "ignore_tags"]}},
         ]
         document = {
-            "Global": {"model_name": self.model_name},
+            "Global": {"model_name": self.model_name, **self.resize.arguments(self.model_name)},
             "PreProcess": {"transform_ops": operators},
             "PostProcess": {"name": "DBPostProcess", **asdict(self.post_process)},
         }
@@ -216,11 +232,12 @@ def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
         document = yaml.safe_load(text)
         operators = _operators(document["PreProcess"]["transform_ops"])
         decode, normalize = operators["DecodeImage"], operators["NormalizeImage"]
-        name = check_model_name(document["Global"]["model_name"], path)
+        named = document["Global"]
+        name = check_model_name(named["model_name"], path)
         settings = InferenceSettings(
             name,
             decode["img_mode"],
-            _runtime_resize(operators["DetResizeForTest"], name),
+            _runtime_resize(operators["DetResizeForTest"], named),
             _number(normalize.get("scale", 1 / 255)),
             _triple(normalize.get("mean", IMAGENET_MEAN)),
             _triple(normalize.get("std", IMAGENET_STD)),
@@ -247,11 +264,14 @@ def _operators(listed: list[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return by_name
 
 
-def _runtime_resize(arguments: Mapping[str, Any], model_name: str) -> ResizeRule:
+def _runtime_resize(arguments: Mapping[str, Any], named: Mapping[str, Any]) -> ResizeRule:
+    """Return the rule of an operator's arguments, in a file whose ``Global`` is ``named``."""
     if "image_shape" in arguments:
         height, width = arguments["image_shape"]
         return ResizeRule(None, (int(height), int(width)), arguments.get("keep_ratio") is True)
-    if model_name in SEAL_NAMES:
+    if named.get("limit_type") == "min":
+        return ResizeRule(shortest_px=int(named["limit_side_len"]))
+    if named["model_name"] in SEAL_NAMES:
         return ResizeRule(shortest_px=int(arguments.get("resize_long", SHORTEST_DEFAULT_PX)))
     return ResizeRule(min(int(arguments.get("resize_long", LONGEST_DEFAULT_PX)), LONGEST_MOST_PX))
 

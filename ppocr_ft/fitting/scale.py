@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.engine.onnx_forward import prepare_onnx
 from ppocr_ft.errors import DataError
+from ppocr_ft.export.settings import LONGEST_MOST_PX
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import data_set, post_process
 from ppocr_ft.fitting.grid import (
@@ -45,6 +46,10 @@ FACTORS = (0.75, 1.0, 1.33, 1.67, 2.0)
 """Longest sides that are tried, as factors on the config's."""
 MAX_SIDE_PX = 2560
 """Larger images take seconds on a CPU, and text of usual pages is large enough by then."""
+SHORTEST_SIDES_PX = (640, 800, 960, 1120)
+"""Shortest sides to which small images are enlarged, for a try."""
+LEAST_ENLARGED, MOST_ENLARGED = 1.1, 2.0
+"""Times the pixels of the images as they are; more would cost too much time."""
 LEAST_IMAGES, MOST_IMAGES, ENOUGH_TEXTS = 12, 40, 200
 """Training images that the network sees at each scale: enough of them to have so many texts that
 count; with a few words in each, a dozen images can't tell one scale from another."""
@@ -139,19 +144,32 @@ def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Page]:
 def candidates(config: Config, images: Sequence[Page]) -> list[Scale]:
     """Return the config's own scale and those to try beside it, by rising numbers of pixels.
 
-    A resize that gives all images the size of another one is left out. Images are enlarged only if
-    the config's own resize does that: PaddleOCR 3 can't.
+    A resize that gives all images the size of another one is left out. The shortest side is tried
+    where all images are small, and it enlarges them neither hardly nor too much.
     """
     side = _longest_side(config, images)
     sides = {min(round(side * f / STRIDE_PX) * STRIDE_PX, MAX_SIDE_PX) for f in FACTORS}
-    kind: LimitType = "resize_long" if _enlarges(config) else "max"
+    resizer = resizer_of(config)
+    is_exact = resizer is not None and limits_of(resizer).limit_type == "resize_long"
+    kind: LimitType = "resize_long" if is_exact else "max"
     resizes = [LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides)]
+    if not is_exact and max(max(image.shape) for image in images) <= MAX_SIDE_PX:
+        resizes += [LimitedResize(px, "min") for px in SHORTEST_SIDES_PX]
+    pixels = _pixels(image.shape for image in images)
     by_sizes: dict[tuple[Size, ...], Scale] = {}
     for resize in (None, *resizes):
         resized = config if resize is None else with_resize(config, resize)
         sizes = [eval_size(resized, image.shape) for image in images]
+        if resize is not None and resize.limit_type == "min":
+            pays = LEAST_ENLARGED < _pixels(sizes) / pixels < MOST_ENLARGED
+            if not pays or max(map(max, sizes)) > LONGEST_MOST_PX:
+                continue
         by_sizes.setdefault(tuple(sizes), _scale(resized, resize, images, sizes))
     return sorted(by_sizes.values(), key=lambda scale: scale.megapixels)
+
+
+def _pixels(sizes: Iterable[Size]) -> int:
+    return sum(height * width for height, width in sizes)
 
 
 def _longest_side(config: Config, images: Sequence[Page]) -> float:
@@ -162,15 +180,6 @@ def _longest_side(config: Config, images: Sequence[Page]) -> float:
         if limits.limit_type != "min":
             return limits.limit_side_len
     return float(np.median([max(eval_size(config, image.shape)) for image in images]))
-
-
-def _enlarges(config: Config) -> bool:
-    resizer = resizer_of(config)
-    return (
-        resizer is not None
-        and resizer.image_shape is None
-        and limits_of(resizer).limit_type != "max"
-    )
 
 
 def _scale(

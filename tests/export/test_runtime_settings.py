@@ -108,6 +108,7 @@ def card_of(settings: InferenceSettings, formats: Formats) -> str:
     [
         pytest.param({}, id="the longest side"),
         pytest.param(SEAL, id="a seal's shortest side"),
+        pytest.param({"resize": ResizeRule(shortest_px=800)}, id="the shortest side"),
         pytest.param({"post_process": FEW}, id="other candidates"),
     ],
 )
@@ -121,6 +122,26 @@ def test_the_model_card_tells_rapidocr_the_same(change: dict[str, Any], tmp_path
     own = {k: v for k, v in wanted.items() if k.startswith("Det.")}
     own.pop("Det.model_path")  # another folder
     assert {k: params.get(k) for k in own} == own
+
+
+def test_the_model_card_tells_how_to_enlarge() -> None:
+    enlarging = replace(SETTINGS, resize=ResizeRule(shortest_px=800))
+    card = card_of(enlarging, Formats())
+    assert "model_dir=\"THIS_FOLDER\", limit_side_len=800, limit_type='min')" in card
+    assert "which it does not read from `inference.yml`" in card
+    assert 'text_det_limit_side_len=800, text_det_limit_type="min"' in card
+    assert "shortest side at least 800 px" in card
+    assert "limit_side_len=800" not in card_of(SETTINGS, Formats())
+    assert 'det_limit_side_len=800, det_limit_type="min"' in card_of(
+        enlarging, Formats(legacy=True)
+    )
+
+
+def test_predict_det_is_told_to_enlarge(tmp_path: Path) -> None:
+    options = predict_det_options(
+        folder_of(replace(SETTINGS, resize=ResizeRule(shortest_px=800)), tmp_path)
+    )
+    assert {"--det_limit_type=min", "--det_limit_side_len=800"} <= set(options)
 
 
 def test_the_model_card_of_a_seal_detector() -> None:

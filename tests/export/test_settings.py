@@ -76,6 +76,7 @@ PostProcess:
             ),
             id="a seal's size",
         ),
+        pytest.param(replace(SETTINGS, resize=ResizeRule(shortest_px=800)), id="enlarged"),
         pytest.param(
             replace(SETTINGS, model_name="PP-OCRv6_small_det"), id="the name of a PP-OCRv6"
         ),
@@ -132,6 +133,9 @@ def test_the_longest_side_is_limited_and_nothing_enlarged(
     ("arguments", "rule"),
     [
         ({"limit_side_len": 640, "limit_type": "max"}, ResizeRule(640)),
+        ({"limit_side_len": 800, "limit_type": "min"}, ResizeRule(shortest_px=800)),
+        ({}, ResizeRule(shortest_px=736)),  # PaddleOCR's default
+        ({"limit_side_len": 960}, ResizeRule(shortest_px=960)),
         ({"image_shape": (640, 960)}, ResizeRule(None, (640, 960))),
         ({"image_shape": (640, 960), "keep_ratio": True}, ResizeRule(None, (640, 960), True)),
     ],
@@ -170,6 +174,18 @@ def test_the_shortest_side_is_limited_and_then_the_longest(
     assert ResizeRule(shortest_px=736).operator().target_size(size) == wanted
 
 
+def test_a_limit_of_the_shortest_side_is_kept_where_the_runtime_does_not_look() -> None:
+    """Without its two arguments PaddleOCR 3 then leaves images as they are."""
+    written = yaml.safe_load(replace(SETTINGS, resize=ResizeRule(shortest_px=800)).to_yaml())
+    arguments = {"limit_side_len": 800, "limit_type": "min"}
+    assert written["Global"] == {"model_name": "PP-OCRv4_mobile_det", **arguments}
+    operators = written["PreProcess"]["transform_ops"]
+    assert {"DetResizeForTest": {"resize_long": 4000}} in operators
+    assert ResizeRule(shortest_px=800).arguments("PP-OCRv4_mobile_det") == arguments
+    assert ResizeRule(shortest_px=800).arguments("PP-OCRv4_mobile_seal_det") == {}
+    assert ResizeRule(800).arguments("PP-OCRv4_mobile_det") == {}
+
+
 def test_each_detector_is_exported_under_its_name() -> None:
     assert set(DETECTORS) | set(SEAL_NAMES) == set(MODEL_NAMES)
 
@@ -177,13 +193,12 @@ def test_each_detector_is_exported_under_its_name() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param({}, "limit_side_len: 736, limit_type: min", id="PaddleOCR's default"),
-        pytest.param({"limit_side_len": 960}, "limit_side_len: 960, limit_type: min", id="min"),
         pytest.param({"resize_long": 960}, "resize_long: 960", id="multiples of 128"),
         pytest.param(
             {"limit_side_len": 960, "limit_type": "resize_long"}, "resize_long", id="enlarging"
         ),
         pytest.param({"limit_side_len": 4032, "limit_type": "max"}, "4032", id="over its limit"),
+        pytest.param({"limit_side_len": 4032, "limit_type": "min"}, "4032", id="the same of min"),
     ],
 )
 def test_rules_that_the_runtime_has_no_words_for(arguments: dict[str, Any], said: str) -> None:

@@ -23,6 +23,8 @@ MAX_CANDIDATES = 1000
 def predict_det_options(folder: Path) -> list[str]:
     """The options by which predict_det does what ``inference.yml`` says; it exits if none do."""
     settings = yaml.safe_load((folder / "inference.yml").read_text(encoding="utf-8"))
+    named = settings["Global"]
+    known_type = "min" if "seal" in named["model_name"] else "max"
     steps = {k: v for step in settings["PreProcess"]["transform_ops"] for k, v in step.items()}
     resize, post = steps["DetResizeForTest"], settings["PostProcess"]
     can_not = {
@@ -36,8 +38,8 @@ def predict_det_options(folder: Path) -> list[str]:
     options = {
         "use_gpu": False,
         "det_model_dir": folder,
-        "det_limit_type": "min" if "seal" in settings["Global"]["model_name"] else "max",
-        "det_limit_side_len": resize["resize_long"],
+        "det_limit_type": named.get("limit_type", known_type),
+        "det_limit_side_len": named.get("limit_side_len", resize["resize_long"]),
         "det_db_thresh": post["thresh"],
         "det_db_box_thresh": post["box_thresh"],
         "det_db_unclip_ratio": post["unclip_ratio"],

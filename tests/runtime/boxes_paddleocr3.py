@@ -19,7 +19,8 @@ def main(folder: Path, out: Path, *images: str) -> None:
 
     settings = yaml.safe_load((folder / "inference.yml").read_text(encoding="utf-8"))
     # Without the name it expects its own default model in the folder.
-    detector = TextDetection(model_name=settings["Global"]["model_name"], model_dir=str(folder))
+    named = settings["Global"]  # with limit_side_len and limit_type, if it must be told them
+    detector = TextDetection(model_dir=str(folder), **named)
     with out.open("w", encoding="utf-8") as lines:
         for image in images:
             (page,) = detector.predict(image)

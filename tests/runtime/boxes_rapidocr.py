@@ -20,6 +20,8 @@ SAME = ("thresh", "box_thresh", "max_candidates", "unclip_ratio", "use_dilation"
 def rapidocr_params(folder: Path) -> dict[str, Any]:
     """The parameters by which RapidOCR does what ``inference.yml`` says; it exits if none do."""
     settings = yaml.safe_load((folder / "inference.yml").read_text(encoding="utf-8"))
+    named = settings["Global"]
+    known_type = "min" if "seal" in named["model_name"] else "max"
     steps = {k: v for step in settings["PreProcess"]["transform_ops"] for k, v in step.items()}
     resize, normalize = steps["DetResizeForTest"], steps["NormalizeImage"]
     post = settings["PostProcess"]
@@ -35,8 +37,8 @@ def rapidocr_params(folder: Path) -> dict[str, Any]:
         "Global.use_preprocess_img": False,  # a first resize, to 2000 px
         "Global.use_vertical_padding": False,
         "Det.model_path": str(folder / "inference.onnx"),
-        "Det.limit_type": "min" if "seal" in settings["Global"]["model_name"] else "max",
-        "Det.limit_side_len": resize["resize_long"],
+        "Det.limit_type": named.get("limit_type", known_type),
+        "Det.limit_side_len": named.get("limit_side_len", resize["resize_long"]),
         "Det.mean": normalize["mean"],
         "Det.std": normalize["std"],
         **{f"Det.{key}": post[key] for key in SAME},

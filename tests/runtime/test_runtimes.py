@@ -35,9 +35,14 @@ from tests.support.samples import SHARED
 IMAGES, SAMPLE_IMAGES = 8, 24
 """An image of the sample data set has fewer texts."""
 RECEIPTS = SHARED / "data" / "receipts"
-CONFIGS = [f"det_{name}_ft.yml" for name in ("v4", "v6_tiny", "v6_small")]
+RESIZE = "Eval.dataset.transforms.DetResizeForTest"
+ENLARGING = (f"{RESIZE}.limit_type=min", f"{RESIZE}.limit_side_len=800")
+CONFIGS = [
+    *(pytest.param((f"det_{name}_ft.yml",), id=name) for name in ("v4", "v6_tiny", "v6_small")),
+    pytest.param(("det_v4_ft.yml", *ENLARGING), id="v4, enlarged"),
+]
 OTHER_THAN_DEFAULTS = [
-    "Eval.dataset.transforms.DetResizeForTest.limit_side_len=864",
+    f"{RESIZE}.limit_side_len=864",
     "PostProcess.thresh=0.45",
     "PostProcess.box_thresh=0.93",
     "PostProcess.unclip_ratio=1.1",
@@ -72,9 +77,11 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session", params=CONFIGS)
 def trial(request: pytest.FixtureRequest, labels: tuple[Path, Path]) -> Trial:
     label_file, data_dir = labels
-    name = str(ROOT / "configs" / request.param)
+    file_name, *more = request.param
+    name = str(ROOT / "configs" / file_name)
     overrides = [
         *OTHER_THAN_DEFAULTS,
+        *more,
         f"Eval.dataset.data_dir={data_dir}",
         f"Eval.dataset.label_file_list=[{label_file}]",
         "Global.use_gpu=false",

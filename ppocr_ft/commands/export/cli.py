@@ -38,7 +38,7 @@ def main(argv: Sequence[str]) -> int:
 
     os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
     import_paddle()
-    from ppocr_ft.commands.export.run import ExportRefused, export
+    from ppocr_ft.commands.export.run import CARD_FILE, ExportRefused, export
     from ppocr_ft.export.write import Formats
 
     formats = Formats(options.legacy, options.onnx, options.openvino)
@@ -61,6 +61,13 @@ def main(argv: Sequence[str]) -> int:
         print(f"not compared on: {fault}", file=sys.stderr)
     names = ", ".join(sorted(path.name for path in exported.folder.iterdir()))
     print(f"equal; {exported.folder}: {names}")
+    if exported.arguments:
+        told = ", ".join(f"{key}={value!r}" for key, value in exported.arguments.items())
+        print(
+            f"note: images are enlarged. PaddleOCR 3 does so by its arguments {told} alone, "
+            f"RapidOCR by its params: {CARD_FILE} has both",
+            file=sys.stderr,
+        )
     return 0
 
 

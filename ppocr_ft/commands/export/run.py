@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import paddle
@@ -49,7 +49,7 @@ class Exported:
     """A finished export.
 
     ``folder`` holds the model; ``faults`` are images that can't be used, ``notes`` those of the
-    label files.
+    label files. ``arguments`` is what PaddleOCR 3 must be told beside ``inference.yml``.
     """
 
     folder: Path
@@ -58,6 +58,7 @@ class Exported:
     origin: WeightsOrigin
     faults: list[DataError]
     notes: tuple[str, ...] = ()
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
 
 def export(
@@ -100,7 +101,8 @@ def export(
         about = card_origin(config, coverage, origin, aside / TENSORS_FILE)
         card = model_card(settings, about, parity, formats)
         (aside / CARD_FILE).write_text(card, encoding="utf-8")
-    return Exported(folder, parity, coverage, origin, images.faults, images.notes)
+    arguments = settings.resize.arguments(settings.model_name)
+    return Exported(folder, parity, coverage, origin, images.faults, images.notes, arguments)
 
 
 def released_name(config: Config) -> str:

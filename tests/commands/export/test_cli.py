@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,7 +249,7 @@ def test_a_model_that_differs_is_refused_and_an_earlier_one_stays(
         (["Global.save_inference_dir=null"], "Global.save_inference_dir"),
         (["Global.model_name=mine"], "PP-OCRv4_mobile_det"),
         (["Global.pretrained_model=null"], "Global.checkpoints"),
-        (["Eval.dataset.transforms.DetResizeForTest.limit_type=min"], "limit_type: max"),
+        (["Eval.dataset.transforms.DetResizeForTest.limit_type=resize_long"], "limit_type: max"),
         (["Eval.dataset.transforms.DecodeImage.ignore_orientation=true"], "EXIF"),
         (["Eval.dataset.label_file_list=[nowhere.txt]"], "nowhere.txt"),
     ],
@@ -266,6 +267,18 @@ def test_wrong_input_is_one_message_and_leaves_nothing(
     assert part in err
     assert "Traceback" not in err
     assert not list(tmp_path.iterdir())
+
+
+def test_enlarged_images_are_a_note_since_inference_yml_cannot_tell(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    resize = "Eval.dataset.transforms.DetResizeForTest.limit_type=min"
+    assert main([*arguments, f"Global.save_inference_dir={model}", resize]) == 0
+    out, err = capsys.readouterr()
+    assert "equal;" in out
+    assert re.search(r"note: images are enlarged.* limit_side_len=\d+, limit_type='min' alone", err)
+    assert "limit_type='min'" in (model / "model_card.md").read_text(encoding="utf-8")
 
 
 def test_a_converter_that_fails_is_told_of(
