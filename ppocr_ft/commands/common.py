@@ -22,10 +22,12 @@ from ppocr_ft.engine.distributed import (
     ProcessGroup,
     is_main_process,
     join_process_group,
+    process_count,
 )
-from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, UserInputError
+from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, ConfigError, UserInputError
 from ppocr_ft.utils.console import colored, forget_said, severities_colored
 from ppocr_ft.utils.cpu import tune_cpu
+from ppocr_ft.utils.files import NUMBER, numbered_folder
 from ppocr_ft.utils.program import as_started, command_line, import_problem
 
 
@@ -178,6 +180,34 @@ def config_of(options: argparse.Namespace) -> Config:
 def with_global(config: Config, **values: object) -> Config:
     """Return the config with other values of ``Global``."""
     return config.model_copy(update={"Global": config.Global.model_copy(update=values)})
+
+
+def in_numbered_folder(config: Config, resume: str | None = None) -> Config:
+    """Return the config with the folder that ``{n}`` in its Global.save_model_dir means.
+
+    ``resume`` is what the command goes on with: None, "latest", or a path in the run's folder.
+
+    Raises:
+        ConfigError: it stands in another place, no run is there to go on with, or several processes
+            would each count for themselves.
+    """
+    pattern = config.Global.save_model_dir
+    if NUMBER not in pattern:
+        return config
+    if process_count() > 1:
+        message = f"is {pattern}; {NUMBER} is for one process alone, so name the folder"
+        raise ConfigError(message, key="Global.save_model_dir")
+    if resume in (None, "latest"):
+        folder = numbered_folder(pattern, last=resume is not None)
+    else:
+        folder = Path(resume) if Path(resume).is_dir() else Path(resume).parent
+    return with_global(config, save_model_dir=str(folder))
+
+
+def beside_runs(config: Config, name: str) -> Config:
+    """Return the config with a folder beside the numbered ones, if its own is numbered."""
+    pattern = config.Global.save_model_dir
+    return with_global(config, save_model_dir=pattern.replace(NUMBER, f"_{name}"))
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

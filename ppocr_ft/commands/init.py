@@ -40,7 +40,7 @@ OWN = """\
 # This file has what is yours; all else is as in {base}. Any key of docs/keys.md may be set here.
 {extends}
 Global:
-  save_model_dir: output/run  # checkpoints, log, pictures and report.html
+  save_model_dir: output/run{{n}}  # run1, run2 ... and latest: checkpoints, log, report.html
   time_budget: {minutes}m  # for the whole run; the schedule fits itself to this machine
   val_ratio: 0.2  # share of the images held out for evaluation; look-alikes stay together
 Train:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -92,6 +93,43 @@ def folders_below(root: Path, visited: set[str] | None = None) -> Iterator[tuple
             continue
         visited.add(real)
         yield folder, names
+
+
+NUMBER = "{n}"
+"""In a folder's name: the next free number, or that of the last run if it is resumed."""
+NEWEST = "latest"
+"""Beside numbered folders, a link to the one that was begun last."""
+
+
+def numbered_folder(pattern: str, *, last: bool = False) -> Path:
+    """Return the folder that a pattern with ``{n}`` means: the next one, or the ``last`` there is.
+
+    Only the name at the end of the path may have it.
+
+    Raises:
+        ConfigError: another part of the path has it; or no folder is there to be the last.
+    """
+    path = Path(pattern).expanduser()
+    begin, _, end = path.name.partition(NUMBER)
+    if NUMBER not in path.name or NUMBER in str(path.parent) + end:
+        message = f"is {pattern}; {NUMBER} may stand once, in the last part of the path"
+        raise ConfigError(message, key="Global.save_model_dir")
+    is_one = re.compile(f"{re.escape(begin)}([1-9][0-9]*){re.escape(end)}").fullmatch
+    found = [is_one(place.name) for place in path.parent.glob("*") if place.is_dir()]
+    number = max((int(match[1]) for match in found if match), default=0)
+    if last and not number:
+        message = f"is {pattern}, and there is no such folder yet whose run could go on"
+        raise ConfigError(message, key="Global.save_model_dir")
+    return path.with_name(f"{begin}{number if last else number + 1}{end}")
+
+
+def link_newest(folder: Path) -> None:
+    """Let ``latest`` beside the folder be a link to it, where the file system has links."""
+    link, aside = folder.with_name(NEWEST), folder.with_name(f".{NEWEST}.{os.getpid()}")
+    if link.is_symlink() or not link.exists():
+        with suppress(OSError):
+            aside.symlink_to(folder.name, target_is_directory=True)
+            aside.replace(link)
 
 
 @contextmanager

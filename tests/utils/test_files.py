@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.utils.files import LOCK_FILE, folder_lock
+from ppocr_ft.utils.files import LOCK_FILE, folder_lock, link_newest, numbered_folder
 from tests.support.processes import holder
 
 
@@ -79,3 +79,36 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         folder_lock(tmp_path / "file" / "run", "key"),
     ):
         pass
+
+
+def test_numbered_folders_count_on_from_the_highest(tmp_path: Path) -> None:
+    pattern = f"{tmp_path}/out/run{{n}}-words"
+    assert numbered_folder(pattern) == tmp_path / "out" / "run1-words"
+    for name in ("run2-words", "run10-words", "run11", "run012-words", "run-words"):
+        (tmp_path / "out" / name).mkdir(parents=True)
+    (tmp_path / "out" / "run12-words").write_text("no folder", encoding="utf-8")
+    assert numbered_folder(pattern).name == "run11-words"
+    assert numbered_folder(pattern, last=True).name == "run10-words"
+
+
+@pytest.mark.parametrize("pattern", ["{n}/run", "run{n}_{n}", "a{n}/b{n}"])
+def test_a_number_elsewhere_is_refused(pattern: str) -> None:
+    with pytest.raises(ConfigError, match="may stand once, in the last part of the path"):
+        numbered_folder(pattern)
+
+
+def test_no_numbered_folder_can_be_the_last_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such folder yet whose run could go on"):
+        numbered_folder(f"{tmp_path}/run{{n}}", last=True)
+
+
+def test_latest_links_to_the_newest_folder_but_replaces_no_other(tmp_path: Path) -> None:
+    for name in ("run1", "run2"):
+        (tmp_path / name).mkdir()
+        link_newest(tmp_path / name)
+    assert (tmp_path / "latest").resolve() == (tmp_path / "run2").resolve()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["latest", "run1", "run2"]
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").mkdir()
+    link_newest(tmp_path / "run1")
+    assert not (tmp_path / "latest").is_symlink()

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, import_paddle, parser, say_not_fitted, whole_number
+from ppocr_ft.commands.common import (
+    beside_runs,
+    command,
+    import_paddle,
+    parser,
+    say_not_fitted,
+    whole_number,
+)
 from ppocr_ft.commands.compare.variants import Arm, arms_error, load_arms, parse_arm
 from ppocr_ft.config import Config
 from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, WeightsError
@@ -42,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     arms = arms_of(options.arm)
     epochs = [] if options.epochs is None else [f"Global.epoch_num={options.epochs}"]
     common = [*options.override, *epochs]
-    configs = load_arms(options.config, arms, common)
+    configs = [beside_runs(arm, "compare") for arm in load_arms(options.config, arms, common)]
     warn(arms, configs)
 
     import_paddle()

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ppocr_ft.commands.common import command, config_of, import_paddle, parser, say_not_fitted
+from ppocr_ft.commands.common import (
+    beside_runs,
+    command,
+    config_of,
+    import_paddle,
+    parser,
+    say_not_fitted,
+)
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.files import folder_lock
 
@@ -29,7 +36,7 @@ exit codes: 0 found; 1 the losses speak for no rate; 2 the input is wrong; 130 s
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
-    config = config_of(options)
+    config = beside_runs(config_of(options), "find_lr")
 
     import_paddle()
     say_not_fitted([config])

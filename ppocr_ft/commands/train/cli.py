@@ -12,6 +12,7 @@ from ppocr_ft.commands.common import (
     command,
     config_of,
     import_paddle,
+    in_numbered_folder,
     own_config,
     parser,
     run_together,
@@ -24,6 +25,7 @@ from ppocr_ft.engine.distributed import (
     process_count,
 )
 from ppocr_ft.messages import suggest
+from ppocr_ft.utils.files import NUMBER
 
 if TYPE_CHECKING:
     from ppocr_ft.config import Config
@@ -105,6 +107,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         help="with --resume: take other values of keys that bend the run's schedule",
     )
     options = arguments.parse_args(argv)
+    options.numbered = False
     if options.model is not None and options.config is not None:
         arguments.error("-c and --model both name a config; keep one of them")
     options.config = options.config or options.model
@@ -129,7 +132,9 @@ def _config_of_model(name: str) -> str:
 def config_to_train(options: argparse.Namespace) -> Config:
     """Return the config of ``-c``; without it the own one of the run that ``--resume`` names."""
     if options.config is not None:
-        return config_of(options)
+        config = config_of(options)
+        options.numbered = NUMBER in config.Global.save_model_dir
+        return in_numbered_folder(config, options.resume or config.Global.resume)
     import_paddle()
     from ppocr_ft.commands.train.run import config_of_run
 

@@ -33,7 +33,7 @@ from ppocr_ft.runs.adapt import adapted
 from ppocr_ft.runs.assemble import Training, resume_path, training
 from ppocr_ft.runs.folder import RESOLVED_CONFIG
 from ppocr_ft.utils.console import colored, severities_colored
-from ppocr_ft.utils.files import folder_lock
+from ppocr_ft.utils.files import folder_lock, link_newest
 from ppocr_ft.utils.program import as_started
 
 SHOWN_FINDINGS = 3
@@ -84,6 +84,8 @@ def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) 
     run = training(config, state, group=group)
     if group.is_main:
         fitted.save(run.folder)
+    if options.numbered:
+        link_newest(run.folder)
     shown, logged = (
         "\n".join([*fitted.lines, run.describe(short=short), *different])
         for short in (not options.verbose, False)

@@ -124,6 +124,28 @@ def test_a_new_run_in_the_folder_of_another_loses_nothing(
     assert (tmp_path / "run" / "notes.txt").exists()
 
 
+def test_runs_number_their_folders_and_latest_is_the_newest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(small_config(tmp_path))
+    folder = f"Global.save_model_dir={tmp_path}/runs/run{{n}}"
+    numbered = ["-c", config, "-o", "Global.epoch_num=1", "Global.fit_postprocess=false", folder]
+    assert main(["--resume", *numbered]) == 2
+    assert "no such folder yet" in capsys.readouterr().err
+    assert main(numbered) == 0
+    assert main(numbered) == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["latest", "run1", "run2"]
+    assert (tmp_path / "runs" / "latest").resolve() == (tmp_path / "runs" / "run2").resolve()
+    assert load_config(tmp_path / "runs/run1/config.resolved.yml").Global.save_model_dir == str(
+        tmp_path / "runs" / "run1"
+    )
+    capsys.readouterr()
+    assert main(["--resume", *numbered]) == 0
+    assert main(["--resume", str(tmp_path / "runs" / "run1"), *numbered]) == 0
+    assert capsys.readouterr().out.count("the run is finished") == 2
+    assert not (tmp_path / "runs" / "run3").exists()
+
+
 def test_three_nans_in_a_row_stop_the_run_and_name_the_last_good_checkpoint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
