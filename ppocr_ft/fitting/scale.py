@@ -144,28 +144,47 @@ def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Page]:
 def candidates(config: Config, images: Sequence[Page]) -> list[Scale]:
     """Return the config's own scale and those to try beside it, by rising numbers of pixels.
 
-    A resize that gives all images the size of another one is left out. The shortest side is tried
-    where all images are small, and it enlarges them neither hardly nor too much.
+    A resize that gives all images the size of another one is left out. Images are enlarged only if
+    the config's own resize does that.
     """
     side = _longest_side(config, images)
     sides = {min(round(side * f / STRIDE_PX) * STRIDE_PX, MAX_SIDE_PX) for f in FACTORS}
-    resizer = resizer_of(config)
-    is_exact = resizer is not None and limits_of(resizer).limit_type == "resize_long"
-    kind: LimitType = "resize_long" if is_exact else "max"
-    resizes = [LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides)]
-    if not is_exact and max(max(image.shape) for image in images) <= MAX_SIDE_PX:
-        resizes += [LimitedResize(px, "min") for px in SHORTEST_SIDES_PX]
-    pixels = _pixels(image.shape for image in images)
+    kind: LimitType = "resize_long" if _enlarges(config) else "max"
     by_sizes: dict[tuple[Size, ...], Scale] = {}
-    for resize in (None, *resizes):
+    for resize in (None, *(LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides))):
         resized = config if resize is None else with_resize(config, resize)
         sizes = [eval_size(resized, image.shape) for image in images]
-        if resize is not None and resize.limit_type == "min":
-            pays = LEAST_ENLARGED < _pixels(sizes) / pixels < MOST_ENLARGED
-            if not pays or max(map(max, sizes)) > LONGEST_MOST_PX:
-                continue
         by_sizes.setdefault(tuple(sizes), _scale(resized, resize, images, sizes))
     return sorted(by_sizes.values(), key=lambda scale: scale.megapixels)
+
+
+def enlarging(config: Config, images: Sequence[Page]) -> list[LimitedResize]:
+    """Return the resizes that enlarge the images as far as that may pay, by their shortest side.
+
+    None where an image is large, or the config itself enlarges or fixes the size.
+    """
+    resizer = resizer_of(config)
+    if resizer is None or resizer.image_shape is not None or _enlarges(config):
+        return []
+    if max(max(image.shape) for image in images) > MAX_SIDE_PX:
+        return []
+    pixels = _pixels(image.shape for image in images)
+    resizes = []
+    for resize in (LimitedResize(px, "min") for px in SHORTEST_SIDES_PX):
+        sizes = [eval_size(with_resize(config, resize), image.shape) for image in images]
+        pays = LEAST_ENLARGED < _pixels(sizes) / pixels < MOST_ENLARGED
+        if pays and max(map(max, sizes)) <= LONGEST_MOST_PX:
+            resizes.append(resize)
+    return resizes
+
+
+def _enlarges(config: Config) -> bool:
+    resizer = resizer_of(config)
+    return (
+        resizer is not None
+        and resizer.image_shape is None
+        and limits_of(resizer).limit_type != "max"
+    )
 
 
 def _pixels(sizes: Iterable[Size]) -> int:

@@ -28,6 +28,7 @@ from ppocr_ft.fitting.scale import (
     candidates,
     choose_scale,
     climb,
+    enlarging,
     labelled,
     pass_over,
     scale_csv,
@@ -70,6 +71,8 @@ MEASURING_SHARE = 0.03
 """Share of the budget after which no further step is measured."""
 SCALE_SHARE = 0.1
 """Share of the budget after which no further scale is tried."""
+ENLARGED_FITS = 4
+"""Fits at the end whose time goes into trying larger images, where those are small."""
 INTERPOLATED_FITS, FITS_SHARE = 7, 0.4
 """Weights to which Global.interpolate fits post-processing, about; where that would take a larger
 share of the budget, post-processing is fitted to the best weights alone."""
@@ -175,12 +178,12 @@ def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> 
     section = config.Global
     data_sets(config)  # what is wrong with label files is known before anything is measured
     so_far = Adapted(config)
-    if section.fit_scale or section.fit_targets:
-        images = labelled(config)
-        so_far = _scaled(so_far, images, spent) if section.fit_scale else so_far
-        so_far = _with_targets(so_far, images) if section.fit_targets else so_far
+    images = labelled(config) if section.fit_scale or section.fit_targets else []
+    so_far = _scaled(so_far, images, spent) if section.fit_scale else so_far
+    so_far = _with_targets(so_far, images) if section.fit_targets else so_far
     if section.time_budget:
-        so_far = _timed(so_far, seconds_of(section.time_budget), group, spent)
+        more_fits = ENLARGED_FITS if section.fit_scale and enlarging(so_far.config, images) else 0
+        so_far = _timed(so_far, seconds_of(section.time_budget), more_fits, group, spent)
     return so_far
 
 
@@ -302,9 +305,16 @@ def _extents(config: Config, scaled: Any) -> np.ndarray[Any, Any]:
 
 
 def _timed(
-    so_far: Adapted, budget_seconds: float, group: ProcessGroup, spent: Callable[[], float]
+    so_far: Adapted,
+    budget_seconds: float,
+    more_fits: int,
+    group: ProcessGroup,
+    spent: Callable[[], float],
 ) -> Adapted:
-    """Choose the run's length, and when it evaluates, by the measured speed."""
+    """Choose the run's length, and when it evaluates, by the measured speed.
+
+    ``more_fits``: those at the end beside the usual ones.
+    """
     config = so_far.config
     speed = measured_speed(config, MEASURING_SHARE * budget_seconds, group)
     per_epoch = train_loader(config, group).steps_per_epoch
@@ -317,6 +327,7 @@ def _timed(
             f"{section.time_budget}"
         )
         fits, config = 1, so_far.config
+    fits += more_fits * section.fit_postprocess
     plan = plan_run(budget_seconds, spent(), speed, per_epoch, fits)
     values: Values = {"Global.epoch_num": plan.epochs, "Global.eval_batch_epoch": None}
     if plan.epoch_share < 1:

@@ -18,6 +18,7 @@ from ppocr_ft.fitting.scale import (
     candidates,
     choose_scale,
     climb,
+    enlarging,
     images_wanted,
     scale_csv,
     table,
@@ -132,36 +133,47 @@ def test_candidates_are_the_configs_own_and_factors_on_its_side(config: Config) 
     assert own.megapixels == pytest.approx(96 * 64 / 1e6)
 
 
-def test_small_images_are_enlarged_by_their_shortest_side(config: Config) -> None:
-    found = candidates(config, [labelled(704, 640), labelled(704, 576)])
-    enlarged = [scale for scale in found if scale.name.endswith(":min")]
-    # 960:min has 2.3 times the pixels, 1120:min more; 704:max and above leave images as they are
-    assert [scale.name for scale in enlarged] == ["640:min", "800:min"]
-    assert enlarged[1].height_px == pytest.approx(10 * (800 / 640 + 800 / 576) / 2, rel=0.02)
-    assert found[-2:] == enlarged
+def test_a_larger_scale_enlarges_only_if_the_config_does(config: Config) -> None:
+    small = [labelled(64, 64)]
+    (own,) = candidates(config, small)  # 128:max and above leave them as they are too
+    assert (own.name, own.height_px) == ("96:max", pytest.approx(10))
+    longest = with_values(config, {RESIZE: {"limit_side_len": 96, "limit_type": "resize_long"}})
+    heights = {scale.name: scale.height_px for scale in candidates(longest, small)}
+    assert heights["96:resize_long"] == pytest.approx(15)
+    assert heights["192:resize_long"] == pytest.approx(30)
 
 
 @pytest.mark.parametrize(
-    "images",
+    ("images", "names"),
     [
-        pytest.param([(64, 64)], id="640:min has a hundred times the pixels"),
-        pytest.param([(2500, 350)], id="a side over PaddleOCR 3's 4000 px"),
-        pytest.param([(3000, 2250), (704, 640)], id="one is large"),
+        # 960:min has 2.3 times the pixels, 1120:min more
+        pytest.param([(704, 640), (704, 576)], ["640:min", "800:min"], id="small"),
+        pytest.param([(720, 1280)], ["800:min", "960:min"], id="640:min leaves them as they are"),
+        pytest.param([(64, 64)], [], id="640:min has a hundred times the pixels"),
+        pytest.param([(2500, 350)], [], id="a side over PaddleOCR 3's 4000 px"),
+        pytest.param([(3000, 2250), (704, 640)], [], id="one is large"),
     ],
 )
-def test_images_are_not_enlarged_where_it_does_not_pay(
-    config: Config, images: list[tuple[int, int]]
+def test_small_images_may_be_enlarged(
+    config: Config, images: list[tuple[int, int]], names: list[str]
 ) -> None:
-    names = [scale.name for scale in candidates(config, [labelled(*size) for size in images])]
-    assert {name.partition(":")[2] for name in names} == {"max"}
+    assert [str(r) for r in enlarging(config, [labelled(*size) for size in images])] == names
 
 
-def test_a_config_that_fixes_the_longest_side_keeps_doing_so(config: Config) -> None:
-    enlarging = with_values(config, {RESIZE: {"limit_side_len": 96, "limit_type": "resize_long"}})
-    heights = {scale.name: scale.height_px for scale in candidates(enlarging, [labelled(64, 64)])}
-    assert heights["96:resize_long"] == pytest.approx(15)
-    assert heights["192:resize_long"] == pytest.approx(30)
-    assert {name.partition(":")[2] for name in heights} == {"resize_long"}
+@pytest.mark.parametrize(
+    "resize",
+    [
+        {"limit_side_len": 96, "limit_type": "resize_long"},
+        {"limit_side_len": 96, "limit_type": "min"},
+        {"image_shape": [96, 96]},
+    ],
+)
+def test_a_config_with_a_rule_of_its_own_keeps_it(
+    config: Config, resize: dict[str, object]
+) -> None:
+    nothing = {"limit_side_len": None, "limit_type": None}
+    other = with_values(config, {RESIZE: nothing | resize})
+    assert enlarging(other, [labelled(704, 640)]) == []
 
 
 def test_the_table_and_its_csv_say_what_was_tried(config: Config) -> None:

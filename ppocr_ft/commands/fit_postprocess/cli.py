@@ -101,6 +101,8 @@ def fit_at_end(config: Config, folder: Path, say: Callable[[str], None]) -> None
             f"\nEval has few images: post-processing was fitted to {counted(more, 'image')} of "
             "Train as well; the figures are of Eval's images alone"
         )
+    if at_end.enlarged:
+        say(f"\n{at_end.enlarged}")
     summary = fit_summary(at_end.fit.fitted, "best" if at_end.choice is None else "final")
     say(f"\n{summary}\na config to go on with: {folder / FITTED_CONFIG}")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +17,14 @@ from ppocr_ft.commands.fit_postprocess.choice import (
     choice_record,
     choose,
 )
+from ppocr_ft.commands.fit_postprocess.report import OBJECTIVES
 from ppocr_ft.commands.fit_postprocess.run import (
     FitOptions,
     Images,
     PostProcessFit,
     fit_postprocess,
 )
+from ppocr_ft.commands.fit_postprocess.search import gain_over
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.checkpoints import AVERAGED, BEST, FINAL, LATEST
@@ -30,7 +32,7 @@ from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory.objects import also_data, eval_data, evaluate, network, starting_network
 from ppocr_ft.fitting.grid import FEW_THRESHS, more_images
-from ppocr_ft.fitting.scale import training_images
+from ppocr_ft.fitting.scale import enlarging, labelled, training_images
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import Detector
 from ppocr_ft.models.configs import TRAINING_BRANCHES, Form
@@ -48,6 +50,10 @@ from ppocr_ft.weights.matching import state_of
 ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """0: the start, 1: trained weights."""
 KEY = "Global.interpolate"
+OF_WEIGHTS = FitOptions(threshs=FEW_THRESHS, must_be_sure=False)
+"""What is tried with each of the weights among which is chosen."""
+WORTH_ENLARGING = 0.003
+"""What larger images must bring: they take up to twice the time wherever the model is used."""
 
 
 @dataclass(frozen=True)
@@ -182,20 +188,21 @@ class AtEnd:
     """The post-processing fitted to what a run delivers.
 
     ``choice`` is that of the weights; without one they are best_accuracy. ``why_none`` says why
-    there was none though Global.interpolate asks for it.
+    there was none though Global.interpolate asks for it, ``enlarged`` what larger images bring.
     """
 
     fit: PostProcessFit
     choice: WeightsChoice | None = None
     why_none: str = ""
+    enlarged: str = ""
 
 
 def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress) -> AtEnd:
-    """Fit to the best weights of the run in ``folder``, at the config's own resize.
+    """Fit to the best weights of the run in ``folder``.
 
-    Fewer thresholds are tried, in one pass over the images. With Global.interpolate the final
-    weights are chosen first, in a pass for each of those that are tried, and written. Files of an
-    earlier fit are removed before.
+    Fewer thresholds are tried, in one pass over the images, with Global.fit_scale in one more for
+    each resize that enlarges them. With Global.interpolate the final weights are chosen first, in a
+    pass for each of those that are tried, and written. Files of an earlier fit are removed before.
 
     Raises:
         UserInputError: as ``fit_postprocess`` and ``network``; WriteError for final.pdparams.
@@ -212,8 +219,37 @@ def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress)
         return _choose(config, folder, weights, bar)
     config = _at(config, folder / BEST)
     options, more = FitOptions(threshs=FEW_THRESHS), training_images_too(config)
-    fit = fit_postprocess(config, network(config)[0], options, bar, more)
-    return AtEnd(fit, None, why_none)
+    fit_to = partial(fit_postprocess, config, network(config)[0], bar=bar, more=more)
+    fit, enlarged = with_larger_images(fit_to(options), fit_to, options)
+    return AtEnd(fit, None, why_none, enlarged)
+
+
+def with_larger_images(
+    fit: PostProcessFit, fit_to: Callable[[FitOptions], PostProcessFit], options: FitOptions
+) -> tuple[PostProcessFit, str]:
+    """Return the fit, or that with enlarged images if it is enough better; and what they bring.
+
+    ``fit_to`` fits the same weights again. The gain is that on images held out from the choice of
+    values. The text is "" if Global.fit_scale is off or larger images are out of the question.
+    """
+    config = fit.config
+    resizes = enlarging(config, labelled(config)) if config.Global.fit_scale else []
+    if not resizes:
+        return fit, ""
+    larger = fit_to(replace(options, resizes=resizes))
+    before, after = fit.fitted, larger.fitted
+    gain = gain_over(
+        before.judged, after.judged, before.tally.gts, before.objective, config.Global.seed
+    )
+    is_taken = gain.gain >= WORTH_ENLARGING and larger.chosen_resize != fit.chosen_resize
+    tried = " or ".join(map(str, resizes))
+    text = (
+        f"enlarged images ({tried}): {OBJECTIVES[before.objective]} {gain.gain:+.4f} +- "
+        f"{gain.gain_error:.4f} on images held out, "
+    )
+    if is_taken:
+        return larger, f"{text}so {larger.chosen_resize} is taken; it costs time in use"
+    return fit, f"{text}under {WORTH_ENLARGING:g}, so they stay as they are"
 
 
 def training_images_too(config: Config) -> Images | None:
@@ -256,8 +292,10 @@ def _choose(config: Config, folder: Path, weights: RunWeights, bar: ProgressBar)
     _write(config, weights.state(chosen), folder / f"{FINAL}.pdparams")
     text = f"{json.dumps(choice_record(choice), indent=1, ensure_ascii=False)}\n"
     write_whole(folder / FINAL_JSON, text.encode())
-    fit, final = passes.fits[chosen], folder / FINAL
-    return AtEnd(replace(fit, config=_at(fit.config, final), chosen=_at(fit.chosen, final)), choice)
+    fit, enlarged = passes.larger(chosen)
+    final = folder / FINAL
+    fit = replace(fit, config=_at(fit.config, final), chosen=_at(fit.chosen, final))
+    return AtEnd(fit, choice, enlarged=enlarged)
 
 
 @dataclass
@@ -277,10 +315,16 @@ class _Passes:
 
     def fit(self, candidate: Candidate) -> None:
         """Take weights over Eval's images and fit post-processing to them."""
-        options = FitOptions(threshs=FEW_THRESHS, must_be_sure=False)
         config, detector = self._loaded(candidate)
         named = _named(self.bar, f"weights {len(self.fits) + 1}")
-        self.fits[candidate] = fit_postprocess(config, detector, options, named, self._more)
+        self.fits[candidate] = fit_postprocess(config, detector, OF_WEIGHTS, named, self._more)
+
+    def larger(self, candidate: Candidate) -> tuple[PostProcessFit, str]:
+        """Return the fit of the weights, and what larger images bring, as with_larger_images."""
+        config, detector = self._loaded(candidate)
+        named = _named(self.bar, "larger images")
+        fit_to = partial(fit_postprocess, config, detector, bar=named, more=self._more)
+        return with_larger_images(self.fits[candidate], fit_to, OF_WEIGHTS)
 
     @cached_property
     def _more(self) -> Images | None:
