@@ -110,9 +110,14 @@ def refuse(faults: Sequence[Fault]) -> None:
 
 
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Return the file's faults by line, then those of the command line; each once."""
+    """Return each file's faults by line, then those of the command line; each once."""
     unique = dict.fromkeys(faults)
-    return tuple(sorted(unique, key=lambda fault: (fault.line is None, fault.line or 0)))
+    files = list(dict.fromkeys(fault.path for fault in unique))
+
+    def place(fault: Fault) -> tuple[bool, int, int]:
+        return fault.line is None, files.index(fault.path), fault.line or 0
+
+    return tuple(sorted(unique, key=place))
 
 
 def join_key(*parts: object) -> str:

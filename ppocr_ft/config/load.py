@@ -85,7 +85,14 @@ def _extended(tree: Tree, files: list[Path]) -> Tree:
     base.faults += tree.faults
     base.unreadable += tree.unreadable
     own = {key: value for key, value in tree.data.items() if key != EXTENDS}
+    dotted = list(_dotted(own))
+    for key in dotted:
+        place = tree.place_of(key)
+        message = "has a dot, which is for -o; write each part under the one before"
+        base.faults.append(Fault("error", place.path, place.line, key, message))
     for key, value in _leaves(own, "", base.data) if isinstance(base.data, dict) else ():
+        if any(is_under(key, wrong) for wrong in dotted):
+            continue
         apply_override(base, Override(key, value, tree.place_of(key)))
         base.places |= {part: at for part, at in tree.places.items() if is_under(part, key)}
     return base
@@ -113,6 +120,16 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # a name that is too long
         return False
+
+
+def _dotted(node: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the keys with a dot in their own name, but for names that are the user's."""
+    for name, value in node.items():
+        key = join_key(above, name)
+        if "." in str(name) and above not in OWN_NAMES:
+            yield key
+        elif isinstance(value, dict):
+            yield from _dotted(value, key)
 
 
 def _leaves(node: Mapping[str, Any], above: str, base: object) -> Iterator[tuple[str, object]]:

@@ -101,6 +101,8 @@ def test_lists_are_replaced(tmp_path: Path) -> None:
         ("extends: det_v4_ft\nTrain: {dataset: {transforms: {MakeShrinkMop: {shrink_ratio: 1}}}}\n",
          2, ["MakeShrinkMop", "MakeShrinkMap"]),
         ("extends: det_v4_ft\nGlobal: {seed: {a: 1}}\n", 2, ["seed"]),
+        ("extends: det_v4_ft\nGlobal.seed: 7\n", 2, ["Global.seed", "has a dot, which is for -o"]),
+        ("extends: det_v4_ft\nGlobal:\n  lr.x: 7\n", 3, ["Global.lr.x", "has a dot"]),
     ],
 )  # fmt: skip
 def test_faults_name_the_file_and_line_that_has_them(
@@ -121,6 +123,14 @@ def test_faults_of_the_other_file_name_that(tmp_path: Path) -> None:
     path = write(tmp_path, "extends: base.yml\nGlobal:\n  sed: 7\n")
     errors = [fault for fault in inspect_config(path).faults if fault.severity == "error"]
     assert {(fault.path, fault.line) for fault in errors} == {(str(base), 3), (str(path), 3)}
+
+
+def test_faults_are_told_file_by_file(tmp_path: Path) -> None:
+    base = write(tmp_path, "extends: det_v4_ft\nGlobal:\n  epoch_nun: 3\n  a: 1\n", "base.yml")
+    path = write(tmp_path, "extends: base.yml\nGlobal: {b: 1}\nOptimizer:\n  c: 1\n  d: 1\n")
+    files = [fault.path for fault in inspect_config(path).faults if fault.severity == "error"]
+    assert len(files) == 5
+    assert files in ([str(base)] * 2 + [str(path)] * 3, [str(path)] * 3 + [str(base)] * 2)
 
 
 def test_the_other_file_is_no_yaml(tmp_path: Path) -> None:
