@@ -8,6 +8,7 @@ import json
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,10 @@ def test_the_document_imports_what_there_is() -> None:
         for alias in node.names
     ]
     functions = ["check", "evaluate", "export_model", "predict", "train"]
-    assert sorted(imported) == functions
-    for name in functions:
-        parameters = inspect.signature(getattr(ppocr_ft, name)).parameters
+    assert sorted(imported) == ["Detector", *functions]
+    methods = [f"Detector.{name}" for name in ("finetune", "evaluate", "predict", "export")]
+    for name in ["Detector", *methods, *functions]:
+        parameters = inspect.signature(attrgetter(name)(ppocr_ft)).parameters
         (documented,) = re.findall(rf"^\| `{re.escape(name)}\((.*?)\)`", text, re.MULTILINE)
         named = [word.partition("=")[0] for word in documented.split(", ")]
         assert named == [each for each in parameters if each != "self"]
