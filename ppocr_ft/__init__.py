@@ -10,18 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ppocr_ft.version import __version__
 
 if TYPE_CHECKING:
-    from ppocr_ft.api import (
-        Evaluation,
-        Prediction,
-        Predictions,
-        TrainResult,
-        check,
-        evaluate,
-        export_model,
-        predict,
-        train,
-    )
+    from ppocr_ft.api import check, evaluate, export_model, predict, train
+    from ppocr_ft.detector import Detector
     from ppocr_ft.errors import PpocrFtError, RunFailed, UserInputError
+    from ppocr_ft.results import Evaluation, Prediction, Predictions, TrainResult
     from ppocr_ft.shrinking import iou_ceiling, unclip_ratio_for
     from ppocr_ft.transforms import (
         EPOCH_CLOCK,
@@ -34,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EPOCH_CLOCK",
+    "Detector",
     "EpochClock",
     "Evaluation",
     "MakeBorderMap",
@@ -56,11 +49,10 @@ __all__ = [
     "unclip_ratio_for",
 ]
 _MODULES = {
-    "ppocr_ft.api": (
-        *("check", "evaluate", "export_model", "predict", "train"),
-        *("Evaluation", "Prediction", "Predictions", "TrainResult"),
-    ),
+    "ppocr_ft.api": ("check", "evaluate", "export_model", "predict", "train"),
+    "ppocr_ft.detector": ("Detector",),
     "ppocr_ft.errors": ("PpocrFtError", "RunFailed", "UserInputError"),
+    "ppocr_ft.results": ("Evaluation", "Prediction", "Predictions", "TrainResult"),
     "ppocr_ft.shrinking": ("iou_ceiling", "unclip_ratio_for"),
     "ppocr_ft.transforms": (
         "EPOCH_CLOCK",

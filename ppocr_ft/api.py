@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ppocr_ft.commands.common import import_paddle, silence_opencv
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.faults import ALSO
+from ppocr_ft.data.images import ImageInMemory, ImageSource
 from ppocr_ft.errors import (
     INTERRUPTED,
     ConfigError,
@@ -32,6 +33,7 @@ from ppocr_ft.errors import (
     UserInputError,
 )
 from ppocr_ft.metrics.det import RATES
+from ppocr_ft.results import Evaluation, Prediction, Predictions, TrainResult
 from ppocr_ft.utils.console import forget_said
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.program import import_problem
@@ -39,72 +41,12 @@ from ppocr_ft.utils.program import import_problem
 if TYPE_CHECKING:
     from ppocr_ft.commands.export.run import Exported
     from ppocr_ft.commands.predict.run import Predictor
+    from ppocr_ft.engine.metrics_file import ProgressCallback
 
 Overrides = Mapping[str, object] | Sequence[str]
+Image = str | Path | NDArray[np.uint8]
+"""A file, a folder, a pattern, or pixels (h, w, 3) BGR as ``cv2.imread`` gives them."""
 DEFAULT = "det_v4_ft.yml"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Rates on labelled images, 0 to 1, at IoU 0.5 and (``_70``) at 0.7.
-
-    ``faults`` are the images and label lines that couldn't be used; ``also`` are the rates on the
-    sets of ``Eval.also``, by their names.
-    """
-
-    precision: float
-    recall: float
-    hmean: float
-    precision_70: float
-    recall_70: float
-    hmean_70: float
-    faults: tuple[DataError, ...] = ()
-    also: Mapping[str, Evaluation] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """A finished run.
-
-    Attributes:
-        folder: the run's folder, with report.html and all figures.
-        weights: the final weights with Global.interpolate, else the best ones.
-        config: a config to go on with, fitted.yml; None if the post-processing wasn't fitted.
-        start: the rates before the first step, with the config's unclip ratio, as the others.
-        best: the rates of the best weights.
-        last: the rates at the end.
-        best_step: the steps that the best weights were trained; 0: nothing was better than the
-            start.
-    """
-
-    folder: Path
-    weights: Path
-    config: Path | None
-    start: Evaluation
-    best: Evaluation
-    last: Evaluation
-    best_step: int
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The text boxes of one image: ``boxes`` (k, 2) each, in pixels of the file, and scores."""
-
-    path: str
-    boxes: tuple[NDArray[Any], ...]
-    scores: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """The images with their boxes, in order; ``faults`` are images that couldn't be used.
-
-    ``notes`` name the files of a folder that are no images.
-    """
-
-    images: list[Prediction]
-    faults: list[DataError] = field(default_factory=list)
-    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -113,12 +55,17 @@ def train(
     *,
     resume: str | Path | None = None,
     force: bool = False,
+    progress: ProgressCallback | None = None,
 ) -> TrainResult:
     """Train, as ``ppocr-ft train`` does, and print what it prints.
 
     ``resume`` is the folder of a run to go on with, by its own config if there is no ``config``, or
     ``"latest"`` for the run in ``Global.save_model_dir``; with ``force`` by other values of keys
     that bend its schedule. Without ``resume`` the config is det_v4_ft.yml if there is none.
+
+    ``progress`` is called with the figures of each row of metrics.csv when it is written, those of
+    a resumed run first: ``kind`` (train, eval or also), ``step``, ``total_steps``, and what that
+    kind has, such as ``loss`` or ``hmean``. What it raises ends the run.
 
     Raises:
         UserInputError: config, data or weights are wrong.
@@ -129,15 +76,15 @@ def train(
         config = DEFAULT
     words = [] if config is None else ["-c", str(config)]
     words += [] if resume is None else [f"--resume={resume}"]
-    with _one_error():
+    with one_error():
         import_paddle()
         from ppocr_ft.commands.train.cli import begin, config_to_train, options_of
         from ppocr_ft.engine.distributed import SINGLE_PROCESS
 
         options = options_of(words)
-        options.override, options.force = _words(overrides), force
+        options.override, options.force = as_words(overrides), force
         loaded = config_to_train(options)
-        code = begin(loaded, options, SINGLE_PROCESS)
+        code = begin(loaded, options, SINGLE_PROCESS, progress)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         if code:
@@ -152,7 +99,7 @@ def evaluate(config: str | Path = DEFAULT, overrides: Overrides = ()) -> Evaluat
     Raises:
         UserInputError: config, data or weights are wrong.
     """
-    with _one_error():
+    with one_error():
         loaded = _load(config, overrides)
         from ppocr_ft.factory import objects
 
@@ -169,40 +116,34 @@ def evaluate(config: str | Path = DEFAULT, overrides: Overrides = ()) -> Evaluat
 
 
 def predict(
-    images: str | Path | Sequence[str | Path],
+    images: Image | Sequence[Image],
     config: str | Path = DEFAULT,
     overrides: Overrides = (),
     *,
     model: str | Path | None = None,
 ) -> Predictions:
-    """Find text in image files, folders or patterns.
+    """Find text in image files, folders, patterns and arrays.
 
     ``model`` is an exported folder, ONNX file or OpenVINO's .xml, which goes before ``config``.
 
     Raises:
         UserInputError: config, weights or model are wrong, or there is no image.
     """
-    if isinstance(images, str) or not isinstance(images, Iterable):
+    if isinstance(images, str | np.ndarray) or not isinstance(images, Iterable):
         images = [images]
-    given = list(images)
-    with _one_error():
-        if others := [type(item).__name__ for item in given if not isinstance(item, str | Path)]:
-            raise DataError(
-                f"images are files, folders or patterns, found {others[0]}; "
-                "write an array into a file"
-            )
-        patterns = [str(pattern) for pattern in given]
+    with one_error():
+        sources = [_source(image, place) for place, image in enumerate(images)]
         if model is not None:
             if overrides:
                 raise ConfigError("overrides change a config; an exported model has its values")
             import_paddle()
             from ppocr_ft.commands.predict.run import model_predictor
 
-            return _predictions(model_predictor(model, patterns))
+            return _predictions(model_predictor(model, sources), sources)
         loaded = _load(config, overrides)
         from ppocr_ft.commands.predict.run import config_predictor
 
-        return _predictions(config_predictor(loaded, patterns))
+        return _predictions(config_predictor(loaded, sources), sources)
 
 
 def export_model(
@@ -223,7 +164,7 @@ def export_model(
         UserInputError: config, data or weights are wrong, or a package is missing.
         RunFailed: the model isn't equal, or can't be written; nothing is left of it.
     """
-    with _one_error():
+    with one_error():
         loaded = _load(config, overrides)
         from ppocr_ft.commands.export.run import export
         from ppocr_ft.export.write import Formats
@@ -242,18 +183,18 @@ def check(
 
     With ``images=False`` no image is opened, with ``weights=False`` no weights are.
     """
-    with _one_error():
+    with one_error():
         from ppocr_ft.commands.check.run import CheckOptions
         from ppocr_ft.commands.check.run import check as check_all
 
         with suppress(ImportError):  # config and data are checked without Paddle
             import_paddle()
         options = CheckOptions(images=images, weights=weights, samples=0)
-        return check_all(_named(config), _words(overrides), options).findings
+        return check_all(_named(config), as_words(overrides), options).findings
 
 
 @contextmanager
-def _one_error() -> Iterator[None]:
+def one_error() -> Iterator[None]:
     """Make a PpocrFtError of a package that is missing and of a file that can't be written."""
     os.environ.setdefault("GLOG_minloglevel", "2")  # Paddle remarks on its own tracing
     tune_cpu()
@@ -271,7 +212,7 @@ def _one_error() -> Iterator[None]:
 
 def _load(config: str | Path, overrides: Overrides) -> Config:
     """Load the config, and Paddle; the config's warnings become Python's."""
-    loaded = load_config(_named(config), _words(overrides))
+    loaded = load_config(_named(config), as_words(overrides))
     for warning in loaded.warnings:
         warnings.warn(warning.describe(), stacklevel=3)
     import_paddle()
@@ -285,7 +226,22 @@ def _named(config: object) -> str | Path:
     return config
 
 
-def _words(overrides: Overrides) -> list[str]:
+def _source(image: object, place: int) -> ImageSource:
+    """Return an image, a folder or a pattern that was given at a place of a list."""
+    if isinstance(image, str | Path):
+        return str(image)
+    if not isinstance(image, np.ndarray):
+        found = type(image).__name__
+    elif image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3 and image.size:
+        return ImageInMemory(f"images[{place}]", image)
+    else:
+        found = f"an array {image.shape} of {image.dtype}"
+    raise DataError(
+        f"images are files, folders, patterns or arrays (h, w, 3) of uint8 in BGR, found {found}"
+    )
+
+
+def as_words(overrides: Overrides) -> list[str]:
     """Return ``KEY=VALUE`` for each; JSON is YAML."""
     if isinstance(overrides, str):
         return [overrides]
@@ -298,18 +254,17 @@ def _words(overrides: Overrides) -> list[str]:
 
 
 def _result(config: Config) -> TrainResult:
-    from ppocr_ft.engine.checkpoints import BEST, FINAL
     from ppocr_ft.engine.eval_result import best, results_of
     from ppocr_ft.engine.metrics_file import METRICS_FILE, read_metrics
-    from ppocr_ft.runs.folder import FITTED_CONFIG
+    from ppocr_ft.runs.folder import FITTED_CONFIG, delivered_weights
 
     folder = Path(config.Global.save_model_dir)
     results = results_of(read_metrics(folder / METRICS_FILE)[1])
     chosen = best(results, config.Metric.main_indicator)
-    fitted, final = folder / FITTED_CONFIG, folder / f"{FINAL}.pdparams"
+    fitted = folder / FITTED_CONFIG
     return TrainResult(
         folder,
-        final if final.is_file() else folder / f"{BEST}.pdparams",
+        delivered_weights(folder),
         fitted if fitted.is_file() else None,
         _evaluation(results[0].at_config),
         _evaluation(chosen.at_config),
@@ -323,11 +278,15 @@ def _evaluation(rates: Mapping[str, float], faults: Sequence[DataError] = ()) ->
     return Evaluation(**values, faults=tuple(faults))
 
 
-def _predictions(predictor: Predictor) -> Predictions:
+def _predictions(predictor: Predictor, sources: Sequence[ImageSource]) -> Predictions:
     images, run, _ = predictor
+    pixels = {each.name: each.pixels for each in sources if isinstance(each, ImageInMemory)}
     predictions = [
         Prediction(
-            path, tuple(map(np.asarray, boxes["points"])), tuple(map(float, boxes["scores"]))
+            path,
+            tuple(map(np.asarray, boxes["points"])),
+            tuple(map(float, boxes["scores"])),
+            pixels.get(path),
         )
         for path, boxes in run(images.samples())
     ]

@@ -8,9 +8,11 @@ import json
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -48,18 +50,22 @@ def test_a_name_that_is_not_there() -> None:
 
 def test_the_document_imports_what_there_is() -> None:
     text = (ROOT / "docs" / "python_api.md").read_text("utf-8")
-    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     imported = [
         alias.name
+        for block in blocks
         for node in ast.walk(ast.parse(block))
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     ]
-    assert sorted(imported) == ["check", "evaluate", "export_model", "predict", "train"]
-    for name in imported:
-        parameters = list(inspect.signature(getattr(ppocr_ft, name)).parameters)
-        (documented,) = re.findall(rf"^\| `{name}\((.*?)\)`", text, re.MULTILINE)
-        assert [word.partition("=")[0] for word in documented.split(", ")] == parameters
+    functions = ["check", "evaluate", "export_model", "predict", "train"]
+    assert sorted(imported) == ["Detector", *functions]
+    methods = [f"Detector.{name}" for name in ("finetune", "evaluate", "predict", "export")]
+    for name in ["Detector", *methods, *functions]:
+        parameters = inspect.signature(attrgetter(name)(ppocr_ft)).parameters
+        (documented,) = re.findall(rf"^\| `{re.escape(name)}\((.*?)\)`", text, re.MULTILINE)
+        named = [word.partition("=")[0] for word in documented.split(", ")]
+        assert named == [each for each in parameters if each != "self"]
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +105,13 @@ def test_what_was_trained_is_evaluated_used_and_exported(
     assert all(box.shape == (4, 2) for box in found.images[0].boxes)
     assert len(found.images[0].scores) == len(found.images[0].boxes)
 
+    pixels = cv2.imread(str(config.parent / "0.png"))
+    mixed = ppocr_ft.predict([pixels, config.parent / "0.png", pixels[::-1]], config, overrides)
+    assert [Path(image.path).name for image in mixed.images] == ["images[0]", "0.png", "images[2]"]
+    assert mixed.images[0].image is pixels
+    for image in mixed.images[:2]:
+        np.testing.assert_array_equal(image.boxes, found.images[0].boxes)
+
     folder = tmp_path / "model"
     exported = ppocr_ft.export_model(
         config, [*overrides, f"Global.save_inference_dir={folder}"], parity_images=1
@@ -120,7 +133,7 @@ def test_what_was_trained_is_evaluated_used_and_exported(
         (lambda config: ppocr_ft.train(config, resume="nowhere"), "nowhere"),
         (lambda config: ppocr_ft.evaluate(config), "Global.pretrained_model"),
         (lambda config: ppocr_ft.predict("nowhere.jpg"), "nowhere.jpg"),
-        (lambda config: ppocr_ft.predict(np.zeros((9, 9, 3))), "write an array into a file"),
+        (lambda config: ppocr_ft.predict(np.zeros((9, 9, 3))), "an array (9, 9, 3) of float64"),
         (lambda config: ppocr_ft.predict("a.jpg", model="nowhere"), "nowhere"),
         (lambda config: ppocr_ft.predict("a.jpg", config, ["a=1"], model="m"), "overrides"),
         (

@@ -33,7 +33,7 @@ next, with your own images (Train.dataset and Eval.dataset in the file, or -o):
   ppocr-ft check -c {config}
   ppocr-ft train -c {config}"""
 LABELS = Path("labels", "Label.txt")
-MINUTES = 20
+MINUTES, VAL_RATIO = 20, 0.2
 OWN = """\
 # Fine-tune {model} on {images}: ppocr-ft train
 #
@@ -42,7 +42,7 @@ OWN = """\
 Global:
   save_model_dir: output/run{{n}}  # run1, run2 ... and latest: checkpoints, log, report.html
   time_budget: {minutes}m  # for the whole run; the schedule fits itself to this machine
-  val_ratio: 0.2  # share of the images held out for evaluation; look-alikes stay together
+  val_ratio: {val_ratio}  # share of the images held out for evaluation; look-alikes stay together
 Train:
   dataset:
     {data_dir}
@@ -99,6 +99,7 @@ def _begin(source: Path, base: str, minutes: int, *, skip_bad: bool) -> int:
         base=find_config(base).name,
         extends=_line("extends", base),
         minutes=minutes,
+        val_ratio=VAL_RATIO,
         data_dir=_line("data_dir", str(images)),
         labels=LABELS,
         source=shlex.quote(str(source)),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.data.dataset import Item, read_content
 from ppocr_ft.errors import DataError
+from ppocr_ft.transforms.image_ops import Pixels, encode
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.utils.progress import read_ahead
 
@@ -91,13 +92,28 @@ class ImageSet:
                 yield EvalSample.of(item.sample, item.path)
 
 
-def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[[int], Item]:
-    """Return the ``read`` of an ImageSet: what the operators make of each image file."""
+@dataclass(frozen=True, eq=False)
+class ImageInMemory:
+    """An image without a file; ``name`` stands for its path."""
+
+    name: str
+    pixels: Pixels
+
+
+ImageSource = str | ImageInMemory
+"""An image file's path, or an image without a file."""
+
+
+def unlabelled(
+    images: Sequence[ImageSource], operators: Sequence[Operator]
+) -> Callable[[int], Item]:
+    """Return the ``read`` of an ImageSet: what the operators make of each image."""
 
     def read(index: int) -> Item:
-        path = paths[index]
+        image = images[index]
+        path = image.name if isinstance(image, ImageInMemory) else image
         try:
-            data: dict[str, Any] = {"image": read_content(path), "img_path": path}
+            data: dict[str, Any] = {"image": _content(image), "img_path": path}
             for operator in operators:
                 data = operator(data)
         except DataError as fault:
@@ -107,25 +123,32 @@ def unlabelled(paths: Sequence[str], operators: Sequence[Operator]) -> Callable[
     return read
 
 
-class FoundImages(NamedTuple):
-    """Image files, and ``notes`` on the other files of their folders."""
+def _content(image: ImageSource) -> bytes:
+    return encode(image.pixels) if isinstance(image, ImageInMemory) else read_content(image)
 
-    paths: list[str]
+
+class FoundImages(NamedTuple):
+    """Images, and ``notes`` on the other files of the folders that were named."""
+
+    images: list[ImageSource]
     notes: tuple[str, ...]
 
 
-def find_images(patterns: Sequence[str]) -> FoundImages:
+def find_images(patterns: Sequence[ImageSource]) -> FoundImages:
     """Find image files by file names, folders (with their subfolders) and patterns.
 
-    Each file comes once, in the order in which it was named.
+    Each file comes once, in the order in which it was named. Images in memory keep their places.
 
     Raises:
         DataError: naming every pattern that no image file matches.
     """
-    images: dict[str, None] = {}
+    images: dict[ImageSource, None] = {}
     others: dict[str, None] = {}
     empty = []
     for pattern in patterns:
+        if isinstance(pattern, ImageInMemory):
+            images[pattern] = None
+            continue
         files = _files_of(pattern) if pattern else []  # "" would be the folder that one is in
         names = [name for name in files if name == pattern or _is_image(name)]
         images.update(dict.fromkeys(names))

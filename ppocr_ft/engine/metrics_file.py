@@ -23,6 +23,9 @@ LR, UPDATE_RATIO = "lr/", "update_ratio/"
 """What the columns of parameter groups begin with."""
 Row = Mapping[str, str]
 """A row of the file; a cell is empty if its kind has no such figure."""
+ProgressCallback = Callable[[Mapping[str, float | int | str]], None]
+"""Takes the figures of a row."""
+COUNTS = ("step", "epoch", "skipped_steps", "textless_steps")
 COLUMNS = (
     "kind", "step", "epoch",
     "lr", "shrink_ratio", "loss", "loss_shrink_maps", "loss_threshold_maps", "loss_binary_maps",
@@ -30,7 +33,7 @@ COLUMNS = (
     "reader_share", "memory_mb",
     "unclip_ratio", *RATES, "val_loss", "drawn_shrink_ratio", "merged", "split",
 )  # fmt: skip
-"""Those that every run has, in their order."""
+"""The columns that every run has, in their order."""
 
 
 class MetricsFile:
@@ -131,6 +134,15 @@ def written(value: Any) -> str:
     if value is None:
         return ""
     return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def figures(row: Row) -> dict[str, float | int | str]:
+    """Return a row's filled cells as values: a text, a count or a float by the column."""
+    kinds: Mapping[str, type[float | int | str]] = {
+        **dict.fromkeys(("kind", SET), str),
+        **dict.fromkeys(COUNTS, int),
+    }
+    return {column: kinds.get(column, float)(cell) for column, cell in row.items() if cell}
 
 
 def number(row: Row, column: str) -> float | None:

@@ -13,7 +13,7 @@ from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import SimpleDataSet
 from ppocr_ft.data.faults import ALSO, check_text, noting, refuse_all
 from ppocr_ft.data.held_out import place_of
-from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
+from ppocr_ft.data.images import EvalSample, ImageSet, ImageSource, find_images, unlabelled
 from ppocr_ft.engine import evaluation
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.factory.device import cpu_threads
@@ -215,16 +215,16 @@ def _labelled_images(config: Config, split: str) -> ImageSet:
     return ImageSet(data.__getitem__, len(data), threads, faults, data.label_notes)
 
 
-def image_files(config: Config, patterns: Sequence[str]) -> ImageSet:
+def image_files(config: Config, patterns: Sequence[ImageSource]) -> ImageSet:
     """Return images by files, folders or patterns, prepared as ``Eval`` prepares its own.
 
     Raises:
         DataError: naming every pattern that no image matches.
     """
-    paths, notes = find_images(patterns)
+    images, notes = find_images(patterns)
     chain = operators(config.Eval.dataset, leave_out=LABEL_OPERATORS)
     threads = config.Eval.loader.num_workers
-    return ImageSet(unlabelled(paths, chain), len(paths), threads, notes=notes)
+    return ImageSet(unlabelled(images, chain), len(images), threads, notes=notes)
 
 
 def post_process(config: Config) -> DBPostProcess:

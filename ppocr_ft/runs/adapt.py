@@ -160,6 +160,16 @@ def _kept(folder: Path) -> Values:
         ) from None
 
 
+def values_before(folder: Path) -> Values:
+    """Return the values that the keys had which the run in ``folder`` chose before its first step.
+
+    Raises:
+        ConfigError: the file that has them can't be read.
+    """
+    before: Values = _kept(folder)["before"]
+    return before
+
+
 def _again(config: Config, kept: Values) -> Adapted:
     """Return the config with the values of the run's beginning, but for keys set otherwise now."""
     before, after = kept["before"], kept["after"]

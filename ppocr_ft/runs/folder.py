@@ -115,6 +115,12 @@ def _check_length(config: Config, progress: Progress) -> None:
         )
 
 
+def delivered_weights(folder: Path) -> Path:
+    """Return the weights that a run delivers: the final ones if it chose some, else the best."""
+    final = folder / f"{FINAL}.pdparams"
+    return final if final.is_file() else folder / f"{BEST}.pdparams"
+
+
 def set_aside(folder: Path) -> Path | None:
     """Move an earlier run's files to ``folder``/earlier_N; None if there was no run.
 

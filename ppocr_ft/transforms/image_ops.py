@@ -174,10 +174,20 @@ def decode(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
+def encode(image: Pixels) -> bytes:
+    """Return an image as a file's content, without loss: what ``decode`` makes it of."""
+    return cv2.imencode(".bmp", np.ascontiguousarray(image))[1].tobytes()
+
+
+def decode_color(content: bytes, path: str | None = None) -> Pixels:
+    """Return a file's content as ``decode`` makes it, (h, w, 3) BGR. Raises DataError."""
+    return decode(content, cv2.IMREAD_COLOR, path)
+
+
 def read_image(path: str | Path) -> NDArray[np.uint8] | None:
     """Return an image file as ``decode`` makes it, (h, w, 3) BGR; None if it can't be read."""
     try:
-        return decode(Path(path).read_bytes(), cv2.IMREAD_COLOR, str(path))
+        return decode_color(Path(path).read_bytes(), str(path))
     except (OSError, DataError):
         return None
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from ppocr_ft.errors import DataError
 
 Picture = NDArray[np.uint8]
 FOUND_BGR = (30, 160, 30)
@@ -38,6 +41,20 @@ def draw_polygons(
     for polygon, score in zip(polygons, scores or (), strict=scores is not None):
         _write_score(canvas, polygon, f"{score:.2f}".removeprefix("0"), color_bgr)
     return canvas
+
+
+def as_rgb(picture: Picture, path: str | Path | None = None) -> Picture:
+    """Return a picture (h, w, 3) BGR as RGB; with a ``path`` it is written to that file too.
+
+    Raises:
+        DataError: the path's suffix is no picture's.
+        OSError: the file can't be written.
+    """
+    if path is not None:
+        if not cv2.haveImageWriter(str(path)):
+            raise DataError("its suffix is no picture's; name a .png or .jpg file", path=path)
+        Path(path).write_bytes(cv2.imencode(Path(path).suffix, picture)[1].tobytes())
+    return np.ascontiguousarray(picture[..., ::-1])
 
 
 def _write_score(

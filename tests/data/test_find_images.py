@@ -17,7 +17,7 @@ def touch(folder: Path, *names: str) -> None:
 
 
 def found(*patterns: Path | str) -> list[str]:
-    return [Path(path).name for path in find_images([str(p) for p in patterns]).paths]
+    return [Path(path).name for path in find_images([str(p) for p in patterns]).images]
 
 
 def test_a_folder_with_its_subfolders(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ppocr_ft.commands.convert.formats import FORMATS
-from ppocr_ft.commands.convert.formats.image_folder import ImageFolder
+from ppocr_ft.commands.convert.formats.image_folder import ImageFolder, folder_of_images
 from ppocr_ft.commands.convert.formats.reading import (
     TAKE_ALL,
     TITLE,
@@ -22,8 +23,9 @@ from ppocr_ft.commands.convert.formats.reading import (
     Writer,
 )
 from ppocr_ft.commands.convert.formats.texts import IGNORED, Unusable
+from ppocr_ft.commands.convert.recognition import recognise
 from ppocr_ft.data.held_out import by_original
-from ppocr_ft.errors import DataError, Finding
+from ppocr_ft.errors import DataError, Finding, placed
 from ppocr_ft.messages import counted, nearest
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress
@@ -124,6 +126,34 @@ def convert(request: Request, bar: ProgressBar = no_progress) -> Conversion:
         except OSError as error:
             raise DataError(f"can't be written: {error.strerror}", path=path) from None
     return replace(done, files=tuple(files))
+
+
+class OwnLabels(NamedTuple):
+    """Labels of any tool as PaddleOCR's: the images' folder, the label file, what was left out."""
+
+    images: Path
+    file: Path
+    warnings: tuple[str, ...]
+
+
+def own_labels(source: Path, out: Path) -> OwnLabels:
+    """Write the labels of a file or folder, of any tool, as ``out``/Label.txt.
+
+    A file that is there is replaced.
+
+    Raises:
+        DataError: there are no labels, or several kinds, or some have a fault; it lists all.
+    """
+    from_format, _ = recognise(source)
+    images = folder_of_images(source)
+    done = convert(Request(source, from_format, "ppocr", images, out, force=True))
+    texts: dict[str, list[str]] = {"error": [], "warning": []}
+    for finding in done.findings:
+        message = f"{finding.message}; {finding.remedy}"
+        texts[finding.severity].append(placed(message, finding.file, finding.line, None))
+    if not done.files:
+        raise DataError("\n".join(texts["error"]))
+    return OwnLabels(images, done.files[0], tuple(texts["warning"]))
 
 
 def _has_error(findings: Iterable[Finding]) -> bool:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from ppocr_ft.config import Config
-from ppocr_ft.data.images import EvalSample, ImageSet, find_images, unlabelled
+from ppocr_ft.data.images import EvalSample, ImageSet, ImageSource, find_images, unlabelled
 from ppocr_ft.errors import DataError
 from ppocr_ft.export.runtime import open_model
 from ppocr_ft.factory.objects import image_files, network, predict
@@ -43,7 +43,7 @@ class Predictor(NamedTuple):
 
 
 def config_predictor(
-    config: Config, patterns: Sequence[str], batch_size: int | None = None
+    config: Config, patterns: Sequence[ImageSource], batch_size: int | None = None
 ) -> Predictor:
     """Predict for files, folders or patterns with the config's network.
 
@@ -60,7 +60,7 @@ def config_predictor(
 
 
 def model_predictor(
-    where: str | Path, patterns: Sequence[str], batch_size: int | None = None
+    where: str | Path, patterns: Sequence[ImageSource], batch_size: int | None = None
 ) -> Predictor:
     """Predict with an exported folder, ONNX file or OpenVINO's .xml, by its own ``inference.yml``.
 
@@ -69,9 +69,9 @@ def model_predictor(
         DataError: naming every pattern that no image fits.
     """
     model = open_model(where, cores())
-    paths, notes = find_images(patterns)
-    read = unlabelled(paths, model.operators)
-    images = ImageSet(read, len(paths), READ_AHEAD_THREADS, notes=notes)
+    found, notes = find_images(patterns)
+    read = unlabelled(found, model.operators)
+    images = ImageSet(read, len(found), READ_AHEAD_THREADS, notes=notes)
 
     def run(items: Iterable[EvalSample]) -> Found:
         for image, boxes in model.detect(items, batch_size or 1):

@@ -29,6 +29,7 @@ from ppocr_ft.utils.files import NUMBER
 
 if TYPE_CHECKING:
     from ppocr_ft.config import Config
+    from ppocr_ft.engine.metrics_file import ProgressCallback
 
 EXAMPLES = """\
   ppocr-ft train
@@ -141,8 +142,13 @@ def config_to_train(options: argparse.Namespace) -> Config:
     return config_of_run(options)
 
 
-def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
+def begin(
+    config: Config,
+    options: argparse.Namespace,
+    group: ProcessGroup,
+    progress: ProgressCallback | None = None,
+) -> int:
     """Train, or with ``--dry-run`` show the plan; return the exit code."""
     from ppocr_ft.commands.train.run import begin as begin_run
 
-    return begin_run(config, options, group)
+    return begin_run(config, options, group, progress)

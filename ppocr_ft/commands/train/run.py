@@ -22,7 +22,7 @@ from ppocr_ft.config import Config
 from ppocr_ft.engine.checkpoints import state_path
 from ppocr_ft.engine.distributed import ProcessGroup, process_count
 from ppocr_ft.engine.eval_result import results_of
-from ppocr_ft.engine.metrics_file import MetricsFile
+from ppocr_ft.engine.metrics_file import MetricsFile, ProgressCallback, figures
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.engine.trainer import Diverged
 from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, Finding, UserInputError, WriteError
@@ -54,8 +54,16 @@ BENDING = (
 NOT_OF_THE_RUN = frozenset({"Global.resume", "Global.save_model_dir"})
 
 
-def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
-    """Take the folder, make everything, then train; with ``--dry-run`` show the plan alone."""
+def begin(
+    config: Config,
+    options: argparse.Namespace,
+    group: ProcessGroup,
+    progress: ProgressCallback | None = None,
+) -> int:
+    """Take the folder, make everything, then train; with ``--dry-run`` show the plan alone.
+
+    ``progress`` is called in process 0 with the figures of each row of metrics.csv.
+    """
     if options.dry_run:
         began = time.monotonic()
         state = resume_path(config, options.resume)
@@ -67,10 +75,15 @@ def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> i
     if not group.is_main:
         return carry_out(config, options, group)
     with folder_lock(Path(config.Global.save_model_dir), "Global.save_model_dir"):
-        return carry_out(config, options, group)
+        return carry_out(config, options, group, progress)
 
 
-def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
+def carry_out(
+    config: Config,
+    options: argparse.Namespace,
+    group: ProcessGroup,
+    progress: ProgressCallback | None = None,
+) -> int:
     """Train in a folder that no other process writes to; in process 0 fit, report and close."""
     started = time.monotonic()
     state = resume_path(config, options.resume)
@@ -91,6 +104,8 @@ def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) 
         for short in (not options.verbose, False)
     )
     run.say(shown, logged)
+    if progress is not None and run.writers is not None:
+        tell_figures(progress, run.writers.metrics, run.trainer.total_steps)
     code = train(run)
     if code == 0 and config.Global.fit_postprocess and group.is_main:
         fit_at_end(config, run.folder, run.say)
@@ -101,6 +116,11 @@ def carry_out(config: Config, options: argparse.Namespace, group: ProcessGroup) 
         elif page:
             run.say(f"report: {page}")
     return code
+
+
+def tell_figures(progress: ProgressCallback, metrics: MetricsFile, total_steps: int) -> None:
+    """Have ``progress`` called with the figures of each row, those of a resumed run first."""
+    metrics.listen(lambda row: progress({**figures(row), "total_steps": total_steps}))
 
 
 def make_page(run: Training) -> Path | None:
