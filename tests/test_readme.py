@@ -170,7 +170,7 @@ def test_the_configs_and_keys_of_the_readme_are_right(
         return
     (given,) = (words[i + 1] for i, word in enumerate(words) if word == "-c")
     # what a run writes has the keys of the config that it began with
-    name = "det_v4_ft.yml" if given == "output/run/fitted.yml" else given
+    name = "det_v4_ft.yml" if given == "output/latest/fitted.yml" else given
     assert find_config(name).is_file()
     load_config(name, [word for word in words if re.match(r"[A-Z]\w+\.[\w.]+=", word)])
 
@@ -191,7 +191,7 @@ def test_the_own_data_section_works_on_a_folder_of_ppocrlabel(
     assert ["train"] in commands(read(ENGLISH))
     for words in (init, ["train", "--dry-run"]):
         assert main(words) == 0, capsys.readouterr().err
-    assert (tmp_path / "output/run/schedule.png").is_file()
+    assert (tmp_path / "output/run1/schedule.png").is_file()
     assert main(["convert", "photos/Label.txt", "--split", "0.8"]) == 0, capsys.readouterr().err
     assert {"train.txt", "val.txt"} <= {path.name for path in (tmp_path / "photos").iterdir()}
 

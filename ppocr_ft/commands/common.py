@@ -198,7 +198,9 @@ def in_numbered_folder(config: Config, resume: str | None = None) -> Config:
         message = f"is {pattern}; {NUMBER} is for one process alone, so name the folder"
         raise ConfigError(message, key="Global.save_model_dir")
     if resume in (None, "latest"):
-        folder = numbered_folder(pattern, last=resume is not None)
+        from ppocr_ft.runs.folder import RESOLVED_CONFIG
+
+        folder = numbered_folder(pattern, RESOLVED_CONFIG, last=resume is not None)
     else:
         folder = Path(resume) if Path(resume).is_dir() else Path(resume).parent
     return with_global(config, save_model_dir=str(folder))

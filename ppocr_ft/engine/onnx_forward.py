@@ -21,7 +21,7 @@ import numpy as np
 import paddle
 from numpy.typing import NDArray
 
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.configs import ArchitectureConfig
 from ppocr_ft.models.program import (
     ONNX_FILE,
@@ -51,8 +51,8 @@ def onnx_forward(network: paddle.nn.Layer, image: Floats) -> Forward | None:
     It is compared with Paddle's own on a corner of ``image`` (3, h, w).
 
     Returns:
-        None if there is none: on a card, for other networks than `Detector`, without the extra
-        ``onnx``. Also if the maps differ, which is said.
+        None if there is none: on a card, for other networks than `DetectionNetwork`, without the
+        extra ``onnx``. Also if the maps differ, which is said.
     """
     graph = prepare_onnx(network)
     if graph is None:
@@ -70,7 +70,7 @@ def onnx_forward(network: paddle.nn.Layer, image: Floats) -> Forward | None:
 
 def prepare_onnx(network: paddle.nn.Layer) -> _Graph | None:
     """Return the network's graph, converted once in a process; None as of `onnx_forward`."""
-    if isinstance(network, Detector) and paddle.get_device() == "cpu" and _installed():
+    if isinstance(network, DetectionNetwork) and paddle.get_device() == "cpu" and _installed():
         return _graph(network.architecture)
     return None
 

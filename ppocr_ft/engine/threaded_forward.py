@@ -17,7 +17,7 @@ import paddle
 from paddle import nn
 
 from ppocr_ft.engine.train_step import Backward, ForwardPass, Maps, gathered_statistics
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.db import DBHead
 
 Pair = tuple[paddle.Tensor, paddle.Tensor]
@@ -31,7 +31,7 @@ class ThreadedForward:
     threads always gives the same numbers; another number differs by rounding.
     """
 
-    def __init__(self, network: Detector, threads: int) -> None:
+    def __init__(self, network: DetectionNetwork, threads: int) -> None:
         self._network = network
         self._bodies = [network, *(copy.deepcopy(network) for _ in range(threads - 1))]
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="side-by-side")
@@ -118,7 +118,7 @@ def _split(tensor: paddle.Tensor, count: int) -> list[paddle.Tensor]:
     return [tensor[start:end] for start, end in pairwise(bounds)]
 
 
-def _share_weights(network: Detector, body: Detector) -> None:
+def _share_weights(network: DetectionNetwork, body: DetectionNetwork) -> None:
     """Give ``body`` the network's weights in the same memory, and its training mode."""
     body.train() if network.training else body.eval()
     for tensor, other in zip(_tensors(network), _tensors(body), strict=True):
@@ -130,14 +130,14 @@ def _share_weights(network: Detector, body: Detector) -> None:
             twin._use_global_stats = layer._use_global_stats
 
 
-def _tensors(network: Detector) -> Iterator[paddle.Tensor]:
+def _tensors(network: DetectionNetwork) -> Iterator[paddle.Tensor]:
     for part in (network.backbone, network.neck):
         yield from part.parameters()
         yield from part.buffers()
 
 
 @paddle.no_grad()  # type: ignore[untyped-decorator]
-def _add_gradients(body: Detector, network: Detector) -> None:
+def _add_gradients(body: DetectionNetwork, network: DetectionNetwork) -> None:
     """Move the gradients of ``body`` to the network."""
     for tensor, other in zip(_tensors(network), _tensors(body), strict=True):
         if other.grad is not None:

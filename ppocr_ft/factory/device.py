@@ -12,7 +12,7 @@ from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.threaded_forward import ThreadedForward
 from ppocr_ft.engine.train_step import Forward, Precision, plain_forward
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.utils.system import cores
 
 
@@ -61,7 +61,7 @@ def cpu_threads(config: Config) -> int:
     return config.Global.cpu_threads or cores()
 
 
-def passes(config: Config) -> Callable[[Detector], Forward]:
+def passes(config: Config) -> Callable[[DetectionNetwork], Forward]:
     """Return how training takes images through a network: in one piece, or in several threads."""
     threads = min(cpu_threads(config), config.Train.loader.batch_size_per_card)
     return partial(ThreadedForward, threads=threads) if threads > 1 else plain_forward

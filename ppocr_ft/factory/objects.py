@@ -23,7 +23,7 @@ from ppocr_ft.factory.label_source import (
     held_out_note,
     naming_the_split,
 )
-from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.architecture import DetectionNetwork, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
@@ -42,7 +42,7 @@ from ppocr_ft.weights.load import FOLDED_NORMS_WARNING
 LABEL_OPERATORS = {"DetLabelEncode", "KeepKeys"}
 
 
-def network(config: Config) -> tuple[Detector, CoverageReport]:
+def network(config: Config) -> tuple[DetectionNetwork, CoverageReport]:
     """Build the detector to run, with its weights.
 
     They are those of ``Global.checkpoints``, else of ``pretrained_model``. With
@@ -86,7 +86,9 @@ def _naming_the_key(config: Config) -> Iterator[None]:
         raise type(error)(str(error), key=f"Global.{key}") from error
 
 
-def _loaded(config: Config, source: WeightsSource, form: Form) -> tuple[Detector, CoverageReport]:
+def _loaded(
+    config: Config, source: WeightsSource, form: Form
+) -> tuple[DetectionNetwork, CoverageReport]:
     paddle.seed(config.Global.seed)
     detector = build_architecture(config.Architecture.arguments(), form=form)
     least = 1.0 if config.Global.checkpoints else config.Global.min_weight_coverage
@@ -98,7 +100,7 @@ def _loaded(config: Config, source: WeightsSource, form: Form) -> tuple[Detector
     return detector, report
 
 
-def starting_network(config: Config) -> tuple[Detector, CoverageReport | None]:
+def starting_network(config: Config) -> tuple[DetectionNetwork, CoverageReport | None]:
     """Build the network at the start of training: the weights of ``network``, or random ones.
 
     With ``Global.form: auto`` it has the form of the weights.
@@ -233,7 +235,7 @@ def post_process(config: Config) -> DBPostProcess:
 
 
 def evaluate(
-    config: Config, detector: Detector, samples: Iterable[EvalSample]
+    config: Config, detector: DetectionNetwork, samples: Iterable[EvalSample]
 ) -> evaluation.EvalReport:
     """Evaluate on samples of ``eval_data(config)``, which a progress bar may wrap."""
     return evaluation.evaluate(
@@ -247,7 +249,7 @@ def evaluate(
 
 def predict(
     config: Config,
-    detector: Detector,
+    detector: DetectionNetwork,
     samples: Iterable[EvalSample],
     batch_size: int | None = None,
 ) -> Iterator[tuple[str, ImageBoxes]]:

@@ -8,7 +8,7 @@ from ppocr_ft.config import Config
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.learning_rates import warms_biases_apart
 from ppocr_ft.messages import counted
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.optim.configs import OPTIMIZERS, OptimizerSection
 from ppocr_ft.optim.group_rules import (
     GroupRule,
@@ -28,7 +28,7 @@ from ppocr_ft.optim.rates import AUTO, FreshFirst, longest
 
 
 def fresh_first(
-    config: Config, detector: Detector, fresh: Sequence[str], total_steps: int
+    config: Config, detector: DetectionNetwork, fresh: Sequence[str], total_steps: int
 ) -> FreshFirst | None:
     """Return the first steps, in which only parameters whose names begin with ``fresh`` learn.
 
@@ -53,7 +53,7 @@ def fresh_first(
 
 def optimizer(
     section: OptimizerSection,
-    detector: Detector,
+    detector: DetectionNetwork,
     fresh: Sequence[str],
     *,
     fresh_first: bool = False,
@@ -103,7 +103,7 @@ def _clip(section: OptimizerSection) -> GradientClip | None:
 
 def param_groups(
     section: OptimizerSection,
-    detector: Detector,
+    detector: DetectionNetwork,
     fresh: Sequence[str],
     *,
     split_biases: bool = False,
@@ -137,7 +137,7 @@ def param_groups(
     )
 
 
-def _rules(entries: Sequence[object], detector: Detector) -> Iterator[GroupRule]:
+def _rules(entries: Sequence[object], detector: DetectionNetwork) -> Iterator[GroupRule]:
     for index, entry in enumerate(entries):
         key = f"Optimizer.param_groups[{index}]"
         if isinstance(entry, HeadFirstKeys):
@@ -148,7 +148,7 @@ def _rules(entries: Sequence[object], detector: Detector) -> Iterator[GroupRule]
             yield GroupRule(**entry.arguments(), key=f"{key}.match")
 
 
-def fresh_layers(detector: Detector, loaded: Iterable[str]) -> list[str]:
+def fresh_layers(detector: DetectionNetwork, loaded: Iterable[str]) -> list[str]:
     """Return the shortest beginnings of parameter names under which no weights were loaded."""
     filled = {start for key in loaded for start in _starts(key)}
     starts = (_starts(name) for name, _ in detector.named_parameters())

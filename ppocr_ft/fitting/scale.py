@@ -34,7 +34,7 @@ from ppocr_ft.fitting.grid import (
 from ppocr_ft.fitting.tally import Truth, grid_counts, score
 from ppocr_ft.fitting.targets import Page
 from ppocr_ft.geometry import box_sides
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.transforms.image_ops import DecodeImage
 from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.resize import STRIDE_PX, LimitType, Size
@@ -282,7 +282,7 @@ def images_wanted(texts_per_image: float) -> int:
 
 
 def pass_over(
-    config: Config, detector: Detector, scale: Scale, bar: ProgressBar = no_progress
+    config: Config, detector: DetectionNetwork, scale: Scale, bar: ProgressBar = no_progress
 ) -> Scale:
     """Return the scale with what the network finds on some training images.
 

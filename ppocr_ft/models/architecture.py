@@ -55,7 +55,7 @@ LAYERS: dict[type[Part], type[Any]] = {
 """The layer of each part. A neck's and a head's also takes what comes in, ``in_channels``."""
 
 
-class Detector(Layer):
+class DetectionNetwork(Layer):
     """Backbone, neck and head.
 
     Images (n, 3, h, w) float32, h and w multiples of 32 -> ``{"maps": (n, 1, h, w)}`` in eval
@@ -88,7 +88,7 @@ class Detector(Layer):
         return [joined, *sums[2::-1]] if self.training and self.head.has_aux else [joined]
 
 
-def build_detector(name: str, form: Form = "branches") -> Detector:
+def build_detector(name: str, form: Form = "branches") -> DetectionNetwork:
     """Build a released detector's network (``DETECTORS``) with new weights.
 
     ``form`` is that of backbones and necks with ``HAS_FORMS``; the others accept either value.
@@ -103,7 +103,7 @@ def build_detector(name: str, form: Form = "branches") -> Detector:
 
 def build_architecture(
     architecture: ArchitectureConfig | Mapping[str, object], form: Form = "branches"
-) -> Detector:
+) -> DetectionNetwork:
     """Build the network of an ``Architecture`` section with new weights.
 
     Raises:
@@ -118,7 +118,7 @@ def build_architecture(
         section = read_section(ArchitectureConfig, architecture, "Architecture")
     backbone = _build(section.Backbone, form)
     neck = _build(section.Neck, form, backbone.out_channels)
-    return Detector(section, backbone, neck, _build(section.Head, form, neck.out_channels))
+    return DetectionNetwork(section, backbone, neck, _build(section.Head, form, neck.out_channels))
 
 
 def _build(part: Part, form: Form, *in_channels: int | list[int]) -> Any:

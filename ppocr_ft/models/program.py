@@ -16,7 +16,7 @@ from typing import Any
 import paddle
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.architecture import DetectionNetwork, build_architecture
 from ppocr_ft.models.configs import TRAINING_BRANCHES, ArchitectureConfig
 from ppocr_ft.models.layers import Layer
 from ppocr_ft.models.reparameterize import State, reparameterize
@@ -41,7 +41,7 @@ def deployed(trained: State) -> dict[str, Any]:
 
 def deployed_network(
     architecture: ArchitectureConfig | Mapping[str, object], state: State | None = None
-) -> Detector:
+) -> DetectionNetwork:
     """Build the network that has the tensors of ``deployed``; give it these, or new weights.
 
     Raises:
@@ -61,7 +61,7 @@ def deployed_network(
 class ShrinkMaps(Layer):
     """The shrink map alone: (n, 3, h, w) -> (n, 1, h, w), for tracing with any n, h and w."""
 
-    def __init__(self, network: Detector) -> None:
+    def __init__(self, network: DetectionNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -73,7 +73,7 @@ class ShrinkMaps(Layer):
         return self.network(images)["maps"]
 
 
-def save_program(network: Detector, folder: Path) -> None:
+def save_program(network: DetectionNetwork, folder: Path) -> None:
     """Write ``inference.json`` (``.pdmodel`` under Paddle's old programs) and ``.pdiparams``.
 
     ``network`` is one that ``deployed_network`` returns.

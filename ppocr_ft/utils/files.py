@@ -101,10 +101,10 @@ NEWEST = "latest"
 """Beside numbered folders, a link to the one that was begun last."""
 
 
-def numbered_folder(pattern: str, *, last: bool = False) -> Path:
+def numbered_folder(pattern: str, holds: str, *, last: bool = False) -> Path:
     """Return the folder that a pattern with ``{n}`` means: the next one, or the ``last`` there is.
 
-    Only the name at the end of the path may have it.
+    Folders count that hold a file of that name. Only the last part of the path may have ``{n}``.
 
     Raises:
         ConfigError: another part of the path has it; or no folder is there to be the last.
@@ -115,7 +115,7 @@ def numbered_folder(pattern: str, *, last: bool = False) -> Path:
         message = f"is {pattern}; {NUMBER} may stand once, in the last part of the path"
         raise ConfigError(message, key="Global.save_model_dir")
     is_one = re.compile(f"{re.escape(begin)}([1-9][0-9]*){re.escape(end)}").fullmatch
-    found = [is_one(place.name) for place in path.parent.glob("*") if place.is_dir()]
+    found = [is_one(file.parent.name) for file in path.parent.glob(f"*/{holds}")]
     number = max((int(match[1]) for match in found if match), default=0)
     if last and not number:
         message = f"is {pattern}, and there is no such folder yet whose run could go on"

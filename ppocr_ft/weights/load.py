@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models.architecture import Detector, build_architecture, build_detector
+from ppocr_ft.models.architecture import DetectionNetwork, build_architecture, build_detector
 from ppocr_ft.models.configs import DETECTORS, TRAINING_BRANCHES, Form
 from ppocr_ft.models.reparameterize import detect_form, to_branches
 from ppocr_ft.weights.arrays import Array, State, at_path, digest
@@ -70,7 +70,10 @@ def choose_form(source: WeightsSource, form: Form | Literal["auto"] = "auto") ->
 
 
 def load_into(
-    network: Detector, source: WeightsSource | str | Path, *, min_coverage: float = MIN_COVERAGE
+    network: DetectionNetwork,
+    source: WeightsSource | str | Path,
+    *,
+    min_coverage: float = MIN_COVERAGE,
 ) -> CoverageReport:
     """Lay weights on the network's tensors of the same key and shape, converting the form.
 
@@ -115,7 +118,7 @@ def _label(source: WeightsSource) -> str:
     return ", ".join(parts)
 
 
-def _warnings(weights: NamedWeights, network: Detector) -> tuple[str, ...]:
+def _warnings(weights: NamedWeights, network: DetectionNetwork) -> tuple[str, ...]:
     network_form = detect_form(network.state_dict())
     causes = {
         UNFOLDED_WARNING: (weights.form, network_form) == ("folded", "branches"),
@@ -125,7 +128,7 @@ def _warnings(weights: NamedWeights, network: Detector) -> tuple[str, ...]:
     return tuple(warning for warning, holds in causes.items() if holds)
 
 
-def _in_form(matched: State, weights: NamedWeights, network: Detector) -> State:
+def _in_form(matched: State, weights: NamedWeights, network: DetectionNetwork) -> State:
     """Return the matched tensors under the network's own keys."""
     network_state = state_of(network)
     if network_state.keys() == weights.own.keys():
@@ -153,7 +156,9 @@ def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object])
     return to_branches(state, {key: tuple(value.shape) for key, value in branches.items()})
 
 
-def save_trained(network: Detector, path: str | Path, architecture: Mapping[str, object]) -> None:
+def save_trained(
+    network: DetectionNetwork, path: str | Path, architecture: Mapping[str, object]
+) -> None:
     """Write a trained network for PaddleOCR: ``to_paddleocr`` of its state dict.
 
     Raises WriteError if the file can't be written.
@@ -259,5 +264,5 @@ def _detectors() -> list[str]:
     return [" or ".join(names) for names in groups.values()]
 
 
-def _build(names: str, form: Form) -> Detector:
+def _build(names: str, form: Form) -> DetectionNetwork:
     return build_detector(names.split(" or ", 1)[0], form)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.configs import Form
 from ppocr_ft.models.reparameterize import detect_form, reparameterize
 from ppocr_ft.weights.arrays import State
@@ -34,7 +34,7 @@ class NamedWeights:
     without_statistics: bool = False
 
 
-def state_of(network: Detector) -> State:
+def state_of(network: DetectionNetwork) -> State:
     """Return a network's state dict as numpy arrays."""
     return {key: tensor.numpy() for key, tensor in network.state_dict().items()}
 
@@ -69,7 +69,7 @@ def chosen_state(source: WeightsSource) -> State:
     return source.tensors if member is None else members_of(source.tensors)[member]
 
 
-def name_weights(source: WeightsSource, network: Detector) -> NamedWeights:
+def name_weights(source: WeightsSource, network: DetectionNetwork) -> NamedWeights:
     """Return the source's tensors under the network's keys.
 
     A checkpoint has its keys; a backbone's alone get the prefix ``backbone.``. An inference model
@@ -117,7 +117,7 @@ def name_state(state: State, network_state: State, lacks: tuple[str, ...] = ()) 
     return NamedWeights(state, network_state, form, absent, PARTS[:1])
 
 
-def _name_program(model: Graph, network: Detector) -> NamedWeights:
+def _name_program(model: Graph, network: DetectionNetwork) -> NamedWeights:
     state_here = state_of(network)
     layouts = [Graph(state_here, tuple(operators_of(network)))]
     if detect_form(state_here) == "branches":

@@ -8,7 +8,7 @@ from typing import Any
 import paddle
 from paddle import nn
 
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.weights.graph import Kind, Operator
 
 _BATCH_NORM_ORDER = ("bias", "_mean", "weight", "_variance")  # as an Operator has them
@@ -16,12 +16,12 @@ _SMALLEST_INPUT = (1, 3, 32, 32)
 _KERNEL, _BIAS = ".reparam_conv.weight", ".reparam_conv.bias"
 
 
-def tensor_order(network: Detector) -> list[str]:
+def tensor_order(network: DetectionNetwork) -> list[str]:
     """Return state dict keys in the order in which an inference program's operators read them."""
     return [key for operator in operators_of(network) for key in operator.tensors]
 
 
-def operators_of(network: Detector) -> list[Operator]:
+def operators_of(network: DetectionNetwork) -> list[Operator]:
     """Return the operators that read a network's tensors, by their state dict keys.
 
     An exported program lists its operators as they ran, so the network runs once, on zeros, and

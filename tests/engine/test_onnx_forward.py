@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine import onnx_forward
 from ppocr_ft.engine.evaluation import MANY_IMAGES, probability_maps
-from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.models.architecture import DetectionNetwork, build_detector
 from ppocr_ft.models.configs import Form
 from ppocr_ft.models.program import WorkerFailed
 from ppocr_ft.utils.console import forget_said
@@ -22,7 +22,7 @@ NAME = "PP-OCRv4_mobile_det"
 SIZES = ((96, 160), (64, 96), (352, 64))
 
 
-def network(form: Form = "folded", seed: int = 0) -> Detector:
+def network(form: Form = "folded", seed: int = 0) -> DetectionNetwork:
     paddle.seed(seed)
     detector = build_detector(NAME, form)
     detector.eval()
@@ -52,7 +52,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[onnx_forward.Forward | None]
 
 
 def largest_difference(
-    detector: Detector, count: int, threads: int = 1, batch_size: int = 1
+    detector: DetectionNetwork, count: int, threads: int = 1, batch_size: int = 1
 ) -> float:
     given = images(count)
     maps = probability_maps(detector, given, threads=threads, batch_size=batch_size)

@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.engine.evaluation import eval_mode
 from ppocr_ft.engine.threaded_forward import ThreadedForward
 from ppocr_ft.engine.train_step import Forward, freeze_statistics, plain_forward
-from ppocr_ft.models.architecture import Detector, build_architecture, build_detector
+from ppocr_ft.models.architecture import DetectionNetwork, build_architecture, build_detector
 
 SMALL: dict[str, object] = {
     "Backbone": {"name": "MobileNetV3", "scale": 0.35, "model_name": "small", "disable_se": True},
@@ -26,7 +26,7 @@ AUX_HEADS = {
 LOCAL_HEAD = {**SMALL, "Head": {"name": "PFHeadLocal", "mode": "small"}}
 
 
-def detector(architecture: dict[str, object], *, frozen_norms: bool = True) -> Detector:
+def detector(architecture: dict[str, object], *, frozen_norms: bool = True) -> DetectionNetwork:
     paddle.seed(3)
     network = build_architecture(architecture)
     if frozen_norms:
@@ -41,7 +41,7 @@ def images(count: int, seed: int = 0) -> paddle.Tensor:
     return paddle.to_tensor(values.astype(np.float32))
 
 
-def gradients(network: Detector, forward: Forward, batch: paddle.Tensor) -> dict[str, Any]:
+def gradients(network: DetectionNetwork, forward: Forward, batch: paddle.Tensor) -> dict[str, Any]:
     """Of a loss that is different at each pixel of each map; then there are none any more."""
     maps, backward = forward(batch)
     rng = np.random.default_rng(1)

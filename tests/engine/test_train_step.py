@@ -14,7 +14,7 @@ from ppocr_ft.engine.train_step import (
     train_step,
 )
 from ppocr_ft.losses.db import DBLoss, DBTargets
-from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.architecture import DetectionNetwork, build_architecture
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import GradientClip, Optimizer, build_optimizer
 
@@ -26,12 +26,12 @@ SMALL = {
 SIDE = 64
 
 
-def small_network(seed: int = 0) -> Detector:
+def small_network(seed: int = 0) -> DetectionNetwork:
     paddle.seed(seed)
     return build_architecture(SMALL)
 
 
-def adam(network: Detector, clip: GradientClip | None = None) -> Optimizer:
+def adam(network: DetectionNetwork, clip: GradientClip | None = None) -> Optimizer:
     return build_optimizer("Adam", build_groups(network), learning_rate=1e-3, clip=clip)
 
 
@@ -51,7 +51,7 @@ def batch(seed: int = 0, fill: float | None = None) -> TrainBatch:
     return TrainBatch(paddle.to_tensor(images), DBTargets(*map(paddle.to_tensor, targets)))
 
 
-def values(network: Detector) -> dict[str, np.ndarray]:
+def values(network: DetectionNetwork) -> dict[str, np.ndarray]:
     return {key: value.numpy().copy() for key, value in network.state_dict().items()}
 
 

@@ -12,7 +12,7 @@ import pytest
 from ppocr_ft.config import load_config
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory import objects
-from ppocr_ft.models.architecture import Detector, build_architecture
+from ppocr_ft.models.architecture import DetectionNetwork, build_architecture
 from ppocr_ft.models.reparameterize import detect_form
 from ppocr_ft.weights import CoverageReport, save_trained
 from ppocr_ft.weights.load import FOLDED_NORMS_WARNING
@@ -105,7 +105,7 @@ def test_released_weights_are_those_of_the_configs_detector(
 def test_folded_batch_norms_are_told_of_where_statistics_are_learned(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def load(network: Detector, source: object, *, min_coverage: float) -> CoverageReport:
+    def load(network: DetectionNetwork, source: object, *, min_coverage: float) -> CoverageReport:
         return CoverageReport("weights", (), ("backbone",), warnings=(FOLDED_NORMS_WARNING,))
 
     monkeypatch.setattr(objects, "load_into", load)

@@ -15,7 +15,7 @@ from ppocr_ft.config.run_rules import warmup_steps
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.learning_rates import learning_rate
 from ppocr_ft.factory.optimizers import optimizer, param_groups
-from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.models.architecture import DetectionNetwork, build_detector
 from ppocr_ft.optim.configs import OPTIMIZERS
 from ppocr_ft.optim.groups import ParamGroups
 from ppocr_ft.optim.rates import FreshFirst, LrSchedules
@@ -267,11 +267,13 @@ def test_paddleocrs_rate_for_8_cards_of_8_runs_as_such() -> None:
 
 
 @pytest.fixture(scope="module")
-def detector() -> Detector:
+def detector() -> DetectionNetwork:
     return build_detector("PP-OCRv4_mobile_det")
 
 
-def grouped(detector: Detector, text: str, *more: str, fresh: Sequence[str] = ()) -> ParamGroups:
+def grouped(
+    detector: DetectionNetwork, text: str, *more: str, fresh: Sequence[str] = ()
+) -> ParamGroups:
     section = "Optimizer={name: AdamW, weight_decay: 0.0001, lr: {learning_rate: 1e-4}}"
     config = load_config(SMALL, [section, f"Optimizer.param_groups={text}", *more])
     return param_groups(config.Optimizer, detector, fresh)
@@ -302,7 +304,7 @@ FACTORS = [
 
 @pytest.mark.parametrize(("text", "factors"), FACTORS, ids=[text for text, _ in FACTORS])
 def test_factors_multiply_with_that_of_fresh_layers(
-    text: str, factors: tuple[float, ...], detector: Detector
+    text: str, factors: tuple[float, ...], detector: DetectionNetwork
 ) -> None:
     groups = grouped(detector, text, "Optimizer.fresh_lr_mult=5", fresh=["head.thresh."])
     found = multiples(groups)
@@ -312,7 +314,9 @@ def test_factors_multiply_with_that_of_fresh_layers(
     assert scalars == pytest.approx(0.1 * found["backbone.blocks2.0.dw_conv.conv_1x1.conv.weight"])
 
 
-def test_no_decay_is_about_biases_norms_and_scalars_of_all_groups(detector: Detector) -> None:
+def test_no_decay_is_about_biases_norms_and_scalars_of_all_groups(
+    detector: DetectionNetwork,
+) -> None:
     groups = grouped(detector, "[head_first, no_decay]")
     decayed = {n for g in groups.groups if g.settings.weight_decay for n in g.names}
     shapes = {name: len(p.shape) for name, p in detector.named_parameters() if not p.stop_gradient}
@@ -320,7 +324,7 @@ def test_no_decay_is_about_biases_norms_and_scalars_of_all_groups(detector: Dete
     assert {"backbone.blocks2.0.dw_conv.lab.scale", "head.binarize.conv_bn1.bias"} <= shapes.keys()
 
 
-def test_equal_groups_of_presets_merge(detector: Detector) -> None:
+def test_equal_groups_of_presets_merge(detector: DetectionNetwork) -> None:
     """Neck and head at the same factor, whatever rule gave it."""
     groups = grouped(detector, "{preset: head_first, backbone: 1, neck: 1}")
     assert len(groups.groups) == len(grouped(detector, "null").groups)
@@ -363,7 +367,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "key", "part"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
-def test_faults_are_named(text: str, key: str, part: str, detector: Detector) -> None:
+def test_faults_are_named(text: str, key: str, part: str, detector: DetectionNetwork) -> None:
     with pytest.raises(ConfigError) as caught:
         grouped(detector, text)
     assert caught.value.key == key
@@ -393,7 +397,7 @@ PADDLEOCRS = [
     ("name", "keys", "attributes"), PADDLEOCRS, ids=[name for name, _, _ in PADDLEOCRS]
 )
 def test_each_optimizer_takes_paddleocrs_keys(
-    name: str, keys: dict[str, Any], attributes: tuple[str, ...], detector: Detector
+    name: str, keys: dict[str, Any], attributes: tuple[str, ...], detector: DetectionNetwork
 ) -> None:
     overrides = [f"Optimizer={{name: {name}, lr: {{learning_rate: 0.001}}}}"]
     overrides += [f"Optimizer.{key}={value}" for key, value in keys.items()]
@@ -410,7 +414,7 @@ def test_each_optimizer_is_tried_above() -> None:
     ("override", "kind"),
     [("clip_norm", "norm"), ("clip_norm_global", "global_norm"), ("clip_value", "value")],
 )
-def test_clips(override: str, kind: str, detector: Detector) -> None:
+def test_clips(override: str, kind: str, detector: DetectionNetwork) -> None:
     config = load_config(SMALL, [f"Optimizer.{override}=0.5"])
     clip = optimizer(config.Optimizer, detector, []).gradient_clip
     assert clip is not None

@@ -83,23 +83,24 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 def test_numbered_folders_count_on_from_the_highest(tmp_path: Path) -> None:
     pattern = f"{tmp_path}/out/run{{n}}-words"
-    assert numbered_folder(pattern) == tmp_path / "out" / "run1-words"
+    assert numbered_folder(pattern, "c.yml") == tmp_path / "out" / "run1-words"
     for name in ("run2-words", "run10-words", "run11", "run012-words", "run-words"):
         (tmp_path / "out" / name).mkdir(parents=True)
-    (tmp_path / "out" / "run12-words").write_text("no folder", encoding="utf-8")
-    assert numbered_folder(pattern).name == "run11-words"
-    assert numbered_folder(pattern, last=True).name == "run10-words"
+        (tmp_path / "out" / name / "c.yml").touch()
+    (tmp_path / "out" / "run12-words").mkdir()  # no run: it lacks the file
+    assert numbered_folder(pattern, "c.yml").name == "run11-words"
+    assert numbered_folder(pattern, "c.yml", last=True).name == "run10-words"
 
 
 @pytest.mark.parametrize("pattern", ["{n}/run", "run{n}_{n}", "a{n}/b{n}"])
 def test_a_number_elsewhere_is_refused(pattern: str) -> None:
     with pytest.raises(ConfigError, match="may stand once, in the last part of the path"):
-        numbered_folder(pattern)
+        numbered_folder(pattern, "c.yml")
 
 
 def test_no_numbered_folder_can_be_the_last_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such folder yet whose run could go on"):
-        numbered_folder(f"{tmp_path}/run{{n}}", last=True)
+        numbered_folder(f"{tmp_path}/run{{n}}", "c.yml", last=True)
 
 
 def test_latest_links_to_the_newest_folder_but_replaces_no_other(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.models.architecture import DetectionNetwork, build_detector
 from ppocr_ft.models.configs import Form
 from ppocr_ft.weights import choose_form, load, load_into, matching, open_source
 from ppocr_ft.weights.inference import (
@@ -221,7 +221,7 @@ def test_only_a_network_with_its_kernels_is_built_to_name_a_model(
 ) -> None:
     built = []
 
-    def name_and_note(source: WeightsSource, network: Detector) -> NamedWeights:
+    def name_and_note(source: WeightsSource, network: DetectionNetwork) -> NamedWeights:
         built.append(network)
         return matching.name_weights(source, network)
 

@@ -9,7 +9,7 @@ import paddle
 import pytest
 
 from ppocr_ft.errors import WeightsError
-from ppocr_ft.models.architecture import Detector, build_detector
+from ppocr_ft.models.architecture import DetectionNetwork, build_detector
 from ppocr_ft.models.configs import DETECTORS, Form
 from ppocr_ft.models.reparameterize import reparameterize
 from ppocr_ft.weights import (
@@ -62,12 +62,12 @@ def saved(folder: Path, state: State) -> Path:
 
 
 @pytest.fixture
-def folded() -> Detector:
+def folded() -> DetectionNetwork:
     return build_detector(V4, "folded")
 
 
 @pytest.fixture
-def branches() -> Detector:
+def branches() -> DetectionNetwork:
     return build_detector(V4, "branches")
 
 
@@ -91,7 +91,7 @@ def test_every_tensor_arrives(tmp_path: Path, state: State, form: Form, expected
     assert len(report.keys("matched")) == len(expected) == len(report.tensors)
 
 
-def test_the_student_comes_before_the_teacher(tmp_path: Path, folded: Detector) -> None:
+def test_the_student_comes_before_the_teacher(tmp_path: Path, folded: DetectionNetwork) -> None:
     other = {key: value + 1 for key, value in FOLDED.items()}
     path = saved(tmp_path, {**prefixed("Teacher", other), **prefixed("Student", FOLDED)})
     report = load_into(folded, path)
@@ -101,7 +101,7 @@ def test_the_student_comes_before_the_teacher(tmp_path: Path, folded: Detector) 
     assert_same(state_of(folded), other)
 
 
-def test_a_member_that_is_not_there(tmp_path: Path, folded: Detector) -> None:
+def test_a_member_that_is_not_there(tmp_path: Path, folded: DetectionNetwork) -> None:
     path = saved(tmp_path, prefixed("Student", FOLDED))
     with pytest.raises(WeightsError, match=r"has no Teacher: it has Student$"):
         load_into(folded, f"{path}#Teacher")
@@ -140,7 +140,7 @@ def test_backbone_only(tmp_path: Path, form: Form, names: str) -> None:
     assert report.keys("unexpected") == (["backbone.last_conv.weight"] if classifier else [])
 
 
-def test_a_backbone_with_its_outputs(tmp_path: Path, folded: Detector) -> None:
+def test_a_backbone_with_its_outputs(tmp_path: Path, folded: DetectionNetwork) -> None:
     """One that was taken from a detector; half of its outputs is not enough."""
     state = part("backbone", FOLDED)
     report = load_into(folded, saved(tmp_path, state))
@@ -150,7 +150,7 @@ def test_a_backbone_with_its_outputs(tmp_path: Path, folded: Detector) -> None:
         load_into(folded, path)
 
 
-def test_folded_weights_in_a_branches_network(tmp_path: Path, branches: Detector) -> None:
+def test_folded_weights_in_a_branches_network(tmp_path: Path, branches: DetectionNetwork) -> None:
     before = state_of(branches)
     state = without(FOLDED, "thresh", f"{LAYER}.reparam_conv.bias")
     report = load_into(branches, saved(tmp_path, state))
@@ -166,7 +166,7 @@ def test_folded_weights_in_a_branches_network(tmp_path: Path, branches: Detector
         np.testing.assert_array_equal(after[key], before[key], err_msg=key)
 
 
-def test_branches_that_can_not_be_folded(tmp_path: Path, folded: Detector) -> None:
+def test_branches_that_can_not_be_folded(tmp_path: Path, folded: DetectionNetwork) -> None:
     path = saved(tmp_path, without(BRANCHES, f"{LAYER}.conv_1x1.bn._mean"))
     with pytest.raises(WeightsError, match="is missing, so the branches can't be folded") as caught:
         load_into(folded, path)
@@ -183,7 +183,7 @@ def test_every_detector_in_every_format(tmp_path: Path, detector: str, suffix: s
     assert_same(state_of(target), state_of(source))
 
 
-def test_the_report_counts_everything(tmp_path: Path, folded: Detector) -> None:
+def test_the_report_counts_everything(tmp_path: Path, folded: DetectionNetwork) -> None:
     state = without(FOLDED, "neck.inp_conv.3", "head.thresh.conv1.weight")
     state["head.binarize.conv3.bias"] = np.zeros(3, np.float32)
     state["head.more.weight"] = np.zeros((2, 2), np.float32)
@@ -215,7 +215,7 @@ def test_the_report_counts_everything(tmp_path: Path, folded: Detector) -> None:
     assert len({len(line) for line in lines}) == 1, "columns are not aligned"
 
 
-def test_the_share_that_is_needed(tmp_path: Path, folded: Detector) -> None:
+def test_the_share_that_is_needed(tmp_path: Path, folded: DetectionNetwork) -> None:
     path = saved(tmp_path, without(FOLDED, "neck"))
     share = load_into(folded, path, min_coverage=0.5).coverage
     load_into(folded, path, min_coverage=share)
@@ -253,14 +253,14 @@ def test_weights_of_another_network(
     assert_same(state_of(target), before)
 
 
-def test_weights_of_no_known_network(tmp_path: Path, folded: Detector) -> None:
+def test_weights_of_no_known_network(tmp_path: Path, folded: DetectionNetwork) -> None:
     path = saved(tmp_path, {"conv1_1._conv.weight": np.zeros((32, 3, 3, 3), np.float32)})
     with pytest.raises(WeightsError, match="It fits none of the known detectors"):
         load_into(folded, path)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_weights_that_are_not_finite(tmp_path: Path, folded: Detector, bad: float) -> None:
+def test_weights_that_are_not_finite(tmp_path: Path, folded: DetectionNetwork, bad: float) -> None:
     key = "neck.ins_conv.0.in_conv.weight"
     broken = FOLDED[key].copy()
     broken.flat[5] = bad
@@ -270,13 +270,13 @@ def test_weights_that_are_not_finite(tmp_path: Path, folded: Detector, bad: floa
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float64])
-def test_other_float_types(tmp_path: Path, folded: Detector, dtype: type) -> None:
+def test_other_float_types(tmp_path: Path, folded: DetectionNetwork, dtype: type) -> None:
     load_into(folded, saved(tmp_path, {k: v.astype(dtype) for k, v in FOLDED.items()}))
     expected = {k: v.astype(dtype).astype(np.float32) for k, v in FOLDED.items()}
     assert_same(state_of(folded), expected)
 
 
-def test_loading_draws_no_random_numbers(tmp_path: Path, branches: Detector) -> None:
+def test_loading_draws_no_random_numbers(tmp_path: Path, branches: DetectionNetwork) -> None:
     path = saved(tmp_path, FOLDED)
     paddle.seed(7)
     expected = paddle.rand([3]).numpy()
@@ -289,7 +289,7 @@ def test_loading_draws_no_random_numbers(tmp_path: Path, branches: Detector) -> 
 # The released model
 
 
-def test_released_weights_fill_all_but_the_threshold_head(folded: Detector) -> None:
+def test_released_weights_fill_all_but_the_threshold_head(folded: DetectionNetwork) -> None:
     report = load_into(folded, "released")
     assert report.coverage == report.share(["backbone"]) == report.share(["neck"]) == 1
     assert report.share(["head"]) == 0.5
@@ -304,7 +304,7 @@ def test_released_weights_fill_all_but_the_threshold_head(folded: Detector) -> N
 
 
 def test_released_weights_give_the_same_maps_in_both_forms(
-    folded: Detector, branches: Detector
+    folded: DetectionNetwork, branches: DetectionNetwork
 ) -> None:
     reports: list[CoverageReport] = [load_into(net, "released") for net in (folded, branches)]
     assert reports[1].warnings == (UNFOLDED_WARNING,)
@@ -335,7 +335,7 @@ def test_released_weights_in_another_network(network: str, has: str) -> None:
     assert str(caught.value.path).endswith("inference.pdmodel")
 
 
-def test_a_recognition_model_is_no_detector(folded: Detector) -> None:
+def test_a_recognition_model_is_no_detector(folded: DetectionNetwork) -> None:
     detector = open_source("released").path.parent
     with pytest.raises(WeightsError, match=r"after 6 layers .* It is none of the known"):
         load_into(folded, detector.parent / "ch_PP-OCRv4_rec_infer")

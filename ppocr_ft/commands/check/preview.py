@@ -15,7 +15,7 @@ from paddle.framework import core
 
 from ppocr_ft.config import Config
 from ppocr_ft.factory.objects import data_set, operators
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.report.drawing import side_by_side
 from ppocr_ft.runs.monitoring import crop_size
 from ppocr_ft.transforms import MakeBorderMap, MakeShrinkMap
@@ -175,7 +175,7 @@ class StepMemory:
         )
 
 
-def step_memory(config: Config, detector: Detector) -> StepMemory:
+def step_memory(config: Config, detector: DetectionNetwork) -> StepMemory:
     """Estimate the memory of a step with the batch and the crop of ``Train``.
 
     On the CPU it is the process's, with what Paddle takes by itself; on a card the card's. The
@@ -193,7 +193,7 @@ def step_memory(config: Config, detector: Detector) -> StepMemory:
     return StepMemory(base + (activations + states) / MB, images, size)
 
 
-def _activation_bytes(detector: Detector) -> int:
+def _activation_bytes(detector: DetectionNetwork) -> int:
     """Return the most that forward and backward of one image of MEASURED_PX allocate."""
     kind = "device" if _on_card() else "host"
     current = getattr(core, f"{kind}_memory_stat_current_value")

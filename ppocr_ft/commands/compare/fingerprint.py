@@ -18,7 +18,7 @@ from ppocr_ft.data.faults import ALSO
 from ppocr_ft.errors import DataError
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.objects import weights_source
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.configs import TRAINING_BRANCHES
 from ppocr_ft.runs.assemble import UNCLIP_RATIOS
 from ppocr_ft.version import __version__
@@ -70,7 +70,7 @@ def run_fingerprint(config: Config) -> str:
     )
 
 
-def start_fingerprint(config: Config, network: Detector) -> str:
+def start_fingerprint(config: Config, network: DetectionNetwork) -> str:
     """Return the fingerprint of what ``Eval`` says about a network in its current state."""
     weights = {
         key: tensor.numpy()

@@ -27,7 +27,7 @@ from ppocr_ft.export.write import Formats, atomic_dir, write_model
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import LABEL_OPERATORS, data_set, post_process, starting_network
 from ppocr_ft.messages import counted
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.configs import DETECTORS
 from ppocr_ft.models.program import WorkerFailed
 from ppocr_ft.runs.weights_origin import WeightsOrigin, weights_origin
@@ -176,7 +176,7 @@ def parity_set(config: Config, count: int | None) -> ImageSet:
 
 def _make(
     config: Config,
-    network: Detector,
+    network: DetectionNetwork,
     settings: InferenceSettings,
     formats: Formats,
     images: ImageSet,

@@ -34,7 +34,7 @@ from ppocr_ft.factory.objects import also_data, eval_data, evaluate, network, st
 from ppocr_ft.fitting.grid import FEW_THRESHS, more_images
 from ppocr_ft.fitting.scale import enlarging, labelled, training_images
 from ppocr_ft.messages import counted
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.configs import TRAINING_BRANCHES, Form
 from ppocr_ft.models.reparameterize import detect_form
 from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
@@ -370,7 +370,7 @@ class _Passes:
             }
         return self.also[candidate]
 
-    def _loaded(self, candidate: Candidate) -> tuple[Config, Detector]:
+    def _loaded(self, candidate: Candidate) -> tuple[Config, DetectionNetwork]:
         """Return the network, with weights from a file as they will be delivered."""
         with TemporaryDirectory(prefix="ppocr_ft_weights_") as aside:
             path = Path(aside) / f"{FINAL}.pdparams"

@@ -43,7 +43,7 @@ from ppocr_ft.fitting.grid import (
 from ppocr_ft.fitting.tally import FloatMap, Objective, Truth
 from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import DetMetric
-from ppocr_ft.models.architecture import Detector
+from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.postprocess.db import ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_JSON, FIT_PICTURE
 from ppocr_ft.runs.weights_origin import weights_origin
@@ -107,7 +107,7 @@ class PostProcessFit:
             f"values give {', '.join(pairs)} on them (on maps as they were)"
         )
 
-    def verify(self, detector: Detector, bar: ProgressBar = no_progress) -> str:
+    def verify(self, detector: DetectionNetwork, bar: ProgressBar = no_progress) -> str:
         """Evaluate the chosen values as ppocr-ft eval does; describe that beside the search."""
         data = eval_data(self.chosen)
         images = bar(data.samples(), len(data), "evaluate the choice")
@@ -151,7 +151,7 @@ def check_room(out: Path, key: str) -> None:
 
 def fit_postprocess(
     config: Config,
-    detector: Detector,
+    detector: DetectionNetwork,
     options: FitOptions | None = None,
     bar: ProgressBar = no_progress,
     more: Images | None = None,
@@ -192,7 +192,7 @@ def fit_postprocess(
 
 def _gather_all(
     configs: Mapping[str, Config],
-    detector: Detector,
+    detector: DetectionNetwork,
     store: MapStore,
     bar: ProgressBar,
     more: Images | None,
@@ -215,7 +215,7 @@ def _gather_all(
 
 def _gather(
     config: Config,
-    detector: Detector,
+    detector: DetectionNetwork,
     images: Iterable[EvalSample],
     more: Iterable[EvalSample],
     keep: Callable[[FloatMap], None],
