@@ -78,10 +78,12 @@ class WeightsChoice:
 
 
 def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
-    """Choose the best weights; of equals those nearest to the start, ``judged[0]``.
+    """Choose the best weights, or their equals that are likely to be better on other images.
 
-    All are counted on the same images, in the same blocks. Weights with which one of the two hmeans
-    falls by more than ``FLAT`` are out of the question.
+    Where the best ones' gain over the start, ``judged[0]``, may be chance, that is the nearest to
+    the start; where it is not, the average of the most checkpoints, then the farthest. All are
+    counted on the same images, in the same blocks. Weights with which one of the two hmeans falls
+    by more than ``FLAT`` are out of the question.
     """
     start, gts = judged[0].fitted, judged[0].fitted.tally.gts
     counts = np.stack([candidate.fitted.judged for candidate in judged])  # (weights, block, 3)
@@ -99,8 +101,13 @@ def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
     is_one = len(gts) < 2  # an image alone has no standard error
     errors = np.array([np.inf if is_one else gain.gain_error for gain in gains_over[best]])
     equal = np.flatnonzero(values >= values[best] - EQUAL_ERRORS * errors)
-    nearest: int = min(equal.tolist(), key=lambda index: judged[index].distance)
-    return WeightsChoice(judged, gains_over[0], nearest)
+    is_sure = (gts > 0).sum() >= LEAST_IMAGES and gains_over[0][best].gain_low > 0
+
+    def rank(index: int) -> tuple[float, float]:
+        weights = judged[index]
+        return (weights.weights.averaged, weights.distance) if is_sure else (-weights.distance, 0)
+
+    return WeightsChoice(judged, gains_over[0], max(equal.tolist(), key=rank))
 
 
 def choice_text(choice: WeightsChoice, images: int) -> str:

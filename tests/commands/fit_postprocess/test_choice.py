@@ -98,17 +98,33 @@ def test_neither_hmean_may_fall(strict: int, wanted: int) -> None:
     assert of(start(same_rows(700)), trained).at == wanted
 
 
-def test_of_equals_the_nearest_to_the_start() -> None:
-    rng = np.random.default_rng(0)
-    base = rng.integers(600, 700, (20, 1))
-    better = base + rng.integers(40, 80, (20, 1))  # the gain's standard error is about 0.0025
-    far, near = judged(better, distance=4), judged(better.copy(), distance=2)
+def equals(base: np.ndarray, rise: int) -> list[JudgedWeights]:
+    """Weights far and near, better in the mean by chance alone; the last is worse in all images."""
+    better = base + np.random.default_rng(1).integers(rise - 20, rise + 20, (20, 1))
     by_chance = better.copy()
     by_chance[:4] -= [[20], [-18], [20], [-18]]  # 0.0002 less in the mean, in some images more
-    nearest = judged(by_chance, distance=1)
-    much_less = judged(better - 5, distance=0.5)  # less in every image: that is no chance
-    assert of(start(base), far, near, nearest, much_less).at == 3
-    assert of(start(base), far, near, much_less).at == 2
+    return [
+        judged(better, distance=4),
+        judged(by_chance, distance=1),
+        judged(better.copy(), distance=2),
+        judged(better - 5, distance=0.5),
+    ]
+
+
+def test_of_equals_the_farthest_where_training_surely_helped() -> None:
+    base = np.random.default_rng(0).integers(600, 700, (20, 1))
+    assert of(start(base), *equals(base, 60)).at == 1
+    averaged = equals(base, 60)
+    averaged[1] = replace(averaged[1], weights=Delivered(1.0, 240, averaged=5))
+    assert of(start(base), *averaged).at == 2
+
+
+def test_of_equals_the_nearest_to_the_start_where_that_may_be_chance() -> None:
+    base = np.random.default_rng(0).integers(600, 700, (20, 1))
+    noisy = base - 6 + np.random.default_rng(2).integers(-9, 10, (20, 1))
+    choice = of(start(noisy), *equals(base, 0))
+    assert choice.gains[1].gain_low <= 0 < choice.gains[1].gain - choice.gains[1].gain_error
+    assert choice.at == 2
 
 
 def test_a_lead_over_the_start_that_may_be_chance_is_none() -> None:
