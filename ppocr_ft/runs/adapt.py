@@ -71,7 +71,7 @@ MEASURING_SHARE = 0.03
 """Share of the budget after which no further step is measured."""
 SCALE_SHARE = 0.1
 """Share of the budget after which no further scale is tried."""
-ENLARGED_FITS = 4
+ENLARGED_FITS = 3
 """Fits at the end whose time goes into trying larger images, where those are small."""
 INTERPOLATED_FITS, FITS_SHARE = 7, 0.4
 """Weights to which Global.interpolate fits post-processing, about; where that would take a larger

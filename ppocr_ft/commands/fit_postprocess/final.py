@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,7 +31,7 @@ from ppocr_ft.engine.checkpoints import AVERAGED, BEST, FINAL, LATEST
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.factory.objects import also_data, eval_data, evaluate, network, starting_network
-from ppocr_ft.fitting.grid import FEW_THRESHS, more_images
+from ppocr_ft.fitting.grid import FEW_THRESHS, more_images, with_resize
 from ppocr_ft.fitting.scale import enlarging, labelled, training_images
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import DetectionNetwork
@@ -218,37 +218,44 @@ def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress)
     if weights is not None:
         return _choose(config, folder, weights, bar)
     config = _at(config, folder / BEST)
-    options, more = FitOptions(threshs=FEW_THRESHS), training_images_too(config)
-    fit_to = partial(fit_postprocess, config, network(config)[0], bar=bar, more=more)
-    fit, enlarged = with_larger_images(fit_to(options), fit_to, options)
+    detector, more = network(config)[0], training_images_too(config)
+
+    def fit_at(config: Config) -> PostProcessFit:
+        return fit_postprocess(config, detector, FitOptions(threshs=FEW_THRESHS), bar, more)
+
+    fit, enlarged = with_larger_images(fit_at(config), fit_at)
     return AtEnd(fit, None, why_none, enlarged)
 
 
 def with_larger_images(
-    fit: PostProcessFit, fit_to: Callable[[FitOptions], PostProcessFit], options: FitOptions
+    fit: PostProcessFit, fit_at: Callable[[Config], PostProcessFit]
 ) -> tuple[PostProcessFit, str]:
-    """Return the fit, or that with enlarged images if it is enough better; and what they bring.
+    """Return the fit, or one with enlarged images if it is enough better; and what they bring.
 
-    ``fit_to`` fits the same weights again. The gain is that on images held out from the choice of
-    values. The text is "" if Global.fit_scale is off or larger images are out of the question.
+    ``fit_at`` fits the same weights again by a config with another resize. The gain is that on
+    images of ``Eval`` for which values were not chosen. The text is "" if Global.fit_scale is off
+    or larger images are out of the question.
     """
-    config = fit.config
+    config, before = fit.config, fit.fitted
     resizes = enlarging(config, labelled(config)) if config.Global.fit_scale else []
     if not resizes:
         return fit, ""
-    larger = fit_to(replace(options, resizes=resizes))
-    before, after = fit.fitted, larger.fitted
-    gain = gain_over(
-        before.judged, after.judged, before.tally.gts, before.objective, config.Global.seed
-    )
-    is_taken = gain.gain >= WORTH_ENLARGING and larger.chosen_resize != fit.chosen_resize
-    tried = " or ".join(map(str, resizes))
-    text = (
-        f"enlarged images ({tried}): {OBJECTIVES[before.objective]} {gain.gain:+.4f} +- "
-        f"{gain.gain_error:.4f} on images held out, "
-    )
-    if is_taken:
-        return larger, f"{text}so {larger.chosen_resize} is taken; it costs time in use"
+    fits = {resize: fit_at(with_resize(config, resize)) for resize in resizes}
+    gains = {
+        resize: gain_over(
+            before.judged,
+            larger.fitted.judged,
+            before.tally.gts,
+            before.objective,
+            config.Global.seed,
+        )
+        for resize, larger in fits.items()
+    }
+    best = max(gains, key=lambda resize: gains[resize].gain)
+    told = ", ".join(f"{r} {g.gain:+.4f} +- {g.gain_error:.4f}" for r, g in gains.items())
+    text = f"enlarged images, {OBJECTIVES[before.objective]} on images held out: {told}; "
+    if gains[best].gain >= WORTH_ENLARGING:
+        return fits[best], f"{text}{best} is taken, and costs time in use"
     return fit, f"{text}under {WORTH_ENLARGING:g}, so they stay as they are"
 
 
@@ -321,10 +328,13 @@ class _Passes:
 
     def larger(self, candidate: Candidate) -> tuple[PostProcessFit, str]:
         """Return the fit of the weights, and what larger images bring, as with_larger_images."""
-        config, detector = self._loaded(candidate)
+        detector = self._loaded(candidate)[1]
         named = _named(self.bar, "larger images")
-        fit_to = partial(fit_postprocess, config, detector, bar=named, more=self._more)
-        return with_larger_images(self.fits[candidate], fit_to, OF_WEIGHTS)
+
+        def fit_at(config: Config) -> PostProcessFit:
+            return fit_postprocess(config, detector, OF_WEIGHTS, named, self._more)
+
+        return with_larger_images(self.fits[candidate], fit_at)
 
     @cached_property
     def _more(self) -> Images | None:

@@ -94,10 +94,6 @@ class PostProcessFit:
     notes: tuple[str, ...] = ()
     more_images: int = 0
 
-    @property
-    def chosen_resize(self) -> str:
-        return self.fitted.tally.setting(self.fitted.chosen).resize
-
     def cost_text(self) -> str:
         """Say what keeping maps as whole numbers costs on these images."""
         kept = self.fitted.tally.rates(self.fitted.own)

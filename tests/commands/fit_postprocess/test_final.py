@@ -20,15 +20,15 @@ from ppocr_ft.commands.fit_postprocess.final import (
     _Passes,
     with_larger_images,
 )
-from ppocr_ft.commands.fit_postprocess.run import FitOptions, PostProcessFit
+from ppocr_ft.commands.fit_postprocess.run import PostProcessFit
 from ppocr_ft.commands.fit_postprocess.search import Fitted, held_out
 from ppocr_ft.commands.train import cli as train_command
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.faults import FaultLog
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.objects import network, starting_network
-from ppocr_ft.fitting.grid import Grid, LimitedResize
-from ppocr_ft.fitting.tally import Tally, best_cell
+from ppocr_ft.fitting.grid import Grid, LimitedResize, resize_name
+from ppocr_ft.fitting.tally import Tally
 from ppocr_ft.runs.folder import FINAL_FILES, FIT_FILES
 from ppocr_ft.runs.weights_origin import weights_origin
 from ppocr_ft.utils.progress import no_progress
@@ -240,47 +240,48 @@ def test_what_loses_more_than_the_bound_elsewhere_is_left_out(
     assert passes.out == ({trained} if out else set())
 
 
-def fit_of(config: Config, *matched: int) -> PostProcessFit:
-    """A fit to ten images by the matches of a thousand texts at each resize, the own one first."""
-    names = ("960:max", *(f"{800 + i}:min" for i in range(len(matched) - 1)))
-    counts = np.array([[1000, m, m] for m in matched])[None, :, None, None, None, None]
+def fit_of(config: Config, matched: int) -> PostProcessFit:
+    """A fit to ten images by the matches of a thousand texts."""
+    counts = np.array([1000, matched, matched])[None, None, None, None, None, None]
     grid = Grid((0.3,), ("fast",), (1.0,), (0.6,))
-    tally = Tally(names, grid, np.repeat(counts, 10, axis=0), np.full(10, 1000))
-    best, held = best_cell(tally.values("mean"), OWN), held_out(tally, OWN, "mean", folds=5, seed=1)
-    fitted = Fitted(tally, "mean", OWN, OWN, best, held, must_be_sure=False)
+    tally = Tally((resize_name(config),), grid, np.repeat(counts, 10, axis=0), np.full(10, 1000))
+    held = held_out(tally, OWN, "mean", folds=5, seed=1)
+    fitted = Fitted(tally, "mean", OWN, OWN, OWN, held, must_be_sure=False)
     return PostProcessFit(config, config, fitted, {}, 0, FaultLog([]))
 
 
 @pytest.mark.parametrize(
     ("larger", "resize"),
     [
-        pytest.param((900, 910, 905), "800:min", id="better"),
-        pytest.param((900, 902, 901), "960:max", id="hardly better"),
-        pytest.param((900, 800, 890), "960:max", id="worse"),
+        pytest.param({"800:min": 905, "960:min": 910}, "960:min", id="better"),
+        pytest.param({"800:min": 910, "960:min": 905}, "800:min", id="up to a point"),
+        pytest.param({"800:min": 902, "960:min": 901}, "960:max", id="hardly better"),
+        pytest.param({"800:min": 800, "960:min": 890}, "960:max", id="worse"),
     ],
 )
 def test_images_are_enlarged_where_that_pays(
-    larger: tuple[int, ...], resize: str, monkeypatch: pytest.MonkeyPatch
+    larger: dict[str, int], resize: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load_config(SHIPPED / "det_v4_ft.yml")
+    resizes = [LimitedResize(side, "min") for side in (800, 960)]
     monkeypatch.setattr(final, "labelled", lambda config: [])
-    monkeypatch.setattr(final, "enlarging", lambda config, images: [LimitedResize(800, "min")])
-    tried: list[FitOptions] = []
+    monkeypatch.setattr(final, "enlarging", lambda config, images: resizes)
+    tried: list[str] = []
 
-    def fit_to(options: FitOptions) -> PostProcessFit:
-        tried.append(options)
-        return fit_of(config, *larger)
+    def fit_at(config: Config) -> PostProcessFit:
+        tried.append(resize_name(config))
+        return fit_of(config, larger[tried[-1]])
 
-    fit, text = with_larger_images(fit_of(config, 900), fit_to, FitOptions())
-    assert fit.chosen_resize == resize
-    assert [str(each) for options in tried for each in options.resizes] == ["800:min"]
-    assert (
-        "IoU 0.5 and 0.7 +0.0100 +- 0.0000 on images held out, so 800:min is taken" in text
-    ) == (resize == "800:min")
+    fit, text = with_larger_images(fit_of(config, 900), fit_at)
+    assert resize_name(fit.chosen) == resize
+    assert tried == ["800:min", "960:min"]
+    gain = larger["800:min"] / 1000 - 0.9
+    assert f"800:min {gain:+.4f} +- 0.0000, 960:min" in text
+    assert (f"{resize} is taken" in text) == (resize != "960:max")
     assert ("so they stay as they are" in text) == (resize == "960:max")
     off = load_config(SHIPPED / "det_v4_ft.yml", ["Global.fit_scale=false"])
-    assert with_larger_images(fit_of(off, 900), fit_to, FitOptions())[1] == ""
-    assert len(tried) == 1
+    assert with_larger_images(fit_of(off, 900), fit_at)[1] == ""
+    assert len(tried) == 2
 
 
 def test_a_bound_needs_sets_and_a_choice() -> None:
