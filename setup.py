@@ -24,6 +24,7 @@ setup(
         "ppocr_ft.data": ["sample/*.json", "sample/*.txt", "sample/images/*.jpg"],
         "ppocr_ft.report.page": ["templates/*", "languages/*.json"],
         "ppocr_ft.configs": ["*.yml"],
+        "ppocr_ft.commands.export": ["apache-2.0.txt"],
     },
     install_requires=[
         "numpy>=1.24",
