@@ -24,6 +24,7 @@ setup(
         "ppocr_ft.data": ["sample/*.json", "sample/*.txt", "sample/images/*.jpg"],
         "ppocr_ft.report.page": ["templates/*", "languages/*.json"],
         "ppocr_ft.configs": ["*.yml"],
+        "ppocr_ft.commands.export": ["apache-2.0.txt"],
     },
     install_requires=[
         "numpy>=1.24",
@@ -70,6 +71,9 @@ setup(
             "import-linter>=2.15",
             "mypy>=1.10",
             "pre-commit>=3",
+            "nbclient>=0.10",
+            "nbformat>=5.10",
+            "ipykernel>=6.29",
             "types-PyYAML",
             "types-requests",
             "types-shapely",

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,38 +76,42 @@ class Formats(NamedTuple):
                 raise ConfigError(f"{needs}: {how_to_install(packages[-1])}")
 
 
-def _check_replaceable(folder: Path) -> None:
-    """Raise ConfigError if the folder has other things than an export, which must not be lost."""
+def check_replaceable(folder: Path, files: Collection[str] = FILES, key: str = KEY) -> None:
+    """Check that a folder has no other things than ``files``, which must not be lost.
+
+    Raises:
+        ConfigError: it has; ``key`` names the folder.
+    """
     if not folder.exists():
         return
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [folder.name]
-    others = [name for name in names if not folder.is_dir() or name not in {*FILES, CACHE}]
+    others = [name for name in names if not folder.is_dir() or name not in {*files, CACHE}]
     if others:
         raise ConfigError(
             f"{folder} has other things than an export ({', '.join(others[:3])}"
             f"{', ...' if len(others) > 3 else ''}); name a folder of its own",
-            key=KEY,
+            key=key,
         )
 
 
 @contextmanager
-def atomic_dir(folder: Path) -> Iterator[Path]:
+def atomic_dir(folder: Path, files: Collection[str] = FILES, key: str = KEY) -> Iterator[Path]:
     """Yield an empty folder that becomes ``folder`` at the end; an error removes it.
 
-    An earlier export in ``folder`` stays until then.
+    An earlier export in ``folder``, of no other files than ``files``, stays until then.
 
     Raises:
         ConfigError: ``folder`` has other things, or can't be made or written to.
     """
     folder = folder.expanduser().resolve()
-    _check_replaceable(folder)
+    check_replaceable(folder, files, key)
     ground = next(parent for parent in folder.parents if parent.exists())
     aside = ground / f".{folder.name}.{os.getpid()}.part"
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
     except OSError as error:
-        raise ConfigError(f"{ground} can't be written to: {error.strerror}", key=KEY) from None
+        raise ConfigError(f"{ground} can't be written to: {error.strerror}", key=key) from None
     try:
         yield aside
         _move(aside, folder)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
 import paddle
 
 from ppocr_ft.config import Config
+from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.evaluation import probability_maps
 from ppocr_ft.errors import ConfigError, DataError, RunFailed, WeightsError
@@ -207,18 +209,27 @@ def _make(
 
 
 def card_origin(
-    config: Config, coverage: CoverageReport, origin: WeightsOrigin, tensors: Path
+    config: Config,
+    coverage: CoverageReport,
+    origin: WeightsOrigin,
+    tensors: Path,
+    *,
+    names_only: bool = False,
 ) -> Origin:
-    """Return what the model card says of data and training, none of which a start had."""
-    data, evaluation = config.Train.dataset, config.Eval.dataset
+    """Return what the model card says of data and training, none of which a start had.
+
+    With ``names_only`` files and folders are told by their names, without where they lie.
+    """
+    shown = last_part if names_only else str
+    weights = config.Global.checkpoints or config.Global.pretrained_model
     architecture = config.Architecture
     parts = (architecture.Backbone, architecture.Neck, architecture.Head)
     recipe = {
-        "weights": coverage.source,
+        "weights": shown(str(weights)) if names_only else coverage.source,
         f"SHA-256 of `{TENSORS_FILE}`": hashlib.sha256(tensors.read_bytes()).hexdigest(),
         "network": ", ".join(part.name for part in parts),
     }
-    judged = {"judged on": f"{evaluation.data_dir}: {', '.join(evaluation.label_file_list)}"}
+    judged = {"judged on": _data_text(config.Eval.dataset, shown)}
     if config.Global.val_ratio:
         share = f"{100 * config.Global.val_ratio:g} % of the training images, held out"
         judged = {"judged on": f"{share} (Global.val_ratio)"}
@@ -226,11 +237,21 @@ def card_origin(
         start = "starting weights with the post-processing below" if origin.step == 0 else ""
         return Origin(judged, recipe, start, origin.sentence)
     batch, rate = config.Train.loader.batch_size_per_card, config.Optimizer.lr.learning_rate
-    trained = {"trained on": f"{data.data_dir}: {', '.join(data.label_file_list)}"}
+    trained = {"trained on": _data_text(config.Train.dataset, shown)}
     how = {
-        "started from": str(config.Global.pretrained_model),
+        "started from": shown(str(config.Global.pretrained_model)),
         "length": f"step {origin.step} of a run of {counted(config.Global.epoch_num, 'epoch')}, "
         f"{counted(batch, 'image')} a step",
         "optimizer": f"{config.Optimizer.name}, learning rate {rate:g}",
     }
     return Origin({**trained, **judged}, {**recipe, **how}, "fine-tuned", origin.sentence)
+
+
+def last_part(place: str) -> str:
+    """Return the name of a file or folder, of a URL without its query."""
+    path = urlsplit(place).path if "://" in place else place
+    return PurePath(path).name or "."
+
+
+def _data_text(data: Dataset, shown: Callable[[str], str]) -> str:
+    return f"{shown(data.data_dir)}: {', '.join(map(shown, data.label_file_list))}"
