@@ -161,12 +161,16 @@ def candidates(config: Config, images: Sequence[Page]) -> list[Scale]:
 def enlarging(config: Config, images: Sequence[Page]) -> list[LimitedResize]:
     """Return the resizes that enlarge the images as far as that may pay, by their shortest side.
 
-    None where an image is large, or the config itself enlarges or fixes the size.
+    None where nine texts of ten are ENOUGH_PX high, where an image is large, or where the config
+    itself enlarges or fixes the size.
     """
     resizer = resizer_of(config)
     if resizer is None or resizer.image_shape is not None or _enlarges(config):
         return []
     if max(max(image.shape) for image in images) > MAX_SIDE_PX:
+        return []
+    own_sizes = [eval_size(config, image.shape) for image in images]
+    if _scale(config, None, images, own_sizes).small_px >= ENOUGH_PX:
         return []
     pixels = _pixels(image.shape for image in images)
     resizes = []

@@ -160,6 +160,13 @@ def test_small_images_may_be_enlarged(
     assert [str(r) for r in enlarging(config, [labelled(*size) for size in images])] == names
 
 
+def test_images_with_large_texts_are_not_enlarged(config: Config) -> None:
+    own = with_values(config, {RESIZE: {"limit_side_len": 960, "limit_type": "max"}})
+    small, large = np.array([[5, 5], [45, 5], [45, 15], [5, 15]], float), 2 * np.eye(2)
+    assert enlarging(own, [Page((640, 704), (small,))]) != []
+    assert enlarging(own, [Page((640, 704), (small @ large,))]) == []
+
+
 @pytest.mark.parametrize(
     "resize",
     [

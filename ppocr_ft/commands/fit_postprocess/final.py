@@ -52,8 +52,6 @@ ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
 KEY = "Global.interpolate"
 OF_WEIGHTS = FitOptions(threshs=FEW_THRESHS, must_be_sure=False)
 """What is tried with each of the weights among which is chosen."""
-WORTH_ENLARGING = 0.003
-"""What larger images must bring: they take up to twice the time wherever the model is used."""
 
 
 @dataclass(frozen=True)
@@ -230,11 +228,12 @@ def after_training(config: Config, folder: Path, bar: ProgressBar = no_progress)
 def with_larger_images(
     fit: PostProcessFit, fit_at: Callable[[Config], PostProcessFit]
 ) -> tuple[PostProcessFit, str]:
-    """Return the fit, or one with enlarged images if it is enough better; and what they bring.
+    """Return the best fit with enlarged images, unless they lose; and what they bring.
 
     ``fit_at`` fits the same weights again by a config with another resize. The gain is that on
-    images of ``Eval`` for which values were not chosen. The text is "" if Global.fit_scale is off
-    or larger images are out of the question.
+    images of ``Eval`` for which values were not chosen; these are few, so a loss counts if it is
+    more than a standard error. The text is "" if Global.fit_scale is off or larger images are out
+    of the question.
     """
     config, before = fit.config, fit.fitted
     resizes = enlarging(config, labelled(config)) if config.Global.fit_scale else []
@@ -251,12 +250,12 @@ def with_larger_images(
         )
         for resize, larger in fits.items()
     }
-    best = max(gains, key=lambda resize: gains[resize].gain)
+    best = max(gains, key=lambda resize: (gains[resize].gain, resize.limit_side_len))
     told = ", ".join(f"{r} {g.gain:+.4f} +- {g.gain_error:.4f}" for r, g in gains.items())
     text = f"enlarged images, {OBJECTIVES[before.objective]} on images held out: {told}; "
-    if gains[best].gain >= WORTH_ENLARGING:
-        return fits[best], f"{text}{best} is taken, and costs time in use"
-    return fit, f"{text}under {WORTH_ENLARGING:g}, so they stay as they are"
+    if gains[best].gain >= -gains[best].gain_error:
+        return fits[best], f"{text}{best} is taken, since small text needs pixels; it costs time"
+    return fit, f"{text}they lose, and stay as they are"
 
 
 def training_images_too(config: Config) -> Images | None:
