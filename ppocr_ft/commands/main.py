@@ -25,6 +25,7 @@ COMMANDS = {
     "fit-postprocess": "thresholds, unclip ratio and resize that suit the data best",
     "export": "an inference model that is proved equal to the trained one",
     "report": "a finished run as one page",
+    "watch": "that page of a run that goes on, kept up to date in the browser",
     "make-sample": "copy the sample data set into a folder",
 }
 HELP, VERSION = ("-h", "--help", "help"), ("-V", "--version", "version")

@@ -169,6 +169,11 @@ def folder_lock(folder: Path, key: str) -> Iterator[None]:
                 place.rmdir()
 
 
+def in_use(folder: Path) -> bool:
+    """Return whether a process holds the folder's lock, by its lock file; takes no lock itself."""
+    return _is_running(_owner(folder / LOCK_FILE))
+
+
 def _locked(path: Path) -> int | None:
     """Open and lock the file, and name this process in it; None if another one holds it."""
     while True:

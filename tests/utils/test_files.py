@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.utils.files import LOCK_FILE, folder_lock, link_newest, numbered_folder
+from ppocr_ft.utils.files import LOCK_FILE, folder_lock, in_use, link_newest, numbered_folder
 from tests.support.processes import holder
 
 
@@ -20,6 +20,7 @@ def test_the_second_process_is_told_of_the_first(tmp_path: Path) -> None:
     folder = tmp_path / "deep" / "run"
     with holder(folder) as first:
         before = list(folder.iterdir())
+        assert in_use(folder)
         words = f"key: {folder} is in use: process {first.pid} on host {socket.gethostname()}"
         with pytest.raises(ConfigError, match=words), folder_lock(folder, "key"):
             pass
@@ -37,6 +38,7 @@ def test_a_killed_process_leaves_the_folder_free(tmp_path: Path) -> None:
         first.send_signal(signal.SIGKILL)
         first.wait()
     assert (tmp_path / LOCK_FILE).exists()
+    assert not in_use(tmp_path)
     with folder_lock(tmp_path, "key"):
         assert json.loads((tmp_path / LOCK_FILE).read_text())["pid"] == os.getpid()
     assert not list(tmp_path.iterdir())

@@ -38,6 +38,18 @@ from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, WEIGHTS
 from ppocr_ft.runs.weights_origin import FINAL_JSON
 from ppocr_ft.utils.files import write_whole
 
+FILES = (
+    METRICS_FILE,
+    LOG_FILE,
+    VERDICTS_FILE,
+    RESOLVED_CONFIG,
+    DATA,
+    WEIGHTS,
+    ENVIRONMENT,
+    FIT_JSON,
+    FINAL_JSON,
+)
+"""Of a run's folder, what its page is made of, beside those of EVALUATIONS."""
 LOG_TIME_LENGTH = len("2026-01-31 00:00:00")
 DATA_KEYS = ("train", "step", "images_per_epoch", "steps_per_epoch", "total_steps")
 NOT_COMPARED = frozenset({"Global.save_model_dir"})
@@ -96,8 +108,8 @@ def report(folder: Path, language: Language = "auto") -> Path:
     return folder / PAGE
 
 
-def read_run(folder: Path) -> Run:
-    """Read a run from the files of its folder.
+def read_run(folder: Path, *, running: bool = False) -> Run:
+    """Read a run from the files of its folder; say so if it is still ``running``.
 
     Raises:
         DataError: there is no metrics.csv with a row.
@@ -140,6 +152,7 @@ def read_run(folder: Path) -> Run:
         notes=notes,
         began=began,
         seconds=seconds,
+        running=running,
     )
 
 

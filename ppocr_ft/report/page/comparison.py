@@ -110,7 +110,8 @@ def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
         parts.append(Translated("verdict.nothing_to_compare"))
     parts.append(_doubt(run, comparisons))
     if run.total_steps is not None and run.last_step < run.total_steps:
-        parts.append(Translated("verdict.broken_off", step=run.last_step, total=run.total_steps))
+        key = "verdict.going_on" if run.running else "verdict.broken_off"
+        parts.append(Translated(key, step=run.last_step, total=run.total_steps))
     parts.append(_unclip_ratio(run, comparisons))
     return [sentence for sentence in parts if sentence is not None]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,16 +22,53 @@ from ppocr_ft.version import __version__
 Language = Literal["auto", "en", "zh"]
 
 
-def render(run: Run, language: Language = "auto", curves_png: bytes = b"") -> str:
+@dataclass(frozen=True)
+class Live:
+    """What a page has besides that a server keeps up to date.
+
+    ``version`` is another one whenever the page is; ``pictures`` are files beside it.
+    """
+
+    version: int
+    running: bool
+    pictures: Sequence[str] = ()
+
+
+def render(
+    run: Run, language: Language = "auto", curves_png: bytes = b"", live: Live | None = None
+) -> str:
     """Return the page as HTML; ``auto`` follows the reader's browser.
 
-    Without JavaScript the page shows ``curves_png`` instead of the charts.
+    Without JavaScript the page shows ``curves_png`` instead of the charts. A ``live`` one follows
+    the run.
     """
     drawing.read_picture.cache_clear()
     before, best = (_matches(run, evaluation) for evaluation in (run.before, run.best))
     later = None if run.shown_step is None else run.judged.kept(run.shown_step)
     after = best if later is run.best else _matches(run, later)
-    # the templates take sentences and rows from ``summary`` and ``comparison`` themselves
+    environment = _environment()
+    return environment.get_template("page.html").render(
+        run=run,
+        best=best,
+        language=language,
+        live=live,
+        version=__version__,
+        curves_png=base64.b64encode(curves_png).decode(),
+        comparisons=comparison.compare_with_start(run),
+        after_name=_name(run, run.shown_step),
+        best_name=_name(run, run.best_step),
+        data_sets=summary.data_sets(run, best or before),
+        **_charts(run, best, environment),
+        **_pictures(run, before, after or best),
+    )
+
+
+def render_waiting(name: str, live: Live) -> str:
+    """Return the page of a run that has no figures yet."""
+    return _environment().get_template("waiting.html").render(name=name, live=live)
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("ppocr_ft.report.page"),
         autoescape=True,
@@ -37,6 +76,7 @@ def render(run: Run, language: Language = "auto", curves_png: bytes = b"") -> st
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # the templates take sentences and rows from ``summary`` and ``comparison`` themselves
     environment.globals.update(
         t=Translated,
         name_of=name_of,
@@ -49,19 +89,7 @@ def render(run: Run, language: Language = "auto", curves_png: bytes = b"") -> st
         alert_color=charts.ALERT_COLOR,
         mark_color=charts.MARK_COLOR,
     )
-    return environment.get_template("page.html").render(
-        run=run,
-        best=best,
-        language=language,
-        version=__version__,
-        curves_png=base64.b64encode(curves_png).decode(),
-        comparisons=comparison.compare_with_start(run),
-        after_name=_name(run, run.shown_step),
-        best_name=_name(run, run.best_step),
-        data_sets=summary.data_sets(run, best or before),
-        **_charts(run, best, environment),
-        **_pictures(run, before, after or best),
-    )
+    return environment
 
 
 def _matches(run: Run, evaluation: KeptEvaluation | None) -> EvaluationMatches | None:

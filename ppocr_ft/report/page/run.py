@@ -64,7 +64,7 @@ class Run:
     ``fitted`` is fit_postprocess.json, ``final`` is final.json. ``differences`` from the default
     config are None if that is not installed. ``notes`` say what was wrong with a file. ``folder``
     is the run's, as it was named; ``began`` and ``seconds`` are when training began and how long it
-    took, by its log.
+    took, by its log. ``running``: training still goes on.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Run:
     notes: Sequence[str] = ()
     began: datetime | None = None
     seconds: float | None = None
+    running: bool = False
 
     def setting(self, key: str, default: Any = None) -> Any:
         """Return the value of a dotted key of the config."""
@@ -149,8 +150,8 @@ class Run:
 
     @cached_property
     def advice(self) -> Advice | None:
-        """The one thing to try next; None without an evaluation."""
-        if self.outcome is None:
+        """The one thing to try next; None without an evaluation, and while training goes on."""
+        if self.outcome is None or self.running:
             return None
         remedies = {str(alert.get("name")): str(alert.get("remedy")) for alert in self.alerts}
         is_over = self.total_steps is None or self.last_step >= self.total_steps

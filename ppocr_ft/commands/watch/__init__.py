@@ -1,0 +1,1 @@
+"""The command ``watch``: the page of a run, kept up to date in a browser."""
