@@ -48,9 +48,12 @@ def advise_on_length(config: Config, train_images: int) -> list[Fault]:
     "--det_limit_side_len and --det_limit_type at inference as in Eval"
 )
 def eval_resize(config: Config) -> list[Fault]:
-    """Warn if evaluation sees pages at another scale than inference does."""
+    """Warn if evaluation sees pages at another scale than inference does.
+
+    With fit_scale the run chooses the scale, and the exported model's card says how to use it.
+    """
     placed = _first(config, "Eval", DetResizeForTest)
-    if placed is None:
+    if placed is None or config.Global.fit_scale:
         return []
     key, operator = placed
     if _limit(operator) == INFERENCE_LIMIT:

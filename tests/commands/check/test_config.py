@@ -161,6 +161,12 @@ def test_the_published_conflict_is_explained(tmp_path: Path) -> None:
     assert "ramp-length" not in rules(differing)
 
 
+def test_a_scale_that_the_run_chooses_is_no_fault() -> None:
+    resize = f"{EVAL}.2.DetResizeForTest.limit_side_len=1280"
+    assert "eval-resize" in rules(diagnose(SMALL, [resize]))
+    assert "eval-resize" not in rules(diagnose(SMALL, [resize, "Global.fit_scale=true"]))
+
+
 # what is unusual | overrides of small.yml | rule | part of the message
 UNUSUAL = [
     ("shorter side", [f"{EVAL}.2.DetResizeForTest.limit_type=min"], "eval-resize", "type: min"),
