@@ -17,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets models recipe lr-check bench docs keys configs rounding released same-record same house clean
+	regression real-sets models recipe lr-check bench docs site keys configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -29,7 +29,7 @@ $(READY): setup.py pyproject.toml ppocr_ft/version.py
 		|| { echo "Python 3.10 to 3.12 is needed; say which by: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet -e '.[cpu,onnx,openvino,tensorboard,visualdl,dev]'
+	$(PY) -m pip install --quiet -e '.[cpu,onnx,openvino,tensorboard,visualdl,docs,dev]'
 	touch $@
 
 train: $(READY)  ## fine-tune the released weights on the sample data set: configs/det_v4_ft.yml
@@ -107,6 +107,9 @@ lr-check: $(READY)  ## docs/lr_check.md: the LR finder's rate against a tenth an
 docs: $(READY)  ## the pictures and tables of docs/shrink.md
 	$(PY) -m experiments.shrink_pictures
 
+site: $(READY)  ## docs/ as a site, in site/; a link that leads nowhere is an error
+	$(PY) -m mkdocs build --strict
+
 faults: $(READY)  ## every fault that users' files and reports showed, tried again: what is said now
 	$(PY) -m experiments.faults $(ARGS)
 
@@ -141,4 +144,4 @@ house: $(READY)  ## the tables of docs/architecture.md: sizes, files to touch, f
 	OMP_NUM_THREADS=1 $(PY) -m experiments.house
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .venv-wheel .cache build dist *.egg-info output
+	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .venv-wheel .cache build dist site *.egg-info output

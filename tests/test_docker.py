@@ -76,13 +76,15 @@ def test_python_is_one_that_the_package_and_ci_have(packaging: dict[str, Any]) -
     assert of("FROM") == ["python:${PYTHON}-slim-bookworm"]
 
 
-def test_the_extras_are_those_of_make_setup_but_for_the_tests(packaging: dict[str, Any]) -> None:
+def test_the_extras_are_those_of_make_setup_but_for_tests_and_site(
+    packaging: dict[str, Any],
+) -> None:
     (install,) = [command for command in commands() if " pip " in command]
     named = extras(install)
     assert named <= {*packaging["extras_require"], "${PADDLE}"}
     assert {"cpu", "gpu"} <= packaging["extras_require"].keys()
     setup = next(line for line in MAKEFILE.splitlines() if "-e '.[" in line)
-    assert (named - {"${PADDLE}"}) | {arguments()["PADDLE"]} == extras(setup) - {"dev"}
+    assert (named - {"${PADDLE}"}) | {arguments()["PADDLE"]} == extras(setup) - {"dev", "docs"}
 
 
 def test_what_is_copied_makes_the_whole_package(packaging: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from ppocr_ft.data.sample_set import copy_sample
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ROOT / "README.md", ROOT / "README.zh-CN.md"
 READMES = [pytest.param(path, id=path.name) for path in (ENGLISH, CHINESE)]
-DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+FOLDER = ROOT / "docs"
+DOCS = [*sorted(FOLDER.rglob("*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+TASKS = sorted((FOLDER / "tasks").glob("*.md"))
 PAGES = [*READMES, *(pytest.param(path, id=path.name) for path in DOCS)]
 SWITCHES = {ENGLISH.name, CHINESE.name}  # the links from one language to the other
 
@@ -131,9 +134,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def test_the_index_names_every_page() -> None:
-    index = ROOT / "docs" / "index.md"
-    pages = {path.name for path in DOCS if path.parent == index.parent} - {index.name}
-    assert pages - {target.partition("#")[0] for target in links(read(index))} == set()
+    pages = {path.relative_to(FOLDER).as_posix() for path in DOCS if FOLDER in path.parents}
+    named = {target.partition("#")[0] for target in links(read(FOLDER / "index.md"))}
+    assert pages - named == {"index.md"}
 
 
 def commands(text: str) -> list[list[str]]:
@@ -142,7 +145,13 @@ def commands(text: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in lines if line.strip().startswith("ppocr-ft ")]
 
 
-COMMANDS = [pytest.param(words, id=" ".join(words[:3])) for words in commands(read(ENGLISH))]
+COMMANDS = [
+    pytest.param(words, id=f"{path.stem}: {' '.join(words[:3])}")
+    for path in (ENGLISH, *TASKS)
+    for words in commands(read(path))
+]
+NOT_THERE = {"output/latest/fitted.yml": "det_v4_ft.yml", "my.yml": "det_v4_ft.yml"}
+"""Configs that a run writes or a reader has, and one with the same keys."""
 
 
 def test_the_readme_walks_through_the_commands() -> None:
@@ -151,7 +160,7 @@ def test_the_readme_walks_through_the_commands() -> None:
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_command_of_the_readme_has_these_options(
+def test_a_command_of_readme_and_tasks_has_these_options(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -162,17 +171,17 @@ def test_a_command_of_the_readme_has_these_options(
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_the_configs_and_keys_of_the_readme_are_right(
+def test_the_configs_and_keys_of_readme_and_tasks_are_right(
     words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    if "-c" not in words:
-        return
-    (given,) = (words[i + 1] for i, word in enumerate(words) if word == "-c")
-    # what a run writes has the keys of the config that it began with
-    name = "det_v4_ft.yml" if given == "output/latest/fitted.yml" else given
+    options = dict(pairwise(words))
+    given = options.get("-c", options.get("--config", "det_v4_ft.yml"))
+    name = NOT_THERE.get(given, given)
     assert find_config(name).is_file()
-    load_config(name, [word for word in words if re.match(r"[A-Z]\w+\.[\w.]+=", word)])
+    arms = (rest for word, rest in pairwise(words) if word == "--arm")
+    values = [*words, *(value for arm in arms for value in arm.partition(":")[2].split())]
+    load_config(name, [value for value in values if re.match(r"[A-Z]\w+\.[\w.]+=", value)])
 
 
 @pytest.mark.slow
