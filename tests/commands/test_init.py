@@ -105,6 +105,7 @@ def test_train_takes_the_config_of_this_folder(
     shorter = ["-o", "Global.time_budget=null", "Global.fit_scale=false", "Global.epoch_num=2"]
     assert train(["--dry-run", *shorter]) == 0
     assert "2 epochs x 4 steps = 8 steps" in capsys.readouterr().out
+    assert {path.name for path in Path("output").iterdir()} == {"run_check", "run1"}
 
 
 def test_a_config_that_is_there_stays(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:

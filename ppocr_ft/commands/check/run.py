@@ -49,6 +49,7 @@ from ppocr_ft.commands.check.text_geometry import (
     pages_of,
     training_crops,
 )
+from ppocr_ft.commands.common import beside_runs
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.load import shipped_configs
 from ppocr_ft.config.run_rules import milestones_note
@@ -331,7 +332,7 @@ def _as_finding(rule: str, findings: list[Finding]) -> Iterator[None]:
 
 
 def _write(config: Config, name: str, data: bytes) -> Path:
-    folder = Path(config.Global.save_model_dir)
+    folder = Path(beside_runs(config, "check").Global.save_model_dir)
     check_writable(folder, PICTURE_BYTES, "Global.save_model_dir")
     write_whole(folder / name, data)
     return folder / name

@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ppocr_ft.commands.common import command, config_of, import_paddle, parser, whole_number
+from ppocr_ft.commands.common import (
+    beside_runs,
+    command,
+    config_of,
+    import_paddle,
+    parser,
+    whole_number,
+)
 from ppocr_ft.config import Config
 from ppocr_ft.errors import WRONG_INPUT, UserInputError
 from ppocr_ft.messages import counted
@@ -46,7 +53,7 @@ used were left out); 130 stopped by Ctrl-C"""
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
-    config = config_of(options)
+    config = beside_runs(config_of(options), "fit")
 
     import_paddle()
     from ppocr_ft.commands.fit_postprocess.report import as_json, fit_report
