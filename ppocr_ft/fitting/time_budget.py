@@ -19,6 +19,9 @@ UNUSED_SHARE = 0.1
 """If whole epochs would leave more of the steps that fit, one epoch more draws fewer images."""
 WARMUP_SHARE = 0.1
 """Share of the run that the warm-up may take; in a short run the rate would hardly be reached."""
+MOST_EPOCHS, ENOUGH_STEPS = 20, 200
+"""A run is no longer than the longer of the two: a fine-tune that sees each image more often learns
+these images by heart and gets no better on others."""
 KEPT_EPOCHS = 4
 """Checkpoints iter_epoch_N that are kept at most."""
 
@@ -51,7 +54,7 @@ def plan_run(
     steps_per_epoch: int,
     fits: int,
 ) -> RunPlan:
-    """Return the run that fits the budget.
+    """Return the run that fits the budget, with no more than MOST_EPOCHS or ENOUGH_STEPS.
 
     ``spent_seconds`` of it are gone already; ``fits`` of post-processing follow the training.
 
@@ -74,10 +77,16 @@ def plan_run(
             f"{duration_text(math.ceil(least / 60) * 60)}",
             key=KEY,
         )
+    steps = min(steps, most_steps(steps_per_epoch))
     epochs, unused = divmod(steps, steps_per_epoch)
     if unused <= UNUSED_SHARE * steps:
         return RunPlan(epochs, 1.0, evaluations)
     return RunPlan(epochs + 1, steps / ((epochs + 1) * steps_per_epoch), evaluations)
+
+
+def most_steps(steps_per_epoch: int) -> int:
+    """Return the steps that a run has at most."""
+    return max(MOST_EPOCHS * steps_per_epoch, ENOUGH_STEPS)
 
 
 def eval_every(total_steps: int, evaluations: int) -> int:

@@ -43,8 +43,11 @@ from ppocr_ft.fitting.targets import (
 )
 from ppocr_ft.fitting.time_budget import (
     KEPT_EPOCHS,
+    RESERVE,
+    UNUSED_SHARE,
     WARMUP_SHARE,
     eval_every,
+    most_steps,
     plan_run,
 )
 from ppocr_ft.messages import counted
@@ -359,12 +362,15 @@ def _timed(
     )
     training = total * speed.step_seconds + plan.evaluations * speed.eval_seconds
     seconds = spent() + training + fits * speed.fit_seconds
+    is_whole = total > (1 - UNUSED_SHARE) * most_steps(per_epoch)
+    is_short = is_whole and seconds < (1 - RESERVE - UNUSED_SHARE) * budget_seconds
+    why = "; more would only teach these images by heart" * is_short
     few = f", {plan.epoch_share:.0%} of the images in each" * (plan.epoch_share < 1)
     return timed.saying(
         f"time budget {section.time_budget}: {counted(plan.epochs, 'epoch')} of "
         f"{counted(per_epoch, 'step')}{few}; a step takes {duration_text(speed.step_seconds)}, an "
         f"evaluation {duration_text(speed.eval_seconds)}, one every {counted(every, 'step')}; "
-        f"about {duration_text(seconds)} in all"
+        f"about {duration_text(seconds)} in all{why}"
     )
 
 
