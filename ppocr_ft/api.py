@@ -78,7 +78,8 @@ def train(
     words += [] if resume is None else [f"--resume={resume}"]
     with one_error():
         import_paddle()
-        from ppocr_ft.commands.train.cli import begin, config_to_train, options_of
+        from ppocr_ft.commands.train.cli import config_to_train, options_of
+        from ppocr_ft.commands.train.run import begin
         from ppocr_ft.engine.distributed import SINGLE_PROCESS
 
         options = options_of(words)

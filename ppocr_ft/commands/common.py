@@ -202,7 +202,9 @@ def in_numbered_folder(config: Config, resume: str | None = None) -> Config:
 
         folder = numbered_folder(pattern, RESOLVED_CONFIG, last=resume is not None)
     else:
-        folder = Path(resume) if Path(resume).is_dir() else Path(resume).parent
+        from ppocr_ft.engine.checkpoints import state_path
+
+        folder = state_path(resume).parent
     return with_global(config, save_model_dir=str(folder))
 
 

@@ -29,7 +29,6 @@ from ppocr_ft.utils.files import NUMBER
 
 if TYPE_CHECKING:
     from ppocr_ft.config import Config
-    from ppocr_ft.engine.metrics_file import ProgressCallback
 
 EXAMPLES = """\
   ppocr-ft train
@@ -142,13 +141,8 @@ def config_to_train(options: argparse.Namespace) -> Config:
     return config_of_run(options)
 
 
-def begin(
-    config: Config,
-    options: argparse.Namespace,
-    group: ProcessGroup,
-    progress: ProgressCallback | None = None,
-) -> int:
+def begin(config: Config, options: argparse.Namespace, group: ProcessGroup) -> int:
     """Train, or with ``--dry-run`` show the plan; return the exit code."""
     from ppocr_ft.commands.train.run import begin as begin_run
 
-    return begin_run(config, options, group, progress)
+    return begin_run(config, options, group)
