@@ -44,3 +44,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: (item.path.name != LONGEST, -slow[item.path]))
+
+
+WITHOUT_PAGE = {"engine", "factory", "fitting", "optim", "runs"}
+
+
+@pytest.fixture(autouse=True)
+def without_page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in these folders' tests end without report.html, which takes as long as they do."""
+    if WITHOUT_PAGE.intersection(request.path.relative_to(HERE).parts):
+        monkeypatch.setattr("ppocr_ft.commands.train.run.make_page", lambda run: None)

@@ -156,7 +156,6 @@ def test_process_0_writes_and_speaks_for_all(outcomes: Outcomes, root: Path) -> 
         "val_before.jpg", "val_best.jpg", "before_after.jpg",
         "evaluations", "data.json", "environment.json", "weights.json",
         "report.html", "results.png",
-        "fitted.yml", "fit_postprocess.csv", "fit_postprocess.json", "heatmap.png",
     }  # fmt: skip
 
 

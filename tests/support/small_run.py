@@ -24,6 +24,7 @@ Global:
   save_epoch_step: 2
   save_model_dir: {folder}/run
   pretrained_model: null
+  fit_postprocess: false
 Architecture:
   Backbone: {{name: MobileNetV3, scale: 0.35, model_name: small, disable_se: true}}
   Neck: {{name: RSEFPN, out_channels: 24}}
