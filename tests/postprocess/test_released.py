@@ -1,6 +1,6 @@
 """Boxes equal PaddleOCR 2.10.0's on the released detector's maps of real images.
 
-Every seventh image by default; all of them in CI or with PPOCR_FT_ALL_IMAGES=1.
+Every seventh image; all of them with PPOCR_FT_ALL_IMAGES=1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import pytest
 
 from ppocr_ft.data.sample_set import SAMPLE
 from ppocr_ft.postprocess import DBPostProcess
-from tests.support.paddleocr_wheels import IN_CI
 from tests.support.postprocess_reference import (
     compute_maps,
     image_paths,
@@ -28,7 +27,7 @@ from tests.support.postprocess_reference import (
 
 pytestmark = pytest.mark.slow
 
-EVERY = 1 if IN_CI or os.environ.get("PPOCR_FT_ALL_IMAGES") == "1" else 7
+EVERY = 1 if os.environ.get("PPOCR_FT_ALL_IMAGES") == "1" else 7
 SHIPPED = {"box_thresh": 0.6, "unclip_ratio": 1.5}
 KEYS = [
     {"box_type": box_type, "score_mode": score_mode, "use_dilation": use_dilation, **SHIPPED}
