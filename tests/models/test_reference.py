@@ -123,6 +123,7 @@ def fill_scales(network: paddle.nn.Layer) -> None:
 
 @pytest.mark.parametrize("form", ["branches", "folded"])
 def test_every_parameter_learns(detector: str, form: str) -> None:
+    paddle.seed(2)  # by chance all of a squeeze's few channels may be negative, and idle
     network = build_detector(detector, form=form)
     fill_scales(network)
     network.train()
