@@ -126,13 +126,14 @@ rounding: $(READY)  ## section 8 of docs/shrink.md, where ../shared/data is pres
 released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
 	$(PY) -m experiments.released_table
 
-bench: $(READY)  ## times: pair, post-processing, reading beside PaddleOCR 2.10.0's; solver, threads
+bench: $(READY)  ## times beside PaddleOCR 2.10.0 and plain Paddle: pair, boxes, reading, solver, steps
 	$(PY) -m benchmarks.operators
 	$(PY) -m benchmarks.postprocess
 	$(PY) -m benchmarks.data
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.solver
 	$(PY) -m benchmarks.threads
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.check
+	$(PY) -m benchmarks.branches
 
 same-record: $(READY)  ## before a refactoring: record what every command does
 	$(PY) -m experiments.same_as_before record $(ARGS)
