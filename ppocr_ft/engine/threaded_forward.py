@@ -18,6 +18,7 @@ from paddle import nn
 
 from ppocr_ft.engine.train_step import Backward, ForwardPass, Maps, gathered_statistics
 from ppocr_ft.models.architecture import DetectionNetwork
+from ppocr_ft.models.cpu_operators import use_threads
 from ppocr_ft.models.db import DBHead
 
 Pair = tuple[paddle.Tensor, paddle.Tensor]
@@ -26,9 +27,10 @@ Pair = tuple[paddle.Tensor, paddle.Tensor]
 class ThreadedForward:
     """The training pass of a detector, in up to ``threads`` threads.
 
-    If a batch norm of backbone or neck gathers statistics, these need all images at once, and one
-    thread is used. The gradients of the parts are added in one order, so that the same number of
-    threads always gives the same numbers; another number differs by rounding.
+    If a batch norm of backbone or neck gathers statistics, these need all images at once; then the
+    threads share the channels of the operators that can be shared so. The gradients of the parts
+    are added in one order, so that the same number of threads always gives the same numbers;
+    another number differs by rounding.
     """
 
     def __init__(self, network: DetectionNetwork, threads: int) -> None:
@@ -38,6 +40,7 @@ class ThreadedForward:
 
     def __call__(self, images: paddle.Tensor) -> ForwardPass:
         bodies = self._bodies[: self._part_count(len(images))]
+        use_threads(len(self._bodies) if len(bodies) == 1 else 1)
         for body in bodies[1:]:
             _share_weights(self._network, body)
         parts = _split(images, len(bodies))

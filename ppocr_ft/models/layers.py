@@ -7,11 +7,13 @@ they are the keys of its checkpoints.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+
+from ppocr_ft.models.cpu_operators import depthwise, is_fast
 
 Activation = Literal["relu", "hardswish"]
 
@@ -62,36 +64,13 @@ def activated(x: paddle.Tensor, act: Activation | None) -> paddle.Tensor:
     return x if act is None else _ACTIVATIONS[act](x)
 
 
-def _with_quick_bias(y: paddle.Tensor, bias: paddle.Tensor | None) -> paddle.Tensor:
+def with_quick_bias(y: paddle.Tensor, bias: paddle.Tensor | None) -> paddle.Tensor:
     """Add the bias (c,) of each channel to y (n, c, h, w).
 
     Paddle itself adds it as (1, c, 1, 1). On a CPU, and with more images than one, that takes ten
     times as long as (c, 1, 1), forward and backward.
     """
     return y if bias is None else y + bias.reshape([-1, 1, 1])
-
-
-class _DepthwiseGradient(paddle.autograd.PyLayer):  # type: ignore[misc]
-    """Gives x the gradient of its depthwise convolution y, which was made without one.
-
-    It is the convolution of y's gradient by the turned kernel. Paddle's own takes up to four times
-    as long on a CPU.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: paddle.Tensor, y: paddle.Tensor, weight: paddle.Tensor, padding: int
-    ) -> paddle.Tensor:
-        ctx.save_for_backward(weight)
-        ctx.padding, ctx.y_learns = padding, not y.stop_gradient
-        return y.clone()  # returned itself, it would count as changed in place
-
-    @staticmethod
-    def backward(ctx: Any, gradient: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor | None]:
-        (weight,) = ctx.saved_tensor()
-        turned = paddle.flip(weight, [2, 3])
-        of_x = F.conv2d(gradient, turned, padding=ctx.padding, groups=len(weight))
-        return of_x, gradient if ctx.y_learns else None
 
 
 class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the checker
@@ -104,19 +83,17 @@ class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the chec
         self, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor | None
     ) -> paddle.Tensor:
         """Return the convolution of x by other weights of the same shape."""
-        return _with_quick_bias(self._convolved(x, weight), bias)
+        return with_quick_bias(self._convolved(x, weight), bias)
 
     def _convolved(self, x: paddle.Tensor, weight: paddle.Tensor) -> paddle.Tensor:
         padding, groups = self._padding, self._groups
-        if self._keeps_size and x.place.is_cpu_place():
-            if groups == 1 and self._in_channels >= 2 * self._out_channels:
-                # The same sums as a transposed convolution. Paddle copies x once for each place of
-                # the kernel; for the transposed one y, which has fewer channels.
-                turned = paddle.flip(weight, [2, 3]).transpose([1, 0, 2, 3])  # (in, out, k, k)
-                return F.conv2d_transpose(x, turned, padding=padding)
-            if groups == self._in_channels == self._out_channels and not x.stop_gradient:
-                y = F.conv2d(x.detach(), weight, padding=padding, groups=groups)
-                return _DepthwiseGradient.apply(x, y, weight.detach(), padding)
+        if self._is_depthwise and is_fast(x):
+            return depthwise(x, weight, self._stride[0])
+        if self._narrows and x.place.is_cpu_place():
+            # The same sums as a transposed convolution. Paddle copies x once for each place of the
+            # kernel; for the transposed one y, which has fewer channels.
+            turned = paddle.flip(weight, [2, 3]).transpose([1, 0, 2, 3])  # (in, out, k, k)
+            return F.conv2d_transpose(x, turned, padding=padding)
         return F.conv2d(
             x,
             weight,
@@ -127,15 +104,23 @@ class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the chec
         )
 
     @cached_property
-    def _keeps_size(self) -> bool:
-        """Whether the kernel is square, odd and larger than 1, and the size of x stays."""
+    def _is_depthwise(self) -> bool:
+        """Whether ``depthwise`` does it: one kernel a channel, and one stride."""
+        depthwise = self._groups == self._in_channels == self._out_channels
+        return depthwise and self._is_centred and self._stride[0] == self._stride[1]
+
+    @cached_property
+    def _narrows(self) -> bool:
+        """Whether half of the channels or fewer come out, in the same size."""
+        halves = self._groups == 1 and self._in_channels >= 2 * self._out_channels
+        return halves and self._is_centred and [*self._stride] == [1, 1]
+
+    @cached_property
+    def _is_centred(self) -> bool:
+        """Whether the kernel is square, odd, larger than 1, and its padding half of it."""
         height, width = self._kernel_size
-        return (
-            height == width > 1
-            and height % 2 == 1
-            and self._padding == height // 2
-            and [*self._stride, *self._dilation] == [1, 1, 1, 1]
-        )
+        is_square = height == width > 1 and height % 2 == 1
+        return is_square and self._padding == height // 2 and [*self._dilation] == [1, 1]
 
 
 class Conv2DTranspose(nn.Conv2DTranspose):  # type: ignore[misc]
@@ -152,7 +137,7 @@ class Conv2DTranspose(nn.Conv2DTranspose):  # type: ignore[misc]
             dilation=self._dilation,
             groups=self._groups,
         )
-        return _with_quick_bias(y, self.bias)
+        return with_quick_bias(y, self.bias)
 
 
 class ConvBN(Layer):

@@ -7,6 +7,7 @@ Source: PaddleOCR 2.7 to 3.x, ``PPLCNetV3(det=True)``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import paddle
@@ -14,6 +15,13 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ppocr_ft.models.configs import Form, PPLCNetV3Config
+from ppocr_ft.models.cpu_operators import (
+    affine_hardswish,
+    branch_moments,
+    channel_moments,
+    depthwise,
+    is_fast,
+)
 from ppocr_ft.models.layers import (
     SIXTH,
     Conv2D,
@@ -23,6 +31,7 @@ from ppocr_ft.models.layers import (
     batch_norm,
     param_attr,
     round_channels,
+    with_quick_bias,
 )
 
 _BN_L2 = 0.0  # the batch norms of the convolutions are never decayed
@@ -97,6 +106,32 @@ class AffineHardswish(Layer):
         return self.lab(F.hardswish(x))
 
 
+Moments = tuple[paddle.Tensor, paddle.Tensor]
+"""Mean and variance (c,) of each channel."""
+
+
+def gathers(norm: nn.BatchNorm2D) -> bool:
+    """Return whether a batch norm normalizes by the batch's own statistics, and gathers them."""
+    return not norm._use_global_stats
+
+
+def scale_and_offset(norm: nn.BatchNorm2D, moments: Moments | None) -> Moments:
+    """Return what a batch norm in training multiplies by and adds to each channel (c,).
+
+    ``moments`` are those of what it normalizes; its running statistics take them up.
+    """
+    if moments is None or not gathers(norm):
+        moments = norm._mean, norm._variance
+    else:
+        keep = norm._momentum
+        with paddle.no_grad():
+            for running, value in zip((norm._mean, norm._variance), moments, strict=True):
+                running.set_value(keep * running + (1 - keep) * value)
+    mean, variance = moments
+    scale = norm.weight * paddle.rsqrt(variance + norm._epsilon)
+    return scale, norm.bias - scale * mean
+
+
 class RepLayer(Layer):
     """Convolution, learnable affine block and, unless the stride is 2, activation."""
 
@@ -109,13 +144,26 @@ class RepLayer(Layer):
     def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
         raise NotImplementedError
 
+    def merged(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Return kernel and bias of the one convolution of x that ``convolve`` is in training."""
+        raise NotImplementedError
+
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        x = self.scaled(x)  # (n, out, h / stride, w / stride)
+        if self.training and is_fast(x):
+            return self._forward_on_cpu(x)
+        x = self.lab(self.convolve(x))  # (n, out, h / stride, w / stride)
         return self.act(x) if self._activates else x
 
-    def scaled(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Return the affine block of the convolution."""
-        return self.lab(self.convolve(x))
+    def _forward_on_cpu(self, x: paddle.Tensor) -> paddle.Tensor:
+        kernel, bias = self.merged(x)
+        kernel, bias = self.lab.scale * kernel, self.lab.scale * bias + self.lab.bias
+        if self._spec.kernel_size == 1:
+            y = F.conv2d(x, kernel)
+        else:
+            y = depthwise(x, kernel, self._spec.stride)
+        if not self._activates:
+            return with_quick_bias(y, bias)
+        return affine_hardswish(y, bias, self.act.lab.scale, self.act.lab.bias)
 
 
 class BranchesLayer(RepLayer):
@@ -149,6 +197,41 @@ class BranchesLayer(RepLayer):
         present = [branch(x) for branch in branches if branch is not None]
         return sum(present[1:], start=present[0])
 
+    def merged(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """Return kernel and bias of the one convolution of x that the sum of the branches is.
+
+        A batch norm is a scale and an offset. Mean and variance of a branch follow from its kernel
+        and the moments of x, so that none of the branches is computed.
+        """
+        kernels, norms = zip(*self._branches(), strict=True)
+        stacked = paddle.stack(kernels)  # (branches, out, in / groups, k, k)
+        moments = self._moments(x, stacked) if any(map(gathers, norms)) else (None,) * len(norms)
+        scales, offsets = zip(*map(scale_and_offset, norms, moments), strict=True)
+        scale = paddle.stack(scales).reshape([len(norms), -1, 1, 1, 1])
+        return (scale * stacked).sum(0), sum(offsets[1:], start=offsets[0])
+
+    def _branches(self) -> list[tuple[paddle.Tensor, nn.BatchNorm2D]]:
+        """Return each branch's kernel, as large as the layer's, and its batch norm."""
+        branches = [(branch.conv.weight, branch.bn) for branch in self.conv_kxk]
+        shape, border = branches[0][0].shape, [self._spec.kernel_size // 2] * 4
+        if self.conv_1x1 is not None:
+            branches.append((F.pad(self.conv_1x1.conv.weight, border), self.conv_1x1.bn))
+        if self.identity is not None:
+            unit = paddle.eye(shape[0]) if self._spec.kernel_size == 1 else paddle.ones(shape[:1])
+            branches.append((F.pad(unit.reshape([*shape[:2], 1, 1]), border), self.identity))
+        return branches
+
+    def _moments(self, x: paddle.Tensor, kernels: paddle.Tensor) -> Sequence[Moments]:
+        """Return mean and variance (out,) of each branch."""
+        if self._spec.kernel_size > 1:
+            stacked = kernels.squeeze(2).transpose([1, 0, 2, 3])  # (out, branches, k, k)
+            means, variances = branch_moments(x, stacked, self._spec.stride)
+            return list(zip(means.T.unbind(), variances.T.unbind(), strict=True))
+        mean, covariance = channel_moments(x)
+        weights = kernels.flatten(2)  # (branches, out, in)
+        means, variances = weights @ mean, (weights @ covariance * weights).sum(-1)
+        return list(zip(means.unbind(), variances.unbind(), strict=True))
+
 
 class FoldedLayer(RepLayer):
     """The form *folded*: one convolution with bias."""
@@ -171,11 +254,8 @@ class FoldedLayer(RepLayer):
     def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
         return self.reparam_conv(x)
 
-    def scaled(self, x: paddle.Tensor) -> paddle.Tensor:
-        if not self.training:
-            return super().scaled(x)
-        conv, scale = self.reparam_conv, self.lab.scale  # the affine block within its weights
-        return conv.by(x, scale * conv.weight, scale * conv.bias + self.lab.bias)
+    def merged(self, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        return self.reparam_conv.weight, self.reparam_conv.bias
 
 
 class LCNetV3Block(Layer):

@@ -6,7 +6,7 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import numba
@@ -14,11 +14,14 @@ import numba
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
-def compiled(*signatures: str) -> Callable[[Function], Function]:
-    """Compile for these signatures at once, kept on disk if a folder can be written."""
+def compiled(*signatures: str, fastmath: Collection[str] = ()) -> Callable[[Function], Function]:
+    """Compile for these signatures at once, kept on disk if a folder can be written.
+
+    ``fastmath`` are LLVM's flags of what the compiler may do with sums and products.
+    """
 
     def decorate(function: Function) -> Function:
-        options = {"nogil": True, "error_model": "numpy"}
+        options = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath)}
         try:
             jit = numba.njit(list(signatures), cache=True, **options)(function)
         except RuntimeError as error:

@@ -65,13 +65,16 @@ def test_what_is_frozen_gets_no_gradient(frozen: str, groups: int) -> None:
     check_equal(layer, reference, training=True, input_learns=frozen == "weights")
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("kernel_size", [1, 3])
+@pytest.mark.parametrize(("kernel_size", "stride"), [(1, 1), (3, 1), (5, 2)])
 def test_an_affine_block_within_the_weights(kernel_size: int, stride: int) -> None:
-    layer = FoldedLayer(ConvSpec(8, 8, kernel_size, stride, 8 // kernel_size), LrFactors(1, 1))
+    layer = FoldedLayer(
+        ConvSpec(8, 8, kernel_size, stride, 8 if kernel_size > 1 else 1), LrFactors(1, 1)
+    )
     layer.lab.scale.set_value(paddle.to_tensor([1.7]))
     layer.lab.bias.set_value(paddle.to_tensor([-0.3]))
-    twin = FoldedLayer(ConvSpec(8, 8, kernel_size, stride, 8 // kernel_size), LrFactors(1, 1))
+    twin = FoldedLayer(
+        ConvSpec(8, 8, kernel_size, stride, 8 if kernel_size > 1 else 1), LrFactors(1, 1)
+    )
     twin.set_state_dict(layer.state_dict())
     twin.eval()
     check_equal(layer, twin, training=True, keep_modes=True)
