@@ -140,6 +140,7 @@ def test_bad_lines_beside_good_ones_are_left_out_and_named(
     assert "of Eval" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", "dry run", "find_lr", "eval"])
 def test_images_found_elsewhere_are_said_in_a_line(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -95,6 +95,7 @@ def test_labelled_images_become_a_config_that_is_checked(
     assert len(text.splitlines()) <= 20
 
 
+@pytest.mark.slow
 def test_train_takes_the_config_of_this_folder(
     photos: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -70,6 +70,7 @@ def test_every_picture_has_a_label_and_all_are_small() -> None:
     assert sum(map(len, files.values())) <= LIMIT_BYTES
 
 
+@pytest.mark.slow
 def test_the_released_detector_is_weak_on_it(tmp_path: Path) -> None:
     """Hmean at IoU 0.5 is at most 0.75 with any unclip ratio, and the text isn't hopeless."""
     pytest.importorskip("paddle", reason="paddle is not installed")

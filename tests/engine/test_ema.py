@@ -265,6 +265,7 @@ def test_leaves_the_averages_beside_the_weights(averaged_run: Path, plain_run: P
     assert "EMA, decay 0.4" in (averaged_run / "train.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_resume_without_the_average_is_refused_and_a_new_run_sets_it_aside(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -188,6 +188,7 @@ def run_of(arm: Arm, data_set: DataSet, folder: Path) -> tuple[Path, list[dict[s
     return folder / "run", [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data_set", [SAMPLE, SCANS], ids=lambda each: each.name)
 def test_wrong_targets_are_named_by_the_second_evaluation_and_ours_never(
     data_set: DataSet, tmp_path: Path

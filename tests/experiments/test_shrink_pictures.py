@@ -33,6 +33,7 @@ def code_blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.S | re.M)
 
 
+@pytest.mark.slow
 def test_its_tables_are_up_to_date(script: ModuleType) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "experiments.shrink_pictures", "--check"],

@@ -177,6 +177,7 @@ def test_key_steps(
     assert not [line for line in lines if line not in out], out
 
 
+@pytest.mark.slow
 def test_a_run_in_the_folder_is_not_disturbed_and_does_what_was_drawn(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     overrides = [SGD, STEPPED, GROUPS, "Global.eval_batch_step=[0,100]"]
