@@ -43,8 +43,16 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "shrinking.py": ("tests/test_shrinking.py", "tests/transforms/test_rounding.py"),
     "transforms/crops.py": ("tests/transforms/test_crops.py",),
     "transforms/photometric.py": ("tests/transforms/test_pixels.py",),
-    "transforms/image_ops.py": ("tests/transforms/test_eval.py", "tests/transforms/test_pixels.py"),
-    "transforms/resize.py": ("tests/transforms/test_eval.py",),
+    "transforms/image_ops.py": (
+        "tests/transforms/test_eval.py",
+        "tests/transforms/test_pixels.py",
+        "tests/transforms/test_transparency.py",
+    ),
+    "transforms/resize.py": ("tests/transforms/test_eval.py", "tests/config/test_operators.py"),
+    "transforms/registry.py": ("tests/config/test_operators.py",),
+    "transforms/random_crop.py": ("tests/transforms/test_random_crop.py",),
+    "transforms/random_perspective.py": ("tests/transforms/test_random_perspective.py",),
+    "transforms/likeness.py": ("tests/commands/check/test_data_rules.py",),
     "transforms/shrink_schedule.py": (
         "tests/transforms/test_schedule.py",
         "tests/transforms/test_clock.py",
@@ -75,14 +83,34 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/engine/test_eval_result.py",
         "tests/engine/test_group_log.py",
     ),
-    "engine/evaluation.py": ("tests/engine/test_eval_result.py", "tests/commands/test_eval.py"),
+    "engine/evaluation.py": (
+        "tests/engine/test_evaluation.py",
+        "tests/engine/test_eval_result.py",
+        "tests/commands/test_eval.py",
+    ),
     "engine/train_step.py": (
         "tests/engine/test_train_step.py",
         "tests/engine/test_process_group.py",
     ),
     "engine/threaded_forward.py": ("tests/engine/test_threaded_forward.py",),
     "engine/monitor/": ("tests/engine/test_monitor.py", "tests/engine/test_monitor_targets.py"),
-    "weights/": ("tests/weights/test_load.py", "tests/weights/test_sources.py"),
+    "weights/arrays.py": ("tests/weights/test_arrays.py", "tests/weights/test_pdparams.py"),
+    "weights/coverage.py": ("tests/weights/test_coverage.py", "tests/weights/test_load.py"),
+    "weights/download.py": ("tests/weights/test_download.py",),
+    "weights/graph.py": ("tests/weights/test_graph.py", "tests/weights/test_onnx_graph.py"),
+    "weights/hugging_face.py": ("tests/weights/test_hugging_face.py",),
+    "weights/inference.py": ("tests/weights/test_inference.py", "tests/weights/test_hostile.py"),
+    "weights/onnx_graph.py": ("tests/weights/test_onnx_graph.py",),
+    "weights/pdparams.py": ("tests/weights/test_pdparams.py", "tests/weights/test_hostile.py"),
+    "weights/released.py": ("tests/weights/test_released.py",),
+    "weights/unpickle.py": ("tests/weights/test_pdparams.py", "tests/weights/test_hostile.py"),
+    "weights/": (
+        "tests/weights/test_load.py",
+        "tests/weights/test_sources.py",
+        "tests/weights/test_inference.py",
+    ),
+    "commands/fit_postprocess/choice.py": ("tests/commands/fit_postprocess/test_choice.py",),
+    "commands/fit_postprocess/final.py": ("tests/commands/fit_postprocess/test_final.py",),
     "commands/fit_postprocess/": ("tests/commands/fit_postprocess/test_search.py",),
     "commands/convert/formats/": ("tests/commands/convert",),
     "commands/check/data/": (
@@ -306,9 +334,12 @@ def try_all(mutants: Sequence[Mutant], jobs: int) -> list[str]:
         def outcome(mutant: Mutant) -> str:
             workshop = workshops.get()
             try:
-                return workshop.try_out(mutant, limits[_topic(ROOT / mutant.path) or ""])
+                result = workshop.try_out(mutant, limits[_topic(ROOT / mutant.path) or ""])
             finally:
                 workshops.put(workshop)
+            if result != "killed":
+                tqdm.write(f"{result}: {mutant.path}:{mutant.line} {mutant.old} -> {mutant.new}")
+            return result
 
         with ThreadPoolExecutor(jobs) as pool:
             return list(tqdm(pool.map(outcome, mutants), total=len(mutants), desc="mutants"))
