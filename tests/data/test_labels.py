@@ -155,6 +155,10 @@ FAULTS = {
     "nothing after the tab": ("a.jpg\t", "found nothing where the texts should be"),
     "a recogniser's label": ("a.jpg\thello", "found 'hello' where the texts should be"),
     "JSON cut off": ('a.jpg\t[{"transcription": "x", "poi', "broken JSON: .* character"),
+    "15 characters before the fault and 15 from it on": (
+        f"a.jpg\t[{'1, ' * 9}x{'2, ' * 9}]",
+        "character 29 of the label, near '1, 1, 1, 1, 1, x2, 2, 2, 2, 2,'$",
+    ),
     "single quotes": ("a.jpg\t[{'transcription': 'x'}]", r"write it with json\.dumps\(texts, ensu"),
     "Python's False": ('a.jpg\t[{"difficult": False}]', r"Python's way of writing: .*json\.dumps"),
     "a list as transcription": (

@@ -202,6 +202,26 @@ def test_the_drawn_ratio_and_its_ceiling_are_named() -> None:
     assert "ppocr_ft.upstream.install()" in verdict.remedy
 
 
+@pytest.mark.parametrize(
+    ("total_steps", "memory_mb", "outlook"),
+    [
+        (1000, 4000, "; this machine's 4,000 MB are full by step 650, within this run"),
+        (649, 4000, "; this machine's 4,000 MB are full by step 650, after this run"),
+        (1000, 1000, "; this machine's 1,000 MB are full by step 200, within this run"),
+        (1000, None, ""),
+    ],
+)
+def test_when_the_memory_will_be_full(
+    total_steps: int, memory_mb: float | None, outlook: str
+) -> None:
+    """50 MB in 10 steps: what is left of 4,000 MB above 1,750 is gone in 450 steps."""
+    rows = train_rows("memory_mb", [900 + 50 * i for i in range(20)])
+    (verdict,) = said(rows, RunInfo(total_steps=total_steps, memory_mb=memory_mb))
+    assert verdict.sentence == (
+        f"The process's memory grows steadily, from 1,000 to 1,750 MB within 150 steps{outlook}."
+    )
+
+
 def test_below_start_is_kept_back_where_wrong_targets_explain_it() -> None:
     assert names([train(1), *evals(0.9, 0.5, 0.5, 0.5, 0.5)]) == ["targets-wrong"]
 

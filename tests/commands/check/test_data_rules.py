@@ -167,6 +167,22 @@ def test_lines_that_the_data_set_takes_have_no_error_and_others_have(folder: Fol
     assert {f.line for f in report.findings if f.severity == "warning"} == {7}  # a.jpg again
 
 
+def test_findings_are_in_the_order_of_files_and_lines(folder: Folder) -> None:
+    outside, reversed_, few = text(moved(300, 0)), text(BOX[::-1]), text(BOX[:2])
+    for seed, name in enumerate("abcd"):
+        picture(folder.path / f"{name}.jpg", seed=seed)
+    first = folder.write("z.txt", [("a.jpg", [outside]), ("b.jpg", [reversed_, outside])])
+    second = folder.write("a.txt", [("c.jpg", [reversed_]), ("d.jpg", [few])])
+    report = check_dataset([first, second], [])
+    assert [(Path(f.file or "").name, f.line, f.rule) for f in report.findings] == [
+        ("z.txt", 1, "polygon-outside"),
+        ("z.txt", 2, "points-order"),
+        ("z.txt", 2, "polygon-outside"),
+        ("a.txt", 1, "points-order"),
+        ("a.txt", 2, "points-few"),
+    ]
+
+
 def test_the_missing_image_of_a_wrong_delimiter_is_named_too(folder: Folder) -> None:
     picture(folder.path / "a.jpg")
     report = folder.check(f"b.jpg,{json.dumps([text(BOX[::-1])])}")
@@ -235,6 +251,8 @@ def test_utf_16_is_one_fault_of_the_file(folder: Folder) -> None:
         (6, moved(130, 0), "error", "only the picture as it is stored"),
         (3, BOX, "warning", "orientation 3"),
         (1, BOX, None, ""),
+        (0, BOX, None, ""),
+        (9, BOX, None, ""),
     ],
 )
 def test_exif(
