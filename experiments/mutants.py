@@ -39,7 +39,12 @@ from tqdm import tqdm
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
 TOPICS: dict[str, tuple[str, ...]] = {
-    "geometry.py": ("tests/test_geometry.py", "tests/metrics", "tests/transforms/test_rounding.py"),
+    "geometry.py": (
+        "tests/test_geometry.py",
+        "tests/test_polygon_loops.py",
+        "tests/metrics",
+        "tests/transforms/test_rounding.py",
+    ),
     "shrinking.py": ("tests/test_shrinking.py", "tests/transforms/test_rounding.py"),
     "transforms/crops.py": ("tests/transforms/test_crops.py",),
     "transforms/photometric.py": ("tests/transforms/test_pixels.py",),
@@ -58,19 +63,25 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_clock.py",
     ),
     "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
-    "transforms/sample.py": ("tests/transforms/test_geometry.py", "tests/transforms/test_crops.py"),
+    "transforms/sample.py": (
+        "tests/transforms/test_geometry.py",
+        "tests/transforms/test_crops.py",
+        "tests/transforms/test_random_crop.py",
+        "tests/transforms/test_random_perspective.py",
+    ),
     "transforms/labels.py": ("tests/transforms/test_geometry.py", "tests/data/test_labels.py"),
     "transforms/": (
         "tests/transforms/test_operators.py",
         "tests/transforms/test_any_label.py",
+        "tests/transforms/test_gap_weight.py",
         "tests/transforms/test_parity_261.py",
         "-k=not hypothesis and not real_images",
     ),
-    "data/labels.py": ("tests/data/test_labels.py",),
+    "data/labels.py": ("tests/data/test_labels.py", "tests/data/test_image_paths.py"),
     "data/batches.py": ("tests/data/test_batches.py",),
     "losses/": ("tests/losses",),
     "postprocess/": ("tests/postprocess/test_db.py",),
-    "metrics/": ("tests/metrics",),
+    "metrics/": ("tests/metrics", "tests/test_polygon_loops.py"),
     "optim/schedules.py": ("tests/optim/test_schedules.py", "tests/factory/test_optimizers.py"),
     "optim/rates.py": ("tests/optim/test_rates.py",),
     "optim/": (
@@ -114,6 +125,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "commands/fit_postprocess/": ("tests/commands/fit_postprocess/test_search.py",),
     "commands/convert/formats/": ("tests/commands/convert",),
     "commands/check/data/": (
+        "tests/commands/check/test_data.py",
         "tests/commands/check/test_data_rules.py",
         "tests/commands/check/test_data_fix.py",
         "tests/commands/check/test_word_labels.py",
