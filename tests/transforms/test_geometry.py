@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms import sample as matrices
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
-from ppocr_ft.transforms.geometric import CopyPaste, GeometricOperator, IaaAugment
+from ppocr_ft.transforms.geometric import (
+    CopyPaste,
+    GeometricOperator,
+    IaaAugment,
+    Perspective,
+)
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.random_crop import RandomCrop
 from ppocr_ft.transforms.random_perspective import RandomPerspective
@@ -174,6 +179,15 @@ def test_the_default_steps_are_paddleocrs() -> None:
     assert 0.5 <= min(factors) < 0.55
     assert 2.95 < max(factors) <= 3
     assert abs(np.mean(factors) - 1.75) < 0.1
+
+
+def test_perspective_moves_each_corner_by_shares_of_the_sides() -> None:
+    drawn = ((0.1, 0.2), (-0.05, 0.1), (0.0, -0.25), (0.2, 0.0))
+    matrix, size = Perspective().matrix(drawn, (200, 100))
+    corners = np.array([[0, 0], [200, 0], [200, 100], [0, 100]])
+    expected = [[20, 20], [190, 10], [200, 75], [40, 100]]
+    np.testing.assert_allclose(matrices.transform(matrix, corners), expected, atol=1e-3)
+    assert size == (200, 100)
 
 
 def test_probabilities_are_kept() -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ppocr_ft.errors import DataError
-from ppocr_ft.transforms.image_ops import DecodeImage, decode
+from ppocr_ft.transforms.image_ops import DecodeImage, decode, may_have_alpha
 from ppocr_ft.utils.console import forget_said
 
 SIZE = 60, 40
@@ -77,6 +77,26 @@ def test_every_format_with_alpha(form: str, options: dict[str, object]) -> None:
     image = grey(encoded(stored(0), form, **options))
     assert image[0, 0] == 255
     assert image[15, 20] == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "mode", "options", "may"),
+    [
+        ("JPEG", "RGB", {}, False),
+        ("WEBP", "RGB", {}, False),
+        ("WEBP", "RGBA", {}, True),
+        ("PNG", "RGB", {}, False),
+        ("PNG", "L", {"transparency": 0}, True),
+        ("PNG", "LA", {}, True),
+        ("TIFF", "RGB", {}, True),
+    ],
+)
+def test_what_surely_has_no_alpha_is_decoded_once(
+    form: str, mode: str, options: dict[str, int], may: bool
+) -> None:
+    file = io.BytesIO()
+    Image.fromarray(stored(0), "RGBA").convert(mode).save(file, form, **options)
+    assert may_have_alpha(file.getvalue()) == may
 
 
 def test_a_palette_with_a_transparent_colour() -> None:

@@ -204,6 +204,18 @@ def test_what_can_not_be_read_back_is_not_written(bad: Entry, rule: str) -> None
     assert [fault.rule for fault in icdar.IcdarWriter().faults(bad)] == [rule]
 
 
+def test_an_unwritable_text_is_named_by_its_number() -> None:
+    two_faults = Entry(
+        "a.jpg",
+        (*entry("a").texts, *entry("x", points=SQUARE[:3]).texts, *entry("b\nc").texts),
+        "Label.txt",
+        1,
+    )
+    first, second = icdar.IcdarWriter().faults(two_faults)
+    assert str(first).startswith("text 2 has 3 points; ICDAR's have 4")
+    assert str(second).startswith("text 3, 'b\\nc', would be read back as another")
+
+
 def test_two_images_with_one_label_file() -> None:
     writer = icdar.IcdarWriter()
     assert list(writer.faults(entry("x", name="a.jpg"))) == []
