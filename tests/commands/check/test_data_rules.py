@@ -250,6 +250,7 @@ def test_utf_16_is_one_fault_of_the_file(folder: Folder) -> None:
         (6, moved(80, 0), "warning", "only the picture as it is stored"),
         (6, moved(130, 0), "error", "only the picture as it is stored"),
         (3, BOX, "warning", "orientation 3"),
+        (2, BOX, "warning", "orientation 2"),
         (1, BOX, None, ""),
         (0, BOX, None, ""),
         (9, BOX, None, ""),

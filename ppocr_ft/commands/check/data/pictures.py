@@ -161,7 +161,7 @@ def _header(content: bytes) -> tuple[Size, int]:
     try:
         with Image.open(io.BytesIO(content)) as image:
             orientation = image.getexif().get(Base.Orientation, 1)
-            return image.size, orientation if orientation in range(1, 9) else 1
+            return image.size, orientation if orientation in range(2, 9) else 1
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pixels = decode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION, None)
         return (pixels.shape[1], pixels.shape[0]), 1
