@@ -265,7 +265,7 @@ def _topic(path: Path) -> str | None:
 def equivalent() -> set[str]:
     """Return the keys of mutants that no test can notice. A line: key, `` # ``, reason."""
     lines = EQUIVALENT.read_text(encoding="utf-8").splitlines()
-    return {line.partition(" # ")[0].strip() for line in lines if line and line[0] != "#"}
+    return {line.rpartition(" # ")[0].strip() for line in lines if line and line[0] != "#"}
 
 
 # --- the tests on one mutant
