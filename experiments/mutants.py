@@ -57,7 +57,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "transforms/registry.py": ("tests/config/test_operators.py",),
     "transforms/random_crop.py": ("tests/transforms/test_random_crop.py",),
     "transforms/random_perspective.py": ("tests/transforms/test_random_perspective.py",),
-    "transforms/likeness.py": ("tests/commands/check/test_data_rules.py",),
+    "transforms/likeness.py": (
+        "tests/transforms/test_likeness.py",
+        "tests/commands/check/test_data_rules.py",
+    ),
     "transforms/shrink_schedule.py": (
         "tests/transforms/test_schedule.py",
         "tests/transforms/test_clock.py",
@@ -132,7 +135,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "commands/find_lr/suggestion.py": (
         "tests/commands/find_lr/test_find_lr.py",
-        "-k=suggest or curve or rate",
+        "-k=valley or steepest or difficulty or explodes or decades or relative or standard_error "
+        "or noise or noisy or fall or curve or enough or sweep",
     ),
 }
 """Modules that decide numbers, below ``ppocr_ft``, and the tests that must notice a fault in them.
