@@ -331,6 +331,14 @@ def test_loader_bound_minds_the_cores(cores: int, part: str) -> None:
     assert part in found.remedy
 
 
+def test_steps_skipped_long_ago_are_not_counted_again() -> None:
+    found = said(train_rows("skipped_steps", [0, *[3] * 7, 5]))
+    assert [(each.step, each.sentence.partition(" gave")[0]) for each in found] == [
+        (20, "3 of the 10 steps up to step 20"),
+        (90, "2 of the 10 steps up to step 90"),
+    ]
+
+
 def test_skipped_steps_of_a_loss_scaler_are_none_of_the_users_business() -> None:
     rows = train_rows("skipped_steps", [0, 0, 3])
     assert said(rows, RunInfo(1000, scales_losses=True)) == []

@@ -18,6 +18,7 @@ from experiments.regression.data_sets import SAMPLE, SCANS, DataSet, first_lines
 from experiments.regression.runs import RECIPE, map_arguments
 from ppocr_ft import MakeShrinkMap
 from ppocr_ft.config import Config, load_config
+from ppocr_ft.engine.monitor import validation
 from ppocr_ft.engine.monitor.series import RunInfo
 from ppocr_ft.engine.monitor.validation import Crop, Validator, crops_wanted, drawn_ratio
 from ppocr_ft.factory import objects
@@ -67,6 +68,17 @@ def drawn_at(ratio: float, crops: list[Crop]) -> list[dict[str, np.ndarray]]:
 def test_the_ratio_of_maps_is_found(drawn: float, wanted: float, crops: list[Crop]) -> None:
     found = drawn_ratio(crops, drawn_at(drawn, crops), MakeShrinkMap(), wanted)
     assert found == pytest.approx(drawn, abs=0.011)
+
+
+def test_kernels_of_the_least_area_tell_the_ratio(
+    crops: list[Crop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = drawn_at(0.4, crops)
+    area = sum(float(maps["shrink_map"][maps["shrink_mask"] > 0].sum()) for maps in drawn)
+    monkeypatch.setattr(validation, "LEAST_AREA_PX", area)
+    assert drawn_ratio(crops, drawn, MakeShrinkMap(), 0.4) == 0.4
+    monkeypatch.setattr(validation, "LEAST_AREA_PX", area + 1)
+    assert drawn_ratio(crops, drawn, MakeShrinkMap(), 0.4) is None
 
 
 def test_empty_maps_have_ratio_0_and_images_without_text_none(crops: list[Crop]) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ppocr_ft import MakeBorderMap, MakeShrinkMap
+from ppocr_ft.transforms import kernels
 from tests.support.samples import sample
 
 SHAPE = (80, 120)
@@ -143,6 +144,22 @@ def test_good_texts_are_not_disturbed_by_bad_ones() -> None:
     assert among["unusable_texts"] == len(bad)
     np.testing.assert_array_equal(among["shrink_map"], alone["shrink_map"])
     np.testing.assert_array_equal(among["threshold_map"], alone["threshold_map"])
+
+
+@pytest.mark.parametrize(
+    ("left", "top", "inside"),
+    [
+        (-4, 5, True), (-5, 5, False), (19, 5, True), (20, 5, False),
+        (5, -4, True), (5, -5, False), (5, 9, True), (5, 10, False),
+    ],
+)  # fmt: skip
+def test_a_ring_that_holds_a_pixel_of_the_rim_is_inside(left: int, top: int, inside: bool) -> None:
+    """A ring of 5 x 5 px, both ends included, beside an image of 20 x 10."""
+    ring = np.array([[0, 0], [4, 0], [4, 4], [0, 4]], np.int32) + np.array([left, top], np.int32)
+    boxes, flags = np.zeros((1, 4), np.int64), np.zeros(1, bool)
+    kernels.bound(ring, np.array([0, 4]), 10, 20, boxes, flags)
+    assert boxes[0].tolist() == [left, top, left + 4, top + 4]
+    assert flags[0] == inside
 
 
 def test_a_text_beyond_the_far_side_leaves_no_stray_column() -> None:

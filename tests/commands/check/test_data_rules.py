@@ -273,6 +273,20 @@ def test_exif(
     assert found.size_px == ((100, 200) if orientation == 6 else (200, 100))
 
 
+@pytest.mark.parametrize("size", [(200, 100), (100, 200), (120, 120)])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_quarter_turn_swaps_the_sides(
+    folder: Folder, orientation: int, size: tuple[int, int]
+) -> None:
+    picture(folder.path / "a.jpg", size)
+    with Image.open(folder.path / "a.jpg") as image:
+        exif = image.getexif()
+        exif[0x0112] = orientation
+        image.save(folder.path / "a.jpg", exif=exif)
+    found = look_at(str(folder.path / "a.jpg"))
+    assert (found.stored_px, found.size_px) == (size, size[::-1] if orientation == 6 else size)
+
+
 def test_what_the_decoder_says_of_damaged_data_is_said_with_the_files_name(
     folder: Folder, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -406,6 +420,7 @@ def test_counts_polygons_and_progress(folder: Folder) -> None:
     assert report.findings == ()
     counts = report.counts[str(train.label_file)]
     assert (counts.lines, counts.images, counts.texts, counts.ignored_texts) == (1, 1, 2, 1)
+    assert counts.describe() == "1 image, 0 images without text; 2 texts, 1 ignored (50%)"
     (usable,) = pages_in(report.evaluation[0], report)
     np.testing.assert_array_equal(usable.polygons[0], np.float32(BOX[:3]))
     assert usable.size_px == (200, 100)

@@ -51,6 +51,7 @@ LINES = {
     "2013, escapes": (r'38, 43, 920, 215, "a \"b\" \\ c"', r'a "b" \ c', TIREDNESS),
     "2013, comma": ('38, 43, 920, 215, "a, b"', "a, b", TIREDNESS),
     "2013, ignored": ('38, 43, 920, 215, "###"', "###", TIREDNESS),
+    "2013, empty text": ('38, 43, 920, 215, ""', "", TIREDNESS),
     "2013, without quotes": ("38,43,920,215,STOP", "STOP", TIREDNESS),
 }
 
@@ -69,6 +70,7 @@ BAD_LINES = {
     "a half": ("377,117,463,117,465,130,378,x130,text", "found 7 numbers", "bad-line"),
     "not a number": ("nan,117,463,117,465,130,378,130,t", "found 0 numbers", "bad-line"),
     "open quotes": ('38, 43, 920, 215, "Tired', "not closed", "bad-line"),
+    "a single quote": ('38, 43, 920, 215, "', "not closed", "bad-line"),
     "right of left": ('920, 43, 38, 215, "Tired"', "no area", "empty-box"),
     "no height": ('38, 43, 920, 43, "Tired"', "no area", "empty-box"),
     "far away": (f"9{QUAD_TEXT.replace('377', '99999999')},t", "expected [[x, y]", "bad-points"),

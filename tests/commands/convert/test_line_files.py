@@ -49,6 +49,7 @@ def test_rctw_flags_are_no_part_of_the_text(tmp_path: Path) -> None:
     put_text(tmp_path / "a.txt", f'\ufeff{BOX},0,"one, "two""\r\n{BOX},1,"###"\r\n{BOX},1,"b"\r\n')
     reading = read("rctw", tmp_path)
     assert texts(reading.entries[0]) == [(said, SQUARE) for said in ('one, "two"', "###", "b")]
+    assert [text.difficult for text in reading.entries[0].texts] == [False, True, True]
     assert "1 text is marked difficult" in message(reading)
     assert rules(reading, "warning") == ["difficult"]
 
