@@ -91,7 +91,7 @@ def test_bad_samples_are_listed_with_file_and_line(
 def test_two_epochs_without_text_stop_the_run_with_the_reason(tmp_path: Path) -> None:
     """Each text is smaller than MakeShrinkMap takes, which the labels don't tell."""
     write_set(tmp_path, {f"{i}.png": [text("a", 20, 15)] for i in range(4)})
-    path = written(tmp_path, CONFIG.format(folder=tmp_path))
+    path = written(tmp_path, CONFIG.format(folder=tmp_path, fit="false"))
     small = "Train.dataset.transforms.MakeShrinkMap.min_text_size=60"
     run = assemble.training(load_config(path, ["Global.epoch_num=5", small]))
     with pytest.raises(DataError, match=r"no batch of 2 epochs held a text that counts"):

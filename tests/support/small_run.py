@@ -24,7 +24,7 @@ Global:
   save_epoch_step: 2
   save_model_dir: {folder}/run
   pretrained_model: null
-  fit_postprocess: false
+  fit_postprocess: {fit}
 Architecture:
   Backbone: {{name: MobileNetV3, scale: 0.35, model_name: small, disable_se: true}}
   Neck: {{name: RSEFPN, out_channels: 24}}
@@ -65,11 +65,14 @@ STEPS_PER_EPOCH = 4
 STEPS = 12
 
 
-def small_config(folder: Path, images: int = IMAGES) -> Path:
-    """The config of a run in ``folder``/run, beside its data: 7 images, 3 epochs of 4 steps."""
+def small_config(folder: Path, images: int = IMAGES, *, fit: bool = False) -> Path:
+    """The config of a run in ``folder``/run, beside its data: 7 images, 3 epochs of 4 steps.
+
+    ``fit``: whether the run ends with a fit of the post-processing, which takes as long as it does.
+    """
     texts = [text("a", 20, 15), text("b", 25, 50, 60, 16)]
     write_set(folder, {f"{i}.png": texts[: 1 + i % 2] for i in range(images)})
-    return written(folder, CONFIG.format(folder=folder))
+    return written(folder, CONFIG.format(folder=folder, fit=str(fit).lower()))
 
 
 def starting_weights(folder: Path) -> Path:

@@ -228,7 +228,8 @@ def test_refuses(
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small training that ended with a fit."""
     folder = tmp_path_factory.mktemp("trained")
-    assert train_command.main(["-c", str(small_config(folder)), "-o", "Global.epoch_num=1"]) == 0
+    config = str(small_config(folder, fit=True))
+    assert train_command.main(["-c", config, "-o", "Global.epoch_num=1"]) == 0
     return folder
 
 

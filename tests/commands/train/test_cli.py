@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run from beginning to end."""
     folder = tmp_path_factory.mktemp("whole")
-    assert main(["-c", str(small_config(folder))]) == 0
+    assert main(["-c", str(small_config(folder, fit=True))]) == 0
     return folder / "run"
 
 
