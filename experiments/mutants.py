@@ -227,9 +227,14 @@ def _decisions(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_left_out(node: ast.AST) -> bool:
-    """Whether nothing below it decides a number: messages, errors, imports for types."""
+    """Whether nothing below it decides a number: messages, errors, imports for types.
+
+    ``strict=True`` of zip is an assertion.
+    """
     if isinstance(node, ast.If) and isinstance(node.test, ast.Name):
         return node.test.id == "TYPE_CHECKING"
+    if isinstance(node, ast.keyword) and node.arg == "strict":
+        return isinstance(node.value, ast.Constant) and node.value.value is True
     return isinstance(node, ast.JoinedStr | ast.Raise | ast.Assert | ast.Import | ast.ImportFrom)
 
 
