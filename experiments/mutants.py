@@ -64,6 +64,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "transforms/shrink_schedule.py": (
         "tests/transforms/test_schedule.py",
         "tests/transforms/test_clock.py",
+        "tests/transforms/test_operators.py",
     ),
     "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
     "transforms/sample.py": (
