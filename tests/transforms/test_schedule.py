@@ -45,6 +45,12 @@ def test_ratio(keys: dict[str, Any], ratios: dict[int, float]) -> None:
         assert schedule.ratio(epoch) == pytest.approx(ratio, abs=1e-12)
 
 
+def test_a_schedule_in_words() -> None:
+    assert ShrinkSchedule.from_keys(0.45).describe() == "constant 0.45"
+    ramp = ShrinkSchedule.from_keys(0.4, 0.6, 20)
+    assert ramp.describe() == "0.4 -> 0.6 over 20 epochs"
+
+
 WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     ("ratio 0", {"shrink_ratio": 0}, "shrink_ratio", "0"),
     ("ratio 1", {"shrink_ratio": 1.0}, "shrink_ratio", "1.0"),
