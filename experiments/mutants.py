@@ -79,6 +79,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_any_label.py",
         "tests/transforms/test_gap_weight.py",
         "tests/transforms/test_parity_261.py",
+        "tests/transforms/test_rounding.py",
         "-k=not hypothesis and not real_images",
     ),
     "data/labels.py": ("tests/data/test_labels.py", "tests/data/test_image_paths.py"),
