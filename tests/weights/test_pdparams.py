@@ -38,6 +38,14 @@ def python_2_pickle(path: Path) -> None:
     path.write_bytes(raw)
 
 
+@pytest.mark.parametrize("size", [2**31 - 1, 2**31, 2**40])
+def test_a_size_of_more_than_32_bits(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "state.pdparams"
+    write_weights(path, {"w": np.empty((0, size), np.float32)})
+    assert pickle.loads(path.read_bytes())["w"].shape == (0, size)
+    assert read_weights(path)["w"].shape == (0, size)
+
+
 @pytest.mark.parametrize("protocol", [2, 3, 4])
 def test_reads_what_paddle_saves(tmp_path: Path, protocol: int) -> None:
     path = tmp_path / "state.pdparams"
