@@ -235,6 +235,20 @@ def test_a_file_without_label_lines_is_not_written(folder: Folder) -> None:
     ]
 
 
+def test_a_file_that_went_away_after_the_check_is_said(folder: Folder) -> None:
+    picture(folder.path / "b.jpg", seed=1)
+    gone = folder.write("gone.txt", [("b.jpg", [text(BOX[::-1])])])
+    good = folder.write("train.txt", [("a.jpg", [text(BOX)])])
+    report = check_dataset([gone, good], [])
+    gone.label_file.unlink()
+    out = folder.path.parent / "out"
+    changes = write_fixed(report, out)
+    assert [path.name for path in out.iterdir()] == ["train.txt"]
+    assert changes == [
+        f"{gone.label_file}: not written, it can't be read: No such file or directory"
+    ]
+
+
 def test_nothing_is_overwritten(folder: Folder) -> None:
     source = folder.write("train.txt", [("a.jpg", [text(BOX[::-1])])])
     content = source.label_file.read_bytes()

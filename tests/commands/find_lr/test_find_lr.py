@@ -82,6 +82,15 @@ def test_the_steepest_point_is_where_the_slope_is() -> None:
     assert found.steepest == pytest.approx(3e-4, rel=0.25)
 
 
+@pytest.mark.parametrize(("bottom", "is_valley"), [(-0.2, True), (-0.15, False)])
+def test_a_valley_ends_the_smoothing_s_width_before_the_last_rate(
+    bottom: float, is_valley: bool
+) -> None:
+    """The curve is lowest at 1 / 2.3 of the last rate, and at 1 / 1.9; a width is a factor of 2."""
+    found = suggest_lr(curve(falling_by(0.3, 1e-4, 10**bottom)), "the last rate")
+    assert isinstance(found, LrSuggestion) == is_valley
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_batches_of_different_difficulty_do_not_move_it(seed: int) -> None:
     """Costs of 2 to 10 a batch hide a fall of 30 %, but not their quotients with the start's."""

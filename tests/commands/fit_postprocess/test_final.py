@@ -136,6 +136,23 @@ def copy(runs: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(runs / "run", tmp_path / "run"))
 
 
+def test_what_is_tried_first_and_beside_the_best() -> None:
+    best, last, mean = Trained(4, {}), Trained(8, {}), Trained(8, {}, averaged=2)
+    run = RunWeights({}, (best, last), mean)
+    assert run.first() == [
+        *(Candidate(best, alpha) for alpha in (0.0, 0.5, 1.0)),
+        Candidate(last, 1.0),
+        Candidate(mean, 1.0),
+    ]
+    for at, beside in (
+        (Candidate(best, 0.0), [(best, 0.25), (last, 0.25)]),
+        (Candidate(best, 0.5), [(best, 0.25), (best, 0.5), (best, 0.75)]),
+        (Candidate(last, 1.0), [(last, 0.75), (last, 1.0)]),
+        (Candidate(mean, 1.0), []),
+    ):
+        assert list(run.neighbours(at)) == [Candidate(*each) for each in beside]
+
+
 def test_the_same_again_gives_the_same(runs: Path, copy: Path) -> None:
     at_end(runs, copy)
     for name in ("final.json", "fit_postprocess.json", "fit_postprocess.csv", "final.pdparams"):
