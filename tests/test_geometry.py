@@ -14,6 +14,7 @@ from ppocr_ft.geometry import (
     perimeters,
     rectangle_sides,
     signed_areas,
+    tilts,
     uncrossed,
 )
 
@@ -43,6 +44,15 @@ def test_clockwise_keeps_the_first_point() -> None:
     assert clockwise(square) is square
     turned = clockwise(square[[0, 3, 2, 1]])
     assert turned.tolist() == square.tolist()
+
+
+@pytest.mark.parametrize(
+    ("degrees", "tilt"), [(0, 0), (10, 10), (-10, 10), (44, 44), (50, 40), (90, 0), (170, 10)]
+)
+def test_tilts_are_those_from_upright(degrees: float, tilt: float) -> None:
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    turned = box(50, 10) @ np.array([[cos, sin], [-sin, cos]])
+    np.testing.assert_allclose(tilts([turned, turned + 7]), [tilt, tilt], atol=1e-6)
 
 
 def test_rectangle_sides() -> None:

@@ -326,6 +326,8 @@ KINDS = [
     ("LabelMe", "a.json", json.dumps({"shapes": [], "imagePath": "a.jpg"}), "is LabelMe's JSON"),
     ("Label Studio", "export.json", json.dumps([{"id": 1, "data": {}, "annotations": []}]),
      "is Label Studio's JSON"),
+    ("Label Studio, tasks alone", "tasks.json", '[{"data": {}}]', "is Label Studio's JSON"),
+    ("Label Studio, results alone", "x.json", '[{"annotations": []}]', "is Label Studio's JSON"),
     ("another JSON", "x.json", '{"a": 1}', "is a JSON file, no label file"),
     ("VOC", "a.xml", "<annotation>\n<object/>\n</annotation>\n", "is XML"),
     ("a list of images", "list.txt", "a.jpg\nb.jpg\n", r"has no label line, its first is 'a\.jpg'"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 
 from ppocr_ft.data.images import EvalSample
-from ppocr_ft.engine.evaluation import EvalRecord, RateCounter
+from ppocr_ft.engine.evaluation import EvalRecord, RateCounter, batches
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
 from tests.support.report_run import rectangle
@@ -42,3 +44,16 @@ def test_without_labels_no_share_is_known() -> None:
     counter.add(record([], config=[rectangle(0, 0, 20, 20)], other=[]))
     result = counter.result()
     assert (result.merged, result.split) == (None, None)
+
+
+def test_neighbours_of_one_size_make_a_batch() -> None:
+    sizes = [(4, 6), (4, 6), (4, 6), (6, 4), (4, 6), (4, 6), (4, 6), (4, 6)]
+    samples = [
+        EvalSample(np.zeros((3, *size), "f4"), np.ones(4), "a", (), np.zeros(0, bool))
+        for size in sizes
+    ]
+    made = list(batches(samples, 3))
+    assert [len(batch) for batch in made] == [3, 1, 3, 1]
+    assert list(map(id, chain(*made))) == list(map(id, samples))
+    assert [len(batch) for batch in batches(samples[:2], 3)] == [2]
+    assert list(batches([], 3)) == []

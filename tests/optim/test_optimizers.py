@@ -311,10 +311,11 @@ def test_a_state_that_does_not_fit_is_named(spoil: Any, part: str) -> None:
 
 
 CLIPS = [
-    ("below the limit", GradientClip("global_norm", 6.0), [[3.0, 0.0], [4.0]]),
-    ("over both groups", GradientClip("global_norm", 2.5), [[1.5, 0.0], [2.0]]),
-    ("each by itself", GradientClip("norm", 3.5), [[3.0, 0.0], [3.5]]),
-    ("values", GradientClip("value", 1.0), [[1.0, 0.0], [1.0]]),
+    ("below the limit", GradientClip("global_norm", 6.0), [[2.4, 1.8], [4.0]]),
+    ("over both groups", GradientClip("global_norm", 2.5), [[1.2, 0.9], [2.0]]),
+    ("each by itself", GradientClip("norm", 2.0), [[1.6, 1.2], [2.0]]),
+    ("one by itself", GradientClip("norm", 3.5), [[2.4, 1.8], [3.5]]),
+    ("values", GradientClip("value", 2.0), [[2.0, 1.8], [2.0]]),
 ]
 
 
@@ -322,12 +323,12 @@ CLIPS = [
 def test_gradients_are_clipped_over_all_groups(
     clip: GradientClip, wanted: list[list[float]]
 ) -> None:
-    """Gradients (3, 0) and (4) in two groups: norm 5."""
+    """Gradients (2.4, 1.8) and (4) in two groups: norms 3 and 4, together 5."""
     net = nn.Linear(2, 1)
     groups = build_groups(net, [GroupRule("weight", 0.5), GroupRule("bias")])
     optimizer = build_optimizer("Momentum", groups, {"momentum": 0.0}, learning_rate=1.0, clip=clip)
     before = values(net)
-    (net(paddle.to_tensor([[0.75, 0.0]])) * 4).sum().backward()
+    (net(paddle.to_tensor([[0.6, 0.45]])) * 4).sum().backward()
     assert float(optimizer.clip_gradients()) == pytest.approx(5.0)
     optimizer.step()
     moved = [(before[name] - p.numpy()).ravel() for name, p in net.named_parameters()]
