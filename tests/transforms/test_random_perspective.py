@@ -86,6 +86,12 @@ def test_a_text_of_which_little_is_left_is_dropped() -> None:
     assert len(RandomPerspective(min_area_ratio=0.08).apply(drawn, sample).texts) == 6
 
 
+def test_a_text_without_an_area_is_dropped_whatever_the_least_one() -> None:
+    line = [[20, 20], [60, 20], [60, 20], [20, 20]]
+    sample = Sample.of(page([*quads()[:1], np.array(line, np.float32)]))
+    assert len(RandomPerspective(min_area_ratio=0.0).apply(view(), sample).texts) == 1
+
+
 def test_without_a_change_it_is_the_same_picture() -> None:
     data = page(quads())
     made = run([RandomPerspective(1.0, **STILL)], data, 0)
