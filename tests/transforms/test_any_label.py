@@ -58,6 +58,7 @@ UNUSABLE: list[tuple[str, list[Any]]] = [
 def test_what_cannot_be_drawn_is_masked_and_counted(polygon: list[Any]) -> None:
     data = run([np.array(polygon, np.float64).reshape(-1, 2)])
     assert data["unusable_texts"] == 1
+    assert data["unusable_tags"]["MakeShrinkMap"].tolist() == [True]
     assert data["ignore_tags"].all()
     assert data["shrink_map"].sum() == 0
     points = np.array(polygon, np.float64).reshape(-1, 2)
@@ -109,6 +110,7 @@ def test_a_text_that_vanishes_on_shrinking_is_masked_and_counted() -> None:
     """A slanted sliver: 36 square pixels, but a line once its points are whole pixels."""
     data = run([np.array([[20, 20], [20.9, 20], [60.9, 60], [60, 60]], np.float32)])
     assert data["unusable_texts"] == 1
+    assert data["unusable_tags"]["MakeShrinkMap"].tolist() == [True]
     assert data["ignore_tags"].all()
     assert data["shrink_mask"][40, 40] == 0
 
