@@ -4,15 +4,16 @@ Usage: make bench. PP-OCRv4_mobile_det from random weights, 4 crops of 640 x 640
 backward pass, Adam. The peer is the network as PaddleOCR computes it, convolution by convolution
 and batch norm by batch norm, with Paddle's own operators and threads; ours has the operators of
 ppocr_ft/models/cpu_operators.py, and the CPU is set as commands set it. By turns, each in a process
-of its own; wall time, the best step of each process. Then both train 20 steps of 4 x 256 x 256 with
-PaddleOCR's warm-up: how far apart are the losses? (By rounding alone they part: the peer's with one
-thread from the peer's with two.)
+of its own; wall time of each process's best step, and its peak memory. Then both train 20 steps of
+4 x 256 x 256 with PaddleOCR's warm-up: how far apart are the losses? (By rounding alone they part:
+the peer's with one thread from the peer's with two.)
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -74,7 +75,7 @@ def step_of(kind: str, side_px: int) -> Callable[[int], float]:
 
 
 def measure(kind: str, what: str) -> list[float]:
-    """Seconds of each step, or losses."""
+    """Seconds of the best step and the process's peak memory in MB, or losses."""
     step = step_of(kind, TIMED_PX if what == "times" else COMPARED_PX)
     if what == "losses":
         return [step(number) for number in range(1, COMPARED_STEPS + 1)]
@@ -84,7 +85,7 @@ def measure(kind: str, what: str) -> list[float]:
         start = time.perf_counter()
         step(0)
         seconds.append(time.perf_counter() - start)
-    return seconds
+    return [min(seconds), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]
 
 
 def measured_apart(kind: str, what: str, threads: int) -> list[float]:
@@ -105,15 +106,21 @@ def main() -> None:
     if sys.argv[1:]:
         print(json.dumps(measure(*sys.argv[1:])))
         return
-    best: dict[str, list[float]] = {"peer": [], "ours": []}
+    names = {"peer": "Paddle's operators", "ours": "ppocr_ft"}
+    rounds: dict[str, list[tuple[float, float]]] = {kind: [] for kind in names}
     for _ in range(ROUNDS):
-        for kind, seconds in best.items():
-            seconds.append(min(measured_apart(kind, "times", cores() if kind == "peer" else 1)))
-    ratios = [peer / ours for peer, ours in zip(*best.values(), strict=True)]
+        for kind, measured in rounds.items():
+            threads = cores() if kind == "peer" else 1
+            seconds, megabytes = measured_apart(kind, "times", threads)
+            measured.append((seconds, megabytes))
     print(f"training step, branches, batch norms learning, {BATCH} x {TIMED_PX} x {TIMED_PX}")
-    for name, seconds in zip(("Paddle's operators", "ppocr_ft"), best.values(), strict=True):
-        images = BATCH / min(seconds)
-        print(f"  {name:20} {min(seconds):6.2f} to {max(seconds):.2f} s   {images:.2f} images/s")
+    for kind, measured in rounds.items():
+        times, sizes = zip(*measured, strict=True)
+        print(
+            f"  {names[kind]:20} {min(times):6.2f} to {max(times):.2f} s   "
+            f"{BATCH / min(times):.2f} images/s   peak {max(sizes):,.0f} MB"
+        )
+    ratios = [peer[0] / ours[0] for peer, ours in zip(*rounds.values(), strict=True)]
     print(f"  {min(ratios):.2f} to {max(ratios):.2f} times as fast")
     peer, ours, again = (
         np.array(measured_apart(kind, "losses", threads))

@@ -82,6 +82,8 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_rounding.py",
         "-k=not hypothesis and not real_images",
     ),
+    "models/cpu_operators.py": ("tests/models/test_cpu_operators.py",),
+    "models/cpu_loops.py": ("tests/models/test_cpu_operators.py",),
     "data/labels.py": ("tests/data/test_labels.py", "tests/data/test_image_paths.py"),
     "data/batches.py": ("tests/data/test_batches.py",),
     "losses/": ("tests/losses",),
