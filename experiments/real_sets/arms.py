@@ -64,9 +64,9 @@ def drawing(maps: Maps | None) -> AbstractContextManager[None]:
 @contextmanager
 def _drawing(maps: Maps) -> Iterator[None]:
     from experiments.regression.runs import map_arguments
-    from ppocr_ft.runs import assemble
+    from ppocr_ft.commands.train import run as train_run
 
-    assembled = assemble.training
+    assembled = train_run.training
 
     def training(config: Any, *arguments: Any, **keys: Any) -> Training:
         run = assembled(config, *arguments, **keys)
@@ -74,5 +74,5 @@ def _drawing(maps: Maps) -> Iterator[None]:
         run.evaluate.validator = None  # 2.7's operators crash on some crops
         return run
 
-    with patch.object(assemble, "training", training):
+    with patch.object(train_run, "training", training):  # the name that the command calls
         yield

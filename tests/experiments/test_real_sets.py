@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from dataclasses import asdict
@@ -13,7 +14,7 @@ import pytest
 from experiments.marked_tables import Table, stale
 from experiments.real_sets import __main__ as command
 from experiments.real_sets import report, runs
-from experiments.real_sets.arms import ARMS, OURS, PADDLEOCR_27
+from experiments.real_sets.arms import ARMS, OURS, PADDLEOCR_27, drawing
 from experiments.real_sets.judge import gain, hmeans
 from experiments.real_sets.runs import AS_SHIPPED, JUDGED, RELEASED, Record, Run, length_of
 from experiments.real_sets.sets import (
@@ -26,7 +27,10 @@ from experiments.real_sets.sets import (
     lines_of,
     real_set,
 )
+from experiments.regression.arms import PAIR
+from ppocr_ft.commands.train import cli as train
 from ppocr_ft.config import load_config
+from tests.support.small_run import small_config
 from tests.test_readme import figures
 
 HERE = Path("data")
@@ -223,3 +227,25 @@ def test_length_by_the_clock_or_in_steps(tmp_path: Path) -> None:
 
 def test_below_follows_the_table() -> None:
     assert Table("x", ["a"], [["1"]], "so").markdown() == "| a |\n| --- |\n| 1 |\n\nso"
+
+
+@pytest.mark.slow
+def test_each_arm_has_targets_of_its_own(tmp_path: Path) -> None:
+    """One after the other in one process, as the command trains them.
+
+    2.10's are those of a constant ratio, and at that, ours are the same.
+    """
+    losses = []
+    for number, arm in enumerate(("2.7", "2.10", "2.7", "ours")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        config = str(small_config(folder))
+        ratios = [f"Train.dataset.transforms.{operator}.shrink_ratio_end=null" for operator in PAIR]
+        with drawing(ARMS[arm].maps):
+            assert train.main(["-c", config, "-o", "Global.epoch_num=1", *ratios]) == 0
+        rows = list(csv.DictReader((folder / "run" / "metrics.csv").open()))
+        losses.append([row["loss_shrink_maps"] for row in rows if row["kind"] == "train"])
+    old, constant, again, ours = losses
+    assert old == again
+    assert old != constant
+    assert ours == constant
