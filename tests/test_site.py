@@ -109,7 +109,7 @@ def test_the_extras_that_pages_install_are_there(monkeypatch: pytest.MonkeyPatch
 
 def test_ci_builds_it_strictly() -> None:
     assert {"run": "make site"} in WORKFLOW["jobs"]["site"]["steps"]
-    assert "\nmake site\n" in read(ROOT / ".ci/run")
+    assert re.search(r"^make .*\bsite\b", read(ROOT / ".ci/run"), re.MULTILINE)
     # with --quiet warnings would not count
     assert re.search(
         r"^site:.*\n\t.* mkdocs build --strict$", read(ROOT / "Makefile"), re.MULTILINE
