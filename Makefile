@@ -50,7 +50,7 @@ types: $(READY)  ## mypy
 test: quality types  ## ruff, import-linter, mypy and all tests, two processes at a time (JOBS=2)
 	$(PYTEST) $(ARGS)
 
-test-fast: $(READY)  ## the tests that don't train, export, or start processes or a browser
+test-fast: $(READY)  ## the tests that don't train, export, run whole networks, or start processes or a browser
 	$(PYTEST) -m "not slow" $(ARGS)
 
 mutants: $(READY)  ## how many small faults in the modules with numbers the tests notice

@@ -17,7 +17,10 @@ from ppocr_ft.models.program import WorkerFailed
 from ppocr_ft.utils.console import forget_said
 
 installed = all(importlib.util.find_spec(name) for name in onnx_forward.ONNX_PACKAGES)
-pytestmark = pytest.mark.skipif(not installed, reason="needs the extra onnx")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not installed, reason="needs the extra onnx"),
+]
 NAME = "PP-OCRv4_mobile_det"
 SIZES = ((96, 160), (64, 96), (352, 64))
 

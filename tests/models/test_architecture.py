@@ -23,6 +23,8 @@ from ppocr_ft.models.layers import round_channels
 from tests.support.config_files import SMALL
 from tests.support.nets_reference import FILES, run, shapes
 
+pytestmark = pytest.mark.slow
+
 MOBILE = """
 model_type: det
 algorithm: DB

@@ -20,6 +20,8 @@ from tests.support.nets_reference import (
     shapes,
 )
 
+pytestmark = pytest.mark.slow
+
 STATISTICS = ("_mean", "_variance")
 LAB_KEYS = ("scale", "bias")
 SHRINK_AND_THRESHOLD = slice(0, 2)

@@ -18,6 +18,8 @@ from ppocr_ft.weights import choose_form, load_into, open_source, write_weights
 from ppocr_ft.weights.hugging_face import LACKS, paddleocr_key
 from tests.support import hugging_face_reference as reference
 
+pytestmark = pytest.mark.slow
+
 MOBILE, SERVER = "PP-OCRv5_mobile_det", "PP-OCRv5_server_det"
 SMALL, MEDIUM = "PP-OCRv6_small_det", "PP-OCRv6_medium_det"
 LARGE = "model.neck.input_feature_projection_convolution.2"

@@ -20,6 +20,8 @@ from ppocr_ft.runs.folder import resume_hint
 from ppocr_ft.weights import save_trained
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, small_config, starting_weights
 
+pytestmark = pytest.mark.slow
+
 SGD = "Optimizer.name=Momentum"
 STEPPED = (
     "Optimizer.lr={name: MultiStepDecay, learning_rate: 0.002, milestones: [1], gamma: 0.1, "
