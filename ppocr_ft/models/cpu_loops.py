@@ -75,6 +75,13 @@ def _copy(source: Floats, step: int, target: Floats, target_step: int) -> None:
             target[i * target_step] = source[i * step]
 
 
+@compiled("void(float32[:, ::1], float32[::1], int64)")
+def _copy_rows(plane: Floats, rows: Floats, columns: int) -> None:
+    """Copy rows of a plane into rows of a frame's length; what stands beyond stays."""
+    for i in range(len(plane)):
+        _copy(plane[i], 1, rows[i * columns :], 1)
+
+
 @compiled("void(float32[:, ::1], float32[::1], int64[::1])")
 def _fill(plane: Floats, frame: Floats, sizes: Integers) -> None:
     """Copy a plane into a frame, whose zeros around it stay."""
@@ -201,8 +208,7 @@ def weight_gradient(
             _fill(x[image, channel], frame, sizes)
             for top in range(0, height, step):
                 count = min(step, height - top)
-                for i in range(count):
-                    _copy(gradient[image, channel, top + i], 1, rows[i * columns :], 1)
+                _copy_rows(gradient[image, channel, top : top + count], rows, columns)
                 _dots(rows[: count * columns], frame[top * columns :], sums[channel], shifts)
 
 
@@ -225,8 +231,7 @@ def input_gradient(
             frame[:] = 0
             for top in range(0, height, step):
                 count = min(step, height - top)
-                for i in range(count):
-                    _copy(gradient[image, channel, top + i], 1, rows[i * columns :], 1)
+                _copy_rows(gradient[image, channel, top : top + count], rows, columns)
                 _spread(rows[: count * columns], frame[top * columns :], weights[channel], shifts)
             _empty_into(frame, out[image, channel], sizes)
 

@@ -77,16 +77,12 @@ class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the chec
     """``paddle.nn.Conv2D`` that trains faster on a CPU."""
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        return self.by(x, self.weight, self.bias) if self.training else super().forward(x)
+        if not self.training:
+            return super().forward(x)
+        return with_quick_bias(self._convolved(x), self.bias)
 
-    def by(
-        self, x: paddle.Tensor, weight: paddle.Tensor, bias: paddle.Tensor | None
-    ) -> paddle.Tensor:
-        """Return the convolution of x by other weights of the same shape."""
-        return with_quick_bias(self._convolved(x, weight), bias)
-
-    def _convolved(self, x: paddle.Tensor, weight: paddle.Tensor) -> paddle.Tensor:
-        padding, groups = self._padding, self._groups
+    def _convolved(self, x: paddle.Tensor) -> paddle.Tensor:
+        weight, padding = self.weight, self._padding
         if self._is_depthwise and is_fast(x):
             return depthwise(x, weight, self._stride[0])
         if self._narrows and x.place.is_cpu_place():
@@ -100,14 +96,14 @@ class Conv2D(nn.Conv2D):  # type: ignore[misc]  # paddle is untyped for the chec
             stride=self._stride,
             padding=padding,
             dilation=self._dilation,
-            groups=groups,
+            groups=self._groups,
         )
 
     @cached_property
     def _is_depthwise(self) -> bool:
         """Whether ``depthwise`` does it: one kernel a channel, and one stride."""
-        depthwise = self._groups == self._in_channels == self._out_channels
-        return depthwise and self._is_centred and self._stride[0] == self._stride[1]
+        by_channel = self._groups == self._in_channels == self._out_channels
+        return by_channel and self._is_centred and self._stride[0] == self._stride[1]
 
     @cached_property
     def _narrows(self) -> bool:

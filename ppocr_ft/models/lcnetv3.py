@@ -140,6 +140,9 @@ class RepLayer(Layer):
         self._spec = spec
         self.lab = LearnableAffine(factors.lab_lr_mult)
         self._activates = spec.stride != 2
+        by_channel = spec.groups == spec.in_channels == spec.out_channels
+        self._is_pointwise = spec.kernel_size == spec.stride == spec.groups == 1
+        self._is_depthwise = by_channel and spec.kernel_size > 1 and spec.kernel_size % 2 == 1
 
     def convolve(self, x: paddle.Tensor) -> paddle.Tensor:
         raise NotImplementedError
@@ -149,7 +152,7 @@ class RepLayer(Layer):
         raise NotImplementedError
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
-        if self.training and is_fast(x):
+        if self.training and (self._is_pointwise or self._is_depthwise) and is_fast(x):
             return self._forward_on_cpu(x)
         x = self.lab(self.convolve(x))  # (n, out, h / stride, w / stride)
         return self.act(x) if self._activates else x
@@ -157,10 +160,7 @@ class RepLayer(Layer):
     def _forward_on_cpu(self, x: paddle.Tensor) -> paddle.Tensor:
         kernel, bias = self.merged(x)
         kernel, bias = self.lab.scale * kernel, self.lab.scale * bias + self.lab.bias
-        if self._spec.kernel_size == 1:
-            y = F.conv2d(x, kernel)
-        else:
-            y = depthwise(x, kernel, self._spec.stride)
+        y = depthwise(x, kernel, self._spec.stride) if self._is_depthwise else F.conv2d(x, kernel)
         if not self._activates:
             return with_quick_bias(y, bias)
         return affine_hardswish(y, bias, self.act.lab.scale, self.act.lab.bias)
@@ -217,13 +217,13 @@ class BranchesLayer(RepLayer):
         if self.conv_1x1 is not None:
             branches.append((F.pad(self.conv_1x1.conv.weight, border), self.conv_1x1.bn))
         if self.identity is not None:
-            unit = paddle.eye(shape[0]) if self._spec.kernel_size == 1 else paddle.ones(shape[:1])
+            unit = paddle.ones(shape[:1]) if self._is_depthwise else paddle.eye(shape[0])
             branches.append((F.pad(unit.reshape([*shape[:2], 1, 1]), border), self.identity))
         return branches
 
     def _moments(self, x: paddle.Tensor, kernels: paddle.Tensor) -> Sequence[Moments]:
         """Return mean and variance (out,) of each branch."""
-        if self._spec.kernel_size > 1:
+        if self._is_depthwise:
             stacked = kernels.squeeze(2).transpose([1, 0, 2, 3])  # (out, branches, k, k)
             means, variances = branch_moments(x, stacked, self._spec.stride)
             return list(zip(means.T.unbind(), variances.T.unbind(), strict=True))

@@ -130,6 +130,6 @@ def _bytes(data: bytes) -> bytes:
 
 
 def _int(value: int) -> bytes:
-    if value < 2**31:  # no size, version or flag is below -1
+    if -(2**31) <= value < 2**31:
         return pickle.BININT + struct.pack("<i", value)
     return pickle.LONG1 + bytes([8]) + struct.pack("<q", value)

@@ -45,7 +45,7 @@ def scenario(
     root: Path, name: str, event: str = "none", rank: int = 1, call: int = 2, images: int = EVEN
 ) -> Scenario:
     (root / name).mkdir()
-    arguments = ["-c", str(small_config(root / name, images))]
+    arguments = ["-c", str(small_config(root / name, images, fit=name == "whole"))]
     return {"name": name, "arguments": arguments, "event": event, "rank": rank, "call": call}
 
 
@@ -156,6 +156,7 @@ def test_process_0_writes_and_speaks_for_all(outcomes: Outcomes, root: Path) -> 
         "val_before.jpg", "val_best.jpg", "before_after.jpg",
         "evaluations", "data.json", "environment.json", "weights.json",
         "report.html", "results.png",
+        "fitted.yml", "fit_postprocess.csv", "fit_postprocess.json", "heatmap.png",
     }  # fmt: skip
 
 

@@ -84,8 +84,10 @@ def test_train(
         start = str(starting_weights(tmp_path))
         overrides = [override.replace("START", start) for override in overrides]
     options = ["-o", *overrides] if overrides else []
-    killed_again_and_again([], "train", "-c", str(small_config(tmp_path / "whole")), *options)
-    config = str(small_config(tmp_path / "killed"))
+    fit = not overrides  # once is enough
+    config = str(small_config(tmp_path / "whole", fit=fit))
+    killed_again_and_again([], "train", "-c", config, *options)
+    config = str(small_config(tmp_path / "killed", fit=fit))
     out = killed_again_and_again(kills, "train", "-c", config, *options)
     if last_step is not None:
         assert f"goes on after step {last_step}" in out

@@ -65,16 +65,14 @@ def test_what_is_frozen_gets_no_gradient(frozen: str, groups: int) -> None:
     check_equal(layer, reference, training=True, input_learns=frozen == "weights")
 
 
-@pytest.mark.parametrize(("kernel_size", "stride"), [(1, 1), (3, 1), (5, 2)])
-def test_an_affine_block_within_the_weights(kernel_size: int, stride: int) -> None:
-    layer = FoldedLayer(
-        ConvSpec(8, 8, kernel_size, stride, 8 if kernel_size > 1 else 1), LrFactors(1, 1)
-    )
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2, 8])
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_an_affine_block_within_the_weights(kernel_size: int, groups: int, stride: int) -> None:
+    spec = ConvSpec(8, 8, kernel_size, stride, groups)
+    layer, twin = FoldedLayer(spec, LrFactors(1, 1)), FoldedLayer(spec, LrFactors(1, 1))
     layer.lab.scale.set_value(paddle.to_tensor([1.7]))
     layer.lab.bias.set_value(paddle.to_tensor([-0.3]))
-    twin = FoldedLayer(
-        ConvSpec(8, 8, kernel_size, stride, 8 if kernel_size > 1 else 1), LrFactors(1, 1)
-    )
     twin.set_state_dict(layer.state_dict())
     twin.eval()
     check_equal(layer, twin, training=True, keep_modes=True)

@@ -238,7 +238,7 @@ def _suspects(scan: Scan) -> NDArray[np.int64]:
 
 def _hashes(polygons: TextPolygons) -> NDArray[np.uint64]:
     """Return hashes (n,) that don't depend on the order of a polygon's points."""
-    bits = polygons.coords.astype(np.float64).view(np.uint64)
+    bits = (polygons.coords.astype(np.float64) + 0.0).view(np.uint64)  # -0 becomes 0
     mixed = bits * np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], np.uint64)
     points = mixed[:, 0] ^ (mixed[:, 1] >> np.uint64(7))
     points *= points >> np.uint64(17) | np.uint64(1)
