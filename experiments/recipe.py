@@ -91,6 +91,11 @@ def affine(degrees: int) -> str:
     return f"{{type: Affine, args: {{rotate: [-{degrees}, {degrees}]}}}}"
 
 
+def auxiliary(p4: float, p3: float, p2: float) -> tuple[str, ...]:
+    """Return the overrides of the weights of the auxiliary heads' losses."""
+    return keys("Loss", aux_weight_p4=p4, aux_weight_p3=p3, aux_weight_p2=p2)
+
+
 def transforms_of(config: Path) -> list[dict[str, Any]]:
     tree: Any = read_tree(config).data
     return list(tree["Train"]["dataset"]["transforms"])
@@ -183,15 +188,25 @@ FACTORS: dict[str, list[Setting]] = {
     "parameter groups": each("Optimizer", "param_groups", ("null", "head_first")),
 }  # fmt: skip
 """Each factor's settings; what a setting doesn't name is as the shipped config has it."""
+V6_FACTORS: dict[str, list[Setting]] = {
+    "auxiliary heads": [
+        Setting("as PaddleOCR weighs them"),
+        Setting("a tenth of that", auxiliary(0.02, 0.03, 0.04)),
+        Setting("none", auxiliary(0, 0, 0)),
+        Setting("none, DiceLoss", (*auxiliary(0, 0, 0), "Loss.main_loss_type=DiceLoss")),
+    ],
+}
+"""Factors that only the configs of PP-OCRv6 have."""
 
 
 @command
 def main(argv: Sequence[str]) -> int:
     options = options_of(argv)
-    factors = {name: FACTORS[name] for name in options.only or FACTORS}
+    known = FACTORS if options.config == CONFIG else {**FACTORS, **V6_FACTORS}
+    factors = {name: known[name] for name in options.only or known}
     for settings in factors.values():  # a wrong key is said before hours have passed
         arms = [Arm(setting.name, setting.overrides) for setting in settings]
-        load_arms(CONFIG, arms, options.override)
+        load_arms(options.config, arms, options.override)
     sets = [inner(found) for found in sets_of(options.sets, options.images)]
     if not sets:
         return 2
@@ -208,8 +223,11 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--only", nargs="+", choices=FACTORS, metavar="FACTOR",
-        help=f"of {', '.join(map(repr, FACTORS))} (all)")  # fmt: skip
+    add("--only", nargs="+", choices=[*FACTORS, *V6_FACTORS], metavar="FACTOR",
+        help=f"of {', '.join(map(repr, FACTORS))} (all); with a --config of PP-OCRv6 of "
+        f"{', '.join(map(repr, V6_FACTORS))}, too")  # fmt: skip
+    add("--config", type=shipped_config, default=CONFIG, metavar="NAME",
+        help=f"config of the arms ({CONFIG.stem})")  # fmt: skip
     add("--sets", nargs="+", choices=MINUTES, default=list(SETS), metavar="SET",
         help=f"of {', '.join(MINUTES)} ({' '.join(SETS)})")  # fmt: skip
     add("--steps", type=int, default=STEPS, help=f"steps of an arm, to whole epochs ({STEPS})")
@@ -219,6 +237,10 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     add("-o", dest="override", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
         help="keys of all arms")  # fmt: skip
     return parser.parse_args(argv)
+
+
+def shipped_config(name: str) -> Path:
+    return (CONFIG.parent / name).with_suffix(".yml")
 
 
 def document_of(options: argparse.Namespace) -> Path:
@@ -236,18 +258,20 @@ def table_of(
 
     rows: list[list[str]] = []
     for real in sets:
-        fitted = bar(OUTPUT, real)
+        fitted = bar(OUTPUT, real, config=options.config)
         rows += set_rows(fitted, [(s.name, runs_of(s, real, options)) for s in settings])
-    return Table(factor, HEADER, rows, facts(factor, sets, options))
+    name = factor if options.config == CONFIG else f"{factor}, {options.config.stem}"
+    return Table(name, HEADER, rows, facts(factor, sets, options))
 
 
 def runs_of(setting: Setting, real: RealSet, options: argparse.Namespace) -> list[Record]:
     """Return the records of a setting's seeds; none if one of them diverged."""
-    from experiments.real_sets.runs import FIRST_SEED, Run, epochs_of
+    from experiments.real_sets.runs import FIRST_SEED, Run, length_of
 
     arm = RunArm(setting.name, (*options.override, *setting.overrides))
-    length = f"Global.epoch_num={epochs_of(options.steps, real, OUTPUT)}"
-    runs = [Run(OUTPUT, real, arm, FIRST_SEED + i, length) for i in range(options.seeds)]
+    length = length_of(real, OUTPUT, options.steps, None, options.config)
+    seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
+    runs = [Run(OUTPUT, real, arm, seed, length, config=options.config) for seed in seeds]
     try:
         for run in runs:
             print(f"\n{real.name}, {setting.name}, seed {run.seed}: {run.folder}", flush=True)
@@ -281,6 +305,7 @@ def facts(factor: str, sets: Sequence[RealSet], options: argparse.Namespace) -> 
         for real in sets
     )
     words = ["--only", factor, "--sets", *options.sets, "--steps", str(options.steps)]
+    words += ["--config", options.config.stem] if options.config != CONFIG else []
     words += ["--seeds", str(options.seeds)] if options.seeds > 1 else []
     words += ["-o", *options.override] if options.override else []
     return f"{images}.\n`python -m experiments.recipe {shlex.join(words)}`"

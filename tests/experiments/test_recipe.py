@@ -12,16 +12,22 @@ from experiments.real_sets.sets import CONFIG, RealSet
 from ppocr_ft.commands.compare.variants import Arm, load_arms
 from tests.experiments.test_real_sets import record
 
-FACTORS = [pytest.param(settings, id=name) for name, settings in recipe.FACTORS.items()]
+FACTORS = [pytest.param(CONFIG, settings, id=name) for name, settings in recipe.FACTORS.items()]
+V6_FACTORS = [
+    pytest.param(recipe.shipped_config("det_v6_tiny_ft"), settings, id=name)
+    for name, settings in recipe.V6_FACTORS.items()
+]
 LINES = tuple(f"{number}.png\t[]" for number in range(10))
 FUNSD = RealSet("funsd, inner", Path("data"), LINES[:7], LINES[7:])
 
 
-@pytest.mark.parametrize("settings", FACTORS)
-def test_a_factor_has_distinct_configs_and_the_shipped_one(settings: list[recipe.Setting]) -> None:
+@pytest.mark.parametrize(("config", "settings"), [*FACTORS, *V6_FACTORS])
+def test_a_factor_has_distinct_configs_and_the_shipped_one(
+    config: Path, settings: list[recipe.Setting]
+) -> None:
     """So that the arms of two factors can be compared, and the shared one is run once."""
-    (shipped,) = load_arms(CONFIG, [Arm("shipped")])
-    configs = load_arms(CONFIG, [Arm(setting.name, setting.overrides) for setting in settings])
+    (shipped,) = load_arms(config, [Arm("shipped")])
+    configs = load_arms(config, [Arm(setting.name, setting.overrides) for setting in settings])
     assert len({config.to_yaml() for config in configs}) == len(settings)
     assert configs.count(shipped) == 1
 
