@@ -7,20 +7,26 @@ print to the console.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import paddle
 from numpy.typing import NDArray
 
+from ppocr_ft import models
 from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.configs import ArchitectureConfig
 from ppocr_ft.models.program import (
@@ -33,6 +39,8 @@ from ppocr_ft.models.program import (
     save_program,
 )
 from ppocr_ft.utils.console import say_once
+from ppocr_ft.utils.files import write_whole
+from ppocr_ft.weights.download import cache_folder
 from ppocr_ft.weights.matching import state_of
 
 Floats = NDArray[np.float32]
@@ -40,7 +48,9 @@ Forward = Callable[[Floats], Floats]
 """From images (n, 3, h, w) to shrink maps (n, 1, h, w)."""
 
 ARCHITECTURE, KEYS = "architecture.json", "keys.json"
-ONNX_PACKAGES = ("paddle2onnx", "onnx", "onnxruntime")
+CONVERTERS = ("paddle2onnx", "onnx")
+ONNX_PACKAGES = (*CONVERTERS, "onnxruntime")
+CACHE, NETWORKS = "onnx", Path(models.__file__).parent
 PROOF_SIDE, PROOF_LIMIT = 320, 1e-4
 """A corner of the first image, so many pixels high and wide, must have maps as near as this."""
 
@@ -128,14 +138,42 @@ def _graph(architecture: ArchitectureConfig) -> _Graph | None:
 
 
 def _converted(architecture: ArchitectureConfig) -> _Graph:
-    import onnx
-
+    """Return the architecture's graph, from the cache if it was ever converted on this machine."""
+    kept = cache_folder(CACHE) / f"{_digest(architecture)}.zip"
+    with suppress(OSError, ValueError, KeyError, BadZipFile):  # not there, or damaged: made anew
+        return _opened(kept.read_bytes())
     with TemporaryDirectory(prefix="ppocr_ft_onnx_") as place:
         folder = Path(place)
         (folder / ARCHITECTURE).write_text(json.dumps(architecture.arguments()), encoding="utf-8")
         run_worker("onnx", __name__, place)
-        keys = json.loads((folder / KEYS).read_text(encoding="utf-8"))
-        model = onnx.load(str(folder / ONNX_FILE))
+        packed = BytesIO()
+        with ZipFile(packed, "w") as archive:
+            for name in (ONNX_FILE, KEYS):
+                archive.write(folder / name, name)
+    with suppress(OSError):  # no place for a cache: the next process converts again
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(kept, packed.getvalue())
+    return _opened(packed.getvalue())
+
+
+def _digest(architecture: ArchitectureConfig) -> str:
+    """Return a name for what a conversion gives: by the network, its code, and the converters."""
+    facts = [repr(architecture), paddle.__version__, *map(version, CONVERTERS)]
+    code = [path.read_text(encoding="utf-8") for path in sorted(NETWORKS.glob("*.py"))]
+    return hashlib.sha256("\n".join([*facts, *code]).encode()).hexdigest()[:16]
+
+
+def _opened(packed: bytes) -> _Graph:
+    """Open what `_converted` packs. Raises BadZipFile, KeyError or ValueError if it is damaged."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    with ZipFile(BytesIO(packed)) as archive:
+        keys = json.loads(archive.read(KEYS))
+        try:
+            model = onnx.load_from_string(archive.read(ONNX_FILE))
+        except DecodeError as error:
+            raise ValueError(str(error)) from None
     constants = {
         keys[node.output[0]]: node.attribute[0].t
         for node in model.graph.node

@@ -30,7 +30,7 @@ TRIED_RATIOS = (0.4, 0.5, 0.6)
 WORDS_ASPECT, QUARTILE = 5.5, 0.75
 """If three quarters of the texts are less than 5.5 times as long as high they are words. Of ICDAR
 2015's words and FUNSD's three quarters are under 3.9, of SROIE's lines a quarter is over 7.9."""
-MOST_TEXTS = 2000
+MOST_TEXTS = 500
 """So many texts, evenly spread over all, say which unclip ratio they ask for."""
 MASKED_SHARE = 0.03
 """Share of the texts that count that min_text_size may mask out of the loss."""

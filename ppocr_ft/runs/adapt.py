@@ -111,9 +111,10 @@ class Adapted:
     def changed(self, values: Mapping[str, object]) -> Adapted:
         """Return it with further values. Raises ConfigError if the config's rules refuse them."""
         config = with_values(self.config, values)
-        keys = [key for key in values if values_of(config, [key]) != values_of(self.config, [key])]
-        before = {**values_of(self.config, keys), **self.before}
-        after = {**self.after, **values_of(config, keys)}
+        old, new = (values_of(each, list(values)) for each in (self.config, config))
+        keys = [key for key in values if new[key] != old[key]]
+        before = {**{key: old[key] for key in keys}, **self.before}
+        after = {**self.after, **{key: new[key] for key in keys}}
         return Adapted(config, before, after, self.lines, self.scales)
 
     def saying(self, *lines: str) -> Adapted:

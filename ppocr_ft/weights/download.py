@@ -29,11 +29,11 @@ _TIMEOUT_S = 30
 _CHUNK_BYTES = 1 << 20
 
 
-def cache_folder() -> Path:
-    """Return ``weights`` in $PPOCR_FT_HOME, or in ~/.cache/ppocr_ft."""
+def cache_folder(name: str = "weights") -> Path:
+    """Return the folder ``name`` in $PPOCR_FT_HOME, or in ~/.cache/ppocr_ft."""
     home = os.environ.get(HOME_VARIABLE)
     root = Path(home).expanduser() if home else Path.home() / ".cache" / "ppocr_ft"
-    return root / "weights"
+    return root / name
 
 
 def is_url(where: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -13,8 +14,9 @@ from ppocr_ft.engine import onnx_forward
 from ppocr_ft.engine.evaluation import MANY_IMAGES, probability_maps
 from ppocr_ft.models.architecture import DetectionNetwork, build_detector
 from ppocr_ft.models.configs import Form
-from ppocr_ft.models.program import WorkerFailed
+from ppocr_ft.models.program import WorkerFailed, run_worker
 from ppocr_ft.utils.console import forget_said
+from ppocr_ft.weights.download import HOME_VARIABLE
 
 installed = all(importlib.util.find_spec(name) for name in onnx_forward.ONNX_PACKAGES)
 pytestmark = [
@@ -108,13 +110,21 @@ def test_other_maps_are_refused_and_it_is_said(
     assert "in Paddle, not in ONNX Runtime: its maps differ by" in capsys.readouterr().err
 
 
+@pytest.fixture
+def new_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Nothing is converted yet, neither in this process nor on this machine."""
+    monkeypatch.setattr(onnx_forward, "_GRAPHS", {})
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    return tmp_path / onnx_forward.CACHE
+
+
 def test_a_failed_conversion_is_said(
     opened: list[onnx_forward.Forward | None],
+    new_home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     forget_said()
-    monkeypatch.setattr(onnx_forward, "_GRAPHS", {})
 
     def fail(*_: object) -> None:
         raise WorkerFailed("paddle2onnx: exit code 134")
@@ -125,12 +135,42 @@ def test_a_failed_conversion_is_said(
     assert "can't be converted: paddle2onnx: exit code 134" in capsys.readouterr().err
 
 
-def test_conversion_leaves_this_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conversion_leaves_this_process_as_it_was(new_home: Path) -> None:
     """Training draws from Paddle's generator; a resumed run converts at another moment."""
-    monkeypatch.setattr(onnx_forward, "_GRAPHS", {})
     detector = network()
     paddle.seed(5)
     expected = paddle.rand([4]).numpy()
     paddle.seed(5)
     onnx_forward.prepare_onnx(detector)
     np.testing.assert_array_equal(paddle.rand([4]).numpy(), expected)
+
+
+@pytest.mark.parametrize("damaged", [None, b"", b"no archive", "one byte"])
+def test_a_network_is_converted_once_on_a_machine(
+    new_home: Path, monkeypatch: pytest.MonkeyPatch, damaged: bytes | str | None
+) -> None:
+    conversions: list[tuple[str, ...]] = []
+
+    def counted(*arguments: str) -> None:
+        conversions.append(arguments)
+        run_worker(*arguments)
+
+    monkeypatch.setattr(onnx_forward, "run_worker", counted)
+    assert largest_difference(network(), MANY_IMAGES) < onnx_forward.PROOF_LIMIT
+    (kept,) = new_home.iterdir()
+    whole = kept.read_bytes()
+    if damaged == "one byte":
+        kept.write_bytes(whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:])
+    elif damaged is not None:
+        kept.write_bytes(bytes(damaged))
+    onnx_forward._GRAPHS.clear()  # as in another process
+    assert largest_difference(network(seed=1), MANY_IMAGES) < onnx_forward.PROOF_LIMIT
+    assert len(conversions) == (1 if damaged is None else 2)
+    assert kept.read_bytes()[:4] == whole[:4]
+    assert onnx_forward._GRAPHS.popitem()[1] is not None
+
+
+def test_without_a_place_for_a_cache(new_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new_home.write_text("a file where the folder would be")
+    assert onnx_forward.prepare_onnx(network()) is not None
+    assert new_home.is_file()
