@@ -96,6 +96,12 @@ def auxiliary(p4: float, p3: float, p2: float) -> tuple[str, ...]:
     return keys("Loss", aux_weight_p4=p4, aux_weight_p3=p3, aux_weight_p2=p2)
 
 
+def grouped(**factors: float) -> tuple[str, ...]:
+    """Return the override that gives the parts of the network factors on the rate."""
+    preset = ", ".join(f"{part}: {factor}" for part, factor in factors.items())
+    return (f"Optimizer.param_groups={{preset: head_first, {preset}}}",)
+
+
 def transforms_of(config: Path) -> list[dict[str, Any]]:
     tree: Any = read_tree(config).data
     return list(tree["Train"]["dataset"]["transforms"])
@@ -189,6 +195,12 @@ FACTORS: dict[str, list[Setting]] = {
 }  # fmt: skip
 """Each factor's settings; what a setting doesn't name is as the shipped config has it."""
 V6_FACTORS: dict[str, list[Setting]] = {
+    "rates of the parts": [
+        Setting("all 0.0004"),
+        Setting("backbone 0.00004, others 0.0004", grouped(backbone=0.1, neck=1)),
+        Setting("backbone 0.00004, neck 0.0002, head 0.0004", grouped(backbone=0.1, neck=0.5)),
+        Setting("all 0.0001", keys("Optimizer.lr", learning_rate=1e-4)),
+    ],
     "auxiliary heads": [
         Setting("as PaddleOCR weighs them"),
         Setting("a tenth of that", auxiliary(0.02, 0.03, 0.04)),
