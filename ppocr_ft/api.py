@@ -25,6 +25,7 @@ from ppocr_ft.data.faults import ALSO
 from ppocr_ft.data.images import ImageInMemory, ImageSource
 from ppocr_ft.errors import (
     INTERRUPTED,
+    SIGNALLED,
     ConfigError,
     DataError,
     Finding,
@@ -71,6 +72,7 @@ def train(
         UserInputError: config, data or weights are wrong.
         RunFailed: the losses turned NaN, or files couldn't be written.
         KeyboardInterrupt: Ctrl-C; the run was saved, and ``resume`` goes on.
+        SystemExit: SIGTERM asked the process to end; the run was saved likewise.
     """
     if config is None and resume in (None, "latest"):
         config = DEFAULT
@@ -88,6 +90,8 @@ def train(
         code = begin(loaded, options, SINGLE_PROCESS, progress)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
+        if code > SIGNALLED:
+            raise SystemExit(code)
         if code:
             folder = loaded.Global.save_model_dir
             raise RunFailed(f"the training stopped; {folder}/train.log says why")

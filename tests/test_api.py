@@ -6,6 +6,7 @@ import ast
 import inspect
 import json
 import re
+import signal
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from operator import attrgetter
@@ -186,6 +187,11 @@ def test_check_returns_findings_and_raises_nothing(tmp_path: Path) -> None:
     assert any("Gobal" in finding.message for finding in found)
 
 
+def steps_of(run: Path) -> list[int]:
+    rows = (run / "metrics.csv").read_text("utf-8").splitlines()
+    return [int(row.split(",")[1]) for row in rows[1:]]
+
+
 @needs_paddle
 @pytest.mark.slow
 def test_a_run_is_gone_on_with_by_its_own_config(tmp_path: Path) -> None:
@@ -194,10 +200,27 @@ def test_a_run_is_gone_on_with_by_its_own_config(tmp_path: Path) -> None:
     with pytest.raises(UserInputError, match="bend its schedule"):
         ppocr_ft.train(config, {"Global.epoch_num": 2}, resume="latest")
     done = ppocr_ft.train(config, {"Global.epoch_num": 2}, resume="latest", force=True)
-    metrics = (tmp_path / "run" / "metrics.csv").read_text("utf-8").splitlines()
-    steps = [int(line.split(",")[1]) for line in metrics[1:]]
-    assert max(steps) == 2 * STEPS // 3
+    assert max(steps_of(tmp_path / "run")) == 2 * STEPS // 3
     assert ppocr_ft.train(resume=tmp_path / "run") == done  # it is finished
+
+
+@needs_paddle
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
+)
+def test_a_signal_ends_the_program_and_saves_the_run(
+    number: signal.Signals, error: type[BaseException], tmp_path: Path
+) -> None:
+    def ask(row: Any) -> None:
+        if row["kind"] == "train":
+            signal.raise_signal(number)
+
+    with pytest.raises(error):
+        ppocr_ft.train(small_config(tmp_path), progress=ask)
+    assert (tmp_path / "run" / "latest.pdstate").is_file()
+    ppocr_ft.train(resume=tmp_path / "run")
+    assert steps_of(tmp_path / "run")[-1] == STEPS
 
 
 @needs_paddle
