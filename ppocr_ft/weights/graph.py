@@ -197,7 +197,40 @@ def _fold(
             offset = np.zeros(1)
     if np.any(scale != 1) or np.any(offset != 0):
         return None
+    if kernels:
+        _unfold(state, ours)
     return {name: value.astype(np.float32) for name, value in state.items()}
+
+
+def _unfold(state: State, layer: Sequence[Operator]) -> None:
+    """Let a batch norm that became the identity divide its kernel's results by what it multiplies.
+
+    A kernel into which a file's batch norm was folded may be of any size: that of PP-OCRv6's head
+    is a hundredth of what it was in training, and steps of a usual rate would destroy it. It gets
+    the size of He et al. 2015, "Delving Deep into Rectifiers": a root mean square of sqrt(2 /
+    inputs) for each channel. The layer's function stays the same.
+    """
+    kernel, *following = layer
+    axis = _OUTPUT_AXIS.get(kernel.kind)
+    kinds = [operator.kind for operator in following]
+    if axis is None or "batch norm" not in kinds:
+        return
+    before, norm = following[: kinds.index("batch norm")], following[kinds.index("batch norm")]
+    weight = state[kernel.tensors[0]]
+    offsets = [name for operator in before for name in operator.tensors]
+    sizes = {state[name].shape for name in offsets}
+    if set(kinds[: len(before)]) - {"offset"} or sizes - {(weight.shape[axis],)}:
+        return
+    others = tuple(index for index in range(weight.ndim) if index != axis)
+    size = np.sqrt(np.square(weight).mean(axis=others))  # (channels,)
+    usual = math.sqrt(2 * weight.shape[axis] / weight.size)
+    factor = np.divide(usual, size, out=np.ones_like(size), where=size > 0)
+    _put(factor, state, kernel.tensors[0], axis)
+    for name in offsets:
+        _put(factor, state, name)
+    _, _, gain, variance = norm.tensors
+    state[variance] = np.square(factor)
+    state[gain] = state[gain] * np.sqrt((factor**2 + BN_EPSILON) / (1 + BN_EPSILON)) / factor
 
 
 def _effect(operator: Operator, graph: Graph) -> tuple[Array, Array]:

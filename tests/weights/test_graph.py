@@ -96,6 +96,33 @@ def test_a_layer_in_another_form(theirs: str, ours: str, without_statistics: boo
             np.testing.assert_array_equal(kept, given)
 
 
+@pytest.mark.parametrize("layer", ["conv", "conv bias", "up", "up bias"])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_a_kernel_that_took_in_a_batch_norm_has_a_usual_size_again(layer: str, size: float) -> None:
+    source, target = graph(layer, "file"), graph(f"{layer} norm", "network")
+    kernel = "network.0.weight"
+    source.tensors["file.0.weight"] *= np.float32(size)
+    source.tensors["file.0.weight"][:1, :1] = 0  # sizes of channels differ
+    state = transfer(source, target).state
+    inputs, axis = (2, 0) if layer.startswith("up") else (CHANNELS, 1)
+    found = np.sqrt(np.square(state[kernel]).mean(axis=(axis, 2, 3)))
+    np.testing.assert_allclose(found, np.sqrt(2 / inputs), rtol=1e-5)
+    x = np.random.default_rng(0).normal(size=inputs)
+    expected = run(source, source.tensors, x)
+    np.testing.assert_allclose(run(target, state, x), expected, rtol=1e-5, atol=1e-6 * size)
+
+
+def test_a_kernel_of_zeros_and_a_shift_of_all_channels_stay() -> None:
+    source, target = graph("conv", "file"), graph("conv norm", "network")
+    source.tensors["file.0.weight"][1] = 0
+    state = transfer(source, target).state
+    assert np.isfinite(np.concatenate([value.ravel() for value in state.values()])).all()
+    assert not state["network.0.weight"][1].any()
+    source, target = graph("conv shift", "file"), graph("conv shift norm", "network")
+    state = transfer(source, target).state
+    np.testing.assert_array_equal(state["network.0.weight"], source.tensors["file.0.weight"])
+
+
 @pytest.mark.parametrize(
     ("theirs", "ours", "message"),
     [
