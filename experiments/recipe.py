@@ -134,6 +134,9 @@ FACTORS: dict[str, list[Setting]] = {
         scale(960, "max"),
         scale(1280, "max"),
         scale(1280, "resize_long"),
+        scale(640, "min"),
+        scale(800, "min"),
+        scale(960, "min"),
     ],
     "crop": [
         Setting(f"{width} x {height} px, text_p {p}", crop(size=f"[{width},{height}]", text_p=p))
