@@ -355,7 +355,8 @@ def test_a_verdict_comes_back_only_after_it_has_gone() -> None:
     bound, fine = [0.9] * 8, [0.0] * 3
     assert len(said(loader(*bound, *bound), INFO)) == 1
     assert len(said(loader(*bound, *fine, *bound), INFO)) == 1, "it wasn't gone long enough"
-    found = said(loader(*bound, *[0.0] * 12, *bound), INFO)
+    assert len(said(loader(*bound, *[0.0] * 6, *bound), INFO)) == 1
+    found = said(loader(*bound, *[0.0] * 7, *bound), INFO)
     assert [each.name for each in found] == ["loader-bound"] * 2
 
 
