@@ -66,6 +66,12 @@ def test_icdar_to_ppocr(icdar: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "1 image (5.jpg) of the folder without a label: left out" in errors
 
 
+def test_images_are_opened_only_for_a_format_that_needs_their_size(icdar: Path) -> None:
+    (icdar / "0.jpg").write_bytes(b"no image")
+    assert run("--from", "icdar", icdar) == 0
+    assert run("--from", "icdar", icdar, "--to", "coco", "--out", icdar / "out") == 2
+
+
 def test_negatives_on_demand(icdar: Path) -> None:
     assert run("--from", "icdar", icdar, "--negatives") == 0
     assert label(icdar / "Label.txt", icdar)[5] == ("5.jpg", [], [])
