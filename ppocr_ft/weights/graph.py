@@ -57,8 +57,8 @@ class Graph(NamedTuple):
 class Transfer(NamedTuple):
     """Tensors by the receiving graph's names.
 
-    ``without_statistics``: some of its batch norms got mean 0 and variance 1, since those of the
-    giving graph are in the kernels.
+    ``without_statistics``: some of its batch norms got mean 0 and a variance that is none, since
+    those of the giving graph are in the kernels.
     """
 
     state: State

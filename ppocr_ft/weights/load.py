@@ -39,8 +39,8 @@ _UNKNOWN = "It is none of the known detectors"
 _LEAST_SHARE = 0.5  # of a detector's backbone and neck, for it to be named at all
 
 _NO_STATISTICS = (
-    "hold no statistics of the data (mean 0, variance 1), which is right as long as they are kept "
-    "and wrong once they are gathered anew; train with Global.freeze_bn_stats: true"
+    "hold no statistics of the data, which is right as long as they are kept and wrong once they "
+    "are gathered anew; train with Global.freeze_bn_stats: true"
 )
 UNFOLDED_WARNING = (
     f"the weights are folded and the network has branches: their batch norms {_NO_STATISTICS}, "
