@@ -144,14 +144,15 @@ def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Page]:
 def candidates(config: Config, images: Sequence[Page]) -> list[Scale]:
     """Return the config's own scale and those to try beside it, by rising numbers of pixels.
 
-    A resize that gives all images the size of another one is left out. Images are enlarged only if
-    the config's own resize does that.
+    A resize that gives all images the size of another one is left out. Where texts are small, some
+    enlarge the images (see ``enlarging``): a network that learns at that scale finds more.
     """
     side = _longest_side(config, images)
     sides = {min(round(side * f / STRIDE_PX) * STRIDE_PX, MAX_SIDE_PX) for f in FACTORS}
     kind: LimitType = "resize_long" if _enlarges(config) else "max"
     by_sizes: dict[tuple[Size, ...], Scale] = {}
-    for resize in (None, *(LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides))):
+    limited = [LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides)]
+    for resize in (None, *limited, *enlarging(config, images)):
         resized = config if resize is None else with_resize(config, resize)
         sizes = [eval_size(resized, image.shape) for image in images]
         by_sizes.setdefault(tuple(sizes), _scale(resized, resize, images, sizes))

@@ -133,7 +133,12 @@ def test_candidates_are_the_configs_own_and_factors_on_its_side(config: Config) 
     assert own.megapixels == pytest.approx(96 * 64 / 1e6)
 
 
-def test_a_larger_scale_enlarges_only_if_the_config_does(config: Config) -> None:
+def test_images_with_small_texts_may_be_enlarged(config: Config) -> None:
+    names = [scale.name for scale in candidates(config, [labelled(720, 1280)])]
+    assert names == [*(f"{px}:max" for px in (64, 96, 128, 160, 192)), "800:min", "960:min"]
+
+
+def test_tiny_images_are_enlarged_only_if_the_config_does(config: Config) -> None:
     small = [labelled(64, 64)]
     (own,) = candidates(config, small)  # 128:max and above leave them as they are too
     assert (own.name, own.height_px) == ("96:max", pytest.approx(10))
