@@ -55,9 +55,11 @@ LEAST_IMAGES, MOST_IMAGES, ENOUGH_TEXTS = 12, 40, 200
 count; with a few words in each, a dozen images can't tell one scale from another."""
 LABELLED_IMAGES = 60
 """Those whose texts are measured."""
-LEARNT_HMEAN = 0.05
+LEARNT_HMEAN = 0.01
 """What a larger scale may cost the starting weights. They learn it, and then find smaller text and
 sides of boxes that the smaller scale does not show."""
+WORSE_HMEAN = 0.05
+"""Where a scale costs that much those beyond it are not tried."""
 ENOUGH_PX = 16.0
 """Where nine texts of ten are that high a larger scale shows nothing new."""
 POOR_HMEAN = 0.3
@@ -244,7 +246,7 @@ def climb(
         if not has_time():
             break
         tried[index] = measured(tried[index])
-        if _mean(tried[index]) < _mean(best) - LEARNT_HMEAN:
+        if _mean(tried[index]) < _mean(best) - WORSE_HMEAN:
             break
         if (tried[index].small_px >= ENOUGH_PX) != is_large:
             break
