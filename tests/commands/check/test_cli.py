@@ -357,7 +357,9 @@ def test_what_was_read_is_a_line_for_each_label_file(
     label.write_text(f"val/v.png\t{texts}\n", encoding="utf-8")
     words = ["-c", str(config_file), "--no-weights", "--samples=0", "-o", *overrides(config_file)]
     assert main(words) == 0
-    lines = capsys.readouterr().out.splitlines()
+    out = capsys.readouterr().out
+    assert "[text, score]" not in out
+    lines = out.splitlines()
     assert f"read: {label}: 1 image, 0 images without text; 3 texts, 1 ignored (33%)" in lines
     assert f"note: {label}: 1 of 3 texts marked difficult: learnt as PaddleOCR does" in lines
     assert any(

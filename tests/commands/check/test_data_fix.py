@@ -78,6 +78,12 @@ def test_a_corrupted_set_is_clean_afterwards(tmp_path: Path) -> None:
             "clipped to the image",
         ),
         (
+            "between hundredths of a pixel",
+            [[10.126, 10], [10.126, 30], [60, 30], [60, 10.004]],
+            [[10.13, 10], [60, 10], [60, 30], [10.13, 30]],
+            "put clockwise",
+        ),
+        (
             "curved, its lower edge backwards",
             [[0, 0], [50, 5], [99, 0], [0, 40], [50, 45], [99, 40]],
             [[0, 0], [50, 5], [99, 0], [99, 40], [50, 45], [0, 40]],

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.commands.check.data import Source
-from ppocr_ft.commands.check.data.dataset import shares_of_line
+from ppocr_ft.commands.check.data.dataset import mixed_findings, shares_of_line
 from ppocr_ft.commands.check.data.parsed_labels import scan_source
 
 WIDTH, HEIGHT = 30, 10
@@ -76,6 +76,24 @@ def test_images_in_scripts_without_spaces_do_not_count(
 def test_share_of_texts_with_a_space_inside(tmp_path: Path) -> None:
     words = ["two words", "one", " outer ", "three of them", "a", "b"]
     assert shares(tmp_path, row(20), words) == (0.0, 2 / 6)
+
+
+@pytest.mark.parametrize(("by_words", "is_mixed"), [(2, False), (3, True)])
+def test_three_images_by_words_among_others_by_lines_are_said(
+    tmp_path: Path, by_words: int, is_mixed: bool
+) -> None:
+    """Three at least, and a tenth of all."""
+    kinds = [*[(row(5), "word")] * by_words, *[(row(20), "a line of words")] * 27]
+    lines = []
+    for number, (boxes, word) in enumerate(kinds):
+        texts = [
+            {"transcription": word, "points": [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]}
+            for x, y, w, h in boxes
+        ]
+        lines.append(f"{number}.jpg\t{json.dumps(texts)}\n")
+    (tmp_path / "label.txt").write_text("".join(lines), encoding="utf-8")
+    scan = scan_source(Source(tmp_path / "label.txt", tmp_path), lambda items, *_: items)
+    assert [one.rule for one in mixed_findings([scan])] == ["labels-mixed"] * is_mixed
 
 
 def test_ignored_texts_do_not_count_and_few_say_nothing(tmp_path: Path) -> None:
