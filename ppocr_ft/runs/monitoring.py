@@ -1,4 +1,4 @@
-"""Monitoring of a run: the validation loss, the monitor, TensorBoard and VisualDL."""
+"""Monitoring of a run: the validation loss, the monitor, TensorBoard, VisualDL and MLflow."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ def wanted_logs(config: Config) -> list[Kind]:
     asked: dict[Kind, bool] = {
         "tensorboard": section.use_tensorboard,
         "visualdl": section.use_visualdl,
+        "mlflow": section.use_mlflow,
     }
     kinds: list[Kind] = [kind for kind, is_wanted in asked.items() if is_wanted]
     for kind in kinds:

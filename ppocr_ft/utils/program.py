@@ -14,6 +14,7 @@ EXTRAS = {
     "openvino": "openvino",
     "tensorboard": "tensorboard",
     "visualdl": "visualdl",
+    "mlflow": "mlflow",
 }
 """The extra of ``setup.py`` that brings an optional package."""
 _COMMAND = re.compile(r"\bppocr-ft ([a-z][a-z-]*|COMMAND)")

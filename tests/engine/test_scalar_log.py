@@ -1,4 +1,4 @@
-"""TensorBoard and VisualDL: the scalars of ``metrics.csv``, once each, also after a resume."""
+"""TensorBoard, VisualDL, MLflow: the scalars of ``metrics.csv``, once, also after a resume."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ppocr_ft.engine.metrics_file import MetricsFile
-from ppocr_ft.engine.scalar_log import Kind, ScalarLog, check_installed, scalars_of
+from ppocr_ft.engine.scalar_log import Kind, MlflowWriter, ScalarLog, check_installed, scalars_of
 from ppocr_ft.errors import ConfigError
 from tests.support.recorded_runs import further, judged, train
 
-KINDS: tuple[Kind, ...] = ("tensorboard", "visualdl")
+KINDS: tuple[Kind, ...] = ("tensorboard", "visualdl", "mlflow")
 
 
 def test_tags_are_the_columns_and_other_unclip_ratios_have_their_own() -> None:
@@ -31,6 +31,12 @@ def test_tags_are_the_columns_and_other_unclip_ratios_have_their_own() -> None:
 
 
 def read(kind: Kind, folder: Path, tag: str) -> list[tuple[int, float]]:
+    if kind == "mlflow":
+        client = importlib.import_module("mlflow").MlflowClient(tracking_uri=folder.as_uri())
+        (experiment,) = client.search_experiments(filter_string="name = 'ppocr_ft'")
+        (run,) = client.search_runs([experiment.experiment_id])
+        assert run.info.status == "FINISHED"
+        return [(each.step, each.value) for each in client.get_metric_history(run.info.run_id, tag)]
     (path,) = folder.iterdir()
     if kind == "tensorboard":
         package = "tensorboard.backend.event_processing.event_accumulator"
@@ -51,7 +57,9 @@ def log_rows(kind: Kind, folder: Path, losses: Sequence[float], done: int) -> No
     log.close()
 
 
-@pytest.mark.parametrize(("kind", "place"), [("tensorboard", "tensorboard"), ("visualdl", "vdl")])
+@pytest.mark.parametrize(
+    ("kind", "place"), [("tensorboard", "tensorboard"), ("visualdl", "vdl"), ("mlflow", "mlruns")]
+)
 def test_a_resumed_run_has_each_step_once(kind: Kind, place: str, tmp_path: Path) -> None:
     pytest.importorskip(kind, reason=f"{kind} is not installed")
     log_rows(kind, tmp_path, [4.0, 3.0, 2.0], 0)
@@ -59,6 +67,14 @@ def test_a_resumed_run_has_each_step_once(kind: Kind, place: str, tmp_path: Path
     assert read(kind, tmp_path / place, "eval/hmean") == [(3, 0.5)]
     log_rows(kind, tmp_path, [2.5], 2)
     assert read(kind, tmp_path / place, "train/loss") == [(1, 4), (2, 3), (3, 2.5)]
+
+
+def test_a_name_that_mlflow_would_refuse(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow", reason="mlflow is not installed")
+    log = MlflowWriter(tmp_path / "mlruns", "run")
+    log.add_scalar("also_old (2024)/hmean", 0.5, 1)
+    log.close()
+    assert read("mlflow", tmp_path / "mlruns", "also_old _2024_/hmean") == [(1, 0.5)]
 
 
 def test_neither_tensorflow_nor_pytorch_is_imported() -> None:

@@ -34,6 +34,7 @@ ABOUT_FILES = frozenset(
         "use_gpu",
         "use_visualdl",
         "use_tensorboard",
+        "use_mlflow",
         "fit_postprocess",
     }
 )
