@@ -32,7 +32,7 @@ RECORDS = ROOT / "docs"
 FIRST_SEED = 1024
 FITTED = "fitted.yml"
 TRAINED, SECONDS = "trained", "seconds.txt"
-BAR_RESIZES = ("640:resize_long", "1280:resize_long", "800:min", "960:min")
+BAR_RESIZES = ("640:resize_long", "1280:resize_long", "640:min", "800:min", "960:min")
 """Tried beside the config's own."""
 JUDGED, AS_SHIPPED = "judged", "judged as shipped"
 """Whose counts: of the set's validation part, with the fitted post-processing and with
