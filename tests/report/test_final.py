@@ -49,6 +49,8 @@ def test_the_page_says_what_was_chosen_from_what(tmp_path: Path) -> None:
     page = render(run)
     assert f"The final weights are {HALF_WAY}, which beat the start, with its own fitted" in page
     assert ">Better than the start<" in page
+    assert "their hmean is 0.7900 at IoU 0.5 and 0.6900 at IoU 0.7; the start" in page
+    assert "0.6900 and 0.5900; on images that the values were not chosen on" in page
     assert "+0.0900 ± 0.0040 over the start (mean of hmean at IoU 0.5 and 0.7)" in page
     assert "On general hmean is 0.4000 with the final weights, 0.3500 with the start." in page
     rows = [[text_of(cell, "en") for cell in row] for row in final_rows(run)]
@@ -72,6 +74,7 @@ def test_the_headline_is_of_what_is_delivered(tmp_path: Path) -> None:
     page = render(read_run(folder_with(tmp_path, 0)))
     assert "The final weights are the start: nothing beat it" in page
     assert ">No better than the start<" in page
+    assert "their hmean is" not in page
 
 
 def test_a_mean_lies_on_no_way(tmp_path: Path) -> None:
@@ -104,6 +107,7 @@ def test_the_last_lines_name_the_final_weights(
     lines = outcome_lines(run)
     assert " ".join(lines).startswith(f"The final weights {said}")
     assert "The best weights (step 4) beat the start." in " ".join(lines)
+    assert ("With the fitted post-processing their hmean is 0.7900" in " ".join(lines)) == chosen
     assert max(map(len, lines)) <= 80
     files = "\n".join(closing_lines(run.folder, 1, trained=False, final=run.delivered))
     assert file in files

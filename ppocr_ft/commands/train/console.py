@@ -15,6 +15,7 @@ from ppocr_ft.report.page import PAGE
 from ppocr_ft.report.page.comparison import (
     Comparison,
     compare_with_start,
+    delivered_rates,
     forgetting,
     forgetting_rows,
 )
@@ -51,6 +52,7 @@ def outcome_lines(run: Run) -> list[str]:
     if run.outcome is None or run.advice is None:
         return []
     final = [] if run.delivered is None else [run.delivered.sentence]
+    final += [] if (rates := delivered_rates(run)) is None else [rates.text("en")]
     lines = _wrapped(*final, run.outcome.sentence, *_difference(run))
     if lost := forgetting(run):
         head = ["hmean on", "IoU", "before", "after", "change", "95 % interval"]

@@ -98,6 +98,7 @@ def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
     if run.delivered is not None:
         name = "start" if run.delivered.is_start else "better"
         parts.append(Translated(f"said.final-{name}", weights=weights_name(run.delivered)))
+        parts.append(delivered_rates(run))
     if run.outcome is not None and run.best_step == run.outcome.best.step:
         # else the kept boxes are another evaluation's
         parts.append(Translated(f"said.{run.outcome.kind}", step=run.best_step))
@@ -114,6 +115,20 @@ def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
         parts.append(Translated(key, step=run.last_step, total=run.total_steps))
     parts.append(_unclip_ratio(run, comparisons))
     return [sentence for sentence in parts if sentence is not None]
+
+
+def delivered_rates(run: Run) -> Translated | None:
+    """Say both hmeans of the final weights and of the start; None if those are the start."""
+    if run.final is None or run.delivered is None or run.delivered.is_start:
+        return None
+    start, *others = run.final["candidates"]
+    for candidate in others:
+        if Delivered.of(candidate) == run.delivered:
+            half, strict = (candidate["held_out"][name] for name in HMEANS)
+            before, strict_before = (start["held_out"][name] for name in HMEANS)
+            rates = {"half": half, "strict": strict, "start_half": before}
+            return Translated("verdict.delivered", **rates, start_strict=strict_before)
+    return None
 
 
 def weights_name(delivered: Delivered) -> Translated:
