@@ -197,6 +197,7 @@ def in_numbered_folder(config: Config, resume: str | None = None) -> Config:
     if process_count() > 1:
         message = f"is {pattern}; {NUMBER} is for one process alone, so name the folder"
         raise ConfigError(message, key="Global.save_model_dir")
+    import_paddle()
     if resume in (None, "latest"):
         from ppocr_ft.runs.folder import RESOLVED_CONFIG
 

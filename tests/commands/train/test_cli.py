@@ -19,7 +19,7 @@ from ppocr_ft.commands.train.cli import main, options_of
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
 from ppocr_ft.weights import read_weights
-from tests.support.processes import holder
+from tests.support.processes import holder, python
 from tests.support.same_run import assert_same_run, calling, figures
 from tests.support.small_run import STEPS, STEPS_PER_EPOCH, assert_refused, small_config
 
@@ -316,3 +316,20 @@ def test_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "--resume" in out
     assert "exit codes" in out
+
+
+QUIET = """
+import sys
+from ppocr_ft.commands.common import in_numbered_folder
+from ppocr_ft.config import load_config
+config = load_config(sys.argv[1], [f"Global.save_model_dir={sys.argv[2]}/run{{n}}"])
+print(in_numbered_folder(config).Global.save_model_dir)
+"""
+
+
+def test_counting_run_folders_prints_nothing_of_a_library(
+    tmp_path: Path,
+) -> None:
+    """It imports paddle, which warns where ccache is not installed."""
+    done = python("-c", QUIET, str(small_config(tmp_path)), str(tmp_path))
+    assert (done.stdout, done.stderr) == (f"{tmp_path}/run1\n", "")
