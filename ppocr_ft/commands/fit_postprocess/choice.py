@@ -23,6 +23,10 @@ from ppocr_ft.utils.console import aligned
 EQUAL_ERRORS = 1.0
 """Weights count as equal to the best ones if these lead by fewer standard errors than this: the
 one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984)."""
+AVERAGE_ERRORS = 2.0
+"""The same for an average of checkpoints, where training surely helped: of several weights the one
+that is best on a few images is so by luck, too, and averages generalise better (Izmailov et al.,
+Averaging Weights Leads to Wider Optima and Better Generalization, 2018)."""
 HEADER = ("", "hmean", "hmean_70", "held out: hmean", "hmean_70", "over the start")
 
 
@@ -100,8 +104,10 @@ def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
     best = int(values.argmax())
     is_one = len(gts) < 2  # an image alone has no standard error
     errors = np.array([np.inf if is_one else gain.gain_error for gain in gains_over[best]])
-    equal = np.flatnonzero(values >= values[best] - EQUAL_ERRORS * errors)
     is_sure = (gts > 0).sum() >= LEAST_IMAGES and gains_over[0][best].gain_low > 0
+    is_mean = np.array([candidate.weights.averaged > 1 for candidate in judged])
+    allowed = np.where(is_sure & is_mean, AVERAGE_ERRORS, EQUAL_ERRORS)
+    equal = np.flatnonzero(values >= values[best] - allowed * errors)
 
     def rank(index: int) -> tuple[float, float]:
         weights = judged[index]
