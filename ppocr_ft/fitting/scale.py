@@ -55,11 +55,9 @@ LEAST_IMAGES, MOST_IMAGES, ENOUGH_TEXTS = 12, 40, 200
 count; with a few words in each, a dozen images can't tell one scale from another."""
 LABELLED_IMAGES = 60
 """Those whose texts are measured."""
-LEARNT_HMEAN = 0.01
+LEARNT_HMEAN = 0.05
 """What a larger scale may cost the starting weights. They learn it, and then find smaller text and
 sides of boxes that the smaller scale does not show."""
-WORSE_HMEAN = 0.05
-"""Where a scale costs that much those beyond it are not tried."""
 ENOUGH_PX = 16.0
 """Where nine texts of ten are that high a larger scale shows nothing new."""
 POOR_HMEAN = 0.3
@@ -146,15 +144,14 @@ def labelled(config: Config, at_most: int = LABELLED_IMAGES) -> list[Page]:
 def candidates(config: Config, images: Sequence[Page]) -> list[Scale]:
     """Return the config's own scale and those to try beside it, by rising numbers of pixels.
 
-    A resize that gives all images the size of another one is left out. Where texts are small, some
-    enlarge the images (see ``enlarging``): a network that learns at that scale finds more.
+    A resize that gives all images the size of another one is left out. Images are enlarged only if
+    the config's own resize does that.
     """
     side = _longest_side(config, images)
     sides = {min(round(side * f / STRIDE_PX) * STRIDE_PX, MAX_SIDE_PX) for f in FACTORS}
     kind: LimitType = "resize_long" if _enlarges(config) else "max"
     by_sizes: dict[tuple[Size, ...], Scale] = {}
-    limited = [LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides)]
-    for resize in (None, *limited, *enlarging(config, images)):
+    for resize in (None, *(LimitedResize(max(px, STRIDE_PX), kind) for px in sorted(sides))):
         resized = config if resize is None else with_resize(config, resize)
         sizes = [eval_size(resized, image.shape) for image in images]
         by_sizes.setdefault(tuple(sizes), _scale(resized, resize, images, sizes))
@@ -246,7 +243,7 @@ def climb(
         if not has_time():
             break
         tried[index] = measured(tried[index])
-        if _mean(tried[index]) < _mean(best) - WORSE_HMEAN:
+        if _mean(tried[index]) < _mean(best) - LEARNT_HMEAN:
             break
         if (tried[index].small_px >= ENOUGH_PX) != is_large:
             break
