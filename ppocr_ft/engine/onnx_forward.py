@@ -140,7 +140,7 @@ def _graph(architecture: ArchitectureConfig) -> _Graph | None:
 def _converted(architecture: ArchitectureConfig) -> _Graph:
     """Return the architecture's graph, from the cache if it was ever converted on this machine."""
     kept = cache_folder(CACHE) / f"{_digest(architecture)}.zip"
-    with suppress(OSError, ValueError, KeyError, BadZipFile):  # not there, or damaged: made anew
+    with suppress(OSError, KeyError, BadZipFile):  # not there, or damaged: made anew
         return _opened(kept.read_bytes())
     with TemporaryDirectory(prefix="ppocr_ft_onnx_") as place:
         folder = Path(place)
@@ -164,16 +164,12 @@ def _digest(architecture: ArchitectureConfig) -> str:
 
 
 def _opened(packed: bytes) -> _Graph:
-    """Open what `_converted` packs. Raises BadZipFile, KeyError or ValueError if it is damaged."""
+    """Open what `_converted` packs. Raises BadZipFile or KeyError if it is damaged."""
     import onnx
-    from google.protobuf.message import DecodeError
 
-    with ZipFile(BytesIO(packed)) as archive:
+    with ZipFile(BytesIO(packed)) as archive:  # which has checksums
         keys = json.loads(archive.read(KEYS))
-        try:
-            model = onnx.load_from_string(archive.read(ONNX_FILE))
-        except DecodeError as error:
-            raise ValueError(str(error)) from None
+        model = onnx.load_from_string(archive.read(ONNX_FILE))
     constants = {
         keys[node.output[0]]: node.attribute[0].t
         for node in model.graph.node
