@@ -16,7 +16,7 @@ COPY configs /src/configs/
 # cpu or gpu; for gpu also the address of the index that has it
 ARG PADDLE=cpu
 ARG PIP_EXTRA_INDEX_URL=
-RUN python -m pip install --no-cache-dir "/src[${PADDLE},onnx,openvino,tensorboard,visualdl]"
+RUN python -m pip install --no-cache-dir "/src[${PADDLE},onnx,openvino,tensorboard,visualdl,mlflow]"
 
 # Caches go to where each user may write (docker run --user).
 ENV HOME=/tmp
