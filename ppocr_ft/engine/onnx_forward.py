@@ -139,9 +139,10 @@ def _graph(architecture: ArchitectureConfig) -> _Graph | None:
 
 def _converted(architecture: ArchitectureConfig) -> _Graph:
     """Return the architecture's graph, from the cache if it was ever converted on this machine."""
-    kept = cache_folder(CACHE) / f"{_digest(architecture)}.zip"
-    with suppress(OSError, KeyError, BadZipFile):  # not there, or damaged: made anew
-        return _opened(kept.read_bytes())
+    file_name = f"{_digest(architecture)}.zip"
+    # not there, or damaged: made anew; RuntimeError: the user has no home
+    with suppress(OSError, KeyError, BadZipFile, RuntimeError):
+        return _opened((cache_folder(CACHE) / file_name).read_bytes())
     with TemporaryDirectory(prefix="ppocr_ft_onnx_") as place:
         folder = Path(place)
         (folder / ARCHITECTURE).write_text(json.dumps(architecture.arguments()), encoding="utf-8")
@@ -150,7 +151,8 @@ def _converted(architecture: ArchitectureConfig) -> _Graph:
         with ZipFile(packed, "w") as archive:
             for name in (ONNX_FILE, KEYS):
                 archive.write(folder / name, name)
-    with suppress(OSError):  # no place for a cache: the next process converts again
+    with suppress(OSError, RuntimeError):  # no place for a cache: the next process converts again
+        kept = cache_folder(CACHE) / file_name
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_whole(kept, packed.getvalue())
     return _opened(packed.getvalue())

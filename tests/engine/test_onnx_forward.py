@@ -174,3 +174,8 @@ def test_without_a_place_for_a_cache(new_home: Path, monkeypatch: pytest.MonkeyP
     new_home.write_text("a file where the folder would be")
     assert onnx_forward.prepare_onnx(network()) is not None
     assert new_home.is_file()
+
+
+def test_without_a_home(new_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, "~nobody_of_that_name")
+    assert onnx_forward.prepare_onnx(network()) is not None

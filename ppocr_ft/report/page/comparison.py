@@ -119,16 +119,13 @@ def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
 
 def delivered_rates(run: Run) -> Translated | None:
     """Say both hmeans of the final weights and of the start; None if those are the start."""
-    if run.final is None or run.delivered is None or run.delivered.is_start:
+    chosen = run.delivered_candidate
+    if run.final is None or chosen is None:
         return None
-    start, *others = run.final["candidates"]
-    for candidate in others:
-        if Delivered.of(candidate) == run.delivered:
-            half, strict = (candidate["held_out"][name] for name in HMEANS)
-            before, strict_before = (start["held_out"][name] for name in HMEANS)
-            rates = {"half": half, "strict": strict, "start_half": before}
-            return Translated("verdict.delivered", **rates, start_strict=strict_before)
-    return None
+    half, strict = (chosen["held_out"][name] for name in HMEANS)
+    start_half, start_strict = (run.final["candidates"][0]["held_out"][name] for name in HMEANS)
+    before = {"start_half": start_half, "start_strict": start_strict}
+    return Translated("verdict.delivered", half=half, strict=strict, **before)
 
 
 def weights_name(delivered: Delivered) -> Translated:

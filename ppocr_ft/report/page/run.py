@@ -148,6 +148,12 @@ class Run:
         """The run's final weights; None if none were chosen."""
         return None if self.final is None else Delivered.of(self.final)
 
+    @property
+    def delivered_candidate(self) -> Record | None:
+        """What final.json says of the final weights; None if there are none, or the start."""
+        others = () if self.final is None else self.final["candidates"][1:]
+        return next((one for one in others if Delivered.of(one) == self.delivered), None)
+
     @cached_property
     def advice(self) -> Advice | None:
         """The one thing to try next; None without an evaluation, and while training goes on."""

@@ -159,8 +159,8 @@ def final_sentences(run: Run) -> list[Translated]:
     if run.final is None:
         return []
     gains = {"gain": run.final["gain"], "error": run.final["gain_error"]}
-    start, *others = run.final["candidates"]
-    chosen = [candidate for candidate in others if Delivered.of(candidate) == run.delivered]
+    start = run.final["candidates"][0]
+    chosen = [] if run.delivered_candidate is None else [run.delivered_candidate]
     return [
         Translated("final.how"),
         *(Translated("final.gain", objective=_objective(run.final), **gains) for _ in chosen),

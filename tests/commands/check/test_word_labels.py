@@ -9,7 +9,7 @@ import pytest
 
 from ppocr_ft.commands.check.data import Source
 from ppocr_ft.commands.check.data.dataset import mixed_findings, shares_of_line
-from ppocr_ft.commands.check.data.parsed_labels import scan_source
+from ppocr_ft.commands.check.data.parsed_labels import Scan, scan_source
 
 WIDTH, HEIGHT = 30, 10
 Box = tuple[float, float, float, float]
@@ -22,13 +22,20 @@ def row(gap: float, drop: float = 0, heights: tuple[float, ...] = (HEIGHT,) * 6)
 
 
 def shares(tmp_path: Path, boxes: list[Box], words: list[str]) -> tuple[float, float] | None:
-    texts = [
-        {"transcription": word, "points": [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]}
-        for (x, y, w, h), word in zip(boxes, words, strict=True)
-    ]
-    (tmp_path / "label.txt").write_text(f"a.jpg\t{json.dumps(texts)}\n", encoding="utf-8")
-    source = Source(tmp_path / "label.txt", tmp_path)
-    return shares_of_line(scan_source(source, lambda items, *_: items), 0)
+    return shares_of_line(scan_of(tmp_path, [(boxes, words)]), 0)
+
+
+def scan_of(tmp_path: Path, images: list[tuple[list[Box], list[str]]]) -> Scan:
+    """A label file with the boxes and words of each image."""
+    lines = []
+    for number, (boxes, words) in enumerate(images):
+        texts = [
+            {"transcription": word, "points": [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]}
+            for (x, y, w, h), word in zip(boxes, words, strict=True)
+        ]
+        lines.append(f"{number}.jpg\t{json.dumps(texts)}\n")
+    (tmp_path / "label.txt").write_text("".join(lines), encoding="utf-8")
+    return scan_source(Source(tmp_path / "label.txt", tmp_path), lambda items, *_: items)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +90,8 @@ def test_three_images_by_words_among_others_by_lines_are_said(
     tmp_path: Path, by_words: int, is_mixed: bool
 ) -> None:
     """Three at least, and a tenth of all."""
-    kinds = [*[(row(5), "word")] * by_words, *[(row(20), "a line of words")] * 27]
-    lines = []
-    for number, (boxes, word) in enumerate(kinds):
-        texts = [
-            {"transcription": word, "points": [[x, y], [x + w, y], [x + w, y + h], [x, y + h]]}
-            for x, y, w, h in boxes
-        ]
-        lines.append(f"{number}.jpg\t{json.dumps(texts)}\n")
-    (tmp_path / "label.txt").write_text("".join(lines), encoding="utf-8")
-    scan = scan_source(Source(tmp_path / "label.txt", tmp_path), lambda items, *_: items)
+    kinds = [(row(5), ["word"] * 6)] * by_words + [(row(20), ["a line of words"] * 6)] * 27
+    scan = scan_of(tmp_path, kinds)
     assert [one.rule for one in mixed_findings([scan])] == ["labels-mixed"] * is_mixed
 
 
