@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -151,9 +153,15 @@ def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object])
     """
     if detect_form(state) != "folded":
         return dict(state)
+    return to_branches(state, _branch_shapes(json.dumps(architecture)))
+
+
+@cache
+def _branch_shapes(architecture: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the shapes of the branches form of a section, given as JSON."""
     with paddle.LazyGuard():  # shapes only: no initial values, no random numbers
-        branches = build_architecture(architecture, form="branches").state_dict()
-    return to_branches(state, {key: tuple(value.shape) for key, value in branches.items()})
+        branches = build_architecture(json.loads(architecture), form="branches").state_dict()
+    return {key: tuple(value.shape) for key, value in branches.items()}
 
 
 def save_trained(

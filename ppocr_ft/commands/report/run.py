@@ -29,7 +29,6 @@ from ppocr_ft.report.evaluations import (
     read_evaluation,
 )
 from ppocr_ft.report.page import CURVES, PAGE
-from ppocr_ft.report.page.figures import results_png
 from ppocr_ft.report.page.render import Language, render
 from ppocr_ft.report.page.run import Difference, Record, Run
 from ppocr_ft.runs.assemble import GOES_ON
@@ -98,6 +97,8 @@ def report(folder: Path, language: Language = "auto") -> Path:
     Raises:
         DataError: the folder holds no run's metrics.csv, or can't be written.
     """
+    from ppocr_ft.report.page.figures import results_png
+
     run = read_run(folder)
     try:
         curves = results_png(run)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ppocr_ft.metrics.errors import KINDS
 from ppocr_ft.report import drawing
 from ppocr_ft.report.evaluations import KeptEvaluation
-from ppocr_ft.report.page import charts, comparison, figures, gallery, summary
+from ppocr_ft.report.page import charts, comparison, gallery, summary
 from ppocr_ft.report.page.matches import EvaluationMatches
 from ppocr_ft.report.page.run import Run, ratio_text
 from ppocr_ft.report.page.translation import LANGUAGES, Translated, name_of
@@ -108,6 +108,8 @@ def _name(run: Run, step: int | None) -> Translated:
 
 
 def _charts(run: Run, best: EvaluationMatches | None, environment: Environment) -> dict[str, Any]:
+    from ppocr_ft.report.page import figures
+
     curves = charts.curves(run)
     thresholds, caption = charts.threshold_charts(best) if best else ([], None)
     tooltip = environment.get_template("tooltip.html")
