@@ -282,26 +282,16 @@ def _at(config: Config, weights: Path) -> Config:
 
 
 def _choose(config: Config, folder: Path, weights: RunWeights, bar: ProgressBar) -> AtEnd:
-    """Judge the start, the trained weights and some between, then what is beside the best.
-
-    Weights that lose too much on a set of Eval.also are left out, and the next best looked at.
-    """
-    passes, waiting = _Passes(config, weights, bar), weights.first()
-    while True:
-        for candidate in waiting:
-            passes.fit(candidate)
-        chosen = passes.chosen()
-        waiting = [beside for beside in weights.neighbours(chosen) if beside not in passes.fits]
-        if not waiting and not passes.forgets(chosen):
-            break
+    """Choose the final weights, and write them and final.json."""
+    passes = _Passes(config, weights, bar)
+    chosen = passes.decide()
     choice = passes.choice()
     _write(config, weights.state(chosen), folder / f"{FINAL}.pdparams")
     text = f"{json.dumps(choice_record(choice), indent=1, ensure_ascii=False)}\n"
     write_whole(folder / FINAL_JSON, text.encode())
-    fit, enlarged = passes.larger(chosen)
-    final = folder / FINAL
+    fit, final = passes.fits[chosen], folder / FINAL
     fit = replace(fit, config=_at(fit.config, final), chosen=_at(fit.chosen, final))
-    return AtEnd(fit, choice, enlarged=enlarged)
+    return AtEnd(fit, choice, enlarged=passes.enlarged[chosen])
 
 
 @dataclass
@@ -309,7 +299,8 @@ class _Passes:
     """The passes of weights over images; the first weights are the start.
 
     ``fits`` are of Eval's images, ``also`` has hmean on each set of Eval.also where that was asked,
-    ``out`` are the weights that lose too much there.
+    ``out`` are the weights that lose too much there. ``enlarged`` says of the weights that were
+    judged with larger images, too, what these bring.
     """
 
     config: Config
@@ -318,6 +309,32 @@ class _Passes:
     fits: dict[Candidate, PostProcessFit] = field(default_factory=dict)
     also: dict[Candidate, dict[str, float]] = field(default_factory=dict)
     out: set[Candidate] = field(default_factory=set)
+    enlarged: dict[Candidate, str] = field(default_factory=dict)
+
+    @property
+    def start(self) -> Candidate:
+        return next(iter(self.fits))
+
+    def decide(self) -> Candidate:
+        """Judge the start, the trained weights and some between, then what is beside the best.
+
+        Weights that lose too much on a set of Eval.also are left out, and the next best looked at.
+        The best ones and the start are then judged with larger images, each with those that suit
+        it: what beats the start must beat the best that the start can do.
+        """
+        waiting = self.weights.first()
+        while True:
+            for candidate in waiting:
+                self.fit(candidate)
+            chosen = self.chosen()
+            beside = self.weights.neighbours(chosen)
+            waiting = [candidate for candidate in beside if candidate not in self.fits]
+            if waiting or self.forgets(chosen):
+                continue
+            if chosen in self.enlarged:
+                return chosen
+            self.enlarge(self.start)
+            self.enlarge(chosen)
 
     def fit(self, candidate: Candidate) -> None:
         """Take weights over Eval's images and fit post-processing to them."""
@@ -325,15 +342,18 @@ class _Passes:
         named = _named(self.bar, f"weights {len(self.fits) + 1}")
         self.fits[candidate] = fit_postprocess(config, detector, OF_WEIGHTS, named, self._more)
 
-    def larger(self, candidate: Candidate) -> tuple[PostProcessFit, str]:
-        """Return the fit of the weights, and what larger images bring, as with_larger_images."""
+    def enlarge(self, candidate: Candidate) -> None:
+        """Fit weights with larger images, too, unless that was done; keep the better fit."""
+        if candidate in self.enlarged:
+            return
         detector = self._loaded(candidate)[1]
         named = _named(self.bar, "larger images")
 
         def fit_at(config: Config) -> PostProcessFit:
             return fit_postprocess(config, detector, OF_WEIGHTS, named, self._more)
 
-        return with_larger_images(self.fits[candidate], fit_at)
+        fit, self.enlarged[candidate] = with_larger_images(self.fits[candidate], fit_at)
+        self.fits[candidate] = fit
 
     @cached_property
     def _more(self) -> Images | None:
@@ -361,8 +381,8 @@ class _Passes:
 
         Such weights are left out from now on.
         """
-        start, bound = next(iter(self.fits)), self.config.Global.keep_general
-        before, after = self._further(start), self._further(candidate)
+        bound = self.config.Global.keep_general
+        before, after = self._further(self.start), self._further(candidate)
         if bound is not None and any(before[name] - after[name] > bound for name in before):
             self.out.add(candidate)
         return candidate in self.out

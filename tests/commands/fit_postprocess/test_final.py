@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -316,3 +316,39 @@ def test_needs_the_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert train_command.main(["-c", str(small_config(tmp_path)), "-o", *more]) == 2
     err = capsys.readouterr().err
     assert "Global.interpolate: is true, but Global.fit_postprocess is false" in err
+
+
+class PlannedPasses(_Passes):
+    """Passes whose matches are known: at the config's resize, and with larger images."""
+
+    planned: ClassVar[dict[float, tuple[int, int]]]
+
+    def fit(self, candidate: Candidate) -> None:
+        self.fits[candidate] = fit_of(self.config, self.planned[candidate.alpha][0])
+
+    def forgets(self, candidate: Candidate) -> bool:
+        return False
+
+    def enlarge(self, candidate: Candidate) -> None:
+        self.enlarged[candidate] = "seen"
+        self.fits[candidate] = fit_of(self.config, self.planned[candidate.alpha][1])
+
+
+@pytest.mark.parametrize(
+    ("trained", "alpha", "seen"),
+    [
+        pytest.param((940, 950), 1.0, {0.0, 1.0}, id="trained weights lead with larger images"),
+        pytest.param((940, 920), 0.0, {0.0, 1.0}, id="the start is better with larger images"),
+        pytest.param((890, 950), 0.0, {0.0}, id="the start leads before"),
+    ],
+)
+def test_trained_weights_must_beat_the_best_that_the_start_can_do(
+    trained: tuple[int, int], alpha: float, seen: set[float]
+) -> None:
+    config = load_config(SHIPPED / "det_v4_ft.yml")
+    state = {"weight": np.ones(1, np.float32)}
+    weights = RunWeights({"weight": np.zeros(1, np.float32)}, (Trained(4, state),), None)
+    PlannedPasses.planned = {0.0: (900, 930), 0.25: (0, 0), 0.5: (0, 0), 0.75: (0, 0), 1.0: trained}
+    passes = PlannedPasses(config, weights, no_progress)
+    assert passes.decide().alpha == alpha
+    assert {candidate.alpha for candidate in passes.enlarged} == seen
