@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from matplotlib.figure import Figure
 
 from experiments.marked_tables import Table, replaced
 from experiments.real_sets.arms import OURS, PADDLEOCR_27, PADDLEOCR_210
-from experiments.real_sets.judge import gain, hmeans
+from experiments.real_sets.judge import Counts, gain, hmeans
 from experiments.real_sets.runs import AS_SHIPPED, JUDGED, RELEASED, Record
-from experiments.real_sets.sets import CEILING, MINUTES
+from experiments.real_sets.sets import CEILING, FOLD, MINUTES
 
 Records = Mapping[tuple[str, str], Sequence[Record]]
 """By set and arm, a record per seed."""
@@ -31,6 +32,7 @@ STORY = {
     "ppocr_ft": (OURS.name, JUDGED),
 }
 """The columns of the story: an arm, and whose counts."""
+MOST_FOLDS = 10
 
 
 def tables(records: Records, below: str = "") -> list[Table]:
@@ -41,6 +43,7 @@ def tables(records: Records, below: str = "") -> list[Table]:
         forgetting(records),
         chosen(records),
         over_the_bar("ceiling", records, [CEILING.format(name) for name in MINUTES]),
+        folds(records),
     ]
 
 
@@ -72,9 +75,40 @@ def over_the_bar(table: str, records: Records, names: Sequence[str]) -> Table:
     return Table(table, header, rows)
 
 
+def folds(records: Records) -> Table:
+    """Return our runs beside the bar on the images of all folds together."""
+    header = [
+        "set", "folds", "minutes", "steps", "seeds", "images", "bar, IoU 0.5 / 0.7", "ours",
+        "gain at IoU 0.5", "gain at IoU 0.7",
+    ]  # fmt: skip
+    rows = []
+    for name, count in product(MINUTES, range(2, MOST_FOLDS + 1)):
+        parts = rows_of(records, [FOLD.format(name, i + 1, count) for i in range(count)])
+        if len(parts) < count:
+            continue
+        bar = np.concatenate([bar.of() for _, _, bar in parts])
+        by_seed = zip(*(runs for _, runs, _ in parts), strict=False)  # those that all folds have
+        runs = [np.concatenate([run.of() for run in seed]) for seed in by_seed]
+        everything = [run for _, runs, _ in parts for run in runs]
+        lengths = [
+            f"{np.median([run.minutes for run in everything]):.1f}",
+            f"{np.median([run.steps for run in everything]):.0f}",
+        ]
+        ours = pair(np.median([hmeans(run) for run in runs], axis=0))
+        counts = [str(len(runs)), str(len(bar))]
+        both = [pair(hmeans(bar)), ours, *gains_of(runs, bar)]
+        rows.append([name, str(count), *lengths, *counts, *both])
+    return Table("folds", header, rows)
+
+
 def gain_cells(runs: Sequence[Record], bar: Record) -> list[str]:
     """Return the gains at IoU 0.5 and 0.7 over the bar, each with its interval."""
-    found = gain([run.of() for run in runs], bar.of())
+    return gains_of([run.of() for run in runs], bar.of())
+
+
+def gains_of(runs: Sequence[Counts], bar: Counts) -> list[str]:
+    """Return the same of counts of boxes, a run or the bar each (images, 4)."""
+    found = gain(runs, bar)
     both = zip(found.median, found.low, found.high, strict=True)
     return [f"{median:+.4f} ({low:+.4f} to {high:+.4f})" for median, low, high in both]
 

@@ -27,8 +27,8 @@ SMALL_TRAIN, SMALL_VAL = 25, 10
 OTHER_IMAGES = 15
 """So many images of each other set say what a run has forgotten."""
 INNER_JUDGE_SHARE = 0.3
-INNER, CEILING = "{}, inner", "{}, ceiling"
-"""Names of what ``inner`` and ``ceiling`` make of a set."""
+INNER, CEILING, FOLD = "{}, inner", "{}, ceiling", "{}, fold {} of {}"
+"""Names of what ``inner``, ``ceiling`` and ``folds`` make of a set."""
 DRAW_SEED = 0
 
 Lines = tuple[str, ...]
@@ -132,6 +132,23 @@ def inner(real: RealSet) -> RealSet:
 def ceiling(real: RealSet) -> RealSet:
     """Return the set with the validation part as everything: what limits, if not the images?"""
     return replace(real, name=CEILING.format(real.name), train=real.judge, validate=real.judge)
+
+
+def folds(real: RealSet, count: int) -> list[RealSet]:
+    """Return the set so many times: each of all its images judges once, and the others train."""
+    pool = real.training_part + real.judge
+    order = np.random.default_rng(DRAW_SEED).permutation(len(pool))
+    judging = [frozenset(part.tolist()) for part in np.array_split(order, count)]
+    return [
+        replace(
+            real,
+            name=FOLD.format(real.name, number, count),
+            train=tuple(line for i, line in enumerate(pool) if i not in part),
+            judge=tuple(line for i, line in enumerate(pool) if i in part),
+            validate=(),
+        )
+        for number, part in enumerate(judging, 1)
+    ]
 
 
 def _drawn(lines: Lines, *counts: int) -> tuple[Lines, ...]:

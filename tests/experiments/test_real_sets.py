@@ -23,6 +23,7 @@ from experiments.real_sets.sets import (
     MINUTES,
     RealSet,
     ceiling,
+    folds,
     inner,
     lines_of,
     real_set,
@@ -65,6 +66,14 @@ def test_the_inner_part_judges_without_the_validation_part() -> None:
 def test_the_ceiling_trains_and_chooses_on_what_judges() -> None:
     part = ceiling(MADE_UP)
     assert part.train == part.validate == part.judge == LINES[10:]
+
+
+def test_each_image_judges_in_one_fold_and_trains_in_the_others() -> None:
+    parts = folds(MADE_UP, 3)
+    assert [part.name for part in parts] == [f"made up, fold {i} of 3" for i in (1, 2, 3)]
+    assert sorted(line for part in parts for line in part.judge) == sorted(LINES)
+    assert all(sorted(part.train + part.judge) == sorted(LINES) for part in parts)
+    assert {len(part.judge) for part in parts} == {6, 7}
 
 
 @pytest.mark.parametrize("name", MINUTES)
@@ -126,7 +135,7 @@ def records() -> dict[tuple[str, str], list[Record]]:
 
 
 def test_tables_say_what_was_gained_and_lost() -> None:
-    must, story, lost, _, _ = report.tables(records())
+    must, story, lost, *_ = report.tables(records())
     row = must.rows[0]
     assert row[:7] == ["funsd", "3.0", "8", "3", "2", "0.4000 / 0.2000", "0.7000 / 0.3000"]
     assert row[7] == "+0.3000 (+0.3000 to +0.3000)"
@@ -137,6 +146,22 @@ def test_tables_say_what_was_gained_and_lost() -> None:
     assert lost.rows == [
         ["funsd", "receipts", "2", "0.8000 / 0.4000", "0.6000 / 0.3000", "+0.2000 / +0.1000"]
     ]
+
+
+def test_the_images_of_all_folds_count_together() -> None:
+    found = {}
+    for fold, (bar, ours) in enumerate(((4, (6, 8)), (8, (8, 10))), 1):
+        name = f"funsd, fold {fold} of 2"
+        found[name, RELEASED] = [record(name, RELEASED, bar)]
+        found[name, OURS.name] = [
+            record(name, OURS.name, matched, seed) for seed, matched in enumerate(ours)
+        ]
+    assert report.folds(found).rows == [
+        ["funsd", "2", "3.0", "8", "2", "4", "0.6000 / 0.3000", "0.8000 / 0.4000",
+         "+0.2000 (+0.1000 to +0.3000)", "+0.1000 (+0.0500 to +0.1500)"]
+    ]  # fmt: skip
+    del found["funsd, fold 2 of 2", OURS.name]
+    assert report.folds(found).rows == []
 
 
 def test_documents_have_a_place_for_each_table(tmp_path: Path) -> None:
