@@ -77,7 +77,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     add("--ceiling", action="store_true",
         help="train on the validation part itself: what limits, if not the images?")  # fmt: skip
     add("--folds", type=int, metavar="N",
-        help="cross-validation: N parts of all images, each judges a run on the others")  # fmt: skip
+        help="cross-validation: each of N parts judges runs on the others")  # fmt: skip
     add("--images", type=int, help="no more than so many images of each kind, for a try")
     add("-o", dest="override", nargs="+", action="extend", default=[], metavar="KEY=VALUE",
         help="other values of the default config, for a try")  # fmt: skip
