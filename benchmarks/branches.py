@@ -30,6 +30,18 @@ BATCH, TIMED_PX, COMPARED_PX = 4, 640, 256
 WARMUP_STEPS, RATE = 100, 0.001
 
 
+def use_paddles_operators() -> None:
+    """Take from the networks what is written for a CPU: they are computed as PaddleOCR's are."""
+    import paddle
+
+    from ppocr_ft.models import layers, lcnetv3
+
+    for module in (layers, lcnetv3):
+        module.is_fast = lambda x: False
+    layers.Conv2D.forward = paddle.nn.Conv2D.forward
+    layers.Conv2DTranspose.forward = paddle.nn.Conv2DTranspose.forward
+
+
 def step_of(kind: str, side_px: int) -> Callable[[int], float]:
     """Return what trains a step, by its number, and gives back its loss."""
     if kind == "ours":
@@ -39,14 +51,10 @@ def step_of(kind: str, side_px: int) -> Callable[[int], float]:
     from ppocr_ft.engine.threaded_forward import ThreadedForward
     from ppocr_ft.engine.train_step import plain_forward
     from ppocr_ft.losses.db import DBLoss, DBTargets
-    from ppocr_ft.models import layers, lcnetv3
     from ppocr_ft.models.architecture import build_detector
 
-    if kind == "peer":  # as before any operator of ours
-        for module in (layers, lcnetv3):
-            module.is_fast = lambda x: False
-        layers.Conv2D.forward = paddle.nn.Conv2D.forward
-        layers.Conv2DTranspose.forward = paddle.nn.Conv2DTranspose.forward
+    if kind == "peer":
+        use_paddles_operators()
     paddle.seed(1)
     network = build_detector("PP-OCRv4_mobile_det", "branches")
     network.train()

@@ -72,6 +72,13 @@ class PeerMetric:
                 matches += 1
         self.counts += [*counted, matches]
 
+    def rates(self) -> dict[str, float]:
+        """Return precision, recall and hmean over all images."""
+        gt, det, matched = self.counts.tolist()
+        precision, recall = matched / det if det else 0.0, matched / gt if gt else 0.0
+        hmean = 2 * precision * recall / (precision + recall) if matched else 0.0
+        return {"precision": precision, "recall": recall, "hmean": hmean}
+
     @staticmethod
     def _usable(points: np.ndarray) -> bool:
         return bool(Polygon(points).is_valid and Polygon(points).is_simple)
