@@ -196,6 +196,22 @@ def offset(polygon: Polygon, distance_px: float) -> list[NDArray[np.int32]]:
     return ring_arrays(offset_rings(polygon.tolist(), distance_px))
 
 
+def offset_quads(quads: Polygon, distances_px: Floats) -> list[list[NDArray[np.int32]]]:
+    """Return each quad's rings as ``offset`` gives them; fast.
+
+    ``quads`` ``(n, 4, 2)`` are moved outwards by ``distances_px`` ``(n,)``.
+    """
+    from ppocr_ft.polygon_loops import grown_quads
+
+    whole = np.trunc(quads).astype(np.float32)  # Clipper takes whole numbers
+    points, starts = grown_quads(whole, distances_px)
+    edges = starts.tolist()
+    rings = [[points[start:end]] for start, end in pairwise(edges)]
+    for i in np.flatnonzero(np.diff(starts) == 0).tolist():
+        rings[i] = offset(quads[i], float(distances_px[i]))
+    return rings
+
+
 Ring = list[list[int]]
 
 

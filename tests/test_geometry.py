@@ -10,6 +10,7 @@ from ppocr_ft.geometry import (
     areas,
     clockwise,
     offset,
+    offset_quads,
     parts_inside,
     perimeters,
     rectangle_sides,
@@ -87,6 +88,21 @@ def test_offset_moves_every_edge() -> None:
     assert ring.min(axis=0).tolist() == [-7, -7]
     assert ring.max(axis=0).tolist() == [107, 27]
     assert offset(box(100, 20), -11.0) == []
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_quads_are_offset_as_polygons_are(dtype: type) -> None:
+    """Also quads that run the other way, cross themselves or have no area."""
+    rng = np.random.default_rng(5)
+    turned = np.array([box(rng.uniform(20, 90), 20) + rng.uniform(0, 9, (4, 2)) for _ in range(60)])
+    crossed = turned[:20, [0, 2, 1, 3]]
+    quads = np.concatenate([turned, turned[:, ::-1], crossed, 0 * turned[:3]]).astype(dtype)
+    distances = rng.uniform(0.2, 12, len(quads))
+    for quad, distance, rings in zip(quads, distances, offset_quads(quads, distances), strict=True):
+        expected = offset(quad, float(distance))
+        assert [ring.tolist() for ring in rings] == [ring.tolist() for ring in expected]
+        assert all(ring.dtype == np.int32 for ring in rings)
+    assert offset_quads(quads[:0], distances[:0]) == []
 
 
 def test_parts_inside_a_box() -> None:

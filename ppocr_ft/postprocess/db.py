@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import compress, pairwise
+from itertools import compress
 from typing import Literal, TypedDict
 
 import cv2
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ppocr_ft.constructor_keys import part_section
 from ppocr_ft.declaration import PositiveFloat, PositiveInt, Share
-from ppocr_ft.geometry import as_shapely, offset
+from ppocr_ft.geometry import as_shapely, offset, offset_quads
 
 ScoreMode = Literal["fast", "slow"]
 BoxType = Literal["quad", "poly"]
@@ -262,17 +262,12 @@ def _one_ring(polygon: NDArray[np.generic], distance_px: float) -> Points | None
 
 def _unclip_quads(quads: NDArray[np.float32], unclip_ratio: float) -> list[Points | None]:
     """Do the same as ``_unclip`` for quads ``(n, 4, 2)``; fast."""
-    from ppocr_ft.polygon_loops import grown_quads, measure
+    from ppocr_ft.polygon_loops import measure
 
     areas, lengths = np.empty(len(quads)), np.empty(len(quads))
     measure(quads.reshape(-1, 2), 4 * np.arange(len(quads) + 1, dtype=np.int64), areas, lengths)
-    distances_px = areas * unclip_ratio / lengths
-    points, starts = grown_quads(quads, distances_px)
-    ends = starts.tolist()
-    rings: list[Points | None] = [points[start:end] for start, end in pairwise(ends)]
-    for i in np.flatnonzero(np.diff(starts) == 0):
-        rings[i] = _one_ring(quads[i], float(distances_px[i]))
-    return rings
+    rings = offset_quads(quads, areas * unclip_ratio / lengths)
+    return [of_quad[0] if len(of_quad) == 1 else None for of_quad in rings]
 
 
 def _finish_quads(

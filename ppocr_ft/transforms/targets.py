@@ -14,10 +14,10 @@ from ppocr_ft.declaration import NonNegativeFloat, OpenShare, PositiveFloat, Sha
 from ppocr_ft.geometry import (
     LONG_ASPECT,
     Ring,
+    offset_quads,
     offset_rings,
     rectangle_sides,
     ring_arrays,
-    rings_flat,
 )
 from ppocr_ft.shrinking import shrink_distance, tried_ratios
 from ppocr_ft.transforms.polygons import (
@@ -297,19 +297,28 @@ def _fill_padded(
     """
     from ppocr_ft.transforms import kernels
 
-    paths, chosen = polygons.paths(), np.flatnonzero(drawn).tolist()
-    reaches = distances.tolist()
-    nothing = [[-1, -1]]  # a ring beyond the image
-    padded = [offset_rings(paths[i], reaches[i]) for i in chosen]
-    points, starts = rings_flat([rings[0] if rings else nothing for rings in padded])
+    chosen = np.flatnonzero(drawn)
+    padded = _padded(polygons.select(drawn), distances[chosen])
+    starts = np.cumsum([0, *map(len, padded)], dtype=np.int64)
+    points = np.concatenate(padded) if padded else np.empty((0, 2), np.int32)
     boxes, inside = np.empty((len(padded), 4), np.int64), np.empty(len(padded), bool)
     h, w = mask.shape
     kernels.bound(points, starts, h, w, boxes, inside)
     drawn[chosen] = inside
-    edges = starts.tolist()
     for k in np.flatnonzero(inside).tolist():
-        cv2.fillPoly(mask, [points[edges[k] : edges[k + 1]]], 1.0)
+        cv2.fillPoly(mask, [padded[k]], 1.0)
     return boxes[inside]
+
+
+def _padded(polygons: TextPolygons, distances: Array) -> list[NDArray[np.int32]]:
+    """Return the ring around each polygon, ``distances`` (n,) px off."""
+    if (polygons.counts == 4).all():
+        rings = offset_quads(polygons.coords.reshape(-1, 4, 2), distances)
+    else:
+        paths = zip(polygons.paths(), distances.tolist(), strict=True)
+        rings = [ring_arrays(offset_rings(path, distance)) for path, distance in paths]
+    beyond = np.array([[-1, -1]], dtype=np.int32)  # where Clipper leaves nothing: not in the image
+    return [of_text[0] if of_text else beyond for of_text in rings]
 
 
 @register
