@@ -364,3 +364,67 @@ def grown_quads(quads: Array, distances: Array) -> tuple[Array, Array]:
                 points[starts[i] + j, 0], points[starts[i] + j, 1] = ring[j, 0], ring[j, 1]
             starts[i + 1] += count
     return points[: starts[-1]], starts
+
+
+@compiled("void(int64, int64, int64, int64, int64, int32[:, ::1])")
+def reach(x: int, y: int, x_end: int, y_end: int, top: int, ends: Array) -> None:
+    """Widen rows' first and last columns, ``ends`` (rows, 2) from ``top`` on, by a line.
+
+    The line's pixels are OpenCV's: Bresenham's from left to right.
+    """
+    if x_end < x:
+        x, y, x_end, y_end = x_end, y_end, x, y
+    across, down = x_end - x, abs(y_end - y)
+    longer, shorter = max(across, down), min(across, down)
+    step = 1 if y_end > y else -1
+    left_over = longer - 2 * shorter
+    for _ in range(longer + 1):
+        row = y - top
+        ends[row, 0], ends[row, 1] = min(ends[row, 0], x), max(ends[row, 1], x)
+        aside = left_over < 0
+        left_over += 2 * (longer * aside - shorter)
+        x += aside or across >= down
+        y += step * (aside or across < down)
+
+
+@compiled("boolean(int32[:, ::1], int64, int64)")
+def _rises_once(ring: Array, h: int, w: int) -> bool:
+    """Return whether a ring goes up once and down once, and is inside an image of h x w."""
+    last = len(ring) - 1
+    turns, before, first = 0, 0, 0
+    inside = True
+    for j in range(len(ring)):
+        k = j + 1 if j < last else 0
+        down = np.sign(ring[k, 1] - ring[j, 1])
+        if down != 0:
+            turns += before != 0 and down != before
+            first = first if first != 0 else down
+            before = down
+        inside &= 0 <= ring[j, 0] < w and 0 <= ring[j, 1] < h
+    return bool(inside and turns + (before != first) <= 2)
+
+
+@compiled("boolean[::1](float32[:, ::1], int32[:, ::1], int64[::1])")
+def fill_rings(canvas: Array, points: Array, starts: Array) -> Array:
+    """Fill rings that don't cross themselves with 1, edges included, as ``cv2.fillPoly`` does.
+
+    A row's pixels lie between those of the ring's edges. Returns which rings (n,) are filled: a
+    ring that isn't inside the canvas (h, w) or rises twice is left alone.
+    """
+    h, w = canvas.shape
+    filled = np.zeros(len(starts) - 1, np.bool_)
+    ends = np.empty((h, 2), np.int32)
+    for i in range(len(starts) - 1):
+        ring = points[starts[i] : starts[i + 1]]
+        if len(ring) < 3 or not _rises_once(ring, h, w):
+            continue
+        filled[i] = True
+        top, bottom = ring[:, 1].min(), ring[:, 1].max()
+        for row in range(bottom - top + 1):
+            ends[row, 0], ends[row, 1] = w, -1
+        for j in range(len(ring)):
+            k = j + 1 if j + 1 < len(ring) else 0
+            reach(ring[j, 0], ring[j, 1], ring[k, 0], ring[k, 1], top, ends)
+        for row in range(bottom - top + 1):
+            canvas[top + row, ends[row, 0] : ends[row, 1] + 1] = 1
+    return filled

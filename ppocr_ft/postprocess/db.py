@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import compress
 from typing import Literal, TypedDict
 
@@ -22,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ppocr_ft.constructor_keys import part_section
 from ppocr_ft.declaration import PositiveFloat, PositiveInt, Share
+from ppocr_ft.filling import fills_like_opencv
 from ppocr_ft.geometry import as_shapely, offset, offset_quads
 
 ScoreMode = Literal["fast", "slow"]
@@ -225,27 +225,12 @@ def _mean_inside_quads(prob_map: FloatMap, quads: Points) -> Floats:
     """Do the same for quads ``(n, 4, 2)``; fast."""
     from ppocr_ft.postprocess.map_loops import quad_means
 
-    if not _fills_like_opencv():
+    if not fills_like_opencv():
         return _mean_inside(prob_map, quads)
     scores: Floats = quad_means(prob_map, quads)
     unsure = np.isnan(scores)
     scores[unsure] = _mean_inside(prob_map, quads[unsure])
     return scores
-
-
-@cache
-def _fills_like_opencv() -> bool:
-    """Return whether ``quad_means`` takes the pixels that the installed OpenCV does.
-
-    OpenCV 4.10 rounds the ends of rows differently.
-    """
-    from ppocr_ft.postprocess.map_loops import quad_means
-
-    center, sides = (32.0, 32.0), (45.0, 11.0)
-    quads = np.array([cv2.boxPoints((center, sides, angle)) for angle in range(0, 180, 5)])
-    whole = _clockwise(quads).astype(np.int32)
-    ramp = np.arange(64 * 64, dtype=np.float32).reshape(64, 64)
-    return np.array_equal(quad_means(ramp, whole), _mean_inside(ramp, whole))
 
 
 def _unclip(polygons: Sequence[NDArray[np.generic]], unclip_ratio: float) -> list[Points | None]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ppocr_ft.polygon_loops import reach
 from ppocr_ft.utils.compiled import compiled
 
 Array = NDArray[Any]
@@ -38,27 +39,6 @@ def _is_plain(quad: Array, h: int, w: int) -> bool:
     return bool(plain)
 
 
-@compiled("void(int64, int64, int64, int64, int64, int32[:, ::1])")
-def _reach(x: int, y: int, x_end: int, y_end: int, top: int, ends: Array) -> None:
-    """Widen rows' first and last columns, ``ends`` (rows, 2) from ``top`` on, by a line.
-
-    The line's pixels are OpenCV's: Bresenham's from left to right.
-    """
-    if x_end < x:
-        x, y, x_end, y_end = x_end, y_end, x, y
-    across, down = x_end - x, abs(y_end - y)
-    longer, shorter = max(across, down), min(across, down)
-    step = 1 if y_end > y else -1
-    left_over = longer - 2 * shorter
-    for _ in range(longer + 1):
-        row = y - top
-        ends[row, 0], ends[row, 1] = min(ends[row, 0], x), max(ends[row, 1], x)
-        aside = left_over < 0
-        left_over += 2 * (longer * aside - shorter)
-        x += aside or across >= down
-        y += step * (aside or across < down)
-
-
 @compiled("float64[::1](float32[:, ::1], int32[:, :, ::1])")
 def quad_means(prob_map: Array, quads: Array) -> Array:
     """Return the mean (n,) of a map (h, w) inside each quad (n, 4, 2), its edges' pixels included.
@@ -79,7 +59,7 @@ def quad_means(prob_map: Array, quads: Array) -> Array:
             ends[row, 0], ends[row, 1] = w, -1
         for j in range(4):
             k = (j + 1) % 4
-            _reach(quad[j, 0], quad[j, 1], quad[k, 0], quad[k, 1], top, ends)
+            reach(quad[j, 0], quad[j, 1], quad[k, 0], quad[k, 1], top, ends)
         total, count = 0.0, 0
         for row in range(bottom - top + 1):
             inside = prob_map[top + row, ends[row, 0] : ends[row, 1] + 1]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.declaration import NonNegativeFloat, OpenShare, PositiveFloat, Share
+from ppocr_ft.filling import fill
 from ppocr_ft.geometry import (
     LONG_ASPECT,
     Ring,
@@ -18,6 +19,7 @@ from ppocr_ft.geometry import (
     offset_rings,
     rectangle_sides,
     ring_arrays,
+    rings_flat,
 )
 from ppocr_ft.shrinking import shrink_distance, tried_ratios
 from ppocr_ft.transforms.polygons import (
@@ -81,9 +83,8 @@ def shrink_targets(
 
     shrink_map = np.zeros(shape, dtype=np.float32)
     shrink_mask = np.ones(shape, dtype=np.float32)
-    for ring in ring_arrays(list(chain.from_iterable(rings))):
-        pixels = ring if parts == 1 else np.rint(ring / parts).astype(np.int32)
-        cv2.fillPoly(shrink_map, [pixels], 1)
+    points, starts = rings_flat(list(chain.from_iterable(rings)))
+    fill(shrink_map, points if parts == 1 else np.rint(points / parts).astype(np.int32), starts)
     masked = np.array([not of_text for of_text in rings], dtype=bool)
     if gap_weight != 1:
         shrink_mask[_gaps(clipped, ~masked, shape) & (shrink_map == 0)] = gap_weight
@@ -305,8 +306,7 @@ def _fill_padded(
     h, w = mask.shape
     kernels.bound(points, starts, h, w, boxes, inside)
     drawn[chosen] = inside
-    for k in np.flatnonzero(inside).tolist():
-        cv2.fillPoly(mask, [padded[k]], 1.0)
+    fill(mask, points, starts, inside)
     return boxes[inside]
 
 

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from ppocr_ft.filling import fills_like_opencv
 from ppocr_ft.postprocess import db, map_loops
-from ppocr_ft.postprocess.db import _clockwise, _fills_like_opencv, _mean_inside
+from ppocr_ft.postprocess.db import _clockwise, _mean_inside
 from ppocr_ft.postprocess.map_loops import quad_means, text_pixels
 
 MAP_SIZE = HEIGHT, WIDTH = 300, 400
@@ -29,7 +30,7 @@ def random_quads(rng: np.random.Generator, count: int) -> np.ndarray:
     return _clockwise(np.array(quads, np.float32)).astype(np.int32)
 
 
-@pytest.mark.skipif(not _fills_like_opencv(), reason="this OpenCV fills other pixels")
+@pytest.mark.skipif(not fills_like_opencv(), reason="this OpenCV fills other pixels")
 @pytest.mark.parametrize(
     ("seed", "maps"), [(0, 10), (1, 10), pytest.param(2, 500, marks=pytest.mark.slow)]
 )
@@ -45,19 +46,13 @@ def test_means_inside_quads_are_opencvs(seed: int, maps: int) -> None:
         assert inside.sum() > 60
 
 
-def test_an_opencv_that_fills_other_pixels_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    prob_map, quads = (
-        random_map(np.random.default_rng(4)),
-        random_quads(np.random.default_rng(4), 9),
-    )
-    expected = _mean_inside(prob_map, quads)
-    monkeypatch.setattr(map_loops, "quad_means", lambda _, chosen: np.zeros(len(chosen)))
-    _fills_like_opencv.cache_clear()
-    try:
-        found = db._mean_inside_quads(prob_map, quads)
-    finally:
-        _fills_like_opencv.cache_clear()
-    np.testing.assert_array_equal(found, expected)
+def test_another_opencv_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    prob_map, quads = random_map(rng), random_quads(rng, 9)
+    monkeypatch.setattr(db, "fills_like_opencv", lambda: False)
+    monkeypatch.setattr(map_loops, "quad_means", lambda *_: np.zeros(9))
+    found = db._mean_inside_quads(prob_map, quads)
+    np.testing.assert_array_equal(found, _mean_inside(prob_map, quads))
 
 
 SQUARE = [[10, 10], [30, 10], [30, 30], [10, 30]]
