@@ -201,7 +201,7 @@ def offset_quads(quads: Polygon, distances_px: Floats) -> list[list[NDArray[np.i
 
     ``quads`` ``(n, 4, 2)`` are moved outwards by ``distances_px`` ``(n,)``.
     """
-    from ppocr_ft.polygon_loops import grown_quads
+    from ppocr_ft.offset_loops import grown_quads
 
     whole = np.trunc(quads).astype(np.float32)  # Clipper takes whole numbers
     points, starts = grown_quads(whole, distances_px)

@@ -9,7 +9,8 @@ import shapely
 
 from ppocr_ft.geometry import as_shapely, offset
 from ppocr_ft.metrics.det import Labels, Polygons, greedy_matches, overlaps
-from ppocr_ft.polygon_loops import count_matches, find_convex, find_extents, grown_quads
+from ppocr_ft.offset_loops import grown_quads, shrunk_quads
+from ppocr_ft.polygon_loops import count_matches, find_convex, find_extents
 
 LONGEST_PX = (12, 80, 600)
 WIDEST_PX = (6, 20, 60)
@@ -26,6 +27,13 @@ def rectangles(rng: np.random.Generator, count: int) -> np.ndarray:
         angle = rng.choice([0, 90, rng.uniform(0, 180), rng.uniform(-3, 3)])
         quads.append(cv2.boxPoints((center.tolist(), sides, float(angle))))
     return np.array(quads, np.float32)
+
+
+def clockwise(quads: np.ndarray) -> np.ndarray:
+    """The same quads, in the direction that the image's top left corner to the right takes."""
+    x, y = np.moveaxis(quads, 2, 0)
+    turned = (x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1) < 0
+    return np.where(turned[:, None, None], quads[:, ::-1], quads)
 
 
 def squeezed(rng: np.random.Generator, quads: np.ndarray) -> np.ndarray:
@@ -52,6 +60,44 @@ def test_quads_grow_to_clippers_rings(seed: int, count: int, squeeze: bool) -> N
         rings = offset(quads[i], float(distances[i]))
         assert [ring.tolist() for ring in rings] == [points[starts[i] : starts[i + 1]].tolist()]
     assert sure[distances > 1.1].mean() > (0.6 if squeeze else 0.98)
+
+
+@pytest.mark.parametrize(
+    ("seed", "count"),
+    [(0, 2500), (1, 2500), (2, 2500), pytest.param(3, 50_000, marks=pytest.mark.slow)],
+)
+@pytest.mark.parametrize("squeeze", [False, True], ids=["rectangles", "other quads"])
+def test_quads_shrink_to_clippers_rings(seed: int, count: int, squeeze: bool) -> None:
+    """By a shrink ratio, or by one to three pixels, where Clipper's rounding is felt most."""
+    rng = np.random.default_rng(seed)
+    quads = clockwise(rectangles(rng, count))
+    if squeeze:
+        quads = squeezed(rng, quads)
+    shapes = as_shapely(list(quads))
+    kept = 1 - rng.uniform(0.1, 0.95, count) ** 2
+    distances = shapely.area(shapes) * kept / shapely.length(shapes)
+    distances[::3] = rng.uniform(0.9, 3, len(distances[::3]))
+    rings, sure = shrunk_quads(quads, distances)
+    for i in np.flatnonzero(sure):
+        (expected,) = offset(quads[i], -float(distances[i]))
+        first = np.flatnonzero((expected == rings[i][0]).all(axis=1))
+        assert rings[i].tolist() == np.roll(expected, -first[0], axis=0).tolist()
+    assert sure.mean() > (0.1 if squeeze else 0.4)
+
+
+def test_clipper_is_asked_for_odd_kernels() -> None:
+    quad = np.array([[[3, 3], [63, 3], [63, 23], [3, 23]]], np.float32)
+    slanted = quad + np.array([[0, 0], [0, 0], [20, 0], [20, 0]], np.float32)
+    none = quad * np.nan
+    odd = ((quad[:, ::-1], 5.3), (slanted, 5.3), (quad, 5.5), (quad, 0.9), (quad, 9.8), (none, 5.3))
+    for unsure, distance in (*odd, (quad * 0, 5.3), (quad, np.nan)):
+        assert shrunk_quads(np.ascontiguousarray(unsure), np.array([distance]))[1].tolist() == [
+            False
+        ]
+    rings, sure = shrunk_quads(quad, np.array([5.3]))
+    assert sure.all()
+    assert rings.tolist() == [[[8, 8], [58, 8], [58, 18], [8, 18]]]
+    assert len(shrunk_quads(quad[:0], np.empty(0))[0]) == 0
 
 
 def test_clipper_is_asked_where_rounding_could_decide() -> None:

@@ -135,7 +135,7 @@ def compile_kernels() -> None:
 
     Importing numba takes most of a second, so this is not done at import.
     """
-    from ppocr_ft import polygon_loops  # noqa: F401
+    from ppocr_ft import offset_loops, polygon_loops  # noqa: F401
     from ppocr_ft.transforms import kernels  # noqa: F401
 
 
