@@ -120,7 +120,7 @@ def loss_not_falling(series: Series) -> Diagnosis | None:
     if len(series.train) < LOSS_LEAST_ROWS or is_warming_up(series):
         return None
     evals = series.evals
-    if len(evals) > 1 and series.value(evals[-1]) > series.value(evals[0]) + HMEAN_STEP:
+    if evals and series.value(evals[-1]) > series.value(evals[0]) + HMEAN_STEP:
         return None
     begun, done = (
         [row.loss for row in rows if row.loss is not None]
@@ -174,16 +174,18 @@ def memory_growing(series: Series) -> Diagnosis | None:
 
     Its first rows and each evaluation may raise a healthy process's memory, once.
     """
-    rows = [row for row in series.train[-MEMORY_ROWS:] if row.memory_mb is not None]
+    last = series.train[-MEMORY_ROWS:]
+    rows = [(row.step, row.memory_mb) for row in last if row.memory_mb is not None]
     if len(rows) < MEMORY_LEAST_ROWS:
         return None
     size = len(rows) // MEMORY_PARTS
     parts = [rows[len(rows) - size * n :][:size] for n in range(MEMORY_PARTS, 0, -1)]
-    levels = [median(row.memory_mb or 0.0 for row in part) for part in parts]
+    levels = [median(memory_mb for _, memory_mb in part) for part in parts]
     growth = [b / a for a, b in pairwise(levels)]
     if min(growth) < MEMORY_PART_GROWTH or levels[-1] - levels[0] < MEMORY_LEAST_MB:
         return None
-    steps = parts[-1][0].step - parts[0][0].step
+    (begin, _), (end, _) = parts[0][0], parts[-1][0]
+    steps = end - begin
     return Diagnosis(
         f"The process's memory grows steadily, from {levels[0]:,.0f} to {levels[-1]:,.0f} MB "
         f"within {steps} steps{_outlook(series, (levels[-1] - levels[0]) / steps, levels[-1])}.",
