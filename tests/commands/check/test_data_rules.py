@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset
-from ppocr_ft.commands.check.data.pictures import look_at
+from ppocr_ft.commands.check.data import RULES, DataReport, Source, check_dataset, outlines
+from ppocr_ft.commands.check.data.parsed_labels import scan_source
+from ppocr_ft.commands.check.data.pictures import Picture, look_at, picture_findings
 from ppocr_ft.commands.check.text_geometry import pages_in, pages_of
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.errors import Finding
 from ppocr_ft.transforms.likeness import local_likeness
 from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.transforms.targets import clip_and_orient
+from ppocr_ft.utils.progress import no_progress
 from tests.support.samples import random_sample
 
 BOX = [[10, 10], [60, 10], [60, 30], [10, 30]]
@@ -31,6 +34,17 @@ def text(points: Any, transcription: Any = "word") -> dict[str, Any]:
 
 def moved(dx: float, dy: float) -> list[list[float]]:
     return [[x + dx, y + dy] for x, y in BOX]
+
+
+def box_of(width: float, height: float) -> list[list[float]]:
+    return [[10, 10], [10 + width, 10], [10 + width, 10 + height], [10, 10 + height]]
+
+
+def beyond(px: float) -> list[tuple[str, list[list[float]]]]:
+    """Boxes that reach so far out of a picture of 200 x 100 px."""
+    boxes = {"left": (-px, 10, 60, 30), "top": (10, -px, 60, 30)}
+    boxes |= {"right": (150, 10, 200 + px, 30), "bottom": (10, 70, 60, 100 + px)}
+    return [(side, [[x, y], [w, y], [w, h], [x, h]]) for side, (x, y, w, h) in boxes.items()]
 
 
 def picture(path: Path, size: tuple[int, int] = (200, 100), seed: int = 0) -> None:
@@ -97,12 +111,29 @@ def test_one_line_with_several_faulty_polygons_names_each(folder: Folder) -> Non
     ("what", "points", "rule", "severity"),
     [
         ("touches the edge", [[0, 0], [200, 0], [200, 100], [0, 100]], None, None),
-        ("a rounding beyond", moved(140.9, 0), None, None),
+        *((f"1 px beyond at {side}", box, None, None) for side, box in beyond(1.0)),
+        *((f"more at {side}", box, "polygon-outside", "warning") for side, box in beyond(1.1)),
         ("clearly beyond", moved(145, 0), "polygon-outside", "warning"),
         ("wholly beyond", moved(300, 0), "polygon-outside", "error"),
         ("a line", [[10, 10], [60, 10], [60, 10], [10, 10]], "polygon-empty", "error"),
         ("slanted line", [[10, 10], [20, 20], [30, 30], [40, 40]], "polygon-empty", "error"),
         ("a dot", [[5, 5]] * 4, "polygon-empty", "error"),
+        ("1 square px", box_of(2, 0.5), None, None),
+        ("less", box_of(1.875, 0.5), "polygon-empty", "error"),
+        (
+            "1 square px beyond",
+            [[x + 300, y] for x, y in box_of(2, 0.5)],
+            "polygon-outside",
+            "error",
+        ),
+        ("1 square px inside", [[x + 187, y] for x, y in box_of(3, 0.5)], None, None),
+        ("less inside", [[x + 188, y] for x, y in box_of(2, 0.875)], "polygon-outside", "error"),
+        (
+            "bow tie of 1 square px",
+            [box_of(2, 0.5)[i] for i in (0, 2, 1, 3)],
+            "points-order",
+            "error",
+        ),
         ("even bow tie", [BOX[0], BOX[2], BOX[1], BOX[3]], "points-order", "error"),
         ("uneven tie", [[0, 0], [60, 0], [10, 50], [60, 50]], "points-order", "warning"),
         ("closed ring", [*BOX, BOX[0]], None, None),
@@ -274,7 +305,7 @@ def test_exif(
 
 
 @pytest.mark.parametrize("size", [(200, 100), (100, 200), (120, 120)])
-@pytest.mark.parametrize("orientation", [3, 6])
+@pytest.mark.parametrize("orientation", [4, 5, 8])
 def test_a_quarter_turn_swaps_the_sides(
     folder: Folder, orientation: int, size: tuple[int, int]
 ) -> None:
@@ -284,7 +315,7 @@ def test_a_quarter_turn_swaps_the_sides(
         exif[0x0112] = orientation
         image.save(folder.path / "a.jpg", exif=exif)
     found = look_at(str(folder.path / "a.jpg"))
-    assert (found.stored_px, found.size_px) == (size, size[::-1] if orientation == 6 else size)
+    assert (found.stored_px, found.size_px) == (size, size[::-1] if orientation > 4 else size)
 
 
 def test_what_the_decoder_says_of_damaged_data_is_said_with_the_files_name(
@@ -318,6 +349,33 @@ def test_extreme_sizes(folder: Folder, size: tuple[int, int], extreme: bool) -> 
     assert [f.rule for f in folder.check(("a.png", [])).findings] == ["image-size"] * extreme
 
 
+# width and height | the rule
+SIZES = [
+    ((32, 32), None),
+    ((31, 32), "image-size"),
+    ((10_000, 1_000), None),
+    ((10_001, 1_001), "image-size"),
+    ((1_001, 10_001), "image-size"),
+    ((320, 32), None),
+    ((321, 32), "image-row"),
+    ((321, 31), "image-size"),
+    ((32, 321), "image-size"),
+    ((1_281, 128), "image-row"),
+    ((1_291, 129), "image-size"),
+    ((10_000, 128), "image-row"),
+    ((10_001, 128), "image-size"),
+]
+
+
+@pytest.mark.parametrize(("size", "rule"), SIZES)
+def test_the_limits_of_sizes(folder: Folder, size: tuple[int, int], rule: str | None) -> None:
+    source = folder.write("train.txt", ["a.png\t[]"])
+    scan = scan_source(replace(source, images=False), no_progress)
+    (path,) = scan.lines[0].images
+    found = [f.rule for f in picture_findings(scan, {path: Picture(None, size, size)})]
+    assert found == ([] if rule is None else [rule])
+
+
 # what | size | the rule
 ROWS = [
     ("a table's row", (1000, 43), "image-row"),
@@ -340,6 +398,9 @@ def test_a_warning_names_five_texts_of_a_line_and_counts_the_rest(folder: Folder
     message = only(folder.check(("a.jpg", texts))).message
     assert message.count("runs anticlockwise") == 5
     assert message.endswith("; and 4 more")
+    message = only(folder.check(("b.jpg", texts[:5]))).message
+    assert message.count("runs anticlockwise") == 5
+    assert "more" not in message
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tif"])
@@ -421,6 +482,10 @@ def test_counts_polygons_and_progress(folder: Folder) -> None:
     counts = report.counts[str(train.label_file)]
     assert (counts.lines, counts.images, counts.texts, counts.ignored_texts) == (1, 1, 2, 1)
     assert counts.describe() == "1 image, 0 images without text; 2 texts, 1 ignored (50%)"
+    further = folder.write("more.txt", [("c.jpg", []), ("d.jpg", [text(BOX[:2])]), "e.jpg\t[]"])
+    counts = check_dataset([further], []).counts[str(further.label_file)]
+    assert (counts.lines, counts.images, counts.texts) == (3, 2, 0)
+    assert counts.describe() == "2 images, 1 image without text; 0 texts, 0 ignored"
     (usable,) = pages_in(report.evaluation[0], report)
     np.testing.assert_array_equal(usable.polygons[0], np.float32(BOX[:3]))
     assert usable.size_px == (200, 100)
@@ -489,6 +554,28 @@ def test_the_page_of_rules_lists_them_as_they_are() -> None:
     assert listed == [
         f"| `{name}` | {rule.severity} | {rule.meaning} | {rule.remedy} |"
         for name, rule in RULES.items()
+    ]
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 100])
+def test_polygons_are_measured_the_same_in_blocks_of_any_size(
+    folder: Folder, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [text(BOX), text(moved(145, 0)), text(BOX[:3][::-1]), text(moved(0, 40)), text(BOX)]
+    lines = [("a.jpg", texts), ("b.jpg", [text([[5, 5]] * 4), text(BOX)])]
+    wanted = folder.check(*lines)
+    assert len(wanted.findings) == 4
+    monkeypatch.setattr(outlines, "_BLOCK", block)
+    found = folder.check(*lines)
+    assert found.findings == wanted.findings
+    np.testing.assert_array_equal(found.train[0].areas, wanted.train[0].areas)
+
+
+def test_of_the_file_comes_before_its_first_line(folder: Folder) -> None:
+    report = folder.check("\ufeffnone.jpg\t[]", ("a.jpg", []))
+    assert [(f.rule, f.line) for f in report.findings] == [
+        ("label-bom", None),
+        ("image-missing", 1),
     ]
 
 

@@ -246,6 +246,9 @@ def test_there_and_back(
     assert run("--from", "ppocr", source, "--to", through, "--out", tmp_path / through) == 0
     back = ("--images", images, "--out", tmp_path / "back")
     assert run("--from", through, tmp_path / through / file, *back) == 0
+    for folder in (through, "back"):
+        written = [path for path in (tmp_path / folder).rglob("*") if path.is_file()]
+        assert any("小心" in path.read_text(encoding="utf-8") for path in written), "no escapes"
     before, after = label(source, images), label(tmp_path / "back" / "Label.txt", images)
     assert sorted(after) == sorted(before)
     assert after[0][1] == [

@@ -162,8 +162,8 @@ def _label(texts: Sequence[LabelText]) -> str:
 
 
 def _recognise(sample: SourceFile) -> str | None:
-    _, tab, label = sample.lines[0].partition("\t") if sample.lines else ("", "", "")
-    is_list = tab and label.lstrip().startswith("[")
+    label = sample.lines[0].partition("\t")[2] if sample.lines else ""
+    is_list = label.lstrip().startswith("[")
     return "has lines of a path, a tab and a JSON list" if is_list else None
 
 
