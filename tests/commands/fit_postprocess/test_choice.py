@@ -26,15 +26,22 @@ OWN = Cell(0, 0, 0, 0, 0)
 Rows = Sequence[Sequence[int]] | np.ndarray
 
 
-def judged(half: Rows, strict: Rows | None = None, *, distance: float = 1.0) -> JudgedWeights:
-    """Weights by their matches (image, box_thresh) at IoU 0.5 and at 0.7, the same if not given."""
+def judged(
+    half: Rows, strict: Rows | None = None, *, distance: float = 1.0, empty: int = 0
+) -> JudgedWeights:
+    """Weights by their matches (image, box_thresh) at IoU 0.5 and at 0.7, the same if not given.
+
+    So many images more are ``empty``: they have neither text nor box.
+    """
     matched = np.asarray(half)
     matched_70 = matched if strict is None else np.asarray(strict)
     counts = np.stack([np.full_like(matched, TEXTS), matched, matched_70], axis=-1)
-    images, columns = matched.shape
+    counts = np.concatenate([counts, np.zeros((empty, *counts.shape[1:]), counts.dtype)])
+    gts = np.repeat([TEXTS, 0], [len(matched), empty])
+    columns = matched.shape[1]
     grid = Grid((0.3,), ("fast",), (1.0,), tuple(0.1 * (i + 1) for i in range(columns)))
     whole = counts[:, None, None, None, None]
-    tally = Tally(("own",), grid, whole, np.full(images, TEXTS))
+    tally = Tally(("own",), grid, whole, gts)
     best, held = best_cell(tally.values("mean"), OWN), held_out(tally, OWN, "mean", folds=5, seed=1)
     fitted = Fitted(tally, "mean", OWN, OWN, best, held, must_be_sure=False)
     return JudgedWeights(Delivered(min(distance, 1.0), 240), fitted, distance)
@@ -138,6 +145,15 @@ def test_of_equals_the_nearest_to_the_start_where_that_may_be_chance() -> None:
     choice = of(start(noisy), *equals(base, 0))
     assert choice.gains[1].gain_low <= 0 < choice.gains[1].gain - choice.gains[1].gain_error
     assert choice.at == 2
+
+
+@pytest.mark.parametrize(("images", "empty", "wanted"), [(8, 0, 2), (7, 0, 1), (7, 5, 1)])
+def test_eight_images_with_text_make_a_gain_sure(images: int, empty: int, wanted: int) -> None:
+    """Both gain 0.1 in each image: the nearest is taken, where it is sure the farthest."""
+    rows = [same_rows(n, images=images) for n in (700, 800, 800)]
+    distances = (0.0, 0.5, 4.0)
+    choice = of(*(judged(r, distance=d, empty=empty) for r, d in zip(rows, distances, strict=True)))
+    assert (choice.at, choice.images) == (wanted, images)
 
 
 def test_a_lead_over_the_start_that_may_be_chance_is_none() -> None:
