@@ -13,7 +13,7 @@ from ppocr_ft.commands.check.data import Source, check_dataset, write_fixed
 from ppocr_ft.data.labels import read_label_file
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.errors import DataError
-from tests.commands.check.test_data_rules import BOX, Folder, moved, picture, text
+from tests.commands.check.test_data_rules import BOX, Folder, box_of, moved, picture, text
 from tests.support.check_corruptions import CORRUPTIONS, DataSet, corrupt_all
 
 LEFT_TO_THE_USER = {"image-exif", "image-size"}
@@ -268,19 +268,71 @@ def test_files_of_one_name_stay_apart(folder: Folder, tmp_path: Path) -> None:
     picture(folder.path / "more" / "b.jpg", seed=9)
     first = folder.write("train.txt", [("a.jpg", [text(BOX)])])
     second = Folder(folder.path / "more").write("train.txt", [("b.jpg", [text(BOX[:3])])])
-    write_fixed(check_dataset([first, second], []), tmp_path / "out")
+    (folder.path / "even").mkdir()
+    picture(folder.path / "even" / "c.jpg", seed=8)
+    third = Folder(folder.path / "even").write("train.txt", [("c.jpg", [])])
+    write_fixed(check_dataset([first, second, third], []), tmp_path / "out")
+    assert (tmp_path / "out" / "train_3.txt").read_bytes().startswith(b"c.jpg")
     assert (tmp_path / "out" / "train.txt").read_bytes().startswith(b"a.jpg")
     assert (tmp_path / "out" / "train_2.txt").read_bytes().startswith(b"b.jpg")
 
 
-def test_half_a_character_stays_as_its_escape(folder: Folder) -> None:
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("\ud800", r"\ud800"),
+        ("\udfff", r"\udfff"),
+        ("\ud7ff", "\ud7ff"),
+        ("\ue000", "\ue000"),
+        ("é\ud900", r"\u00e9\ud900"),
+    ],
+)
+def test_half_a_character_stays_as_its_escape(folder: Folder, said: str, written: str) -> None:
     """No file can hold it in UTF-8; training doesn't read it."""
     picture(folder.path / "1.png")
-    half = '[{"transcription": "\\ud800", "points": [[10, 10], [10, 40], [90, 40], [90, 10]]}]'
-    lines, _ = fixed(folder, f"1.png\t{half}")
+    lines, _ = fixed(folder, f"1.png\t{json.dumps([text(BOX[::-1], said)])}")
     [(_, [fixed_text])] = lines
-    assert fixed_text["points"] == [[10, 10], [90, 10], [90, 40], [10, 40]]
-    assert fixed_text["transcription"] == "\ud800"
+    assert fixed_text == text([BOX[3], *BOX[:3]], said)
+    file = folder.path.parent / "out" / "train.txt"
+    assert f'"{written}"' in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("width", "kept"), [(2, True), (1.875, False)])
+def test_a_text_of_one_square_px_is_kept(folder: Folder, width: float, kept: bool) -> None:
+    lines, said = fixed(folder, ("a.jpg", [text(box_of(width, 0.5)[::-1]), text(moved(50, 0))]))
+    assert [len(texts) for _, texts in lines] == [1 + kept]
+    assert said == [f"1: text 1 {'put clockwise' if kept else NO_AREA}"]
+
+
+NO_AREA = "left out: it has no area inside the image"
+
+
+def test_why_a_line_is_left_out(folder: Folder) -> None:
+    """All reasons in one sentence, and where the same image is."""
+    for seed, name in enumerate("abc"):
+        picture(folder.path / f"{name}.jpg", seed=seed)
+    good = json.dumps([text(BOX)])
+    train = folder.write(
+        "train.txt",
+        [f"a.jpg\t{good}", f'["x.jpg", "y.jpg", "z.jpg"]\t{good}', f"./a.jpg\t{good}",
+         f'["b.jpg", "x.jpg"]\t{good}', f"c.jpg\t{good}", "\ufeffb.jpg\t[1"],
+    )  # fmt: skip
+    evaluation = folder.write("val.txt", ["", f"c.jpg\t{good}"])
+    out = folder.path.parent / "out"
+    changes = write_fixed(check_dataset([train], [evaluation]), out)
+    assert (out / "train.txt").read_text(encoding="utf-8") == f"a.jpg\t{good}\n"
+    said = [change.removeprefix(f"{train.label_file}:") for change in changes]
+    missing = [f"the image {folder.path / name}.jpg is not there" for name in "xyz"]
+    assert [line.partition(": line left out: ")[2] for line in said[:2]] == [
+        f"{missing[0]}, {missing[1]} and {missing[2]}",
+        f"its image is already at {train.label_file}:1",
+    ]
+    assert said[2].endswith(missing[0])
+    assert (
+        said[3]
+        == f"5: line left out: its image is in the evaluation too, at {evaluation.label_file}:2"
+    )
+    assert "a byte order mark stands before the image path and broken JSON" in said[4]
 
 
 def test_an_image_whose_texts_all_go_is_not_made_one_without_text(folder: Folder) -> None:
