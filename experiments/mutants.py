@@ -38,6 +38,9 @@ from tqdm import tqdm
 
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
+DRAWS = "tests/transforms/test_draws.py"
+DEFAULTS = "tests/experiments/test_keys_table.py::test_the_document_is_up_to_date"
+"""Notices each default, limit and meaning of a key."""
 TOPICS: dict[str, tuple[str, ...]] = {
     "geometry.py": (
         "tests/test_geometry.py",
@@ -46,17 +49,27 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_rounding.py",
     ),
     "shrinking.py": ("tests/test_shrinking.py", "tests/transforms/test_rounding.py"),
-    "transforms/crops.py": ("tests/transforms/test_crops.py",),
-    "transforms/photometric.py": ("tests/transforms/test_pixels.py",),
+    "transforms/crops.py": ("tests/transforms/test_crops.py", DRAWS, DEFAULTS),
+    "transforms/photometric.py": ("tests/transforms/test_pixels.py", DRAWS, DEFAULTS),
     "transforms/image_ops.py": (
         "tests/transforms/test_eval.py",
         "tests/transforms/test_pixels.py",
         "tests/transforms/test_transparency.py",
+        "tests/transforms/test_likeness.py",
+        DEFAULTS,
     ),
-    "transforms/resize.py": ("tests/transforms/test_eval.py", "tests/config/test_operators.py"),
+    "transforms/resize.py": (
+        "tests/transforms/test_eval.py",
+        "tests/config/test_operators.py",
+        DEFAULTS,
+    ),
     "transforms/registry.py": ("tests/config/test_operators.py",),
-    "transforms/random_crop.py": ("tests/transforms/test_random_crop.py",),
-    "transforms/random_perspective.py": ("tests/transforms/test_random_perspective.py",),
+    "transforms/random_crop.py": ("tests/transforms/test_random_crop.py", DRAWS, DEFAULTS),
+    "transforms/random_perspective.py": (
+        "tests/transforms/test_random_perspective.py",
+        DRAWS,
+        DEFAULTS,
+    ),
     "transforms/likeness.py": (
         "tests/transforms/test_likeness.py",
         "tests/commands/check/test_data_rules.py",
@@ -66,7 +79,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_clock.py",
         "tests/transforms/test_operators.py",
     ),
-    "transforms/geometric.py": ("tests/transforms/test_geometry.py",),
+    "transforms/geometric.py": ("tests/transforms/test_geometry.py", DRAWS, DEFAULTS),
     "transforms/sample.py": (
         "tests/transforms/test_geometry.py",
         "tests/transforms/test_crops.py",
@@ -80,14 +93,15 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_gap_weight.py",
         "tests/transforms/test_parity_261.py",
         "tests/transforms/test_rounding.py",
+        DEFAULTS,
         "-k=not hypothesis and not real_images",
     ),
     "models/cpu_operators.py": ("tests/models/test_cpu_operators.py",),
     "models/cpu_loops.py": ("tests/models/test_cpu_operators.py",),
     "data/labels.py": ("tests/data/test_labels.py", "tests/data/test_image_paths.py"),
     "data/batches.py": ("tests/data/test_batches.py",),
-    "losses/": ("tests/losses",),
-    "postprocess/": ("tests/postprocess/test_db.py",),
+    "losses/": ("tests/losses", DEFAULTS),
+    "postprocess/": ("tests/postprocess/test_db.py", DEFAULTS),
     "metrics/": ("tests/metrics", "tests/test_polygon_loops.py"),
     "optim/schedules.py": ("tests/optim/test_schedules.py", "tests/factory/test_optimizers.py"),
     "optim/rates.py": ("tests/optim/test_rates.py",),
@@ -95,6 +109,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/optim/test_groups.py",
         "tests/optim/test_optimizers.py",
         "tests/factory/test_optimizers.py",
+        DEFAULTS,
     ),
     "engine/eval_result.py": ("tests/engine/test_eval_result.py", "tests/report/test_run.py"),
     "engine/metrics_file.py": (

@@ -571,6 +571,14 @@ def test_polygons_are_measured_the_same_in_blocks_of_any_size(
     np.testing.assert_array_equal(found.train[0].areas, wanted.train[0].areas)
 
 
+def test_minus_zero_is_zero(folder: Folder) -> None:
+    box = [[0, 0], [60, 0], [60, 30], [0, 30]]
+    other = [[-0.0, 30], [-0.0, 0], [60, -0.0], [60, 30]]
+    found = only(folder.check(("a.jpg", [text(box), text(other)])))
+    assert found.rule == "polygon-duplicate"
+    assert found.message.endswith("has the points of text 1")
+
+
 def test_of_the_file_comes_before_its_first_line(folder: Folder) -> None:
     report = folder.check("\ufeffnone.jpg\t[]", ("a.jpg", []))
     assert [(f.rule, f.line) for f in report.findings] == [

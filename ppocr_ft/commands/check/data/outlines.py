@@ -218,7 +218,7 @@ def repeated(scan: Scan) -> dict[int, int]:
     groups: dict[tuple[int, bytes], list[int]] = {}
     for i in _suspects(scan).tolist():
         points = scan.polygons[i]
-        ordered = points[np.lexsort(points.T)]
+        ordered = points[np.lexsort(points.T)] + 0.0  # -0 becomes 0
         groups.setdefault((int(scan.owners[i]), ordered.tobytes()), []).append(i)
     result = {}
     for group in groups.values():
