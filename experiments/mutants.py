@@ -109,6 +109,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/optim/test_groups.py",
         "tests/optim/test_optimizers.py",
         "tests/factory/test_optimizers.py",
+        "tests/engine/test_group_log.py::test_names_say_where_and_what_sets_apart",
         DEFAULTS,
     ),
     "engine/eval_result.py": ("tests/engine/test_eval_result.py", "tests/report/test_run.py"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import paddle
 import pytest
@@ -19,7 +20,7 @@ from ppocr_ft.optim.group_rules import (
     head_first,
     layer_decay,
 )
-from ppocr_ft.optim.groups import ParamGroups, Penalty, build_groups
+from ppocr_ft.optim.groups import GroupSettings, ParamGroups, Penalty, build_groups
 from tests.support.nets_reference import entries
 
 DETECTOR = "PP-OCRv4_mobile_det"
@@ -207,6 +208,47 @@ def test_layer_decay_counts_a_list_of_stages_one_by_one() -> None:
         *[(rf"^backbone\.stages\.{i}\.", 0.5 ** (4 - i)) for i in range(4)],
         (r"^(?!backbone\.)", 1.0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("^head.bias", "5 parameters: body.0.weight, body.0.bias, body.1.weight, body.1.bias, "
+         "head.weight; add a last group"),
+        ("^tail", "6 parameters: body.0.weight, body.0.bias, body.1.weight, body.1.bias, "
+         "head.weight and 1 more; add a last group"),
+    ],
+)  # fmt: skip
+def test_five_parameters_that_no_rule_matches_are_named(pattern: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=f"no group matches {said}"):
+        build_groups(Tiny(), [GroupRule(pattern)])
+
+
+def test_a_summary_of_frozen_groups() -> None:
+    """The body's first layer has 9 values, its second 6, the head 4."""
+    rules = [GroupRule("^body.0", 2.0, freeze=True), GroupRule("^body", 0.5), GroupRule("")]
+    found = build_groups(Tiny(), rules).summary()
+    assert found == ("19 values in 4 parameter groups, learning rate x 0.1 to 2, 9 values frozen")
+
+
+@pytest.mark.parametrize(
+    ("settings", "epochs_done", "fresh_alone", "frozen"),
+    [
+        ({}, 0, False, False),
+        ({"freeze": True}, 9, False, True),
+        ({"freeze_epochs": 2}, 1, False, True),
+        ({"freeze_epochs": 2}, 2, False, False),
+        ({}, 0, True, True),
+        ({"fresh": True}, 0, True, False),
+        ({"fresh": True, "freeze_epochs": 1}, 0, True, True),
+    ],
+)
+def test_when_a_group_is_frozen(
+    settings: dict[str, Any], epochs_done: int, fresh_alone: bool, frozen: bool
+) -> None:
+    usual = {"lr_mult": 1.0, "weight_decay": 0.0, "own_penalty": None, "freeze": False}
+    group = GroupSettings(**{**usual, **settings})
+    assert group.is_frozen(epochs_done, fresh_alone=fresh_alone) == frozen
 
 
 KEY = "Optimizer.param_groups"

@@ -13,6 +13,7 @@ from ppocr_ft.errors import ConfigError
 from ppocr_ft.optim.rates import (
     Evaluated,
     FreshFirst,
+    LrSchedules,
     ReduceOnPlateau,
     longest,
     plateau_drops,
@@ -52,6 +53,25 @@ def test_a_number_of_steps_ends_at_it_and_auto_earlier_if_the_loss_has_settled()
     assert FreshFirst(30, 0.1, auto=True).is_over(25, flat)
     assert not FreshFirst(30, 0.1, auto=True).is_over(19, flat[:19])
     assert FreshFirst(15, 0.1, auto=True).is_over(15, flat[:15])
+
+
+@pytest.mark.parametrize(
+    ("names", "auto", "said"),
+    [
+        (("head.", "neck"), False, "head, neck alone, 30 steps at rate 0.1 "),
+        (("a.", "b.", "c."), False, "a, b, c alone, 30 steps at"),
+        (("a.", "b.", "c.", "d.", "e."), True, "a, b, c and 2 more alone, until loss settles, at "
+         "most 30 steps at"),
+    ],
+)  # fmt: skip
+def test_the_first_steps_in_words(names: tuple[str, ...], auto: bool, said: str) -> None:
+    assert f"fresh parts first: {said}" in FreshFirst(30, 0.1, auto, names).describe()
+
+
+@pytest.mark.parametrize(("step", "alone"), [(0, True), (3, True), (4, False)])
+def test_in_which_steps_fresh_parts_learn_alone(step: int, alone: bool) -> None:
+    assert LrSchedules(lambda step: 0.1, fresh_steps=lambda: 4).is_fresh_alone(step) == alone
+    assert not LrSchedules(lambda step: 0.1).is_fresh_alone(step)
 
 
 # --- ReduceLROnPlateau: how often the rate has fallen, and when that is felt

@@ -123,6 +123,16 @@ CURVES: list[tuple[str, Schedule, dict[int, float]]] = [
         {0: 0.5, 1: 0.75, 2: 1, 3: 0.875, 10: 0},
     ),
     ("warm-up to the first value", with_warmup(Piecewise((1,), (0.5, 0.1), 4, 2), 2), {1: 0.25}),
+    (
+        "warm-up that begins later",
+        with_warmup(Polynomial(8), 2, first_step=3),
+        {0: 1, 2: 1, 3: 0, 4: 0.5, 5: 1, 6: 0.875},
+    ),
+    (
+        "warm-up that begins later, without delay",
+        with_warmup(Polynomial(8), 2, 0, first_step=2),
+        {0: 1, 1: 0.875, 2: 0, 3: 0.25, 4: 0.5, 5: 0.375},
+    ),
     ("a rate", scaled(Polynomial(4), 0.2), {0: 0.2, 1: 0.15, 4: 0}),
 ]
 
