@@ -60,6 +60,11 @@ def _new_frame(sizes: Integers) -> Floats:
     return np.zeros(sizes[1] * sizes[1] * sizes[2] * sizes[3], np.float32)
 
 
+@compiled("int64(int64)")
+def _rows_at_once(columns: int) -> int:
+    return max(1, CHUNK // columns)
+
+
 @compiled("void(float32[::1], int64, float32[::1], int64)")
 def _copy(source: Floats, step: int, target: Floats, target_step: int) -> None:
     """Copy every ``step``-th number to every ``target_step``-th place, until one of both ends."""
@@ -114,9 +119,9 @@ def _correlate(out: Floats, frame: Floats, weights: Floats, shifts: Integers) ->
     count = len(out)
     for tap in range(0, len(weights), 3):
         u, v, w = weights[tap], weights[tap + 1], weights[tap + 2]
-        a = frame[shifts[tap] : shifts[tap] + count]
-        b = frame[shifts[tap + 1] : shifts[tap + 1] + count]
-        c = frame[shifts[tap + 2] : shifts[tap + 2] + count]
+        a = frame[shifts[tap] :]
+        b = frame[shifts[tap + 1] :]
+        c = frame[shifts[tap + 2] :]
         if tap == 0:
             for q in range(count):
                 out[q] = u * a[q] + v * b[q] + w * c[q]
@@ -130,9 +135,9 @@ def _dots(values: Floats, frame: Floats, sums: Doubles, shifts: Integers) -> Non
     """sums[tap] += sum over q of values[q] * frame[q + shift]."""
     count = len(values)
     for tap in range(0, len(sums), 3):
-        a = frame[shifts[tap] : shifts[tap] + count]
-        b = frame[shifts[tap + 1] : shifts[tap + 1] + count]
-        c = frame[shifts[tap + 2] : shifts[tap + 2] + count]
+        a = frame[shifts[tap] :]
+        b = frame[shifts[tap + 1] :]
+        c = frame[shifts[tap + 2] :]
         u = v = w = np.float32(0)
         for q in range(count):
             value = values[q]
@@ -151,7 +156,7 @@ def _spread(values: Floats, frame: Floats, weights: Floats, shifts: Integers) ->
     for tap in range(len(weights)):
         weight = weights[tap]
         if weight != 0:
-            a = frame[shifts[tap] : shifts[tap] + count]
+            a = frame[shifts[tap] :]
             for q in range(count):
                 a[q] += weight * values[q]
 
@@ -175,7 +180,7 @@ def convolve(
 ) -> None:
     """Convolve x (n, c, h, w), into ``out`` (n, c, h / stride, w / stride)."""
     columns, height = sizes[3], out.shape[2]
-    step = max(1, CHUNK // columns)
+    step = _rows_at_once(columns)
     frame, rows = _new_frame(sizes), np.empty(step * columns, np.float32)
     for image in range(len(x)):
         for channel in range(first, last):
@@ -200,7 +205,7 @@ def weight_gradient(
 ) -> None:
     """Put the gradient of the weights into ``sums`` (c, taps), by that of the convolution of x."""
     columns, height = sizes[3], gradient.shape[2]
-    step = max(1, CHUNK // columns)
+    step = _rows_at_once(columns)
     frame, rows = _new_frame(sizes), np.zeros(step * columns, np.float32)
     sums[first:last] = 0
     for image in range(len(x)):
@@ -224,7 +229,7 @@ def input_gradient(
 ) -> None:
     """Put the gradient of x into ``out``, by that of its convolution."""
     columns, height = sizes[3], gradient.shape[2]
-    step = max(1, CHUNK // columns)
+    step = _rows_at_once(columns)
     frame, rows = _new_frame(sizes), np.zeros(step * columns, np.float32)
     for image in range(len(out)):
         for channel in range(first, last):
@@ -257,7 +262,7 @@ def moments(
     Summed over all places of the output, which has this height and width: ``products``
     (c, b, taps) of z with what each tap reads, ``sums`` (c, taps) of that alone.
     """
-    columns, step = sizes[3], max(1, CHUNK // sizes[3])
+    columns, step = sizes[3], _rows_at_once(sizes[3])
     frame, rows = _new_frame(sizes), np.empty(step * columns, np.float32)
     ones = np.ones(step * columns, np.float32)
     _clear_beyond(ones, columns, width)
@@ -297,7 +302,7 @@ def moments_gradient(
 
     ``offsets`` and ``factors`` (c, b).
     """
-    columns, step = sizes[3], max(1, CHUNK // sizes[3])
+    columns, step = sizes[3], _rows_at_once(sizes[3])
     frame, spread = _new_frame(sizes), _new_frame(sizes)
     rows = np.empty(step * columns, np.float32)
     for image in range(len(x)):

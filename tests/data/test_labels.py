@@ -159,6 +159,7 @@ FAULTS = {
         f"a.jpg\t[{'1, ' * 9}x{'2, ' * 9}]",
         "character 29 of the label, near '1, 1, 1, 1, 1, x2, 2, 2, 2, 2,'$",
     ),
+    "a fault at the beginning": ("a.jpg\t[x]", "character 2 of the label, near '.x]'$"),
     "single quotes": ("a.jpg\t[{'transcription': 'x'}]", r"write it with json\.dumps\(texts, ensu"),
     "Python's False": ('a.jpg\t[{"difficult": False}]', r"Python's way of writing: .*json\.dumps"),
     "a list as transcription": (
@@ -234,6 +235,9 @@ def test_all_bad_texts_of_a_line_are_counted(folder: Path) -> None:
     assert "text 2 has 2 points" in fault.message
     assert "text 4 lacks 'transcription'" in fault.message
     assert fault.message.endswith("; and 3 more")
+    fault = only_fault(read(folder, f"a.jpg\t{json.dumps([two_points] * 3)}"))
+    assert fault.message.count("has 2 points") == 3
+    assert "more" not in fault.message.replace("3 or more", "")
 
 
 def test_a_missing_label_file(tmp_path: Path) -> None:
@@ -333,6 +337,8 @@ KINDS = [
     ("a list of images", "list.txt", "a.jpg\nb.jpg\n", r"has no label line, its first is 'a\.jpg'"),
     ("a YAML", "det.yml", "Global:\n  epoch_num: 3\n", "has no label line, its first is 'Global:'"),
     ("bytes that happen to be a label's", "a.png", "\x89PNG\n\0\0\n\0x\t[1\n", "is no text file"),
+    ("a zero byte in line 20", "a.txt", "a\n" * 19 + "\0\n", "is no text file"),
+    ("a zero byte in line 21", "a.txt", "a\n" * 20 + "\0\n", "has no label line"),
     ("a picture", "a.png", "\x89PNG\n\0\0\0\rIHDR\n\0", "is no text file"),
 ]  # fmt: skip
 
@@ -393,7 +399,12 @@ def test_for_a_folder_its_label_files_are_named_ready_to_take(tmp_path: Path) ->
         (tmp_path / name / "Label.txt").write_text("")
     a, b = (tmp_path / name / "Label.txt" for name in "ab")
     assert said_of_folder(tmp_path).endswith(f"name the 2 label files in it: [{a}, {b}]")
-    for number in range(200):
+    for number in range(199):
+        assert number < 198 or "name the 200 label files in it" in said_of_folder(tmp_path)
         (tmp_path / f"{number}").mkdir()
         (tmp_path / f"{number}" / "Label.txt").write_text("")
-    assert "ppocr-ft convert --from ppocr" in said_of_folder(tmp_path)
+    said = said_of_folder(tmp_path)
+    assert said.startswith(
+        "is a folder of more than 200 Label.txt; make one of them: ppocr-ft conv"
+    )
+    assert str(a) not in said

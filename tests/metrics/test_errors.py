@@ -58,6 +58,36 @@ CASES = {
         [box(0, 0, 80), box(85, 0, 15)],
         [DetError("merged", (0, 1), (0,), 0.8)],
     ),
+    "a tenth in common": (
+        [box(80, 0, 120)],
+        [box(0, 0, 100)],
+        [DetError("too large", (0,), (0,), 0.1)],
+    ),
+    "less than a tenth in common": (
+        [box(81, 0, 120)],
+        [box(0, 0, 100)],
+        [DetError("missed", (0,)), DetError("false", (), (0,))],
+    ),
+    "one box over half of two labels": (
+        [box(50, 0, 100)],
+        [box(0, 0, 100), box(100, 0, 100)],
+        [DetError("too large", (0,), (0,), 1 / 3), DetError("missed", (1,))],
+    ),
+    "one box over more than half of two labels": (
+        [box(49, 0, 102)],
+        [box(0, 0, 100), box(100, 0, 100)],
+        [DetError("merged", (0, 1), (0,), 51 / 151)],
+    ),
+    "two boxes of which half is inside": (
+        [box(-50, 0, 100), box(50, 0, 100)],
+        [box(0, 0, 100)],
+        [DetError("too large", (0,), (0,), 1 / 3), DetError("false", (), (1,))],
+    ),
+    "two boxes of which more than half is inside": (
+        [box(-49, 0, 100), box(49, 0, 100)],
+        [box(0, 0, 100)],
+        [DetError("split", (0,), (0, 1), 51 / 149)],
+    ),
     "two boxes for one label": (
         [box(0, 0, 100), box(0, 0, 98)],
         [box(0, 0, 100)],
@@ -90,6 +120,16 @@ def test_indices_are_those_of_the_arguments_where_some_are_invalid() -> None:
     bow = np.array([[0, 0], [10, 10], [10, 0], [0, 10]], np.float64)
     table = table_of([bow, box(0, 50, 100)], Labels.of([bow, box(0, 0, 100)], [False, False]))
     assert table.errors() == [DetError("missed", (1,)), DetError("false", (), (1,))]
+
+
+def test_shares_of_areas_by_hand() -> None:
+    """Of labels of 100 px and boxes of 100 and 50 px 40, 25 and 50 px are shared."""
+    labels = [box(0, y, 100) for y in (0, 50, 100)]
+    boxes = [box(60, 0, 100), box(75, 50, 50), box(25, 100, 50)]
+    table = table_of(boxes, Labels.of(labels, [False] * 3))
+    assert table.iou == pytest.approx([40 / 160, 25 / 125, 50 / 100])
+    assert table.share_of_label == pytest.approx([0.4, 0.25, 0.5])
+    assert table.share_of_box == pytest.approx([0.4, 0.5, 1.0])
 
 
 def test_labels_by_error() -> None:
