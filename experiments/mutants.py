@@ -131,6 +131,11 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "weights/arrays.py": ("tests/weights/test_arrays.py", "tests/weights/test_pdparams.py"),
     "weights/coverage.py": ("tests/weights/test_coverage.py", "tests/weights/test_load.py"),
     "weights/download.py": ("tests/weights/test_download.py",),
+    "weights/files.py": (
+        "tests/weights/test_hostile.py",
+        "tests/weights/test_pdparams.py",
+        "tests/weights/test_load.py",
+    ),
     "weights/graph.py": ("tests/weights/test_graph.py", "tests/weights/test_onnx_graph.py"),
     "weights/hugging_face.py": ("tests/weights/test_hugging_face.py",),
     "weights/inference.py": ("tests/weights/test_inference.py", "tests/weights/test_hostile.py"),
@@ -138,6 +143,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "weights/pdparams.py": ("tests/weights/test_pdparams.py", "tests/weights/test_hostile.py"),
     "weights/released.py": ("tests/weights/test_released.py",),
     "weights/unpickle.py": ("tests/weights/test_pdparams.py", "tests/weights/test_hostile.py"),
+    "weights/trace.py": ("tests/models/test_reparameterize.py", "tests/weights/test_load.py"),
     "weights/": (
         "tests/weights/test_load.py",
         "tests/weights/test_sources.py",

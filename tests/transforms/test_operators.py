@@ -180,6 +180,18 @@ def test_what_is_no_polygon_is_named(operator: type, change: dict[str, Any], par
         operator()(data)
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "is_drawn"),
+    [(40, 8, True), (40, 7.75, False), (8, 40, True), (7.75, 40, False)],
+)
+def test_a_text_of_the_least_size_is_drawn(width: float, height: float, is_drawn: bool) -> None:
+    box = np.array([[[10, 10], [10 + width, 10], [10 + width, 10 + height], [10, 10 + height]]])
+    made = MakeShrinkMap(min_text_size=8)(sample(box.astype(np.float32), SHAPE))
+    assert (made["shrink_map"].any(), made["shrink_mask"].all()) == (is_drawn, is_drawn)
+    assert made["ignore_tags"].tolist() == [not is_drawn]
+    assert made["unusable_texts"] == 0
+
+
 def test_a_gray_image_will_do() -> None:
     data = sample(np.array([QUAD], np.float32), SHAPE)
     data["image"] = data["image"][..., 0]
