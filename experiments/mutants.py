@@ -85,6 +85,12 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "tests/transforms/test_crops.py",
         "tests/transforms/test_random_crop.py",
         "tests/transforms/test_random_perspective.py",
+        DRAWS,
+    ),
+    "transforms/pipeline.py": (
+        "tests/transforms/test_geometry.py",
+        "tests/transforms/test_operators.py",
+        "tests/transforms/test_fault.py",
     ),
     "transforms/labels.py": ("tests/transforms/test_geometry.py", "tests/data/test_labels.py"),
     "transforms/": (
@@ -104,7 +110,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "postprocess/": ("tests/postprocess/test_db.py", DEFAULTS),
     "metrics/": ("tests/metrics", "tests/test_polygon_loops.py"),
     "optim/schedules.py": ("tests/optim/test_schedules.py", "tests/factory/test_optimizers.py"),
-    "optim/rates.py": ("tests/optim/test_rates.py",),
+    "optim/rates.py": ("tests/optim/test_rates.py", "tests/factory/test_optimizers.py"),
     "optim/": (
         "tests/optim/test_groups.py",
         "tests/optim/test_optimizers.py",
@@ -151,7 +157,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "commands/fit_postprocess/choice.py": ("tests/commands/fit_postprocess/test_choice.py",),
     "commands/fit_postprocess/final.py": ("tests/commands/fit_postprocess/test_final.py",),
-    "commands/fit_postprocess/": ("tests/commands/fit_postprocess/test_search.py",),
+    "commands/fit_postprocess/": (
+        "tests/commands/fit_postprocess/test_search.py",
+        "tests/commands/fit_postprocess/test_choice.py",
+    ),
     "commands/convert/formats/": ("tests/commands/convert",),
     "commands/check/data/": (
         "tests/commands/check/test_data.py",
@@ -162,7 +171,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "commands/find_lr/suggestion.py": (
         "tests/commands/find_lr/test_find_lr.py",
         "-k=valley or steepest or difficulty or explodes or decades or relative or standard_error "
-        "or noise or noisy or fall or curve or enough or sweep",
+        "or noise or noisy or fall or curve or enough or sweep or by_hand",
     ),
 }
 """Modules that decide numbers, below ``ppocr_ft``, and the tests that must notice a fault in them.

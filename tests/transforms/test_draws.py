@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ppocr_ft.transforms.crops import ScaledCrop
+from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import Affine, CopyPaste, Fliplr, Perspective, Resize
 from ppocr_ft.transforms.photometric import Blur, ColorJitter, JpegCompression, Noise
 from ppocr_ft.transforms.random_crop import RandomCrop
@@ -117,6 +118,24 @@ def test_the_ends_of_a_window(highest: bool, window: Window) -> None:
     after = RandomCrop((128, 128)).apply(RandomCrop((128, 128)).draw(Ends(highest), whole), whole)
     x, y = (128 - side for side in after.filled_px) if highest else (0, 0)
     assert after.filled_from == (x, y)
+
+
+@pytest.mark.parametrize(
+    ("columns", "least", "window"),
+    [
+        ((6, 5), 0.0, Window(5, 0, 1, 229)),
+        ((5, 5), 0.0, Window(0, 0, 300, 230)),
+        ((35, 5), 0.1, Window(5, 0, 30, 229)),
+        ((34, 5), 0.1, Window(0, 0, 300, 230)),
+    ],
+)
+def test_the_least_side_of_a_window(columns: Any, least: float, window: Window) -> None:
+    """Around a text that is narrower than a pixel: 1 px, or a tenth of 300; else the whole page."""
+    narrow = np.float32([[5.2, 60], [5.4, 60], [5.4, 60.2], [5.2, 60.2]])
+    rng = SimpleNamespace(integers=lambda *_, size: next(numbers))
+    numbers = iter([np.array(columns), np.array([0, 229])])
+    crop = EastRandomCropData(max_tries=1, min_crop_side_ratio=least)
+    assert crop.draw(rng, Sample.of(page([narrow]))) == window  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("highest", "degrees"), [(False, 0), (True, 359)])

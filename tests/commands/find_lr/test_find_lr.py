@@ -172,6 +172,36 @@ def test_noise_alone_is_never_a_valley(seed: int) -> None:
     assert isinstance(suggest_lr(curve(np.ones(100), 0.5, seed), "the last rate"), NoLrSuggestion)
 
 
+@pytest.mark.parametrize(("noise", "is_valley"), [(0.2, True), (0.24, False)])
+def test_a_fall_of_four_standard_errors_is_no_noise(noise: float, is_valley: bool) -> None:
+    noisy = curve(falling_by(0.3, bottom=1e-2), noise, seed=1)
+    relative, errors = relative_loss(noisy)
+    bottom = relative.argmin()
+    assert ((1 - relative[bottom]) / errors[bottom] > 4) == is_valley
+    assert isinstance(suggest_lr(noisy, "a rising loss"), LrSuggestion) == is_valley
+
+
+@pytest.mark.parametrize(("steps", "said"), [(9, "too few to judge by"), (10, FLAT)])
+def test_ten_steps_make_a_curve(steps: int, said: str) -> None:
+    found = suggest_lr(LrCurve(RATES[:steps], *np.ones((2, steps))), "the last rate")
+    assert isinstance(found, NoLrSuggestion)
+    assert said in found.reason
+
+
+def test_the_relative_loss_by_hand() -> None:
+    """A factor of 2, 0.3 decades, apart: 1 / (1 + 1 / e) = 0.7311; of a batch's loss twice that of
+    its start counts."""
+    rates = np.array([1e-3, 1e-3 * 10**0.3])
+    first, _ = relative_loss(LrCurve(rates, np.array([1.0, 0.0]), np.ones(2)))
+    np.testing.assert_allclose(first, [0.7310586, 0.2689414], atol=1e-6)
+    high, _ = relative_loss(LrCurve(rates, np.array([9.0, 1.5]), np.full(2, 3.0)))
+    np.testing.assert_allclose(high, [2 * 0.7310586 + 0.5 * 0.2689414,
+                                      0.5 * 0.7310586 + 2 * 0.2689414], atol=1e-6)  # fmt: skip
+    _, errors = relative_loss(LrCurve(rates, np.array([3.0, 1.0]), np.full(2, 2.0)))
+    # relative 1.2311 and 0.7689: left are 0.5378 and -0.5379, weighted by 0.7311 and 0.2689
+    np.testing.assert_allclose(errors, [0.2095, 0.2095], atol=1e-3)
+
+
 def test_halves_that_disagree_are_too_noisy() -> None:
     """Even steps fall from 1e-6 on, odd ones three decades later."""
     even, odd = falling_by(0.5, 1e-7 * 3, 1e-6), falling_by(0.5, 3e-3, 1e-2)
