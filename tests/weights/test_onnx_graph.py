@@ -117,11 +117,12 @@ def test_constants_of_activations_are_no_weights(
     np.testing.assert_array_equal(graph.tensors["shift"], lab["shift"])
 
 
-def test_a_factor_that_an_exporter_joined_with_a_sixth() -> None:
+@pytest.mark.parametrize(("joined", "factor"), [(0.5, 3), (0.2, 1.2), (1.001 / 6, 1.001), (0, 0)])
+def test_a_factor_that_an_exporter_joined_with_a_sixth(joined: float, factor: float) -> None:
     """Hardswish without its 1 / 6, which is in the learned factor behind it."""
     nodes = [CONV, *ADD_CLIP, node("Mul", "c g", "m"), node("Mul", "m scale", "y")]
-    graph = read_onnx(model(nodes, w=KERNEL, **SIX, scale=np.float32([0.5])))
-    np.testing.assert_allclose(graph.tensors["scale"], [3], rtol=1e-5)
+    graph = read_onnx(model(nodes, w=KERNEL, **SIX, scale=np.float32([joined])))
+    np.testing.assert_allclose(graph.tensors["scale"], [factor], rtol=1e-5)
 
 
 def test_an_activation_that_no_detector_has() -> None:

@@ -244,6 +244,8 @@ def test_there_and_back(
     images = tmp_path / "images"
     source = ppocr(images, *polygons)
     assert run("--from", "ppocr", source, "--to", through, "--out", tmp_path / through) == 0
+    if file:
+        assert (tmp_path / through / file).read_text("utf-8").startswith('{\n "info": {\n  "desc')
     back = ("--images", images, "--out", tmp_path / "back")
     assert run("--from", through, tmp_path / through / file, *back) == 0
     for folder in (through, "back"):
