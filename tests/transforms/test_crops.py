@@ -11,7 +11,7 @@ import pytest
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
 from ppocr_ft.transforms.geometric import GeometricOperator, move
-from ppocr_ft.transforms.sample import Sample
+from ppocr_ft.transforms.sample import Sample, Window, reach_into
 from tests.support.paddleocr_wheels import operator_module
 from tests.support.pictures import gradient, page, quads, run
 
@@ -101,6 +101,20 @@ def test_texts_over_the_border_are_not_cut_either() -> None:
         window = run([EastRandomCropData((64, 64))], data, seed)["drawn"][0]
         assert window.left >= 100 or window.right >= 100
         assert window.left == 0 or window.left >= 100
+
+
+@pytest.mark.parametrize(
+    ("box", "reaches"),
+    [
+        ((0, 15, 10, 20), True), ((0, 15, 9.9, 20), False),
+        ((30, 15, 40, 20), True), ((30.1, 15, 40, 20), False),
+        ((15, 0, 20, 10), True), ((15, 0, 20, 9.9), False),
+        ((15, 50, 20, 60), True), ((15, 50.1, 20, 60), False),
+        ((0, 0, 99, 99), True), ((15, 20, 16, 21), True),
+    ],
+)  # fmt: skip
+def test_a_common_edge_is_enough(box: tuple[float, ...], reaches: bool) -> None:
+    assert reach_into(Window(10, 10, 20, 40), np.array([box])).tolist() == [reaches]
 
 
 def test_what_the_crop_does_not_fill_is_black() -> None:

@@ -80,6 +80,9 @@ def test_exif_turns_the_image_unless_told_otherwise() -> None:
         pytest.param(b"<!DOCTYPE html><html>", "a web page", id="HTML"),
         pytest.param(b"%PDF-1.7\n...", "a PDF", id="PDF"),
         pytest.param(b"\x00\x00\x00\x18ftypheic" + bytes(40), "a HEIC", id="HEIC"),
+        pytest.param(b"\x00\x00\x00\x18ftypmif1" + bytes(40), "a HEIC", id="HEIF"),
+        pytest.param(b"\x00\x00\x00\x18ftypavif" + bytes(40), "an AVIF", id="AVIF"),
+        pytest.param(b"\x00\x00\x00\x18ftypmp42" + bytes(40), "a video", id="MP4"),
         pytest.param(b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", id="LFS"),
     ],
 )

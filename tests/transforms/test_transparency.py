@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from ppocr_ft.errors import DataError
-from ppocr_ft.transforms.image_ops import DecodeImage, decode, may_have_alpha
+from ppocr_ft.transforms.image_ops import DecodeImage, decode, may_have_alpha, show_otherwise
 from ppocr_ft.utils.console import forget_said
 
 SIZE = 60, 40
@@ -42,8 +42,8 @@ def grey(content: bytes, **options: bool) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("text", "ground"),
-    [(0, 255), (255, 0), (90, 255), (170, 0)],
-    ids=["black", "white", "dark", "light"],
+    [(0, 255), (255, 0), (90, 255), (170, 0), (127, 255), (128, 0)],
+    ids=["black", "white", "dark", "light", "a little dark", "a little light"],
 )
 def test_the_ground_is_what_the_content_differs_from_more(text: int, ground: int) -> None:
     image = grey(encoded(stored(text)))
@@ -148,6 +148,16 @@ def test_it_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
     forget_said()
     decode(encoded(stored(0, around=255)), cv2.IMREAD_COLOR, "same.png")  # colours show it as well
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("levels", "pixels", "otherwise"), [(16, 10_000, False), (17, 10, False), (17, 11, True)]
+)
+def test_when_colours_show_another_picture(levels: int, pixels: int, otherwise: bool) -> None:
+    """More than 16 levels in one channel, in more than a thousandth of the 100 x 100 px."""
+    colors, drawn = np.full((100, 100, 3), 100, np.uint8), np.full((10_000, 3), 100, np.uint8)
+    drawn[:pixels, 1] -= levels
+    assert show_otherwise(colors, drawn.reshape(100, 100, 3)) == otherwise
 
 
 def test_a_damaged_transparent_png_is_a_fault_as_any_other(tmp_path: Path) -> None:

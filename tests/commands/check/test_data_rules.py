@@ -460,6 +460,14 @@ def test_a_plain_page_under_labelled_texts(
     assert found == ["image-plain"] * plain
 
 
+@pytest.mark.parametrize(("spot", "plain"), [(115, True), (116, False)])
+def test_a_plain_page_has_fewer_than_16_levels(folder: Folder, spot: int, plain: bool) -> None:
+    pixels = np.full((200, 200, 3), 100, np.uint8)
+    pixels[50:60, 50:60, 1] = spot
+    Image.fromarray(pixels).save(folder.path / "a.png")
+    assert look_at(str(folder.path / "a.png")).plain == plain
+
+
 def test_a_label_file_in_both_splits_is_one_leak(folder: Folder) -> None:
     source = folder.write("train.txt", [("a.jpg", []), ("b.jpg", [])])
     assert (only(check_dataset([source], [source])).rule) == "leak"
