@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import os
 import random
 import shutil
@@ -29,10 +30,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from compileall import compile_dir
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Timer
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -315,6 +321,51 @@ def equivalent() -> set[str]:
 # --- the tests on one mutant
 
 
+LIBRARIES = (
+    "pytest", "hypothesis", "numpy", "cv2", "PIL.Image", "pydantic", "yaml", "shapely", "pyclipper",
+    "numba", "safetensors.numpy", "onnx", "paddle",
+)  # fmt: skip
+"""What takes longest to import: seconds, which each run of the tests would take again."""
+
+
+def serve() -> None:
+    """Run pytest with the arguments of each line that comes in, in a process forked off.
+
+    Writes that process's id at once, and its exit code when it has ended. The libraries are
+    imported before, the package is not.
+    """
+    from ppocr_ft.utils.cpu import tune_cpu
+
+    tune_cpu()
+    compile_dir("ppocr_ft", quiet=2)
+    for name in LIBRARIES:
+        with suppress(ImportError):
+            import_module(name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ppocr_ft"]:
+        del sys.modules[name]
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            _run_pytest(json.loads(line))
+        print(process, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+
+
+def _run_pytest(arguments: list[str]) -> NoReturn:
+    """Run pytest without a word, in a session of its own, and end the process."""
+    import pytest
+
+    os.setsid()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nowhere, stream)
+    code = 3
+    try:
+        code = int(pytest.main(arguments))
+    finally:
+        os._exit(code)
+
+
 class Workshop:
     """A copy of the repository in which one mutant at a time is tried."""
 
@@ -322,29 +373,38 @@ class Workshop:
         self.folder = folder
         ignored = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "output")
         shutil.copytree(ROOT, folder, ignore=ignored)
+        variables = {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PPOCR_FT_CACHE": os.environ.get("PPOCR_FT_CACHE", str(ROOT / ".cache")),
+        }
+        self._server = subprocess.Popen(
+            [sys.executable, "-c", "from experiments.mutants import serve; serve()"],
+            cwd=folder,
+            env={**os.environ, **variables},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def close(self) -> None:
+        self._server.communicate()
 
     def run(self, topic: str, timeout_s: float) -> str:
         """``killed``, ``timeout`` or ``survived``."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *TOPICS[topic]]
-        cache = os.environ.get("PPOCR_FT_CACHE", str(ROOT / ".cache"))
-        variables = {
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(self.folder),
-            "PPOCR_FT_CACHE": cache,
-        }
-        with subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        ) as process:
-            try:
-                code = process.wait(timeout_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                return "timeout"
+        assert self._server.stdin is not None
+        assert self._server.stdout is not None
+        self._server.stdin.write(json.dumps(["-x", "-q", "--no-header", *TOPICS[topic]]) + "\n")
+        self._server.stdin.flush()
+        process = int(self._server.stdout.readline())
+        timer = Timer(timeout_s, os.killpg, (process, signal.SIGKILL))
+        timer.start()
+        code = int(self._server.stdout.readline())
+        timer.cancel()
+        if code == -signal.SIGKILL:
+            return "timeout"
         return "killed" if code else "survived"
 
     def try_out(self, mutant: Mutant, timeout_s: float) -> str:
@@ -398,7 +458,10 @@ def try_all(mutants: Sequence[Mutant], jobs: int) -> list[str]:
             return result
 
         with ThreadPoolExecutor(jobs) as pool:
-            return list(tqdm(pool.map(outcome, mutants), total=len(mutants), desc="mutants"))
+            found = list(tqdm(pool.map(outcome, mutants), total=len(mutants), desc="mutants"))
+        while not workshops.empty():
+            workshops.get().close()
+        return found
 
 
 # --- the command
