@@ -169,10 +169,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     ),
     "commands/convert/formats/": ("tests/commands/convert",),
     "commands/check/data/": (
-        "tests/commands/check/test_data.py",
+        "tests/commands/check/test_word_labels.py",
         "tests/commands/check/test_data_rules.py",
         "tests/commands/check/test_data_fix.py",
-        "tests/commands/check/test_word_labels.py",
+        "tests/commands/check/test_data.py",
     ),
     "commands/find_lr/suggestion.py": (
         "tests/commands/find_lr/test_find_lr.py",

@@ -16,6 +16,7 @@ import safetensors.numpy
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.weights import read_weights, write_weights
+from ppocr_ft.weights.files import looks_like_safetensors
 from tests.support.weights_reference import FOLDER, STATE, assert_same
 
 W = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -275,3 +276,9 @@ def test_where_weights_can_not_be_written(tmp_path: Path, place: str, message: s
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WeightsError, match=message):
         write_weights(tmp_path / place, {"w": W})
+
+
+@pytest.mark.parametrize(("length", "looks"), [(2, True), (2**32 - 1, True), (2**32, False)])
+def test_a_safetensors_header_of_less_than_4_gib(length: int, looks: bool) -> None:
+    assert looks_like_safetensors(length.to_bytes(8, "little") + b"{") == looks
+    assert not looks_like_safetensors(length.to_bytes(8, "little") + b"[")

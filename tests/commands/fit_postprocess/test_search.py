@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import shapely
 
+from ppocr_ft.commands.fit_postprocess import search as search_module
 from ppocr_ft.commands.fit_postprocess.report import fit_csv, fit_report, heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
     LEVELS,
@@ -291,6 +292,19 @@ def test_finds_the_optimum_that_was_put_in(shrink_ratio: float, start_factor: fl
     assert fitted.held_out is not None
     assert fitted.held_out.is_sure
     assert 0.9 * fitted.gain < fitted.held_out.gain <= fitted.gain
+
+
+def test_a_search_goes_on_six_times_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a best ratio that is always at the end of what was tried."""
+    wanted = iter(np.arange(3.0, 4.0, 0.1).round(1).tolist())
+    monkeypatch.setattr(search_module, "_wanted", lambda tally, plan: [next(wanted)])
+    own = Setting("own", 0.3, "fast", 1.5, 0.4)
+    with MapStore() as store:
+        store.add("own", np.zeros((SIZE_PX, SIZE_PX), np.float32))
+        plan = Plan(Grid((0.3,), ("fast",), (1.5,), (0.4,)), own, 1.5, 0.1)
+        gathered = Gathered([truth_of(lines(0))])
+        fitted = search(store, ["own"], gathered, DBPostProcess(), plan)
+    assert fitted.tally.grid.unclip_ratios == (1.5, 3.0, 3.1, 3.2, 3.3, 3.4, 3.5)
 
 
 def test_reports_what_it_found() -> None:
