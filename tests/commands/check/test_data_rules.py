@@ -468,6 +468,22 @@ def test_a_plain_page_has_fewer_than_16_levels(folder: Folder, spot: int, plain:
     assert look_at(str(folder.path / "a.png")).plain == plain
 
 
+@pytest.mark.parametrize(("opened", "size"), [(True, " of 200 x 100 px"), (False, "")])
+def test_how_far_a_text_reaches_beyond_an_image_is_said(
+    folder: Folder, opened: bool, size: str
+) -> None:
+    left, inside = text(moved(-30.25, 0)), text(BOX)
+    report = folder.check(("a.jpg", [left, inside, text(moved(0, 500)), inside]), images=opened)
+    said = {f.rule: f.message for f in report.findings if f.severity == "warning"}
+    assert said.pop("polygon-duplicate") == "text 4 at (10, 10) has the points of text 2"
+    assert said == {
+        "polygon-outside": f"text 1 at (-20.25, 10) reaches 20.25 px beyond the image{size}"
+    }
+    assert [f.message for f in errors(report)] == (
+        ["text 3 at (10, 510) lies outside the image of 200 x 100 px"] if opened else []
+    )
+
+
 def test_a_label_file_in_both_splits_is_one_leak(folder: Folder) -> None:
     source = folder.write("train.txt", [("a.jpg", []), ("b.jpg", [])])
     assert (only(check_dataset([source], [source])).rule) == "leak"
