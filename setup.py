@@ -34,7 +34,7 @@ setup(
         "numba>=0.58",
         "pydantic>=2.6",
         "PyYAML>=6.0",
-        "tqdm>=4.60",
+        "rich>=13",
         "pooch>=1.8",
         "requests>=2.31",
         "urllib3>=2",  # notices a transfer that breaks off
@@ -79,7 +79,6 @@ setup(
             "types-PyYAML",
             "types-requests",
             "types-shapely",
-            "types-tqdm",
         ],
     },
 )

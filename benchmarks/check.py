@@ -20,13 +20,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from ppocr_ft.commands.check.data import DataReport, Source, check_dataset
 from ppocr_ft.commands.check.data.dataset import shares_of_line
 from ppocr_ft.commands.check.data.parsed_labels import scan_source
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.transforms.likeness import local_likeness
+from ppocr_ft.utils.progress import progress
 from tests.support.samples import SHARED
 
 LINES, LIMIT_S = 100_000, 60.0
@@ -71,16 +71,14 @@ def timed(action: Callable[[], DataReport]) -> tuple[float, float, DataReport]:
     return time.process_time() - cpu, time.perf_counter() - start, report
 
 
-def bar(items: Any, total: int, title: str, unit: str = "image") -> Any:
-    return tqdm(items, total=total, desc=title, unit=unit)
-
-
 def check_lines(name: str, pages: list[Texts], texts: int | None, prefix: str = "") -> bool:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "set"
         source = Source(write_lines(folder, pages, texts, prefix), folder)
         size = source.label_file.stat().st_size / 1e6
-        cpu, seconds, report = timed(lambda: check_dataset([source], [], images=False, bar=bar))
+        cpu, seconds, report = timed(
+            lambda: check_dataset([source], [], images=False, bar=progress)
+        )
     counts = report.counts[str(source.label_file)]
     texts_a_line = counts.texts / counts.lines
     print(f"{counts.lines:,} lines of {texts_a_line:.1f} texts ({name}, {size:.0f} MB), no image")

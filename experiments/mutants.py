@@ -40,7 +40,7 @@ from queue import SimpleQueue
 from threading import Timer
 from typing import NoReturn
 
-from tqdm import tqdm
+from ppocr_ft.utils.progress import progress
 
 ROOT = Path(__file__).parents[1]
 EQUIVALENT = Path(__file__).with_name("equivalent_mutants.txt")
@@ -428,7 +428,7 @@ def time_limits(workshop: Workshop, topics: Sequence[str]) -> dict[str, float]:
         SystemExit: they fail without any mutant.
     """
     limits = {}
-    for topic in tqdm(topics, desc="tests without a mutant", leave=False):
+    for topic in progress(topics, len(topics), "tests without a mutant", "topic"):
         start = time.monotonic()
         if workshop.run(topic, 1800) != "survived":
             sys.exit(f"the tests of {topic} fail without any mutant: {' '.join(TOPICS[topic])}")
@@ -454,11 +454,12 @@ def try_all(mutants: Sequence[Mutant], jobs: int) -> list[str]:
             finally:
                 workshops.put(workshop)
             if result != "killed":
-                tqdm.write(f"{result}: {mutant.path}:{mutant.line} {mutant.old} -> {mutant.new}")
+                print(f"{result}: {mutant.path}:{mutant.line} {mutant.old} -> {mutant.new}")
             return result
 
         with ThreadPoolExecutor(jobs) as pool:
-            found = list(tqdm(pool.map(outcome, mutants), total=len(mutants), desc="mutants"))
+            outcomes = pool.map(outcome, mutants)
+            found = list(progress(outcomes, len(mutants), "mutants", "mutant"))
         while not workshops.empty():
             workshops.get().close()
         return found

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from ppocr_ft.data.sample_set import SampleSet, new_sample_set
 from ppocr_ft.errors import DataError
+from ppocr_ft.utils.progress import progress
 from sample_data.patch import Field
 from sample_data.photo import photograph
 from sample_data.scene import compose
@@ -52,18 +52,14 @@ def draw_sample(
     """
     parameters = parameters or Parameters()
     counts = (parameters.train_images, parameters.val_images)
-    with (
-        new_sample_set(out, asdict(parameters), force=force) as files,
-        tqdm(total=sum(counts), desc="sample data set", unit="image", disable=None) as progress,
-    ):
+    with new_sample_set(out, asdict(parameters), force=force) as files:
         labels = (files.train_label, files.val_label)
         for split, (label_file, count) in enumerate(zip(labels, counts, strict=True)):
             lines = []
-            for index in range(count):
+            for index in progress(range(count), count, label_file.stem):
                 name = f"images/{label_file.stem}_{index:04d}.jpg"
                 rng = np.random.default_rng([parameters.seed, split, index])
                 lines.append(_draw_image(files.data_dir / name, name, rng, parameters.quality))
-                progress.update()
             label_file.write_text("".join(lines), encoding="utf-8", newline="\n")
     return SampleSet.at(Path(out))
 

@@ -18,9 +18,8 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
 from experiments.faults import FAULTS
+from ppocr_ft.utils.progress import progress
 
 WIDTH = 160
 
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     counts: Counter[str] = Counter()
     print("| from | fault | name | now | |\n| --- | --- | --- | --- | --- |")
-    for fault in tqdm(chosen, unit="fault", disable=None):
+    for fault in progress(chosen, len(chosen), "faults", "fault"):
         words, verdict = fault.result()
         counts[verdict] += 1
         cells = (
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             fault.name,
             " ".join(words.split())[:WIDTH].replace("|", "\\|"),
         )
-        tqdm.write(f"| {' | '.join(cells)} | {verdict} |")
+        print(f"| {' | '.join(cells)} | {verdict} |")
     print(", ".join(f"{number} {verdict}" for verdict, number in sorted(counts.items())))
     return int(bool(counts["WRONG"]))
 

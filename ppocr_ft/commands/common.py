@@ -29,6 +29,7 @@ from ppocr_ft.utils.console import colored, forget_said, severities_colored
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.files import NUMBER, numbered_folder
 from ppocr_ft.utils.program import as_started, command_line, import_problem
+from ppocr_ft.utils.progress import closing_bars
 
 
 def import_paddle() -> None:
@@ -57,7 +58,8 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
         silence_opencv()
         forget_said()
         try:
-            return main(sys.argv[1:] if argv is None else argv)
+            with closing_bars():
+                return main(sys.argv[1:] if argv is None else argv)
         except UserInputError as error:
             first, *rest = as_started(str(error)).split("\n")
             print("\n".join([colored(first, "red", sys.stderr), *rest]), file=sys.stderr)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import paddle
-from tqdm import tqdm
 
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.metrics_file import EVAL, LR, TRAIN, UPDATE_RATIO, MetricsFile
@@ -19,17 +17,18 @@ from ppocr_ft.engine.train_step import StepResult, TrainBatch
 from ppocr_ft.engine.trainer import Callback, Trainer
 from ppocr_ft.optim.groups import ParamGroup, group_names
 from ppocr_ft.optim.optimizers import Optimizer
+from ppocr_ft.utils.progress import Bar, bars_are_shown
 from ppocr_ft.utils.system import resident_mb
 
 LOG_FILE, LOG_TIME = "train.log", "%Y-%m-%d %H:%M:%S"
 """The file, and the time that each of its lines begins with."""
-_BAR = "{percentage:3.0f}%|{bar}| step {n_fmt}/{total_fmt}, {desc} [{elapsed}<{remaining}{postfix}]"
-"""The percentage is that of the run's steps."""
 
 
 @dataclass
 class Log(Callback):
     """Prints the progress of the run, and writes it to ``train.log`` and the metrics.
+
+    On a terminal the figures of the steps stand below a bar; elsewhere they are lines.
 
     Args:
         folder: the folder of ``train.log``, which is appended to.
@@ -46,51 +45,51 @@ class Log(Callback):
     metrics: MetricsFile
     shrink_ratio: Callable[[int], float]
     groups: GroupFigures
-    _bar: Any = field(default=None, init=False)
+    _bar: Bar | None = field(default=None, init=False)
     _images: int = field(default=0, init=False)
     _seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "step": 0.0})
-    _first_step: int = field(default=0, init=False)
+    _first_step: int | None = field(default=None, init=False)
 
     def say(self, text: str, logged: str | None = None) -> None:
-        """Print lines on stdout, above the bar, and write them to the log file with their time.
+        """Print lines on stdout, and write them to the log file with their time.
 
         The file gets ``logged``, if that is given.
         """
-        tqdm.write(text, file=sys.stdout)
-        sys.stdout.flush()
-        stamp = time.strftime(LOG_TIME)
-        lines = (text if logged is None else logged).splitlines()
+        print(text, flush=True)
+        self._write(text if logged is None else logged)
+
+    def _write(self, text: str) -> None:
+        stamp, lines = time.strftime(LOG_TIME), text.splitlines()
         with (self.folder / LOG_FILE).open("a", encoding="utf-8") as file:
             file.writelines(f"{stamp} {line}\n" for line in lines)
 
     def before_epoch(self, trainer: Trainer) -> None:
-        if self._bar is None:
-            self._first_step = trainer.progress.step
-            self._bar = tqdm(
-                total=trainer.total_steps,
-                initial=trainer.progress.step,
-                bar_format=_BAR,
-                disable=not sys.stderr.isatty(),
-            )
         progress = trainer.progress
+        title = f"epoch {progress.epochs_done + 1}/{trainer.epochs}"
+        if self._first_step is None:
+            self._first_step = progress.step
+            if bars_are_shown():
+                self._bar = Bar(title, trainer.total_steps, "step", progress.step, speed="")
         if progress.step_in_epoch == 0 and progress.epochs_done > 0:
             for group in trainer.state.optimizer.groups.groups:
                 if group.settings.freeze_epochs == progress.epochs_done:
                     self.say(f"epoch {progress.epochs_done + 1}: begins to learn: {group.label}")
-        self._bar.set_description_str(f"epoch {progress.epochs_done + 1}/{trainer.epochs}")
+        if self._bar is not None:
+            self._bar.title = title
         self._expect_step(trainer)
 
     def after_step(self, trainer: Trainer, batch: TrainBatch, result: StepResult) -> None:
         self._images += result.images
         progress = trainer.progress
-        if self._bar is not None:
-            self._bar.update()
         if not result.applied:
             self.say(f"step {progress.step}: NaN or infinity in the losses or gradients; skipped")
         if progress.fresh_steps == progress.step:
             self.say(f"step {progress.step}: the fresh parts learned alone; now all parameters do")
         if self._is_told(progress.step, trainer):
             self._line(trainer, result)
+        if self._bar is not None:
+            self._bar.left_s = self._left_s(trainer)
+            self._bar.advance()
         self._expect_step(trainer)
 
     def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
@@ -137,19 +136,26 @@ class Log(Callback):
                 **self.groups.end(),
             },
         )
-        losses = " ".join(  # without those of maps that the network lacks
-            f"{name.removeprefix('loss_')} {value:.4f}"
+        losses = {  # without those of maps that the network lacks
+            name.removeprefix("loss_"): f"{value:.4f}"
             for name, value in means.items()
             if value or name == "loss"
-        )
-        rates = f"{speed:.2f} images/s, reader {reader_share:.0%}"
-        rates += "" if memory_mb is None else f", memory {memory_mb:,.0f} MB"
-        if self._bar is not None:  # the bar needs the room: one figure
-            self._bar.set_postfix_str(f"loss {means.get('loss', float('nan')):.3g}")
-        self.say(
+        }
+        lr_text, speed_text = f"{lr:.3g}", f"{speed:.2f}"
+        memory = {} if memory_mb is None else {"memory": f"{memory_mb:,.0f} MB"}
+        if self._bar is not None:
+            rates = {"images/s": speed_text, **memory, "lr": lr_text}
+            main = {name: text for name, text in losses.items() if not name.startswith("aux")}
+            self._bar.figures = main | rates | losses
+        reading = ", ".join([f"reader {reader_share:.0%}", *_words(memory)])
+        eta = timedelta(seconds=round(self._left_s(trainer)))
+        line = (
             f"epoch {progress.epoch}/{trainer.epochs} step {progress.step}/{trainer.total_steps} "
-            f"{losses} lr {lr:.3g} {rates}, eta {self._eta(trainer)}"
+            f"{' '.join(_words(losses))} lr {lr_text} {speed_text} images/s, {reading}, eta {eta}"
         )
+        if self._bar is None or not sys.stdout.isatty():
+            print(line, flush=True)
+        self._write(line)
 
     def _measure(self, trainer: Trainer) -> tuple[float, float]:
         """Return images per second and the reader's share since the last line."""
@@ -159,11 +165,15 @@ class Log(Callback):
         images, self._images, self._seconds = self._images, 0, now
         return images / whole, spent["read"] / whole
 
-    def _eta(self, trainer: Trainer) -> timedelta:
+    def _left_s(self, trainer: Trainer) -> float:
         """Return the remaining time by the mean step of this process, without evaluations."""
-        done = trainer.progress.step - self._first_step
+        done = trainer.progress.step - (self._first_step or 0)
         left = trainer.total_steps - trainer.progress.step
-        return timedelta(seconds=round(sum(self._seconds.values()) / done * left))
+        return sum(trainer.stopwatch.seconds.values()) / done * left
+
+
+def _words(figures: Mapping[str, str]) -> list[str]:
+    return [f"{name} {figure}" for name, figure in figures.items()]
 
 
 class GroupFigures:

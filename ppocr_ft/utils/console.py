@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TextIO
 
-from tqdm import tqdm
-
 Color = Literal["red", "yellow", "green"]
 Rows = Sequence[Sequence[str]]
 _CODES: dict[Color, str] = {"red": "31", "yellow": "33", "green": "32"}
@@ -19,13 +17,18 @@ _SEVERITY = re.compile(r"^(error|warning)\b", re.MULTILINE)
 _said: set[str] = set()
 
 
-def colored(text: str, color: Color, stream: TextIO) -> str:
-    """Return the text in bold color if the stream is a terminal with colors.
+def has_escapes(stream: TextIO) -> bool:
+    """Return whether the stream is a terminal that gets color and bars.
 
-    NO_COLOR (https://no-color.org) switches them off.
+    NO_COLOR (https://no-color.org) and TERM=dumb switch them off.
     """
-    has_color = stream.isatty() and os.environ.get("TERM") != "dumb"
-    if not has_color or os.environ.get("NO_COLOR") or not text:
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and stream.isatty()
+
+
+def colored(text: str, color: Color, stream: TextIO) -> str:
+    """Return the text in bold color if the stream `has_escapes`."""
+    if not text or not has_escapes(stream):
         return text
     return f"\033[1;{_CODES[color]}m{text}\033[0m"
 
@@ -66,10 +69,10 @@ def forget_said() -> None:
 
 
 def say_once(about: str, text: str) -> None:
-    """Print ``text`` to stderr, past a progress bar, unless something about this was said."""
+    """Print ``text`` to stderr, unless something about this was said."""
     if about not in _said:
         _said.add(about)
-        tqdm.write(text, file=sys.stderr)
+        print(text, file=sys.stderr)
 
 
 @contextmanager

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tqdm import tqdm
+from ppocr_ft.utils.console import has_escapes
+from ppocr_ft.utils.timing import duration_text
+
+if TYPE_CHECKING:
+    from ppocr_ft.utils.bars import Bars
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,12 +43,109 @@ def no_progress(
 def progress(
     items: Iterable[Item], total: int, title: str, unit: str = "image", *, leave: bool = False
 ) -> Iterable[Item]:
-    """Pass items on with a bar on stderr, if that is a terminal; ``leave`` keeps the full bar."""
-    hidden = not sys.stderr.isatty()
-    bar: Iterable[Item] = tqdm(
-        items, desc=title, total=total, unit=unit, leave=leave, disable=hidden
-    )
-    return bar
+    """Pass items on with a bar on stderr, if that shows bars; ``leave`` keeps the full bar."""
+    if not bars_are_shown():
+        return items
+    return _with_bar(items, total, title, unit, leave=leave)
+
+
+def _with_bar(
+    items: Iterable[Item], total: int, title: str, unit: str, *, leave: bool
+) -> Iterator[Item]:
+    bar = Bar(title, total, unit, leave=leave)
+    try:
+        for item in items:
+            yield item
+            bar.advance()
+    finally:
+        bar.close()
+
+
+_bars: Bars | None = None
+"""Those that are on the terminal now."""
+
+
+def bars_are_shown() -> bool:
+    """Return whether stderr is a terminal for bars (`has_escapes`)."""
+    return has_escapes(sys.stderr)
+
+
+@dataclass(eq=False)
+class Bar:
+    """A bar among those at the bottom of the terminal, where `bars_are_shown`.
+
+    What is printed meanwhile appears above them.
+
+    Args:
+        title: the work.
+        total: how many there are.
+        unit: one of them.
+        done: how many of them are done already.
+        leave: whether the bar stays when it is closed.
+        left_s: how long it takes from now on; None: at the speed so far.
+        speed: as text; None: that so far.
+        figures: further ones by their names, the most important first.
+    """
+
+    title: str
+    total: float
+    unit: str = "image"
+    done: float = 0
+    leave: bool = False
+    left_s: float | None = None
+    speed: str | None = None
+    figures: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        global _bars
+        self._began, self._first = time.monotonic(), self.done
+        if _bars is None:
+            from ppocr_ft.utils.bars import Bars
+
+            _bars = Bars(sys.stderr)
+        self._bars = _bars
+        self._bars.add(self)
+
+    def advance(self, more: float = 1) -> None:
+        """Count items that were done, and show it if the last look is a while ago."""
+        self.done += more
+        self._bars.refresh()
+
+    def close(self) -> None:
+        """Take the bar away, or leave it above the others; more than once does no harm."""
+        if self._bars.remove(self):
+            close_bars()
+
+    def times(self) -> tuple[str, str]:
+        """Return the time that is left, or was needed, and the speed."""
+        spent, new = time.monotonic() - self._began, self.done - self._first
+        plural = self.unit if self.unit.isupper() else f"{self.unit}s"
+        speed = f"{new / spent:.3g} {plural}/s" if new and spent else ""
+        left_s = self.left_s
+        if self.done >= self.total:
+            left = f"in {duration_text(spent)}"
+        else:
+            if left_s is None and new:
+                left_s = spent / new * (self.total - self.done)
+            left = "" if left_s is None else f"{duration_text(max(left_s, 1))} left"
+        return left, speed if self.speed is None else self.speed
+
+
+def close_bars() -> None:
+    """Take all bars away, as before a message that ends the program."""
+    global _bars
+    if _bars is not None:
+        _bars.stop()
+        _bars = None
+
+
+@contextmanager
+def closing_bars() -> Iterator[None]:
+    """Take all bars away at the end, whatever ends it."""
+    try:
+        yield
+    finally:
+        close_bars()
 
 
 def read_ahead(

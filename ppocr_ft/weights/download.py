@@ -6,7 +6,6 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 import tarfile
 import tempfile
 import urllib.parse
@@ -18,6 +17,7 @@ import pooch
 import requests
 
 from ppocr_ft.errors import UnreachableError, WeightsError
+from ppocr_ft.utils.progress import Bar, bars_are_shown
 
 HOME_VARIABLE = "PPOCR_FT_HOME"
 WANTED_SUFFIXES = (
@@ -106,7 +106,7 @@ def _file_name(url: str) -> str:
 
 def _download(url: str, path: Path) -> None:
     download = pooch.HTTPDownloader(
-        progressbar=sys.stderr.isatty(),
+        progressbar=_DownloadBar() if bars_are_shown() else False,
         chunk_size=_CHUNK_BYTES,
         timeout=_TIMEOUT_S,
         headers={"Accept-Encoding": "identity"},
@@ -123,6 +123,29 @@ def _download(url: str, path: Path) -> None:
             f"can't be reached: {_cause(error)}; download it elsewhere and name the file instead"
         )
         raise UnreachableError(message, path=url) from None
+
+
+class _DownloadBar:
+    """A bar as pooch wants it: it sets ``total``, in bytes, before the rest is called."""
+
+    total = 0
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+
+    def update(self, size: int) -> None:
+        if self._bar is None:
+            self._bar = Bar("download", self.total / 1e6, "MB")
+        self._bar.advance(size / 1e6)
+
+    def reset(self) -> None:
+        """Begin again; pooch does, to fill the bar."""
+        if self._bar is not None:
+            self._bar.done = 0
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
 
 def _cause(error: Exception) -> str:

@@ -145,7 +145,7 @@ def test_without_paddle_one_line_says_what_to_install(name: str) -> None:
         ("numpy", "check"),
         ("pydantic", "convert"),
         ("yaml", "eval"),
-        ("tqdm", "train"),
+        ("pooch", "train"),
         ("shapely", "check"),
         ("numba", "train"),
         ("cv2", "predict"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from ppocr_ft.optim.optimizers import build_optimizer
 from ppocr_ft.runs import assemble
 from ppocr_ft.utils.progress import progress
 from tests.support.small_run import STEPS, small_config
+from tests.support.terminal import Terminal, plain, screen
 
 pytestmark = pytest.mark.slow
 
@@ -215,11 +217,6 @@ def test_another_file_of_that_name_gives_no_rows(content: str, tmp_path: Path) -
     assert path.read_text() == ",".join(COLUMNS) + "\n"
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.parametrize(
     ("stream", "wanted"), [(Terminal(), True), (io.StringIO(), False)], ids=["terminal", "file"]
 )
@@ -227,20 +224,49 @@ def test_a_bar_where_somebody_looks_at_it(
     stream: io.StringIO, wanted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     assert list(progress(iter("abc"), 3, "evaluate")) == list("abc")
     shown = stream.getvalue()
-    assert ("evaluate: " in shown) is wanted
-    assert shown.endswith("\r") is wanted, "a bar that doesn't stay leaves an empty line behind"
+    assert ("evaluate " in shown) is wanted
+    assert screen(shown) == [], "a bar that doesn't stay leaves nothing behind"
 
 
-def test_each_evaluation_of_a_run_has_its_bar(
+def test_a_run_on_a_terminal_has_bars_and_its_figures_below_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = assemble.training(load_config(small_config(tmp_path), ["Global.epoch_num=1"]))
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stderr", stream)
+    bars, lines = Terminal(), Terminal()
+    monkeypatch.setattr(sys, "stderr", bars)
+    monkeypatch.setattr(sys, "stdout", lines)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     run.trainer.run()
     run.close()
-    shown = stream.getvalue()
-    assert shown.count("evaluate:   0%") == 2
-    assert "step 4/4, epoch 1/1" in shown
+    assert lines.getvalue().startswith("step 0: hmean ")
+    assert len(lines.getvalue().splitlines()) == 1, "from then on there are bars, and lines above"
+    shown = plain(bars.getvalue())
+    assert len(re.findall(r"evaluate +━+ +0/\d+ *[\r\n]", shown)) == 2
+    assert re.search(r"epoch 1/1 +━+ +4/4 +in ", shown)
+    names = "loss  shrink_maps  threshold_maps  binary_maps  images/s"
+    assert re.search(rf"{names} +memory +lr *\n(?:\d\.\d{{4}} +){{4}}\d+\.\d\d +[\d,]+ MB", shown)
+    *earlier, last = screen(bars.getvalue(), columns=200)
+    assert last.startswith("step 4: hmean ")
+    assert not [line for line in earlier if line.startswith("epoch ")]
+    logged = (run.folder / "train.log").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[2] for line in logged].count("epoch") == 4, "a line of each step"
+
+
+def test_its_lines_go_to_a_file_that_they_are_sent_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = assemble.training(load_config(small_config(tmp_path), ["Global.epoch_num=1"]))
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    run.trainer.run()
+    run.close()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines].count("epoch") == 4
+    assert lines[-1].startswith("step 4: hmean ")
+    assert "\033" not in "".join(lines)

@@ -7,21 +7,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from tqdm import tqdm
 
 from ppocr_ft.engine import log as log_module
 from ppocr_ft.engine.log import Log
-
-
-def test_the_bar_keeps_a_useful_width_at_80_columns() -> None:
-    bar = tqdm.format_meter(
-        9_999, 10_000, 3_599, ncols=80, bar_format=log_module._BAR, prefix="epoch 499/500",
-        postfix="loss 0.123",
-    )  # fmt: skip
-    assert len(bar) == 80
-    assert "step 9999/10000, epoch 499/500 [59:59<" in bar
-    assert len(bar.split("|")[1]) >= 10
-    assert bar.rstrip().endswith("loss 0.123]")
 
 
 def test_the_file_has_what_the_terminal_leaves_out(

@@ -9,11 +9,7 @@ import sys
 import pytest
 
 from ppocr_ft.utils.console import captured_stderr, colored, severities_colored
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
+from tests.support.terminal import Terminal
 
 
 @pytest.fixture(autouse=True)
