@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.outcome import Delivered
@@ -19,8 +20,8 @@ from ppocr_ft.report.page.comparison import (
     forgetting,
     forgetting_rows,
 )
-from ppocr_ft.report.page.run import Run
-from ppocr_ft.report.page.summary import next_commands
+from ppocr_ft.report.page.run import HMEANS, Run
+from ppocr_ft.report.page.summary import PHOTO, next_commands
 from ppocr_ft.runs.eval_files import PICTURE_BOTH
 from ppocr_ft.runs.folder import FITTED_CONFIG
 from ppocr_ft.utils.console import aligned
@@ -29,8 +30,41 @@ from ppocr_ft.utils.program import as_started
 WIDTH = 80
 
 
-def summary_table(results: Mapping[str, EvalResult], indicator: str) -> str:
-    """Return a table of hmean of named evaluations at both IoUs.
+def closing_table(run: Run) -> str:
+    """Return hmean before training, of the best weights, at the end, and what fitting made of it.
+
+    What was fitted is also given on images that the values were not chosen on.
+    """
+    last = max(run.evaluations, default=0)
+    steps = {"before training": 0, "best": run.best_step, "at the end": last}
+    results = {
+        name: run.evaluations[step] for name, step in steps.items() if step in run.evaluations
+    }
+    return summary_table(results, run.setting("Metric.main_indicator", "hmean"), _fitted_rows(run))
+
+
+def _fitted_rows(run: Run) -> list[list[str]]:
+    records: dict[str, Mapping[str, Any]] = {}
+    if run.final is not None:
+        records["before training, fitted"] = run.final["candidates"][0]
+    if run.fitted is not None:
+        chosen, which = run.fitted["chosen"], "best" if run.final is None else "final"
+        records[f"{which} weights, fitted"] = chosen
+        if chosen == run.fitted.get("fitted"):
+            records["  on images held out"] = run.fitted.get("held_out") or {}
+    return [_rates_row(*pair) for pair in records.items() if pair[1].keys() >= {*HMEANS}]
+
+
+def _rates_row(label: str, record: Mapping[str, Any]) -> list[str]:
+    ratio = record.get("unclip_ratio")
+    rates = [f"{record[column]:.4f}" for column in HMEANS]
+    return [label, "" if ratio is None else f"{ratio:.2f}", *rates]
+
+
+def summary_table(
+    results: Mapping[str, EvalResult], indicator: str, more: Sequence[Sequence[str]] = ()
+) -> str:
+    """Return a table of hmean of named evaluations at both IoUs, and ``more`` rows below.
 
     Each is given with the config's unclip ratio and, if ``indicator`` is higher with another one,
     with that.
@@ -44,7 +78,7 @@ def summary_table(results: Mapping[str, EvalResult], indicator: str) -> str:
             rows.append(
                 [label, f"{ratio:.2f}", f"{rates['hmean']:.4f}", f"{rates['hmean_70']:.4f}"]
             )
-    return "\n".join(aligned(rows))
+    return "\n".join(aligned([*rows, *more]))
 
 
 def outcome_lines(run: Run) -> list[str]:
@@ -86,14 +120,19 @@ def _interval(pair: Comparison) -> str:
 
 
 def closing_lines(
-    folder: Path, seconds: float, *, trained: bool = True, final: Delivered | None = None
+    folder: Path,
+    seconds: float,
+    *,
+    trained: bool = True,
+    final: Delivered | None = None,
+    image: str = PHOTO,
 ) -> list[str]:
     """Return where the files are, the commands that use the run's weights, and the duration.
 
-    ``trained``: the best weights are not the start.
+    ``trained``: the best weights are not the start. ``image`` is what the commands are tried on.
     """
-    usable = trained or final is not None
-    commands = next_commands(folder, fitted=(folder / FITTED_CONFIG).is_file()) if usable else {}
+    usable, fitted = trained or final is not None, (folder / FITTED_CONFIG).is_file()
+    commands = next_commands(folder, fitted=fitted, image=image) if usable else {}
     return [
         f"report: {folder / PAGE}",
         f"pictures: {folder / PICTURE_BOTH}",

@@ -16,12 +16,11 @@ from ppocr_ft.commands.check.run import precheck
 from ppocr_ft.commands.common import config_of, with_global
 from ppocr_ft.commands.fit_postprocess.cli import fit_at_end
 from ppocr_ft.commands.report.run import config_differences, read_run, report
-from ppocr_ft.commands.train.console import closing_lines, outcome_lines, summary_table
+from ppocr_ft.commands.train.console import closing_lines, closing_table, outcome_lines
 from ppocr_ft.commands.train.dry_run import dry_run
 from ppocr_ft.config import Config
 from ppocr_ft.engine.checkpoints import state_path
 from ppocr_ft.engine.distributed import ProcessGroup, process_count
-from ppocr_ft.engine.eval_result import results_of
 from ppocr_ft.engine.metrics_file import MetricsFile, ProgressCallback, figures
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
 from ppocr_ft.engine.trainer import Diverged
@@ -29,6 +28,7 @@ from ppocr_ft.errors import FAILED, SIGNALLED, ConfigError, Finding, UserInputEr
 from ppocr_ft.factory.device import device
 from ppocr_ft.messages import counted
 from ppocr_ft.report.page.run import Difference
+from ppocr_ft.report.page.summary import PHOTO
 from ppocr_ft.runs.adapt import adapted
 from ppocr_ft.runs.assemble import Training, resume_path, training
 from ppocr_ft.runs.folder import RESOLVED_CONFIG
@@ -137,14 +137,17 @@ def close(run: Training, seconds: float) -> None:
     try:
         read = read_run(run.folder)
         lines, ended, final = outcome_lines(read), read.outcome, read.delivered
+        table, image = closing_table(read), read.best.images[0].path if read.best else PHOTO
     except (OSError, UserInputError) as error:
         lines, ended, final = [f"the run's files can't be read: {error}"], None, None
+        table, image = "", PHOTO
     trained = ended is None or not ended.is_start
     plain = "\n".join(lines)
-    files = "\n".join(closing_lines(run.folder, seconds, trained=trained, final=final))
+    files = closing_lines(run.folder, seconds, trained=trained, final=final, image=image)
+    rest = "\n".join([*(["", table] if table else []), "", *files])
     gained = not final.is_start if final else ended is not None and ended.kind == "better"
     shown = colored(plain, "green" if gained else "yellow", sys.stdout)
-    run.say(*(f"\n{text}\n\n{files}" for text in (shown, plain)))
+    run.say(*(f"\n{text}\n{rest}" for text in (shown, plain)))
 
 
 def tell(findings: Sequence[Finding]) -> None:
@@ -190,22 +193,7 @@ def train(run: Training) -> int:
             return FAILED
         finally:
             run.close()
-    if run.writers is not None:
-        run.say(f"\n{before_and_after(run, run.writers.metrics)}")
     return 0
-
-
-def before_and_after(run: Training, metrics: MetricsFile) -> str:
-    """Return a table of the rates before training, at the best evaluation and at the end."""
-    results = {result.step: result for result in results_of(metrics.rows())}
-    progress = run.trainer.progress
-    steps = {
-        "before training": 0,
-        "best": progress.best_step,
-        "at the end": progress.evaluated_step,
-    }
-    shown = {name: results[step] for name, step in steps.items() if step in results}
-    return summary_table(shown, run.config.Metric.main_indicator)
 
 
 def resume_command(folder: Path) -> str:

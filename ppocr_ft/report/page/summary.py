@@ -22,6 +22,8 @@ from ppocr_ft.report.page.translation import Label, Translated, name_of, texts
 from ppocr_ft.utils.program import command_line
 
 GB_IN_MB = 1024
+PHOTO = "photo.jpg"
+"""Stands for an image in a command."""
 FITTED_KEYS = ("unclip_ratio", "box_thresh", "thresh", "score_mode", "resize", *HMEANS)
 OTHER_RATES = ("precision", "recall")
 HEIGHT_EDGES_PX = (0, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -93,13 +95,13 @@ def next_steps(run: Run) -> list[tuple[Translated, str]]:
     return [(Translated(f"next.{name}"), line) for name, line in commands.items()]
 
 
-def next_commands(folder: Path, *, fitted: bool) -> dict[str, str]:
+def next_commands(folder: Path, *, fitted: bool, image: str = PHOTO) -> dict[str, str]:
     """Return the command lines that use a run's best weights, with fitted.yml if there is one."""
     config = ["-c", str(folder / ("fitted.yml" if fitted else "config.resolved.yml"))]
     weights = [] if fitted else ["-o", f"Global.checkpoints={folder / 'best_accuracy'}"]
     exported = [*(weights or ["-o"]), f"Global.save_inference_dir={folder / 'inference'}"]
     arguments = {
-        "predict": [*config, *weights, "--images", "photo.jpg", "--out", "found"],
+        "predict": [*config, *weights, "--images", image, "--out", "found"],
         "export": [*config, *exported],
     }
     return {name: f"{command_line(name)} {shlex.join(words)}" for name, words in arguments.items()}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ppocr_ft.commands.report.run import read_run
-from ppocr_ft.commands.train.console import closing_lines, outcome_lines, summary_table
+from ppocr_ft.commands.train.console import (
+    closing_lines,
+    closing_table,
+    outcome_lines,
+    summary_table,
+)
 from ppocr_ft.engine.outcome import NOT_TRAINED
 from ppocr_ft.report.evaluations import write_evaluation
 from tests.engine.test_eval_result import result
@@ -22,6 +28,45 @@ def test_the_final_table_fits_80_columns() -> None:
     table = summary_table(results, "hmean").splitlines()
     assert len(table) == 7
     assert max(map(len, table)) <= 80
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_closing_table_has_start_best_end_and_what_was_fitted(
+    taken: bool, tmp_path: Path
+) -> None:
+    rows = rows_of({0: {1.5: (0.6, 0.4)}, 2: {1.5: (0.7, 0.5)}, 4: {1.5: (0.65, 0.45)}})
+    folder = run_folder(tmp_path / "run", rows=rows, boxes=False)
+    start = {"unclip_ratio": 1.1, "hmean": 0.61, "hmean_70": 0.51}
+    fitted = {"unclip_ratio": 1.2, "hmean": 0.8, "hmean_70": 0.7}
+    config = {"unclip_ratio": 1.5, "hmean": 0.7, "hmean_70": 0.5}
+    held_out = {"hmean": 0.79, "hmean_70": 0.69, "gain": 0.1, "gain_error": 0.01}
+    fit = {"config": config, "fitted": fitted, "chosen": fitted if taken else config}
+    (folder / "fit_postprocess.json").write_text(json.dumps(fit | {"held_out": held_out}))
+    about = {"alpha": 1, "step": 2, "averaged": 1}
+    held = {"held_out": held_out}
+    gain = {"gain": 0.1, "gain_error": 0.01}
+    final = {
+        **about,
+        **gain,
+        "candidates": [about | start | held | {"alpha": 0}, about | fitted | held],
+    }
+    (folder / "final.json").write_text(json.dumps(final))
+    table = closing_table(read_run(folder)).splitlines()
+    assert max(map(len, table)) <= 80
+    assert [line.split() for line in table[1:]] == [
+        ["before", "training", "(step", "0)", "1.50", "0.6000", "0.4000"],
+        ["best", "(step", "2)", "1.50", "0.7000", "0.5000"],
+        ["at", "the", "end", "(step", "4)", "1.50", "0.6500", "0.4500"],
+        ["before", "training,", "fitted", "1.10", "0.6100", "0.5100"],
+        f"final weights, fitted {'1.20 0.8000 0.7000' if taken else '1.50 0.7000 0.5000'}".split(),
+        *([["on", "images", "held", "out", "0.7900", "0.6900"]] if taken else []),
+    ]
+
+
+def test_the_commands_are_tried_on_an_image_that_is_there(tmp_path: Path) -> None:
+    lines = closing_lines(tmp_path, 1, image="my photos/a.jpg")
+    (predict,) = [line for line in lines if " predict " in line]
+    assert "--images 'my photos/a.jpg' --out found" in predict
 
 
 @pytest.mark.parametrize("after", [(0.71, 0.6), (0.4, 0.3)])
