@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 UPSTREAM_VENV := .venv-upstream
 UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
 UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
+NODE_READY := .cache/node/.ready
 RUNTIME_VENV := .venv-runtime
 RUNTIME_PY := $(RUNTIME_VENV)/bin/python
 RUNTIME_READY := $(RUNTIME_VENV)/.ready
@@ -17,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets models recipe lr-check bench docs site keys configs rounding released same-record same house clean
+	regression real-sets models recipe lr-check bench node docs site keys configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -80,6 +81,13 @@ $(RUNTIME_READY): tests/runtime/requirements.txt
 	$(RUNTIME_PY) -m pip install --quiet --upgrade pip
 	$(RUNTIME_PY) -m pip install --quiet -r tests/runtime/requirements.txt
 	$(RUNTIME_PY) -m pip install --quiet --no-deps 'rapidocr>=3.10,<4'
+	touch $@
+
+node: $(NODE_READY)  ## ONNX Runtime for JavaScript, in .cache/node, for a test of docs/use_in_programs.md
+
+$(NODE_READY):
+	mkdir -p $(@D)
+	npm install --prefix $(@D) --ignore-scripts --no-save --no-package-lock 'onnxruntime-node@>=1.20 <2'
 	touch $@
 
 test-wheel:  ## build the wheel, install it into an empty environment, use it from an empty folder

@@ -44,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
     print(coverage.summary())
     found = {}
     for name, data in sets.items():
-        samples = progress(data.samples(), len(data), f"evaluate {name}", leave=True)
+        samples = progress(data.samples(), len(data), f"evaluate {name}")
         result = objects.evaluate(config, network, samples)
         print(describe(result.summary, name if name.startswith(ALSO) else ""))
         print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")

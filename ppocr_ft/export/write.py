@@ -162,7 +162,7 @@ def write_model(
     written = {"Paddle": folder}
     if formats.onnx or formats.openvino:
         write_onnx(folder)
-        _add_settings(folder)
+        _finish_onnx(folder)
     if formats.openvino:
         run_worker("openvino", __name__, "openvino", str(folder))
         written["OpenVINO"] = folder / OPENVINO_FILE
@@ -192,12 +192,20 @@ def _sigmoid_of_old_programs(x: Any) -> Any:
     return result
 
 
-def _add_settings(folder: Path) -> None:
-    """Put ``inference.yml`` into the ONNX file of the folder."""
+def _finish_onnx(folder: Path) -> None:
+    """Put ``inference.yml`` into the ONNX file of the folder, and take out unused constants.
+
+    paddle2onnx leaves those behind; ONNX Runtime warns of each wherever the file is opened.
+    """
     import onnx
 
     target = folder / ONNX_FILE
     model = onnx.load(str(target))
+    nodes = model.graph.node
+    used = {name for node in nodes for name in node.input}
+    for node in [node for node in nodes if node.op_type == "Constant"]:
+        if used.isdisjoint(node.output):
+            nodes.remove(node)
     entry = model.metadata_props.add()
     entry.key = SETTINGS_IN_ONNX
     entry.value = (folder / SETTINGS_FILE).read_text(encoding="utf-8")

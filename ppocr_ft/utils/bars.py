@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO, cast
 
 from rich.console import Console, Group
@@ -41,13 +41,13 @@ class Bars:
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._bars: list[Bar] = []
+        self._shown: list[Bar] = []
         self._shown_at = -REFRESH_S
         self._copy = _copy_of(stream)
         self._console = _Terminal(file=self._copy or stream, soft_wrap=True, highlight=False)
         self._live = Live(
             console=self._console,
-            get_renderable=lambda: self._drawn(self._bars),
+            get_renderable=self._drawn,
             auto_refresh=False,
             transient=True,
             redirect_stdout=False,
@@ -57,28 +57,26 @@ class Bars:
 
     def add(self, bar: Bar) -> None:
         """Show one more."""
-        if not self._bars:
+        if not self._shown:
             self._redirect()
-        self._bars.append(bar)
+        self._shown.append(bar)
         self._live.start()
         self._live.refresh()
 
     def refresh(self) -> None:
         """Draw the bars again, if they were not just drawn."""
         now = time.monotonic()
-        if now >= self._shown_at + REFRESH_S:
+        if self._shown and now >= self._shown_at + REFRESH_S:
             self._shown_at = now
             self._live.refresh()
 
     def remove(self, bar: Bar) -> bool:
         """Take one away; return whether it was the last one, which is drawn until `stop`."""
-        if bar not in self._bars:
+        if bar not in self._shown:
             return False
-        if bar.leave:
-            self._console.print(self._drawn([bar]))
-        if self._bars == [bar]:
+        if self._shown == [bar]:
             return True
-        self._bars.remove(bar)
+        self._shown.remove(bar)
         self._live.refresh()
         return False
 
@@ -90,7 +88,7 @@ class Bars:
                 setattr(sys, name, stream)
         self._replaced = {}
         self._live.stop()
-        self._bars = []
+        self._shown = []
         if self._copy is not None:
             self._copy.close()
 
@@ -103,7 +101,8 @@ class Bars:
                 self._replaced[name] = stream, proxy
                 setattr(sys, name, proxy)
 
-    def _drawn(self, bars: Sequence[Bar]) -> Group:
+    def _drawn(self) -> Group:
+        bars = self._shown
         counts = [f"{bar.done:.0f}/{bar.total:.0f}" for bar in bars]
         widest = [
             max(map(len, texts), default=0) for texts in ([bar.title for bar in bars], counts)

@@ -40,19 +40,12 @@ def no_progress(
     return items
 
 
-def progress(
-    items: Iterable[Item], total: int, title: str, unit: str = "image", *, leave: bool = False
-) -> Iterable[Item]:
-    """Pass items on with a bar on stderr, if that shows bars; ``leave`` keeps the full bar."""
-    if not bars_are_shown():
-        return items
-    return _with_bar(items, total, title, unit, leave=leave)
+def progress(items: Iterable[Item], total: int, title: str, unit: str = "image") -> Iterable[Item]:
+    """Pass items on with a bar on stderr, if that shows bars."""
+    return _with_bar(items, Bar(title, total, unit)) if bars_are_shown() else items
 
 
-def _with_bar(
-    items: Iterable[Item], total: int, title: str, unit: str, *, leave: bool
-) -> Iterator[Item]:
-    bar = Bar(title, total, unit, leave=leave)
+def _with_bar(items: Iterable[Item], bar: Bar) -> Iterator[Item]:
     try:
         for item in items:
             yield item
@@ -81,7 +74,6 @@ class Bar:
         total: how many there are.
         unit: one of them.
         done: how many of them are done already.
-        leave: whether the bar stays when it is closed.
         left_s: how long it takes from now on; None: at the speed so far.
         speed: as text; None: that so far.
         figures: further ones by their names, the most important first.
@@ -91,7 +83,6 @@ class Bar:
     total: float
     unit: str = "image"
     done: float = 0
-    leave: bool = False
     left_s: float | None = None
     speed: str | None = None
     figures: Mapping[str, str] = field(default_factory=dict)
@@ -112,7 +103,7 @@ class Bar:
         self._bars.refresh()
 
     def close(self) -> None:
-        """Take the bar away, or leave it above the others; more than once does no harm."""
+        """Take the bar away; more than once does no harm."""
         if self._bars.remove(self):
             close_bars()
 

@@ -33,7 +33,7 @@ with closing_bars():
             for image in progress(range(200), 200, "larger images: evaluate 800:min"):
                 if image == 100:
                     print("one\\n\\nthree")
-            for image in progress(range(4), 4, "predict", leave=True):
+            for image in progress(range(4), 4, "predict"):
                 pass
         if bar:
             names = "loss shrink_maps threshold_maps binary_maps images/s memory lr".split()
@@ -60,9 +60,7 @@ def test_lines_above_the_bars_stay_whole() -> None:
     shown = screen(output)
     head = [LONG[:80], LONG[80:], "error in red", "one", "", "three"]
     assert shown[: len(head)] == head
-    predict, *rest = shown[len(head) :]
-    assert re.fullmatch(r"predict  ━{20}  4/4  in [\d.]+s +[\d.e+]+ images/s", predict)
-    assert rest == ["no newline yet", "done True"]
+    assert shown[len(head) :] == ["no newline yet", "done True"]
     assert f"{ESCAPE}[1;31merror{ESCAPE}[0m in red" in output
     assert LONG in output
 
@@ -116,10 +114,7 @@ def test_a_file_gets_what_is_printed_while_the_terminal_has_bars(tmp_path: Path)
         _, output = on_terminal(["-c", WORK, "--drawn"], stdout=file)
     lines = (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()
     assert lines == [LONG, "one", "", "three", "no newline yetdone True"]
-    shown = screen(output)
-    assert shown[0] == "error in red"
-    assert len(shown) == 2
-    assert shown[1].startswith("predict ")
+    assert screen(output) == ["error in red"]
 
 
 @pytest.mark.slow
@@ -136,8 +131,11 @@ def main(words):
 sys.exit(command(main)([]))
 """
 
+    sent: list[int] = []
+
     def interrupt(output: str, process: subprocess.Popen[bytes]) -> None:
-        if "ready" in output and "interrupted" not in output:
+        if "ready" in output and not sent:
+            sent.append(signal.SIGINT)
             process.send_signal(signal.SIGINT)
 
     code, output = on_terminal(["-c", work], watch=interrupt)

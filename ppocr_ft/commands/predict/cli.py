@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     counts: list[int] = []
     pictures = prediction_folder(options.out, scores=not options.no_scores)
     with pictures as write, label_writer(options.save_label) as label:
-        watched = progress(images.samples(), len(images), "predict", leave=True)
+        watched = progress(images.samples(), len(images), "predict")
         for path, boxes in predict(watched):
             write(path, boxes)
             label(path, boxes)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,9 @@ import pytest
 from ppocr_ft.commands.export.cli import main
 from ppocr_ft.commands.predict.cli import main as predict
 from ppocr_ft.data.sample_set import copy_sample
+from ppocr_ft.export.runtime import open_model
 from tests.models.test_released import picture
+from tests.support import ROOT
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +30,7 @@ CONFIG = str(Path(__file__).parents[3] / "configs" / "det_v4_ft.yml")
 OPENVINO = ["--openvino"] if importlib.util.find_spec("openvino") else []
 OWN_FILES = {"inference.json", "inference.pdiparams", "inference.yml", "parity.json"}
 OPENVINO_FILES = {"inference.xml", "inference.bin"} if OPENVINO else set()
+PROGRAMS = (ROOT / "docs" / "use_in_programs.md").read_text(encoding="utf-8")
 NEEDS_OPENVINO = pytest.mark.skipif(not OPENVINO, reason="openvino is not installed")
 
 
@@ -72,6 +79,51 @@ def test_the_files_of_a_model_and_nothing_else(exported: Path) -> None:
     names = {path.name for path in exported.iterdir()}
     assert names == OWN_FILES | {"inference.onnx", "model_card.md"} | OPENVINO_FILES
     assert [path.name for path in exported.parents[1].iterdir()] == ["deep"]
+
+
+@pytest.fixture(scope="module")
+def pixels(exported: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a crop as the model takes it, and the map of the exported Paddle program."""
+    folder = tmp_path_factory.mktemp("pixels")
+    page = cv2.imread(str(next((data / "images").glob("val*"))))
+    crop = cv2.resize(page, (320, 224))
+    cv2.imwrite(str(folder / "photo.png"), crop)
+    crop[:, :, ::-1].tofile(folder / "photo.rgb")
+    model = open_model(exported)
+    np.save(folder / "map.npy", model.run(model.read(folder / "photo.png").image[None])[0])
+    return folder
+
+
+def node() -> tuple[list[str], dict[str, str]]:
+    """How JavaScript is run with onnxruntime-node, and what the environment must have."""
+    packages = ROOT / ".cache" / "node" / "node_modules"
+    program = shutil.which("node")
+    if program is None or not (packages / "onnxruntime-node").is_dir():
+        pytest.skip("needs Node.js, and onnxruntime-node of npm: make node")
+    return [program], {"NODE_PATH": str(packages)}
+
+
+@pytest.mark.parametrize("language", ["python", "js"])
+def test_the_programs_of_the_page_give_the_networks_map(
+    language: str, exported: Path, pixels: Path
+) -> None:
+    found = re.search(rf"^```{language}\n(.*?)^```", PROGRAMS, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    words, environment = node() if language == "js" else ([sys.executable], {})
+    (pixels / f"text_map.{language}").write_text(found[1], encoding="utf-8")
+    written = pixels / f"{language}.f32"
+    done = subprocess.run(
+        [*words, f"text_map.{language}", exported / "inference.onnx", "photo.rgb", "320", "224",
+         written],
+        cwd=pixels, env=os.environ | environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), "nor does ONNX Runtime warn of the file"
+    text_map = np.fromfile(written, np.float32).reshape(224, 320)
+    np.testing.assert_allclose(text_map, np.load(pixels / "map.npy").squeeze(), atol=1e-4)
+    assert text_map.max() > 0.9, "there are texts"
+    *shape, mean = re.findall(r"[\d.e-]+", done.stdout)
+    assert shape == ["1", "1", "224", "320"]
+    assert float(mean) == pytest.approx(text_map.mean(), abs=1e-6)
 
 
 def test_parity_is_told(exported: Path) -> None:
