@@ -14,7 +14,7 @@ from pydantic import Strict
 from ppocr_ft.declaration import Listed, Number
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms.registry import register
-from ppocr_ft.utils.console import say_once
+from ppocr_ft.utils.console import quiet_libraries, say_once
 
 Image = NDArray[Any]
 Pixels = NDArray[np.uint8]
@@ -61,7 +61,8 @@ def alpha_of(content: bytes, colors: Pixels) -> Alpha | None:
     It is turned as ``colors`` are. None if there is none, or if it says nothing: wholly opaque, or
     wholly transparent.
     """
-    stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    with quiet_libraries():
+        stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.ndim != 3 or stored.shape[2] != 4:
         return None
     pixels = np.asarray(stored >> 8 if stored.dtype == np.uint16 else stored)
@@ -210,7 +211,8 @@ def _decoded(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
     reason = ""
     try:
         raw = np.frombuffer(_without_profile(content), np.uint8)
-        image = cv2.imdecode(raw, flags) if content else None
+        with quiet_libraries():
+            image = cv2.imdecode(raw, flags) if content else None
     except cv2.error as error:  # too many pixels, say
         image, reason = None, f": {str(error).strip().splitlines()[-1]}"
     if image is None:

@@ -6,8 +6,9 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Literal, TextIO
 
 Color = Literal["red", "yellow", "green"]
@@ -15,6 +16,8 @@ Rows = Sequence[Sequence[str]]
 _CODES: dict[Color, str] = {"red": "31", "yellow": "33", "green": "32"}
 _SEVERITY = re.compile(r"^(error|warning)\b", re.MULTILINE)
 _said: set[str] = set()
+_lock, _silence, _inside, _capturing = threading.Lock(), ExitStack(), 0, False
+"""Of `quiet_libraries`: how many are inside, and whether `captured_stderr` is."""
 
 
 def has_escapes(stream: TextIO) -> bool:
@@ -82,24 +85,58 @@ def captured_stderr() -> Iterator[Callable[[], str]]:
     The function that is yielded returns what was written so far. Without a stderr of the process
     nothing is collected.
     """
-    try:
-        original = os.dup(2)
-    except OSError:
-        yield lambda: ""
-        return
-    python_stream = sys.stderr
-    with tempfile.TemporaryFile() as file, os.fdopen(original, "w", buffering=1) as stream:
-        if python_stream is sys.__stderr__ and python_stream is not None:
-            python_stream.flush()
-            sys.stderr = stream
-        os.dup2(file.fileno(), 2)
+    global _capturing
+    with tempfile.TemporaryFile() as file, _stderr_of_c_to(file.fileno()):
 
         def content() -> str:
             size = os.fstat(file.fileno()).st_size
             return os.pread(file.fileno(), size, 0).decode(errors="replace")
 
+        _capturing = True
         try:
             yield content
         finally:
-            os.dup2(stream.fileno(), 2)
+            _capturing = False
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Drop what C libraries write to stderr meanwhile; `captured_stderr` collects it all the same.
+
+    Several threads may be inside at once.
+    """
+    global _inside
+    with _lock:
+        _inside += 1
+        if _inside == 1 and not _capturing:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            _silence.callback(os.close, nowhere)
+            _silence.enter_context(_stderr_of_c_to(nowhere))
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _silence.close()
+
+
+@contextmanager
+def _stderr_of_c_to(descriptor: int) -> Iterator[None]:
+    try:
+        original = os.dup(2)
+    except OSError:
+        yield
+        return
+    # Closed when the last thread that writes to it lets it go.
+    python_stream, stream = sys.stderr, os.fdopen(original, "w", buffering=1)
+    if python_stream is sys.__stderr__ and python_stream is not None:
+        python_stream.flush()
+        sys.stderr = stream
+    os.dup2(descriptor, 2)
+    try:
+        yield
+    finally:
+        os.dup2(original, 2)
+        if sys.stderr is stream:
             sys.stderr = python_stream

@@ -5,10 +5,16 @@ from __future__ import annotations
 import io
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ppocr_ft.utils.console import captured_stderr, colored, severities_colored
+from ppocr_ft.utils.console import (
+    captured_stderr,
+    colored,
+    quiet_libraries,
+    severities_colored,
+)
 from tests.support.terminal import Terminal
 
 
@@ -48,6 +54,35 @@ def test_lines_of_c_are_collected_and_pythons_go_on(capfd: pytest.CaptureFixture
     print("from Python", file=sys.stderr)
     assert collected == "from C\n"
     assert capfd.readouterr().err == "after it\nfrom Python\n"
+
+
+def test_lines_of_c_are_dropped_until_the_last_thread_has_left(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def decode(name: str) -> None:
+        with quiet_libraries():
+            os.write(2, f"{name}: corrupt data\n".encode())
+            print(name, file=sys.stderr)
+
+    with quiet_libraries():
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(decode, "abcd"))
+        os.write(2, b"still inside\n")
+    os.write(2, b"after it\n")
+    assert sorted(capfd.readouterr().err.splitlines()) == ["a", "after it", "b", "c", "d"]
+
+
+def test_they_are_collected_where_somebody_asks_for_them(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with captured_stderr() as printed:
+        with quiet_libraries():
+            os.write(2, b"corrupt data\n")
+        os.write(2, b"more\n")
+        assert printed() == "corrupt data\nmore\n"
+    with quiet_libraries():
+        os.write(2, b"unseen\n")
+    assert capfd.readouterr().err == ""
 
 
 def test_an_exception_gives_stderr_back(capfd: pytest.CaptureFixture[str]) -> None:
