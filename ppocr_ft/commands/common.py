@@ -25,6 +25,7 @@ from ppocr_ft.engine.distributed import (
     process_count,
 )
 from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, ConfigError, UserInputError
+from ppocr_ft.messages import nearest
 from ppocr_ft.utils.console import colored, forget_said, severities_colored
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.files import NUMBER, numbered_folder
@@ -88,13 +89,22 @@ def silence_opencv() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says how a config's key is set to who writes ``--epochs 3``, or no ``-o``."""
+    """A parser that names the option that was meant, or ``-o`` to who writes ``--epochs 3``."""
 
     def error(self, message: str) -> NoReturn:
-        has_keys = any("-o" in action.option_strings for action in self._actions)
-        if has_keys and message.startswith("unrecognized arguments"):
-            message += "; a key of the config is set by -o, as in  -o Global.epoch_num=3"
+        head, _, given = message.partition("unrecognized arguments: ")
+        if given and not head:
+            flags = (word.partition("=")[0] for word in given.split() if word.startswith("--"))
+            near = next(filter(None, (nearest(flag, self._flags) for flag in flags)), None)
+            if near:
+                message += f"; did you mean {near}?"
+            elif "-o" in self._option_string_actions:
+                message += "; a key of the config is set by -o, as in  -o Global.epoch_num=3"
         super().error(message)
+
+    @property
+    def _flags(self) -> list[str]:
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
 
 def bare_parser(command_name: str, description: str, examples: str) -> argparse.ArgumentParser:

@@ -101,6 +101,24 @@ def test_a_mistyped_command(
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["train", "--dryrun"], "--dry-run"),
+        (["train", "--resmue=x"], "--resume"),
+        (["predict", "--imgaes", "x", "--images", "x"], "--images"),
+        (["make-sample", "--fource", "--out", "x"], "--force"),
+    ],
+)
+def test_a_mistyped_option(argv: list[str], meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([argv[0], *(["-c", CONFIG] if argv[0] != "make-sample" else []), *argv[1:]])
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.endswith(f"; did you mean {meant}?\n")
+    assert "set by -o" not in err
+
+
 @pytest.mark.parametrize("words", [["Global.epoch_num=3"], ["--epochs", "3"]])
 def test_a_key_without_its_switch(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -197,7 +197,7 @@ def _run(run: PlannedRun, code: str) -> None:
     )
     _write_json(folder / RECORD, vars(record))
     _share_start(run, prepared)
-    prepared.say(prepared.describe())
+    prepared.say(prepared.describe(short=True), prepared.describe())
     ended = ""
     with trainer.stop.listening():
         try:
