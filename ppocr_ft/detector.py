@@ -18,6 +18,7 @@ from ppocr_ft.api import (
     predict,
     train,
 )
+from ppocr_ft.commands.common import import_paddle
 from ppocr_ft.commands.init import MINUTES, VAL_RATIO
 from ppocr_ft.config.load import find_config, load_config, shipped_models
 from ppocr_ft.errors import ConfigError
@@ -208,6 +209,7 @@ class Detector:
 
 
 def _is_run(folder: Path) -> bool:
+    import_paddle()
     from ppocr_ft.runs.folder import RESOLVED_CONFIG
 
     return (folder / RESOLVED_CONFIG).is_file()

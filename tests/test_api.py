@@ -42,6 +42,13 @@ def test_import_loads_nothing_and_every_name_is_there() -> None:
     assert json.loads(done.stdout) == [[], False, True]
 
 
+@needs_paddle
+@pytest.mark.slow
+def test_a_detector_is_made_without_a_word_of_paddle() -> None:
+    done = python("-c", "import ppocr_ft; ppocr_ft.Detector('PP-OCRv4_mobile_det')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'trian'"):
         ppocr_ft.trian  # noqa: B018
