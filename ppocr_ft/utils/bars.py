@@ -33,6 +33,13 @@ class _Terminal(Console):
         return False
 
 
+class _Above(FileProxy):
+    """A terminal's stream that prints above the bars; before rich 15 it wouldn't say what it is."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 class Bars:
     """Bars, and above them what Python prints on the terminal meanwhile.
 
@@ -97,7 +104,7 @@ class Bars:
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
             if stream.isatty():
-                proxy = cast(TextIO, FileProxy(self._console, stream))
+                proxy = cast(TextIO, _Above(self._console, stream))
                 self._replaced[name] = stream, proxy
                 setattr(sys, name, proxy)
 
