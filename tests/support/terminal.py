@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -97,12 +97,10 @@ def on_terminal(
     columns: int = 80,
     stdout: IO[bytes] | None = None,
     cwd: Path = ROOT,
-    watch: Callable[[str, subprocess.Popen[bytes]], object] = lambda output, process: None,
 ) -> tuple[int, str]:
     """Run ``python WORDS`` on a terminal; return its exit code and what it wrote there.
 
-    Stdout goes to the terminal as well, if it is not given. ``watch`` is called with the output so
-    far and the process, whenever something was written.
+    Stdout goes to the terminal as well, if it is not given.
     """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -124,6 +122,5 @@ def on_terminal(
             if not written:
                 break
             output += written
-            watch(output.decode(errors="replace"), process)
     os.close(master)
     return process.returncode, output.decode()
