@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets models recipe lr-check bench node docs site keys configs rounding released same-record same house clean
+	regression real-sets models label-faults recipe lr-check bench node docs site keys configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -105,6 +105,9 @@ real-sets: $(READY)  ## docs/real_sets.md: the default config on real sets, besi
 
 models: $(READY)  ## docs/models.md: the released detectors that are installed, as shipped, fitted, fine-tuned
 	$(PY) -m experiments.models_table $(ARGS)
+
+label-faults: $(READY)  ## docs/check.md: planted label faults that check --model finds
+	$(PY) -m experiments.label_faults $(ARGS)
 
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on parts of the same sets
 	$(PY) -m experiments.recipe $(ARGS)

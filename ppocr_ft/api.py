@@ -183,10 +183,12 @@ def check(
     *,
     images: bool = True,
     weights: bool = True,
+    model: str | Path | None = None,
 ) -> list[Finding]:
     """Return what is wrong with a config, its labels, images and weights; nothing is raised for it.
 
-    With ``images=False`` no image is opened, with ``weights=False`` no weights are.
+    With ``images=False`` no image is opened, with ``weights=False`` no weights are. ``model``, a
+    run's folder, a config or a checkpoint, names labels that it contradicts, the worst first.
     """
     with one_error():
         from ppocr_ft.commands.check.run import CheckOptions
@@ -194,7 +196,7 @@ def check(
 
         with suppress(ImportError):  # config and data are checked without Paddle
             import_paddle()
-        options = CheckOptions(images=images, weights=weights, samples=0)
+        options = CheckOptions(images=images, weights=weights, samples=0, model=model)
         return check_all(_named(config), as_words(overrides), options).findings
 
 

@@ -20,7 +20,7 @@ from ppocr_ft.api import (
 )
 from ppocr_ft.commands.common import import_paddle
 from ppocr_ft.commands.init import MINUTES, VAL_RATIO
-from ppocr_ft.config.load import find_config, load_config, shipped_models
+from ppocr_ft.config.load import CONFIG_SUFFIXES, find_config, load_config, shipped_models
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.messages import nearest
 from ppocr_ft.results import Evaluation, Predictions, TrainResult
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 MODEL = "PP-OCRv4_mobile_det"
 LABELS = "labels"
 """Folder of the label file, in the run's folder."""
-CONFIG_SUFFIXES = (".yml", ".yaml")
 EXPORTED_FILES, EXPORTED_SUFFIXES = "inference.*", (".onnx", ".xml")
 Values = dict[str, Any]
 """Values of keys as ``-o`` names them."""
@@ -168,12 +167,11 @@ class Detector:
             load_config(self._config)
 
     def _open_run(self, folder: Path) -> None:
-        from ppocr_ft.runs.folder import FITTED_CONFIG, RESOLVED_CONFIG, delivered_weights
+        from ppocr_ft.runs.folder import config_of_run, delivered_weights
 
         if not delivered_weights(folder).is_file():
             raise ConfigError("is a run without weights", path=folder)
-        fitted = folder / FITTED_CONFIG
-        self._config = fitted if fitted.is_file() else folder / RESOLVED_CONFIG
+        self._config = config_of_run(folder)
         self._run, self._exported = folder, None
 
     def _to_use(self) -> tuple[Path, Values]:
@@ -210,9 +208,9 @@ class Detector:
 
 def _is_run(folder: Path) -> bool:
     import_paddle()
-    from ppocr_ft.runs.folder import RESOLVED_CONFIG
+    from ppocr_ft.runs.folder import config_of_run
 
-    return (folder / RESOLVED_CONFIG).is_file()
+    return config_of_run(folder) is not None
 
 
 def _is_exported(path: Path) -> bool:

@@ -223,6 +223,9 @@ def shipped_models() -> dict[str, Path]:
     return models
 
 
+CONFIG_SUFFIXES = (".yml", ".yaml")
+
+
 def find_config(path: str | Path) -> Path:
     """Return the file of that path or, where there is none, the shipped config of that name.
 

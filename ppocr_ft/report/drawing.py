@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -30,7 +30,7 @@ TILE_PX = (640, 1100)
 SHEET_PX = 2400
 """A sheet that is higher has fewer images, but one."""
 GAP_PX = 6
-HEAD_LINE_PX = 24
+HEAD_LINE_PX, CAPTION_PX = 24, 16
 _WHITE = 255
 Polygons = Sequence[NDArray[Any]]
 
@@ -137,11 +137,17 @@ def read_picture(path: str, size_px: tuple[int, int]) -> Picture | None:
 
 def draw_whole(picture: Picture, outlines: Sequence[Outline]) -> Drawing:
     """Draw the whole image, smaller if it is large."""
-    return _drawing(picture, outlines, min(LONGEST_PX / max(picture.shape[:2]), 1.0))
+    scale = min(LONGEST_PX / max(picture.shape[:2]), 1.0)
+    return _as_drawing(_resized(picture, outlines, scale))
 
 
 def draw_crop(picture: Picture, polygons: Polygons, outlines: Sequence[Outline]) -> Drawing:
     """Draw the part of the image around ``polygons``."""
+    return _as_drawing(crop(picture, polygons, outlines))
+
+
+def crop(picture: Picture, polygons: Polygons, outlines: Sequence[Outline]) -> Picture:
+    """Return the part of the image around ``polygons``, enlarged, with the outlines."""
     height, width = picture.shape[:2]
     points = np.concatenate(list(polygons))
     low, high = points.min(axis=0), points.max(axis=0)
@@ -152,12 +158,29 @@ def draw_crop(picture: Picture, polygons: Polygons, outlines: Sequence[Outline])
     scale = min(CROP_PX[0] / part.shape[1], CROP_PX[1] / part.shape[0], MAX_ENLARGEMENT)
     origin = np.array((left, top))
     moved = [outline._replace(polygon=outline.polygon - origin) for outline in outlines]
-    return _drawing(part, moved, scale)
+    return _resized(part, moved, scale)
 
 
-def _drawing(picture: Picture, outlines: Sequence[Outline], scale: float) -> Drawing:
-    canvas = _resized(picture, outlines, scale)
+def _as_drawing(canvas: Picture) -> Drawing:
     return Drawing(as_jpeg(canvas, PAGE_QUALITY), (canvas.shape[1], canvas.shape[0]))
+
+
+def captioned(tiles: Iterable[tuple[Picture, Sequence[str]]], columns: int) -> Picture:
+    """Draw pictures with lines of text below them, so many in a row."""
+    cells = [
+        _stacked([tile, *(_line(words, max(tile.shape[1], CROP_PX[0])) for words in caption)])
+        for tile, caption in tiles
+    ]
+    wide = max(cell.shape[1] for cell in cells)
+    padded = [_padded(cell, cell.shape[0], wide) for cell in cells]
+    rows = [padded[i : i + columns] for i in range(0, len(padded), columns)]
+    return _stacked([side_by_side(row) for row in rows])
+
+
+def _line(words: str, width: int) -> Picture:
+    line = np.full((CAPTION_PX, width, 3), _WHITE, np.uint8)
+    _write(line, words, (2, CAPTION_PX - 5), 0.42)
+    return line
 
 
 def contact_sheet(images: Sequence[Marked], heading: str) -> Picture:
@@ -198,8 +221,9 @@ def _write(canvas: Picture, text: str, at: tuple[int, int], size: float) -> None
 def _stacked(pictures: Sequence[Picture]) -> Picture:
     """Join pictures below each other with gaps, each padded with white to the widest."""
     width = max(picture.shape[1] for picture in pictures)
-    rows: list[Picture] = []
-    for picture in pictures:
-        padding = ((0, GAP_PX), (0, width - picture.shape[1]), (0, 0))
-        rows.append(np.pad(picture, padding, constant_values=_WHITE))
-    return np.concatenate(rows)
+    return np.concatenate([_padded(picture, len(picture) + GAP_PX, width) for picture in pictures])
+
+
+def _padded(picture: Picture, height: int, width: int) -> Picture:
+    padding = ((0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0))
+    return np.pad(picture, padding, constant_values=_WHITE)

@@ -115,6 +115,13 @@ def _check_length(config: Config, progress: Progress) -> None:
         )
 
 
+def config_of_run(folder: Path) -> Path | None:
+    """Return the config to go on with: the fitted one if there is one; None: it is no run."""
+    configs = (folder / name for name in (FITTED_CONFIG, RESOLVED_CONFIG))
+    is_run = (folder / RESOLVED_CONFIG).is_file()
+    return next(config for config in configs if config.is_file()) if is_run else None
+
+
 def delivered_weights(folder: Path) -> Path:
     """Return the weights that a run delivers: the final ones if it chose some, else the best."""
     final = folder / f"{FINAL}.pdparams"

@@ -31,9 +31,11 @@ EXAMPLES = """\
         any PaddleOCR detector's YAML, trained here or there
   ppocr-ft check -c my.yml --fix fixed/
         cleaned label files; the old ones stay as they are
+  ppocr-ft check -c my.yml --model output/latest
+        labels that this detector contradicts, the worst first; label_faults.png shows them
   ppocr-ft check -c my.yml --no-images --json > issues.json
-geometry.png, samples.png and, where warnings are too many to print, check.txt go to
-Global.save_model_dir."""
+geometry.png, samples.png, with --model label_faults.png and, where warnings are too many to print,
+check.txt go to Global.save_model_dir."""
 EPILOGUE = """
 
 exit codes: 0 nothing that stops a training, perhaps warnings; 2 an error; 1 anything else"""
@@ -48,7 +50,9 @@ def main(argv: Sequence[str]) -> int:
             import_paddle()
         from ppocr_ft.commands.check.run import CheckOptions, check, save_findings
 
-        parts = CheckOptions(options.images, options.weights, options.samples, options.fix)
+        parts = CheckOptions(
+            options.images, options.weights, options.samples, options.fix, options.model
+        )
         result = check(options.config, options.override, parts)
         if is_cut(result.findings) and not options.json:
             save_findings(result, "\n".join(grouped(result.findings, None)) + "\n")
@@ -69,6 +73,12 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     )
     arguments.add_argument(
         "--fix", type=Path, metavar="OUT", help="write cleaned label files into this folder"
+    )
+    arguments.add_argument(
+        "--model",
+        metavar="PATH",
+        help="compare the labels with what a detector finds: a run's folder, a config, or a "
+        "checkpoint of the network of -c",
     )
     arguments.add_argument(
         "--no-images",

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
 
 
 GEOMETRY, SAMPLES, FINDINGS = "geometry.png", "samples.png", "check.txt"
+LABEL_FAULTS = "label_faults.png"
 QUICK_TEXTS = 200
 """So many texts tell in those seconds whether shrink and unclip go together."""
 QUICK_IMAGES = 12
@@ -77,12 +78,16 @@ PICTURE_BYTES = 2**24
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """The parts to check. ``samples``: how many; 0: no pictures of them."""
+    """The parts to check. ``samples``: how many; 0: no pictures of them.
+
+    ``model`` is the detector that the labels are compared with, as `model_config` takes it.
+    """
 
     images: bool
     weights: bool
     samples: int
     fix: Path | None = None
+    model: str | Path | None = None
 
 
 @dataclass
@@ -148,6 +153,8 @@ def check(path: str | Path, overrides: Sequence[str], options: CheckOptions) -> 
             _look_at_weights(result, diagnosis, diagnosis.config)
         if options.samples and options.images:
             _draw_samples(result, diagnosis.config, options.samples)
+        if options.model is not None:
+            _ask_model(result, diagnosis.config, options.model)
     return result
 
 
@@ -315,6 +322,22 @@ def _draw_samples(result: Check, config: Config, count: int) -> None:
             drawn = samples_png(config, count)
             with _as_finding("pictures", result.findings):
                 result.files.append(_write(config, SAMPLES, drawn))
+
+
+def _ask_model(result: Check, config: Config, model: str | Path) -> None:
+    """Add the labels that the model contradicts to the findings, and draw the worst."""
+    from ppocr_ft.commands.check.by_model import check_by_model
+
+    if result.data is None or not any(part.scan.usable.any() for part in result.data.parts):
+        result.notes.append("--model: there are no labels that it could contradict")
+        return
+    with _as_finding("model", result.findings):
+        asked = check_by_model(result.data, config, model, progress)
+        result.findings += asked.findings()
+        result.notes.append(asked.note())
+        if asked.result.found:
+            with _as_finding("pictures", result.findings):
+                result.files.append(_write(config, LABEL_FAULTS, asked.sheet_png()))
 
 
 @contextlib.contextmanager

@@ -142,7 +142,7 @@ def outline_findings(measured: Outlines) -> Iterator[Finding]:
         for rule, what in _complaints(measured, i):
             severity: Severity = "error" if measured.unusable[i] else "warning"
             key = int(scan.owners[i]), rule, severity
-            messages.setdefault(key, []).append(f"{_describe_text(scan, i)} {what}")
+            messages.setdefault(key, []).append(f"{describe_text(scan, i)} {what}")
     for (owner, rule, severity), texts in messages.items():
         number = scan.lines[owner].number
         message = "; ".join(texts) if severity == "error" else _some(texts)
@@ -154,7 +154,7 @@ def _some(texts: list[str]) -> str:
     return "; ".join([*texts[:_NAMED], *more])
 
 
-def _describe_text(scan: Scan, i: int) -> str:
+def describe_text(scan: Scan, i: int) -> str:
     """Return the text's place on the line and in the image."""
     x, y = scan.polygons[i][0].tolist()
     return f"text {scan.numbers[i]} at ({x:g}, {y:g})"
@@ -249,7 +249,7 @@ def repeat_findings(scan: Scan) -> Iterator[Finding]:
     """Yield one finding per line with texts that repeat another."""
     messages: dict[int, list[str]] = {}
     for i, stays in sorted(repeated(scan).items()):
-        same = f"{_describe_text(scan, i)} has the points of text {scan.numbers[stays]}"
+        same = f"{describe_text(scan, i)} has the points of text {scan.numbers[stays]}"
         messages.setdefault(int(scan.owners[i]), []).append(same)
     for owner, texts in messages.items():
         number = scan.lines[owner].number
