@@ -20,6 +20,7 @@ COMMANDS = {
     "train": "fine-tune a detector, or train one",
     "eval": "evaluate a detector on labelled images",
     "predict": "find text in images",
+    "rank": "which images to label next",
     "find-lr": "find a learning rate by trying many",
     "compare": "short runs of different configs beside each other",
     "fit-postprocess": "thresholds, unclip ratio and resize that suit the data best",

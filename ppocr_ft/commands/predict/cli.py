@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, whole_number
+from ppocr_ft.data.label_writing import label_writer
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
 from ppocr_ft.utils.progress import progress
@@ -35,7 +36,6 @@ def main(argv: Sequence[str]) -> int:
     import_paddle()
     from ppocr_ft.commands.predict.run import (
         config_predictor,
-        label_writer,
         model_predictor,
         prediction,
         prediction_folder,
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         watched = progress(images.samples(), len(images), "predict")
         for path, boxes in predict(watched):
             write(path, boxes)
-            label(path, boxes)
+            label(path, boxes["points"])
             if options.json or options.out is None:
                 print(json.dumps(prediction(path, boxes), ensure_ascii=False))
             counts.append(len(boxes["points"]))

@@ -1,0 +1,1 @@
+"""The command ``rank``: which images to label next."""
