@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets models label-faults recipe lr-check bench node docs site keys configs rounding released same-record same house clean
+	regression real-sets models label-faults rank-table recipe lr-check bench node docs site keys configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -108,6 +108,9 @@ models: $(READY)  ## docs/models.md: the released detectors that are installed, 
 
 label-faults: $(READY)  ## docs/check.md: planted label faults that check --model finds
 	$(PY) -m experiments.label_faults $(ARGS)
+
+rank-table: $(READY)  ## docs/rank.md: does rank put the images first on which the detector errs?
+	$(PY) -m experiments.rank_table $(ARGS)
 
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on parts of the same sets
 	$(PY) -m experiments.recipe $(ARGS)

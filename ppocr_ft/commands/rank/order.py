@@ -15,9 +15,9 @@ LEAST_TEXT = 0.1
 
 
 class Choice(NamedTuple):
-    """An image's index, and why it has its place: ``score`` is ``doubt`` times ``unlike``."""
+    """The index of an image, and why it has its place: ``score`` is ``doubt`` times ``unlike``."""
 
-    index: int
+    image: int
     score: float
     doubt: float
     unlike: float

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ppocr_ft.commands.common import csv_text, with_global
 from ppocr_ft.commands.rank.order import Choice, Map, disagreement, doubts, in_order, uncertainty
 from ppocr_ft.config import Config
-from ppocr_ft.data.images import EvalSample, ImageSet
+from ppocr_ft.data.images import EvalSample, ImageSet, find_images
 from ppocr_ft.data.labels import read_label_files
 from ppocr_ft.engine.evaluation import eval_mode, probability_maps
 from ppocr_ft.errors import DataError
@@ -67,7 +67,7 @@ class Ranked:
 
     def first(self, count: int | None = None) -> Iterator[tuple[Choice, Measured]]:
         for choice in islice(self.order, count):
-            yield choice, self.images[choice.index]
+            yield choice, self.images[choice.image]
 
     def save(self, folder: Path, shown: int) -> None:
         """Write the list of all, and a sheet of the first ``shown``.
@@ -118,7 +118,7 @@ def pool_of(config: Config, patterns: Sequence[str]) -> Pool:
     Raises:
         DataError: no image is found by a pattern, or all of them are labelled.
     """
-    given = objects.find_images(list(patterns))
+    given = find_images(list(patterns))
     known, notes = labelled_paths(config)
     is_known = {path.resolve() for path in map(Path, known)}
     new = [image for image in given.images if Path(str(image)).resolve() not in is_known]

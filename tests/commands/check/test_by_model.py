@@ -19,6 +19,7 @@ from ppocr_ft.config.load import shipped_models
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.engine.checkpoints import BEST, FINAL
 from ppocr_ft.runs.folder import FITTED_CONFIG, RESOLVED_CONFIG
+from tests.support import ROOT
 
 CONFIG = "det_v4_ft.yml"
 IMAGES = 4
@@ -113,3 +114,12 @@ def test_what_names_a_model(tmp_path: Path) -> None:
     weights = model_config(tmp_path / "best_accuracy", config)
     assert weights.Global.checkpoints == str(tmp_path / "best_accuracy")
     assert weights.Architecture == config.Architecture
+
+
+def test_the_page_lists_the_rules_with_their_remedies() -> None:
+    page = (ROOT / "docs" / "check.md").read_text("utf-8")
+    part = page.partition("## Labels that a model contradicts")[2].partition("\n<!--")[0]
+    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+    assert [(row[0], row[-1]) for row in rows] == [
+        (f"`{name}`", remedy) for name, remedy in MODEL_RULES.items()
+    ]

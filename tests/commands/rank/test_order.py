@@ -51,8 +51,8 @@ def test_doubts_are_mean_ranks_whatever_the_scale() -> None:
 
 def test_all_alike_are_ordered_by_doubt() -> None:
     doubt = np.array([0.2, 0.9, 0.5])
-    assert [one.index for one in in_order(doubt, np.zeros((3, 2)), NONE)] == [1, 2, 0]
-    assert [one.index for one in in_order(doubt, np.eye(3), np.zeros((0, 3)))] == [1, 2, 0]
+    assert [one.image for one in in_order(doubt, np.zeros((3, 2)), NONE)] == [1, 2, 0]
+    assert [one.image for one in in_order(doubt, np.eye(3), np.zeros((0, 3)))] == [1, 2, 0]
 
 
 def test_what_is_like_a_labelled_or_chosen_image_waits() -> None:
@@ -60,18 +60,18 @@ def test_what_is_like_a_labelled_or_chosen_image_waits() -> None:
     doubt = np.array([1.0, 0.9, 0.8, 0.5])
     labelled = np.array([[0.0, 0.05]])
     order = in_order(doubt, features, labelled)
-    assert [one.index for one in order] == [1, 3, 2, 0]
+    assert [one.image for one in order] == [1, 3, 2, 0]
     for one in order:
         assert one.score == pytest.approx(one.doubt * one.unlike)
     assert order[1].unlike == pytest.approx(1)  # the farthest from what is labelled
     assert order[2].unlike < 0.05
     # without labels the most doubtful one is first, and its twin last
-    assert [one.index for one in in_order(doubt, features, NONE)] == [0, 1, 3, 2]
+    assert [one.image for one in in_order(doubt, features, NONE)] == [0, 1, 3, 2]
 
 
 def test_each_image_has_one_place() -> None:
     rng = np.random.default_rng(0)
     order = in_order(rng.random(40), rng.random((40, 5)), rng.random((3, 5)))
-    assert sorted(one.index for one in order) == list(range(40))
+    assert sorted(one.image for one in order) == list(range(40))
     assert in_order(np.empty(0), np.empty((0, 2)), NONE) == []
-    assert [one.index for one in in_order(np.ones(1), np.ones((1, 2)), np.ones((1, 2)))] == [0]
+    assert [one.image for one in in_order(np.ones(1), np.ones((1, 2)), np.ones((1, 2)))] == [0]
