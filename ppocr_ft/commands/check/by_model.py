@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ppocr_ft.commands.check.contradictions import (
     LEAST_AGREEMENT,
     MODEL_RULES,
+    UNFOUND,
     Contradiction,
     Contradictions,
     SeenImage,
@@ -29,6 +32,7 @@ from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.report.drawing import FALSE, LABEL, LOOSE, Outline, captioned, crop
 from ppocr_ft.runs.folder import config_of_run, delivered_weights
 from ppocr_ft.transforms.image_ops import read_image
+from ppocr_ft.utils.draw import Picture
 from ppocr_ft.utils.progress import ProgressBar
 
 Found = Mapping[str, ImageBoxes]
@@ -36,6 +40,8 @@ Found = Mapping[str, ImageBoxes]
 SHOWN = 40
 """So many are drawn."""
 COLUMNS = 4
+BLANK = 0.3
+"""Share of the other labels' contrast below which there is nothing in a label."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class ModelCheck:
         sheet = captioned([self._tile(one) for one in shown], COLUMNS)
         return cv2.imencode(".png", sheet)[1].tobytes()
 
-    def _tile(self, one: Contradiction) -> tuple[np.ndarray, list[str]]:
+    def _tile(self, one: Contradiction) -> tuple[Picture, list[str]]:
         image, seen = self.images[one.image], self.seen[one.image]
         labels = [] if one.label is None else [np.asarray(seen.labels[one.label])]
         boxes = [np.asarray(seen.boxes[i], np.float64) for i in one.boxes]
@@ -138,7 +144,33 @@ def compare(images: Sequence[LabelledImage], found: Found, sure: float) -> Model
     """Compare labels with boxes by their images' paths; those scored ``sure`` are believed."""
     usable = [image for image in images if image.path in found]
     seen = [image.seen(found[image.path]) for image in usable]
-    return ModelCheck(usable, seen, contradictions(seen, sure))
+    result = contradictions(seen, sure)
+    told = [
+        one
+        for one in result.found
+        if one.rule != UNFOUND or is_blank(usable[one.image].path, seen[one.image], one)
+    ]
+    return ModelCheck(usable, seen, replace(result, found=told))
+
+
+def is_blank(path: str, seen: SeenImage, unfound: Contradiction) -> bool:
+    """Return whether there is hardly a contrast in a label on which nothing is found.
+
+    Where there is one, the model is more likely to have missed the text. The contrast is the
+    standard deviation of the grey levels, compared with that in the image's other labels.
+    """
+    picture = read_image(path)
+    assert picture is not None  # the model has seen it
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    contrasts = [_contrast(grey, label) for label in seen.labels]
+    own = contrasts.pop(unfound.label or 0)
+    return bool(contrasts) and own < BLANK * float(np.median(contrasts))
+
+
+def _contrast(grey: Picture, polygon: NDArray[Any]) -> float:
+    left, top, width, height = cv2.boundingRect(np.asarray(polygon, np.float32))
+    part = grey[max(top, 0) : top + height, max(left, 0) : left + width]
+    return float(part.std()) if part.size else 0.0
 
 
 def model_config(model: str | Path, config: Config) -> Config:

@@ -10,9 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from ppocr_ft.commands.check.by_model import model_config
+from ppocr_ft.commands.check.by_model import is_blank, model_config
 from ppocr_ft.commands.check.cli import main
-from ppocr_ft.commands.check.contradictions import MISSING, MODEL_RULES, SHIFTED
+from ppocr_ft.commands.check.contradictions import (
+    MISSING,
+    MODEL_RULES,
+    SHIFTED,
+    UNFOUND,
+    Contradiction,
+    SeenImage,
+)
 from ppocr_ft.commands.predict.cli import main as predict
 from ppocr_ft.config import load_config
 from ppocr_ft.config.load import shipped_models
@@ -92,6 +99,22 @@ def test_a_model_that_is_not_there_is_an_error(
     (error,) = (each for each in result["issues"] if each["severity"] == "error")
     assert error["rule"] == "model"
     assert str(tmp_path / "none") in error["message"] + str(error["file"])
+
+
+def test_a_label_on_nothing_has_no_contrast(tmp_path: Path) -> None:
+    picture = np.full((100, 200, 3), 200, np.uint8)
+    picture[10:30:2, 10:100:3] = 0
+    picture[60:80:2, 10:100:3] = 0
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    corners = np.array([[0, 0], [90, 0], [90, 20], [0, 20]], float)
+    labels = [corners + np.array(at) for at in ((10, 10), (10, 60), (105, 40))]
+    seen = SeenImage(labels, np.zeros(3, bool), [], np.empty(0))
+    for label, blank in ((1, False), (2, True)):
+        one = Contradiction(UNFOUND, 0, label, (), 1.0, "nothing is found there")
+        assert is_blank(str(tmp_path / "a.png"), seen, one) == blank
+    alone = SeenImage(labels[2:], np.zeros(1, bool), [], np.empty(0))
+    one = Contradiction(UNFOUND, 0, 0, (), 1.0, "nothing is found there")
+    assert not is_blank(str(tmp_path / "a.png"), alone, one)  # nothing to compare it with
 
 
 def test_what_names_a_model(tmp_path: Path) -> None:
