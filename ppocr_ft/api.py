@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.commands.common import import_paddle, silence_opencv
 from ppocr_ft.config import Config, load_config
+from ppocr_ft.config.load import with_values
 from ppocr_ft.data.faults import ALSO
 from ppocr_ft.data.images import ImageInMemory, ImageSource
 from ppocr_ft.errors import (
@@ -35,6 +36,7 @@ from ppocr_ft.errors import (
 )
 from ppocr_ft.metrics.det import RATES
 from ppocr_ft.results import Evaluation, Prediction, Predictions, TrainResult
+from ppocr_ft.transforms.tiles import Tiles, read_tiles
 from ppocr_ft.utils.console import forget_said
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.program import import_problem
@@ -126,10 +128,12 @@ def predict(
     overrides: Overrides = (),
     *,
     model: str | Path | None = None,
+    tiles: Tiles = None,
 ) -> Predictions:
     """Find text in image files, folders, patterns and arrays.
 
     ``model`` is an exported folder, ONNX file or OpenVINO's .xml, which goes before ``config``.
+    ``tiles`` goes before Eval.tiles of the config: ``"auto"`` or a factor cuts large pages.
 
     Raises:
         UserInputError: config, weights or model are wrong, or there is no image.
@@ -138,14 +142,20 @@ def predict(
         images = [images]
     with one_error():
         sources = [_source(image, place) for place, image in enumerate(images)]
+        try:
+            tiles = read_tiles(tiles)
+        except ValueError as fault:
+            raise ConfigError(f"tiles: {fault}") from None
         if model is not None:
             if overrides:
                 raise ConfigError("overrides change a config; an exported model has its values")
             import_paddle()
             from ppocr_ft.commands.predict.run import model_predictor
 
-            return _predictions(model_predictor(model, sources), sources)
+            return _predictions(model_predictor(model, sources, tiles=tiles), sources)
         loaded = _load(config, overrides)
+        if tiles is not None:
+            loaded = with_values(loaded, {"Eval.tiles": tiles})
         from ppocr_ft.commands.predict.run import config_predictor
 
         return _predictions(config_predictor(loaded, sources), sources)

@@ -24,6 +24,7 @@ from ppocr_ft.config.load import CONFIG_SUFFIXES, find_config, load_config, ship
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.messages import nearest
 from ppocr_ft.results import Evaluation, Predictions, TrainResult
+from ppocr_ft.transforms.tiles import Tiles
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.export.run import Exported
@@ -114,18 +115,20 @@ class Detector:
                 values |= {"Global.val_ratio": 0, **_data_sets(data, Path(labels), "Eval")}
             return evaluate(config, [*as_words(values), *as_words(overrides)])
 
-    def predict(self, images: Image | Sequence[Image]) -> Predictions:
+    def predict(self, images: Image | Sequence[Image], *, tiles: Tiles = None) -> Predictions:
         """Find text in image files, folders, patterns and arrays (h, w, 3) BGR, or a list of them.
 
-        Each call reads the weights, so many images are faster in one call.
+        Each call reads the weights, so many images are faster in one call. With ``tiles="auto"``
+        pages on which text would get smaller than in training go through the network in overlapping
+        tiles, at the scale of training; a number is the factor on the page instead.
 
         Raises:
-            UserInputError: the model is wrong, or there is no image.
+            UserInputError: the model or ``tiles`` are wrong, or there is no image.
         """
         if self._exported is not None:
-            return predict(images, model=self._exported)
+            return predict(images, model=self._exported, tiles=tiles)
         config, values = self._to_use()
-        return predict(images, config, values)
+        return predict(images, config, values, tiles=tiles)
 
     def export(
         self,

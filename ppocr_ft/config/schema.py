@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, TypeAlias
 
 from annotated_types import Ge, Lt, MinLen
-from pydantic import BeforeValidator, PrivateAttr, Strict, model_validator
+from pydantic import BeforeValidator, PlainValidator, PrivateAttr, Strict, model_validator
 
 from ppocr_ft.config.faults import Fault
 from ppocr_ft.config.source_map import dump_yaml
@@ -40,6 +40,7 @@ from ppocr_ft.models.configs import ArchitectureConfig
 from ppocr_ft.optim.configs import OptimizerSection
 from ppocr_ft.postprocess import db as postprocess_db
 from ppocr_ft.transforms.registry import OperatorItem
+from ppocr_ft.transforms.tiles import Tiles, read_tiles
 from ppocr_ft.utils.timing import seconds_of
 
 SAMPLE_DATA_DIR = "sample"
@@ -314,6 +315,10 @@ FurtherSets = Annotated[
 class EvalSection(SplitSection):
     """The images that judge a run, and further sets of them."""
 
+    tiles: Annotated[Tiles, PlainValidator(read_tiles)] = None
+    """Whether large pages go through the network in overlapping tiles: auto for those that the
+    resize shrinks more than any image of Train, at the scale that most of these get; a number for
+    those that it shrinks below this factor, at this factor; null: none."""
     also: FurtherSets = {}  # noqa: RUF012  pydantic copies it
     """Further sets of labelled images by name, each with rates of its own: what a fine-tune
     forgets."""

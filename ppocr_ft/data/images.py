@@ -15,6 +15,7 @@ from ppocr_ft.data.dataset import Item, read_content
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.image_ops import Pixels, encode
 from ppocr_ft.transforms.registry import Operator
+from ppocr_ft.transforms.tiles import Page
 from ppocr_ft.utils.progress import read_ahead
 
 IMAGE_SUFFIXES = frozenset(
@@ -34,12 +35,13 @@ class EvalSample:
     """One image as the network takes it, with its labels if it has any.
 
     Attributes:
-        image: (3, h, w) float32, normalised.
+        image: (3, h, w) float32, normalised; of a page in tiles a small picture.
         shape: (4,) source height and width in pixels, and the factors that resizing applied to
             them.
         path: the image's file.
         polygons: its labels, n of (k, 2) in source pixels.
         ignored: (n,) which of them don't count.
+        page: the page's pixels, if it goes through the network in tiles.
     """
 
     image: NDArray[np.float32]
@@ -47,12 +49,15 @@ class EvalSample:
     path: str = ""
     polygons: tuple[NDArray[Any], ...] = ()
     ignored: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
+    page: Page | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], path: str) -> EvalSample:
         """Make a sample of the fields that the operators left of an image."""
         ignored = np.asarray(fields.get("ignore_tags", ()), dtype=bool)
-        return cls(fields["image"], fields["shape"], path, tuple(fields.get("polys", ())), ignored)
+        polygons = tuple(fields.get("polys", ()))
+        page = fields.get("page")
+        return cls(fields["image"], fields["shape"], path, polygons, ignored, page)
 
 
 @dataclass

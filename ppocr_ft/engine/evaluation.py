@@ -21,11 +21,12 @@ from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.onnx_forward import onnx_forward
+from ppocr_ft.engine.page_tiles import Part, in_tiles, joined
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import RATES, Labels
 from ppocr_ft.metrics.errors import labels_by_error, table_of
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.postprocess.db import Candidates, ImageBoxes
+from ppocr_ft.postprocess.db import Candidates, ImageBoxes, ProbMap
 from ppocr_ft.utils.progress import read_ahead
 from ppocr_ft.utils.timing import Stopwatch
 
@@ -81,6 +82,7 @@ def eval_records(
             with stopwatch.stage("boxes"):
                 height, width = sample.shape[:2].tolist()
                 candidates = post_process.candidates(prob_map)
+                del prob_map  # a page's is large, and the next one is read before its place is free
                 boxes: dict[float, ImageBoxes] = {}
                 for ratio, way in by_ratio.items():
                     points, scores = way.boxes_from_candidates(candidates, (height, width))
@@ -168,8 +170,10 @@ def probability_maps(
     batch_size: int = 1,
     threads: int = 1,
     in_paddle: bool = False,
-) -> Generator[tuple[EvalSample, Map], None, None]:
+) -> Generator[tuple[EvalSample, ProbMap], None, None]:
     """Yield each image with its probability map (h, w) in order; arguments as `eval_records`.
+
+    The map of a page in tiles is put together of theirs, see `joined`.
 
     ``MANY_IMAGES`` and more go through ONNX Runtime if it is there and gives the same maps (see
     `onnx_forward`), unless they shall stay ``in_paddle``.
@@ -180,25 +184,25 @@ def probability_maps(
             maps: Map = network(paddle.to_tensor(images))["maps"].astype("float32").numpy()
         return maps
 
-    rest = iter(samples)
+    rest = in_tiles(samples)
     first = [] if in_paddle else list(islice(rest, MANY_IMAGES))
     ahead = threads if threads > 1 else 0
     with eval_mode(network):
         fast = onnx_forward(network, first[0].image) if len(first) == MANY_IMAGES else None
         forward = fast or in_network  # (n, 3, h, w) -> (n, 1, h, w)
 
-        def run(batch: list[EvalSample]) -> tuple[list[EvalSample], Map]:
-            return batch, forward(np.stack([sample.image for sample in batch]))[:, 0]
+        def run(batch: list[Part]) -> Iterable[tuple[Part, Map]]:
+            maps = forward(np.stack([part.image for part in batch]))[:, 0]
+            return zip(batch, maps, strict=True)
 
         grouped = batches(chain(first, rest), batch_size)
         with closing(read_ahead(run, grouped, ahead)) as done:
-            for batch, maps in done:
-                yield from zip(batch, maps, strict=True)
+            yield from joined(chain.from_iterable(done))
 
 
-def batches(samples: Iterable[EvalSample], batch_size: int) -> Iterator[list[EvalSample]]:
+def batches(samples: Iterable[Part], batch_size: int) -> Iterator[list[Part]]:
     """Yield neighbours of one size, at most ``batch_size`` together, in their order."""
-    batch: list[EvalSample] = []
+    batch: list[Part] = []
     for sample in samples:
         if batch and (len(batch) == batch_size or sample.image.shape != batch[0].image.shape):
             yield batch

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import batches
 from ppocr_ft.engine.onnx_forward import onnx_session
+from ppocr_ft.engine.page_tiles import Part, in_tiles, joined
 from ppocr_ft.errors import ConfigError, DataError, WeightsError
 from ppocr_ft.export.settings import InferenceSettings, Operator, read_settings
 from ppocr_ft.models.program import ONNX_FILE
@@ -112,10 +113,15 @@ class RuntimeModel:
         self, images: Iterable[EvalSample], batch_size: int = 1
     ) -> Iterator[tuple[EvalSample, ImageBoxes]]:
         """Yield each image with its polygons (k, 2), in source pixels, and their scores."""
-        for batch in batches(images, batch_size):
-            maps = self.run(np.stack([image.image for image in batch]))
-            boxes = self.settings.post_process(maps, np.stack([image.shape for image in batch]))
-            yield from zip(batch, boxes, strict=True)
+        for image, prob_map in joined(self._maps(in_tiles(images), batch_size)):
+            height, width = image.shape[:2].tolist()
+            points, scores = self.settings.post_process.boxes_from_map(prob_map, (height, width))
+            yield image, {"points": points, "scores": scores}
+
+    def _maps(self, parts: Iterable[Part], batch_size: int) -> Iterator[tuple[Part, Floats]]:
+        for batch in batches(parts, batch_size):
+            maps = self.run(np.stack([part.image for part in batch]))
+            yield from zip(batch, maps[:, 0], strict=True)
 
 
 def open_model(where: str | Path, threads: int = 1) -> RuntimeModel:

@@ -33,6 +33,7 @@ from ppocr_ft.transforms.image_ops import (
     ToCHWImage,
 )
 from ppocr_ft.transforms.resize import DEFAULT_LIMIT_PX, DetResizeForTest, Size, limited_size
+from ppocr_ft.transforms.tiles import MOST_TILE_SCALE, TileRule
 
 Operator = Callable[[dict[str, Any]], dict[str, Any]]
 Triple = tuple[float, float, float]
@@ -167,6 +168,8 @@ class InferenceSettings:
     """A model's name, pre-processing and post-processing.
 
     ``img_mode``: order of the channels; ``scale``, ``mean`` and ``std`` as NormalizeImage's.
+    ``tiles``: the rule by which this package cuts large pages if it is asked to; a runtime ignores
+    it.
     """
 
     model_name: str
@@ -176,6 +179,7 @@ class InferenceSettings:
     mean: Triple
     std: Triple
     post_process: DBPostProcess
+    tiles: TileRule | None = None
 
     def operators(self) -> list[Operator]:
         """Return the operators that make the network's input (3, h, w) from a file's bytes."""
@@ -198,8 +202,9 @@ class InferenceSettings:
             {"ToCHWImage": None},
             {"KeepKeys": {"keep_keys": ["image", "shape", "polys", "ignore_tags"]}},
         ]
+        named = {"model_name": self.model_name, **self.resize.arguments(self.model_name)}
         document = {
-            "Global": {"model_name": self.model_name, **self.resize.arguments(self.model_name)},
+            "Global": {**named, **({} if self.tiles is None else {"tiles": asdict(self.tiles)})},
             "PreProcess": {"transform_ops": operators},
             "PostProcess": {"name": "DBPostProcess", **asdict(self.post_process)},
         }
@@ -242,6 +247,7 @@ def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
             _triple(normalize.get("mean", IMAGENET_MEAN)),
             _triple(normalize.get("std", IMAGENET_STD)),
             _post_process(document["PostProcess"]),
+            _tiles(named.get("tiles")),
         )
         settings.operators()  # they check their values
     except ConfigError as error:
@@ -282,6 +288,15 @@ def _post_process(section: Mapping[str, Any]) -> DBPostProcess:
         raise ConfigError(f"found {section.get('name')!r}", key="PostProcess.name")
     keys = {field.name for field in fields(DBPostProcess)}
     return DBPostProcess(**{"box_thresh": 0.6, **{k: v for k, v in section.items() if k in keys}})
+
+
+def _tiles(section: Mapping[str, Any] | None) -> TileRule | None:
+    if section is None:
+        return None
+    rule = TileRule(float(section["least"]), float(section["scale"]))
+    if not (0 < rule.least <= MOST_TILE_SCALE and 0 < rule.scale <= MOST_TILE_SCALE):
+        raise ConfigError(f"found {dict(section)}; factors are over 0", key="Global.tiles")
+    return rule
 
 
 def _number(value: Any) -> float:

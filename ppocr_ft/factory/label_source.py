@@ -46,8 +46,12 @@ def held_out_lines(config: Config) -> frozenset[Place]:
     if not config.Global.val_ratio:
         return frozenset()
     source = LabelSource.of(config, "Train")
-    stamps = tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in source.names)
-    return _held_out(source, config.Global.val_ratio, stamps)
+    return _held_out(source, config.Global.val_ratio, stamps_of(source))
+
+
+def stamps_of(source: LabelSource) -> tuple[int, ...]:
+    """Return when the label files were written, ns; 0 for one that isn't there."""
+    return tuple(path.stat().st_mtime_ns if path.is_file() else 0 for path in source.names)
 
 
 def held_out_note(held: frozenset[Place]) -> str:
@@ -57,7 +61,7 @@ def held_out_note(held: frozenset[Place]) -> str:
 
 @lru_cache(maxsize=4)
 def _held_out(source: LabelSource, ratio: float, stamps: tuple[int, ...]) -> frozenset[Place]:
-    """``stamps``: when the label files were written."""
+    """``stamps``: those of the label files, so that changed ones are read again."""
     files = read_label_files(source.names, source.folder, source.delimiter)
     with naming_the_split(source.split):
         check_files(files)

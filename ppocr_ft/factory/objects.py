@@ -23,12 +23,14 @@ from ppocr_ft.factory.label_source import (
     held_out_note,
     naming_the_split,
 )
+from ppocr_ft.factory.tiles import tile_rule
 from ppocr_ft.models.architecture import DetectionNetwork, build_architecture
 from ppocr_ft.models.configs import Form
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.transforms.registry import Operator, OperatorSection
 from ppocr_ft.transforms.shrink_schedule import ShrinkScheduled
+from ppocr_ft.transforms.tiles import TileRule, with_tiles
 from ppocr_ft.weights import (
     CoverageReport,
     WeightsSource,
@@ -134,11 +136,14 @@ def operators(
 
 
 def data_set(
-    config: Config, split: str, transforms: Sequence[OperatorSection] | None = None
+    config: Config,
+    split: str,
+    transforms: Sequence[OperatorSection] | None = None,
+    tiles: TileRule | None = None,
 ) -> SimpleDataSet:
     """Return a data set of ``Train``, ``Eval`` or ``Eval.also.NAME``.
 
-    It has other operators if ``transforms`` are given. ``data_dir: sample`` names the one that
+    It has other operators if ``transforms`` are given. Large pages are cut by the rule ``tiles``. ``data_dir: sample`` names the one that
     comes with the package. Bad samples of ``Train`` are replaced. With Global.val_ratio ``Train``
     and ``Eval`` share the images of ``Train``.
 
@@ -149,12 +154,13 @@ def data_set(
     if transforms is not None:
         dataset = dataset.model_copy(update={"transforms": tuple(transforms)})
     source, is_train = LabelSource.of(config, split), split == "Train"
+    chain = operators(dataset, epoch_num=config.Global.epoch_num if is_train else None)
     held = frozenset() if split.startswith(ALSO) else held_out_lines(config)
     with naming_the_split(source.split):
         return SimpleDataSet(
             source.folder,
             source.names,
-            operators(dataset, epoch_num=config.Global.epoch_num if is_train else None),
+            with_tiles(chain, tiles),
             ratio_list=dataset.ratio_list if source.split == split else None,
             delimiter=source.delimiter,
             seed=config.Global.seed,
@@ -211,10 +217,16 @@ def judged_data(config: Config) -> dict[str, ImageSet]:
 
 
 def _labelled_images(config: Config, split: str) -> ImageSet:
-    data = data_set(config, split)
+    tiles = tile_rule(config)
+    data = data_set(config, split, tiles=tiles)
     check_text(split, data.entries)
-    threads, faults = config.Eval.loader.num_workers, list(data.label_faults)
-    return ImageSet(data.__getitem__, len(data), threads, faults, data.label_notes)
+    faults = list(data.label_faults)
+    return ImageSet(data.__getitem__, len(data), _ahead(config, tiles), faults, data.label_notes)
+
+
+def _ahead(config: Config, tiles: TileRule | None) -> int:
+    """Return how many threads read ahead; none where pages may fill the memory one by one."""
+    return config.Eval.loader.num_workers if tiles is None else 0
 
 
 def image_files(config: Config, patterns: Sequence[ImageSource]) -> ImageSet:
@@ -224,9 +236,9 @@ def image_files(config: Config, patterns: Sequence[ImageSource]) -> ImageSet:
         DataError: naming every pattern that no image matches.
     """
     images, notes = find_images(patterns)
-    chain = operators(config.Eval.dataset, leave_out=LABEL_OPERATORS)
-    threads = config.Eval.loader.num_workers
-    return ImageSet(unlabelled(images, chain), len(images), threads, notes=notes)
+    tiles = tile_rule(config)
+    chain = with_tiles(operators(config.Eval.dataset, leave_out=LABEL_OPERATORS), tiles)
+    return ImageSet(unlabelled(images, chain), len(images), _ahead(config, tiles), notes=notes)
 
 
 def post_process(config: Config) -> DBPostProcess:

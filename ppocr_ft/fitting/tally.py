@@ -21,10 +21,10 @@ from ppocr_ft.metrics.det import (
     overlaps,
 )
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import ProbMap
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-FloatMap = NDArray[np.float32]
 COUNTED = ("det", "matched", "matched_70")
 """The last axis of all counts: DetMetric's, of which all rates are made with its ``gt``."""
 
@@ -52,7 +52,7 @@ class Truth:
         return int(self.labels.counted.sum())
 
 
-def grid_counts(prob_map: FloatMap, truth: Truth, post_process: DBPostProcess, grid: Grid) -> Ints:
+def grid_counts(prob_map: ProbMap, truth: Truth, post_process: DBPostProcess, grid: Grid) -> Ints:
     """Return DetMetric's counts for all values of a grid: (thresh, mode, unclip, box_thresh, 3).
 
     What isn't in the grid is ``post_process``'s. Blobs are found once for each threshold, their

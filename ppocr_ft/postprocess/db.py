@@ -9,6 +9,7 @@ finds the candidates once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -28,9 +29,15 @@ ScoreMode = Literal["fast", "slow"]
 BoxType = Literal["quad", "poly"]
 Points = NDArray[np.int32]
 FloatMap = NDArray[np.float32]
+ProbMap = FloatMap | NDArray[np.uint16]
+"""A probability map (h, w): float32, or that of a large page in whole numbers (`as_levels`)."""
 Floats = NDArray[np.float64]
 Outlines = Sequence[NDArray[np.generic]] | NDArray[np.generic]
 
+LEVELS = 65535
+"""A probability in whole numbers is the nearest 65535th: it differs by at most 7.7e-6."""
+PAGE_PART_PX = 960 * 960
+"""So many pixels of a large page count as one image for ``max_candidates``."""
 MIN_BLOB_SIDE_PX = 3
 MIN_UNCLIPPED_SIDE_PX = 5
 APPROX_PERIMETER_RATIO = 0.002
@@ -58,6 +65,12 @@ class Candidates:
     map_size: tuple[int, int]
 
 
+def as_levels(prob_map: FloatMap) -> NDArray[np.uint16]:
+    """Return probabilities in whole numbers; NaN, which is under no threshold, becomes 0."""
+    levels = np.rint(np.clip(np.nan_to_num(prob_map), 0, 1) * LEVELS)
+    return levels.astype(np.uint16)
+
+
 @dataclass(frozen=True)
 class DBPostProcess:
     """Text polygons from probability maps; keys and defaults are PaddleOCR 2.10.0's.
@@ -68,7 +81,7 @@ class DBPostProcess:
     Args:
         thresh: probability above which a pixel is text.
         box_thresh: mean probability above which a box is text.
-        max_candidates: boxes per image at most.
+        max_candidates: boxes per image at most; of a page in tiles per 960 x 960 px.
         unclip_ratio: a box grows by this times area / perimeter, px.
         use_dilation: whether text pixels grow by one before boxes are cut.
         score_mode: mean over the box (fast), or over its exact outline (slow).
@@ -105,7 +118,7 @@ class DBPostProcess:
         return [{"points": points, "scores": scores} for points, scores in boxes]
 
     def boxes_from_map(
-        self, prob_map: FloatMap, source_size: tuple[float, float]
+        self, prob_map: ProbMap, source_size: tuple[float, float]
     ) -> tuple[list[Points], Floats]:
         """Return the polygons of one map ``(h, w)`` and their scores ``(n,)``.
 
@@ -115,23 +128,28 @@ class DBPostProcess:
         """
         return self.boxes_from_candidates(self.candidates(prob_map), source_size)
 
-    def candidates(self, prob_map: FloatMap) -> Candidates:
+    def candidates(self, prob_map: ProbMap) -> Candidates:
         """Find the map's blobs; independent of ``box_thresh`` and ``unclip_ratio``."""
         return self.candidates_by_mode(prob_map, [self.score_mode])[0]
 
     def candidates_by_mode(
-        self, prob_map: FloatMap, score_modes: Sequence[ScoreMode]
+        self, prob_map: ProbMap, score_modes: Sequence[ScoreMode]
     ) -> list[Candidates]:
         """Return the candidates with the scores of each mode; their polygons are the same."""
         from ppocr_ft.postprocess.map_loops import text_pixels
 
-        prob_map = np.ascontiguousarray(prob_map, dtype=np.float32)
-        mask = text_pixels(prob_map, np.float32(self.thresh))
+        most, unit = self.max_candidates, 1
+        if prob_map.dtype == np.uint16:
+            most, unit = most * math.ceil(prob_map.size / PAGE_PART_PX), LEVELS
+            mask = (prob_map > math.floor(self.thresh * LEVELS)).view(np.uint8)
+        else:
+            prob_map = np.ascontiguousarray(prob_map, dtype=np.float32)
+            mask = text_pixels(prob_map, np.float32(self.thresh))
         if self.use_dilation:
             mask = np.asarray(cv2.dilate(mask, DILATION_KERNEL))
         # the outlines (k, 1, 2) of the blobs and of their holes
         contours = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[-2]
-        contours = contours[: self.max_candidates]
+        contours = contours[:most]
         if self.box_type == "poly":
             simple = [
                 cv2.approxPolyDP(
@@ -140,16 +158,16 @@ class DBPostProcess:
                 for outline in contours
             ]
             simple = [outline for outline in simple if len(outline) >= 4]
-            scores = _mean_inside(prob_map, simple)
+            scores = _mean_inside(prob_map, simple) / unit
             polygons = [outline[:, 0] for outline in simple]
             return [Candidates(polygons, scores, prob_map.shape)] * len(score_modes)
         quads, short_side_px = _min_area_quads(contours)
         large = short_side_px >= MIN_BLOB_SIDE_PX
         quads = quads[large]
         scores = [
-            _mean_inside_quads(prob_map, quads.astype(np.int32))
+            _mean_inside_quads(prob_map, quads.astype(np.int32)) / unit
             if mode == "fast"
-            else _mean_inside(prob_map, list(compress(contours, large)))
+            else _mean_inside(prob_map, list(compress(contours, large))) / unit
             for mode in score_modes
         ]
         return [Candidates(quads, of_mode, prob_map.shape) for of_mode in scores]
@@ -208,7 +226,7 @@ def _clockwise(corners: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(by_x[rows, order])
 
 
-def _mean_inside(prob_map: FloatMap, outlines: Outlines) -> Floats:
+def _mean_inside(prob_map: ProbMap, outlines: Outlines) -> Floats:
     """Return the mean of the map inside each outline; parts outside the map are left out."""
     scores = np.empty(len(outlines))
     for i, outline in enumerate(outlines):
@@ -221,11 +239,11 @@ def _mean_inside(prob_map: FloatMap, outlines: Outlines) -> Floats:
     return scores
 
 
-def _mean_inside_quads(prob_map: FloatMap, quads: Points) -> Floats:
-    """Do the same for quads ``(n, 4, 2)``; fast."""
+def _mean_inside_quads(prob_map: ProbMap, quads: Points) -> Floats:
+    """Do the same for quads ``(n, 4, 2)``; fast where the map is of floats."""
     from ppocr_ft.postprocess.map_loops import quad_means
 
-    if not fills_like_opencv():
+    if prob_map.dtype == np.uint16 or not fills_like_opencv():
         return _mean_inside(prob_map, quads)
     scores: Floats = quad_means(prob_map, quads)
     unsure = np.isnan(scores)

@@ -28,12 +28,14 @@ def draw_polygons(
     polygons: Sequence[NDArray[Any]],
     color_bgr: tuple[int, int, int] = FOUND_BGR,
     scores: Sequence[float] | None = None,
+    *,
+    copy: bool = True,
 ) -> Picture:
-    """Return a copy of ``picture`` (h, w, 3) BGR with polygons (k, 2) and, if given, their scores.
+    """Return ``picture`` (h, w, 3) BGR with polygons (k, 2) and, if given, their scores.
 
-    A score stands in small digits above the right end of its box, where a line ends early.
+    It is a copy, or not. A score stands in small digits above the right end of its box, where a line ends early.
     """
-    canvas: Picture = picture.copy()
+    canvas: Picture = picture.copy() if copy else picture
     width = max(1, round(max(canvas.shape[:2]) / 600))
     for polygon in polygons:
         points = np.round(polygon).astype(np.int32)

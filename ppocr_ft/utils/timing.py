@@ -6,10 +6,10 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from itertools import islice
+from typing import TypeVar
 
 Item = TypeVar("Item")
-_END: Any = object()
 _DURATION = re.compile(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", re.ASCII)
 
 
@@ -69,10 +69,10 @@ class Stopwatch:
         iterator = iter(items)
         while True:
             with self.stage(name):
-                item = next(iterator, _END)
-            if item is _END:
+                waiting = list(islice(iterator, 1))
+            if not waiting:
                 return
-            yield item
+            yield waiting.pop()  # no name keeps it: it may be large
 
     def shares(self) -> dict[str, float]:
         """Return each stage's part of the whole, 0 to 1."""

@@ -21,6 +21,7 @@ from ppocr_ft.export.settings import (
 )
 from ppocr_ft.models.configs import DETECTORS
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.transforms.tiles import TileRule
 
 SETTINGS = InferenceSettings(
     "PP-OCRv4_mobile_det",
@@ -81,6 +82,7 @@ PostProcess:
             replace(SETTINGS, model_name="PP-OCRv6_small_det"), id="the name of a PP-OCRv6"
         ),
         pytest.param(replace(SETTINGS, img_mode="RGB", scale=0.5), id="other pixels"),
+        pytest.param(replace(SETTINGS, tiles=TileRule(0.3, 0.55)), id="large pages"),
         pytest.param(
             replace(
                 SETTINGS,
@@ -223,6 +225,8 @@ def test_rules_that_the_runtime_has_no_words_for(arguments: dict[str, Any], said
         ("img_mode: BGR", "img_mode: GRAY", "expected one of BGR, RGB"),
         ("- DetLabelEncode: null", "- " + "[" * 5000, "Recursion"),
         ("box_thresh: 0.55", "box_thresh: 7", "box_thresh"),
+        ("Hpi:", "  tiles: {least: 0, scale: 0.5}\nHpi:", "Global.tiles: found"),
+        ("Hpi:", "  tiles: {scale: 0.5}\nHpi:", "least"),
         ("std: [0.229, 0.224, 0.225]", "std: [0.229]", "not enough values"),
         ("img_mode: BGR", "img_mode: !!python/object/apply:os.getpid []", "constructor"),
     ],

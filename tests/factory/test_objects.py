@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import paddle
 import pytest
@@ -15,7 +16,9 @@ from ppocr_ft.factory import objects
 from ppocr_ft.factory.device import device
 from ppocr_ft.factory.learning_rates import learning_rate
 from ppocr_ft.factory.optimizers import fresh_layers
+from ppocr_ft.factory.tiles import tile_rule
 from ppocr_ft.runs import assemble
+from ppocr_ft.transforms.tiles import TileRule
 from ppocr_ft.utils.sampling import evenly_spaced
 from ppocr_ft.weights import write_weights
 from tests.support.config_files import SHIPPED
@@ -196,3 +199,40 @@ def test_every_faulty_further_set_is_named(tmp_path: Path) -> None:
     gone, none = str(caught.value).splitlines()
     assert gone.startswith(f"Eval.also.gone: {tmp_path / 'gone.txt'}: the label file can't be read")
     assert none.startswith("Eval.also.ignored.label_file_list: no text of Eval.also.ignored counts")
+
+
+def test_auto_tiles_go_by_the_sizes_of_the_training_images(tmp_path: Path) -> None:
+    """Of 7 images of 120 x 90 px and the resize to 96 the longest; pages need 3 tiles then."""
+    path = small_config(tmp_path)
+    assert tile_rule(load_config(path)) is None
+    auto = load_config(path, ["Eval.tiles=auto"])
+    assert tile_rule(auto) == TileRule(0.8, 0.8)
+    assert tile_rule(load_config(path, ["Eval.tiles=1"])) == TileRule(1.0, 1.0)
+    assert load_config(path, ["Eval.tiles=1"]).Eval.tiles == 1.0
+    page = np.full((2000, 120, 3), 250, np.uint8)
+    cv2.imwrite(str(tmp_path / "page.png"), page)
+    given = [str(tmp_path / "0.png"), str(tmp_path / "page.png")]
+    plain, cut = objects.image_files(load_config(path), given), objects.image_files(auto, given)
+    small, large = cut.samples()
+    np.testing.assert_array_equal(small.image, next(plain.samples()).image)
+    assert small.page is None
+    assert large.page is not None
+    assert large.page.size == (1600, 96)
+    assert len(list(large.page.tiles())) == 3
+    assert cut.threads == 0  # pages would wait in memory
+
+
+def test_auto_tiles_without_training_images_say_what_to_do(tmp_path: Path) -> None:
+    path = small_config(tmp_path)
+    config = load_config(
+        path, ["Eval.tiles=auto", f"Train.dataset.label_file_list=[{tmp_path}/gone.txt]"]
+    )
+    with pytest.raises(DataError, match="gone.txt.* give a factor: 0.5") as caught:
+        objects.eval_data(config)
+    assert caught.value.key == "Eval.tiles"
+
+
+@pytest.mark.parametrize("value", ["all", "0", "-1", "true", "[640]"])
+def test_other_values_of_tiles_are_refused(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="Eval.tiles.*expected auto or a factor on pages"):
+        load_config(small_config(tmp_path), [f"Eval.tiles={value}"])

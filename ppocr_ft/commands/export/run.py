@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ from ppocr_ft.export.settings import (
 from ppocr_ft.export.write import Formats, atomic_dir, write_model
 from ppocr_ft.factory.device import cpu_threads
 from ppocr_ft.factory.objects import LABEL_OPERATORS, data_set, post_process, starting_network
+from ppocr_ft.factory.tiles import tile_rule, training_tiles
 from ppocr_ft.messages import counted
 from ppocr_ft.models.architecture import DetectionNetwork
 from ppocr_ft.models.configs import DETECTORS
@@ -86,7 +87,7 @@ def export(
         )
     folder = Path(config.Global.save_inference_dir).expanduser()
     formats.check()
-    settings = inference_settings(config)
+    settings, note = with_tile_rule(inference_settings(config), config)
     paddle.set_device("cpu")
     network, coverage = starting_network(config)
     if coverage is None:
@@ -104,7 +105,8 @@ def export(
         card = model_card(settings, about, parity, formats)
         (aside / CARD_FILE).write_text(card, encoding="utf-8")
     arguments = settings.resize.arguments(settings.model_name)
-    return Exported(folder, parity, coverage, origin, images.faults, images.notes, arguments)
+    notes = (*images.notes, *note)
+    return Exported(folder, parity, coverage, origin, images.faults, notes, arguments)
 
 
 def released_name(config: Config) -> str:
@@ -140,6 +142,20 @@ def inference_settings(config: Config) -> InferenceSettings:
         normalize["std"],
         post_process(config),
     )
+
+
+def with_tile_rule(
+    settings: InferenceSettings, config: Config
+) -> tuple[InferenceSettings, tuple[str, ...]]:
+    """Return the settings with the rule for large pages, and a note if there is none.
+
+    It is that of Eval.tiles, or what auto means there, as far as the images of Train can be read.
+    """
+    try:
+        tiles = tile_rule(config) or training_tiles(config)
+    except DataError as fault:
+        return settings, (f"predict --tiles auto will not know the model's scale: {fault}",)
+    return replace(settings, tiles=tiles), ()
 
 
 def _check_operators(given: Mapping[str, Mapping[str, object]]) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 
 from ppocr_ft.commands.fit_postprocess.report import as_json, fit_csv, fit_notes, heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
-    LEVELS,
     Fitted,
     Gathered,
     MapStore,
@@ -40,11 +39,11 @@ from ppocr_ft.fitting.grid import (
     ratio_step,
     ratios_about,
 )
-from ppocr_ft.fitting.tally import FloatMap, Objective, Truth
+from ppocr_ft.fitting.tally import Objective, Truth
 from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import DetMetric
 from ppocr_ft.models.architecture import DetectionNetwork
-from ppocr_ft.postprocess.db import ScoreMode
+from ppocr_ft.postprocess.db import LEVELS, ProbMap, ScoreMode
 from ppocr_ft.runs.folder import FIT_FIGURES, FIT_JSON, FIT_PICTURE
 from ppocr_ft.runs.weights_origin import weights_origin
 from ppocr_ft.shrinking import unclip_ratio_for
@@ -214,7 +213,7 @@ def _gather(
     detector: DetectionNetwork,
     images: Iterable[EvalSample],
     more: Iterable[EvalSample],
-    keep: Callable[[FloatMap], None],
+    keep: Callable[[ProbMap], None],
 ) -> Gathered:
     """Run the network once on all images and keep their maps; ``more`` are not judged.
 

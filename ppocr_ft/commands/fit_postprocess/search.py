@@ -16,7 +16,6 @@ from ppocr_ft.errors import DataError
 from ppocr_ft.fitting.grid import Cell, Grid, Setting, more_ratios
 from ppocr_ft.fitting.tally import (
     MAX_BLOCKS,
-    FloatMap,
     Ints,
     Objective,
     Plateau,
@@ -28,10 +27,9 @@ from ppocr_ft.fitting.tally import (
     score,
 )
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import LEVELS, ProbMap, as_levels
 from ppocr_ft.utils.progress import ProgressBar, no_progress
 
-LEVELS = 65535
-"""A probability is kept as the nearest 65535th: it differs by at most 7.7e-6."""
 ZLIB_LEVEL = 1
 """Most pixels are 0: the fastest compression leaves a thirtieth."""
 RESAMPLINGS = 2000
@@ -48,7 +46,7 @@ MAX_GROWTHS = 6
 class MapStore:
     """Maps by the name of their resize, in order, in a temporary folder that goes with it.
 
-    NaN, which is under no threshold, becomes 0.
+    They are kept in whole numbers, see `ppocr_ft.postprocess.db.as_levels`.
 
     Raises:
         DataError: in ``add``, if the disk has no room; it says how to take another one.
@@ -56,7 +54,7 @@ class MapStore:
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="ppocr_ft_fit_")
-        self._sizes: dict[str, list[tuple[int, int]]] = {}
+        self._sizes: dict[str, list[tuple[tuple[int, int], bool]]] = {}
         self.bytes_used = 0
 
     def __enter__(self) -> MapStore:
@@ -69,10 +67,11 @@ class MapStore:
     def folder(self) -> Path:
         return Path(self._folder.name)
 
-    def add(self, resize: str, prob_map: FloatMap) -> None:
+    def add(self, resize: str, prob_map: ProbMap) -> None:
         """Keep the resize's next map (h, w)."""
-        levels = np.rint(np.clip(np.nan_to_num(prob_map), 0, 1) * LEVELS)
-        data = zlib.compress(levels.astype(np.uint16).tobytes(), ZLIB_LEVEL)
+        is_page = prob_map.dtype == np.uint16
+        levels = prob_map if is_page else as_levels(np.asarray(prob_map, np.float32))
+        data = zlib.compress(levels.tobytes(), ZLIB_LEVEL)
         sizes = self._sizes.setdefault(resize, [])
         try:
             self._path(resize, len(sizes)).write_bytes(data)
@@ -82,15 +81,15 @@ class MapStore:
                 f"{error.strerror}; the environment variable TMPDIR names a folder with more room",
                 path=self.folder,
             ) from error
-        sizes.append((prob_map.shape[0], prob_map.shape[1]))
+        sizes.append(((prob_map.shape[0], prob_map.shape[1]), is_page))
         self.bytes_used += len(data)
 
-    def maps(self, resize: str) -> Iterator[FloatMap]:
-        """Yield the resize's maps (h, w), one at a time."""
-        for index, size in enumerate(self._sizes.get(resize, [])):
+    def maps(self, resize: str) -> Iterator[ProbMap]:
+        """Yield the resize's maps (h, w), one at a time: those of pages in whole numbers."""
+        for index, (size, is_page) in enumerate(self._sizes.get(resize, [])):
             data = zlib.decompress(self._path(resize, index).read_bytes())
             levels = np.frombuffer(data, dtype=np.uint16).reshape(size)
-            yield np.asarray(levels / np.float64(LEVELS), dtype=np.float32)
+            yield levels if is_page else np.asarray(levels / np.float64(LEVELS), np.float32)
 
     def _path(self, resize: str, index: int) -> Path:
         return self.folder / f"{list(self._sizes).index(resize)}_{index}.map"

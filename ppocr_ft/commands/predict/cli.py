@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, whole_number
+from ppocr_ft.config.load import with_values
 from ppocr_ft.data.label_writing import label_writer
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
+from ppocr_ft.transforms.tiles import AUTO_TILES, MOST_TILE_SCALE, Tiles, read_tiles
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\
@@ -24,6 +26,8 @@ EXAMPLES = """\
         an exported model, by its own inference.yml; --model output/inference/inference.onnx too
   ppocr-ft predict --model output/inference --images scans/ --save-label scans/Label.txt
         boxes to correct in PPOCRLabel and to train on
+  ppocr-ft predict -c output/latest/fitted.yml --images plans/ --tiles auto
+        pages on which text would get smaller than on the images of training, in tiles
 """
 
 
@@ -42,8 +46,10 @@ def main(argv: Sequence[str]) -> int:
     )
 
     if config is None:
-        predictor = model_predictor(options.model, options.images, options.batch)
+        predictor = model_predictor(options.model, options.images, options.batch, options.tiles)
     else:
+        if options.tiles is not None:
+            config = with_values(config, {"Eval.tiles": options.tiles})
         predictor = config_predictor(config, options.images, options.batch)
     images, predict, about = predictor
     print("\n".join([about, *(f"note: {note}" for note in images.notes)]), file=sys.stderr)
@@ -114,9 +120,25 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         metavar="N",
         help="images through the network together; only neighbours that get the same size are",
     )
+    arguments.add_argument(
+        "--tiles",
+        type=_tiles,
+        metavar="auto|FACTOR",
+        help="pages that would shrink more than the images of training go through the network in "
+        "overlapping tiles, at the scale of these, or at a factor on the page: 0.5",
+    )
     options = arguments.parse_args(argv)
     if (options.config is None) == (options.model is None):
         arguments.error("give either -c FILE or --model PATH")
     if options.model is not None and options.override:
         arguments.error("-o changes a config; an exported model has its values in inference.yml")
     return options
+
+
+def _tiles(text: str) -> Tiles:
+    """Read an option's value."""
+    try:
+        return read_tiles(text if text == AUTO_TILES else float(text))
+    except ValueError:
+        message = f"found {text!r}, expected auto or a factor up to {MOST_TILE_SCALE:g}"
+        raise argparse.ArgumentTypeError(message) from None

@@ -223,6 +223,32 @@ def test_predict_finds_the_same_by_config_folder_and_onnx_file_alone(
         assert_same(boxes(capsys, "--model", str(model), *images, "--batch", "2"), wanted)
 
 
+def test_an_exported_model_knows_the_scale_of_its_training(
+    arguments: list[str],
+    exported: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A page of eight pictures, one below the other: by the config and by the model."""
+    picture = cv2.imread(str(sorted((data / "images").iterdir())[0]))
+    page = tmp_path / "page.png"
+    cv2.imwrite(str(page), np.vstack([picture] * 8))
+    tiles = ["--images", str(page), "--tiles", "auto"]
+    wanted = boxes(capsys, "-c", CONFIG, *arguments[arguments.index("-o") :], *tiles)
+    assert len(wanted[0]["boxes"]) > 20
+    assert_same(boxes(capsys, "--model", str(exported), *tiles), wanted)
+    one = boxes(capsys, "--model", str(exported), "--images", str(page))
+    assert len(one[0]["boxes"]) < len(wanted[0]["boxes"])
+
+    bare = tmp_path / "bare"
+    shutil.copytree(exported, bare)
+    in_yml("tiles", "other")(bare)
+    assert predict(["--model", str(bare), *tiles]) == 2
+    assert "tiles auto asks for; give a factor" in capsys.readouterr().err
+    assert boxes(capsys, "--model", str(bare), *tiles[:-1], "0.5")
+
+
 def in_yml(old: str, new: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / "inference.yml"

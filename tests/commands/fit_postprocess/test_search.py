@@ -47,6 +47,7 @@ from ppocr_ft.fitting.tally import (
 from ppocr_ft.metrics import DetMetric
 from ppocr_ft.metrics.det import Overlaps
 from ppocr_ft.postprocess import DBPostProcess
+from ppocr_ft.postprocess.db import LEVELS
 from ppocr_ft.shrinking import shrink_distance, unclip_ratio_for
 
 SIZE_PX = 256
@@ -174,6 +175,17 @@ def test_maps_come_back_to_within_half_a_level() -> None:
     for kept, was in zip(back, maps, strict=True):
         assert np.abs(kept - was).max() <= 0.51 / LEVELS
     assert not folder.exists()
+
+
+def test_the_map_of_a_page_in_tiles_comes_back_as_it_was() -> None:
+    page = np.random.default_rng(1).integers(0, LEVELS, (7, 9)).astype(np.uint16)
+    with MapStore() as store:
+        store.add("own", np.zeros((2, 2), np.float32))
+        store.add("own", page)
+        first, second = store.maps("own")
+    assert first.dtype == np.float32
+    assert second.dtype == np.uint16
+    np.testing.assert_array_equal(second, page)
 
 
 def test_nan_is_no_text() -> None:
