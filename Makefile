@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets models label-faults rank-table recipe lr-check bench node docs site keys configs rounding released same-record same house clean
+	regression real-sets models label-faults rank-table recipe lr-check bench node docs site keys pages configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -139,6 +139,9 @@ rounding: $(READY)  ## section 8 of docs/shrink.md, where ../shared/data is pres
 
 released: $(READY)  ## docs/released.md: the released weights on the images of ../shared/data
 	$(PY) -m experiments.released_table
+
+pages: $(READY)  ## docs/tasks/large_pages.md: receipts in large pages, and the memory; docs/released.md: turned
+	$(PY) -m experiments.pages_table $(ARGS)
 
 bench: $(READY)  ## times beside PaddleOCR 2.10.0 and plain Paddle: pair, boxes, reading, solver, steps
 	$(PY) -m benchmarks.operators

@@ -143,9 +143,9 @@ def data_set(
 ) -> SimpleDataSet:
     """Return a data set of ``Train``, ``Eval`` or ``Eval.also.NAME``.
 
-    It has other operators if ``transforms`` are given. Large pages are cut by the rule ``tiles``. ``data_dir: sample`` names the one that
-    comes with the package. Bad samples of ``Train`` are replaced. With Global.val_ratio ``Train``
-    and ``Eval`` share the images of ``Train``.
+    It has other operators if ``transforms`` are given. Large pages are cut by the rule ``tiles``.
+    ``data_dir: sample`` names the one that comes with the package. Bad samples of ``Train`` are
+    replaced. With Global.val_ratio ``Train`` and ``Eval`` share the images of ``Train``.
 
     Raises:
         DataError: a label file has no line that can be used; it says what is wrong with each.

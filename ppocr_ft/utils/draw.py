@@ -33,7 +33,8 @@ def draw_polygons(
 ) -> Picture:
     """Return ``picture`` (h, w, 3) BGR with polygons (k, 2) and, if given, their scores.
 
-    It is a copy, or not. A score stands in small digits above the right end of its box, where a line ends early.
+    It is a copy, or not. A score stands in small digits above the right end of its box, where a
+    line ends early.
     """
     canvas: Picture = picture.copy() if copy else picture
     width = max(1, round(max(canvas.shape[:2]) / 600))

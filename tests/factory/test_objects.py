@@ -227,12 +227,12 @@ def test_auto_tiles_without_training_images_say_what_to_do(tmp_path: Path) -> No
     config = load_config(
         path, ["Eval.tiles=auto", f"Train.dataset.label_file_list=[{tmp_path}/gone.txt]"]
     )
-    with pytest.raises(DataError, match="gone.txt.* give a factor: 0.5") as caught:
+    with pytest.raises(DataError, match=r"gone.txt.* give a factor: 0.5") as caught:
         objects.eval_data(config)
     assert caught.value.key == "Eval.tiles"
 
 
 @pytest.mark.parametrize("value", ["all", "0", "-1", "true", "[640]"])
 def test_other_values_of_tiles_are_refused(value: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="Eval.tiles.*expected auto or a factor on pages"):
+    with pytest.raises(ConfigError, match=r"Eval.tiles.*expected auto or a factor on pages"):
         load_config(small_config(tmp_path), [f"Eval.tiles={value}"])

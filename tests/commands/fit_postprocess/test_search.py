@@ -16,7 +16,6 @@ import shapely
 from ppocr_ft.commands.fit_postprocess import search as search_module
 from ppocr_ft.commands.fit_postprocess.report import fit_csv, fit_report, heat_map
 from ppocr_ft.commands.fit_postprocess.search import (
-    LEVELS,
     Fitted,
     Gathered,
     MapStore,
