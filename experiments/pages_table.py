@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -151,25 +150,30 @@ def memory() -> Table:
             cv2.imwrite(str(page), np.tile(once, repeats)[:side, :side])
             seconds, peak, boxes = predicted(page)
         megapixels = side * side / 1e6
-        cells = [f"{megapixels:.0f}", f"{boxes:,}", f"{seconds:.0f}", f"{peak / 2**20:,.0f}"]
+        cells = [f"{megapixels:.0f}", f"{boxes:,}", f"{seconds:.0f}", f"{peak / 2**10:,.0f}"]
         rows.append([f"{side:,} x {side:,} px", *cells])
         print(rows[-1], flush=True)
     return Table("memory", ["page", "megapixels", "boxes", "seconds", "peak MiB"], rows)
 
 
+MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""In a small process between: a child's peak begins with that of the process that starts it."""
+
+
 def predicted(page: Path) -> tuple[float, int, int]:
-    """Return the seconds of ``predict`` with pictures, the peak of its memory, bytes, and boxes."""
+    """Return the seconds of ``predict`` with pictures, the peak of its memory, KiB, and boxes."""
     out, start = page.parent / "out", time.perf_counter()
     words = ["predict", "-c", "det_v4_ft.yml", "-o", f"Global.cpu_threads={THREADS}"]
     words += ["--images", str(page), "--tiles", "1", "--out", str(out)]
-    process = subprocess.Popen([sys.executable, "-m", "ppocr_ft", *words], cwd=ROOT)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, words)
-    (line,) = (out / "boxes.jsonl").read_text(encoding="utf-8").splitlines()
+    line = [sys.executable, "-c", MEASURE, sys.executable, "-m", "ppocr_ft", *words]
+    peak = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     seconds = time.perf_counter() - start
-    return seconds, used.ru_maxrss * 1024, len(json.loads(line)["boxes"])
+    (found,) = (out / "boxes.jsonl").read_text(encoding="utf-8").splitlines()
+    return seconds, int(peak), len(json.loads(found)["boxes"])
 
 
 def quarters() -> Table:

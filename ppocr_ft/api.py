@@ -34,7 +34,7 @@ from ppocr_ft.errors import (
     RunFailed,
     UserInputError,
 )
-from ppocr_ft.metrics.det import RATES
+from ppocr_ft.metrics.det import RATES, textless_boxes
 from ppocr_ft.results import Evaluation, Prediction, Predictions, TrainResult
 from ppocr_ft.transforms.tiles import Tiles, read_tiles
 from ppocr_ft.utils.console import forget_said
@@ -292,7 +292,8 @@ def _result(config: Config) -> TrainResult:
 
 def _evaluation(rates: Mapping[str, float], faults: Sequence[DataError] = ()) -> Evaluation:
     values: dict[str, Any] = {name: float(rates[name]) for name in RATES}
-    return Evaluation(**values, faults=tuple(faults))
+    false = textless_boxes(rates) if "textless" in rates else None
+    return Evaluation(**values, faults=tuple(faults), textless_boxes=false)
 
 
 def _predictions(predictor: Predictor, sources: Sequence[ImageSource]) -> Predictions:

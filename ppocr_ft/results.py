@@ -20,7 +20,8 @@ class Evaluation:
     """Rates on labelled images, 0 to 1, at IoU 0.5 and (``_70``) at 0.7.
 
     ``faults`` are the images and label lines that couldn't be used; ``also`` are the rates on the
-    sets of ``Eval.also``, by their names.
+    sets of ``Eval.also``, by their names. ``textless_boxes`` is the mean number of false boxes on
+    an image without text; None if there is no such image, or nobody counted.
     """
 
     precision: float
@@ -31,6 +32,7 @@ class Evaluation:
     hmean_70: float
     faults: tuple[DataError, ...] = ()
     also: Mapping[str, Evaluation] = field(default_factory=dict)
+    textless_boxes: float | None = None
 
 
 @dataclass(frozen=True)

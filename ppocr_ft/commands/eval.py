@@ -10,6 +10,7 @@ from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.data.faults import ALSO
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
+from ppocr_ft.metrics.det import textless_boxes
 from ppocr_ft.utils.progress import progress
 
 EXAMPLES = """\
@@ -50,7 +51,11 @@ def main(argv: Sequence[str]) -> int:
         print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")
         for fault in data.faults:
             print(fault, file=sys.stderr)
-        found[name.removeprefix(ALSO)] = {key: result.summary[key] for key in RESULT_KEYS}
+        values = {key: result.summary[key] for key in RESULT_KEYS}
+        false = textless_boxes(result.summary)
+        found[name.removeprefix(ALSO)] = values | (
+            {} if false is None else {"textless_boxes": false}
+        )
     if options.json:
         main_set, *further = found.items()
         print(json.dumps(main_set[1] | ({"also": dict(further)} if further else {})))
@@ -66,4 +71,8 @@ def describe(summary: dict[str, float], name: str = "") -> str:
         lines.append(f"{name:10}" + "".join(f"{rate:11.4f}" for rate in rates))
     of = (("images", "image", ""), ("gt", "text", ""), ("det", "box", "boxes"))
     counts = ", ".join(counted(int(summary[key]), *noun) for key, *noun in of)
+    false = textless_boxes(summary)
+    if false is not None:
+        images = counted(int(summary["textless"]), "image")
+        counts += f"; on {images} without text {false:.2f} false boxes each"
     return "\n".join([*lines, counts])

@@ -23,7 +23,9 @@ from ppocr_ft.engine.metrics_file import EVAL, FURTHER, SET, Row, number, writte
 from ppocr_ft.metrics.det import RATES
 
 TIE_BREAKER = "hmean_70"
-_SHARED = ("val_loss", "shrink_ratio", "drawn_shrink_ratio", "merged", "split")
+_SHARED = (
+    "val_loss", "shrink_ratio", "drawn_shrink_ratio", "merged", "split", "textless_boxes",
+)  # fmt: skip
 """Columns of `EvalResult`'s attributes; they are the same in all rows of an evaluation."""
 Rank = tuple[float, float]
 """The main indicator and the tie breaker, as they are compared."""
@@ -57,6 +59,8 @@ class EvalResult:
         merged: the share of labels that a box covers together with others, with the config's
             unclip ratio at IoU 0.5 (`ppocr_ft.metrics.errors`); None if unknown.
         split: the share of labels with several boxes inside, likewise.
+        textless_boxes: the mean number of boxes on an image without text, likewise; None if there
+            is no such image.
         images: the number of images, of all processes; 0 if a file was read.
         seconds: its duration.
     """
@@ -69,6 +73,7 @@ class EvalResult:
     drawn_shrink_ratio: float | None = None
     merged: float | None = None
     split: float | None = None
+    textless_boxes: float | None = None
     images: int = 0
     seconds: float = 0.0
 
@@ -114,14 +119,19 @@ class EvalResult:
             yield {**shared, "unclip_ratio": ratio, **{name: rates[name] for name in RATES}}
 
     def describe(self, indicator: str) -> str:
-        """Return hmean at both IoUs, with the config's unclip ratio and with the best one."""
+        """Return hmean at both IoUs, with the config's unclip ratio and with the best one.
+
+        False boxes on images without text are told where the set has such images.
+        """
         parts = []
         for ratio in dict.fromkeys((self.unclip_ratio, self.best_ratio(indicator))):
             rates = self.rates[ratio]
             hmeans = f"{rates['hmean']:.4f} at IoU 0.5, {rates['hmean_70']:.4f} at 0.7"
             parts.append(f"hmean {hmeans} with unclip_ratio {ratio:g}")
         loss = "" if self.val_loss is None else f"; loss {self.val_loss:.4f}"
-        return f"{'; best: '.join(parts)}{loss} ({self.seconds:.0f} s)"
+        false = self.textless_boxes
+        textless = "" if false is None else f"; {false:.2f} boxes per image without text"
+        return f"{'; best: '.join(parts)}{textless}{loss} ({self.seconds:.0f} s)"
 
 
 def best(results: Sequence[EvalResult], indicator: str) -> EvalResult:

@@ -23,7 +23,7 @@ from ppocr_ft.engine.eval_result import EvalResult
 from ppocr_ft.engine.onnx_forward import onnx_forward
 from ppocr_ft.engine.page_tiles import Part, in_tiles, joined
 from ppocr_ft.metrics import DetMetric
-from ppocr_ft.metrics.det import RATES, Labels
+from ppocr_ft.metrics.det import RATES, Labels, textless_boxes
 from ppocr_ft.metrics.errors import labels_by_error, table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.postprocess.db import Candidates, ImageBoxes, ProbMap
@@ -98,7 +98,8 @@ def ratios_tried(post_process: DBPostProcess, unclip_ratios: Sequence[float]) ->
 class RateCounter:
     """Counts records into precision, recall and hmean for each unclip ratio.
 
-    With the first of them, the config's, labels that are merged or split are counted too.
+    With the first of them, the config's, labels that are merged or split are counted too, and
+    boxes on images without text.
     """
 
     def __init__(self, unclip_ratios: Iterable[float]) -> None:
@@ -115,7 +116,7 @@ class RateCounter:
     def result(self, group: ProcessGroup = SINGLE_PROCESS) -> EvalResult:
         """Return the rates on the images of all processes, which must all call this."""
         states = group.gather({ratio: metric.state() for ratio, metric in self._metrics.items()})
-        rates, images = {}, 0
+        rates, images, false = {}, 0, None
         for ratio in self._metrics:
             total = DetMetric()
             for state in states:
@@ -123,11 +124,14 @@ class RateCounter:
             summary = total.summary()
             rates[ratio] = {name: float(summary[name]) for name in RATES}
             images = int(summary["images"])
+            if len(rates) == 1:
+                false = textless_boxes(summary)
         labels = sum(group.gather(self._labels), Counter())
         merged, split = (
             labels[kind] / labels["all"] if labels["all"] else None for kind in ("merged", "split")
         )
-        return EvalResult(rates, images=images, merged=merged, split=split)
+        shares = {"merged": merged, "split": split, "textless_boxes": false}
+        return EvalResult(rates, images=images, **shares)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ COLUMNS = (
     "loss_cbn", "grad_norm", "skipped_steps", "textless_steps", "images_per_second",
     "reader_share", "memory_mb",
     "unclip_ratio", *RATES, "val_loss", "drawn_shrink_ratio", "merged", "split",
+    "textless_boxes",
 )  # fmt: skip
 """The columns that every run has, in their order."""
 
@@ -57,7 +58,8 @@ class MetricsFile:
     ``val_loss``, DBLoss on crops of Eval with the targets of the epoch's ``shrink_ratio``;
     ``drawn_shrink_ratio``, the one measured on training's shrink maps, 0 if they are empty;
     ``merged``, ``split``, the shares of labels, 0 to 1, that share a box with others or have
-    several boxes inside, with the config's unclip ratio.
+    several boxes inside, with the config's unclip ratio; ``textless_boxes``, the mean number of
+    boxes on an image of Eval without text, likewise, empty if there is no such image.
 
     also: ``set``, the name of a set of ``Eval.also``, and the rates of ``eval`` on it; after the
     rows of the evaluation that it was judged with.

@@ -42,9 +42,8 @@ def in_tiles(samples: Iterable[EvalSample]) -> Iterator[Part]:
 def joined(maps: Iterable[tuple[Part, Floats]]) -> Iterator[tuple[EvalSample, ProbMap]]:
     """Yield each image with its map (h, w), those of tiles put together, in whole numbers.
 
-    A map is float32 for an image, uint16 for a page (see ``as_levels``): it is a quarter of the
-    memory that a search for boxes on float32 would need. A pixel is that of the tile in which it is
-    farthest from an edge, so a text over a seam is one text.
+    A map is float32 for an image, uint16 for a page (see ``as_levels``), half the memory. A pixel
+    is that of the tile in which it is farther from an edge, so a text over a seam is one text.
     """
     whole: list[NDArray[np.uint16]] = []
     for part, prob_map in maps:

@@ -42,7 +42,11 @@ Areas = NDArray[np.float64]
 
 @dataclass
 class DetCounts:
-    """Sums over images; ``gt`` and ``det`` are the polygons that count."""
+    """Sums over images; ``gt`` and ``det`` are the polygons that count.
+
+    ``textless`` images have no ground truth that counts; ``textless_det`` are the detections on
+    them, all of which are false.
+    """
 
     images: int = 0
     gt: int = 0
@@ -53,6 +57,8 @@ class DetCounts:
     ignored_det: int = 0
     invalid_gt: int = 0
     invalid_det: int = 0
+    textless: int = 0
+    textless_det: int = 0
 
     def add(self, other: DetCounts) -> None:
         for field in fields(self):
@@ -228,16 +234,19 @@ class Overlaps:
 def count_image(detections: Polygons, labels: Labels) -> DetCounts:
     """Return one image's counts."""
     shared = overlaps(detections, labels)
+    gt, det = shared.counted_gts, int(np.sum(shared.det_counts))
     return DetCounts(
         images=1,
-        gt=shared.counted_gts,
-        det=int(np.sum(shared.det_counts)),
+        gt=gt,
+        det=det,
         matched=shared.matched(IOU_THRESHOLD),
         matched_70=shared.matched(STRICT_IOU_THRESHOLD),
         ignored_gt=int(np.sum(shared.ignored_gt)),
         ignored_det=int(np.sum(shared.ignored_det)),
         invalid_gt=int(np.sum(shared.invalid_gt)),
         invalid_det=int(np.sum(shared.invalid_det)),
+        textless=int(gt == 0),
+        textless_det=det if gt == 0 else 0,
     )
 
 
@@ -297,6 +306,11 @@ def greedy_matches(gt: Indices, det: Indices) -> dict[int, int]:
             matches[g] = d
             taken.add(d)
     return matches
+
+
+def textless_boxes(summary: Mapping[str, float]) -> float | None:
+    """Return the mean number of boxes on an image without text; None if there is none."""
+    return summary["textless_det"] / summary["textless"] if summary["textless"] else None
 
 
 def _rates(matched: int, gt: int, det: int) -> tuple[float, float, float]:

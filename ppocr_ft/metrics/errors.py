@@ -29,6 +29,11 @@ Kind = Literal["missed", "split", "merged", "too small", "too large", "false"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 MOST_AREA_RATIO = 0.5
 NEAR_IOU = 0.1
+Angle = Literal["level", "upright", "upside down", "slanted"]
+"""Of a text's longer side: within ANGLE_DEGREES of the horizontal, or of the vertical; level, but
+its points begin at the lower right; any other."""
+ANGLES: tuple[Angle, ...] = get_args(Angle)
+ANGLE_DEGREES = 15.0
 Floats = NDArray[np.float64]
 
 
@@ -102,6 +107,26 @@ def labels_by_error(table: Table) -> Counter[str]:
     for kind, errors in groupby(table.errors(), key=lambda error: error.kind):
         counts[kind] += len({label for error in errors for label in error.labels})
     return counts
+
+
+def angle_of(polygon: ArrayLike) -> Angle:
+    """Return a text's angle by its points (k, 2).
+
+    A quad's first point is the upper left corner as one reads, and its second the upper right one.
+    Of other outlines the longest extent counts, which does not say where the text begins.
+    """
+    points = np.asarray(polygon, dtype=np.float64)
+    if len(points) == 4:
+        top, right = points[1] - points[0], points[2] - points[1]
+        x, y = top if np.linalg.norm(top) >= np.linalg.norm(right) else right
+        is_reversed = np.linalg.norm(top) >= np.linalg.norm(right) and x < 0
+    else:
+        x, y = np.linalg.svd(points - points.mean(axis=0))[2][0]
+        is_reversed = False
+    degrees = float(np.degrees(np.arctan2(abs(y), abs(x))))
+    if degrees <= ANGLE_DEGREES:
+        return "upside down" if is_reversed else "level"
+    return "upright" if degrees >= 90 - ANGLE_DEGREES else "slanted"
 
 
 class _Sorting:

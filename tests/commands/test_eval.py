@@ -54,6 +54,21 @@ def test_prints_rates_and_ends_with_json(
     assert "100% filled" in out
 
 
+def test_images_without_text_have_a_figure_of_their_own(
+    small_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One shows text that its label conceals."""
+    first, second, _ = (small_set / "val.txt").read_text(encoding="utf-8").splitlines()
+    labels = small_set / "concealed.txt"
+    bare = second.partition("\t")[0]
+    labels.write_text(f"{first}\n{bare}\t[]\n", encoding="utf-8")
+    assert main([*arguments(small_set, "concealed.txt"), "--json"]) == 0
+    out = capsys.readouterr().out
+    result = json.loads(out.splitlines()[-1])
+    assert result["textless_boxes"] >= 1
+    assert f"; on 1 image without text {result['textless_boxes']:.2f} false boxes each" in out
+
+
 def test_further_sets_have_rates_of_their_own(
     small_set: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -57,3 +57,22 @@ def test_neighbours_of_one_size_make_a_batch() -> None:
     assert list(map(id, chain(*made))) == list(map(id, samples))
     assert [len(batch) for batch in batches(samples[:2], 3)] == [2]
     assert list(batches([], 3)) == []
+
+
+def test_boxes_on_images_without_text_are_a_figure_of_their_own() -> None:
+    """Two such images; a box on ignored text or an invalid one does not count."""
+    text, other = rectangle(0, 0, 20, 8), rectangle(0, 12, 20, 8)
+    counter = RateCounter((1.5, 1.0))
+    counter.add(record([text], config=[text, other], other=[]))
+    assert counter.result().textless_boxes is None
+    counter.add(record([], config=[text, other, np.zeros((4, 2))], other=[]))
+    ignored = EvalSample(np.zeros((3, 32, 32), "f4"), np.ones(4), "a", (text,), np.array([True]))
+    found: dict[float, ImageBoxes] = {
+        ratio: {"points": [text, other], "scores": np.ones(2)} for ratio in (1.5, 1.0)
+    }
+    counter.add(EvalRecord(ignored, CANDIDATES, found))
+    result = counter.result()
+    assert result.textless_boxes == (2 + 1) / 2
+    assert "; 1.50 boxes per image without text (" in result.describe("hmean")
+    (first, _) = result.rows()
+    assert first["textless_boxes"] == 1.5

@@ -13,7 +13,7 @@ import pytest
 
 from ppocr_ft.config import load_config
 from ppocr_ft.engine.eval_result import results_of
-from ppocr_ft.engine.metrics_file import MetricsFile
+from ppocr_ft.engine.metrics_file import MetricsFile, read_metrics
 from ppocr_ft.engine.stop import Stopped, StopRequest
 from ppocr_ft.engine.train_loader import TrainLoader
 from ppocr_ft.engine.trainer import Callback, Timing, Trainer, seed_step
@@ -98,6 +98,27 @@ def test_two_epochs_without_text_stop_the_run_with_the_reason(tmp_path: Path) ->
         run.trainer.run()
     assert run.trainer.progress.step == 4
     assert run.trainer.progress.textless_steps == 4
+
+
+@pytest.mark.parametrize("loss", ["DiceLoss", "BCELoss", "DiceFocalLoss"])
+def test_images_without_text_are_trained_on_and_judged(
+    loss: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the images; of two in a batch there may be none with text."""
+    write_set(tmp_path, {f"{i}.png": [text("a", 20, 15)] * (i % 2) for i in range(8)})
+    path = written(tmp_path, CONFIG.format(folder=tmp_path, fit="false"))
+    config = load_config(path, ["Global.epoch_num=2", f"Loss.main_loss_type={loss}"])
+    run = assemble.training(config)
+    run.trainer.run()
+    rows = read_metrics(tmp_path / "run" / "metrics.csv")[1]
+    steps = [row for row in rows if row["kind"] == "train"]
+    assert len(steps) == 8
+    assert all(np.isfinite(float(row["loss"])) for row in steps)
+    assert int(steps[-1]["skipped_steps"]) == 0
+    assert 0 < int(steps[-1]["textless_steps"]) < 8
+    judged = [row for row in rows if row["kind"] == "eval"]
+    assert all(float(row["textless_boxes"]) >= 0 for row in judged)
+    assert capsys.readouterr().out.count("boxes per image without text") >= 2
 
 
 class StopAt(Callback):

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 
 from ppocr_ft.metrics.det import Labels, Polygons, count_image
-from ppocr_ft.metrics.errors import DetError, labels_by_error, table_of
+from ppocr_ft.metrics.errors import Angle, DetError, angle_of, labels_by_error, table_of
 from tests.support.samples import random_sample
 
 
 def box(x: float, y: float, w: float, h: float = 10) -> np.ndarray:
     return np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64)
+
+
+def turn(degrees: float) -> np.ndarray:
+    cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    return np.array([[cos, sin], [-sin, cos]])
 
 
 CASES = {
@@ -166,3 +171,24 @@ def test_whatever_is_not_matched_stands_in_an_error(seed: int) -> None:
     boxes = {each for error in errors for each in error.boxes} | set(matches.values())
     assert labels == set(table.labels.tolist())
     assert boxes == set(table.boxes.tolist())
+
+
+LINE = box(0, 0, 100)
+ANGLES: dict[str, tuple[np.ndarray, Angle]] = {
+    "as one reads": (LINE, "level"),
+    "a little askew": (LINE @ turn(14), "level"),
+    "more than a little": (LINE @ turn(16), "slanted"),
+    "diagonal": (LINE @ turn(-45), "slanted"),
+    "a quarter turn": (LINE @ turn(90), "upright"),
+    "three quarters": (LINE @ turn(-80), "upright"),
+    "half a turn": (LINE @ turn(180), "upside down"),
+    "half a turn, askew": (LINE @ turn(170), "upside down"),
+    "a column, from the top": (box(0, 0, 10, 100), "upright"),
+    "an outline of six points": (np.concatenate([LINE[:2], LINE[1:] + 1, LINE[3:] + 1]), "level"),
+    "the same upright": (np.concatenate([LINE[:2], LINE[1:]]) @ turn(90), "upright"),
+}
+
+
+@pytest.mark.parametrize(("polygon", "angle"), ANGLES.values(), ids=ANGLES.keys())
+def test_angles_of_texts(polygon: np.ndarray, angle: Angle) -> None:
+    assert angle_of(polygon) == angle

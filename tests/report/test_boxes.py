@@ -30,12 +30,14 @@ from ppocr_ft.report.evaluations import KeptEvaluation, read_evaluation, write_e
 from ppocr_ft.report.page.gallery import (
     ErrorCounts,
     ErrorTable,
+    angle_table,
     changed_images,
     error_crops,
     error_outlines,
     error_table,
     errors_left,
     label_outlines,
+    textless,
     worst_errors,
 )
 from ppocr_ft.report.page.matches import (
@@ -87,6 +89,54 @@ def test_the_thresholds_row_of_the_config_is_its_evaluation(tmp_path: Path) -> N
     recalls = [curve[thresh][2] for thresh in sorted(curve)]
     assert recalls == sorted(recalls, reverse=True)
     assert recalls[0] > recalls[-1]
+
+
+def test_labels_without_a_box_are_counted_by_angle(tmp_path: Path) -> None:
+    """In one of nine images the first label is upside down; three images have no boxes."""
+    before, after = (
+        evaluation(tmp_path, step, 0, found=found) for step, found in ((0, (0, 1)), (4, range(6)))
+    )
+    assert angle_table(None, EvaluationMatches(after, 1.5)) == {}
+    pair = [EvaluationMatches(with_first_turned(each), 1.5) for each in (before, after)]
+    level, turned = angle_table(*pair).items()
+    assert [name.text("en") for name, _ in (level, turned)] == ["level (26)", "upside down (1)"]
+    assert turned[1][0] == ErrorCounts(0, 0)
+    recalled = [matches.counts(0.5)[0] for each in pair for matches in each.images]
+    assert level[1][0] == ErrorCounts(27 - sum(recalled[:9]), 27 - sum(recalled[9:]))
+    assert level[1][0].change < 0
+
+
+def with_first_turned(kept: KeptEvaluation) -> KeptEvaluation:
+    first, *others = kept.images
+    turned = np.roll(first.labels[0], 2, axis=0)
+    return replace(kept, images=(replace(first, labels=(turned, *first.labels[1:])), *others))
+
+
+def test_boxes_on_images_without_text_are_told(tmp_path: Path) -> None:
+    before, after = (evaluation(tmp_path, step, 0) for step in (0, 4))
+    assert textless(None, EvaluationMatches(after, 1.5)) == []
+    start, later = (
+        EvaluationMatches(without_labels(kept, boxes), 1.5)
+        for kept, boxes in ((before, 2), (after, 1))
+    )
+    (alone,) = textless(None, later)
+    assert alone.text("en") == (
+        "On the images without text (1) there are 1.00 boxes each; all of them are false."
+    )
+    (both,) = textless(start, later)
+    assert "1.00 boxes each, 2.00 at the start" in both.text("en")
+    assert "2.00" in both.text("zh")
+
+
+def without_labels(kept: KeptEvaluation, boxes: int) -> KeptEvaluation:
+    first, *others = kept.images
+    kernels = replace(
+        first.kernels,
+        polygons=first.kernels.polygons[:boxes],
+        scores=np.full(boxes, 0.9),
+    )
+    bare = replace(first, labels=(), ignored=np.zeros(0, bool), kernels=kernels)
+    return replace(kept, images=(bare, *others))
 
 
 @pytest.mark.parametrize("box_type", ["quad", "poly"])

@@ -19,6 +19,7 @@ from ppocr_ft.transforms.geometric import (
     GeometricOperator,
     IaaAugment,
     Perspective,
+    Rotate90,
 )
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.random_crop import RandomCrop
@@ -68,6 +69,35 @@ STEPS: dict[str, dict[str, Any]] = {
 @given(seed=seeds)
 def test_polygons_follow_pixels(step: dict[str, Any], seed: int) -> None:
     assert assert_dots_at_corners([IaaAugment([step])], seed) >= 6
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_quarter_turns_copy_pixels_and_turn_polygons(quarters: int) -> None:
+    only = {f"p_{90 * q}": float(q == quarters) for q in (1, 2, 3)}
+    given, data = page(quads()), page(quads())
+    turned = Rotate90(**only)({**data, "rng": np.random.default_rng(0)})
+    np.testing.assert_array_equal(turned["image"], np.rot90(given["image"], -quarters))
+    assert assert_dots_at_corners([Rotate90(**only)], 0) >= 20
+    height, width = given["image"].shape[:2]
+    for polygon, was in zip(turned["polys"], given["polys"], strict=True):
+        x, y = np.asarray(was, np.float64).T
+        at = {1: (height - y, x), 2: (width - x, height - y), 3: (y, width - x)}[quarters]
+        np.testing.assert_allclose(polygon, np.stack(at, axis=1), atol=1e-4)
+
+
+def test_quarter_turns_come_as_often_as_asked_for() -> None:
+    operator, sample = Rotate90(p_90=0.1, p_180=0.2, p_270=0.3), Sample.of(page(quads()))
+    rng = np.random.default_rng(1)
+    drawn = np.bincount([operator.draw(rng, sample) for _ in range(4000)], minlength=4)
+    np.testing.assert_allclose(drawn / 4000, [0.4, 0.1, 0.2, 0.3], atol=0.03)
+    assert operator.apply(0, sample) is sample
+    never = Rotate90(p_90=0, p_180=0, p_270=0)
+    assert {never.draw(rng, sample) for _ in range(50)} == {0}
+
+
+def test_quarter_turns_of_more_than_all_images_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"add up to 1\.2; 1 is the most"):
+        Rotate90(p_90=0.4, p_180=0.4, p_270=0.4)
 
 
 @settings(max_examples=15, deadline=None)

@@ -29,6 +29,7 @@ from ppocr_ft.utils.files import write_whole
 
 RECORD = "arm.json"
 STARTS = "starts"
+SHARES = ("merged", "split", "textless_boxes")
 LONGEST_SLUG = 40
 
 
@@ -246,7 +247,8 @@ class SharedStart(Callback):
         if not copy_start(self._path.parent.parent / saved["folder"], self._folder):
             return None
         rates = {float(ratio): rates for ratio, rates in saved["summaries"].items()}
-        return EvalResult(rates, merged=saved.get("merged"), split=saved.get("split"))
+        shares = {name: saved.get(name) for name in SHARES}
+        return EvalResult(rates, **shares)
 
     def after_evaluation(self, trainer: Trainer, result: EvalResult, is_best: bool) -> None:
         """Write the result, if it is that before the first step."""
@@ -255,8 +257,7 @@ class SharedStart(Callback):
             saved = {
                 "unclip_ratio": result.unclip_ratio,
                 "summaries": {str(ratio): dict(rates) for ratio, rates in result.rates.items()},
-                "merged": result.merged,
-                "split": result.split,
+                **{name: getattr(result, name) for name in SHARES},
                 "folder": self._folder.name,
             }
             _write_json(self._path, saved)

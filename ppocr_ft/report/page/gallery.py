@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.geometry import areas
-from ppocr_ft.metrics.errors import KINDS, DetError, Kind
+from ppocr_ft.metrics.errors import ANGLES, KINDS, DetError, Kind
 from ppocr_ft.report.drawing import (
     FALSE,
     IOUS,
@@ -143,6 +143,37 @@ def error_table(before: EvaluationMatches | None, after: EvaluationMatches) -> E
         for one, two in pairs
     ]
     return table
+
+
+def angle_table(
+    before: EvaluationMatches | None, after: EvaluationMatches
+) -> Mapping[Translated, Sequence[ErrorCounts]]:
+    """Return labels without a match at both IoUs by their angle; none if all have the same."""
+    texts = after.texts_by_angle
+    if len(texts) < 2:
+        return {}
+    pairs = [
+        (None if before is None else before.unmatched_by_angle(iou), after.unmatched_by_angle(iou))
+        for iou in IOUS
+    ]
+    return {
+        Translated("errors.of_angle", angle=Translated(f"angle.{angle}"), texts=texts[angle]): [
+            ErrorCounts(None if one is None else one[angle], two[angle]) for one, two in pairs
+        ]
+        for angle in ANGLES
+        if texts[angle]
+    }
+
+
+def textless(before: EvaluationMatches | None, after: EvaluationMatches) -> list[Translated]:
+    """Say how many boxes an image without text has; nothing if there is no such image."""
+    images, boxes = after.textless
+    if not images:
+        return []
+    values = {"images": images, "each": boxes / images}
+    if before is None or before.textless[0] != images:
+        return [Translated("errors.textless_alone", **values)]
+    return [Translated("errors.textless", before=before.textless[1] / images, **values)]
 
 
 def errors_left(table: ErrorTable) -> list[Translated]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.metrics.det import Labels
-from ppocr_ft.metrics.errors import KINDS, DetError, Kind, Table, table_of
+from ppocr_ft.metrics.errors import KINDS, Angle, DetError, Kind, Table, angle_of, table_of
 from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.report.drawing import IOUS
 from ppocr_ft.report.evaluations import EvaluatedImage, KeptEvaluation
@@ -65,6 +66,11 @@ class ImageMatches:
     def hmean(self, iou: float) -> float:
         return rates(self.counts(iou))[2]
 
+    @cached_property
+    def angles(self) -> Mapping[int, Angle]:
+        """The angle of each label that counts, by its index."""
+        return {i: angle_of(self.image.labels[i]) for i in self.table.labels.tolist()}
+
 
 class EvaluationMatches:
     """The images of an evaluation, with one unclip ratio."""
@@ -95,6 +101,26 @@ class EvaluationMatches:
         for error in (error for matches in self.images for error in matches.errors(iou)):
             counts[error.kind] += len(error.labels) or len(error.boxes)
         return counts
+
+    @cached_property
+    def texts_by_angle(self) -> Counter[Angle]:
+        """Return the number of labels that count, by their angle."""
+        return Counter(angle for image in self.images for angle in image.angles.values())
+
+    def unmatched_by_angle(self, iou: float) -> Counter[Angle]:
+        """Return the number of those without a match."""
+        matched = Counter(
+            image.angles[label]
+            for image in self.images
+            for label in image.accepted_table.matches(iou)
+        )
+        return self.texts_by_angle - matched
+
+    @cached_property
+    def textless(self) -> tuple[int, int]:
+        """Return the number of images without a text that counts, and of the boxes on them."""
+        boxes = [image.counts(IOUS[0])[2] for image in self.images if not len(image.table.labels)]
+        return len(boxes), sum(boxes)
 
 
 def rates(counts: NDArray[np.int64] | Sequence[int]) -> tuple[float, float, float]:

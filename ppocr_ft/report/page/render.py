@@ -149,6 +149,8 @@ def _pictures(
     return {
         **parts,
         "error_table": table,
+        "angle_table": gallery.angle_table(before, judged),
+        "textless": gallery.textless(before, judged),
         "most_kind": max(KINDS, key=lambda kind: table[kind][1].after),
         "errors_left": gallery.errors_left(table),
         "error_crops": list(gallery.error_crops(judged)),
