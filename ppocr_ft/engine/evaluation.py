@@ -130,8 +130,7 @@ class RateCounter:
         merged, split = (
             labels[kind] / labels["all"] if labels["all"] else None for kind in ("merged", "split")
         )
-        shares = {"merged": merged, "split": split, "textless_boxes": false}
-        return EvalResult(rates, images=images, **shares)
+        return EvalResult(rates, images=images, merged=merged, split=split, textless_boxes=false)
 
 
 @dataclass(frozen=True)

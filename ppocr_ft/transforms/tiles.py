@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -17,7 +17,8 @@ from ppocr_ft.transforms.image_ops import KeepKeys
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.resize import STRIDE_PX, DetResizeForTest, Size, limited_size
 
-AUTO_TILES, MOST_TILE_SCALE = "auto", 4.0
+AUTO_TILES: Final = "auto"
+MOST_TILE_SCALE = 4.0
 TILE_PX = 640
 """Longest side of a tile: about a crop of training, and little memory for the network."""
 OVERLAP_PX = 128
@@ -33,17 +34,19 @@ Tiles = Literal["auto"] | float | None
 """``Eval.tiles``: by the scale of training, a factor on pages, or none."""
 
 
-def read_tiles(value: Any) -> Tiles:
+def read_tiles(value: object) -> Tiles:
     """Return a value of ``Eval.tiles``; a whole number is a factor, too.
 
     Raises:
         ValueError: it is none.
     """
-    if value is None or value == AUTO_TILES:
-        return value
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and 0 < value <= MOST_TILE_SCALE:
-        return float(value)
+    if value is None:
+        return None
+    if isinstance(value, str) and value == AUTO_TILES:
+        return AUTO_TILES
+    scale = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if 0 < scale <= MOST_TILE_SCALE:
+        return float(scale)
     raise ValueError(
         f"found {show(value)}, expected auto or a factor on pages, over 0 and up to "
         f"{MOST_TILE_SCALE:g}; null: none"

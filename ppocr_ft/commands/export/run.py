@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from typing import cast
 from urllib.parse import urlsplit
 
 import paddle
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
-from ppocr_ft.data.images import ImageSet
-from ppocr_ft.engine.evaluation import probability_maps
+from ppocr_ft.data.images import EvalSample, ImageSet
+from ppocr_ft.engine.evaluation import Map, probability_maps
 from ppocr_ft.errors import ConfigError, DataError, RunFailed, WeightsError
 from ppocr_ft.export.card import Origin, model_card
 from ppocr_ft.export.parity import Parity, compare
@@ -208,7 +209,11 @@ def _make(
         models = {name: open_model(path, cpu_threads(config)) for name, path in written.items()}
     except (WorkerFailed, ConfigError, WeightsError) as error:
         raise ExportRefused(f"the model could not be made: {error}") from None
-    maps = probability_maps(network, images.samples(), threads=cpu_threads(config), in_paddle=True)
+    threads = cpu_threads(config)
+    maps = cast(  # of whole images: `parity_set` cuts none
+        "Iterator[tuple[EvalSample, Map]]",
+        probability_maps(network, images.samples(), threads=threads, in_paddle=True),
+    )
     try:
         parity = compare(bar(maps, len(images), "compare"), post_process(config), models)
     except ValueError as error:
