@@ -144,6 +144,7 @@ def test_what_was_trained_is_evaluated_used_and_exported(
         (lambda config: ppocr_ft.predict("nowhere.jpg"), "nowhere.jpg"),
         (lambda config: ppocr_ft.predict(np.zeros((9, 9, 3))), "an array (9, 9, 3) of float64"),
         (lambda config: ppocr_ft.predict("a.jpg", model="nowhere"), "nowhere"),
+        (lambda config: ppocr_ft.predict("a.jpg", tiles=9), "tiles: found 9, expected auto"),
         (lambda config: ppocr_ft.predict("a.jpg", config, ["a=1"], model="m"), "overrides"),
         (
             lambda config: ppocr_ft.export_model(

@@ -42,7 +42,7 @@ def test_the_navigation_is_by_task() -> None:
     assert list(parts) == ["Start", "Tasks", "Reference", "Proofs"]
     tasks = {page for page in PAGES if page.startswith("tasks/")}
     assert tasks == {f"tasks/{name}.md" for name in (
-        "own_data", "small_set", "words_or_lines", "cpu_deployment", "from_paddleocr"
+        "own_data", "small_set", "words_or_lines", "large_pages", "cpu_deployment", "from_paddleocr"
     )}  # fmt: skip
     assert tasks <= set(parts["Tasks"])
     for language in SITE["extra"]["alternate"]:
