@@ -140,7 +140,7 @@ def pages() -> Table:
     return Table("pages", ["images", "number", *RATES], rows)
 
 
-def memory() -> Table:
+def memory(pictures: bool = False) -> Table:
     """Run ``predict`` on square pages full of receipts, at their own scale."""
     once, rows = stitched(receipts(), COLUMNS[-1]).pixels, []
     for side in SIDES_PX:
@@ -148,7 +148,7 @@ def memory() -> Table:
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "page.jpg"
             cv2.imwrite(str(page), np.tile(once, repeats)[:side, :side])
-            seconds, peak, boxes = predicted(page)
+            seconds, peak, boxes = predicted(page, pictures)
         megapixels = side * side / 1e6
         cells = [f"{megapixels:.0f}", f"{boxes:,}", f"{seconds:.0f}", f"{peak / 2**10:,.0f}"]
         rows.append([f"{side:,} x {side:,} px", *cells])
@@ -164,16 +164,17 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """In a small process between: a child's peak begins with that of the process that starts it."""
 
 
-def predicted(page: Path) -> tuple[float, int, int]:
-    """Return the seconds of ``predict`` with pictures, the peak of its memory, KiB, and boxes."""
-    out, start = page.parent / "out", time.perf_counter()
+def predicted(page: Path, pictures: bool) -> tuple[float, int, int]:
+    """Return the seconds of ``predict``, the peak of its memory, KiB, and the number of boxes."""
+    label, start = page.parent / "Label.txt", time.perf_counter()
     words = ["predict", "-c", "det_v4_ft.yml", "-o", f"Global.cpu_threads={THREADS}"]
-    words += ["--images", str(page), "--tiles", "1", "--out", str(out)]
+    words += ["--images", str(page), "--tiles", "1", "--save-label", str(label)]
+    words += ["--out", str(page.parent / "out")] if pictures else []
     line = [sys.executable, "-c", MEASURE, sys.executable, "-m", "ppocr_ft", *words]
-    peak = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    seconds = time.perf_counter() - start
-    (found,) = (out / "boxes.jsonl").read_text(encoding="utf-8").splitlines()
-    return seconds, int(peak), len(json.loads(found)["boxes"])
+    printed = subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    seconds, peak = time.perf_counter() - start, int(printed.splitlines()[-1])
+    (found,) = label.read_text(encoding="utf-8").splitlines()
+    return seconds, peak, len(json.loads(found.partition("\t")[2]))
 
 
 def quarters() -> Table:
@@ -198,11 +199,18 @@ def main(argv: Sequence[str]) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", choices=TABLES, action="append", help="make this table alone")
-    chosen = parser.parse_args(argv).only or list(TABLES)
+    parser.add_argument(
+        "--pictures", action="store_true", help="memory: print it with pictures, and no more"
+    )
+    options = parser.parse_args(argv)
+    chosen = options.only or list(TABLES)
     if not RECEIPTS.is_dir():
         print("the receipts of ../shared/data are not here", file=sys.stderr)
         return 2
     import_paddle()
+    if options.pictures:
+        print(memory(pictures=True).markdown())
+        return 0
     for name in chosen:
         place, made = TABLES[name]
         table, document = made(), ROOT / "docs" / place
