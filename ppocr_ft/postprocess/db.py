@@ -164,13 +164,13 @@ class DBPostProcess:
         quads, short_side_px = _min_area_quads(contours)
         large = short_side_px >= MIN_BLOB_SIDE_PX
         quads = quads[large]
-        scores = [
+        by_mode = [
             _mean_inside_quads(prob_map, quads.astype(np.int32)) / unit
             if mode == "fast"
             else _mean_inside(prob_map, list(compress(contours, large))) / unit
             for mode in score_modes
         ]
-        return [Candidates(quads, of_mode, prob_map.shape) for of_mode in scores]
+        return [Candidates(quads, scores, prob_map.shape) for scores in by_mode]
 
     def boxes_from_candidates(
         self, candidates: Candidates, source_size: tuple[float, float]

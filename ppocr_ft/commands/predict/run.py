@@ -15,7 +15,7 @@ import numpy as np
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import EvalSample, ImageSet, ImageSource, find_images, unlabelled
 from ppocr_ft.data.label_writing import whole_file
-from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.export.runtime import RuntimeModel, open_model
 from ppocr_ft.factory.objects import image_files, network, predict
 from ppocr_ft.postprocess.db import ImageBoxes

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser, whole_number
+from ppocr_ft.config.load import with_values
 from ppocr_ft.data.label_writing import label_writer
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
@@ -29,7 +30,7 @@ EXAMPLES = """\
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
     options = options_of(argv)
-    config = config_of(options)
+    config = with_values(config_of(options), {"Eval.tiles": None})  # a page is one image
 
     import_paddle()
     from ppocr_ft.commands.rank.run import pool_of, rank

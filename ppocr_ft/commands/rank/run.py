@@ -187,19 +187,21 @@ def measure(
     with ExitStack() as stack:
         maps = probability_maps(detector, both_ways(for_detector), threads=threads)
         stack.enter_context(closing(maps))
-        others: Iterator[tuple[EvalSample, Map]] | None = None
+        of_start = None
         if start is not None:
             of_start = probability_maps(start, for_start, threads=threads)
-            others = stack.enter_context(closing(of_start))
-        for (sample, prob_map), (_, mirrored) in zip(maps, maps, strict=True):
+            stack.enter_context(closing(of_start))
+        for (sample, whole), (_, mirrored) in zip(maps, maps, strict=True):
+            prob_map: Map = np.asarray(whole, np.float32)
+            by_start = None if of_start is None else np.asarray(next(of_start)[1], np.float32)
             height, width = sample.shape[:2].tolist()
             points, scores = post_process.boxes_from_map(prob_map, (height, width))
             yield Measured(
                 sample.path,
                 {"points": points, "scores": scores},
                 uncertainty(prob_map),
-                disagreement(prob_map, mirrored[:, ::-1]),
-                np.nan if others is None else disagreement(prob_map, next(others)[1]),
+                disagreement(prob_map, np.asarray(mirrored[:, ::-1], np.float32)),
+                np.nan if by_start is None else disagreement(prob_map, by_start),
                 looks(detector, sample.image),
             )
 
