@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets models label-faults rank-table recipe lr-check bench node docs site keys pages configs rounding released same-record same house clean
+	regression real-sets models label-faults rank-table recipe lr-check bench node faults-campaign docs site keys pages configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -126,6 +126,9 @@ site: $(READY)  ## docs/ as a site, in site/; a link that leads nowhere is an er
 
 faults: $(READY)  ## every fault that users' files and reports showed, tried again: what is said now
 	$(PY) -m experiments.faults $(ARGS)
+
+faults-campaign: $(READY)  ## kills, full disks, damaged and hostile files: docs/faults_campaign.md
+	$(PY) -m experiments.faults_campaign $(ARGS)
 
 keys: $(READY)  ## docs/keys.md and the comments of configs/*.yml, from the declarations of the keys
 	$(PY) -m experiments.keys_table

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-FAILED, WRONG_INPUT, SIGNALLED, INTERRUPTED = 1, 2, 128, 130
+FAILED, WRONG_INPUT, SIGNALLED, INTERRUPTED, TERMINATED = 1, 2, 128, 130, 143
 """Exit codes of a command beside 0; a signal that stopped a saved run adds its number to
 SIGNALLED."""
 

@@ -24,7 +24,15 @@ from ppocr_ft.engine.distributed import (
     join_process_group,
     process_count,
 )
-from ppocr_ft.errors import FAILED, INTERRUPTED, WRONG_INPUT, ConfigError, UserInputError
+from ppocr_ft.engine.stop import Terminated, terminable
+from ppocr_ft.errors import (
+    FAILED,
+    INTERRUPTED,
+    TERMINATED,
+    WRONG_INPUT,
+    ConfigError,
+    UserInputError,
+)
 from ppocr_ft.messages import nearest
 from ppocr_ft.utils.console import colored, forget_said, severities_colored
 from ppocr_ft.utils.cpu import tune_cpu
@@ -48,7 +56,7 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
     """Wrap a command's main function: wrong input becomes its message and exit code 2.
 
     If ``paddle.distributed.launch`` has started several processes, those of a command that
-    can't work ``in_group`` leave it to process 0.
+    can't work ``in_group`` leave it to process 0; and it ends them in its own way.
     """
 
     @functools.wraps(main)
@@ -59,7 +67,8 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
         silence_opencv()
         forget_said()
         try:
-            with closing_bars():
+            ends = terminable() if process_count() == 1 else contextlib.nullcontext()
+            with closing_bars(), ends:
                 return main(sys.argv[1:] if argv is None else argv)
         except UserInputError as error:
             first, *rest = as_started(str(error)).split("\n")
@@ -70,6 +79,9 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
                 raise
             print(import_problem(error), file=sys.stderr)
             return WRONG_INPUT
+        except Terminated:
+            print("stopped by SIGTERM", file=sys.stderr)
+            return TERMINATED
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             return INTERRUPTED

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 
-from ppocr_ft.errors import WRONG_INPUT
+from ppocr_ft.errors import INTERRUPTED, WRONG_INPUT
 from ppocr_ft.utils.program import as_started, import_problem
 from ppocr_ft.version import __version__
 
@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(arguments)
+    except KeyboardInterrupt:  # before the command has begun
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except ImportError as error:
         if (error.name or "").partition(".")[0] == "ppocr_ft":
             raise  # a fault of this package, not of the installation

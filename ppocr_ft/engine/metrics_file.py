@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any, Literal
 from ppocr_ft.metrics.det import RATES
 from ppocr_ft.utils.files import write_whole
 
-METRICS_FILE = "metrics.csv"
+METRICS_FILE, SAVED_METRICS = "metrics.csv", "latest_metrics.csv"
+"""The file, and what it was when the state was saved."""
 Kind = Literal["train", "eval", "also"]
 TRAIN: Literal["train"] = "train"
 EVAL: Literal["eval"] = "eval"
@@ -35,6 +37,8 @@ COLUMNS = (
     "textless_boxes",
 )  # fmt: skip
 """The columns that every run has, in their order."""
+CLOCK = frozenset({"images_per_second", "reader_share", "memory_mb"})
+"""Those that no two runs have alike."""
 
 
 class MetricsFile:
@@ -82,9 +86,7 @@ class MetricsFile:
     ) -> None:
         self.path = folder / METRICS_FILE
         self._listeners: list[Callable[[Row], None]] = []
-        last = {TRAIN: step, EVAL: evaluated_step, FURTHER: evaluated_step}
-        rows = read_metrics(self.path)[1] if self.path.is_file() else []
-        kept = [row for row in rows if int(row["step"]) <= last.get(row["kind"], -1)]
+        kept = rows_until(self.path, step, evaluated_step) if self.path.is_file() else []
         self._columns = tuple(dict.fromkeys([*COLUMNS, *more_columns, *(kept[0] if kept else ())]))
         text = io.StringIO()
         writer = csv.DictWriter(text, self._columns, lineterminator="\n")
@@ -112,6 +114,28 @@ class MetricsFile:
         return read_metrics(self.path)[1]
 
 
+def rows_until(path: Path, step: int, evaluated_step: int) -> list[dict[str, str]]:
+    """Return the rows of a metrics.csv up to a step and, of evaluations, to another.
+
+    There are none in a file that isn't a metrics.csv. Raises OSError.
+    """
+    last = {TRAIN: step, EVAL: evaluated_step, FURTHER: evaluated_step}
+    try:
+        rows = read_metrics(path)[1]
+    except UnicodeDecodeError:
+        return []
+    return [row for row in rows if int(row["step"]) <= last.get(row["kind"], -1)]
+
+
+def checksum(path: Path, step: int, evaluated_step: int) -> str:
+    """Return a checksum of `rows_until`, in hexadecimal, without what a clock wrote."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for row in rows_until(path, step, evaluated_step):
+        cells = sorted((key, cell) for key, cell in row.items() if cell and key not in CLOCK)
+        hasher.update(repr(cells).encode())
+    return hasher.hexdigest()
+
+
 def read_metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     """Read a run's metrics.csv.
 
@@ -124,11 +148,14 @@ def read_metrics(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         UnicodeDecodeError: it isn't UTF-8.
     """
     lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    header, *rows = list(csv.reader(lines)) or [[]]
+    try:
+        header, *rows = list(csv.reader(lines)) or [[]]
+    except csv.Error:
+        return [], []
     if not {"kind", "step"} <= set(header):
         return [], []
     whole = [dict(zip(header, row, strict=True)) for row in rows if len(row) == len(header)]
-    return header, [row for row in whole if row["step"].isdigit()]
+    return header, [row for row in whole if row["step"].isdecimal() and len(row["step"]) < 20]
 
 
 def written(value: Any) -> str:

@@ -45,7 +45,8 @@ class Progress:
     without a good one after. textless_steps, textless_in_row: the same for steps without a text in
     the batch. evaluations: step and main indicator of each. fresh_steps: the number of first steps
     in which fresh parameters learned alone, None while they do; fresh_losses: those of these steps
-    until then.
+    until then. best_file: the checksum of best_accuracy.pdparams; metrics: that of the rows of
+    metrics.csv, without what a clock wrote. Both are empty in the state of an older version.
     """
 
     seed: int
@@ -63,6 +64,8 @@ class Progress:
     evaluations: list[Evaluated] = field(default_factory=list)
     fresh_steps: int | None = None
     fresh_losses: list[float] = field(default_factory=list)
+    best_file: str = ""
+    metrics: str = ""
 
     def __post_init__(self) -> None:
         self.evaluations = [(int(step), float(value)) for step, value in self.evaluations]

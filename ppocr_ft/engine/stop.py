@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a request to stop before the next step."""
+"""Ctrl-C and SIGTERM: a request to stop before the next step, elsewhere an exception."""
 
 from __future__ import annotations
 
@@ -22,6 +22,32 @@ class Stopped(Exception):  # noqa: N818  nothing need be wrong
 
     def __str__(self) -> str:
         return signal.Signals(self.signal_number).name
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where nothing listens for it."""
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let the first SIGTERM inside this context be raised as Terminated, as Ctrl-C is raised.
+
+    A second one ends the process. Another handler, or another thread's context, stays as it is.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class StoppedEarly(Exception):  # noqa: N818

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.checkpoints import LATEST, STATE_FILE, Checkpoints, read_state, state_path
+from ppocr_ft.engine.checkpoints import (
+    LATEST,
+    STATE_FILE,
+    Checkpoints,
+    read_newest_state,
+    state_path,
+)
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.log import GroupFigures, Log
 from ppocr_ft.engine.metrics_file import SET, MetricsFile
@@ -67,7 +73,8 @@ class Training:
     """A run that can be started or continued: ``trainer.run()``.
 
     ``writers`` is None except in process 0. ``weights`` is None for random ones; ``earlier`` is the
-    folder to which another run's files were moved, ``label_notes`` are the parts'.
+    folder to which another run's files were moved, ``label_notes`` are the parts', ``damaged`` says
+    which files of a resumed run were.
     """
 
     config: Config
@@ -79,6 +86,7 @@ class Training:
     writers: Writers | None
     earlier: Path | None = None
     label_notes: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     def say(self, text: str, logged: str | None = None) -> None:
         """Print and log a text, in process 0; the log file gets ``logged`` if that is given."""
@@ -121,6 +129,7 @@ class Training:
             *([] if start_decay is None else [start_decay.describe()]),
             *([trainer.rate.remark] if trainer.rate.remark else []),
             *self.label_notes,
+            *self.damaged,
         ]
         if self.earlier:
             lines.append(f"an earlier run's files are now in {self.earlier}")
@@ -152,16 +161,19 @@ def training(
         UserInputError: config, data or weights are wrong, the folder can't be written, or
             ``resume_from`` is not the state of a run like this. Nothing was changed then.
     """
-    folder, earlier = Path(config.Global.save_model_dir), None
+    folder, earlier, damaged = Path(config.Global.save_model_dir), None, tuple[str, ...]()
     wanted_logs(config)
-    arrays = {} if resume_from is None or not group.is_main else read_state(resume_from)
+    arrays, instead = {}, ""
+    if resume_from is not None and group.is_main:
+        arrays, instead = read_newest_state(resume_from)
     parts = prepare(config, group)
     if group.is_main:
         if resume_from is not None:
             check_same_part(config, resume_from)
-        earlier = take_folder(config, parts.state, folder, resume_from, arrays)
+        earlier, damaged = take_folder(config, parts.state, folder, resume_from, arrays)
     _begin_alike(parts.state, group)
     prepared = _assemble(config, parts, folder, earlier, unclip_ratios, group)
+    prepared = replace(prepared, damaged=tuple(filter(None, [instead, *damaged])))
     if group.is_main:
         resumed = resume_from is not None
         write_facts(folder, config, prepared.trainer, parts.weights, group, resumed=resumed)

@@ -7,9 +7,17 @@ from itertools import count
 from pathlib import Path
 
 from ppocr_ft.config import Config
-from ppocr_ft.engine.checkpoints import BEST, FINAL, LATEST, STATE_FILE
+from ppocr_ft.engine.checkpoints import (
+    BEST,
+    FINAL,
+    LATEST,
+    PREVIOUS_STATE,
+    STATE_FILE,
+    settle_best,
+    settle_metrics,
+)
 from ppocr_ft.engine.log import LOG_FILE
-from ppocr_ft.engine.metrics_file import METRICS_FILE
+from ppocr_ft.engine.metrics_file import METRICS_FILE, SAVED_METRICS
 from ppocr_ft.engine.monitor.callback import VERDICTS_FILE
 from ppocr_ft.engine.scalar_log import FOLDERS
 from ppocr_ft.engine.state import Array, Progress, TrainState
@@ -33,9 +41,11 @@ ADAPTED, SCALE_FIGURES = "adapted.json", "fit_scale.csv"
 """What was chosen before the first step, and the scales that were tried for it."""
 RUN_FILES = (
     "*.pdparams",
+    PREVIOUS_STATE,
     STATE_FILE,
     RESOLVED_CONFIG,
     METRICS_FILE,
+    SAVED_METRICS,
     LOG_FILE,
     *PICTURES.values(),
     PICTURE_BOTH,
@@ -67,9 +77,13 @@ def take_folder(
     folder: Path,
     resume_from: Path | None,
     arrays: Mapping[str, Array],
-) -> Path | None:
-    """Make the folder this run's. Returns the folder to which an earlier run's files were moved."""
-    earlier = None
+) -> tuple[Path | None, tuple[str, ...]]:
+    """Make the folder this run's.
+
+    Returns the folder to which an earlier run's files were moved, and which of a resumed run's
+    files were damaged.
+    """
+    earlier, notes = None, tuple[str, ...]()
     check_writable(
         folder, bytes_needed(config, state, folder, resume_from), "Global.save_model_dir"
     )
@@ -79,17 +93,19 @@ def take_folder(
         with at_path(resume_from):
             state.restore(arrays)
             _check_length(config, state.progress)
+        settled = settle_best(folder, state.progress), settle_metrics(folder, state.progress)
+        notes = tuple(filter(None, settled))
     for place in (folder, folder / EVALUATIONS):
         remove_unfinished(place)
     write_whole(folder / RESOLVED_CONFIG, config.to_yaml().encode())
-    return earlier
+    return earlier, notes
 
 
 def bytes_needed(config: Config, state: TrainState, folder: Path, resume_from: Path | None) -> int:
     """Return the bytes that the run's checkpoints will still take in its folder.
 
-    Each is written aside before it replaces another one, so the largest needs room twice. Files
-    that a resumed run overwrites have their room already.
+    Each is written aside before it replaces another one, so the largest needs room twice, and the
+    state before the latest is kept. Files that a resumed run overwrites have their room already.
     """
     values = sum(int(parameter.size) for parameter in state.network.parameters())
     averages = 1 if state.ema is None else 2
@@ -101,7 +117,8 @@ def bytes_needed(config: Config, state: TrainState, folder: Path, resume_from: P
     state_values = STATE_VALUES + averages - 1
     there = resume_from is not None
     new = [n for name, n in sizes.items() if not (there and (folder / f"{name}.pdparams").exists())]
-    new += [] if there and (folder / STATE_FILE).exists() else [state_values]
+    states = (STATE_FILE, PREVIOUS_STATE)
+    new += [state_values for name in states if not (there and (folder / name).exists())]
     return BYTES_PER_VALUE * values * (sum(new) + state_values)
 
 

@@ -1,10 +1,12 @@
 """Paddle's ``.pdparams``: a pickled dict of numpy arrays, read and written.
 
-Source: ``paddle.save`` and ``paddle.load`` of Paddle 2.0 to 3.3.
+Source: ``paddle.save`` and ``paddle.load`` of Paddle 2.0 to 3.3. A file written here ends with its
+checksum: a text that a pickle's reader takes up and drops again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import struct
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,8 @@ _NAME_TABLE = "StructuredToParameterName@@"
 _SLICES = "UnpackBigParamInfor@@"  # Paddle's spelling
 _PYTORCH_MAGIC = 0x1950A86A20F9469CFC6C  # what a PyTorch file before 1.6 begins with
 _PROTOCOL = 4
+_CHECKSUM = "ppocr_ft blake2b "
+_CHECKSUM_BYTES, _TRAILER_BYTES = 16, 5 + len(_CHECKSUM) + 32 + 2
 
 
 def decode_pdparams(data: bytes) -> State:
@@ -30,8 +34,9 @@ def decode_pdparams(data: bytes) -> State:
     Each value is an array or, as Paddle 2.1 has it in nested objects, a pair of name and array.
     Paddle's table of parameter names is left out; tensors that protocol 2 or 3 cut into slices
     are put together. Paddle keeps bfloat16 as uint16: such tensors become float32. Raises
-    WeightsError, naming the key.
+    WeightsError, naming the key, also where a checksum inside isn't that of the content.
     """
+    checksum(data)
     loaded = unpickle(data)
     if isinstance(loaded, int) and loaded == _PYTORCH_MAGIC:
         raise WeightsError("is a PyTorch checkpoint; PaddleOCR's weights are .pdparams files")
@@ -82,17 +87,40 @@ def _kind(value: object) -> str:
 
 
 def encode_pdparams(state: Mapping[str, Array]) -> Iterator[bytes]:
-    """Return the bytes of a ``.pdparams`` file, in pieces.
+    """Return the bytes of a ``.pdparams`` file, in pieces, the last of them with their checksum.
 
     Written instruction by instruction: ``pickle`` under numpy 2 names ``numpy._core``, which numpy
     before 1.26, and so most PaddleOCR 2 installations, can't import. This file names
     ``numpy.core``, which every numpy can.
     """
+    hasher = hashlib.blake2b(digest_size=_CHECKSUM_BYTES)
+    for piece in _encode_dict(state):
+        hasher.update(piece)
+        yield piece
+    yield _text(_CHECKSUM + hasher.hexdigest()) + pickle.POP + pickle.STOP
+
+
+def checksum(data: bytes) -> str:
+    """Return the checksum, in hexadecimal, that a ``.pdparams`` file's bytes end with; "" if none.
+
+    Raises:
+        WeightsError: it isn't that of the content.
+    """
+    content, trailer = data[:-_TRAILER_BYTES], data[-_TRAILER_BYTES:]
+    if trailer[5:].startswith(_CHECKSUM.encode()):
+        found = hashlib.blake2b(content, digest_size=_CHECKSUM_BYTES).hexdigest()
+        if trailer == _text(_CHECKSUM + found) + pickle.POP + pickle.STOP:
+            return found
+        raise WeightsError("is damaged: its checksum isn't that of its content")
+    return ""
+
+
+def _encode_dict(state: Mapping[str, Array]) -> Iterator[bytes]:
     yield pickle.PROTO + bytes([_PROTOCOL]) + pickle.EMPTY_DICT + pickle.MARK
     for key, value in state.items():
         yield _text(key)
         yield from _encode_array(key, np.asarray(value, order="C"))
-    yield pickle.SETITEMS + pickle.STOP
+    yield pickle.SETITEMS
 
 
 def _encode_array(key: str, array: Array) -> Iterator[bytes]:

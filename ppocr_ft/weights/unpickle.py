@@ -138,6 +138,11 @@ class _Machine:
     def make_tuple(self, values: list[Any]) -> None:
         self._stack.append(tuple(values))
 
+    def drop(self) -> None:
+        """Take a text from the stack, which a checksum is."""
+        if not isinstance(*self.pop(1), str):
+            raise WeightsError("is damaged: a pickle that drops what it holds")
+
     def set_items(self, pairs: list[Any]) -> None:
         target = self._top(dict)
         if len(pairs) % 2:
@@ -222,6 +227,7 @@ def _latin1(text: str) -> bytes:
 
 
 _ACTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "POP": lambda machine, _: machine.drop(),
     "TUPLE": lambda machine, _: machine.make_tuple(machine.pop_to_mark()),
     "TUPLE1": lambda machine, _: machine.make_tuple(machine.pop_values(1)),
     "TUPLE2": lambda machine, _: machine.make_tuple(machine.pop_values(2)),

@@ -153,6 +153,7 @@ def test_process_0_writes_and_speaks_for_all(outcomes: Outcomes, root: Path) -> 
     assert {path.name for path in (root / "whole" / "run").iterdir()} == {
         "config.resolved.yml", "metrics.csv", "train.log", "verdicts.jsonl",
         "best_accuracy.pdparams", "latest.pdparams", "latest.pdstate", "iter_epoch_2.pdparams",
+        "previous.pdstate", "latest_metrics.csv",
         "val_before.jpg", "val_best.jpg", "before_after.jpg",
         "evaluations", "data.json", "environment.json", "weights.json",
         "report.html", "results.png",

@@ -11,12 +11,23 @@ import numpy as np
 import paddle
 import pytest
 
-from ppocr_ft.engine.checkpoints import read_state, state_path, write_state
+from ppocr_ft.engine.checkpoints import (
+    read_newest_state,
+    read_state,
+    settle_best,
+    settle_metrics,
+    state_path,
+    write_state,
+)
+from ppocr_ft.engine.metrics_file import MetricsFile
+from ppocr_ft.engine.metrics_file import checksum as metrics_checksum
 from ppocr_ft.engine.state import LossWindow, Progress, TrainState
 from ppocr_ft.errors import ConfigError, WeightsError
 from ppocr_ft.optim.groups import build_groups
 from ppocr_ft.optim.optimizers import build_optimizer
 from ppocr_ft.utils.files import check_writable, remove_unfinished, write_whole
+from ppocr_ft.weights import write_weights
+from ppocr_ft.weights.pdparams import checksum
 
 SEED, STEPS_PER_EPOCH = 3, 4
 
@@ -85,14 +96,130 @@ def changed(**values: int) -> TrainState:
     return state
 
 
+def same(arrays: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> bool:
+    return arrays.keys() == others.keys() and all(
+        np.array_equal(arrays[key], others[key]) for key in arrays
+    )
+
+
+def test_no_byte_of_a_state_is_read_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "latest.pdstate"
+    state = made(width=1)
+    write_state(path, state.arrays())
+    whole, wanted = path.read_bytes(), read_state(path)
+    refused = 0
+    for place in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            assert same({key: read_state(path)[key] for key in wanted}, wanted), place
+        except WeightsError:
+            refused += 1
+    assert refused > len(whole) / 3 - 40, "all but blanks and names that nobody looks for"
+
+
+def two_states(folder: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """A state of step 3, and the one of step 2 before it, with the metrics of both."""
+    metrics = MetricsFile(folder)
+    state = made()
+    for name in ("previous", "latest"):
+        state.progress.step += 1
+        metrics.add("train", {"step": state.progress.step, "loss": 0.5})
+        state.progress.metrics = metrics_checksum(metrics.path, state.progress.step, -1)
+        write_state(folder / f"{name}.pdstate", state.arrays())
+    return folder / "latest.pdstate", read_state(folder / "previous.pdstate")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda path: cut_off(path), "is a damaged or cut off"),
+        (lambda path: path.write_bytes(b""), "is no state of a run"),
+        (lambda path: path.unlink(), "does not exist"),
+        (lambda path: write_state(path, foreign().arrays()), "is of another run than metrics.csv"),
+    ],
+    ids=["cut off", "empty", "missing", "another run's"],
+)
+def test_the_state_before_takes_the_place_of_a_damaged_one(
+    spoil: Callable[[Path], object], why: str, tmp_path: Path
+) -> None:
+    path, before = two_states(tmp_path)
+    assert read_newest_state(path)[1] == ""
+    spoil(path)
+    arrays, said = read_newest_state(state_path(tmp_path))
+    assert same(arrays, before)
+    assert said.startswith(f"{path}: {why}")
+    assert said.endswith("; goes on with the state before it, previous.pdstate (step 1)")
+
+
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-3])
+
+
+def foreign() -> TrainState:
+    state = made(seed=9)
+    state.progress.step, state.progress.metrics = 2, "of other rows"
+    return state
+
+
+def test_where_both_states_are_damaged_the_newer_is_named(tmp_path: Path) -> None:
+    path, _ = two_states(tmp_path)
+    for name in ("latest", "previous"):
+        cut_off(tmp_path / f"{name}.pdstate")
+    with pytest.raises(WeightsError, match=r"latest\.pdstate: is a damaged or cut off"):
+        read_newest_state(path)
+
+
+@pytest.mark.parametrize("aside", [False, True], ids=["in its place", "killed before the move"])
+@pytest.mark.parametrize("spoiled", [None, b"", b"\x80\x04}."], ids=["whole", "empty", "foreign"])
+def test_best_weights_are_those_that_the_state_knows(
+    aside: bool, spoiled: bytes | None, tmp_path: Path
+) -> None:
+    best, new = tmp_path / "best_accuracy.pdparams", tmp_path / "best_accuracy.new.pdparams"
+    write_weights(best, {"w": np.zeros(2, np.float32)})
+    write_weights(new if aside else best, {"w": np.ones(2, np.float32)})
+    wanted = (new if aside else best).read_bytes()
+    progress = Progress(SEED, STEPS_PER_EPOCH, best=0.5, best_step=4, best_file=checksum(wanted))
+    if spoiled is not None:
+        (new if aside else best).write_bytes(spoiled)
+    said = settle_best(tmp_path, progress)
+    if spoiled is None:
+        assert (said, progress.best) == ("", 0.5)
+        assert best.read_bytes() == wanted
+        assert not new.exists()
+    else:
+        assert said.startswith(f"{best}: is missing, damaged or of another run")
+        assert progress.best is None
+
+
+@pytest.mark.parametrize("copy", [True, False], ids=["with its copy", "without"])
+def test_damaged_metrics_are_put_back_or_aside(copy: bool, tmp_path: Path) -> None:
+    path = MetricsFile(tmp_path).path
+    for step in (1, 2):
+        MetricsFile(tmp_path, step).add("train", {"step": step, "loss": 0.5, "memory_mb": step})
+    progress = Progress(SEED, STEPS_PER_EPOCH, 2, metrics=metrics_checksum(path, 2, -1))
+    whole = path.read_bytes()
+    if copy:
+        (tmp_path / "latest_metrics.csv").write_bytes(whole)
+    assert settle_metrics(tmp_path, progress) == ""
+    for damaged in (b"", whole[:-20], whole.replace(b"0.5", b"0.4"), b"\0" * 9, b"\xff" + whole):
+        path.write_bytes(damaged)
+        said = settle_metrics(tmp_path, progress)
+        assert said.startswith(f"{path}: is missing, damaged or of another run")
+        assert path.exists() == copy
+        kept = path if copy else tmp_path / "metrics.damaged.csv"
+        assert kept.read_bytes() == (whole if copy else damaged)
+
+
 class Hostile:
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (Path("was_run"),)
 
 
-def cut_off(path: Path) -> None:
+def write_cut_off(path: Path) -> None:
     write_state(path, made().arrays())
-    path.write_bytes(path.read_bytes()[:-3])
+    cut_off(path)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +229,7 @@ def cut_off(path: Path) -> None:
         (lambda path: path.mkdir(), "can't be read"),
         (lambda path: path.write_bytes(b""), "is no state of a run"),
         (lambda path: path.write_bytes(pickle.dumps(Hostile())), "is no state of a run"),
-        (cut_off, "damaged or cut off"),
+        (write_cut_off, "damaged or cut off"),
     ],
     ids=["missing", "folder", "empty", "pickle", "cut off"],
 )

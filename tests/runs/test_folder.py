@@ -13,12 +13,13 @@ from tests.support.small_run import small_config
 
 VALUE_BYTES = 4 * 100
 CASES = {
-    # best, latest, iter_epoch_2; the state with two moments, once more while it is replaced
-    "a new run": ((), False, False, 3 + 3 + 3),
-    "a new run where another one was": (("best_accuracy", "latest"), False, False, 3 + 3 + 3),
-    "resumed": (("best_accuracy", "latest"), True, False, 1 + 3),
-    "resumed at the end": (("best_accuracy", "latest", "iter_epoch_2"), True, False, 3),
-    "with an average": ((), False, True, 1 + 2 + 2 + 4 + 4),
+    # best, latest, iter_epoch_2; the state with two moments, the one before it, and once more
+    # while it is replaced
+    "a new run": ((), False, False, 3 + 3 + 3 + 3),
+    "a new run where another one was": (("best_accuracy", "latest"), False, False, 3 + 3 + 3 + 3),
+    "resumed": (("best_accuracy", "latest"), True, False, 1 + 3 + 3),
+    "resumed at the end": (("best_accuracy", "latest", "iter_epoch_2"), True, False, 3 + 3),
+    "with an average": ((), False, True, 1 + 2 + 2 + 4 + 4 + 4),
 }
 
 

@@ -282,3 +282,19 @@ def test_where_weights_can_not_be_written(tmp_path: Path, place: str, message: s
 def test_a_safetensors_header_of_less_than_4_gib(length: int, looks: bool) -> None:
     assert looks_like_safetensors(length.to_bytes(8, "little") + b"{") == looks
     assert not looks_like_safetensors(length.to_bytes(8, "little") + b"[")
+
+
+def test_no_byte_of_a_written_file_is_read_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "state.pdparams"
+    write_weights(path, {"w": W, "b": np.ones(3, np.float32)})
+    whole, wanted = path.read_bytes(), read_weights(path)
+    refused = 0
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            assert_same(read_weights(path), wanted)
+        except WeightsError:
+            refused += 1
+    assert refused >= len(whole) - len("ppocr_ft blake2b ")

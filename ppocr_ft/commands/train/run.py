@@ -19,7 +19,7 @@ from ppocr_ft.commands.report.run import config_differences, read_run, report
 from ppocr_ft.commands.train.console import closing_lines, closing_table, outcome_lines
 from ppocr_ft.commands.train.dry_run import dry_run
 from ppocr_ft.config import Config
-from ppocr_ft.engine.checkpoints import state_path
+from ppocr_ft.engine.checkpoints import STATE_FILE, state_path
 from ppocr_ft.engine.distributed import ProcessGroup, process_count
 from ppocr_ft.engine.metrics_file import MetricsFile, ProgressCallback, figures
 from ppocr_ft.engine.stop import Stopped, StoppedEarly
@@ -74,8 +74,13 @@ def begin(
         return 0
     if not group.is_main:
         return carry_out(config, options, group)
-    with folder_lock(Path(config.Global.save_model_dir), "Global.save_model_dir"):
-        return carry_out(config, options, group, progress)
+    folder = Path(config.Global.save_model_dir)
+    with folder_lock(folder, "Global.save_model_dir"):
+        try:
+            return carry_out(config, options, group, progress)
+        except KeyboardInterrupt:
+            print(how_to_go_on(folder), file=sys.stderr)
+            raise
 
 
 def carry_out(
@@ -194,6 +199,13 @@ def train(run: Training) -> int:
         finally:
             run.close()
     return 0
+
+
+def how_to_go_on(folder: Path) -> str:
+    """Say what is left of a run that a signal has broken off outside of its steps."""
+    if not (folder / STATE_FILE).is_file():
+        return "nothing was saved yet; the same command begins anew"
+    return f"the state that was saved last is whole; go on with\n  {resume_command(folder)}"
 
 
 def resume_command(folder: Path) -> str:

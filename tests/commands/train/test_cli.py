@@ -39,6 +39,7 @@ def test_leaves_its_files(whole_run: Path) -> None:
     assert left == {
         "config.resolved.yml", "metrics.csv", "train.log", "verdicts.jsonl",
         "best_accuracy.pdparams", "latest.pdparams", "latest.pdstate", "iter_epoch_2.pdparams",
+        "previous.pdstate", "latest_metrics.csv",
         "val_before.jpg", "val_best.jpg", "before_after.jpg",
         "evaluations", "weights.json", "data.json", "environment.json",
         "report.html", "results.png",
@@ -95,6 +96,35 @@ def test_a_signal_saves_and_says_how_to_resume(
     assert main(["--resume", str(tmp_path / "run")]) == 0
     assert "goes on after step 7" in capsys.readouterr().out
     assert_same_run(tmp_path / "run", whole_run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("precheck", "nothing was saved yet; the same command begins anew"),
+        ("report", "train --resume {run}\n"),
+    ],
+    ids=["before the first step", "while the page is made"],
+)
+def test_a_signal_outside_of_the_steps_says_what_is_left(
+    place: str,
+    words: str,
+    number: signal.Signals,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sent = f"ppocr_ft.commands.train.run.{place}"
+    monkeypatch.setattr(sent, lambda _: signal.raise_signal(number))
+    config, run = str(small_config(tmp_path)), tmp_path / "run"
+    assert main(["-c", config, "-o", "Global.epoch_num=1"]) == 128 + number
+    err = capsys.readouterr().err
+    assert words.format(run=run) in err
+    last = {signal.SIGINT: "interrupted", signal.SIGTERM: "stopped by SIGTERM"}
+    assert err.splitlines()[-1] == last[number]
+    assert not (run / ".lock").exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_a_finished_run_resumed_only_says_its_result(
