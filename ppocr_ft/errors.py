@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,15 @@ from typing import Literal
 FAILED, WRONG_INPUT, SIGNALLED, INTERRUPTED, TERMINATED = 1, 2, 128, 130, 143
 """Exit codes of a command beside 0; a signal that stopped a saved run adds its number to
 SIGNALLED."""
+
+
+_CONTROLS = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would steer the terminal or turn the text around, and what can't be printed."""
+
+
+def printable(text: str) -> str:
+    r"""Return the text with control characters, which a file may have, written as ``\x1b``."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class PpocrFtError(Exception):
@@ -23,7 +33,7 @@ class UserInputError(PpocrFtError, ValueError):
     """Wrong input: a message, and its place.
 
     ``path`` is the file, ``key`` the config key (``Train.dataset.data_dir``), ``line`` the
-    1-based line; each may be None. ``str(error)`` reads ``path:line: key: message``.
+    1-based line; each may be None. ``str(error)`` reads ``path:line: key: message``, `printable`.
     """
 
     def __init__(
@@ -41,7 +51,7 @@ class UserInputError(PpocrFtError, ValueError):
         super().__init__(self.describe())
 
     def describe(self) -> str:
-        return placed(self.message, self.path, self.line, self.key)
+        return printable(placed(self.message, self.path, self.line, self.key))
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.message, self.path, self.key, self.line)

@@ -11,6 +11,7 @@ from ppocr_ft.config import inspect_config
 from ppocr_ft.config.schema import Config
 from ppocr_ft.config.validation import bare_type, choice_of
 from ppocr_ft.declaration import Section
+from ppocr_ft.errors import DataError
 from ppocr_ft.messages import meaning_elsewhere
 from ppocr_ft.models.configs import BACKBONES, HEADS, NECKS
 from ppocr_ft.optim.configs import OPTIMIZERS, SCHEDULES
@@ -116,3 +117,9 @@ def keys_of(kind: type[Section], done: set[type[Section]]) -> Iterator[str]:
             for below in kinds:
                 if isinstance(below, type) and issubclass(below, Section):
                     yield from keys_of(below, done)
+
+
+def test_what_a_file_holds_does_not_steer_the_terminal() -> None:
+    error = DataError("found \x1b[2J\0\u202e\udcff 文字\ta\nb", path="a\x07.txt")
+    assert str(error) == "a\\x07.txt: found \\x1b[2J\\x00\\u202e\\udcff 文字\ta\nb"
+    assert error.path == "a\x07.txt", "the place itself stays"

@@ -55,6 +55,8 @@ Main = Callable[[Sequence[str]], int]
 def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | None], int]:
     """Wrap a command's main function: wrong input becomes its message and exit code 2.
 
+    What the system refuses, as where a disk is full, becomes its message and exit code 1.
+
     If ``paddle.distributed.launch`` has started several processes, those of a command that
     can't work ``in_group`` leave it to process 0; and it ends them in its own way.
     """
@@ -88,6 +90,9 @@ def command(main: Main, *, in_group: bool = False) -> Callable[[Sequence[str] | 
         except BrokenPipeError:  # the reader of our output has gone, as head(1) does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
+        except OSError as error:  # a full disk, a folder that has gone
+            print(f"stopped: {error}", file=sys.stderr)
+            return FAILED
 
     return run
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,6 +26,9 @@ from ppocr_ft.transforms.shrink_schedule import TRUE_EPOCH, SharedEpoch
 
 Indices = NDArray[np.int64]
 
+READ_TIMEOUT_S, MOST_HANGING = 60.0, 8
+"""How long a file may give no answer, and so many files at the same time."""
+_hanging: dict[str, Thread] = {}
 _SUBSET, _AUGMENT, _REPLACE = range(3)
 """First number of a generator's seed: what it is for."""
 
@@ -200,12 +208,36 @@ def read_content(path: str) -> bytes:
     """Return an image file's content.
 
     Raises:
-        DataError: it can't be read.
+        DataError: it can't be read, is no file, or has given no answer for READ_TIMEOUT_S.
+        TimeoutError: neither have several others: the file system is gone.
     """
+    reading = _hanging.get(path)
+    if reading is None or not reading.is_alive():
+        answer = SimpleQueue[bytes | Exception]()
+        reading = Thread(target=_read_into, args=(answer, path), daemon=True)
+        reading.start()
+        with suppress(Empty):
+            content = answer.get(timeout=READ_TIMEOUT_S)
+            _hanging.pop(path, None)
+            if isinstance(content, bytes):
+                return content
+            why = getattr(content, "strerror", None) or content
+            raise DataError(f"can't be read: {why}", path=path)
+        _hanging[path] = reading
+        if sum(each.is_alive() for each in list(_hanging.values())) >= MOST_HANGING:
+            raise TimeoutError(errno.ETIMEDOUT, "the file system gives no answer", path)
+    raise DataError(f"gives no answer for {READ_TIMEOUT_S:g} s", path=path)
+
+
+def _read_into(answer: SimpleQueue[bytes | Exception], path: str) -> None:
+    """Read a file where nobody has to wait for it."""
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}", path=path) from None
+        mode = Path(path).stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OSError("it is a device or pipe, not a file")
+        answer.put(Path(path).read_bytes())
+    except Exception as error:
+        answer.put(error)
 
 
 def _at_line(error: DataError, entry: LabelEntry) -> DataError:

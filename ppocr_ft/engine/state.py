@@ -70,6 +70,21 @@ class Progress:
     def __post_init__(self) -> None:
         self.evaluations = [(int(step), float(value)) for step, value in self.evaluations]
 
+    def is_sound(self) -> bool:
+        """Return whether the values are of their kinds and within their limits, as a run's are."""
+        counts = (self.step, self.skipped_steps, self.skipped_in_row, self.textless_steps)
+        counts = (*counts, self.textless_in_row, self.seed, self.steps_per_epoch - 1)
+        places = (self.evaluated_step, self.best_step, self.improved_step)
+        rates = [rate for rate in (self.best, self.best_hmean_70) if rate is not None]
+        return (
+            all(type(count) is int and count >= 0 for count in counts)
+            and all(type(step) is int and step >= -1 for step in places)
+            and all(isinstance(value, (int, float)) for value in [*rates, *self.fresh_losses])
+            and (self.fresh_steps is None or type(self.fresh_steps) is int)
+            and isinstance(self.best_file, str)
+            and isinstance(self.metrics, str)
+        )
+
     def evaluated(self, result: EvalResult, indicator: str) -> bool:
         """Record an evaluation after the last step done; return whether it is the best so far."""
         later, highest = result.rank(indicator), rank(self.best, self.best_hmean_70)
@@ -245,6 +260,9 @@ class TrainState:
         """
         about = _about(arrays)
         progress = saved_progress(arrays)
+        window, names = arrays.get(WINDOW), about.get("losses")
+        if window is None or not isinstance(names, list) or window.shape[1:] != (len(names),):
+            raise WeightsError("is no state of a run: its losses are damaged")
         for key in ("seed", "steps_per_epoch"):
             saved, ours = getattr(progress, key), getattr(self.progress, key)
             if saved != ours:
@@ -263,8 +281,8 @@ class TrainState:
             _check_fits(averages, self.ema.state_dict())
             self.ema.restore(averages, about["ema_updates"])
         self.progress = progress
-        self.window.restore(tuple(about["losses"]), arrays[WINDOW])
-        if self.scaler is not None and about["scaler"]:
+        self.window.restore(tuple(names), window)
+        if self.scaler is not None and about.get("scaler"):
             self.scaler.load_state_dict(about["scaler"])
 
 
@@ -273,6 +291,8 @@ def _about(arrays: Mapping[str, Array]) -> dict[str, Any]:
         about: dict[str, Any] = json.loads(bytes(arrays[PROGRESS]))
     except (KeyError, ValueError):
         raise WeightsError("is no state of a run; latest.pdstate would be") from None
+    if not isinstance(about, dict):
+        raise WeightsError("is no state of a run; latest.pdstate would be")
     if about.get("format") != FORMAT:
         raise WeightsError(f"has format {about.get('format')}; this version reads {FORMAT}")
     return about
@@ -285,8 +305,15 @@ def saved_progress(arrays: Mapping[str, Array]) -> Progress:
         WeightsError: it is no state of a run.
     """
     names = {field.name for field in fields(Progress)}
-    values = _about(arrays)["progress"]
-    return Progress(**{key: value for key, value in values.items() if key in names})
+    try:
+        values = _about(arrays)["progress"]
+        progress = Progress(**{key: value for key, value in values.items() if key in names})
+        sound = progress.is_sound()
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        sound = False
+    if not sound:
+        raise WeightsError("is no state of a run: how far it has come is damaged")
+    return progress
 
 
 def _check_fits(saved: Mapping[str, Array], current: Mapping[str, paddle.Tensor]) -> None:

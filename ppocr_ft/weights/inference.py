@@ -162,7 +162,15 @@ def _parameter(operator: Mapping[str, Any]) -> tuple[int, tuple[str, tuple[int, 
     shape = output["TT"]["D"][1]
     if not isinstance(name, str) or not all(type(size) is int for size in shape):
         raise TypeError("a parameter without name or shape")
-    return output["%"], (name, tuple(shape))
+    return _value(output), (name, tuple(shape))
+
+
+def _value(place: Mapping[str, Any]) -> int:
+    """Return the number of a value that an operator takes or gives."""
+    number = place["%"]
+    if type(number) is not int:
+        raise TypeError("a value without a number")
+    return number
 
 
 def _pir_calls(listed: Iterable[Mapping[str, Any]], names: dict[int, str]) -> list[_Call]:
@@ -173,9 +181,9 @@ def _pir_calls(listed: Iterable[Mapping[str, Any]], names: dict[int, str]) -> li
     calls = []
     for operator in listed:
         kind = operator["#"].removeprefix("1.").removesuffix("_")
-        values = [operand["%"] for operand in operator.get("I", [])]
+        values = [_value(operand) for operand in operator.get("I", [])]
         outputs = operator.get("O", [])
-        results = [output["%"] for output in outputs] if isinstance(outputs, list) else []
+        results = [_value(output) for output in outputs] if isinstance(outputs, list) else []
         if kind == _RESHAPE and values[0] in names:
             names[results[0]] = names[values[0]]
             continue

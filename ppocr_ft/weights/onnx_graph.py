@@ -213,7 +213,7 @@ class _OnnxReader:
                 self._enter("offset", {name: self._array(name)}, inner, gives)
             for value in values[1:]:
                 self._made_of[gives] |= self._made_of.get(value, frozenset())
-        elif kind == "BatchNormalization" and len(constants) == 4:
+        elif kind == "BatchNormalization" and len(constants) == 4 and values:
             self._enter("batch norm", self._batch_norm(node, constants), values[0], gives)
         elif kind in _ARITHMETIC and len(values) == 1:
             self._read_arithmetic(node, values[0], constants[0])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from ppocr_ft.commands.common import command
 from ppocr_ft.commands.main import COMMANDS, main
 from ppocr_ft.version import __version__
 from tests.support import ROOT
@@ -30,6 +33,15 @@ sys.argv[0] = "ppocr-ft"
 from ppocr_ft.commands.main import main
 sys.exit(main(sys.argv[1:]))
 """
+
+
+def test_what_the_system_refuses_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(argv: Sequence[str]) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device", "out/model")
+
+    assert command(refused)([]) == 1
+    said = "stopped: [Errno 28] No space left on device: 'out/model'\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["-h"], ["help"]])

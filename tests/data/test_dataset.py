@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ppocr_ft.data import dataset as dataset_module
 from ppocr_ft.data.batches import FAULTS, PerImage, collate
-from ppocr_ft.data.dataset import Item, SimpleDataSet
+from ppocr_ft.data.dataset import Item, SimpleDataSet, read_content
 from ppocr_ft.data.faults import LISTED, FaultLog, describe_faults
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms.crops import EastRandomCropData, ScaledCrop
@@ -358,3 +361,40 @@ def test_pictures_train(folder: str) -> None:
     assert batch["image"].shape == (10, 3, 384, 384)
     assert (batch["shrink_map"].reshape(10, -1).max(axis=1) == 1).sum() >= 8
     assert batch[FAULTS] == []
+
+
+def test_a_pipe_for_an_image_is_named_not_waited_for(ten: Path) -> None:
+    image = ten.parent / "3.png"
+    image.unlink()
+    os.mkfifo(image)
+    with pytest.raises(DataError, match=r"3\.png: can't be read: it is a device or pipe"):
+        read_content(str(image))
+
+
+def test_a_file_that_gives_no_answer_is_replaced_and_named(
+    ten: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, answer = Path.read_bytes, threading.Event()
+
+    def hanging(path: Path) -> bytes:
+        if path.name in waiting:
+            answer.wait(60)
+        return read(path)
+
+    waiting = {"3.png"}
+    monkeypatch.setattr(Path, "read_bytes", hanging)
+    monkeypatch.setattr(dataset_module, "READ_TIMEOUT_S", 0.05)
+    data = make(ten, only("img_path"))
+    try:
+        for _ in range(2):  # the second time it isn't waited for
+            items = list(data)
+            (fault,) = (fault for item in items for fault in item.faults)
+            assert "3.png gives no answer for 0.05 s" in str(fault)
+            assert len(names(data, items)) == 10
+        waiting |= {f"{i}.png" for i in range(10)}
+        with pytest.raises(TimeoutError, match="the file system gives no answer"):
+            list(data)
+    finally:
+        answer.set()
+        dataset_module._hanging.clear()
+    assert read_content(str(ten.parent / "3.png"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -253,6 +254,29 @@ def test_no_state(
 def test_other_arrays_are_no_state(arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(WeightsError, match="no state of a run"):
         made().restore(arrays)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"progress": None}, {"progress": {}}, {"progress": {"seed": 3, "steps_per_epoch": 0}},
+        {"progress": {"seed": 3, "steps_per_epoch": 4, "step": "2"}},
+        {"progress": {"seed": 3, "steps_per_epoch": 4, "evaluations": [[1]]}},
+        {"progress": {"seed": 3, "steps_per_epoch": 4, "best": "high"}},
+        {"losses": "loss"}, {"losses": ["a", "b"]},
+    ],
+)  # fmt: skip
+def test_a_state_with_odd_values_is_refused(change: dict[str, object]) -> None:
+    arrays = made().arrays()
+    about = {**json.loads(bytes(arrays["progress"])), **change}
+    arrays["progress"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    with pytest.raises(WeightsError, match="is no state of a run: "):
+        made().restore(arrays)
+
+
+def test_a_state_that_is_no_object_is_refused() -> None:
+    with pytest.raises(WeightsError, match="is no state of a run"):
+        made().restore({"progress": np.frombuffer(b"[1]", np.uint8)})
 
 
 def test_a_state_of_a_later_format_is_refused() -> None:

@@ -53,6 +53,8 @@ def test_the_time_of_a_run_leaves_the_pause_before_a_resume_out(tmp_path: Path) 
     began, seconds = training_time(log)
     assert f"{began}" == "2026-01-31 22:00:00"
     assert seconds == 90 * 60 + 30 + 65
+    log.write_text(f"{LOG}2025-01-31 22:00:00 the clock was set back\n2025-01-31 22:00:07 step\n")
+    assert training_time(log)[1] == seconds + 7
     log.write_text("nothing\n")
     with pytest.raises(ValueError, match="no line begins with a time"):
         training_time(log)

@@ -418,6 +418,7 @@ def parameter(value: object, name: object, shape: object) -> dict[str, object]:
         pytest.param(pir(parameter(1, "a", [2.5])), id="shape of no integers"),
         pytest.param(pir(parameter([], "a", [2])), id="list for a value"),
         pytest.param(pir(parameter(1, "a", [2]), {"#": "x", "I": [1]}), id="operand"),
+        pytest.param(pir({"#": "x", "I": [], "O": [{"%": {}}]}), id="object for a value"),
         pytest.param(pir(parameter(1, "a", [2]), {"#": "1.batch_norm_", "I": []}), id="batch norm"),
         pytest.param(pir(parameter(1, "a", [2])), id="nothing reads the tensor"),
     ],

@@ -216,6 +216,12 @@ def test_an_onnx_file_is_found(where: str, tmp_path: Path) -> None:
         open_source(f"{tmp_path / where}#Student")
 
 
+def test_a_batch_norm_of_constants_alone_is_none() -> None:
+    constants = dict.fromkeys("kbmv", BIAS)
+    with pytest.raises(WeightsError, match="its operators read no tensors"):
+        read_onnx(model([node("BatchNormalization", "k b m v", "n")], **constants))
+
+
 def test_damaged_models_raise_weights_errors_only() -> None:
     """Bytes of a small model of all forms, changed, doubled or cut at random."""
     norm = {"k": FACTOR, "b": BIAS, "m": BIAS * 2, "v": FACTOR * 2}

@@ -199,7 +199,7 @@ def training_time(log: Path) -> tuple[datetime, float]:
     if not lines_by_time:
         raise ValueError("no line begins with a time")
     gaps = [
-        (after - before).total_seconds()
+        max((after - before).total_seconds(), 0.0)  # a clock may be set back
         for before, after in pairwise(lines_by_time)
         if GOES_ON not in lines_by_time[after]
     ]

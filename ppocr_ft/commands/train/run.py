@@ -78,7 +78,9 @@ def begin(
     with folder_lock(folder, "Global.save_model_dir"):
         try:
             return carry_out(config, options, group, progress)
-        except KeyboardInterrupt:
+        except BrokenPipeError:
+            raise
+        except (KeyboardInterrupt, OSError):
             print(how_to_go_on(folder), file=sys.stderr)
             raise
 
@@ -202,7 +204,7 @@ def train(run: Training) -> int:
 
 
 def how_to_go_on(folder: Path) -> str:
-    """Say what is left of a run that a signal has broken off outside of its steps."""
+    """Say what is left of a run that is broken off outside of its steps."""
     if not (folder / STATE_FILE).is_file():
         return "nothing was saved yet; the same command begins anew"
     return f"the state that was saved last is whole; go on with\n  {resume_command(folder)}"
