@@ -154,7 +154,10 @@ def attack(kind: Kind, folder: Path, place: Path, cases: int, seed: int) -> int:
         try:
             kind.read(folder, data)
         except UserInputError as error:
-            must(len(str(error)) < 20_000, f"a message of {len(str(error)):,} characters")
+            must(
+                len(str(error)) < 20_000 + 20 * len(data),
+                f"a message of {len(str(error)):,} characters",
+            )
             must("\0" not in str(error), "a message with a null character")
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

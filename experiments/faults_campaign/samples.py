@@ -83,7 +83,8 @@ def changed(trial: Trial) -> None:
     must("steps per epoch" in ran.text, f"fewer labels: isn't named: {ran.last_words}")
     labels.write_text(whole.replace("[[20", "[[21"))
     ran = trial.run(training(place / "c.yml"), "moved labels")
-    must("label" in ran.text.split("goes on after")[0], "moved labels aren't named")
+    ran.ends(0, 2, of="moved labels")
+    must("labels have changed" in ran.text, f"moved labels: aren't named: {ran.last_words}")
     trial.cases += 2
     trial.tried = ["keys, fewer labels, moved labels"]
 

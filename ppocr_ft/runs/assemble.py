@@ -31,7 +31,7 @@ from ppocr_ft.messages import counted
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import resume_hint, take_folder
 from ppocr_ft.runs.further_sets import FurtherSets
-from ppocr_ft.runs.metadata import check_same_part, write_facts
+from ppocr_ft.runs.metadata import changed_labels, check_same_part, write_facts
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.runs.parts import Parts, prepare
 from ppocr_ft.transforms import MakeShrinkMap
@@ -73,8 +73,8 @@ class Training:
     """A run that can be started or continued: ``trainer.run()``.
 
     ``writers`` is None except in process 0. ``weights`` is None for random ones; ``earlier`` is the
-    folder to which another run's files were moved, ``label_notes`` are the parts', ``damaged`` says
-    which files of a resumed run were.
+    folder to which another run's files were moved, ``label_notes`` are the parts',
+    ``resume_notes`` say which files of a resumed run were damaged and whether labels have changed.
     """
 
     config: Config
@@ -86,7 +86,7 @@ class Training:
     writers: Writers | None
     earlier: Path | None = None
     label_notes: tuple[str, ...] = ()
-    damaged: tuple[str, ...] = ()
+    resume_notes: tuple[str, ...] = ()
 
     def say(self, text: str, logged: str | None = None) -> None:
         """Print and log a text, in process 0; the log file gets ``logged`` if that is given."""
@@ -129,7 +129,7 @@ class Training:
             *([] if start_decay is None else [start_decay.describe()]),
             *([trainer.rate.remark] if trainer.rate.remark else []),
             *self.label_notes,
-            *self.damaged,
+            *self.resume_notes,
         ]
         if self.earlier:
             lines.append(f"an earlier run's files are now in {self.earlier}")
@@ -173,9 +173,11 @@ def training(
         earlier, damaged = take_folder(config, parts.state, folder, resume_from, arrays)
     _begin_alike(parts.state, group)
     prepared = _assemble(config, parts, folder, earlier, unclip_ratios, group)
-    prepared = replace(prepared, damaged=tuple(filter(None, [instead, *damaged])))
     if group.is_main:
         resumed = resume_from is not None
+        changed = changed_labels(folder, prepared.trainer) if resumed else ""
+        notes = tuple(filter(None, [instead, *damaged, changed]))
+        prepared = replace(prepared, resume_notes=notes)
         write_facts(folder, config, prepared.trainer, parts.weights, group, resumed=resumed)
     return prepared
 

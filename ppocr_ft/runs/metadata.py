@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import shlex
@@ -11,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paddle
 
 from ppocr_ft.config import Config
@@ -32,6 +34,8 @@ from ppocr_ft.weights.coverage import PARTS
 WEIGHTS, DATA, ENVIRONMENT = "weights.json", "data.json", "environment.json"
 DIGEST = "digest"
 """Of weights.json: tells the weights that a run began with from all others."""
+LABELS = "labels"
+"""Of data.json: tells the training's labels from all others."""
 TRAIN_PART, EVAL_PART = "train_part.txt", "eval_part.txt"
 """Label files: the images of Train that are left for it, and those that Global.val_ratio gives to
 Eval."""
@@ -90,6 +94,30 @@ def check_same_part(config: Config, resume_from: Path) -> None:
         )
 
 
+def changed_labels(folder: Path, trainer: Trainer) -> str:
+    """Say that the training's labels are other ones than data.json in a run's folder tells of."""
+    try:
+        before = json.loads((folder / DATA).read_text(encoding="utf-8")).get(LABELS)
+    except (OSError, ValueError, AttributeError):
+        return ""
+    if before in (None, _labels_digest(trainer.loader.data.entries)):
+        return ""
+    return (
+        "Train's labels have changed since the run began: it goes on with them as they are now, "
+        "and can't be repeated"
+    )
+
+
+def _labels_digest(entries: Sequence[LabelEntry]) -> str:
+    """Return 128 bits, in hexadecimal, of images' names and their texts, wherever they lie."""
+    hasher = hashlib.blake2b(digest_size=16)
+    for entry in entries:
+        names = [Path(image).name for image in entry.images]
+        points = [np.asarray(polygon).tolist() for polygon in entry.texts.polygons]
+        hasher.update(repr((names, points, entry.texts.ignored.tolist())).encode())
+    return hasher.hexdigest()
+
+
 def _weights(report: CoverageReport | None) -> dict[str, Any]:
     if report is None:
         return {"source": None}
@@ -121,6 +149,7 @@ def _part(report: CoverageReport, parts: Sequence[str]) -> dict[str, Any]:
 def _data(trainer: Trainer) -> dict[str, Any]:
     return {
         "train": _statistics(trainer.loader.data.entries),
+        LABELS: _labels_digest(trainer.loader.data.entries),
         "images_per_epoch": len(trainer.loader.data),
         "step": trainer.loader.describe_step(),
         "steps_per_epoch": trainer.progress.steps_per_epoch,

@@ -127,6 +127,23 @@ def test_a_signal_outside_of_the_steps_says_what_is_left(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_resumed_run_says_that_labels_have_changed(
+    moved: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = str(small_config(tmp_path))
+    assert main(["-c", config, "-o", "Global.epoch_num=1"]) == 0
+    labels = tmp_path / "label.txt"
+    text = labels.read_text()
+    changed = text.replace("[[20", "[[21") if moved else f"{text}\n"
+    assert changed != text
+    labels.write_text(changed)
+    capsys.readouterr()
+    assert main(["-c", config, "--resume", "--force", "-o", "Global.epoch_num=2"]) == 0
+    said = "Train's labels have changed since the run began" in capsys.readouterr().out
+    assert said == moved
+
+
 def test_a_finished_run_resumed_only_says_its_result(
     whole_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
