@@ -146,9 +146,10 @@ released: $(READY)  ## docs/released.md: the released weights on the images of .
 pages: $(READY)  ## docs/tasks/large_pages.md: receipts in large pages, and the memory; docs/released.md: turned
 	$(PY) -m experiments.pages_table $(ARGS)
 
-bench: $(READY)  ## times beside PaddleOCR 2.10.0 and plain Paddle: pair, boxes, reading, solver, steps
+bench: $(READY)  ## times beside PaddleOCR 2.10.0 and plain Paddle: pair, boxes, evaluation, reading, solver, steps
 	$(PY) -m benchmarks.operators
 	$(PY) -m benchmarks.postprocess
+	$(PY) -m benchmarks.evaluation
 	$(PY) -m benchmarks.data
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.solver
 	$(PY) -m benchmarks.threads
