@@ -348,7 +348,10 @@ def serve() -> None:
         if process == 0:
             _run_pytest(json.loads(line))
         print(process, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        with suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)  # what a test has left behind
+        print(code, flush=True)
 
 
 def _run_pytest(arguments: list[str]) -> NoReturn:

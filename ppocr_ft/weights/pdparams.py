@@ -158,6 +158,7 @@ def _bytes(data: bytes) -> bytes:
 
 
 def _int(value: int) -> bytes:
-    if -(2**31) <= value < 2**31:
+    """Return a whole number of -1 or more."""
+    if value < 2**31:
         return pickle.BININT + struct.pack("<i", value)
     return pickle.LONG1 + bytes([8]) + struct.pack("<q", value)
