@@ -192,7 +192,8 @@ def watch(folder: Path) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         first = arguments[0] if arguments else None
-        if event in FORBIDDEN or getattr(first, "co_filename", "") == "<string>":
+        runs_text = getattr(first, "co_filename", "") == "<string>" and not is_imported()
+        if event in FORBIDDEN or runs_text:
             escaped(f"{event} {arguments}")
         if event == "open" and isinstance(first, (str, bytes)):
             path = os.path.realpath(os.fsdecode(first))
@@ -205,6 +206,12 @@ def watch(folder: Path) -> None:
                 escaped(f"{event} {arguments}")
 
     sys.addaudithook(hook)
+
+
+def is_imported() -> bool:
+    """Return whether the code that is run is a module's, or a dataclass's constructor in one."""
+    frame = sys._getframe(2)
+    return frame is not None and frame.f_code.co_filename.endswith("dataclasses.py")
 
 
 def escaped(what: str) -> None:

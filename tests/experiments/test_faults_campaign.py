@@ -8,7 +8,7 @@ from tests.support.processes import python
 
 pytestmark = pytest.mark.slow  # runs are killed, stopped and resumed
 
-LINES = (1, 4, 5)
+LINES = (1, 2, 3, 4, 5, 8, 9, 10, 11, 13, 14)
 
 
 @pytest.mark.parametrize("number", LINES)

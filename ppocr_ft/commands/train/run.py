@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -241,10 +242,13 @@ def check_same_run(config: Config, state: Path, *, force: bool) -> list[str]:
             f"--resume {folder} without -c goes on with the run's own config",
             key="Global.save_model_dir",
         )
-    try:
-        own = yaml.safe_load((folder / RESOLVED_CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    path, own = folder / RESOLVED_CONFIG, None
+    if not path.exists():
         return []  # a state without its config: nothing to hold the config against
+    with suppress(OSError, ValueError, yaml.YAMLError, RecursionError):
+        own = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(own, dict):
+        return [f"{path}: is damaged, so that the keys could not be compared with the run's"]
     different = [
         difference
         for difference in config_differences(own, yaml.safe_load(config.to_yaml()))
@@ -253,7 +257,8 @@ def check_same_run(config: Config, state: Path, *, force: bool) -> list[str]:
     bending = [difference for difference in different if difference.key.startswith(BENDING)]
     if bending and not force:
         raise ConfigError(
-            f"the run in {folder} began with other values, and these would bend its schedule:\n"
+            f"the run in {folder} began with other values, and these would bend its schedule "
+            f"({RESOLVED_CONFIG} has the run's):\n"
             + "\n".join(map(_line, bending))
             + f"\n--resume {folder} without -c and -o keeps the run's; --force takes the new ones"
         )
