@@ -8,7 +8,9 @@ import csv
 import functools
 import io
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -42,10 +44,17 @@ from ppocr_ft.utils.progress import closing_bars
 
 
 def import_paddle() -> None:
-    """Import paddle. It warns of a missing compiler cache and of more threads than one."""
+    """Import paddle, without its warnings: of a missing compiler cache, of several threads.
+
+    It takes over SIGTERM, which goes on to mean what it did before.
+    """
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         import paddle  # noqa: F401
+    if threading.current_thread() is threading.main_thread():
+        before = signal.getsignal(signal.SIGTERM)  # as Python knows it
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 OWN_CONFIG = "ppocr_ft.yml"

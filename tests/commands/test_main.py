@@ -20,6 +20,17 @@ from tests.support.processes import environment, python
 CONFIG = str(ROOT / "configs" / "det_v4_ft.yml")
 SHIPPED = [path.name for path in (ROOT / "configs").glob("*.yml")]
 NEEDS_PADDLE = ["train", "eval", "find-lr", "compare", "fit-postprocess", "export", "predict"]
+TERMINATED = """
+import signal, sys
+from ppocr_ft.commands.common import command, import_paddle
+
+@command
+def main(argv):
+    import_paddle()
+    signal.raise_signal(signal.SIGTERM)
+
+sys.exit(main([]))
+"""
 WITHOUT = """
 import sys
 
@@ -42,6 +53,14 @@ def test_what_the_system_refuses_is_a_sentence(capsys: pytest.CaptureFixture[str
     assert command(refused)([]) == 1
     said = "stopped: [Errno 28] No space left on device: 'out/model'\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.slow
+def test_sigterm_is_said_after_paddle_is_imported() -> None:
+    pytest.importorskip("paddle", reason="paddle is not installed")
+    done = python("-c", TERMINATED)
+    assert done.returncode == 143, done.stderr
+    assert done.stderr == "stopped by SIGTERM\n"
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["-h"], ["help"]])
