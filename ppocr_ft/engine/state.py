@@ -72,8 +72,9 @@ class Progress:
 
     def is_sound(self) -> bool:
         """Return whether the values are of their kinds and within their limits, as a run's are."""
-        counts = (self.step, self.skipped_steps, self.skipped_in_row, self.textless_steps)
-        counts = (*counts, self.textless_in_row, self.seed, self.steps_per_epoch - 1)
+        skipped = (self.skipped_steps, self.skipped_in_row)
+        textless = (self.textless_steps, self.textless_in_row)
+        counts = (self.step, *skipped, *textless, self.seed, self.steps_per_epoch - 1)
         places = (self.evaluated_step, self.best_step, self.improved_step)
         rates = [rate for rate in (self.best, self.best_hmean_70) if rate is not None]
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ppocr_ft.config import Config
 from ppocr_ft.engine.checkpoints import (
@@ -163,7 +164,8 @@ def training(
     """
     folder, earlier, damaged = Path(config.Global.save_model_dir), None, tuple[str, ...]()
     wanted_logs(config)
-    arrays, instead = {}, ""
+    arrays: dict[str, Any] = {}
+    instead = ""
     if resume_from is not None and group.is_main:
         arrays, instead = read_newest_state(resume_from)
     parts = prepare(config, group)
@@ -175,7 +177,7 @@ def training(
     prepared = _assemble(config, parts, folder, earlier, unclip_ratios, group)
     if group.is_main:
         resumed = resume_from is not None
-        changed = changed_labels(folder, prepared.trainer) if resumed else ""
+        changed = changed_labels(folder, config) if resumed else ""
         notes = tuple(filter(None, [instead, *damaged, changed]))
         prepared = replace(prepared, resume_notes=notes)
         write_facts(folder, config, prepared.trainer, parts.weights, group, resumed=resumed)

@@ -12,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import paddle
 
 from ppocr_ft.config import Config
@@ -60,7 +59,7 @@ def write_facts(
     began = resumed and (folder / WEIGHTS).is_file()
     facts = {
         **({} if began else {WEIGHTS: _weights(weights)}),
-        DATA: _data(trainer),
+        DATA: _data(config, trainer),
         ENVIRONMENT: _environment(config, group),
     }
     for name, values in facts.items():
@@ -94,13 +93,16 @@ def check_same_part(config: Config, resume_from: Path) -> None:
         )
 
 
-def changed_labels(folder: Path, trainer: Trainer) -> str:
-    """Say that the training's labels are other ones than data.json in a run's folder tells of."""
+def changed_labels(folder: Path, config: Config) -> str:
+    """Say that the training's labels are other ones than data.json in a run's folder tells of.
+
+    Raises OSError.
+    """
     try:
         before = json.loads((folder / DATA).read_text(encoding="utf-8")).get(LABELS)
     except (OSError, ValueError, AttributeError):
         return ""
-    if before in (None, _labels_digest(trainer.loader.data.entries)):
+    if before in (None, _labels_digest(config)):
         return ""
     return (
         "Train's labels have changed since the run began: it goes on with them as they are now, "
@@ -108,13 +110,13 @@ def changed_labels(folder: Path, trainer: Trainer) -> str:
     )
 
 
-def _labels_digest(entries: Sequence[LabelEntry]) -> str:
-    """Return 128 bits, in hexadecimal, of images' names and their texts, wherever they lie."""
+def _labels_digest(config: Config) -> str:
+    """Return 128 bits, in hexadecimal, of what Train's label files hold, wherever they lie."""
     hasher = hashlib.blake2b(digest_size=16)
-    for entry in entries:
-        names = [Path(image).name for image in entry.images]
-        points = [np.asarray(polygon).tolist() for polygon in entry.texts.polygons]
-        hasher.update(repr((names, points, entry.texts.ignored.tolist())).encode())
+    for path in LabelSource.of(config, "Train").names:
+        with path.open("rb") as file:
+            for line in file:
+                hasher.update(line.strip())
     return hasher.hexdigest()
 
 
@@ -146,10 +148,10 @@ def _part(report: CoverageReport, parts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _data(trainer: Trainer) -> dict[str, Any]:
+def _data(config: Config, trainer: Trainer) -> dict[str, Any]:
     return {
         "train": _statistics(trainer.loader.data.entries),
-        LABELS: _labels_digest(trainer.loader.data.entries),
+        LABELS: _labels_digest(config),
         "images_per_epoch": len(trainer.loader.data),
         "step": trainer.loader.describe_step(),
         "steps_per_epoch": trainer.progress.steps_per_epoch,

@@ -140,7 +140,8 @@ class _Machine:
 
     def drop(self) -> None:
         """Take a text from the stack, which a checksum is."""
-        if not isinstance(*self.pop(1), str):
+        (text,) = self.pop(1)
+        if not isinstance(text, str):
             raise WeightsError("is damaged: a pickle that drops what it holds")
 
     def set_items(self, pairs: list[Any]) -> None:
