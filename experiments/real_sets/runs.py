@@ -253,7 +253,7 @@ def group_folder(root: Path, real_set: RealSet, name: str, facts: Sequence[objec
     It is another one if one of the facts or a label line differs; that of an equal arm of another
     name, if there is one.
     """
-    place = root / real_set.name.replace(", ", "_")
+    place = root / real_set.name.replace(", ", "_").replace(" ", "_")
     text = json.dumps([real_set.train, real_set.validate, real_set.judge, *facts], default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     if there := sorted(place.glob(f"*-{digest}")):
