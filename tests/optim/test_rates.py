@@ -60,6 +60,7 @@ def test_a_number_of_steps_ends_at_it_and_auto_earlier_if_the_loss_has_settled()
     [
         (("head.", "neck"), False, "head, neck alone, 30 steps at rate 0.1 "),
         (("a.", "b.", "c."), False, "a, b, c alone, 30 steps at"),
+        (("a.", "b.", "c.", "d."), False, "a, b, c and 1 more alone, 30 steps at"),
         (("a.", "b.", "c.", "d.", "e."), True, "a, b, c and 2 more alone, until loss settles, at "
          "most 30 steps at"),
     ],
