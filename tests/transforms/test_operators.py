@@ -13,6 +13,9 @@ import pytest
 from ppocr_ft import EPOCH_CLOCK, EpochClock, MakeBorderMap, MakeShrinkMap, set_epoch
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.transforms import registry
+from ppocr_ft.transforms.geometric import CopyPaste
+from ppocr_ft.transforms.image_ops import DecodeImage, encode
+from ppocr_ft.transforms.labels import DetLabelEncode
 from ppocr_ft.transforms.pipeline import Pipeline
 from tests.support.samples import sample
 
@@ -203,6 +206,19 @@ def test_errors_survive_the_way_out_of_a_worker() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error) == "a.yml:3: Train.loader: found 7"
     assert (again.path, again.key, again.line) == ("a.yml", "Train.loader", 3)
+
+
+def test_loading_decodes_image_and_label_alone() -> None:
+    steps = [DecodeImage("BGR"), DetLabelEncode(), MakeShrinkMap()]
+    data = {"image": encode(np.full((60, 100, 3), 7, np.uint8)), "label": "[]"}
+    loaded = Pipeline(steps).load(data)
+    assert sorted(loaded) == ["ignore_tags", "image", "img_mode", "label", "polys", "texts"]
+    assert (loaded["image"] == 7).all()
+
+
+@pytest.mark.parametrize(("steps", "wants"), [([], False), ([CopyPaste()], True)])
+def test_which_pipeline_wants_another_image(steps: list[Any], wants: bool) -> None:
+    assert Pipeline([*steps, MakeShrinkMap()]).wants_donor == wants
 
 
 class TestRegistry:
