@@ -192,7 +192,7 @@ def watch(folder: Path) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         first = arguments[0] if arguments else None
-        runs_text = getattr(first, "co_filename", "") == "<string>" and not is_imported()
+        runs_text = getattr(first, "co_filename", "") == "<string>" and not is_own()
         if event in FORBIDDEN or runs_text:
             escaped(f"{event} {arguments}")
         if event == "open" and isinstance(first, (str, bytes)):
@@ -208,10 +208,10 @@ def watch(folder: Path) -> None:
     sys.addaudithook(hook)
 
 
-def is_imported() -> bool:
-    """Return whether the code that is run is a module's, or a dataclass's constructor in one."""
+def is_own() -> bool:
+    """Return whether the text that is run is the package's: a dataclass's methods, annotations."""
     frame = sys._getframe(2)
-    return frame is not None and frame.f_code.co_filename.endswith("dataclasses.py")
+    return frame.f_code.co_filename.endswith(("/dataclasses.py", "/typing.py"))
 
 
 def escaped(what: str) -> None:
