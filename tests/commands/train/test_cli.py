@@ -10,6 +10,7 @@ import shlex
 import signal
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,15 @@ def test_a_signal_saves_and_says_how_to_resume(
     assert_same_run(tmp_path / "run", whole_run)
 
 
+@pytest.fixture
+def usual_signals() -> Iterator[None]:
+    """SIGINT as a shell's foreground has it; in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     ("place", "words"),
