@@ -16,6 +16,7 @@ from ppocr_ft.messages import show
 from ppocr_ft.transforms.image_ops import KeepKeys
 from ppocr_ft.transforms.registry import Operator
 from ppocr_ft.transforms.resize import STRIDE_PX, DetResizeForTest, Size, limited_size
+from ppocr_ft.utils.cpu import return_large_pieces
 
 AUTO_TILES: Final = "auto"
 MOST_TILE_SCALE = 4.0
@@ -213,6 +214,7 @@ def with_tiles(operators: Sequence[Operator], rule: TileRule | None) -> list[Ope
     at = next((i for i, op in enumerate(operators) if isinstance(op, DetResizeForTest)), None)
     if rule is None or at is None:
         return list(operators)
+    return_large_pieces()
     resizer = operators[at]
     assert isinstance(resizer, DetResizeForTest)
     return [*operators[:at], TiledResize(rule, resizer, operators[at + 1 :])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 
 from ppocr_ft.utils.system import processors
@@ -13,9 +14,11 @@ MKL_PATH, AVX2 = "MKL_DEBUG_CPU_TYPE", "5"
 this variable says otherwise; convolutions then take about 1.8 times as long."""
 ALLOCATOR = "MALLOC_"
 """How the names of glibc's own variables begin; where one is set nothing is changed."""
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX, _ARENA_MAX = -1, -2, -4, -8
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -2, -3, -4, -8
 _KEPT = (_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_TOP_PAD, 2**26), (_ARENA_MAX, 1)
 """mallopt's numbers in malloc.h, and values: nothing that is freed goes back to the system."""
+_LARGE_RETURNED = (_MMAP_MAX, 2**16), (_MMAP_THRESHOLD, 2**25)
+"""Pieces over 32 MiB, the highest threshold there is, go back."""
 
 
 def tune_cpu() -> None:
@@ -30,12 +33,21 @@ def tune_cpu() -> None:
     cpu = processors()
     if "AuthenticAMD" in cpu and " avx2" in cpu:
         os.environ.setdefault(MKL_PATH, AVX2)
-    if not any(name.startswith(ALLOCATOR) for name in os.environ):
-        _keep_freed_memory()
+    _tell_allocator(_KEPT)
 
 
-def _keep_freed_memory() -> None:
+def return_large_pieces() -> None:
+    """Let freed pieces of over 32 MiB go back to the system from now on.
+
+    The pixels of a page of 200 megapixels and their copies would else be kept for nothing.
+    """
+    _tell_allocator(_LARGE_RETURNED)
+
+
+def _tell_allocator(values: Iterable[tuple[int, int]]) -> None:
+    if any(name.startswith(ALLOCATOR) for name in os.environ):
+        return
     with suppress(OSError, AttributeError):  # not glibc
         mallopt = ctypes.CDLL("libc.so.6").mallopt
-        for option, value in _KEPT:
+        for option, value in values:
             mallopt(option, value)
