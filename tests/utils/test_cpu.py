@@ -64,3 +64,19 @@ def test_freed_memory_is_kept_unless_the_environment_says_how(
     command = [sys.executable, "-c", FREED]
     run = subprocess.run(command, env={**env, **own}, capture_output=True, text=True, check=True)
     assert (int(run.stdout) < LEAST_FAULTS) == is_kept
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc alone is told")
+def test_large_pieces_go_back_where_pages_are_cut() -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(cpu.ALLOCATOR)}
+    code = FREED.replace("tune_cpu\n", "return_large_pieces, tune_cpu\n", 1)
+    code = code.replace("tune_cpu()\n", "tune_cpu()\nreturn_large_pieces()\n", 1)
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=Path(cpu.__file__).parents[2],
+    )
+    assert int(found.stdout) >= LEAST_FAULTS
