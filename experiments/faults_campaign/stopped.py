@@ -47,6 +47,7 @@ EXPORT = {"export": ("ppocr_ft.commands.export.run.export", 1), "its files": ("o
 def stop(trial: Trial) -> None:
     trial.run(training(trial.config("whole")), "whole").ends(0, of="the whole run")
     trial.config("stopped")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
     trial.tried = [f"{len(PHASES) + len(EXPORT)} phases"]
     for phase, (function, count) in PHASES.items():
         for number in (signal.SIGINT, signal.SIGTERM):
