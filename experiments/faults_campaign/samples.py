@@ -104,7 +104,8 @@ def killed_in_step(place: Path, step: int) -> int:
 def image_lost(trial: Trial) -> None:
     from ppocr_ft.engine import trainer
 
-    for how, change in list(CHANGES.items())[: trial.some(99, 6)]:
+    chosen = dict(list(CHANGES.items())[: trial.some(99, 6)])
+    for how, change in chosen.items():
         config = trial.config(how.replace(" ", "_"))
         image = config.parent / IMAGE
 
@@ -117,7 +118,7 @@ def image_lost(trial: Trial) -> None:
         if how != "another picture":
             must("bad sample" in ran.text and IMAGE in ran.text, f"{how}: isn't named or counted")
         trial.cases += 1
-    trial.tried = [", ".join(CHANGES)]
+    trial.tried = [", ".join(chosen)]
 
 
 @line(

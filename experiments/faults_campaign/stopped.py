@@ -36,6 +36,7 @@ PHASES = {
     "page": ("ppocr_ft.commands.train.run.report", 1),
 }
 """The function, and its call, in which the signal comes."""
+SHORT_PHASES = ("start", "step", "fit")
 EXPORT = {"export": ("ppocr_ft.commands.export.run.export", 1), "its files": ("os.fsync", 1)}
 
 
@@ -48,12 +49,11 @@ def stop(trial: Trial) -> None:
     trial.run(training(trial.config("whole")), "whole").ends(0, of="the whole run")
     trial.config("stopped")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
-    trial.tried = [f"{len(PHASES) + len(EXPORT)} phases"]
-    for phase, (function, count) in PHASES.items():
+    phases = {name: PHASES[name] for name in SHORT_PHASES} if trial.short else PHASES
+    trial.tried = [", ".join([*phases, *([] if trial.short else EXPORT)])]
+    for phase, (function, count) in phases.items():
         for number in (signal.SIGINT, signal.SIGTERM):
             for times in (1, 2) if not trial.short else (1,):
-                if trial.short and phase not in ("start", "step", "fit"):
-                    continue
                 case = f"{phase}, {number.name} x {times}"
                 stopped_run(trial, case, function, count, number, times)
     if not trial.short:
