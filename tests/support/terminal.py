@@ -7,11 +7,13 @@ import io
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
 import termios
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -111,6 +113,7 @@ def on_terminal(
         [sys.executable, *words],
         stdin=slave, stdout=slave if stdout is None else stdout, stderr=slave, cwd=cwd,
         env=inherited | given | dict(environment or {}), start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
         os.close(slave)
         output = b""
