@@ -16,7 +16,7 @@ import paddle
 
 from ppocr_ft.errors import WeightsError
 from ppocr_ft.models.architecture import DetectionNetwork, build_architecture, build_detector
-from ppocr_ft.models.configs import DETECTORS, TRAINING_BRANCHES, Form
+from ppocr_ft.models.configs import DETECTORS, TRAINING_BRANCHES, ArchitectureConfig, Form
 from ppocr_ft.models.reparameterize import detect_form, to_branches
 from ppocr_ft.weights.arrays import Array, State, at_path, digest
 from ppocr_ft.weights.coverage import PARTS, CoverageReport
@@ -145,7 +145,9 @@ def _in_form(matched: State, weights: NamedWeights, network: DetectionNetwork) -
     }
 
 
-def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object]) -> State:
+def to_paddleocr(
+    state: Mapping[str, Array], architecture: ArchitectureConfig | Mapping[str, object]
+) -> State:
     """Return a detector's state dict as PaddleOCR's training code has it: PPLCNetV3 in branches.
 
     ``architecture`` is the YAML section that the network was built from. A state without folded
@@ -153,6 +155,8 @@ def to_paddleocr(state: Mapping[str, Array], architecture: Mapping[str, object])
     """
     if detect_form(state) != "folded":
         return dict(state)
+    if isinstance(architecture, ArchitectureConfig):
+        architecture = architecture.arguments()
     return to_branches(state, _branch_shapes(json.dumps(architecture)))
 
 
@@ -165,7 +169,9 @@ def _branch_shapes(architecture: str) -> Mapping[str, tuple[int, ...]]:
 
 
 def save_trained(
-    network: DetectionNetwork, path: str | Path, architecture: Mapping[str, object]
+    network: DetectionNetwork,
+    path: str | Path,
+    architecture: ArchitectureConfig | Mapping[str, object],
 ) -> None:
     """Write a trained network for PaddleOCR: ``to_paddleocr`` of its state dict.
 

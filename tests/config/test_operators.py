@@ -109,6 +109,7 @@ AUGMENTING = (
     "EastRandomCropData",
     "RandomCrop",
     "RandomPerspective",
+    "Rotate90",
     "ScaledCrop",
     "IaaAugment",
     "ColorJitter",
