@@ -204,9 +204,10 @@ class InferenceSettings:
         ]
         named = {"model_name": self.model_name, **self.resize.arguments(self.model_name)}
         document = {
-            "Global": {**named, **({} if self.tiles is None else {"tiles": asdict(self.tiles)})},
+            "Global": named,
             "PreProcess": {"transform_ops": operators},
             "PostProcess": {"name": "DBPostProcess", **asdict(self.post_process)},
+            **({} if self.tiles is None else {"Tiles": asdict(self.tiles)}),
         }
         return yaml.safe_dump(document, sort_keys=False, default_flow_style=False)
 
@@ -247,7 +248,7 @@ def read_settings(text: str, path: Path | None = None) -> InferenceSettings:
             _triple(normalize.get("mean", IMAGENET_MEAN)),
             _triple(normalize.get("std", IMAGENET_STD)),
             _post_process(document["PostProcess"]),
-            _tiles(named.get("tiles")),
+            _tiles(document.get("Tiles")),
         )
         settings.operators()  # they check their values
     except ConfigError as error:
@@ -295,7 +296,7 @@ def _tiles(section: Mapping[str, Any] | None) -> TileRule | None:
         return None
     rule = TileRule(float(section["least"]), float(section["scale"]))
     if not (0 < rule.least <= MOST_TILE_SCALE and 0 < rule.scale <= MOST_TILE_SCALE):
-        raise ConfigError(f"found {dict(section)}; factors are over 0", key="Global.tiles")
+        raise ConfigError(f"found {dict(section)}; factors are over 0", key="Tiles")
     return rule
 
 

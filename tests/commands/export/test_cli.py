@@ -243,7 +243,7 @@ def test_an_exported_model_knows_the_scale_of_its_training(
 
     bare = tmp_path / "bare"
     shutil.copytree(exported, bare)
-    in_yml("tiles", "other")(bare)
+    in_yml("Tiles", "Other")(bare)
     assert predict(["--model", str(bare), *tiles]) == 2
     assert "tiles auto asks for; give a factor" in capsys.readouterr().err
     assert boxes(capsys, "--model", str(bare), *tiles[:-1], "0.5")
