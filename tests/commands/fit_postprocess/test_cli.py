@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +77,12 @@ def fit(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of a fit with two resizes, and what it printed."""
     folder = tmp_path_factory.mktemp("pages")
     write_pages(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        printed: list[str] = []
-        patch.setattr("builtins.print", lambda *args, **_: printed.append(" ".join(map(str, args))))
+    printed = io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(printed):
         grid = ["--threshs", "0.3", "--box-threshs", "0.4", "0.6", "0.8"]
         code = main([*arguments(folder), "--resizes", "320:max", *grid, "--json"])
-    assert code == 0, printed
-    return folder, "\n".join(printed)
+    assert code == 0, printed.getvalue()
+    return folder, printed.getvalue()
 
 
 def test_leaves_its_files(fit: tuple[Path, str]) -> None:
