@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.real_sets.arms import ARMS, RunArm
-from experiments.real_sets.sets import MINUTES, ROOT, RealSet, ceiling, folds, sets_of
+from experiments.real_sets.sets import MINUTES, ROOT, RealSet, ceiling, folds, sets_of, unseen
 from ppocr_ft.commands.common import command, import_paddle
 from ppocr_ft.errors import RunFailed
 
@@ -43,6 +43,8 @@ def main(argv: Sequence[str]) -> int:
     sets = sets_of(options.only, options.images)
     if options.ceiling:
         sets = [ceiling(each) for each in sets]
+    if options.unseen:
+        sets = [unseen(each) for each in sets]
     if options.folds:
         sets = [fold for each in sets for fold in folds(each, options.folds)]
     if not sets:
@@ -76,6 +78,8 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
     add("--steps", type=int, help="length of a run in steps, up to whole epochs, not by the clock")
     add("--ceiling", action="store_true",
         help="train on the validation part itself: what limits, if not the images?")  # fmt: skip
+    add("--unseen", action="store_true",
+        help="judge by all images of the folder that a run doesn't see; of small 95")  # fmt: skip
     add("--folds", type=int, metavar="N",
         help="cross-validation: each of N parts judges runs on the others")  # fmt: skip
     add("--images", type=int, help="no more than so many images of each kind, for a try")
@@ -99,7 +103,7 @@ class Measure:
         others = tuple(
             other
             for other in sets_of(list(MINUTES), options.images)
-            if other.data_dir != each.data_dir and not options.folds
+            if other.data_dir != each.data_dir and not (options.folds or options.unseen)
         )
         bar(self.root, each, others)
         yield

@@ -14,7 +14,7 @@ from experiments.marked_tables import Table, replaced
 from experiments.real_sets.arms import OURS, PADDLEOCR_27, PADDLEOCR_210
 from experiments.real_sets.judge import Counts, gain, hmeans
 from experiments.real_sets.runs import AS_SHIPPED, JUDGED, RELEASED, Record
-from experiments.real_sets.sets import CEILING, FOLD, MINUTES
+from experiments.real_sets.sets import CEILING, FOLD, MINUTES, UNSEEN
 
 Records = Mapping[tuple[str, str], Sequence[Record]]
 """By set and arm, a record per seed."""
@@ -44,6 +44,7 @@ def tables(records: Records, below: str = "") -> list[Table]:
         chosen(records),
         over_the_bar("ceiling", records, [CEILING.format(name) for name in MINUTES]),
         folds(records),
+        over_the_bar("unseen", records, [UNSEEN.format(name) for name in MINUTES]),
     ]
 
 

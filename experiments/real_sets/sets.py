@@ -27,8 +27,8 @@ SMALL_TRAIN, SMALL_VAL = 25, 10
 OTHER_IMAGES = 15
 """So many images of each other set say what a run has forgotten."""
 INNER_JUDGE_SHARE = 0.3
-INNER, CEILING, FOLD = "{}, inner", "{}, ceiling", "{}, fold {} of {}"
-"""Names of what ``inner``, ``ceiling`` and ``folds`` make of a set."""
+INNER, CEILING, FOLD, UNSEEN = "{}, inner", "{}, ceiling", "{}, fold {} of {}", "{}, all unseen"
+"""Names of what ``inner``, ``ceiling``, ``folds`` and ``unseen`` make of a set."""
 DRAW_SEED = 0
 
 Lines = tuple[str, ...]
@@ -132,6 +132,13 @@ def inner(real: RealSet) -> RealSet:
 def ceiling(real: RealSet) -> RealSet:
     """Return the set with the validation part as everything: what limits, if not the images?"""
     return replace(real, name=CEILING.format(real.name), train=real.judge, validate=real.judge)
+
+
+def unseen(real: RealSet) -> RealSet:
+    """Return the set judged by all of its folder's images that it doesn't train on."""
+    seen = frozenset(real.training_part + real.judge)
+    left = (line for line in lines_of(real.data_dir / "train.txt") if line not in seen)
+    return replace(real, name=UNSEEN.format(real.name), judge=(*real.judge, *left))
 
 
 def folds(real: RealSet, count: int) -> list[RealSet]:

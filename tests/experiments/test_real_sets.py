@@ -27,6 +27,7 @@ from experiments.real_sets.sets import (
     inner,
     lines_of,
     real_set,
+    unseen,
 )
 from experiments.regression.arms import PAIR
 from ppocr_ft.commands.train import cli as train
@@ -66,6 +67,13 @@ def test_the_inner_part_judges_without_the_validation_part() -> None:
 def test_the_ceiling_trains_and_chooses_on_what_judges() -> None:
     part = ceiling(MADE_UP)
     assert part.train == part.validate == part.judge == LINES[10:]
+
+
+def test_a_small_set_can_be_judged_by_all_images_that_it_does_not_train_on(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("a\nb\nc\n", encoding="utf-8")
+    part = unseen(RealSet("small", tmp_path, ("a",), ("v",), ("c",)))
+    assert (part.name, part.train, part.validate) == ("small, all unseen", ("a",), ("c",))
+    assert part.judge == ("v", "b")
 
 
 def test_each_image_judges_in_one_fold_and_trains_in_the_others() -> None:
