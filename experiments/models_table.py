@@ -4,7 +4,7 @@ Usage: make models ARGS="--only receipts" (python -m experiments.models_table). 
 whose released weights are installed (docs/weights.md): its parameters, the milliseconds of an image
 in each runtime that is installed, and hmean on the sets of make real-sets, with the same training
 and validation parts: as released, with post-processing and resize fitted on the training part, and
-fine-tuned by its shipped config.
+fine-tuned by its shipped config. Those of PP-OCRv4_mobile_det are the runs of make real-sets.
 
 The tables, of all that was ever measured, are printed and put into docs/models.md after each run.
 What a finished run has found is kept in docs/models/ and not run again unless the config has
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from experiments.marked_tables import Table, replaced
-from experiments.real_sets.arms import SHIPPED, RunArm
+from experiments.real_sets.arms import RunArm
 from experiments.real_sets.sets import (
     CONFIG,
     MINUTES,
@@ -102,7 +102,7 @@ def options_of(argv: Sequence[str]) -> argparse.Namespace:
         metavar="NAME", help=f"of {', '.join(RELEASED_MODELS)} (all)")  # fmt: skip
     add("--minutes", type=float, default=RUN_MINUTES, help=f"length of a run ({RUN_MINUTES:g})")
     add("--steps", type=int, help="length of a run in steps, up to whole epochs, not by the clock")
-    add("--seeds", type=int, default=3, help="runs of each (3)")
+    add("--seeds", type=int, default=3, help="runs of each (3); 0: released weights only")
     add("--no-times", action="store_true", help="leave the milliseconds as they are")
     add("--images", type=int, help="no more than so many images of each kind, for a try: the "
         "tables are only printed")  # fmt: skip
@@ -199,9 +199,10 @@ def measured(
     """Make the model's records on the set: released weights, fine-tuned; yield after each one."""
     from experiments.real_sets import runs
 
-    # the others' configs have the released post-processing
-    shipped_as = SHIPPED if config == CONFIG else ()
-    runs.bar(root, each, config=config, shipped_as=shipped_as, name=released(name))
+    if config == CONFIG:
+        return
+    # these configs have the released post-processing
+    runs.bar(root, each, config=config, shipped_as=(), name=released(name))
     yield
     length = runs.length_of(each, root, options.steps, options.minutes, config)
     for seed in range(runs.FIRST_SEED, runs.FIRST_SEED + options.seeds):
@@ -244,12 +245,24 @@ def tables(speeds: Speeds, records: Records) -> Iterator[Table]:
     )
 
 
+def with_real_sets(records: Records) -> Records:
+    """Return the records with those of make real-sets, whose config is that of PP-OCRv4."""
+    from experiments.real_sets.arms import OURS
+    from experiments.real_sets.runs import RELEASED, RUNS, finished
+
+    model = next(name for name, config in shipped_models().items() if config == CONFIG)
+    arms = {RELEASED: released(model), OURS.name: model}
+    kept = finished(RUNS).items()
+    return {**records, **{(each, arms[arm]): runs for (each, arm), runs in kept if arm in arms}}
+
+
 def show(root: Path, *, is_try: bool) -> None:
     """Print the tables of the records in ``root``; put those of no try into the document."""
     from experiments.real_sets.runs import finished
 
     document = DOCUMENT.read_text(encoding="utf-8")
-    for table in tables(speeds_of(root), finished(root)):
+    records = finished(root) if is_try else with_real_sets(finished(root))
+    for table in tables(speeds_of(root), records):
         print(f"\n{table.markdown()}", flush=True)
         document = replaced(document, table)
     if not is_try:
