@@ -106,7 +106,7 @@ def _kind_of_lines(path: Path, lines: list[str], delimiter: str, convert: str) -
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LabelEntry:
     """One line of a label file: its image, the texts on it, and its place in the file.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Any, Literal
 
 import numpy as np
@@ -35,7 +35,7 @@ class TextFault:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Texts:
     """``n`` texts: polygons in px, transcriptions, and (n,) whether each is ignored.
 
@@ -111,14 +111,15 @@ def read_texts(items: list[Any]) -> Texts:
 
 def _polygons(lists: list[Any]) -> TextPolygons:
     """Return polygons of each text's points, all at once; ValueError (or numpy's) if one is bad."""
-    starts = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(points) for points in lists], out=starts[1:])
-    coords = _numbers([point for points in lists for point in points] or np.empty((0, 2)))
+    counts = [len(points) for points in lists]
+    if min(counts, default=LEAST_POINTS) < LEAST_POINTS:
+        raise ValueError("too few points")
+    starts = np.array([0, *accumulate(counts)], np.int64)
+    points = [point for points in lists for point in points]
+    coords = np.array(points or np.empty((0, 2)), np.float64)
     if coords.shape != (starts[-1], 2) or not _are_near(coords):
         raise ValueError("points that are no (x, y)")
-    if (np.diff(starts) < LEAST_POINTS).any():
-        raise ValueError("too few points")
-    return TextPolygons(coords, starts)
+    return TextPolygons(coords.astype(np.float32), starts)
 
 
 def _transcription(value: Any) -> str:
@@ -130,12 +131,7 @@ def _transcription(value: Any) -> str:
     return str(value)
 
 
-def _numbers(points: Any) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        return np.array(points, dtype=np.float32)
-
-
-def _are_near(coords: NDArray[np.float32]) -> bool:
+def _are_near(coords: NDArray[np.float64]) -> bool:
     return bool((np.abs(coords) <= FARTHEST_PX).all())  # NaN is not
 
 
@@ -196,9 +192,9 @@ def _faults(item: Any) -> Iterator[tuple[FaultKind, str]]:
 
 def _point_faults(item: dict[str, Any]) -> Iterator[tuple[FaultKind, str]]:
     try:
-        points = _numbers(item["points"])
+        points = np.array(item["points"], np.float64)
     except (TypeError, ValueError, OverflowError):
-        points = np.empty(0, np.float32)
+        points = np.empty(0)
     if points.ndim != 2 or points.shape[1] != 2:
         yield "points", f"has points {item['points']!r:.60}; expected [[x, y], ...]"
     elif len(points) < LEAST_POINTS:

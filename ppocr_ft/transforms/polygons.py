@@ -19,7 +19,7 @@ FARTHEST_PX = 1e6
 """A coordinate beyond this can only be a broken label: no image is a million pixels wide."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TextPolygons:
     """``n`` polygons of any number of points each, flat.
 
