@@ -225,8 +225,8 @@ def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
     if not part.size:
         return np.zeros((size_px[1], size_px[0], 3), np.uint8)
     centers = to_centers @ matrix @ translation(left, top) @ half
-    part = cv2.cvtColor(part, cv2.COLOR_BGR2BGRA)
-    warped = cv2.warpAffine(part, centers[:2] / centers[2, 2], size_px, flags=cv2.INTER_LINEAR)
+    four = cv2.cvtColor(part, cv2.COLOR_BGR2BGRA)
+    warped = cv2.warpAffine(four, centers[:2] / centers[2, 2], size_px, flags=cv2.INTER_LINEAR)
     return np.asarray(cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR), np.uint8)
 
 
@@ -242,8 +242,9 @@ def _sampled_part(image: Image, matrix: Matrix, size_px: Size) -> tuple[Image, i
     straight = matrix[0, 1] == 0 and matrix[1, 0] == 0
     if not straight or not part.size:
         return part, int(x[0]), int(y[0])
-    beyond = (y[0] - top, bottom - y[1], x[0] - left, right - x[1])
-    return cv2.copyMakeBorder(part, *map(int, beyond), cv2.BORDER_REPLICATE), int(left), int(top)
+    beyond = np.array([y[0] - top, bottom - y[1], x[0] - left, right - x[1]]).tolist()
+    repeated = cv2.copyMakeBorder(part, *beyond, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(repeated, np.uint8), int(left), int(top)
 
 
 def _paste(layer: ImageLayer, canvas: Image) -> None:
