@@ -242,8 +242,8 @@ def _sampled_part(image: Image, matrix: Matrix, size_px: Size) -> tuple[Image, i
     straight = matrix[0, 1] == 0 and matrix[1, 0] == 0
     if not straight or not part.size:
         return part, int(x[0]), int(y[0])
-    beyond = np.array([y[0] - top, bottom - y[1], x[0] - left, right - x[1]]).tolist()
-    repeated = cv2.copyMakeBorder(part, *beyond, borderType=cv2.BORDER_REPLICATE)
+    above, below, before, behind = map(int, (y[0] - top, bottom - y[1], x[0] - left, right - x[1]))
+    repeated = cv2.copyMakeBorder(part, above, below, before, behind, cv2.BORDER_REPLICATE)
     return np.asarray(repeated, np.uint8), int(left), int(top)
 
 
