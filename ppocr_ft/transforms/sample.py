@@ -233,7 +233,8 @@ def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
 def _sampled_part(image: Image, matrix: Matrix, size_px: Size) -> tuple[Image, int, int]:
     """Return what of ``image`` an affine warp reads, and the part's left and top in it, px."""
     (w, h), corners = size_px, np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
-    read = transform(np.linalg.inv(matrix), corners * (w, h))
+    back: Matrix = np.linalg.inv(matrix).astype(np.float64)
+    read = transform(back, corners * (w, h))
     left, top = np.floor(read.min(axis=0)).astype(int) - 1
     right, bottom = np.ceil(read.max(axis=0)).astype(int) + 1
     image_h, image_w = image.shape[:2]
