@@ -7,6 +7,7 @@ UPSTREAM_VENV := .venv-upstream
 UPSTREAM_PY := $(UPSTREAM_VENV)/bin/python
 UPSTREAM_READY := $(UPSTREAM_VENV)/.ready
 NODE_READY := .cache/node/.ready
+PEER := .cache/albumentations
 RUNTIME_VENV := .venv-runtime
 RUNTIME_PY := $(RUNTIME_VENV)/bin/python
 RUNTIME_READY := $(RUNTIME_VENV)/.ready
@@ -146,15 +147,23 @@ released: $(READY)  ## docs/released.md: the released weights on the images of .
 pages: $(READY)  ## docs/tasks/large_pages.md: receipts in large pages, and the memory; docs/released.md: turned
 	$(PY) -m experiments.pages_table $(ARGS)
 
-bench: $(READY)  ## times beside PaddleOCR 2.10.0 and plain Paddle: pair, boxes, evaluation, reading, solver, steps
+bench: $(READY)  ## times beside PaddleOCR 2.10.0 and plain Paddle: pair, boxes, evaluation, reading, growth, steps
 	$(PY) -m benchmarks.operators
 	$(PY) -m benchmarks.postprocess
 	$(PY) -m benchmarks.evaluation
-	$(PY) -m benchmarks.data
+	if $(MAKE) --no-print-directory $(PEER)/.ready; then \
+		PYTHONPATH=$(PEER) NO_ALBUMENTATIONS_UPDATE=1 $(PY) -m benchmarks.data; else $(PY) -m benchmarks.data; fi
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks.growth
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.solver
 	$(PY) -m benchmarks.threads
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.check
 	$(PY) -m benchmarks.branches
+
+$(PEER)/.ready:  # what PaddleOCR 2.10's IaaAugment calls, beside the environment
+	mkdir -p $(PEER)
+	$(PY) -m pip install --quiet --no-deps --target $(PEER) albumentations==1.4.10 albucore==0.0.13 \
+		scikit-image scikit-learn scipy lazy_loader joblib threadpoolctl
+	touch $@
 
 same-record: $(READY)  ## before a refactoring: record what every command does
 	$(PY) -m experiments.same_as_before record $(ARGS)
