@@ -20,6 +20,7 @@ from statistics import mean
 from typing import Any
 
 from ppocr_ft.engine.metrics_file import EVAL, FURTHER, SET, Row, number, written
+from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import RATES
 
 TIE_BREAKER = "hmean_70"
@@ -62,6 +63,7 @@ class EvalResult:
         textless_boxes: the mean number of boxes on an image without text, likewise; None if there
             is no such image.
         images: the number of images, of all processes; 0 if a file was read.
+        flooded: how many of them have more blobs than PostProcess.max_candidates.
         seconds: its duration.
     """
 
@@ -75,6 +77,7 @@ class EvalResult:
     split: float | None = None
     textless_boxes: float | None = None
     images: int = 0
+    flooded: int = 0
     seconds: float = 0.0
 
     @property
@@ -121,7 +124,8 @@ class EvalResult:
     def describe(self, indicator: str) -> str:
         """Return hmean at both IoUs, with the config's unclip ratio and with the best one.
 
-        False boxes on images without text are told where the set has such images.
+        False boxes on images without text are told where the set has such images, and so are
+        images of which a part was not looked at.
         """
         parts = []
         for ratio in dict.fromkeys((self.unclip_ratio, self.best_ratio(indicator))):
@@ -131,7 +135,12 @@ class EvalResult:
         loss = "" if self.val_loss is None else f"; loss {self.val_loss:.4f}"
         false = self.textless_boxes
         textless = "" if false is None else f"; {false:.2f} boxes per image without text"
-        return f"{'; best: '.join(parts)}{textless}{loss} ({self.seconds:.0f} s)"
+        flooded = (
+            f"; {counted(self.flooded, 'image')} with more blobs than PostProcess.max_candidates, "
+            "the rest of which was not looked at"
+        )
+        told = f"{textless}{flooded if self.flooded else ''}{loss}"
+        return f"{'; best: '.join(parts)}{told} ({self.seconds:.0f} s)"
 
 
 def best(results: Sequence[EvalResult], indicator: str) -> EvalResult:

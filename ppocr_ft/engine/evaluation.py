@@ -99,17 +99,19 @@ class RateCounter:
     """Counts records into precision, recall and hmean for each unclip ratio.
 
     With the first of them, the config's, labels that are merged or split are counted too, and
-    boxes on images without text.
+    boxes on images without text; and images with more blobs than are looked at.
     """
 
     def __init__(self, unclip_ratios: Iterable[float]) -> None:
         self._metrics = {ratio: DetMetric() for ratio in unclip_ratios}
         self._labels: Counter[str] = Counter()
+        self._flooded: int = 0
 
     def add(self, record: EvalRecord) -> None:
         """Count one image."""
         first = next(iter(record.boxes.values()))["points"]
         self._labels += labels_by_error(table_of(first, record.labels))
+        self._flooded += record.candidates.left_out > 0
         for ratio, metric in self._metrics.items():
             metric.add(record.boxes[ratio]["points"], record.labels)
 
@@ -130,7 +132,14 @@ class RateCounter:
         merged, split = (
             labels[kind] / labels["all"] if labels["all"] else None for kind in ("merged", "split")
         )
-        return EvalResult(rates, images=images, merged=merged, split=split, textless_boxes=false)
+        return EvalResult(
+            rates,
+            images=images,
+            merged=merged,
+            split=split,
+            textless_boxes=false,
+            flooded=sum(group.gather(self._flooded)),
+        )
 
 
 @dataclass(frozen=True)

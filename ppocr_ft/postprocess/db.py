@@ -58,11 +58,13 @@ class Candidates:
 
     ``polygons`` are ``(k, 2)`` map pixels: float32 with k = 4 for quads, which may be one array,
     else int32; ``scores`` ``(n,)`` the mean probability inside each; ``map_size`` is ``(h, w)``.
+    ``left_out`` is how many blobs there are beyond ``max_candidates``.
     """
 
     polygons: Outlines
     scores: Floats
     map_size: tuple[int, int]
+    left_out: int = 0
 
 
 def as_levels(prob_map: FloatMap) -> NDArray[np.uint16]:
@@ -149,6 +151,7 @@ class DBPostProcess:
             mask = np.asarray(cv2.dilate(mask, DILATION_KERNEL))
         # the outlines (k, 1, 2) of the blobs and of their holes
         contours = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[-2]
+        left_out = max(len(contours) - most, 0)
         contours = contours[:most]
         if self.box_type == "poly":
             simple = [
@@ -160,7 +163,7 @@ class DBPostProcess:
             simple = [outline for outline in simple if len(outline) >= 4]
             scores = _mean_inside(prob_map, simple) / unit
             polygons = [outline[:, 0] for outline in simple]
-            return [Candidates(polygons, scores, prob_map.shape)] * len(score_modes)
+            return [Candidates(polygons, scores, prob_map.shape, left_out)] * len(score_modes)
         quads, short_side_px = _min_area_quads(contours)
         large = short_side_px >= MIN_BLOB_SIDE_PX
         quads = quads[large]
@@ -170,7 +173,7 @@ class DBPostProcess:
             else _mean_inside(prob_map, list(compress(contours, large))) / unit
             for mode in score_modes
         ]
-        return [Candidates(quads, scores, prob_map.shape) for scores in by_mode]
+        return [Candidates(quads, scores, prob_map.shape, left_out) for scores in by_mode]
 
     def boxes_from_candidates(
         self, candidates: Candidates, source_size: tuple[float, float]

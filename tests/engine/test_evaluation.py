@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -57,6 +58,20 @@ def test_neighbours_of_one_size_make_a_batch() -> None:
     assert list(map(id, chain(*made))) == list(map(id, samples))
     assert [len(batch) for batch in batches(samples[:2], 3)] == [2]
     assert list(batches([], 3)) == []
+
+
+def test_images_of_which_a_part_was_not_looked_at_are_told() -> None:
+    counter = RateCounter((1.5, 1.0))
+    found: dict[float, ImageBoxes] = {
+        ratio: {"points": [], "scores": np.ones(0)} for ratio in (1.5, 1.0)
+    }
+    sample = EvalSample(np.zeros((3, 32, 32), "f4"), np.ones(4), "a", (), np.zeros(0, bool))
+    for left_out in (0, 3, 1):
+        counter.add(EvalRecord(sample, replace(CANDIDATES, left_out=left_out), found))
+    result = counter.result()
+    assert result.flooded == 2
+    assert "; 2 images with more blobs than PostProcess.max_candidates" in result.describe("hmean")
+    assert "max_candidates" not in replace(result, flooded=0).describe("hmean")
 
 
 def test_boxes_on_images_without_text_are_a_figure_of_their_own() -> None:

@@ -83,7 +83,7 @@ SEAL: dict[str, Any] = {
         ({"scale": 1 / 127.5}, "a scale but 1/255", "another NormalizeImage"),
         ({"mean": (0.5, 0.5, 0.5)}, None, "another NormalizeImage"),
         ({"post_process": POLY}, "box_type: poly", None),
-        ({"post_process": FEW}, None, "other max_candidates"),
+        ({"post_process": FEW}, None, "fewer max_candidates"),
     ],
 )
 def test_what_a_runtime_can_not_do_is_said(

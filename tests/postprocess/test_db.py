@@ -186,6 +186,11 @@ def test_max_candidates_are_looked_at() -> None:
     prob_map = grid_of_squares(10, 6)
     assert len(DBPostProcess().boxes_from_map(prob_map, (400, 400))[0]) == 1000
     assert len(DBPostProcess(max_candidates=7).boxes_from_map(prob_map, (400, 400))[0]) == 7
+    blobs = 39**2
+    for most, left_out in ((7, blobs - 7), (blobs - 1, 1), (blobs, 0), (blobs + 1, 0)):
+        for box_type in ("quad", "poly"):
+            finder = DBPostProcess(max_candidates=most, box_type=box_type)
+            assert finder.candidates(prob_map).left_out == left_out
 
 
 def test_poly_keeps_the_outline() -> None:

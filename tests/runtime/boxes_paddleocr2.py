@@ -18,6 +18,7 @@ NORMALIZE = {
     "order": "hwc",
 }
 MAX_CANDIDATES = 1000
+"""What it looks at in any case; where there is more, it finds less than our settings would."""
 
 
 def predict_det_options(folder: Path) -> list[str]:
@@ -31,7 +32,7 @@ def predict_det_options(folder: Path) -> list[str]:
         "image_shape": "resize_long" not in resize,
         "img_mode: RGB": steps["DecodeImage"]["img_mode"] != "BGR",
         "another NormalizeImage": steps["NormalizeImage"] != NORMALIZE,
-        "other max_candidates": post["max_candidates"] != MAX_CANDIDATES,
+        "fewer max_candidates": post["max_candidates"] < MAX_CANDIDATES,
     }
     if any(can_not.values()):
         raise SystemExit(f"predict_det can't do {', '.join(k for k, v in can_not.items() if v)}")

@@ -230,7 +230,8 @@ def with_larger_images(
 ) -> tuple[PostProcessFit, str]:
     """Return the best fit with enlarged images, unless they lose; and what they bring.
 
-    ``fit_at`` fits the same weights again by a config with another resize. The gain is that on
+    ``fit_at`` fits the same weights again by a config with another resize. The best of several is
+    that with the highest objective on all images by which values were chosen. The gain is that on
     images of ``Eval`` for which values were not chosen; these are few, so a loss counts if it is
     more than a standard error. The text is "" if Global.fit_scale is off or larger images are out
     of the question.
@@ -250,7 +251,7 @@ def with_larger_images(
         )
         for resize, larger in fits.items()
     }
-    best = max(gains, key=lambda resize: (gains[resize].gain, resize.limit_side_len))
+    best = max(fits, key=lambda resize: (fits[resize].fitted.value, resize.limit_side_len))
     told = ", ".join(f"{r} {g.gain:+.4f} +- {g.gain_error:.4f}" for r, g in gains.items())
     text = f"enlarged images, {OBJECTIVES[before.objective]} on images held out: {told}; "
     if gains[best].gain >= -gains[best].gain_error:

@@ -255,6 +255,11 @@ class Fitted:
         return held if enough else None
 
     @property
+    def value(self) -> float:
+        """The objective with the chosen values, on all images by which they were chosen."""
+        return float(self.tally.values(self.objective)[self.chosen])
+
+    @property
     def gain(self) -> float:
         """Of the objective on the images that the choice was made on."""
         values = self.tally.values(self.objective)

@@ -257,11 +257,18 @@ def test_what_loses_more_than_the_bound_elsewhere_is_left_out(
     assert passes.out == ({trained} if out else set())
 
 
-def fit_of(config: Config, matched: int) -> PostProcessFit:
-    """A fit to ten images by the matches of a thousand texts."""
+def fit_of(config: Config, matched: int, further: int = 0) -> PostProcessFit:
+    """A fit to ten images by the matches of a thousand texts; ``further``: those of others."""
     counts = np.array([1000, matched, matched])[None, None, None, None, None, None]
     grid = Grid((0.3,), ("fast",), (1.0,), (0.6,))
-    tally = Tally((resize_name(config),), grid, np.repeat(counts, 10, axis=0), np.full(10, 1000))
+    more = np.array([30_000, further, further])[None, None, None, None, None]
+    tally = Tally(
+        (resize_name(config),),
+        grid,
+        np.repeat(counts, 10, axis=0),
+        np.full(10, 1000),
+        *((more, 30_000) if further else ()),
+    )
     held = held_out(tally, OWN, "mean", folds=5, seed=1)
     fitted = Fitted(tally, "mean", OWN, OWN, OWN, held, must_be_sure=False)
     return PostProcessFit(config, config, fitted, {}, 0, FaultLog([]))
@@ -299,6 +306,21 @@ def test_images_are_enlarged_where_that_pays(
     off = load_config(SHIPPED / "det_v4_ft.yml", ["Global.fit_scale=false"])
     assert with_larger_images(fit_of(off, 900), fit_at)[1] == ""
     assert len(tried) == 2
+
+
+def test_further_images_say_too_by_how_much_images_are_enlarged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = load_config(SHIPPED / "det_v4_ft.yml")
+    resizes = [LimitedResize(side, "min") for side in (640, 800)]
+    monkeypatch.setattr(final, "labelled", lambda config: [])
+    monkeypatch.setattr(final, "enlarging", lambda config, images: resizes)
+    by_resize = {"640:min": (905, 28_500), "800:min": (910, 27_000)}
+    fit, text = with_larger_images(
+        fit_of(config, 900, 27_000), lambda config: fit_of(config, *by_resize[resize_name(config)])
+    )
+    assert resize_name(fit.chosen) == "640:min"
+    assert "800:min +0.0100 +- 0.0000; 640:min is taken" in text
 
 
 def test_a_bound_needs_sets_and_a_choice() -> None:
