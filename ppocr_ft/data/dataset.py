@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ppocr_ft.data.faults import check_files, describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
 from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.limits import MOST_IMAGE_BYTES
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.pipeline import Pipeline
 from ppocr_ft.transforms.registry import Operator
@@ -208,7 +209,7 @@ def read_content(path: str) -> bytes:
     """Return an image file's content.
 
     Raises:
-        DataError: it can't be read, is no file, or has given no answer for READ_TIMEOUT_S.
+        DataError: it can't be read, is no file or too large, or gives no answer for READ_TIMEOUT_S.
         TimeoutError: neither have several others: the file system is gone.
     """
     reading = _hanging.get(path)
@@ -232,9 +233,12 @@ def read_content(path: str) -> bytes:
 def _read_into(answer: SimpleQueue[bytes | Exception], path: str) -> None:
     """Read a file where nobody has to wait for it."""
     try:
-        mode = Path(path).stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        state = Path(path).stat()
+        if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
             raise OSError("it is a device or pipe, not a file")
+        if state.st_size > MOST_IMAGE_BYTES:
+            has = f"it has {state.st_size:,} bytes, and at most {MOST_IMAGE_BYTES:,} are read"
+            raise OSError(f"{has}; cut the image into parts, or save it compressed")
         answer.put(Path(path).read_bytes())
     except Exception as error:
         answer.put(error)

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
+from ppocr_ft.data.dataset import read_content
 from ppocr_ft.data.labels import LabelEntry
 from ppocr_ft.errors import DataError
 from ppocr_ft.messages import counted
@@ -142,8 +143,8 @@ def alike(entries: Sequence[LabelEntry], bar: ProgressBar = no_progress) -> list
 def _look(path: str) -> tuple[bytes, Look | None]:
     """Return the hash of the file's content, and its look; nothing of a file that can't be used."""
     try:
-        content = Path(path).read_bytes()
-    except OSError:
+        content = read_content(path)
+    except DataError:
         return b"", None
     digest = hashlib.blake2b(content, digest_size=16).digest()
     try:
@@ -165,8 +166,8 @@ class PathComparer:
 
     def _read(self, path: str) -> Grey | None:
         try:
-            return reduced(Path(path).read_bytes(), self._sizes.get(path), COMPARED_PX)
-        except (OSError, DataError):
+            return reduced(read_content(path), self._sizes.get(path), COMPARED_PX)
+        except DataError:
             return None  # it was there a moment ago
 
 

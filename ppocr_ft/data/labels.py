@@ -6,6 +6,7 @@ A file that was given as a label file and is none gets one message instead of on
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
 import re
@@ -18,12 +19,15 @@ from pathlib import Path
 from ppocr_ft.data.image_paths import ImagePaths, find_images
 from ppocr_ft.declaration import is_url
 from ppocr_ft.errors import DataError
+from ppocr_ft.limits import MOST_LABEL_FILE_BYTES, MOST_LINE_BYTES
 from ppocr_ft.messages import counted
-from ppocr_ft.transforms.labels import Texts, parse_texts
+from ppocr_ft.transforms.labels import Texts, check_length, parse_texts
 
 DETECTION_LABELS = "detection needs Label.txt: image path, tab, JSON list of texts with points"
 _LISTED_FILES = 200
 _FIRST_LINES = 20
+_LOOKED_AT = 1000
+"""So many characters of a line tell whether it is numbers."""
 _NUMBERS = re.compile(r"\s*(\S+\s+)?-?\d+(\.\d+)?([,\s]+-?\d+(\.\d+)?){3,}")
 """A line of ICDAR, YOLO, DOTA or MSRA-TD500: four numbers or more, a class's name before them."""
 
@@ -71,7 +75,9 @@ def _is_label_line(line: bytes, delimiter: bytes) -> bool:
 
 
 def _json_kind(text: str) -> str | None:
-    """Return what a JSON text is, by its keys; None if it is none."""
+    """Return what a JSON text is, by its keys if it isn't too large; None if it is none."""
+    if len(text) > MOST_LINE_BYTES:
+        return "a JSON file"
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -92,7 +98,7 @@ def _kind_of_lines(path: Path, lines: list[str], delimiter: str, convert: str) -
     labels = [line.partition(delimiter)[2].strip() for line in lines]
     if path.name == "fileState.txt" or (len(lines) > 1 and set(labels) <= {"0", "1"}):
         return "is PPOCRLabel's list of the images that were looked at; name Label.txt beside it"
-    if all(map(_NUMBERS.match, lines)):
+    if all(_NUMBERS.match(line[:_LOOKED_AT]) for line in lines):
         return f"has the texts of one image, numbers line by line; {convert} a folder of such files"
     if len(lines) < 2:
         return None  # the line's own message says more
@@ -204,7 +210,7 @@ def _content_lines(path: Path, delimiter: str) -> list[bytes]:
     if path.is_dir():
         raise DataError(folder_message(path), path=path)
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise DataError(f"the label file can't be read: {error.strerror}", path=path) from None
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -216,12 +222,26 @@ def _content_lines(path: Path, delimiter: str) -> list[bytes]:
     return lines
 
 
+def read_bytes(path: Path) -> bytes:
+    """Return a label file's content.
+
+    Raises:
+        OSError: it can't be read, or has more than MOST_LABEL_FILE_BYTES.
+    """
+    size = path.stat().st_size
+    if size > MOST_LABEL_FILE_BYTES:
+        has = f"it has {size:,} bytes, and at most {MOST_LABEL_FILE_BYTES:,} are read"
+        raise OSError(errno.EFBIG, f"{has}; divide it into several")
+    return path.read_bytes()
+
+
 def decode_line(raw: bytes) -> str:
     """Decode the line's text.
 
     Raises:
-        DataError: it is not UTF-8.
+        DataError: it is too long (TooLargeError), or not UTF-8.
     """
+    check_length(len(raw))
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

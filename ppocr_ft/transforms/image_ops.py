@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from pydantic import Strict
 
 from ppocr_ft.declaration import Listed, Number
 from ppocr_ft.errors import ConfigError, DataError
+from ppocr_ft.transforms.image_size import check_size
 from ppocr_ft.transforms.registry import register
 from ppocr_ft.utils.console import quiet_libraries, say_once
 
@@ -26,6 +28,7 @@ OTHERWISE_LEVELS = 16
 """Grey levels by which two colours look different."""
 OTHERWISE_SHARE = 0.001
 """Share of the pixels that must look different."""
+_BAND_ROWS = 512
 ImageMode = Literal["BGR", "RGB"]
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -65,10 +68,11 @@ def alpha_of(content: bytes, colors: Pixels) -> Alpha | None:
         stored = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.ndim != 3 or stored.shape[2] != 4:
         return None
-    pixels = np.asarray(stored >> 8 if stored.dtype == np.uint16 else stored)
-    if pixels.dtype not in (np.uint8, np.uint16):
+    if stored.dtype == np.uint16:
+        stored = np.concatenate([(rows >> 8).astype(np.uint8) for (rows,) in _bands(stored)])
+    if stored.dtype != np.uint8:
         return None
-    alpha = _turned_as(colors, pixels.astype(np.uint8))
+    alpha = _turned_as(colors, np.asarray(stored, np.uint8))
     return None if alpha is None or alpha.min() == 255 or alpha.max() == 0 else alpha
 
 
@@ -89,7 +93,7 @@ def _turned_as(colors: Pixels, stored: NDArray[np.uint8]) -> Alpha | None:
     fitting = [image for image in turned if image.shape[:2] == colors.shape[:2]]
     if not fitting:
         return None
-    if (fitting[0][..., :3] == colors).all():
+    if all((ours[..., :3] == theirs).all() for ours, theirs in _bands(fitting[0], colors)):
         return np.ascontiguousarray(fitting[0][..., 3])
     apart = [float(cv2.norm(np.ascontiguousarray(of[..., :3]), colors)) for of in fitting]
     return np.ascontiguousarray(fitting[int(np.argmin(apart))][..., 3])
@@ -97,16 +101,32 @@ def _turned_as(colors: Pixels, stored: NDArray[np.uint8]) -> Alpha | None:
 
 def drawn_on_ground(colors: Pixels, alpha: Alpha) -> Pixels:
     """Return the image on white or on black: the one that its visible content differs from more."""
-    share = alpha.astype(np.float32)[..., np.newaxis] / 255
-    brightness = float((cv2.cvtColor(colors, cv2.COLOR_BGR2GRAY) * share[..., 0]).sum())
-    ground = 0 if brightness > 127.5 * float(share.sum()) else 255
-    return np.rint(colors * share + ground * (1 - share)).astype(np.uint8)
+    brightness = visible = 0.0
+    for rows, alphas in _bands(colors, alpha):
+        share = alphas.astype(np.float32) / 255
+        brightness += float((cv2.cvtColor(rows, cv2.COLOR_BGR2GRAY) * share).sum())
+        visible += float(share.sum())
+    ground = 0 if brightness > 127.5 * visible else 255
+    drawn = np.empty_like(colors)
+    for rows, alphas, result in _bands(colors, alpha, drawn):
+        share = alphas.astype(np.float32)[..., np.newaxis] / 255
+        result[:] = np.rint(rows * share + ground * (1 - share))
+    return drawn
 
 
 def show_otherwise(colors: Pixels, drawn: Pixels) -> bool:
     """Return whether the colours alone show another picture than the one that is drawn."""
-    apart = np.abs(colors.astype(np.int16) - drawn).max(axis=2) > OTHERWISE_LEVELS
-    return bool(apart.mean() > OTHERWISE_SHARE)
+    apart = 0
+    for rows, other in _bands(colors, drawn):
+        difference = np.abs(rows.astype(np.int16) - other).max(axis=2)
+        apart += int(np.count_nonzero(difference > OTHERWISE_LEVELS))
+    return bool(apart > OTHERWISE_SHARE * colors.shape[0] * colors.shape[1])
+
+
+def _bands(*images: Image) -> Iterator[tuple[Image, ...]]:
+    """Yield the same rows of each image, some at a time: float32 of a page fills the memory."""
+    for top in range(0, len(images[0]), _BAND_ROWS):
+        yield tuple(image[top : top + _BAND_ROWS] for image in images)
 
 
 @register
@@ -208,6 +228,7 @@ def _without_profile(content: bytes) -> bytes:
 
 
 def _decoded(content: bytes, flags: int, path: str | None) -> NDArray[np.uint8]:
+    check_size(content, path)
     reason = ""
     try:
         raw = np.frombuffer(_without_profile(content), np.uint8)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppocr_ft.errors import DataError
+from ppocr_ft.limits import MOST_LINE_BYTES, MOST_POINTS, MOST_TEXTS
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.polygons import FARTHEST_PX, TextPolygons
 from ppocr_ft.transforms.registry import register
@@ -23,7 +24,11 @@ IGNORED = ("*", "###")
 LEAST_POINTS = 3
 _SHOWN_FAULTS = 3
 _SCORED = ([str, float], [str, int])
-FaultKind = Literal["item", "key", "transcription", "points", "count", "coordinate"]
+FaultKind = Literal["item", "key", "transcription", "points", "count", "large", "coordinate"]
+
+
+class TooLargeError(DataError):
+    """A label beyond what is read (ppocr_ft.limits)."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,8 @@ def read_texts(items: list[Any]) -> Texts:
 def _polygons(lists: list[Any]) -> TextPolygons:
     """Return polygons of each text's points, all at once; ValueError (or numpy's) if one is bad."""
     counts = [len(points) for points in lists]
-    if min(counts, default=LEAST_POINTS) < LEAST_POINTS:
-        raise ValueError("too few points")
+    if counts and not LEAST_POINTS <= min(counts) <= max(counts) <= MOST_POINTS:
+        raise ValueError("too few points, or too many")
     starts = np.array([0, *accumulate(counts)], np.int64)
     points = [point for points in lists for point in points]
     coords = np.array(points or np.empty((0, 2)), np.float64)
@@ -139,8 +144,10 @@ def parse_items(label: str) -> list[Any]:
     """Return the JSON list of a label, with elements of any kind.
 
     Raises:
+        TooLargeError: it is longer than MOST_LINE_BYTES, or has more than MOST_TEXTS.
         DataError: there is no such list.
     """
+    check_length(len(label))
     start = label.lstrip()[:1]
     if start not in ("[", "{"):
         start_of_label = repr(f"{label.strip():.40}") if label.strip() else "nothing"
@@ -161,7 +168,23 @@ def parse_items(label: str) -> list[Any]:
         raise DataError(f"broken JSON: {error}") from None
     if not isinstance(items, list):
         raise DataError(f"found a JSON {type(items).__name__}; expected a list of texts")
+    if len(items) > MOST_TEXTS:
+        has = f"has {len(items):,} texts; at most {MOST_TEXTS:,} of an image are read"
+        raise TooLargeError(f"{has}: cut the image into parts")
     return items
+
+
+def check_length(line_bytes: int) -> None:
+    """Refuse a label line before it is decoded and parsed.
+
+    Raises:
+        TooLargeError: it is longer than MOST_LINE_BYTES.
+    """
+    if line_bytes > MOST_LINE_BYTES:
+        raise TooLargeError(
+            f"the line has {line_bytes:,} bytes; at most {MOST_LINE_BYTES:,} are read: write one "
+            "image a line, with the outlines of its texts alone"
+        )
 
 
 def text_faults(items: list[Any]) -> list[TextFault]:
@@ -200,6 +223,9 @@ def _point_faults(item: dict[str, Any]) -> Iterator[tuple[FaultKind, str]]:
     elif len(points) < LEAST_POINTS:
         few = f"has {counted(len(points), 'point')}; a polygon needs {LEAST_POINTS} or more"
         yield "count", few
+    elif len(points) > MOST_POINTS:
+        many = f"has {len(points):,} points; a polygon may have {MOST_POINTS:,}: draw it simpler"
+        yield "large", many
     elif not _are_near(points):
         far = f"has a coordinate beyond {FARTHEST_PX:g} px: {item['points']!r:.60}"
         yield "coordinate", far

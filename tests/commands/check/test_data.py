@@ -65,7 +65,7 @@ def test_all_rules_but_those_tested_alone_have_a_corruption(sample: Path, tmp_pa
     data = DataSet.copied(sample, ("train.txt", "val.txt"), tmp_path / "set", seed=0)
     corrupt_all(data)
     alone = {"label-missing", "data-dir-missing", "labels-mixed", "image-truncated"}
-    alone |= {"image-ambiguous", "image-row", "label-kind"}
+    alone |= {"image-ambiguous", "image-row", "label-kind", "label-large"}
     alone |= {"texts-none", "texts-ignored"}  # of whole data sets
     alone |= {"image-alpha", "image-plain", "image-damaged"}
     assert {rule for rule, _, _ in data.expected} | alone == set(RULES)

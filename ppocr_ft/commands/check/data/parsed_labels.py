@@ -21,6 +21,7 @@ from ppocr_ft.data.labels import (
     image_names,
     notes_on,
     other_kind,
+    read_bytes,
     split_line,
 )
 from ppocr_ft.errors import DataError, Finding
@@ -29,6 +30,8 @@ from ppocr_ft.transforms.labels import (
     FaultKind,
     TextFault,
     Texts,
+    TooLargeError,
+    check_length,
     parse_items,
     read_texts,
     text_faults,
@@ -37,6 +40,9 @@ from ppocr_ft.transforms.polygons import TextPolygons
 from ppocr_ft.utils.progress import ProgressBar
 
 BOM = "\ufeff"
+_LONGEST_PATH = 4096
+_TRIED = 20
+"""So many places are tried where the JSON of a line without its delimiter could begin."""
 UTF8_BOM = BOM.encode()
 _WIDE_BOMS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 RULE_OF: dict[FaultKind, str] = {
@@ -45,6 +51,7 @@ RULE_OF: dict[FaultKind, str] = {
     "transcription": "text-transcription",
     "points": "points-format",
     "count": "points-few",
+    "large": "label-large",
     "coordinate": "points-number",
 }
 _UNSPACED = re.compile(
@@ -84,6 +91,11 @@ def parse_line(raw: bytes, delimiter: str) -> ParsedLine:
     faults: list[LabelFault] = []
     images: tuple[str, ...] = ()
     items: list[Any] | None = None
+    try:
+        check_length(len(raw))
+    except TooLargeError as fault:
+        faults.append(LabelFault("label-large", fault.message))
+        raw = raw.partition(delimiter.encode())[0][:_LONGEST_PATH] + f"{delimiter}[]".encode()
     name, label = _halves(_text(raw, faults), delimiter, faults)
     try:
         images = image_names(name) if name else ()
@@ -92,7 +104,8 @@ def parse_line(raw: bytes, delimiter: str) -> ParsedLine:
     try:
         items = parse_items(label) if label is not None else None
     except DataError as fault:
-        faults.append(LabelFault("label-json", fault.message))
+        rule = "label-large" if isinstance(fault, TooLargeError) else "label-json"
+        faults.append(LabelFault(rule, fault.message))
     texts, numbers, bad = _usable_texts(items or [])
     for rule in dict.fromkeys(RULE_OF[fault.kind] for fault in bad):
         messages = [f"text {f.number} {f.message}" for f in bad if RULE_OF[f.kind] == rule]
@@ -147,9 +160,10 @@ def _halves(line: str, delimiter: str, faults: list[LabelFault]) -> tuple[str, s
 
 def _guessed_halves(line: str) -> tuple[str, str | None]:
     """Split at the text between a path and the first JSON list, as if it were the delimiter."""
-    start = line.find("[", 1)
-    while start > 0:
+    start, tried = line.find("[", 1), 0
+    while start > 0 and tried < _TRIED:
         if line[start - 1] in _BETWEEN:
+            tried += 1
             with contextlib.suppress(DataError):
                 parse_items(line[start:])
                 return line[:start].strip(_BETWEEN), line[start:]
@@ -189,7 +203,7 @@ def read_content(path: Path) -> Content:
     Raises:
         OSError: it can't be opened.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     wide = _WIDE_BOMS.get(content[:2])
     if wide:
         content = content.decode(wide, errors="replace").encode()

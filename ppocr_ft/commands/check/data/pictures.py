@@ -18,6 +18,7 @@ from PIL.ExifTags import Base
 
 from ppocr_ft.commands.check.data.parsed_labels import Scan
 from ppocr_ft.commands.check.data.rules import finding
+from ppocr_ft.data.dataset import read_content
 from ppocr_ft.data.held_out import PathComparer, original_of
 from ppocr_ft.errors import DataError, Finding
 from ppocr_ft.transforms.image_ops import (
@@ -120,10 +121,7 @@ def look_at(path: str, look: bool = False) -> Picture:
     Pixels are decoded at an eighth of the size if that suffices; the size is the header's.
     """
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        return Picture(f"can't be read: {error.strerror}")
-    try:
+        content = read_content(path)
         stored, orientation = _header(content)
         grey = reduced(content, stored, LOOK_SIDE_PX)
     except DataError as fault:

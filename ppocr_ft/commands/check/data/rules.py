@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ppocr_ft.config.faults import Severity
 from ppocr_ft.errors import Finding
+from ppocr_ft.limits import MOST_LINE_BYTES, MOST_POINTS, MOST_TEXTS
 from ppocr_ft.transforms.labels import AS_JSON, IN_QUOTES
 
 
@@ -54,6 +55,12 @@ RULES = {
         "error",
         "what follows the delimiter is no JSON list",
         f"{AS_JSON}, [] for an image without text; label the image again where the list is lost",
+    ),
+    "label-large": DataRule(
+        "error",
+        f"a line has more than {MOST_LINE_BYTES:,} bytes or {MOST_TEXTS:,} texts, or a text more "
+        f"than {MOST_POINTS:,} points",
+        "cut the image into parts; draw outlines of fewer points",
     ),
     "text-item": DataRule(
         "error", "an element of the list is no JSON object", "write it as an object or delete it"

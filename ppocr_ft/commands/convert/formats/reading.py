@@ -21,6 +21,7 @@ from ppocr_ft.commands.convert.formats.texts import (
     degrees_of,
 )
 from ppocr_ft.errors import Finding
+from ppocr_ft.limits import MOST_TEXTS
 from ppocr_ft.utils.progress import ProgressBar
 
 LINES, WORDS, BLOCKS = "lines", "words", "blocks"
@@ -155,6 +156,12 @@ class Reading:
             message = f"the image {draft.name} has another label already"
             again = Unusable("image-twice", message, "keep one label an image, or join them")
             self.report(again, draft.file, draft.line)
+        elif len(draft.texts) > MOST_TEXTS:
+            has = f"the image {draft.name} has {len(draft.texts):,} texts"
+            remedy = "cut the image into parts"
+            many = Unusable("many-texts", f"{has}; it may have {MOST_TEXTS:,}", remedy)
+            self.report(many, draft.file, draft.line)
+            self.left_out.append(draft.name)
         elif draft.faulty:
             self.left_out.append(draft.name)
         else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.commands.convert.formats.texts import Unusable
+from ppocr_ft.data import labels
 from ppocr_ft.errors import DataError
 
 JSON_SUFFIXES = (".json", ".jsonl")
@@ -31,7 +32,7 @@ class SourceFile:
     @cached_property
     def text(self) -> str | None:
         try:
-            content = self.path.read_bytes()
+            content = labels.read_bytes(self.path)
         except OSError:
             return None
         encoding = "utf-16" if content[:2] in _UTF16_MARKS else "utf-8-sig"
@@ -96,7 +97,7 @@ def is_label_file(path: Path) -> bool:
 def read_bytes(path: Path) -> bytes:
     """Read a file."""
     try:
-        return path.read_bytes()
+        return labels.read_bytes(path)
     except OSError as error:
         message = f"can't be read: {error.strerror}"
         raise Unusable("unreadable", message, "see to it that it can be read") from None

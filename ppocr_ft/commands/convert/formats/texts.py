@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from ppocr_ft.limits import MOST_POINTS
 from ppocr_ft.messages import counted
 from ppocr_ft.transforms.labels import LEAST_POINTS
 from ppocr_ft.transforms.polygons import FARTHEST_PX
@@ -133,6 +134,9 @@ def polygon(points: Any) -> Polygon:
     if len(points) < LEAST_POINTS:
         message = f"has {counted(len(points), 'point')}; a polygon needs {LEAST_POINTS} or more"
         raise Unusable("few-points", message, _DRAW_AGAIN)
+    if len(points) > MOST_POINTS:
+        message = f"has {len(points):,} points; a polygon may have {MOST_POINTS:,}"
+        raise Unusable("many-points", message, "draw it simpler")
     return tuple((float(x), float(y)) for x, y in points)
 
 
