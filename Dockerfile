@@ -9,7 +9,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd -l --uid 1000 ppocr
 
-COPY setup.py pyproject.toml README.md LICENSE /src/
+COPY setup.py pyproject.toml README.md LICENSE NOTICE /src/
 COPY ppocr_ft /src/ppocr_ft/
 COPY configs /src/configs/
 

@@ -11,6 +11,11 @@ PEER := .cache/albumentations
 RUNTIME_VENV := .venv-runtime
 RUNTIME_PY := $(RUNTIME_VENV)/bin/python
 RUNTIME_READY := $(RUNTIME_VENV)/.ready
+LOWEST_VENV := .venv-lowest
+LOWEST_PY := $(LOWEST_VENV)/bin/python
+LOWEST_READY := $(LOWEST_VENV)/.ready
+LOWEST_TESTS := config metrics postprocess weights transforms/test_operators.py transforms/test_transparency.py \
+	transforms/test_compiled.py report/test_figures.py test_geometry.py test_polygon_loops.py test_shrinking.py
 IN_RUNTIMES := PPOCR_FT_RUNTIME_PY=$(RUNTIME_PY) PPOCR_FT_UPSTREAM_PY=$(UPSTREAM_PY)
 
 THREADS ?= 1
@@ -18,8 +23,8 @@ JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel receipts faults \
-	regression real-sets models label-faults rank-table recipe lr-check bench node faults-campaign docs site keys pages configs rounding released same-record same house clean
+.PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel test-lowest receipts faults \
+	regression real-sets models label-faults rank-table recipe lr-check bench node faults-campaign determinism docs site keys pages configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -94,6 +99,16 @@ $(NODE_READY):
 test-wheel:  ## build the wheel, install it into an empty environment, use it from an empty folder
 	PYTHON=$(PYTHON) bash .ci/test-wheel
 
+test-lowest: $(LOWEST_READY)  ## fast tests with the lowest versions that setup.py allows (Python 3.11)
+	OMP_NUM_THREADS=1 $(LOWEST_PY) -m pytest -m "not slow" $(addprefix tests/,$(LOWEST_TESTS)) $(ARGS)
+
+$(LOWEST_READY): setup.py
+	$(PYTHON) -m venv --clear $(LOWEST_VENV)
+	$(LOWEST_PY) -m pip install --quiet --upgrade pip uv
+	$(LOWEST_VENV)/bin/uv pip install --quiet --python $(LOWEST_PY) --resolution lowest-direct \
+		-e '.[cpu,onnx,openvino,tensorboard,visualdl,mlflow,docs,dev]'
+	touch $@
+
 receipts: $(READY)  ## a run on receipts as make real-sets makes it, exported, in three runtimes
 	@$(MAKE) --no-print-directory $(RUNTIME_READY) $(UPSTREAM_READY)
 	$(IN_RUNTIMES) $(PY) -m experiments.receipts $(ARGS)
@@ -130,6 +145,9 @@ faults: $(READY)  ## every fault that users' files and reports showed, tried aga
 
 faults-campaign: $(READY)  ## kills, full disks, damaged and hostile files: docs/faults_campaign.md
 	$(PY) -m experiments.faults_campaign $(ARGS)
+
+determinism: $(READY)  ## docs/determinism.md: which trainings are equal to the last bit
+	$(PY) -m experiments.determinism $(ARGS)
 
 keys: $(READY)  ## docs/keys.md and the comments of configs/*.yml, from the declarations of the keys
 	$(PY) -m experiments.keys_table
@@ -175,4 +193,4 @@ house: $(READY)  ## the tables of docs/architecture.md: sizes, files to touch, f
 	OMP_NUM_THREADS=1 $(PY) -m experiments.house
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) .venv-wheel .cache build dist site *.egg-info output
+	rm -rf $(VENV) $(UPSTREAM_VENV) $(RUNTIME_VENV) $(LOWEST_VENV) .venv-wheel .cache build dist site *.egg-info output

@@ -8,6 +8,8 @@ ROOT = Path(__file__).parent
 VERSION = {}
 exec((ROOT / "ppocr_ft" / "version.py").read_text(encoding="utf-8"), VERSION)
 
+# Both ends of every range are tested: the newest by all jobs of CI, the lowest by make test-lowest.
+# The upper end is the next major version, but for Paddle and for packages of weights.
 setup(
     name="ppocr_ft",
     version=VERSION["__version__"],
@@ -15,7 +17,7 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "NOTICE"],
     python_requires=">=3.10,<3.13",
     packages=[*find_packages(include=["ppocr_ft", "ppocr_ft.*"]), "ppocr_ft.configs"],
     package_dir={"ppocr_ft.configs": "configs"},
@@ -37,8 +39,8 @@ setup(
         "rich>=13,<16",
         "pooch>=1.8,<2",
         "requests>=2.31,<3",
-        "urllib3>=2,<3",  # notices a transfer that breaks off
-        "matplotlib>=3.7,<4",
+        "urllib3>=2.6,<3",  # notices a transfer that breaks off, and names a server in plain words
+        "matplotlib>=3.10.8,<4",
         "jinja2>=3.1,<4",
         "bokeh>=3.9,<4",
         "safetensors>=0.4,<1",

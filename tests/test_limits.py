@@ -174,13 +174,15 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     starting_weights(folder)
     small_config(folder, images=3)
-    (folder / "more").mkdir()
+    for name in ("more", "labelled"):
+        (folder / name).mkdir()
     (folder / "more" / "good.png").write_bytes((folder / "1.png").read_bytes())
     good = [text("a", 20, 15)]
     lines: list[bytes] = (folder / "label.txt").read_bytes().splitlines()
     for name, make in BOMBS.items():
         (folder / "more" / name).write_bytes(make())
-        lines.append(f"more/{name}\t{json.dumps(good)}".encode())
+        (folder / "labelled" / name).hardlink_to(folder / "more" / name)
+        lines.append(f"labelled/{name}\t{json.dumps(good)}".encode())
     lines += [
         b"1.png\t" + json.dumps([text("a", 1, 2)] * 100_000).encode(),
         b'1.png\t[{"transcription": "a", "points": [' + b"[1,2]," * 999_999 + b"[3,4]]}]",
@@ -195,7 +197,7 @@ OPTIONS = ("-o", "Global.pretrained_model=start.pdparams", "Global.epoch_num=1")
 MORE = (*OPTIONS, "--images", "more", "--out", "found")
 COMMANDS = {
     "check": (2, ["-c", "c.yml", "--no-weights"], [*BOMBS, *LINES]),
-    "train": (0, ["-c", "c.yml", *OPTIONS], ["10 label lines of Train"]),
+    "train": (0, ["-c", "c.yml", *OPTIONS], ["10 bad samples:", *BOMBS, *LINES]),
     "predict": (2, ["-c", "c.yml", *MORE], [*BOMBS]),
     "rank": (2, ["-c", "c.yml", *MORE], [*BOMBS]),
     "convert": (2, ["label.txt", "--images", ".", "--out", "labels"], [*LINES]),

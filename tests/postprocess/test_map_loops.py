@@ -87,7 +87,8 @@ def test_no_quads_have_no_means() -> None:
 def test_text_is_above_the_threshold() -> None:
     """0.3 as float32 is above 0.3: the pixel with that value is no text."""
     thresh = np.float32(0.3)
-    row = np.array([[0, np.nextafter(thresh, 0), thresh, np.nextafter(thresh, 1), np.nan, 1]])
+    below, above = (np.nextafter(thresh, np.float32(end)) for end in (0, 1))
+    row = np.array([[0, below, thresh, above, np.nan, 1]])
     text = text_pixels(row.astype(np.float32), thresh)
     assert text.tolist() == [[0, 0, 0, 1, 0, 1]]
     assert text.dtype == np.uint8
