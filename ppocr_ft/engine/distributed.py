@@ -7,7 +7,8 @@ bit. Numbers go through Paddle's collectives (NCCL between cards, gloo between C
 These carry numbers of the same shape, can't say that a process has failed, and on gloo give up on
 one that is 30 s late (Paddle 3.2.2). So everything else that processes must agree on goes over
 sockets, which wait as long as needed and report at once that a process has ended: each process
-sends a message to process 0 and gets those of all.
+sends a message to process 0 and gets those of all. Each gives a sign of life every few seconds: so
+one that hangs, or whose network is cut, is known by its silence.
 
 Paddle is imported inside the functions that need it, so that a command can ask which process it
 is before.
@@ -18,6 +19,11 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import socket
+import struct
+import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
@@ -37,6 +43,8 @@ Item = TypeVar("Item")
 PROCESSES, RANK = "PADDLE_TRAINERS_NUM", "PADDLE_TRAINER_ID"
 """Variables of the environment that the launcher sets."""
 KEY_BYTES = 32
+SILENCE_S, SIGN_OF_LIFE_S = 60, 5
+"""A process that has sent or taken nothing for so long is lost; a sign of life is sent so often."""
 
 
 def process_count() -> int:
@@ -63,12 +71,16 @@ def only_main_prints() -> Iterator[None]:
 class Failure:
     """Why a process ends: its exit code and a sentence.
 
-    ``how``: in order, by an error that it doesn't handle, or without having said so.
+    ``how``: in order, by an error that it doesn't handle, or without having said so; or it may
+    not have ended, but says nothing.
     """
 
     exit_code: int
     message: str
-    how: Literal["ends", "crashes", "is lost"] = "ends"
+    how: Literal["ends", "crashes", "is lost", "is silent"] = "ends"
+
+
+LOST = ("is lost", "is silent")
 
 
 @dataclass(frozen=True)
@@ -80,26 +92,65 @@ class Message:
 
 
 class PeerLost(RuntimeError):  # noqa: N818
-    """A process has ended without a message."""
+    """A process has ended without a message, or is silent."""
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, *, silent: bool = False) -> None:
         self.rank = rank
+        self.silent = silent
         super().__init__(rank)
 
     def __str__(self) -> str:
-        return f"process {self.rank} has ended without a word; its own log may say why"
+        if self.silent:
+            why = f"gives no sign of life for {SILENCE_S} s: it hangs, or the network is cut"
+        else:
+            why = "has ended without a word, or its connection is cut; its own log may say why"
+        return f"process {self.rank} {why}"
+
+
+class Link:
+    """A connection to another process that tells one that takes its time from one that is silent.
+
+    A thread sends a sign of life, None, as long as there is this object.
+    """
+
+    def __init__(self, connection: Connection[Any, Any]) -> None:
+        self._connection = connection
+        self._sending = threading.Lock()
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as same:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                same.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_S, 0))
+        threading.Thread(target=_give_signs_of_life, args=[weakref.ref(self)], daemon=True).start()
+
+    def send(self, message: object) -> None:
+        """Send a message. Raises OSError, or BlockingIOError if the other takes nothing."""
+        with self._sending:
+            self._connection.send(message)
+
+    def receive(self) -> Any:
+        """Return the next message. Raises EOFError, OSError, BlockingIOError if there is none."""
+        while (message := self._connection.recv()) is None:
+            pass
+        return message
+
+
+def _give_signs_of_life(link: weakref.ref[Link]) -> None:
+    with suppress(OSError):
+        while (living := link()) is not None:
+            living.send(None)
+            del living
+            time.sleep(SIGN_OF_LIFE_S)
 
 
 class Rank0Endpoint:
     """Process 0's connection to the others; ``workers`` connect to process 1, 2, ..."""
 
     def __init__(self, workers: Sequence[Connection[Any, Any]]) -> None:
-        self._workers = workers
+        self._workers = [Link(worker) for worker in workers]
 
     def exchange(self, message: Message) -> list[Message]:
         """Send a message and return every process's, by rank; wait until all have sent one.
 
-        For a process that has ended there is a Failure.
+        For a process that has ended or is silent there is a Failure.
         """
         messages = [message, *(_received(worker) for worker in self._workers)]
         for worker in self._workers:
@@ -112,21 +163,23 @@ class WorkerEndpoint:
     """Another process's connection; ``rank0`` connects to process 0."""
 
     def __init__(self, rank0: Connection[Any, Any]) -> None:
-        self._rank0 = rank0
+        self._rank0 = Link(rank0)
 
     def exchange(self, message: Message) -> list[Message]:
-        """Do as `Rank0Endpoint.exchange`. Raises PeerLost if process 0 has ended."""
+        """Do as `Rank0Endpoint.exchange`. Raises PeerLost if process 0 has ended or is silent."""
         try:
             self._rank0.send(message)
-            messages: list[Message] = self._rank0.recv()
+            messages: list[Message] = self._rank0.receive()
         except (EOFError, OSError) as error:
-            raise PeerLost(0) from error
+            raise PeerLost(0, silent=isinstance(error, BlockingIOError)) from error
         return messages
 
 
-def _received(worker: Connection[Any, Any]) -> Message:
+def _received(worker: Link) -> Message:
     try:
-        message: Message = worker.recv()
+        message: Message = worker.receive()
+    except BlockingIOError:
+        return Message(failure=Failure(1, "", "is silent"))
     except (EOFError, OSError):
         return Message(failure=Failure(1, "", "is lost"))
     return message
@@ -168,7 +221,7 @@ class ProcessGroup:
 
         Raises:
             Exception: what another process has raised within `raise_together`.
-            PeerLost: a process has ended.
+            PeerLost: a process has ended, or is silent.
         """
         if self._endpoint is None:
             return [item]
@@ -208,7 +261,7 @@ class ProcessGroup:
 
         The exit code and the message of the error are sent. The others raise UserInputError,
         Stopped, StoppedEarly or OSError if the one raises such an error, else PeerFailed.
-        PeerLost: a process has ended.
+        PeerLost: a process has ended, or is silent.
         """
         if self._endpoint is None:
             yield
@@ -235,8 +288,8 @@ class ProcessGroup:
 
     def _error(self, rank: int, failure: Failure) -> Exception:
         """Return the error that this process raises for another one's failure."""
-        if failure.how == "is lost":
-            return PeerLost(rank)
+        if failure.how in LOST:
+            return PeerLost(rank, silent=failure.how == "is silent")
         if failure.how == "crashes":
             return PeerFailed(
                 f"process {rank} of {self.size} failed, its own log may say more: {failure.message}"
@@ -273,7 +326,7 @@ def _first_failure(messages: Sequence[Message]) -> tuple[int, Failure] | None:
     """
     failures = [(rank, message.failure) for rank, message in enumerate(messages)]
     known = [(rank, failure) for rank, failure in failures if failure is not None]
-    return min(known, key=lambda failed: failed[1].how != "is lost", default=None)
+    return min(known, key=lambda failed: failed[1].how not in LOST, default=None)
 
 
 @dataclass(frozen=True)

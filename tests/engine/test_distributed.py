@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ppocr_ft.engine import distributed
 from ppocr_ft.engine.distributed import (
     SINGLE_PROCESS,
     Address,
@@ -184,6 +185,26 @@ def test_workers_hear_that_process_0_has_ended() -> None:
     group = ProcessGroup(1, 2, WorkerEndpoint(worker))
     with pytest.raises(PeerLost, match="process 0 has ended"), group.raise_together():
         pass
+
+
+def test_a_process_that_says_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that hangs, or whose network is cut: its connection is open."""
+    monkeypatch.setattr(distributed, "SILENCE_S", 1)
+    for endpoint, other in ((Rank0Endpoint, 1), (WorkerEndpoint, 0)):
+        ours, theirs = Pipe()
+        group = ProcessGroup(1 - other, 2, endpoint([ours] if other else ours))  # type: ignore[arg-type]
+        with pytest.raises(PeerLost, match=f"process {other} gives no sign of life for 1 s"):
+            group.gather(None)
+        theirs.close()
+
+
+def test_signs_of_life_are_no_messages() -> None:
+    ours, theirs = Pipe()
+    rank0 = Rank0Endpoint([ours])
+    for message in (None, None, Message("late"), None):
+        theirs.send(message)
+    assert [message.item for message in rank0.exchange(Message("own"))] == ["own", "late"]
+    assert theirs.recv() is None, "one was sent at once"
 
 
 def test_a_process_that_has_ended_explains_another_error() -> None:
