@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ from ppocr_ft.models.program import (
     save_program,
     write_onnx,
 )
-from ppocr_ft.utils.files import flush_folder
+from ppocr_ft.utils.files import exchange, flush_folder, is_abandoned
 from ppocr_ft.utils.program import how_to_install
 from ppocr_ft.weights.arrays import State
 
@@ -108,7 +109,9 @@ def atomic_dir(folder: Path, files: Collection[str] = FILES, key: str = KEY) -> 
     ground = next(parent for parent in folder.parents if parent.exists())
     aside = ground / f".{folder.name}.{os.getpid()}.part"
     try:
-        shutil.rmtree(aside, ignore_errors=True)
+        for part in ground.glob(f".{escape(folder.name)}.*.part"):
+            if part == aside or is_abandoned(part):  # of a killed export
+                shutil.rmtree(part, ignore_errors=True)
         aside.mkdir()
     except OSError as error:
         raise ConfigError(f"{ground} can't be written to: {error.strerror}", key=key) from None
@@ -120,18 +123,19 @@ def atomic_dir(folder: Path, files: Collection[str] = FILES, key: str = KEY) -> 
 
 
 def _move(aside: Path, folder: Path) -> None:
-    old = aside.with_suffix(".old")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    if folder.exists():
-        folder.rename(old)
-    try:
+    if not folder.exists():
         aside.rename(folder)
-    except OSError:
-        if old.exists():
+    elif not exchange(aside, folder):
+        old = aside.with_suffix(".old")
+        folder.rename(old)
+        try:
+            aside.rename(folder)
+        except OSError:
             old.rename(folder)
-        raise
+            raise
+        shutil.rmtree(old, ignore_errors=True)
     flush_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_model(

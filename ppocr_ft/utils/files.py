@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -44,6 +45,16 @@ def flush_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two files or folders change places in one step; return whether the system could."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError, TypeError):  # not Linux
+        return False
+    here, exchanging = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(rename(here, os.fsencode(one), here, os.fsencode(other), exchanging) == 0)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -172,6 +183,12 @@ def folder_lock(folder: Path, key: str) -> Iterator[None]:
 def in_use(folder: Path) -> bool:
     """Return whether a process holds the folder's lock, by its lock file; takes no lock itself."""
     return _is_running(_owner(folder / LOCK_FILE))
+
+
+def is_abandoned(aside: Path) -> bool:
+    """Return whether the process of this host is gone that writes ``.NAME.PROCESS.part``."""
+    process = aside.name.split(".")[-2]
+    return process.isdecimal() and not _is_running({"pid": process, "host": socket.gethostname()})
 
 
 def _locked(path: Path) -> int | None:

@@ -7,12 +7,21 @@ import json
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 
 from ppocr_ft.errors import ConfigError
-from ppocr_ft.utils.files import LOCK_FILE, folder_lock, in_use, link_newest, numbered_folder
+from ppocr_ft.utils.files import (
+    LOCK_FILE,
+    exchange,
+    folder_lock,
+    in_use,
+    is_abandoned,
+    link_newest,
+    numbered_folder,
+)
 from tests.support.processes import holder
 
 
@@ -115,3 +124,22 @@ def test_latest_links_to_the_newest_folder_but_replaces_no_other(tmp_path: Path)
     (tmp_path / "latest").mkdir()
     link_newest(tmp_path / "run1")
     assert not (tmp_path / "latest").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do that")
+def test_two_folders_change_places_or_nothing_happens(tmp_path: Path) -> None:
+    old, new = tmp_path / "model", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / f"{folder.name}.txt").touch()
+    assert exchange(new, old)
+    assert (old / "new.txt").exists()
+    assert (new / "model.txt").exists()
+    assert not exchange(tmp_path / "missing", old)
+    assert (old / "new.txt").exists()
+
+
+def test_only_what_no_process_writes_is_abandoned() -> None:
+    assert not is_abandoned(Path(f".model.{os.getpid()}.part"))
+    assert is_abandoned(Path(f".model.{2**22 + 1}.part"))  # higher than any process's number
+    assert not is_abandoned(Path(".model.of_the_user.part"))
