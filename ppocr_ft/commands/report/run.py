@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
@@ -178,10 +178,14 @@ def _config(path: Path, notes: list[str]) -> tuple[str, dict[str, Any]]:
 
 
 def _differences(config: Mapping[str, Any]) -> list[Difference] | None:
+    default = _default_config()
+    return config_differences(default, config) if default and config else None
+
+
+@cache
+def _default_config() -> Mapping[str, Any]:
     default = next((path for path in shipped_configs() if path.name == DEFAULT_CONFIG), None)
-    if default is None or not config:
-        return None
-    return config_differences(yaml.safe_load(load_config(default).to_yaml()), config)
+    return yaml.safe_load(load_config(default).to_yaml()) if default else {}
 
 
 def training_time(log: Path) -> tuple[datetime, float]:

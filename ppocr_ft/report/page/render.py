@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from ppocr_ft.metrics.errors import KINDS
@@ -20,6 +21,9 @@ from ppocr_ft.report.page.translation import LANGUAGES, Translated, name_of
 from ppocr_ft.version import __version__
 
 Language = Literal["auto", "en", "zh"]
+_FILES = (files("ppocr_ft.report.page") / "templates").iterdir()
+TEMPLATES = DictLoader({file.name: file.read_text(encoding="utf-8") for file in _FILES})
+"""Read with the program: when a run ends, the package may be another one."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def render_waiting(name: str, live: Live) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("ppocr_ft.report.page"),
+        loader=TEMPLATES,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

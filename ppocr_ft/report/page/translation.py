@@ -33,6 +33,10 @@ def texts(language: str) -> Mapping[str, str]:
     }
 
 
+for _language in LANGUAGES:  # with the program: when a run ends, the package may be another one
+    texts(_language)
+
+
 class Translated:
     """A text in every language; a template writes it as one ``<span>`` per language.
 
