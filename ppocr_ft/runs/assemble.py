@@ -32,7 +32,12 @@ from ppocr_ft.messages import counted
 from ppocr_ft.runs.eval_runner import BestFindings, EvalOptions, EvalRunner
 from ppocr_ft.runs.folder import resume_hint, take_folder
 from ppocr_ft.runs.further_sets import FurtherSets
-from ppocr_ft.runs.metadata import changed_labels, check_same_part, write_facts
+from ppocr_ft.runs.metadata import (
+    changed_environment,
+    changed_labels,
+    check_same_part,
+    write_facts,
+)
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.runs.parts import Parts, prepare
 from ppocr_ft.transforms import MakeShrinkMap
@@ -75,7 +80,8 @@ class Training:
 
     ``writers`` is None except in process 0. ``weights`` is None for random ones; ``earlier`` is the
     folder to which another run's files were moved, ``label_notes`` are the parts',
-    ``resume_notes`` say which files of a resumed run were damaged and whether labels have changed.
+    ``resume_notes`` say which files of a resumed run were damaged and whether labels, program or
+    machine have changed.
     """
 
     config: Config
@@ -177,8 +183,11 @@ def training(
     prepared = _assemble(config, parts, folder, earlier, unclip_ratios, group)
     if group.is_main:
         resumed = resume_from is not None
-        changed = changed_labels(folder, config) if resumed else ""
-        notes = tuple(filter(None, [instead, *damaged, changed]))
+        changed = [
+            changed_labels(folder, config) if resumed else "",
+            changed_environment(folder, config, group) if resumed else "",
+        ]
+        notes = tuple(filter(None, [instead, *damaged, *changed]))
         prepared = replace(prepared, resume_notes=notes)
         write_facts(folder, config, prepared.trainer, parts.weights, group, resumed=resumed)
     return prepared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shlex
 import sys
@@ -33,6 +34,8 @@ from ppocr_ft.weights.coverage import PARTS
 WEIGHTS, DATA, ENVIRONMENT = "weights.json", "data.json", "environment.json"
 DIGEST = "digest"
 """Of weights.json: tells the weights that a run began with from all others."""
+IMAGES, PROCESSES = "images_per_epoch", "processes"
+"""Of data.json and environment.json."""
 LABELS = "labels"
 """Of data.json: tells the training's labels from all others."""
 TRAIN_PART, EVAL_PART = "train_part.txt", "eval_part.txt"
@@ -40,6 +43,9 @@ TRAIN_PART, EVAL_PART = "train_part.txt", "eval_part.txt"
 Eval."""
 MEASURED_IMAGES = 2000
 """So many images' texts are measured at most, evenly spread over the label files."""
+CODE = ("ppocr_ft", "paddle", "numpy", "opencv-python", "numba")
+MACHINE = ("device", "gpu", "processor", "cpu_threads", "operator_threads", PROCESSES)
+"""Of environment.json: what decides the last bits of a run's numbers; code may decide more."""
 LIBRARIES = ("numpy", "opencv-python", "shapely", "pyclipper", "numba", "pydantic")
 
 
@@ -98,16 +104,42 @@ def changed_labels(folder: Path, config: Config) -> str:
 
     Raises OSError.
     """
-    try:
-        before = json.loads((folder / DATA).read_text(encoding="utf-8")).get(LABELS)
-    except (OSError, ValueError, AttributeError):
-        return ""
+    before = facts_of(folder, DATA).get(LABELS)
     if before in (None, _labels_digest(config)):
         return ""
     return (
         "Train's labels have changed since the run began: it goes on with them as they are now, "
         "and can't be repeated"
     )
+
+
+def changed_environment(folder: Path, config: Config, group: ProcessGroup) -> str:
+    """Say what is other than in the environment.json of a run's folder, and what follows."""
+    before, now = facts_of(folder, ENVIRONMENT), _environment(config, group)
+    code, machine = (
+        [
+            f"{name} {now.get(name)} (was {before[name]})"
+            for name in names
+            if name in before and before[name] != now.get(name)
+        ]
+        for names in (CODE, MACHINE)
+    )
+    if not code and not machine:
+        return ""
+    same = "samples, their order and the learning rates stay the same, "
+    return (
+        f"other than when the run went on last: {', '.join(code + machine)}; "
+        f"{'' if code else same}losses and weights may differ in their last bits"
+    )
+
+
+def facts_of(folder: Path, name: str) -> dict[str, Any]:
+    """Return what a file of facts in a run's folder holds; nothing if it is missing or damaged."""
+    try:
+        facts = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _labels_digest(config: Config) -> str:
@@ -152,7 +184,7 @@ def _data(config: Config, trainer: Trainer) -> dict[str, Any]:
     return {
         "train": _statistics(trainer.loader.data.entries),
         LABELS: _labels_digest(config),
-        "images_per_epoch": len(trainer.loader.data),
+        IMAGES: len(trainer.loader.data),
         "step": trainer.loader.describe_step(),
         "steps_per_epoch": trainer.progress.steps_per_epoch,
         "total_steps": trainer.total_steps,
@@ -181,7 +213,8 @@ def _environment(config: Config, group: ProcessGroup) -> Mapping[str, object]:
         "processor": processor_name(),
         **({} if memory_mb is None else {"memory_gb": round(memory_mb / 1024, 1)}),
         "cpu_threads": cpu_threads(config),
-        "processes": group.size,
+        "operator_threads": os.environ.get("OMP_NUM_THREADS"),
+        PROCESSES: group.size,
         "command": f"{'python ' * sys.argv[0].endswith('.py')}{shlex.join(sys.argv)}",
     }
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -33,6 +34,7 @@ from ppocr_ft.report.page.summary import PHOTO
 from ppocr_ft.runs.adapt import adapted
 from ppocr_ft.runs.assemble import Training, resume_path, training
 from ppocr_ft.runs.folder import RESOLVED_CONFIG
+from ppocr_ft.runs.metadata import DATA, ENVIRONMENT, IMAGES, PROCESSES, facts_of
 from ppocr_ft.utils.console import colored, severities_colored
 from ppocr_ft.utils.files import folder_lock, link_newest
 from ppocr_ft.utils.program import as_started
@@ -52,6 +54,8 @@ BENDING = (
     "Train.loader.shuffle",
 )
 """Keys, or how they begin, that say which rate and which images step n has."""
+PER_STEP = ("Optimizer.gradient_accumulation_steps", "Train.loader.batch_size_per_card")
+"""Of them, those that say with the number of processes how many images a step has."""
 NOT_OF_THE_RUN = frozenset({"Global.resume", "Global.save_model_dir"})
 
 
@@ -99,9 +103,10 @@ def carry_out(
     fitted = adapted(config, state, group, lambda: time.monotonic() - started)
     config, different = fitted.config, list[str]()
     if state is not None and state.is_file() and group.is_main:
-        different = check_same_run(config, state, force=options.force)
+        different = check_same_run(config, state, group.size, force=options.force)
     if group.is_main:
         tell(precheck(config))
+    import_rest()
     run = training(config, state, group=group)
     if group.is_main:
         fitted.save(run.folder)
@@ -124,6 +129,15 @@ def carry_out(
         elif page:
             run.say(f"report: {page}")
     return code
+
+
+def import_rest() -> None:
+    """Import what a run needs in its steps and at its end: the package may be another one then."""
+    import ppocr_ft.commands.fit_postprocess.final
+    import ppocr_ft.commands.fit_postprocess.report
+    import ppocr_ft.models.cpu_loops
+    import ppocr_ft.postprocess.map_loops
+    import ppocr_ft.report.page.figures  # noqa: F401
 
 
 def tell_figures(progress: ProgressCallback, metrics: MetricsFile, total_steps: int) -> None:
@@ -228,12 +242,12 @@ def config_of_run(options: argparse.Namespace) -> Config:
     return with_global(config_of(options), save_model_dir=str(folder))
 
 
-def check_same_run(config: Config, state: Path, *, force: bool) -> list[str]:
+def check_same_run(config: Config, state: Path, processes: int, *, force: bool) -> list[str]:
     """Return lines on the keys that differ from those of the run whose state this is.
 
     Raises:
         ConfigError: the run is in another folder than Global.save_model_dir; or, without
-            ``force``, keys differ that would bend its schedule.
+            ``force``, keys or the number of ``processes`` differ so that its schedule would bend.
     """
     folder = state.parent
     if folder.resolve() != Path(config.Global.save_model_dir).resolve():
@@ -254,7 +268,12 @@ def check_same_run(config: Config, state: Path, *, force: bool) -> list[str]:
         for difference in config_differences(own, yaml.safe_load(config.to_yaml()))
         if difference.key not in NOT_OF_THE_RUN
     ]
-    bending = [difference for difference in different if difference.key.startswith(BENDING)]
+    alike = PER_STEP if is_same_step(own, config, folder, processes, force=force) else ()
+    bending = [
+        difference
+        for difference in different
+        if difference.key.startswith(BENDING) and difference.key not in alike
+    ]
     if bending and not force:
         raise ConfigError(
             f"the run in {folder} began with other values, and these would bend its schedule "
@@ -265,6 +284,47 @@ def check_same_run(config: Config, state: Path, *, force: bool) -> list[str]:
     if not different:
         return []
     return [f"{counted(len(different), 'key')} other than the run's:", *map(_line, different)]
+
+
+def is_same_step(
+    own: dict[str, Any], config: Config, folder: Path, processes: int, *, force: bool
+) -> bool:
+    """Return whether another number of processes goes through the same images in each step.
+
+    Raises:
+        ConfigError: it doesn't, and there is no ``force``.
+    """
+    before = facts_of(folder, ENVIRONMENT).get(PROCESSES, processes)
+    if before == processes:
+        return False
+    try:
+        images = facts_of(folder, DATA)[IMAGES]
+        batch = own["Train"]["loader"]["batch_size_per_card"]
+        wanted = before * batch * own["Optimizer"]["gradient_accumulation_steps"]
+        uneven = not config.Train.loader.drop_last and bool(
+            (images % before) or (images % processes)
+        )
+    except (LookupError, TypeError, ZeroDivisionError):
+        return False  # damaged: the state knows the number of steps
+    loader = config.Train.loader
+    parts = processes * config.Optimizer.gradient_accumulation_steps
+    if force or (parts * loader.batch_size_per_card == wanted and not uneven):
+        return True
+    many = [counted(number, "process", "processes") for number in (before, processes)]
+    went = f"the run's steps were of {counted(wanted, 'image')}, by {many[0]}"
+    if uneven:
+        raise ConfigError(
+            f"{went}; {counted(images, 'image')} an epoch can't be shared evenly by "
+            f"{max(before, processes)}, whose last step has other images than that of "
+            f"{min(before, processes)}; go on with {before}, or --force other steps",
+            key="Train.loader",
+        )
+    same = f"set it to {wanted // parts}" if wanted % parts == 0 else f"go on with {before}"
+    raise ConfigError(
+        f"{went}; {many[1]} with {counted(loader.batch_size_per_card, 'image')} each would make "
+        f"other steps, in another order and at other rates; {same}",
+        key="Train.loader.batch_size_per_card",
+    )
 
 
 def _line(difference: Difference) -> str:

@@ -19,6 +19,7 @@ from ppocr_ft.commands.find_lr.cli import main as find_lr
 from ppocr_ft.commands.train.cli import main, options_of
 from ppocr_ft.config import load_config
 from ppocr_ft.engine import trainer as trainer_module
+from ppocr_ft.errors import ConfigError
 from ppocr_ft.weights import read_weights
 from tests.support.processes import holder, python
 from tests.support.same_run import assert_same_run, calling, figures
@@ -301,6 +302,45 @@ def test_other_values_are_listed_and_bending_ones_need_force(
     assert "  Global.print_batch_step: 2, the run's 1" in capsys.readouterr().out
     (whole_run / "config.resolved.yml").write_bytes(resolved)
     assert figures(whole_run) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "images", "overrides", "said"),
+    [
+        (1, 2, 8, ["Train.loader.batch_size_per_card=1"], ""),
+        (2, 1, 8, ["Optimizer.gradient_accumulation_steps=2"], ""),
+        (1, 2, 8, [], "2 processes with 2 images each would make other steps, .*; set it to 1"),
+        (1, 3, 9, [], "3 processes with 2 images each would .*; go on with 1"),
+        (
+            1,
+            2,
+            7,
+            ["Train.loader.batch_size_per_card=1"],
+            "7 images .* shared evenly by 2",
+        ),
+        (2, 1, 7, ["Train.loader.batch_size_per_card=4"], "can't be shared evenly .* go on with 2"),
+    ],
+)
+def test_another_number_of_processes_goes_on_with_the_same_steps_only(
+    before: int, now: int, images: int, overrides: list[str], said: str, tmp_path: Path
+) -> None:
+    from ppocr_ft.commands.train.run import check_same_run
+
+    path, run = small_config(tmp_path), tmp_path / "run"
+    run.mkdir()
+    (run / "config.resolved.yml").write_text(load_config(path).to_yaml())
+    (run / "data.json").write_text(json.dumps({"images_per_epoch": images}))
+    (run / "environment.json").write_text(json.dumps({"processes": before}))
+    config, state = load_config(path, overrides), run / "latest.pdstate"
+    if said:
+        with pytest.raises(ConfigError, match=said):
+            check_same_run(config, state, now, force=False)
+        check_same_run(config, state, now, force=True)
+    else:
+        assert "1 key other than the run's:" in check_same_run(config, state, now, force=False)
+    other = load_config(path, [*overrides, "Optimizer.lr.learning_rate=0.5"])
+    with pytest.raises(ConfigError, match=r"learning_rate: 0\.5"):
+        check_same_run(other, state, before, force=False)
 
 
 def test_a_config_of_another_folder_does_not_go_on_with_the_run(
