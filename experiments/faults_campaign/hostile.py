@@ -22,7 +22,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from experiments.faults_campaign.line import NotHeldError, Trial, line, must, training
+from experiments.faults_campaign.line import (
+    WAIT_S,
+    NotHeldError,
+    Trial,
+    line,
+    must,
+    training,
+)
 from ppocr_ft.errors import UserInputError
 
 CASES, SHORT_CASES = 10_000, 150
@@ -126,7 +133,8 @@ def fuzz(trial: Trial) -> None:
         folder.mkdir(exist_ok=True)
         seed = trial.rng.randrange(2**32)
         try:
-            ran = trial.run(lambda: attack(kind, folder, place, cases, seed), kind.name)  # noqa: B023
+            process = trial.process(lambda: attack(kind, folder, place, cases, seed))  # noqa: B023
+            ran = process.ended(WAIT_S * 12, of=kind.name)  # each file has its own limit
             ran.ends(0, of=f"{kind.name}, case {place.read_text()} of seed {seed}")
         except NotHeldError as error:
             faults.append(str(error))
@@ -436,17 +444,21 @@ def report_kinds(run: Path) -> list[Kind]:
         if (run / name).is_file()
     ]
     whole = {name: (run / name).read_bytes() for name in names}
+    whole["config.resolved.yml"] = (run.parent / "c.yml").read_bytes()  # shorter, and as good
     tagged = [f"{number:02d}".encode() + whole[name] for number, name in enumerate(names)]
     scripts = render(read_run(run)).count("<script")
 
     def read(place: Path, data: bytes) -> Any:
-        changed = (
-            names[int(data[:2])] if data[:2].isdigit() and int(data[:2]) < len(names) else names[0]
-        )
+        tag = data[:2]
+        changed = names[int(tag)] if tag.isdigit() and int(tag) < len(names) else names[0]
         (place / "evaluations").mkdir(exist_ok=True)
-        for name in names:
-            (place / name).write_bytes(data[2:] if name == changed else whole[name])
-        return read_run(place)
+        for name in names if not (place / names[-1]).exists() else ():
+            (place / name).write_bytes(whole[name])
+        (place / changed).write_bytes(data[2:])
+        try:
+            return read_run(place)
+        finally:
+            (place / changed).write_bytes(whole[changed])
 
     def draw(place: Path, data: bytes) -> None:
         page = render(read(place, data))

@@ -23,9 +23,9 @@ from ppocr_ft.commands.check import run as check_run  # noqa: E402, F401
 from ppocr_ft.commands.main import main  # noqa: E402
 from ppocr_ft.commands.train import cli  # noqa: E402, F401
 from ppocr_ft.commands.train import run as train_run  # noqa: E402
-from tests.support.small_run import small_config  # noqa: E402
+from tests.support.small_run import IMAGES, small_config  # noqa: E402
 
-WAIT_S = 300
+WAIT_S = 600
 """A process that takes longer hangs."""
 
 
@@ -128,11 +128,11 @@ class Trial:
     def run(self, action: Callable[[], object], of: str = "a process") -> Ran:
         return self.process(action).ended(of=of)
 
-    def config(self, name: str, **options: bool) -> Path:
+    def config(self, name: str, images: int = IMAGES, *, fit: bool = False) -> Path:
         """Return the config of a run in ``name``/run, with its images beside it."""
         place = self.folder / name
         place.mkdir(parents=True, exist_ok=True)
-        return small_config(place, **options)
+        return small_config(place, images, fit=fit)
 
 
 def training(config: Path, *more: str, page: bool = False) -> Callable[[], int]:

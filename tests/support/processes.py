@@ -31,7 +31,7 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **(more or {})}
 
 
-def python(*arguments: str) -> Done:
+def python(*arguments: str, timeout_s: float = TIMEOUT_S) -> Done:
     """Run to its end."""
     return subprocess.run(
         [sys.executable, *arguments],
@@ -39,31 +39,36 @@ def python(*arguments: str) -> Done:
         capture_output=True,
         text=True,
         check=False,
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
     )
 
 
 def team(size: int, *arguments: str) -> list[Done]:
     """``size`` processes that are to join each other, by rank. None outlives this call."""
     with ExitStack() as stack:
-        addresses = [f"127.0.0.1:{port}" for port in _free_ports(size)]
-        processes = [
-            stack.enter_context(_started(rank, addresses, arguments)) for rank in range(size)
-        ]
+        processes = [stack.enter_context(_started(said, arguments)) for said in in_group(size)]
         return [_finished(process) for process in processes]
+
+
+def in_group(size: int) -> list[dict[str, str]]:
+    """The variables by which the launcher tells each process of ``size`` on the CPU who it is."""
+    addresses = [f"127.0.0.1:{port}" for port in _free_ports(size)]
+    return [
+        {
+            "PADDLE_TRAINER_ID": str(rank),
+            "PADDLE_TRAINERS_NUM": str(size),
+            "PADDLE_CURRENT_ENDPOINT": address,
+            "PADDLE_TRAINER_ENDPOINTS": ",".join(addresses),
+            "PADDLE_DISTRI_BACKEND": "gloo",
+        }
+        for rank, address in enumerate(addresses)
+    ]
 
 
 @contextmanager
 def _started(
-    rank: int, addresses: list[str], arguments: tuple[str, ...]
+    said_by_launcher: Mapping[str, str], arguments: tuple[str, ...]
 ) -> Iterator[subprocess.Popen[str]]:
-    said_by_launcher = {
-        "PADDLE_TRAINER_ID": str(rank),
-        "PADDLE_TRAINERS_NUM": str(len(addresses)),
-        "PADDLE_CURRENT_ENDPOINT": addresses[rank],
-        "PADDLE_TRAINER_ENDPOINTS": ",".join(addresses),
-        "PADDLE_DISTRI_BACKEND": "gloo",
-    }
     with subprocess.Popen(
         [sys.executable, *arguments],
         env=environment(said_by_launcher),
