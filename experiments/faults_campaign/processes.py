@@ -43,7 +43,7 @@ OTHERS: dict[str, tuple[str, ...]] = {
 }
 RUNS: dict[str, tuple[str, ...]] = {
     "AdamW": (),
-    "accumulated, averaged": (
+    "accumulated and averaged": (
         "Optimizer.gradient_accumulation_steps=2",
         "Global.use_ema=true",
         "Global.epoch_num=5",
@@ -258,27 +258,41 @@ def process_lost(trial: Trial) -> None:
     for how in () if trial.short else ("killed", "silent") * 2:
         seconds = trial.rng.uniform(0.5, 6)
         loses(trial, how, trial.rng.randrange(2), whole, after_s=seconds)
+    if not trial.short:
+        loses(trial, "silent", 1, whole, words="have not met")
     when = "in a step" if trial.short else "in a step, and at any moment"
     trial.tried = [f"{', '.join(dict.fromkeys(how for how, *_ in cases))}: {when}"]
 
 
 def loses(
-    trial: Trial, how: str, rank: int, whole: Path, in_step: int = 0, after_s: float = 0.0
+    trial: Trial,
+    how: str,
+    rank: int,
+    whole: Path,
+    in_step: int = 0,
+    after_s: float = 0.0,
+    words: str = "",
 ) -> None:
-    """Lose a process; check what the other does then, and that the run can go on."""
+    """Lose a process; check what the other does then, and that the run can go on.
+
+    It is lost in a step, some seconds after the first state, or when the two have just met.
+    """
     when = f"in step {in_step}" if in_step else f"after {after_s:.1f} s"
+    words = words or ("no sign of life" if how == "silent" else "ended without a word")
     case = f"process {rank} {how}, {when}"
     place = trial.folder / "lost"
     shutil.rmtree(place, ignore_errors=True)
     config = trial.config(place.name, images=IMAGES)
 
     def action(own: int) -> Callable[[], int]:
-        lost = (lambda: lose(how)) if own == rank and in_step else None
+        lost = (lambda: lose(how)) if own == rank and not after_s else None
         return impatient(training(config, ONE_IMAGE), lost, in_step)
 
     processes = begun_group(trial, {own: action(own) for own in range(2)})
     victim, other = processes[rank], processes[1 - rank]
     if after_s:
+        while not (place / "run" / "latest.pdstate").exists():
+            time.sleep(0.05)
         time.sleep(after_s)
         os.kill(victim.pid, LOST[how] or 0)
     try:
@@ -288,9 +302,10 @@ def loses(
         victim.wait()
     if ran.code != 0:  # else it was quicker
         ran.ends(1, of=f"{case}, the other")
-        words = "no sign of life" if how == "silent" else "ended without a word"
-        must(f"process {rank} " in ran.text and words in ran.text, f"{case}: {ran.last_words}")
-        must("--resume" in ran.text, f"{case}: doesn't say how to go on: {ran.last_words}")
+        must(words in ran.text, f"{case}: {ran.last_words}")
+        if (place / "run" / "latest.pdstate").exists():
+            must(f"process {rank} " in ran.text, f"{case}: isn't named: {ran.last_words}")
+            must("--resume" in ran.text, f"{case}: doesn't say how to go on: {ran.last_words}")
         trial.cases += 1
     for ran in group_of(trial, {own: training(config, ONE_IMAGE) for own in range(2)}):
         ran.ends(0, of=f"{case}, resumed")
@@ -322,7 +337,9 @@ def impatient(
         from ppocr_ft.engine import distributed, trainer
 
         distributed.SILENCE_S, distributed.SIGN_OF_LIFE_S = SILENCE_S, SILENCE_S / 10
-        if lost is not None:
+        if lost is not None and not in_step:
+            distributed._from_main = lambda address: lost()  # type: ignore[assignment,return-value]
+        elif lost is not None:
             trainer.train_step = calling(in_step, lost)
         return action()
 

@@ -281,7 +281,11 @@ def run_together(action: Callable[[ProcessGroup], int]) -> int:
     """
     os.environ.setdefault("GLOG_minloglevel", "1")  # Paddle tells of its sockets
     import_paddle()
-    group = join_process_group()
+    try:
+        group = join_process_group()
+    except PeerFailed as error:
+        print(f"stopped: {error}", file=sys.__stderr__)
+        return FAILED
     try:
         with group.raise_together():
             return group.broadcast(action(group))

@@ -362,12 +362,26 @@ def join_process_group() -> ProcessGroup:
     """Join the processes that ``paddle.distributed.launch`` has started, if it has.
 
     Paddle's device is then this process's card or, with gloo, the CPU.
+
+    Raises:
+        PeerFailed: one of them has not come. Paddle waits for 15 minutes until all are there, then
+            gloo for 30 s.
     """
     from paddle import distributed
 
     size = distributed.get_world_size()
     if size == 1:
         return SINGLE_PROCESS
+    try:
+        return _join(size)
+    except Exception as error:
+        why = "one of them has ended, hangs, or is out of reach; its own log may say more"
+        raise PeerFailed(f"the {size} processes have not met: {why}") from error
+
+
+def _join(size: int) -> ProcessGroup:
+    from paddle import distributed
+
     with redirect_stderr(io.StringIO()):  # Paddle lists its flags
         distributed.init_parallel_env()
     rank = distributed.get_rank()
