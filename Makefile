@@ -24,7 +24,7 @@ PYTEST := OMP_NUM_THREADS=$(THREADS) $(PY) -m pytest -n $(JOBS) --dist loadfile 
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train quality style types test test-fast mutants test-upstream test-runtime test-wheel test-lowest receipts faults \
-	regression real-sets models label-faults rank-table recipe lr-check bench node faults-campaign determinism docs site keys pages configs rounding released same-record same house clean
+	regression real-sets models label-faults rank-table unlabelled recipe lr-check bench node faults-campaign determinism docs site keys pages configs rounding released same-record same house clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -127,6 +127,9 @@ label-faults: $(READY)  ## docs/check.md: planted label faults that check --mode
 
 rank-table: $(READY)  ## docs/rank.md: does rank put the images first on which the detector errs?
 	$(PY) -m experiments.rank_table $(ARGS)
+
+unlabelled: $(READY)  ## docs/unlabelled.md: few labelled images, with and without the others
+	$(PY) -m experiments.unlabelled $(ARGS)
 
 recipe: $(READY)  ## docs/recipe.md: the defaults by measurement, on parts of the same sets
 	$(PY) -m experiments.recipe $(ARGS)

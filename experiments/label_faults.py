@@ -273,8 +273,8 @@ def fitted(name: str) -> Config:
 def trained(name: str, real: RealSet, folder: Path, planted: Faulty) -> Config:
     """Return the config of a run on the faulty labels; a finished run is not repeated."""
     from ppocr_ft.api import train
-    from ppocr_ft.commands.check.by_model import model_config
     from ppocr_ft.runs.folder import config_of_run, delivered_weights
+    from ppocr_ft.runs.models import model_config
 
     run = OUTPUT / name / "run"
     if config_of_run(run) is None or not delivered_weights(run).is_file():

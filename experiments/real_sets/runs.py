@@ -27,8 +27,10 @@ RUNS = OUTPUT / "real_sets"
 """The runs that the documents show."""
 MODEL_RUNS = OUTPUT / "models"
 """Those of ``experiments.models_table``."""
+UNLABELLED_RUNS = OUTPUT / "unlabelled"
+"""Those of ``experiments.unlabelled``."""
 RECORDS = ROOT / "docs"
-"""The records of both are committed there: what was once measured need not be run again."""
+"""The records of all three are committed there: what was once measured need not be run again."""
 FIRST_SEED = 1024
 FITTED = "fitted.yml"
 TRAINED, SECONDS = "trained", "seconds.txt"
@@ -205,7 +207,7 @@ def epochs_of(steps: int, real_set: RealSet, folder: Path, config: Path = CONFIG
 
 def records_of(root: Path) -> Path:
     """Return the folder with the records of the runs in ``root``."""
-    return RECORDS / root.name if root in (RUNS, MODEL_RUNS) else root
+    return RECORDS / root.name if root in (RUNS, MODEL_RUNS, UNLABELLED_RUNS) else root
 
 
 def record_path(folder: Path) -> Path:

@@ -103,7 +103,7 @@ def real_set(name: str) -> RealSet:
     train, judge = (lines_of(folder / f"{part}.txt") for part in ("train", "val"))
     if name != "small":
         return RealSet(name, folder, train, judge, minutes=MINUTES[name])
-    train, validate = _drawn(train, SMALL_TRAIN, SMALL_VAL)
+    train, validate = drawn(train, SMALL_TRAIN, SMALL_VAL)
     return RealSet(name, folder, train, judge, validate, MINUTES[name])
 
 
@@ -125,7 +125,7 @@ def inner(real: RealSet) -> RealSet:
     """
     part = real.training_part
     held_out = round(INNER_JUDGE_SHARE * len(part))
-    judge, train = _drawn(part, held_out, len(part) - held_out)
+    judge, train = drawn(part, held_out, len(part) - held_out)
     return replace(real, name=INNER.format(real.name), train=train, judge=judge, validate=())
 
 
@@ -158,7 +158,7 @@ def folds(real: RealSet, count: int) -> list[RealSet]:
     ]
 
 
-def _drawn(lines: Lines, *counts: int) -> tuple[Lines, ...]:
+def drawn(lines: Lines, *counts: int) -> tuple[Lines, ...]:
     """Return so many lines each, drawn by a fixed seed, in the order of the file."""
     order = np.random.default_rng(DRAW_SEED).permutation(len(lines))
     ends = np.cumsum(counts)

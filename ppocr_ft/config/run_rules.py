@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ppocr_ft.config.faults import Fault, error, remedy, warning
-from ppocr_ft.config.schema import Config
+from ppocr_ft.config.schema import AVERAGED, START, Config
 from ppocr_ft.messages import counted
 from ppocr_ft.optim.configs import OPTIMIZERS, LearningRate, OptimizerSection
 from ppocr_ft.optim.group_rules import ParamGroupKeys
@@ -113,6 +113,42 @@ def general_is_known(config: Config) -> list[Fault]:
         message = "has no effect: it bounds the choice of Global.interpolate, which is false"
         faults.append(warning("Global.keep_general", message, "Global.interpolate"))
     return faults
+
+
+@remedy("name a label file; or, for Train alone, images and another detector in Train.unlabelled")
+def labels_or_teacher(config: Config) -> list[Fault]:
+    """Check that each set has label files, or Train a detector that labels images for it."""
+    unlabelled = config.Train.unlabelled
+    by_itself = unlabelled is None or unlabelled.teacher in (AVERAGED, START)
+    sets = {
+        f"{mode}.dataset": getattr(config, mode).dataset.label_file_list
+        for mode in ("Train", "Eval")
+    }
+    sets |= {f"Eval.also.{name}": each.label_file_list for name, each in config.Eval.also.items()}
+    faults = []
+    for key, files in sets.items():
+        if files or (key == "Train.dataset" and not by_itself):
+            continue
+        message = "names no label file"
+        if key == "Train.dataset" and unlabelled is not None:
+            message += (
+                f", and Train.unlabelled.teacher is {unlabelled.teacher}: name another detector"
+            )
+        faults.append(error(f"{key}.label_file_list", message))
+    return faults
+
+
+@remedy("set Global.use_ema: true, or Train.unlabelled.teacher: start")
+def teacher_is_averaged(config: Config) -> list[Fault]:
+    """Check that an average of the weights is kept if it is to label images."""
+    unlabelled = config.Train.unlabelled
+    if unlabelled is None or unlabelled.teacher != AVERAGED or config.Global.use_ema:
+        return []
+    message = (
+        f"is {AVERAGED}, but Global.use_ema is false, so that no average of the weights is kept; "
+        f"set it to true, or teacher to {START}"
+    )
+    return [error("Train.unlabelled.teacher", message, "Global.use_ema")]
 
 
 @remedy("take the key out, or choose the optimizer or schedule that it belongs to")
@@ -347,6 +383,8 @@ RUN_RULES = (
     held_out_or_own,
     weights_are_judged,
     general_is_known,
+    labels_or_teacher,
+    teacher_is_averaged,
     optimizer_keys,
     optimizer_conflicts,
     schedule_values,

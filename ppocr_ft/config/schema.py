@@ -23,6 +23,7 @@ from ppocr_ft.declaration import (
     Listed,
     NonNegativeInt,
     OneOf,
+    OpenShare,
     OptionalPath,
     PositiveFloat,
     PositiveInt,
@@ -47,6 +48,8 @@ SAMPLE_DATA_DIR = "sample"
 """The ``data_dir`` that means the built-in sample data set."""
 RELEASED_WEIGHTS = "released"
 """The ``pretrained_model`` that means the released weights of the config's detector."""
+AVERAGED, START = "averaged", "start"
+"""The teachers that are the run's own weights: their average so far, and those it began from."""
 
 
 VerdictName = Annotated[str, OneOf(VERDICT_NAMES)]
@@ -211,7 +214,7 @@ else:
     PostProcessSection, MetricSection = postprocess_db.SECTION, metrics_det.SECTION
 
 
-Labels = Annotated[Listed[LabelPath], MinLen(1), BeforeValidator(one_as_list)]
+Labels = Annotated[Listed[LabelPath], BeforeValidator(one_as_list)]
 Ratios = Annotated[Listed[Share], MinLen(1)]
 
 
@@ -229,7 +232,8 @@ class Dataset(Section):
     data_dir: ImageFolder
     """Folder that the label files' image paths start from; 'sample': the built-in data set."""
     label_file_list: Labels
-    """Label files: image path, delimiter, JSON."""
+    """Label files: image path, delimiter, JSON. Of Train none, [], if another detector labels
+    Train.unlabelled."""
     ratio_list: Ratios | None = None
     """Share of each label file that an epoch draws; one for all, or one each. Absent: all."""
     delimiter: Text = "\t"
@@ -281,6 +285,25 @@ class SplitSection(Section):
 
     dataset: Dataset
     loader: Loader = Loader()
+
+
+class Unlabelled(Section):
+    """Images without labels, which a teacher labels while a run trains: a share of its samples."""
+
+    data_dir: ImageFolder
+    """Folder of the images, with its subfolders; those of Train's label files are left out."""
+    share: OpenShare = 0.5
+    """Share of an epoch's samples that they are, after a rise over a third of the run."""
+    teacher: FilePath = AVERAGED
+    """What labels them: averaged, the run's own average after a third of the run, and anew after
+    two; start, its starting weights; or another detector: a model, a run's folder, weights."""
+
+
+class TrainSection(SplitSection):
+    """The images that a run learns from."""
+
+    unlabelled: Unlabelled | None = None
+    """Images without labels beside the labelled ones; null: none."""
 
 
 class FurtherSet(Section):
@@ -342,7 +365,7 @@ class Config(Section):
     Optimizer: OptimizerSection
     PostProcess: PostProcessSection = PostProcessSection()
     Metric: MetricSection = MetricSection()
-    Train: SplitSection
+    Train: TrainSection
     Eval: EvalSection
 
     _warnings: tuple[Fault, ...] = PrivateAttr(default=())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ppocr_ft.data.faults import check_files, describe_faults
 from ppocr_ft.data.labels import LabelEntry, LabelFile, read_label_files
+from ppocr_ft.data.taught import Taught
 from ppocr_ft.errors import ConfigError, DataError
 from ppocr_ft.limits import MOST_IMAGE_BYTES
 from ppocr_ft.messages import counted
@@ -67,6 +68,9 @@ class SimpleDataSet:
             no sample.
         keep: which of the lines that can be used belong to this data set; all if not given.
 
+    Attributes:
+        taught: images that a teacher has labelled, which take the place of a share of the samples.
+
     Raises:
         DataError: a label file has no line that can be used; with ``strict``, any line can't.
         ConfigError: a value that can't be used, naming the key.
@@ -91,6 +95,7 @@ class SimpleDataSet:
         self.strict = strict
         self.replace_bad = replace_bad
         self.clock = SharedEpoch()
+        self.taught: Taught | None = None
         self._ratios = _ratios(ratio_list, len(paths))
         files = read_label_files(paths, data_dir, delimiter)
         self.label_faults = tuple(fault for file in files for fault in file.faults)
@@ -123,9 +128,10 @@ class SimpleDataSet:
             raise IndexError(f"index {index} of {len(self)} samples")
         epoch = self.clock.epoch
         faults: list[DataError] = []
-        for entry in self._candidates(epoch, index):
+        pipeline, candidates = self._drawn(epoch, index)
+        for entry in candidates:
             try:
-                sample, path = self._sample(entry, epoch, index)
+                sample, path = self._sample(entry, pipeline, epoch, index)
                 return Item(sample, tuple(faults), path)
             except DataError as error:
                 faults.append(_at_line(error, entry))
@@ -135,6 +141,14 @@ class SimpleDataSet:
                 return Item(None, tuple(faults))
         raise DataError(f"no sample can be used:\n{describe_faults(faults)}")
 
+    def _drawn(self, epoch: int, index: int) -> tuple[Pipeline, Iterable[LabelEntry]]:
+        """Return the operators for an index, and the lines to try, one after the other."""
+        taught = self.taught
+        line = None if taught is None else taught.line(epoch, index, len(self), self.seed)
+        if taught is None or line is None:
+            return self.pipeline, self._candidates(epoch, index)
+        return taught.pipeline, (*taught.entries[line:], *taught.entries[:line])
+
     def _candidates(self, epoch: int, index: int) -> Iterator[LabelEntry]:
         """Yield the index's own line, then all of the epoch's in an order drawn for this index."""
         subset = self._entries_of(epoch)
@@ -142,15 +156,17 @@ class SimpleDataSet:
         rng = np.random.default_rng([_REPLACE, self.seed, epoch, index])
         yield from (self.entries[i] for i in rng.permutation(subset) if i != subset[index])
 
-    def _sample(self, entry: LabelEntry, epoch: int, index: int) -> tuple[dict[str, Any], str]:
+    def _sample(
+        self, entry: LabelEntry, pipeline: Pipeline, epoch: int, index: int
+    ) -> tuple[dict[str, Any], str]:
         rng = np.random.default_rng([_AUGMENT, self.seed, epoch, index])
         data = _read(entry, rng)
         if epoch:  # evaluation has none
             data[TRUE_EPOCH] = epoch
         path: str = data["img_path"]
-        if self.pipeline.wants_donor:
+        if pipeline.wants_donor:
             data["ext_data"] = self._donors(rng)
-        return self.pipeline(data), path
+        return pipeline(data), path
 
     def _donors(self, rng: np.random.Generator) -> list[dict[str, Any]]:
         """Return another image for CopyPaste, decoded; an empty list if the drawn one is bad."""

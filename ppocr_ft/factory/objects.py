@@ -11,7 +11,7 @@ import paddle
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Dataset
 from ppocr_ft.data.dataset import SimpleDataSet
-from ppocr_ft.data.faults import ALSO, check_text, noting, refuse_all
+from ppocr_ft.data.faults import ALSO, check_text, data_set_key, noting, refuse_all
 from ppocr_ft.data.held_out import place_of
 from ppocr_ft.data.images import EvalSample, ImageSet, ImageSource, find_images, unlabelled
 from ppocr_ft.engine import evaluation
@@ -154,6 +154,12 @@ def data_set(
     if transforms is not None:
         dataset = dataset.model_copy(update={"transforms": tuple(transforms)})
     source, is_train = LabelSource.of(config, split), split == "Train"
+    if not source.names:
+        raise DataError(
+            "there are no labels yet; ppocr-ft train has Train.unlabelled.teacher make them, in "
+            f"{config.Global.save_model_dir}",
+            key=f"{data_set_key(source.split)}.label_file_list",
+        )
     chain = operators(dataset, epoch_num=config.Global.epoch_num if is_train else None)
     held = frozenset() if split.startswith(ALSO) else held_out_lines(config)
     with naming_the_split(source.split):

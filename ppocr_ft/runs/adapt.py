@@ -54,6 +54,7 @@ from ppocr_ft.messages import counted
 from ppocr_ft.runs.folder import ADAPTED, SCALE_FIGURES
 from ppocr_ft.runs.parts import data_sets, train_loader
 from ppocr_ft.runs.speed import measured_speed
+from ppocr_ft.runs.teacher import label_all
 from ppocr_ft.shrinking import unclip_ratio_for
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.transforms.crops import ScaledCrop
@@ -131,7 +132,8 @@ def adapted(
 ) -> Adapted:
     """Return the config fitted to data and machine, as far as it asks for that.
 
-    ``Global.fit_scale``, ``fit_targets`` and ``time_budget`` ask, and are answered in this order. A
+    Without labels a teacher makes them first. ``Global.fit_scale``, ``fit_targets`` and
+    ``time_budget`` ask, and are answered in this order. A
     run that is resumed from a state gets what was chosen at its beginning. Process 0 of a ``group``
     measures. ``spent`` returns the seconds that are gone of the time budget.
 
@@ -142,7 +144,8 @@ def adapted(
         kept = group.broadcast(_kept(resume_from.parent) if group.is_main else None)
         return _again(config, kept)
     section = config.Global
-    if not (section.fit_scale or section.fit_targets or section.time_budget):
+    chooses = section.fit_scale or section.fit_targets or section.time_budget
+    if not chooses and config.Train.dataset.label_file_list:
         return Adapted(config)
     so_far = _fitted(config, group, spent) if group.is_main else None
     after = group.broadcast(None if so_far is None else so_far.after)
@@ -189,9 +192,13 @@ def _plain(values: Mapping[str, object]) -> Values:
 
 
 def _fitted(config: Config, group: ProcessGroup, spent: Callable[[], float]) -> Adapted:
+    so_far = Adapted(config)
+    if config.Train.unlabelled is not None and not config.Train.dataset.label_file_list:
+        values, lines = label_all(config, config.Train.unlabelled)
+        so_far = so_far.changed(values).saying(*lines)
+        config = so_far.config
     section = config.Global
     data_sets(config)  # what is wrong with label files is known before anything is measured
-    so_far = Adapted(config)
     images = labelled(config) if section.fit_scale or section.fit_targets else []
     so_far = _scaled(so_far, images, spent) if section.fit_scale else so_far
     so_far = _with_targets(so_far, images) if section.fit_targets else so_far

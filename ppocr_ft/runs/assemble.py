@@ -40,6 +40,7 @@ from ppocr_ft.runs.metadata import (
 )
 from ppocr_ft.runs.monitoring import monitor, scalar_logs, validator, wanted_logs
 from ppocr_ft.runs.parts import Parts, prepare
+from ppocr_ft.runs.teacher import teacher
 from ppocr_ft.transforms import MakeShrinkMap
 from ppocr_ft.weights import CoverageReport
 
@@ -211,6 +212,7 @@ def _assemble(
 ) -> Training:
     writers = _writers(config, parts, folder) if group.is_main else None
     stop, loss = StopRequest(launched=group.size > 1), DBLoss(config.Loss)
+    say = (lambda text: None) if writers is None else writers.log.say
     evaluate = EvalRunner(
         parts.state,
         parts.eval_images.share(group.rank, group.size),
@@ -221,7 +223,7 @@ def _assemble(
             cpu_threads(config),
         ),
         stop,
-        (lambda text: None) if writers is None else writers.log.say,
+        say,
         group,
     )
     further = FurtherSets(
@@ -243,7 +245,10 @@ def _assemble(
         loss,
         parts.rate,
         config.Global.epoch_num,
-        _callbacks(config, parts, folder, evaluate, further, writers),
+        (
+            *teacher(config, folder, say, stop, group),
+            *_callbacks(config, parts, folder, evaluate, further, writers),
+        ),
         parts.precision,
         stop,
         group,

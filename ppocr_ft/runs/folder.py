@@ -37,6 +37,8 @@ FIT_FILES = (FITTED_CONFIG, FIT_FIGURES, FIT_PICTURE, FIT_JSON)
 """What fit_postprocess leaves beside a run's files."""
 FINAL_FILES = (f"{FINAL}.pdparams", FINAL_JSON)
 """What a choice of weights leaves beside them."""
+TEACHER_LABELS = "unlabelled_epoch_{}.txt"
+"""The labels that a teacher has written, used from that epoch on."""
 ADAPTED, SCALE_FIGURES = "adapted.json", "fit_scale.csv"
 """What was chosen before the first step, and the scales that were tried for it."""
 RUN_FILES = (
@@ -63,6 +65,7 @@ RUN_FILES = (
     *FINAL_FILES,
     ADAPTED,
     SCALE_FIGURES,
+    TEACHER_LABELS.format("*"),
 )
 """What a run leaves in its folder."""
 BYTES_PER_VALUE = 4

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ppocr_ft.config import Config
 from ppocr_ft.config.faults import refuse
 from ppocr_ft.config.run_rules import one_data_set
+from ppocr_ft.config.schema import AVERAGED, START
 from ppocr_ft.data.faults import ALSO, check_text, left_out, noting, refuse_all
 from ppocr_ft.data.images import ImageSet
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
@@ -24,7 +25,9 @@ from ppocr_ft.factory.objects import (
     starting_network,
 )
 from ppocr_ft.factory.optimizers import fresh_first, fresh_layers, optimizer
+from ppocr_ft.factory.unlabelled import unlabelled_images
 from ppocr_ft.optim.rates import FreshFirst, LrSchedules
+from ppocr_ft.runs.models import teacher_config
 from ppocr_ft.weights import CoverageReport
 
 
@@ -120,7 +123,8 @@ def data_sets(
 
     Raises:
         DataError: with the faults of all.
-        ConfigError: one of them is the built-in sample data set, the other is not.
+        ConfigError: one of them is the built-in sample data set, the other is not; or there is no
+            such teacher of unlabelled images.
     """
     refuse(one_data_set(config))
     faults: list[DataError] = []
@@ -130,6 +134,11 @@ def data_sets(
         images = eval_data(config)
     with noting(faults):
         further = also_data(config)
+    if (unlabelled := config.Train.unlabelled) is not None and not faults:
+        with noting(faults):
+            unlabelled_images(config, unlabelled)
+        if unlabelled.teacher not in (AVERAGED, START):
+            teacher_config(config, unlabelled.teacher)
     refuse_all(faults)
     return loader, images, further
 

@@ -9,6 +9,7 @@ from contextlib import closing
 from statistics import mean
 
 from ppocr_ft.config import Config
+from ppocr_ft.config.run_rules import total_batch_size
 from ppocr_ft.engine.distributed import SINGLE_PROCESS, ProcessGroup
 from ppocr_ft.engine.evaluation import (
     MANY_IMAGES,
@@ -60,9 +61,11 @@ def measured_speed(
     images = min(len(parts.eval_images), MEASURED_IMAGES)
     what = f"{counted(MEASURED_STEPS, 'step')}, {counted(images, 'image')} of Eval"
     print(f"measuring the speed for Global.time_budget: {what}", flush=True)
-    speed = Speed(
-        _step_seconds(config, parts, at_most_seconds), *_eval_seconds(config, parts, group.size)
-    )
+    step = _step_seconds(config, parts, at_most_seconds)
+    evaluation, fit, per_image = _eval_seconds(config, parts, group.size)
+    if config.Train.unlabelled is not None:  # the teacher sees about each image that is drawn
+        step += config.Train.unlabelled.share * total_batch_size(config) * per_image
+    speed = Speed(step, evaluation, fit)
     del parts
     gc.collect()
     return speed
@@ -90,8 +93,11 @@ def _step_seconds(config: Config, parts: Parts, at_most_seconds: float) -> float
     return mean(seconds[WARM_STEPS:])
 
 
-def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, float]:
-    """Return the seconds of an evaluation, further sets too, and of a fit of post-processing."""
+def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, float, float]:
+    """Return the seconds of an evaluation, further sets too, of a fit, and of one image's boxes.
+
+    The fit is that of post-processing.
+    """
     images, network, way = parts.eval_images, parts.state.network, post_process(config)
     counter = RateCounter(ratios_tried(way, UNCLIP_RATIOS))
     threads = cpu_threads(config)
@@ -123,7 +129,8 @@ def _eval_seconds(config: Config, parts: Parts, processes: int) -> tuple[float, 
     validation = _seconds(check, network, 1)
     judged = sum(-(-len(judged) // processes) for judged in (images, *parts.further.values()))
     train_images = min(more_images(len(images)), len(parts.loader.data))
-    return per_image * judged + validation, fit_per_image * (len(images) + train_images)
+    fit_seconds = fit_per_image * (len(images) + train_images)
+    return per_image * judged + validation, fit_seconds, per_image
 
 
 def _seconds(act: Callable[..., object], *arguments: object) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,13 +23,12 @@ from ppocr_ft.commands.check.contradictions import (
 from ppocr_ft.commands.check.data import DataReport
 from ppocr_ft.commands.check.data.outlines import describe_text
 from ppocr_ft.commands.check.data.parsed_labels import Scan
-from ppocr_ft.config import Config, load_config
-from ppocr_ft.config.load import CONFIG_SUFFIXES, find_config, shipped_models
+from ppocr_ft.config import Config
 from ppocr_ft.errors import Finding
 from ppocr_ft.factory import objects
 from ppocr_ft.postprocess.db import ImageBoxes
 from ppocr_ft.report.drawing import FALSE, LABEL, LOOSE, Outline, captioned, crop
-from ppocr_ft.runs.folder import config_of_run, delivered_weights
+from ppocr_ft.runs.models import model_config
 from ppocr_ft.transforms.image_ops import read_image
 from ppocr_ft.utils.draw import Picture
 from ppocr_ft.utils.progress import ProgressBar
@@ -171,24 +169,6 @@ def _contrast(grey: Picture, polygon: NDArray[Any]) -> float:
     left, top, width, height = cv2.boundingRect(np.asarray(polygon, np.float32))
     part = grey[max(top, 0) : top + height, max(left, 0) : left + width]
     return float(part.std()) if part.size else 0.0
-
-
-def model_config(model: str | Path, config: Config) -> Config:
-    """Return the config of a run's folder, of a config or model by its name, or of a config file.
-
-    Anything else is weights, as Global.checkpoints takes them: ``config`` with these.
-
-    Raises:
-        ConfigError: the config is wrong.
-    """
-    where = Path(model).expanduser()
-    if own := config_of_run(where):
-        return load_config(own, [f"Global.checkpoints={delivered_weights(where)}"])
-    file = shipped_models().get(str(model)) or find_config(where)
-    if file.suffix in CONFIG_SUFFIXES:
-        return load_config(file)
-    weights = config.Global.model_copy(update={"checkpoints": os.fspath(where)})
-    return config.model_copy(update={"Global": weights})
 
 
 def labelled_images(report: DataReport) -> list[LabelledImage]:

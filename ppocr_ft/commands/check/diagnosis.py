@@ -58,6 +58,7 @@ REMEDIES.update(
             "null for random ones"
         ),
         "held-out": "label more images, or name some of your own in Eval.dataset",
+        "unlabelled": "name a folder of images that no label file names, and a known teacher",
         "model": "name a run's folder, a config with weights, or a checkpoint of its network",
         "fix": "give --fix a new folder that can be written to; mend what leaves a file no line",
         "samples": "put the data set right first",

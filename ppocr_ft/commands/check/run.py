@@ -53,8 +53,9 @@ from ppocr_ft.commands.common import beside_runs
 from ppocr_ft.config.faults import REMEDIES, Fault, error, tagged, warning
 from ppocr_ft.config.load import shipped_configs
 from ppocr_ft.config.run_rules import milestones_note
-from ppocr_ft.config.schema import Config
+from ppocr_ft.config.schema import AVERAGED, START, Config
 from ppocr_ft.errors import ConfigError, Finding, UserInputError
+from ppocr_ft.messages import counted
 from ppocr_ft.utils.files import check_writable, write_whole
 from ppocr_ft.utils.progress import ProgressBar, no_progress, progress
 from ppocr_ft.utils.sampling import sample_evenly
@@ -139,6 +140,7 @@ def check(path: str | Path, overrides: Sequence[str], options: CheckOptions) -> 
     _look_at_labels(result, diagnosis, options)
     if diagnosis.config is not None and options.images:
         _hold_out(result, diagnosis.config)
+        _look_at_unlabelled(result, diagnosis.config)
     if result.geometry is None and result.ratios and not diagnosis.leaves_out("PostProcess"):
         faults = _about_the_pair(diagnosis.usable, TYPICAL_TEXTS, result.ratios.ours.last)
         result.findings += diagnosis.located(faults)
@@ -276,6 +278,22 @@ def _hold_out(result: Check, config: Config) -> None:
     with _as_finding("held-out", result.findings):
         held = held_out_lines(config)
         result.notes += [held_out_note(held)] if held else []
+
+
+def _look_at_unlabelled(result: Check, config: Config) -> None:
+    """Note how many images a teacher will label; a finding where it can't."""
+    from ppocr_ft.factory.unlabelled import KEY, unlabelled_images
+
+    section = config.Train.unlabelled
+    if section is None or result.data is None or result.has_errors:
+        return
+    with _as_finding("unlabelled", result.findings):
+        found = unlabelled_images(config, section)
+        result.notes += [f"{KEY}: {counted(len(found.paths), 'image')}", *found.notes]
+        if section.teacher not in (AVERAGED, START) and find_spec("paddle") is not None:
+            from ppocr_ft.runs.models import teacher_config
+
+            teacher_config(config, section.teacher)
 
 
 def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config) -> None:

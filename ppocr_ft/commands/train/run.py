@@ -52,6 +52,7 @@ BENDING = (
     "Train.loader.batch_size_per_card",
     "Train.loader.drop_last",
     "Train.loader.shuffle",
+    "Train.unlabelled",
 )
 """Keys, or how they begin, that say which rate and which images step n has."""
 PER_STEP = ("Optimizer.gradient_accumulation_steps", "Train.loader.batch_size_per_card")

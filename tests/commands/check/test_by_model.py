@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ppocr_ft.commands.check.by_model import is_blank, model_config
+from ppocr_ft.commands.check.by_model import is_blank
 from ppocr_ft.commands.check.cli import main
 from ppocr_ft.commands.check.contradictions import (
     MISSING,
@@ -26,6 +26,7 @@ from ppocr_ft.config.load import shipped_models
 from ppocr_ft.data.sample_set import copy_sample
 from ppocr_ft.engine.checkpoints import BEST, FINAL
 from ppocr_ft.runs.folder import FITTED_CONFIG, RESOLVED_CONFIG
+from ppocr_ft.runs.models import model_config
 from tests.support import ROOT
 
 CONFIG = "det_v4_ft.yml"
