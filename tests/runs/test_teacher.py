@@ -72,15 +72,14 @@ def test_another_detector_labels_before_the_first_step(
     pool = tmp_path / "pool"
     cv2.imwrite(str(pool / "blank.png"), np.full((90, 120, 3), 255, np.uint8))
     (pool / "broken.png").write_bytes(b"no image")
-    shutil.copy(SAMPLE.data_dir / "images" / "train_0000.jpg", tmp_path / "first.jpg")
-    (pool / "labelled.jpeg").symlink_to(tmp_path / "first.jpg")
+    (pool / "notes.doc").write_text("no image", encoding="utf-8")
     config = small_config(tmp_path)
     more = [f"Train.unlabelled.teacher={MODEL}", "Train.unlabelled.share=0.75",
             "Global.epoch_num=4"]  # fmt: skip
     assert train(["-c", str(config), "-o", *values, *more]) == 0
     out = capsys.readouterr().out
     assert f"5 images without labels: from epoch 1 on {MODEL} labels some, up to 75%" in out
-    assert "left out, since labelled already: 1 image" in out
+    assert "note: left out, no images by their names: 1 .doc (notes.doc)" in out
     assert f"from epoch 1 on: 3 images labelled by {MODEL}: " in out
     assert "left out, since no text is sure: 1 image" in out
     assert f"can't be read: 1 image\n{pool / 'broken.png'}" in out
