@@ -129,7 +129,7 @@ def labels_or_teacher(config: Config) -> list[Fault]:
     for key, files in sets.items():
         if files or (key == "Train.dataset" and not by_itself):
             continue
-        message = "names no label file"
+        message = "found [], expected at least 1 value"
         if key == "Train.dataset" and unlabelled is not None:
             message += (
                 f", and Train.unlabelled.teacher is {unlabelled.teacher}: name another detector"

@@ -165,7 +165,7 @@ def test_labels_that_are_gone_end_a_resumed_run(
         (["Train.unlabelled.teacher=avreaged"], "did you mean 'averaged'"),
         (
             ["Train.unlabelled.teacher=start", "Train.dataset.label_file_list=[]"],
-            "names no label file, and Train.unlabelled.teacher is start: name another detector",
+            "at least 1 value, and Train.unlabelled.teacher is start: name another detector",
         ),
         (
             ["Train.unlabelled={data_dir: nowhere, teacher: start}"],
