@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from experiments.real_sets.report import Records
 
 DOCUMENT = ROOT / "docs" / "unlabelled.md"
-LABELLED = {"receipts": 10, "icdar2015": 20, "funsd": 10}
-"""So many of a set's training images keep their labels."""
+COUNTS = {"receipts": (10, 90), "icdar2015": (20, 174), "funsd": (10, 50)}
+"""So many of a set's training images keep their labels, and the others."""
 STEPS = 120
 POOLS = Path("output", "unlabelled_images")
 """Below it a folder a set with the images that have no labels; relative, as the config has it."""
@@ -42,16 +42,15 @@ PLAIN = ("Global.interpolate=false", "Eval.also={}")
 WITHOUT = "labelled alone"
 TEACHERS = ("averaged", "start")
 HEADER = (
-    "set", "labelled", "unlabelled", "teacher", "seeds", "hmean, IoU 0.5 / 0.7",
+    "set", "labelled", "unlabelled", "teacher", "steps", "seeds", "hmean, IoU 0.5 / 0.7",
     "gain at IoU 0.5", "gain at IoU 0.7", "minutes",
 )  # fmt: skip
 
 
 def few_labels(real: RealSet) -> tuple[RealSet, Sequence[str]]:
     """Return the set with its labelled images, on which a run chooses too, and the other lines."""
-    count = LABELLED[real.name]
-    labelled, others = drawn(real.train, count, len(real.train) - count)
-    name = f"{real.name} {count}"
+    labelled, others = drawn(real.train, *COUNTS[real.name])
+    name = f"{real.name} {len(labelled)}"
     return replace(real, name=name, train=labelled, validate=labelled), others
 
 
@@ -90,13 +89,11 @@ def table(found: Records) -> Table:
     """Return the runs beside those without unlabelled images: medians over seeds, lowest gains."""
     from experiments.real_sets.judge import hmeans
     from experiments.real_sets.report import medians
-    from experiments.real_sets.sets import real_set
 
     teachers = dict.fromkeys([WITHOUT, *(name for _, name in found)])
     rows = []
-    for name, teacher in product(LABELLED, teachers):
-        count = LABELLED[name]
-        alone, runs = (found.get((f"{name} {count}", each), ()) for each in (WITHOUT, teacher))
+    for (name, (labelled, others)), teacher in product(COUNTS.items(), teachers):
+        alone, runs = (found.get((f"{name} {labelled}", each), ()) for each in (WITHOUT, teacher))
         if not runs:
             continue
         gains = ["", ""]
@@ -105,10 +102,11 @@ def table(found: Records) -> Table:
             by_seed = np.array([hmeans(run.of()) - hmeans(bar.of()) for run, bar in both])
             middle, lowest = np.median(by_seed, axis=0), by_seed.min(axis=0)
             gains = [f"{m:+.4f} (lowest {low:+.4f})" for m, low in zip(middle, lowest, strict=True)]
-        others = len(real_set(name).train) - count
-        minutes = f"{np.median([run.minutes for run in runs]):.1f}"
-        numbers = [str(count), str(others) if teacher != WITHOUT else "-"]
-        rows.append([name, *numbers, teacher, str(len(runs)), medians(runs), *gains, minutes])
+        steps, minutes = (np.median([getattr(run, of) for run in runs])
+                          for of in ("steps", "minutes"))  # fmt: skip
+        numbers = [str(labelled), str(others) if teacher != WITHOUT else "-"]
+        counts = [f"{steps:.0f}", str(len(runs))]
+        rows.append([name, *numbers, teacher, *counts, medians(runs), *gains, f"{minutes:.1f}"])
     return Table("unlabelled", HEADER, rows)
 
 
@@ -116,7 +114,7 @@ def table(found: Records) -> Table:
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     add = parser.add_argument
-    add("--only", nargs="+", choices=LABELLED, default=list(LABELLED), help="sets (all)")
+    add("--only", nargs="+", choices=COUNTS, default=list(COUNTS), help="sets (all)")
     add("--teachers", nargs="+", default=TEACHERS,
         help="as Train.unlabelled.teacher takes them (averaged start)")  # fmt: skip
     add("--seeds", type=int, default=3, help="runs of each (3)")
