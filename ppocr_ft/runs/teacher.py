@@ -69,6 +69,13 @@ class OtherDetector(NamedTuple):
     network: paddle.nn.Layer
 
 
+class Kept(NamedTuple):
+    """Label lines, and the epoch from which on they are used."""
+
+    since: int
+    text: str
+
+
 @dataclass
 class Teacher(Callback):
     """Labels images at the beginning of some epochs, and puts them into the loader's data.
@@ -106,19 +113,30 @@ class Teacher(Callback):
         data = trainer.loader.data
         if since is None or (data.taught is not None and data.taught.since == since):
             return
+        text, due = "", since == epoch and not trainer.progress.step_in_epoch
         path = self.folder / TEACHER_LABELS.format(since)
-        kept = path.read_text(encoding="utf-8") if self.group.is_main and path.is_file() else None
-        text: str | None = self.group.broadcast(kept)
-        if text is None:
-            if since < epoch or trainer.progress.step_in_epoch:
-                raise DataError("is gone: it has the labels that the run goes on with", path=path)
+        newest = self._newest(epoch) if self.group.is_main else None
+        kept: Kept | None = self.group.broadcast(newest)
+        if kept is not None and (kept.since >= since or not due):
+            since, text = kept  # of another epoch if the run's length was changed
+        elif due:
             text = self._label(trainer, since)
             if self.group.is_main:
                 write_whole(path, text.encode())
-        entries = entries_of(text, path)
+        else:
+            raise DataError("is gone: it has the labels that the run goes on with", path=path)
+        entries = entries_of(text, self.folder / TEACHER_LABELS.format(since))
         pipeline = student_pipeline(data.pipeline)
         taught = Taught(entries, pipeline, self._rise(trainer.epochs), since)
         data.taught = taught if entries else None
+
+    def _newest(self, epoch: int) -> Kept | None:
+        """Return the newest labels in the folder that were made up to an epoch."""
+        for since in range(epoch, 0, -1):
+            path = self.folder / TEACHER_LABELS.format(since)
+            if path.is_file():
+                return Kept(since, path.read_text(encoding="utf-8"))
+        return None
 
     def _epochs(self, total: int) -> Sequence[int]:
         """Return the epochs at whose beginning images are labelled."""

@@ -23,6 +23,7 @@ from ppocr_ft.postprocess import DBPostProcess
 from ppocr_ft.runs.folder import RESOLVED_CONFIG
 from ppocr_ft.runs.teacher import DOUBTFUL, SURE, entries_of, sure_and_unsure
 from tests.support import ROOT
+from tests.support.pictures import noise
 from tests.support.processes import KILLED_RUN, python
 from tests.support.same_run import assert_same_run
 from tests.support.small_run import assert_refused, small_config
@@ -148,10 +149,24 @@ def test_labels_that_are_gone_end_a_resumed_run(
     values = [f"Train.unlabelled={{data_dir: {tmp_path}/run.png, teacher: start}}"]
     assert train(["-c", config, "-o", *values, "Global.epoch_num=1"]) == 0
     assert "so the run goes on with the labelled images alone" in capsys.readouterr().out
+    longer = ["-c", config, "-o", *values, "Global.epoch_num=2", "--resume", "--force"]
     (tmp_path / "run" / "unlabelled_epoch_1.txt").unlink()
-    longer = ["Global.epoch_num=2", "--resume", "--force"]
-    assert train(["-c", config, "-o", *values, *longer]) == 2
+    assert train(longer) == 2
     assert "unlabelled_epoch_1.txt: is gone" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_that_was_made_longer_goes_on_with_the_labels_it_has(tmp_path: Path) -> None:
+    config = str(small_config(tmp_path))
+    cv2.imwrite(str(tmp_path / "more.png"), noise(1))
+    command = ["-c", config, "-o", f"Train.unlabelled={{data_dir: {tmp_path}/more.png}}",
+               "Global.use_ema=true"]  # fmt: skip
+    done = python(str(KILLED_RUN), "train", "step", "10", *command)  # in epoch 3 of 3
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    # 3 epochs have labels from epochs 2 and 3 on, 5 epochs from 2 and 4 on
+    assert train([*command, "Global.epoch_num=5", "--resume", "--force"]) == 0
+    names = {path.stem for path in (tmp_path / "run").glob("unlabelled_*.txt")}
+    assert names == {f"unlabelled_epoch_{epoch}" for epoch in (2, 3, 4)}
 
 
 @pytest.mark.parametrize(
