@@ -46,7 +46,7 @@ class Shipped:
     warmup_epochs: float = 0.3
     thresh: float = 0.3
     box_thresh: float = 0.6
-    candidates: int = 1000
+    candidates: int = 3000
     shrink: float = 0.6
     unclip: float = 1.0
     unclip_remark: str = "; goes with 0.6"
@@ -79,7 +79,6 @@ _V6 = {
     "network": "PPLCNetV4",
     "thresh": 0.2,
     "box_thresh": 0.45,
-    "candidates": 3000,
     "shrink": 0.4,
     "unclip": 1.4,
     "unclip_remark": "; goes with 0.4",

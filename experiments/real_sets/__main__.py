@@ -25,14 +25,14 @@ from ppocr_ft.errors import RunFailed
 
 DOCUMENT = ROOT / "docs" / "real_sets.md"
 PICTURE = ROOT / "docs" / "pictures" / "real_sets.png"
-ABOUT = "hmean on the runs' own validation images over the time"
+ABOUT = "hmean on the runs' own validation images over the steps"
 README_TABLES = (
     (ROOT / "README.md",
      ("set", "released, as shipped", "released, fitted", "PaddleOCR 2.7's targets",
       "PaddleOCR 2.10's targets", "ppocr_ft"), ABOUT),
     (ROOT / "README.zh-CN.md",
      ("数据集", "原样的发布权重", "拟合后的发布权重", "PaddleOCR 2.7 的目标",
-      "PaddleOCR 2.10 的目标", "ppocr_ft"), "各次训练在自留验证图像上的 hmean 随时间的变化"),
+      "PaddleOCR 2.10 的目标", "ppocr_ft"), "各次训练在自留验证图像上的 hmean 随步数的变化"),
 )  # fmt: skip
 """The READMEs' headers of the story, and what their picture shows."""
 

@@ -171,7 +171,7 @@ def write(document: Path, found: Sequence[Table]) -> None:
 
 
 def picture(records: Records, path: Path) -> None:
-    """Draw hmean over time, of each run's own validation images; a set a column."""
+    """Draw hmean over the steps, of each run's own validation images; a set a column."""
     names = [name for name in MINUTES if any(each == name for each, _ in records)]
     figure = Figure(figsize=(2.6 * max(len(names), 2), 4.4), layout="constrained", dpi=80)
     axes = figure.subplots(2, max(len(names), 1), squeeze=False)
@@ -183,10 +183,10 @@ def picture(records: Records, path: Path) -> None:
             place.spines[["top", "right"]].set_visible(False)
             for arm, colour in STYLES.items():
                 for run in records.get((name, arm), ()):
-                    minutes = [run.minutes * step / max(run.steps, 1) for step, *_ in run.curve]
+                    steps = [step for step, *_ in run.curve]
                     values = [hmean[row] for _, *hmean in run.curve]
-                    place.plot(minutes, values, color=colour, linewidth=1.4, label=arm)
-        axes[1, column].set_xlabel("minutes", fontsize=9)
+                    place.plot(steps, values, color=colour, linewidth=1.4, label=arm)
+        axes[1, column].set_xlabel("steps", fontsize=9)
     lines = {line.get_label(): line for each in axes.flat for line in each.get_lines()}
     figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=3, fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,12 +123,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ScaledWindow:
-    """Factors of width and height, and the window's upper left corner after scaling, px."""
+    """Factors of width and height, and the window's upper left corner after scaling, px.
+
+    ``place``: where a page smaller than the window lies on paper, as shares of the room to its left
+    and above it; None: in the corner, on black.
+    """
 
     scale_x: float
     scale_y: float
     left: float
     top: float
+    place: tuple[float, float] | None = None
 
 
 @register
@@ -138,7 +143,8 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
     The page is scaled as DetResizeForTest would, times a random factor, uniform in its
     logarithm. The network then sees text in training as large as in evaluation, which a crop
     that is blown up to a fixed size does not give. A page smaller than the crop is left whole,
-    black to the right and below.
+    black to the right and below, or anywhere on paper of the colour of its edges: few images, cut
+    close around their texts, don't show that there is nothing on empty paper.
 
     Args:
         size: width and height of the crop, px.
@@ -148,6 +154,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         text_p: probability that the crop is drawn around a text; otherwise it is anywhere.
         min_visible_ratio: a text of which less is inside, in either direction, is masked out of
             the loss, as a share of its shorter side; the others are cut at the edge.
+        paper_p: probability that a page smaller than the crop lies on paper, instead of black.
 
     Raises:
         ConfigError: a value that can't be used, naming the key.
@@ -163,6 +170,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         scale_range: Rising[PositiveFloat] = (1.0, 1.0),
         text_p: Share = 0.9,
         min_visible_ratio: Share = 0.5,
+        paper_p: Share = 0.0,
     ) -> None:
         self.size: Size = size
         self.limit_side_len = limit_side_len
@@ -170,6 +178,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         self.scale_range = scale_range
         self.text_p = text_p
         self.min_visible_ratio = min_visible_ratio
+        self.paper_p = paper_p
 
     def draw(self, rng: np.random.Generator, sample: Sample) -> ScaledWindow:
         w, h = sample.size_px
@@ -178,7 +187,9 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         scale = np.array([to_w / w, to_h / h]) * factor
         room = np.maximum(scale * (w, h) - self.size, 0)
         left, top = self._corner(rng, sample, scale, room).tolist()
-        return ScaledWindow(float(scale[0]), float(scale[1]), left, top)
+        on_paper = self.paper_p > 0 and rng.random() < self.paper_p
+        place = (rng.random(), rng.random()) if on_paper else None
+        return ScaledWindow(float(scale[0]), float(scale[1]), left, top, place)
 
     def _corner(
         self, rng: np.random.Generator, sample: Sample, scale: Floats, room: Floats
@@ -199,15 +210,20 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
             min(self.size[0], max(int(w * drawn.scale_x), 1)),
             min(self.size[1], max(int(h * drawn.scale_y), 1)),
         )
-        matrix = translation(-drawn.left, -drawn.top) @ scaling(drawn.scale_x, drawn.scale_y)
-        moved = sample.moved(matrix, self.size).within(filled)
+        share_x, share_y = drawn.place or (0.0, 0.0)
+        x = int(share_x * (self.size[0] - filled[0] + 1))
+        y = int(share_y * (self.size[1] - filled[1] + 1))
+        scale = scaling(drawn.scale_x, drawn.scale_y)
+        matrix = translation(x - drawn.left, y - drawn.top) @ scale
+        moved = sample.moved(matrix, self.size).within(filled, (x, y))
+        moved = replace(moved, on_paper=drawn.place is not None)
         return moved.ignoring(self._barely_visible(moved))
 
     def _barely_visible(self, sample: Sample) -> NDArray[np.bool_]:
         """Flag (n,) the texts of which the window's edge cuts off too much."""
         boxes = sample.boxes()
-        frame = Window(0, 0, *sample.filled_px)
-        visible = np.clip(boxes, 0, (frame.width, frame.height) * 2)
+        start = np.array(sample.filled_from * 2)
+        visible = np.clip(boxes, start, start + sample.filled_px * 2)
         sides, visible_sides = boxes[:, 2:] - boxes[:, :2], visible[:, 2:] - visible[:, :2]
         least = self.min_visible_ratio * sides.min(axis=1, initial=np.inf)
         return np.asarray(visible_sides.min(axis=1, initial=np.inf) < least)

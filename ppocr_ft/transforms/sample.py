@@ -137,8 +137,8 @@ class Sample:
     """A canvas: the layers on it, and the places of its texts.
 
     ``layers``: the page first, then pasted images. ``filled_px``: the size of the canvas's part
-    that shows them, ``filled_from`` its upper left corner (x, y); the rest is black. ``donor``: an
-    image to paste from.
+    that shows them, ``filled_from`` its upper left corner (x, y); the rest is black, or, with
+    ``on_paper``, of the colour of the page's edges. ``donor``: an image to paste from.
     """
 
     layers: tuple[ImageLayer, ...]
@@ -147,6 +147,7 @@ class Sample:
     texts: Texts
     donor: Sample | None = None
     filled_from: Size = (0, 0)
+    on_paper: bool = False
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Sample:
@@ -203,9 +204,16 @@ def render(sample: Sample) -> Image:
     if sample.filled_px == sample.size_px:
         return image
     (w, h), (filled_w, filled_h) = sample.size_px, sample.filled_px
-    canvas = np.zeros((h, w, 3), np.uint8)
+    paper = _edge_color(page.image) if sample.on_paper else 0
+    canvas = np.full((h, w, 3), paper, np.uint8)
     canvas[top : top + filled_h, left : left + filled_w] = image
     return canvas
+
+
+def _edge_color(image: Image) -> Image:
+    """Return the median color (3,) of the image's outermost pixels."""
+    edges = image[0], image[-1], image[:, 0], image[:, -1]
+    return np.asarray(np.median(np.concatenate(edges), axis=0), np.uint8)
 
 
 def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:

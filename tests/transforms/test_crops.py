@@ -221,6 +221,34 @@ def test_a_small_page_stays_whole() -> None:
     assert (made["image"][:, 160:] == 0).all()
 
 
+def test_a_small_page_lies_anywhere_on_paper_of_its_edges_color() -> None:
+    data = page(quads(1, 1), (160, 96))
+    data["image"][[0, -1]] = data["image"][:, [0, -1]] = (210, 220, 230)
+    corners = set()
+    for seed in range(12):
+        made = run([ScaledCrop((256, 128), 160, paper_p=1.0)], data, seed)
+        (source,), (poly,) = data["polys"], made["polys"]
+        x, y = np.round(poly[0] - source[0]).astype(int)
+        shown = made["image"][y : y + 96, x : x + 160]
+        np.testing.assert_array_equal(shown, data["image"])
+        np.testing.assert_allclose(poly, np.add(source, (x, y)), rtol=1e-6)
+        beyond = np.ones((128, 256), bool)
+        beyond[y : y + 96, x : x + 160] = False
+        assert (made["image"][beyond] == (210, 220, 230)).all()
+        assert not made["ignore_tags"].any()
+        corners.add((x, y))
+    assert min(x for x, _ in corners) < 30 < 66 < max(x for x, _ in corners) <= 96
+    assert min(y for _, y in corners) < 10 < 22 < max(y for _, y in corners) <= 32
+
+
+def test_so_often_a_small_page_lies_on_paper() -> None:
+    data = page(quads(1, 1), (160, 96))
+    data["image"][[0, -1]] = data["image"][:, [0, -1]] = 200
+    crops = [run([ScaledCrop((256, 128), 160, paper_p=0.5)], data, i)["image"] for i in range(60)]
+    share = np.mean([(crop == 200).all(axis=2).sum() > 256 * 128 - 160 * 96 for crop in crops])
+    assert 0.3 < share < 0.7
+
+
 @pytest.mark.parametrize(
     ("left", "top", "ignored"),
     [
