@@ -118,6 +118,12 @@ class Delivered:
         return WEIGHTS[self.kind].format(step=self.step, averaged=self.averaged)
 
     @property
+    def short_name(self) -> str:
+        """Say it in a few words, for a table."""
+        part = {"mean": f"mean of {self.averaged} to ", "1": ""}.get(self.kind, f"{self.kind} to ")
+        return "start" if self.is_start else f"{part}step {self.step}"
+
+    @property
     def sentence(self) -> str:
         """Say what the weights are, and why if they are the start."""
         return FINAL["start" if self.is_start else "better"].format(weights=self.name)

@@ -21,6 +21,7 @@ from ppocr_ft.report.page.comparison import (
 )
 from ppocr_ft.report.page.render import render
 from ppocr_ft.report.page.run import BestRate, Run
+from ppocr_ft.report.page.translation import text_of
 from tests.support.report_run import (
     Hmeans,
     evaluation,
@@ -29,18 +30,20 @@ from tests.support.report_run import (
     with_further_set,
 )
 
-UNBEATEN = f"No evaluation beat the start: {NOT_TRAINED}"
-AGAINST_START = "hmean of the best weights (step 4) against the start"
-NOTHING = "nothing can be compared"
+UNBEATEN = "No evaluation beat the start, so that the best weights are the starting weights"
+BETTER = "The best weights (step 4) beat the start: hmean "
+EQUAL = "the best weights (step 4) only equal it, hmean "
+NOTHING = f"Nothing was evaluated after the start: {NOT_TRAINED}"
+NO_START = "The start was not evaluated; the best weights are those of step"
 OUTCOMES = {
-    "both rates rise": ({0: (0.5, 0.4), 4: (0.6, 0.5)}, "better", AGAINST_START),
-    "one rises, the other stays": ({0: (0.5, 0.4), 4: (0.6, 0.4)}, "better", AGAINST_START),
-    "one rises, the other falls": ({0: (0.5, 0.4), 4: (0.6, 0.3)}, "mixed", AGAINST_START),
+    "both rates rise": ({0: (0.5, 0.4), 4: (0.6, 0.5)}, "better", BETTER),
+    "one rises, the other stays": ({0: (0.5, 0.4), 4: (0.6, 0.4)}, "better", BETTER),
+    "one rises, the other falls": ({0: (0.5, 0.4), 4: (0.6, 0.3)}, "mixed", BETTER),
     "the start was never beaten": ({0: (0.5, 0.4), 4: (0.4, 0.5)}, "same", UNBEATEN),
-    "a tie is no gain": ({0: (0.5, 0.4), 4: (0.5, 0.4)}, "same", AGAINST_START),
-    "a tie, but tighter": ({0: (0.5, 0.4), 4: (0.5, 0.45)}, "better", AGAINST_START),
-    "no evaluation before training": ({4: (0.5, 0.4)}, "unknown", NOTHING),
-    "two of them": ({2: (0.4, 0.3), 4: (0.5, 0.4)}, "unknown", NOTHING),
+    "a tie is no gain": ({0: (0.5, 0.4), 4: (0.5, 0.4)}, "same", EQUAL),
+    "a tie, but tighter": ({0: (0.5, 0.4), 4: (0.5, 0.45)}, "better", BETTER),
+    "no evaluation before training": ({4: (0.5, 0.4)}, "unknown", NO_START),
+    "two of them": ({2: (0.4, 0.3), 4: (0.5, 0.4)}, "unknown", NO_START),
     "no evaluation but the first": ({0: (0.5, 0.4)}, "unknown", NOTHING),
 }
 HEADLINES = {
@@ -68,12 +71,11 @@ def test_each_outcome_has_its_headline_and_sentence_and_no_other(
     assert outcome_of(run, compare_with_start(run)) == wanted
     page = render(run)
     assert [name for name, words in HEADLINES.items() if f">{words}<" in page] == [wanted]
-    assert [words for words in (UNBEATEN, AGAINST_START, NOTHING) if words in page] == [sentence]
-    assert run.outcome
-    assert f">{run.outcome.sentence}<" in page
-    after_training = {UNBEATEN: ["best of training"], AGAINST_START: ["fine-tuned"], NOTHING: []}
+    all_of_them = (UNBEATEN, BETTER, EQUAL, NOTHING, NO_START)
+    assert [words for words in all_of_them if words in page] == [sentence]
+    after_training = {UNBEATEN: ["best of training"], NOTHING: [], NO_START: []}
     cards = re.findall(r'<span lang="en">(best of training|fine-tuned)</span>', page)
-    assert sorted(set(cards)) == after_training[sentence]
+    assert sorted(set(cards)) == after_training.get(sentence, ["fine-tuned"])
 
 
 def test_worse_weights_that_were_kept_are_called_worse(tmp_path: Path) -> None:
@@ -91,11 +93,10 @@ def test_the_best_trained_one_is_shown_where_none_beat_the_start(tmp_path: Path)
     at_50, at_70 = compare_with_start(run)
     assert (at_50.start.step, at_50.after.step) == (0, 2)
     assert (at_50.sign, at_70.sign) == (-1, 1)
-    (outcome, (key, values), extent) = said(run)
-    assert outcome == ("said.start", {"step": 0})
-    assert (key, values["step"]) == ("verdict.unbeaten", 2)
-    assert values["gain"] == pytest.approx(-0.1)
-    assert values["strict_gain"] == pytest.approx(0.1)
+    ((key, values), extent) = said(run)
+    assert (key, values["step"]) == ("said.start", 2)
+    texts = [str(text_of(values[name], "en")) for name in ("half", "strict")]
+    assert texts == ["-0.1000 at IoU 0.5", "+0.1000 at IoU 0.7"]
     assert extent == ("verdict.broken_off", {"step": 4, "total": 8})
 
 
@@ -103,7 +104,7 @@ def test_a_run_that_reached_its_end_was_not_broken_off(tmp_path: Path) -> None:
     rows = rows_of({0: {1.5: (0.5, 0.4)}, 4: {1.5: (0.6, 0.5)}})
     rows.append({"kind": "train", "step": 8, "loss": 1})
     run = read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))
-    assert [key for key, _ in said(run)] == ["said.better", "verdict.gains"]
+    assert [key for key, _ in said(run)] == ["said.better"]
 
 
 @pytest.mark.parametrize(("after", "advised"), [((0.6, 0.5), True), ((0.4, 0.3), False)])
@@ -143,10 +144,10 @@ def test_an_interval_that_leaves_out_0_is_certain(
 
 
 @pytest.mark.parametrize(
-    ("shift_px", "certain", "doubt"), [(14, [False, True], None), (2, [False] * 2, {"images": 9})]
+    ("shift_px", "certain", "doubt"), [(14, [False, True], ""), (2, [False] * 2, ", may be chance")]
 )
 def test_differences_that_may_be_chance_are_said_to_be(
-    shift_px: float, certain: list[bool], doubt: object, tmp_path: Path
+    shift_px: float, certain: list[bool], doubt: str, tmp_path: Path
 ) -> None:
     """The made-up boxes of the start fit at IoU 0.5, but not at 0.7 where they lie 14 px aside."""
     folder = run_folder(tmp_path / "run")
@@ -156,7 +157,9 @@ def test_differences_that_may_be_chance_are_said_to_be(
     pairs = compare_with_start(run)
     assert [pair.certain for pair in pairs] == certain
     assert pairs[0].interval == (0, 0)
-    assert dict(said(run)).get("verdict.doubt") == doubt
+    ((key, values), _) = said(run)
+    assert (key, text_of(values["doubt"], "en")) == ("said.better", doubt)
+    assert text_of(values["images"], "en") == ", on validation images (9)"
     page = render(run)
     assert page.count("beyond chance.") == certain.count(True)
     assert page.count("may be chance.") == certain.count(False)

@@ -17,6 +17,7 @@ from ppocr_ft.report.page.summary import final_rows
 from ppocr_ft.report.page.translation import text_of
 from tests.support.report_run import run_folder
 
+BETTER = "mean of hmean at IoU 0.5 and 0.7 +0.0900 (95 % interval +0.0822 to +0.0978)"
 HALF_WAY = "half way (0.5) between the start and step 4"
 
 
@@ -38,7 +39,7 @@ CANDIDATES = [
 def folder_with(place: Path, chosen: int) -> Path:
     folder = run_folder(place / "run")
     about = {key: CANDIDATES[chosen][key] for key in ("alpha", "step", "averaged")}
-    gain = {"objective": "mean", "gain": 0.09, "gain_error": 0.004, "gain_low": 0.02}
+    gain = {"objective": "mean", "gain": 0.09, "gain_error": 0.004, "gain_low": 0.02, "images": 8}
     record = {**about, **gain, "candidates": CANDIDATES}
     (folder / "final.json").write_text(json.dumps(record), encoding="utf-8")
     return folder
@@ -47,10 +48,8 @@ def folder_with(place: Path, chosen: int) -> Path:
 def test_the_page_says_what_was_chosen_from_what(tmp_path: Path) -> None:
     run = read_run(folder_with(tmp_path, 1))
     page = render(run)
-    assert f"The final weights are {HALF_WAY}, which beat the start, with its own fitted" in page
+    assert f"The final weights, {HALF_WAY}, beat the start: {BETTER}, each with its own" in page
     assert ">Better than the start<" in page
-    assert "their hmean is 0.7900 at IoU 0.5 and 0.6900 at IoU 0.7; the start" in page
-    assert "0.6900 and 0.5900; on images that the values were not chosen on" in page
     assert "+0.0900 ± 0.0040 over the start (mean of hmean at IoU 0.5 and 0.7)" in page
     assert "On general hmean is 0.4000 with the final weights, 0.3500 with the start." in page
     rows = [[text_of(cell, "en") for cell in row] for row in final_rows(run)]
@@ -72,9 +71,8 @@ def test_the_chart_has_a_line_for_each_way_and_rate(tmp_path: Path) -> None:
 def test_the_headline_is_of_what_is_delivered(tmp_path: Path) -> None:
     """The evaluation after step 4 beats the start's, the choice took the start nevertheless."""
     page = render(read_run(folder_with(tmp_path, 0)))
-    assert "The final weights are the start: nothing beat it" in page
+    assert "The final weights are the start, which nothing beat by more than chance: mean" in page
     assert ">No better than the start<" in page
-    assert "their hmean is" not in page
 
 
 def test_a_mean_lies_on_no_way(tmp_path: Path) -> None:
@@ -89,26 +87,43 @@ def test_a_run_without_a_choice_has_none_of_it(tmp_path: Path) -> None:
     assert "Which weights were chosen" not in render(run)
 
 
-@pytest.mark.parametrize(
-    ("chosen", "said", "file"),
-    [
-        (1, f"are {HALF_WAY}, which beat the start", f"final.pdparams ({HALF_WAY})"),
-        (
-            0,
-            "are the start: nothing beat it by more than chance, with its own",
-            "final.pdparams (the start)",
-        ),
-    ],
-)
-def test_the_last_lines_name_the_final_weights(
-    chosen: int, said: str, file: str, tmp_path: Path
+CLOSING = {
+    "better": (1, {}, f", {HALF_WAY}, beat the start: {BETTER}, each with its own", ""),
+    "few images": (1, {"is_sure": False}, "+0.0978, may be chance), each with its own", ""),
+    "a wide interval": (1, {"gain_error": 0.1}, "-0.1060 to +0.2860, may be chance), each", ""),
+    "the start": (
+        0,
+        {},
+        "+0.1000 at best (95 % interval +0.0941 to +0.1059), each",
+        " (the start)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("chosen", "more", "said", "file"), CLOSING.values(), ids=CLOSING.keys())
+def test_the_last_lines_are_one_sentence_and_name_the_final_weights(
+    chosen: int, more: dict[str, Any], said: str, file: str, tmp_path: Path
 ) -> None:
-    run = read_run(folder_with(tmp_path, chosen))
+    folder = folder_with(tmp_path, chosen)
+    record = json.loads((folder / "final.json").read_text(encoding="utf-8")) | more
+    (folder / "final.json").write_text(json.dumps(record), encoding="utf-8")
+    run = read_run(folder)
     lines = outcome_lines(run)
-    assert " ".join(lines).startswith(f"The final weights {said}")
-    assert "The best weights (step 4) beat the start." in " ".join(lines)
-    assert ("With the fitted post-processing their hmean is 0.7900" in " ".join(lines)) == chosen
+    text = " ".join(lines)
+    assert text.startswith("The final weights")
+    assert text.endswith(" fitted post-processing, on held-out images (8).")
+    assert text.count(". ") == 0
+    assert said in text
     assert max(map(len, lines)) <= 80
     files = "\n".join(closing_lines(run.folder, 1, trained=False, final=run.delivered))
-    assert file in files
+    assert f"final weights: {run.folder}/final.pdparams{file}\n" in files
+    assert "best weights:" not in files
     assert "next:" in files
+
+
+def test_what_was_left_out_does_not_count_beside_the_start(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, 0)
+    record = json.loads((folder / "final.json").read_text(encoding="utf-8"))
+    record["candidates"][1]["left_out"] = True
+    (folder / "final.json").write_text(json.dumps(record), encoding="utf-8")
+    assert "+0.0800 at best" in " ".join(outcome_lines(read_run(folder)))

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ppocr_ft.commands.fit_postprocess.report import OBJECTIVES
 from ppocr_ft.commands.fit_postprocess.search import (
     LEAST_IMAGES,
     Fitted,
@@ -27,7 +26,7 @@ AVERAGE_ERRORS = 2.0
 """The same for an average of checkpoints, where training surely helped: of several weights the one
 that is best on a few images is so by luck, too, and averages generalise better (Izmailov et al.,
 Averaging Weights Leads to Wider Optima and Better Generalization, 2018)."""
-HEADER = ("", "hmean", "hmean_70", "held out: hmean", "hmean_70", "over the start")
+HEADER = ("", "hmean", "at 0.7", "held out", "at 0.7", "over the start")
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,14 @@ class WeightsChoice:
 
     ``judged`` begins with the start; ``at`` is the index of the chosen ones. ``gains`` are those
     over the start, of each on images that its post-processing was not chosen on. The chosen one's
-    is that of the best of several, and so a little too high.
+    is that of the best of several, and so a little too high. ``left_out`` are the indices of those
+    that lose too much at one IoU or on other images.
     """
 
     judged: Sequence[JudgedWeights]
     gains: Sequence[Gain]
     at: int
+    left_out: frozenset[int]
 
     @property
     def gain(self) -> Gain:
@@ -74,6 +75,11 @@ class WeightsChoice:
     @property
     def chosen(self) -> JudgedWeights:
         return self.judged[self.at]
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the chosen one's gain is more than chance."""
+        return self.images >= LEAST_IMAGES and self.gain.gain_low > 0
 
     @property
     def images(self) -> int:
@@ -100,7 +106,8 @@ def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
         for rate in ("hmean", "hmean_70", start.objective)
     )
     is_out = np.array([candidate.is_out for candidate in judged])
-    values[is_out | (half < half[0] - FLAT) | (strict < strict[0] - FLAT)] = -1.0
+    is_out |= (half < half[0] - FLAT) | (strict < strict[0] - FLAT)
+    values[is_out] = -1.0
     best = int(values.argmax())
     is_one = len(gts) < 2  # an image alone has no standard error
     errors = np.array([np.inf if is_one else gain.gain_error for gain in gains_over[best]])
@@ -113,11 +120,12 @@ def choose(judged: Sequence[JudgedWeights], seed: int) -> WeightsChoice:
         weights = judged[index]
         return (weights.weights.averaged, weights.distance) if is_sure else (-weights.distance, 0)
 
-    return WeightsChoice(judged, gains_over[0], max(equal.tolist(), key=rank))
+    left_out = frozenset(np.flatnonzero(is_out).tolist())
+    return WeightsChoice(judged, gains_over[0], max(equal.tolist(), key=rank), left_out)
 
 
 def choice_text(choice: WeightsChoice, images: int) -> str:
-    """Return the table of what was tried on the images, what was chosen, and how sure that is."""
+    """Return the table of what was tried on the images; the chosen weights have a star."""
     rows = [
         _row(candidate, gain, is_chosen=candidate is choice.chosen)
         for candidate, gain in zip(choice.judged, choice.gains, strict=True)
@@ -128,7 +136,6 @@ def choice_text(choice: WeightsChoice, images: int) -> str:
             f"weights, each with its own post-processing, in {passes}:",
             *aligned([HEADER, *rows]),
             *_elsewhere(choice),
-            *_verdict(choice),
         ]
     )
 
@@ -136,7 +143,7 @@ def choice_text(choice: WeightsChoice, images: int) -> str:
 def _row(candidate: JudgedWeights, gain: Gain, *, is_chosen: bool) -> list[str]:
     rates = candidate.fitted.tally.rates(candidate.fitted.chosen)
     return [
-        f"{'* ' if is_chosen else '  '}{candidate.weights.name}",
+        f"{'* ' if is_chosen else '  '}{candidate.weights.short_name}",
         *(f"{rates[rate]:.4f}" for rate in ("hmean", "hmean_70")),
         *(f"{rate:.4f}" for rate in candidate.held_out.values()),
         f"{gain.gain:+.4f} +- {gain.gain_error:.4f}",
@@ -155,23 +162,6 @@ def _elsewhere(choice: WeightsChoice) -> list[str]:
     ]
 
 
-def _verdict(choice: WeightsChoice) -> list[str]:
-    gain, sentence = choice.gain, choice.chosen.weights.sentence
-    if choice.at == 0:
-        return [sentence]
-    doubt = ""
-    if choice.images < LEAST_IMAGES:
-        doubt = f"; {counted(choice.images, 'image')} can't show that this is more than chance"
-    elif gain.gain_low <= 0:
-        doubt = ", which may be chance"
-    return [
-        sentence,
-        f"{OBJECTIVES[choice.chosen.fitted.objective]} of images that the values were not chosen "
-        f"on: {gain.gain:+.4f} +- {gain.gain_error:.4f} over the start (lower bound "
-        f"{gain.gain_low:+.4f}){doubt}; the best of {len(choice.judged)}, so a little too high",
-    ]
-
-
 def choice_record(choice: WeightsChoice) -> dict[str, object]:
     """Return final.json: what was chosen, how it was judged, and from what it was chosen."""
     candidates = [
@@ -182,14 +172,15 @@ def choice_record(choice: WeightsChoice) -> dict[str, object]:
             **candidate.fitted.tally.rates(candidate.fitted.chosen),
             "held_out": {**candidate.held_out, **vars(gain)},
             "also": dict(candidate.also),
-            "left_out": candidate.is_out,
+            "left_out": at in choice.left_out,
         }
-        for candidate, gain in zip(choice.judged, choice.gains, strict=True)
+        for at, (candidate, gain) in enumerate(zip(choice.judged, choice.gains, strict=True))
     ]
     return {
         **choice.chosen.named,
         "objective": choice.chosen.fitted.objective,
         "images": choice.images,
+        "is_sure": choice.is_sure,
         **vars(choice.gain),
         "candidates": candidates,
     }

@@ -10,16 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ppocr_ft.engine.eval_result import EvalResult
-from ppocr_ft.engine.outcome import Delivered
-from ppocr_ft.messages import counted
+from ppocr_ft.engine.outcome import Advice, Delivered
 from ppocr_ft.report.page import PAGE
-from ppocr_ft.report.page.comparison import (
-    Comparison,
-    compare_with_start,
-    delivered_rates,
-    forgetting,
-    forgetting_rows,
-)
+from ppocr_ft.report.page.comparison import compare_with_start, forgetting_rows, verdict
 from ppocr_ft.report.page.run import HMEANS, Run
 from ppocr_ft.report.page.summary import PHOTO, next_commands
 from ppocr_ft.runs.eval_files import PICTURE_BOTH
@@ -82,41 +75,14 @@ def summary_table(
 
 
 def outcome_lines(run: Run) -> list[str]:
-    """Return the outcome, the difference from the start with its interval, and the advice."""
-    if run.outcome is None or run.advice is None:
+    """Return the verdict, one sentence; with sets of ``Eval.also`` the table of what was lost."""
+    if run.outcome is None:
         return []
-    final = [] if run.delivered is None else [run.delivered.sentence]
-    final += [] if (rates := delivered_rates(run)) is None else [rates.text("en")]
-    lines = _wrapped(*final, run.outcome.sentence, *_difference(run))
-    if lost := forgetting(run):
+    lines = _wrapped(verdict(run, compare_with_start(run)).text("en"))
+    if rows := forgetting_rows(run):
         head = ["hmean on", "IoU", "before", "after", "change", "95 % interval"]
-        table = aligned([head, *forgetting_rows(run)])
-        lines += ["", *table, *_wrapped(lost.text("en")), ""]
-    return [*lines, *_wrapped(as_started(f"To try next: {run.advice.sentence}"))]
-
-
-def _difference(run: Run) -> list[str]:
-    """Return what training gained at both IoUs, and on how many images."""
-    comparisons = compare_with_start(run)
-    if not comparisons:
-        return []
-    is_start = run.outcome is not None and run.outcome.is_start
-    name = "The best of training against it" if is_start else "Their gain"
-    parts = [f"{pair.gain:+.4f} at IoU {pair.iou}{_interval(pair)}" for pair in comparisons]
-    kept = run.judged.kept(0)
-    images = "" if kept is None else f" {counted(len(kept.images), 'validation image')}."
-    return [
-        f"{name} (step {comparisons[0].after.step}) in hmean: {', '.join(parts)}, "
-        f"each with its best unclip_ratio.{images}"
-    ]
-
-
-def _interval(pair: Comparison) -> str:
-    if pair.interval is None:
-        return ""
-    low, high = pair.interval
-    doubt = "" if pair.certain else ", may be chance"
-    return f" (95 % interval {low:+.4f} to {high:+.4f}{doubt})"
+        lines += ["", *aligned([head, *rows])]
+    return lines
 
 
 def closing_lines(
@@ -126,22 +92,30 @@ def closing_lines(
     trained: bool = True,
     final: Delivered | None = None,
     image: str = PHOTO,
+    advice: Advice | None = None,
 ) -> list[str]:
     """Return where the files are, the commands that use the run's weights, and the duration.
 
-    ``trained``: the best weights are not the start. ``image`` is what the commands are tried on.
+    ``trained``: the best weights are not the start. ``image`` is what the commands are tried on,
+    ``advice`` what may make the next run better.
     """
     usable, fitted = trained or final is not None, (folder / FITTED_CONFIG).is_file()
     commands = next_commands(folder, fitted=fitted, image=image) if usable else {}
+    best = f"best weights: {folder / 'best_accuracy'}.pdparams{'' if trained else ' (the start)'}"
+    told = [] if advice is None else _wrapped(as_started(f"To try next: {advice.sentence}"))
     return [
         f"report: {folder / PAGE}",
         f"pictures: {folder / PICTURE_BOTH}",
-        f"best weights: {folder / 'best_accuracy'}.pdparams{'' if trained else ' (the start)'}",
-        *([] if final is None else [f"final weights: {folder / 'final'}.pdparams ({final.name})"]),
+        best if final is None else _final(folder, final),
         *(["next:"] if usable else []),
         *(f"  {line}" for line in commands.values()),
+        *told,
         f"done in {timedelta(seconds=round(seconds))} (h:mm:ss)",
     ]
+
+
+def _final(folder: Path, final: Delivered) -> str:
+    return f"final weights: {folder / 'final'}.pdparams{' (the start)' * final.is_start}"
 
 
 def _wrapped(*sentences: str) -> list[str]:

@@ -160,13 +160,16 @@ def close(run: Training, seconds: float) -> None:
     try:
         read = read_run(run.folder)
         lines, ended, final = outcome_lines(read), read.outcome, read.delivered
+        advice = read.advice
         table, image = closing_table(read), read.best.images[0].path if read.best else PHOTO
     except (OSError, UserInputError) as error:
         lines, ended, final = [f"the run's files can't be read: {error}"], None, None
-        table, image = "", PHOTO
+        table, image, advice = "", PHOTO, None
     trained = ended is None or not ended.is_start
     plain = "\n".join(lines)
-    files = closing_lines(run.folder, seconds, trained=trained, final=final, image=image)
+    files = closing_lines(
+        run.folder, seconds, trained=trained, final=final, image=image, advice=advice
+    )
     rest = "\n".join([*(["", table] if table else []), "", *files])
     gained = not final.is_start if final else ended is not None and ended.kind == "better"
     shown = colored(plain, "green" if gained else "yellow", sys.stdout)

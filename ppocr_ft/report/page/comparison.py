@@ -9,11 +9,13 @@ from typing import Literal
 from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.report.drawing import IOUS
 from ppocr_ft.report.page.matches import EvaluationMatches, chance_interval
-from ppocr_ft.report.page.run import HMEANS, BestRate, Judged, Run, ratio_text
-from ppocr_ft.report.page.translation import Translated
+from ppocr_ft.report.page.run import HMEANS, BestRate, Judged, Record, Run, ratio_text
+from ppocr_ft.report.page.translation import Translated, name_of
 
 EQUAL = 5e-5
 """Differences below this are zero in the figures that are shown."""
+NORMAL_95 = 1.96
+"""Standard errors to either side of a gain that make its 95 % interval."""
 Outcome = Literal["better", "worse", "mixed", "same", "unknown"]
 
 
@@ -93,23 +95,8 @@ def outcome_of(run: Run, comparisons: Sequence[Comparison]) -> Outcome:
 
 
 def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
-    """Return the sentences below the headline."""
-    parts: list[Translated | None] = []
-    if run.delivered is not None:
-        name = "start" if run.delivered.is_start else "better"
-        parts.append(Translated(f"said.final-{name}", weights=weights_name(run.delivered)))
-        parts.append(delivered_rates(run))
-    if run.outcome is not None and run.best_step == run.outcome.best.step:
-        # else the kept boxes are another evaluation's
-        parts.append(Translated(f"said.{run.outcome.kind}", step=run.best_step))
-    if comparisons:
-        at_50, at_70 = comparisons
-        key = "verdict.unbeaten" if run.best_step == 0 else "verdict.gains"
-        gains = {"gain": at_50.gain, "strict_gain": at_70.gain}
-        parts.append(Translated(key, step=at_50.after.step, **gains))
-    else:
-        parts.append(Translated("verdict.nothing_to_compare"))
-    parts.append(_doubt(run, comparisons))
+    """Return the sentences below the headline, the verdict first."""
+    parts: list[Translated | None] = [verdict(run, comparisons)]
     if run.total_steps is not None and run.last_step < run.total_steps:
         key = "verdict.going_on" if run.running else "verdict.broken_off"
         parts.append(Translated(key, step=run.last_step, total=run.total_steps))
@@ -117,28 +104,63 @@ def sentences(run: Run, comparisons: Sequence[Comparison]) -> list[Translated]:
     return [sentence for sentence in parts if sentence is not None]
 
 
-def delivered_rates(run: Run) -> Translated | None:
-    """Say both hmeans of the final weights and of the start; None if those are the start."""
-    chosen = run.delivered_candidate
-    if run.final is None or chosen is None:
-        return None
-    half, strict = (chosen["held_out"][name] for name in HMEANS)
-    start_half, start_strict = (run.final["candidates"][0]["held_out"][name] for name in HMEANS)
-    before = {"start_half": start_half, "start_strict": start_strict}
-    return Translated("verdict.delivered", half=half, strict=strict, **before)
+def verdict(run: Run, comparisons: Sequence[Comparison]) -> Translated:
+    """Say in one sentence whether the run's weights beat the start, and how sure that is."""
+    if run.final is not None and run.delivered is not None:
+        return _final_verdict(run.final, run.delivered)
+    if run.outcome is None:
+        return Translated("said.nothing")
+    if not comparisons:
+        return Translated(f"said.{run.outcome.kind}", step=run.outcome.best.step)
+    step = comparisons[0].after.step
+    # of other kept boxes than the best weights' only the difference is told
+    kind = run.outcome.kind if run.best_step == run.outcome.best.step else "against"
+    half, strict = (_difference(comparison) for comparison in comparisons)
+    kept = run.judged.kept(0)
+    images = "" if kept is None else Translated("said.judged_on", images=len(kept.images))
+    doubt = _doubt(kind == "better" and not _is_certain(comparisons))
+    values = {"half": half, "strict": strict, "doubt": doubt, "images": images}
+    return Translated(f"said.{kind}", step=step, **values)
+
+
+def _final_verdict(final: Record, delivered: Delivered) -> Translated:
+    """Say what the final weights gain over the start; if they are the start, what others would."""
+    _, *others = final["candidates"]
+    allowed = [one for one in others if not one.get("left_out")] or others
+    gain_of = max((one["held_out"] for one in allowed), key=lambda held_out: held_out["gain"])
+    gain_of = gain_of if delivered.is_start else final
+    gain, error = gain_of["gain"], gain_of["gain_error"]
+    low, high = gain - NORMAL_95 * error, gain + NORMAL_95 * error
+    return Translated(
+        "said.final_start" if delivered.is_start else "said.final_better",
+        weights=weights_name(delivered),
+        objective=name_of("objective", str(final.get("objective"))),
+        images=final["images"],
+        doubt=_doubt(not (final.get("is_sure", True) and low > 0)),
+        **{"gain": gain, "low": low, "high": high},
+    )
+
+
+def _difference(of: Comparison) -> Translated:
+    if of.interval is None:
+        return Translated("said.at_iou", gain=of.gain, iou=of.iou)
+    low, high = of.interval
+    return Translated("said.at_iou_within", gain=of.gain, iou=of.iou, low=low, high=high)
+
+
+def _doubt(may_be_chance: bool) -> Translated | str:
+    return Translated("said.may_be_chance") if may_be_chance else ""
+
+
+def _is_certain(comparisons: Sequence[Comparison]) -> bool:
+    """Whether a difference is beyond chance, or not known to be within it."""
+    known = [comparison for comparison in comparisons if comparison.interval is not None]
+    return not known or any(comparison.certain for comparison in known)
 
 
 def weights_name(delivered: Delivered) -> Translated:
     """Say where weights are between the start and trained ones."""
     return Translated(f"between.{delivered.kind}", step=delivered.step, averaged=delivered.averaged)
-
-
-def _doubt(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:
-    """Say so if neither difference is beyond chance."""
-    known = [comparison for comparison in comparisons if comparison.interval is not None]
-    if run.best is None or not known or any(comparison.certain for comparison in known):
-        return None
-    return Translated("verdict.doubt", images=len(run.best.images))
 
 
 def _unclip_ratio(run: Run, comparisons: Sequence[Comparison]) -> Translated | None:

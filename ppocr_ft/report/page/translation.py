@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -13,6 +13,8 @@ from ppocr_ft.engine import outcome
 from ppocr_ft.utils.program import as_started
 
 LANGUAGES = ("en", "zh")
+NOTHING_TO_COMPARE: Sequence[outcome.Kind] = ("unjudged", "no-start")
+"""Outcomes whose sentence the page takes as it is."""
 
 
 @cache
@@ -21,13 +23,8 @@ def texts(language: str) -> Mapping[str, str]:
     path = files("ppocr_ft.report.page") / "languages" / f"{language}.json"
     groups = json.loads(path.read_text(encoding="utf-8"))
     if language == "en":
-        sentences: dict[str, str] = dict(outcome.SENTENCES.items())
-        sentences |= {f"final-{name}": sentence for name, sentence in outcome.FINAL.items()}
-        groups |= {
-            "said": sentences,
-            "advice": outcome.ADVICE,
-            "between": outcome.WEIGHTS,
-        }
+        groups["said"] |= {kind: outcome.SENTENCES[kind] for kind in NOTHING_TO_COMPARE}
+        groups |= {"advice": outcome.ADVICE, "between": outcome.WEIGHTS}
     return {
         f"{group}.{name}": text for group, named in groups.items() for name, text in named.items()
     }

@@ -15,7 +15,7 @@ from ppocr_ft.commands.train.console import (
     outcome_lines,
     summary_table,
 )
-from ppocr_ft.engine.outcome import NOT_TRAINED
+from ppocr_ft.engine.outcome import Advice
 from ppocr_ft.report.evaluations import write_evaluation
 from tests.engine.test_eval_result import result
 from tests.support.report_run import evaluation, rows_of, run_folder, with_further_set
@@ -70,7 +70,7 @@ def test_the_commands_are_tried_on_an_image_that_is_there(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("after", [(0.71, 0.6), (0.4, 0.3)])
-def test_better_or_worse_is_said_with_interval_and_advice(
+def test_better_or_worse_is_said_in_one_sentence_with_interval(
     after: tuple[float, float], tmp_path: Path
 ) -> None:
     rows = rows_of({0: {1.5: (0.61, 0.4)}, 4: {1.5: after}})
@@ -83,12 +83,15 @@ def test_better_or_worse_is_said_with_interval_and_advice(
     assert max(map(len, lines)) <= 80
     assert not any(line.endswith("(step") for line in lines)
     text = " ".join(lines)
-    worse = f"No evaluation beat the start: {NOT_TRAINED} The best of training against it (step 4)"
-    better = "The best weights (step 4) beat the start. Their gain (step 4) in hmean: +0.1000"
+    worse = (
+        "No evaluation beat the start, so that the best weights are the starting weights (step 0): "
+        "the best of training (step 4) has hmean -0.2100 at IoU 0.5 (95 % interval "
+    )
+    better = "The best weights (step 4) beat the start: hmean +0.1000 at IoU 0.5 (95 % interval "
     assert text.startswith(better if after > (0.61, 0.4) else worse)
     assert text.count("95 % interval") == 2
-    assert "9 validation images." in text
-    assert text.count("To try next: ") == 1
+    assert text.endswith(", on validation images (9).")
+    assert text.count(". ") == 0, "one sentence"
 
 
 @pytest.mark.parametrize("start", [(1.0, 0.9), (0.8, 0.9)])
@@ -97,8 +100,10 @@ def test_a_tie_at_another_unclip_ratio_is_no_gain(
 ) -> None:
     rows = rows_of({0: {1.5: (1.0, 0.0), 1.0: start}, 4: {1.5: (1.0, 0.9), 1.0: (1.0, 0.9)}})
     text = " ".join(outcome_lines(read_run(run_folder(tmp_path / "run", rows=rows, boxes=False))))
-    assert text.startswith("No evaluation beat the start: the best weights (step 4) only equal it.")
-    assert "+0.0000 at IoU 0.5, +0.0000 at IoU 0.7, each with its best unclip_ratio." in text
+    assert text == (
+        "No evaluation beat the start: the best weights (step 4) only equal it, "
+        "hmean +0.0000 at IoU 0.5 and +0.0000 at IoU 0.7."
+    )
 
 
 def test_the_start_is_not_offered_as_trained(tmp_path: Path) -> None:
@@ -127,7 +132,7 @@ def test_a_table_says_what_was_gained_and_what_lost_elsewhere(tmp_path: Path) ->
     lines = outcome_lines(read_run(folder))
     assert max(map(len, lines)) <= 80
     start = lines.index("") + 1
-    head, *table = (line.split() for line in lines[start : start + 5])
+    head, *table = (line.split() for line in lines[start:])
     assert head == ["hmean", "on", "IoU", "before", "after", "change", "95", "%", "interval"]
     assert [cells[:7] for cells in table] == [
         ["Eval", "0.5", "0.6000", "(1.5)", "0.7000", "(1.5)", "+0.1000"],
@@ -136,7 +141,12 @@ def test_a_table_says_what_was_gained_and_what_lost_elsewhere(tmp_path: Path) ->
         ["scenes", "0.7", "0.8000", "(1.0)", "0.8100", "(1.5)", "+0.0100"],
     ]
     assert [len(cells) for cells in table] == [7, 7, 10, 10]
-    assert " ".join(lines[start + 5 :]).startswith(
-        "Lost on other images (Eval.also) by the weights of step 4, in hmean at IoU 0.5 / 0.7: "
-        "scenes -0.0200 / +0.0100.  To try next: "
-    )
+
+
+def test_what_to_try_next_follows_the_commands(tmp_path: Path) -> None:
+    advice = Advice("short", {"step": 4})
+    lines = closing_lines(tmp_path, 1, advice=advice)
+    assert lines[-2:] == [
+        "To try next: The run was short, it ended at step 4: raise Global.epoch_num.",
+        "done in 0:00:01 (h:mm:ss)",
+    ]
