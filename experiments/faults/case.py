@@ -43,11 +43,7 @@ class Ran:
         """
         if "Traceback" in self.text:
             raise WrongError(f"a traceback: {self.text.strip().splitlines()[-1]}")
-        lines = [
-            line.strip()
-            for line in self.text.splitlines()
-            if re.search(pattern, line, re.IGNORECASE)
-        ]
+        lines = self._matching(pattern)
         if not lines:
             raise WrongError(f"nothing printed matches {pattern!r}; exit code {self.code}")
         if code is not None and code != self.code:
@@ -56,13 +52,18 @@ class Ran:
 
     def silent(self, pattern: str) -> None:
         """Raise WrongError if a line matches."""
-        lines = [
-            line.strip()
-            for line in self.text.splitlines()
-            if re.search(pattern, line, re.IGNORECASE)
-        ]
-        if lines:
+        if lines := self._matching(pattern):
             raise WrongError(lines[0])
+
+    def _matching(self, pattern: str) -> list[str]:
+        """Return the lines that match; what is indented by four or five belongs to the line above.
+
+        So check continues its lines.
+        """
+        whole = re.sub(r"\n {4,5}(?=\S)", " ", self.text)
+        return [
+            line.strip() for line in whole.splitlines() if re.search(pattern, line, re.IGNORECASE)
+        ]
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,7 +37,7 @@ from ppocr_ft.errors import (
     UserInputError,
 )
 from ppocr_ft.messages import nearest
-from ppocr_ft.utils.console import colored, forget_said, severities_colored
+from ppocr_ft.utils.console import WIDTH, colored, forget_said, severities_colored, wrapped
 from ppocr_ft.utils.cpu import tune_cpu
 from ppocr_ft.utils.files import NUMBER, numbered_folder
 from ppocr_ft.utils.program import as_started, command_line, import_problem
@@ -58,6 +59,8 @@ def import_paddle() -> None:
 
 
 OWN_CONFIG = "ppocr_ft.yml"
+REMARK = " " * 8
+"""How a line below an example begins that says what it does."""
 Main = Callable[[Sequence[str]], int]
 
 
@@ -137,10 +140,22 @@ def bare_parser(command_name: str, description: str, examples: str) -> argparse.
     """Return a parser whose help shows the examples as this program was started."""
     return _Parser(
         prog=command_line(command_name),
-        description=description,
-        epilog=as_started(f"examples:\n{examples}"),
+        description=folded(description),
+        epilog=folded(as_started(f"examples:\n{examples}")),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def folded(text: str) -> str:
+    """Break the prose of a help text into lines that a terminal has; commands stay as they are."""
+    lines: list[str] = []
+    for is_prose, group in groupby(text.split("\n"), lambda line: line[:1].strip() != ""):
+        paragraph = list(group)
+        if is_prose and max(map(len, paragraph)) > WIDTH:
+            paragraph = wrapped(" ".join(paragraph))
+        for line in paragraph:
+            lines += wrapped(line, other=REMARK) if line.startswith(REMARK) else [line]
+    return "\n".join(lines)
 
 
 def parser(
@@ -174,8 +189,8 @@ def parser(
         nargs="+",
         action="extend",
         default=[],
-        metavar="SECTION.KEY=VALUE",
-        help="values that go before the config's",
+        metavar="KEY=VALUE",
+        help="values that go before the config's, as Global.epoch_num=24",
     )
     return arguments
 

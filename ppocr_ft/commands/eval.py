@@ -18,7 +18,8 @@ EXAMPLES = """\
         the released weights on the built-in sample data set
   ppocr-ft eval -c det_v4_ft.yml -o Eval.dataset.data_dir=/my/data \\
         Eval.dataset.label_file_list=[/my/data/val.txt]
-  ppocr-ft eval -c det_v4_ft.yml -o Global.checkpoints=output/best_accuracy --json
+  ppocr-ft eval -c output/latest/fitted.yml --json
+        the final weights of the last run, as one JSON object
 """
 RESULT_KEYS = ("precision", "recall", "hmean", "precision_70", "recall_70", "hmean_70", "images")
 

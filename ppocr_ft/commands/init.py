@@ -10,6 +10,7 @@ from ppocr_ft.commands.common import OWN_CONFIG, bare_parser, command, whole_num
 from ppocr_ft.config.load import find_config, load_config, shipped_configs
 from ppocr_ft.config.source_map import dump_yaml
 from ppocr_ft.errors import ConfigError
+from ppocr_ft.utils.console import wrapped
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.program import as_started
 
@@ -72,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     if folder.suffix.lower() in (".yml", ".yaml"):
         arguments.error(f"DIR is {folder}; name a folder, all configs are copied into it")
     for path, what in shipped_configs().items():
-        print(f"{_copied(path, folder)}: {what}")
+        print("\n".join(wrapped(f"{_copied(path, folder)}: {what}", other="  ")))
     print(as_started(f"\n{NEXT.format(config=folder / 'det_v4_ft.yml')}"))
     return 0
 
@@ -80,7 +81,7 @@ def main(argv: Sequence[str]) -> int:
 def _begin(source: Path, base: str, minutes: int, *, skip_bad: bool) -> int:
     """Read the labels, write the config, check it; return the exit code of what fails first."""
     from ppocr_ft.commands.check.cli import main as check
-    from ppocr_ft.commands.convert.cli import main as convert
+    from ppocr_ft.commands.convert.cli import run as convert
     from ppocr_ft.commands.convert.formats.image_folder import folder_of_images
 
     target = Path(OWN_CONFIG)
@@ -90,7 +91,8 @@ def _begin(source: Path, base: str, minutes: int, *, skip_bad: bool) -> int:
     model = load_config(base).Global.model_name
     images = folder_of_images(source)
     options = ["--images", str(images), "--out", str(LABELS.parent)]
-    failed = convert([str(source), *options, *(["--skip-bad"] if skip_bad else [])])
+    more = ["--skip-bad"] if skip_bad else []
+    failed = convert([str(source), *options, *more], how_to_train=False)
     if not LABELS.is_file():
         return failed
     text = OWN.format(

@@ -80,16 +80,18 @@ def main_of(name: str) -> Callable[[Sequence[str]], int]:
 def usage() -> str:
     """Return the commands and the configs that there are."""
     from ppocr_ft.config.load import shipped_configs
+    from ppocr_ft.utils.console import wrapped
 
+    configs = {path.name: what for path, what in shipped_configs().items()}
     lines = [
         as_started("usage: ppocr-ft COMMAND ..."),
         as_started("       ppocr-ft help COMMAND"),
         "",
         "commands:",
-        *(f"  {name:16}{what}" for name, what in COMMANDS.items()),
+        *(line for one in COMMANDS for line in wrapped(COMMANDS[one], f"  {one:16}", " " * 18)),
         "",
         "configs, by name for -c, as in  -c det_v4_ft.yml:",
-        *(f"  {path.name:23}{what}" for path, what in shipped_configs().items()),
+        *(line for one in configs for line in wrapped(configs[one], f"  {one:23}", " " * 25)),
     ]
     return "\n".join(lines)
 

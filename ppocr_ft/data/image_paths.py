@@ -46,13 +46,14 @@ class ImagePaths:
     """The images of a label file: the path of each name, or why there is none.
 
     ``moved`` are the names of those that are not where ``data_dir`` leads; ``note`` says in one
-    line how they were found.
+    line how they were found, ``all_beside`` whether as PPOCRLabel has them.
     """
 
     paths: dict[str, str] = field(default_factory=dict)
     faults: dict[str, DataError] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
     note: str = ""
+    all_beside: bool = False
 
     @classmethod
     def unseen(cls, names: Iterable[str], data_dir: str | Path) -> ImagePaths:
@@ -100,6 +101,7 @@ def find_images(names: Iterable[str], data_dir: str | Path, label_file: str | Pa
         for how, moved in hows
         for name in list(moved)[:1]
     ]
+    images.all_beside = not by_end and not images.note
     images.note = "; ".join([*parts, *([images.note] if images.note else [])])
     return images
 

@@ -193,11 +193,12 @@ def notes_on(
 ) -> dict[str, str]:
     """Return what is to be said of a label file as a whole, a line for each kind.
 
-    ``image-moved``: images that are not where ``data_dir`` leads; ``difficult``: texts marked so;
+    ``image-moved``: images that are not where ``data_dir`` leads, ``image-beside``: all of them
+    where PPOCRLabel has them; ``difficult``: texts marked so;
     ``scored``: transcriptions ``[text, score]``.
     """
     of = f"of {counted(texts, 'text')}"
-    notes = {"image-moved": places.note}
+    notes = {"image-beside" if places.all_beside else "image-moved": places.note}
     if difficult:
         notes["difficult"] = f"{difficult:,} {of} marked difficult: learnt as PaddleOCR does"
     if scored:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,6 +15,8 @@ from typing import Literal, TextIO
 Color = Literal["red", "yellow", "green"]
 Rows = Sequence[Sequence[str]]
 _CODES: dict[Color, str] = {"red": "31", "yellow": "33", "green": "32"}
+WIDTH = 80
+"""Columns of a table or a text; a terminal has them."""
 _SEVERITY = re.compile(r"^(error|warning)\b", re.MULTILINE)
 _said: set[str] = set()
 _lock, _silence, _inside, _capturing = threading.Lock(), ExitStack(), 0, False
@@ -48,6 +51,18 @@ def severities_colored(text: str, stream: TextIO) -> str:
 def aligned(rows: Rows) -> list[str]:
     """Return a line per row, two spaces between columns of equal width."""
     return ["  ".join(cells).rstrip() for cells in _padded(rows)]
+
+
+def wrapped(text: str, first: str = "", other: str = "") -> list[str]:
+    """Break a text into lines of `WIDTH` columns; they begin with ``first`` and ``other``."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=other,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def markdown_table(header: Sequence[str], rows: Rows) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -17,6 +19,9 @@ EXTRAS = {
     "mlflow": "mlflow",
 }
 """The extra of ``setup.py`` that brings an optional package."""
+CLONE = Path(__file__).parents[2]
+"""Where this package lies: the clone, or what pip installed it into."""
+_EXTRA = re.compile(r"""(?: and)? ?extra == ["']([\w-]+)["']""")
 _COMMAND = re.compile(r"\bppocr-ft ([a-z][a-z-]*|COMMAND)")
 
 
@@ -42,14 +47,33 @@ def as_started(text: str) -> str:
 
 
 def how_to_install(module: str) -> str:
-    """Return the pip command that brings a missing module, to be run in a clone of ppocr_ft."""
+    """Return the pip command that brings a missing module."""
     return how_to_install_extra(EXTRAS.get(module.partition(".")[0]))
 
 
 def how_to_install_extra(extra: str | None) -> str:
-    """Return the pip command for an extra of ``setup.py``, or for the package without one."""
+    """Return the pip command for an extra of ``setup.py``, or for the package without one.
+
+    Where a wheel was installed there is no clone to run it in: it then names the packages.
+    """
+    if not (CLONE / "setup.py").is_file() and (packages := required(extra)):
+        return f"pip install {shlex.join(packages)}"
     package = f"'.[{extra}]'" if extra else "."
     return f"pip install {package} in the clone of ppocr_ft"
+
+
+def required(extra: str | None) -> list[str]:
+    """Return the packages that an extra brings, or those of every installation.
+
+    Nothing where the package is not installed.
+    """
+    try:
+        listed = importlib.metadata.requires("ppocr_ft") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    extras = ((text, _EXTRA.search(text)) for text in listed)
+    wanted = [text for text, found in extras if (found[1] if found else None) == extra]
+    return [_EXTRA.sub("", text).rstrip("; ") for text in wanted]
 
 
 def import_problem(error: ImportError) -> str:

@@ -111,7 +111,9 @@ class Bar:
         """Return the time that is left, or was needed, and the speed."""
         spent, new = time.monotonic() - self._began, self.done - self._first
         plural = self.unit if self.unit.isupper() else f"{self.unit}s"
-        speed = f"{new / spent:.3g} {plural}/s" if new and spent else ""
+        rate = new / spent if spent else 0.0
+        speed = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+        speed = f"{speed} {plural}/s" if rate else ""
         left_s = self.left_s
         if self.done >= self.total:
             left = f"in {duration_text(spent)}"

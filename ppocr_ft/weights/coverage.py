@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ppocr_ft.models.configs import CLASSIFIER_LAYERS, TRAINING_BRANCHES, Form
-from ppocr_ft.utils.console import aligned
+from ppocr_ft.utils.console import aligned, wrapped
 
 PARTS = ("backbone", "neck", "head")
 Status = Literal["matched", "missing", "wrong shape", "unexpected", "not in this source"]
@@ -108,12 +108,13 @@ class CoverageReport:
         form = f", {self.form} form" if self.form else ""
         others = sorted({match.part for match in self.tensors} - {*PARTS})
         rows = [
-            ["part", "tensors", "parameters", "share", *_FAULTS],
+            ["part", "tensors", "parameters", "share"],
             *[self._row(part, [part]) for part in PARTS],
             *([self._row("elsewhere", others)] if others else []),
         ]
         lines = [f"weights: {self.source}{form}", *aligned(rows)]
-        lines += [f"{status}: {self._examples(status)}" for status in _FAULTS if self.keys(status)]
+        for status in filter(self.keys, _FAULTS):
+            lines += wrapped(f"{len(self.keys(status))} {status}: {self._examples(status)}")
         lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
@@ -124,7 +125,6 @@ class CoverageReport:
             f"{len(matched)} of {len(in_network)}",
             f"{_parameters(matched):,} of {_parameters(in_network):,}",
             f"{self.share(parts):.1%}",
-            *[str(len(self.select(status, parts))) for status in _FAULTS],
         ]
 
     def _examples(self, status: Status) -> str:

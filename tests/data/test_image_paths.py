@@ -157,7 +157,7 @@ def test_relative_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file = read_label_file("Label.txt", ".")
     (entry,) = file.entries
     assert Path(entry.images[0]).samefile(tmp_path / "photos" / "a.png")
-    said = file.notes["image-moved"]
+    said = file.notes["image-beside"]
     assert said.startswith("Label.txt: 1 of 1 image found beside the label file: photos/")
 
 

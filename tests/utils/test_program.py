@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
-from ppocr_ft.utils.program import as_started, how_to_install, import_problem
+from ppocr_ft.utils import program
+from ppocr_ft.utils.program import as_started, how_to_install, how_to_install_extra, import_problem
 
 TEXT = "look with ppocr-ft check, then ppocr-ft find-lr -c x.yml"
 
@@ -53,6 +55,20 @@ def test_the_extra_that_brings_a_module(module: str, package: str) -> None:
     assert how_to_install(module) == f"pip install {package} in the clone of ppocr_ft"
     problem = import_problem(ModuleNotFoundError("...", name=module))
     assert problem.startswith(f"{module.partition('.')[0]} is not installed for {sys.executable}: ")
+
+
+def test_where_a_wheel_was_installed_the_packages_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(program, "CLONE", tmp_path)
+    assert how_to_install("paddle") == "pip install paddlepaddle==3.2.2"
+    assert how_to_install("onnxruntime") == (
+        "pip install 'onnx>=1.14' 'paddle2onnx>=2.0' 'onnxruntime>=1.17'"
+    )
+    assert "'rapidocr-onnxruntime==1.2.11; python_version < \"3.12\"'" in how_to_install_extra("v3")
+    whole = how_to_install("numpy")
+    assert whole.startswith("pip install 'numpy>=1.24' 'opencv-python>=4.6' ")
+    assert "paddlepaddle" not in whole
 
 
 def test_a_library_of_the_system_that_lacks_keeps_its_message() -> None:

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import sys
-import textwrap
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,19 +14,19 @@ from typing import TYPE_CHECKING
 from ppocr_ft.commands.common import command, import_paddle, parser
 from ppocr_ft.errors import WRONG_INPUT, Finding
 from ppocr_ft.messages import counted
+from ppocr_ft.utils.console import wrapped
 from ppocr_ft.utils.program import as_started
 
 if TYPE_CHECKING:
     from ppocr_ft.commands.check.run import Check
 
 SAMPLES = 4
-WIDTH = 100
 SHOWN = 5
 """The number of warnings of a rule that are written out; the others are only counted."""
 EXAMPLES = """\
   ppocr-ft check -c det_v4_ft.yml
-  ppocr-ft check -c PaddleOCR/configs/det/ch_PP-OCRv4/ch_PP-OCRv4_det_student.yml \\
-        --no-weights -o Train.dataset.data_dir=/my/data
+  ppocr-ft check --no-weights -o Train.dataset.data_dir=/my/data \\
+        -c PaddleOCR/configs/det/ch_PP-OCRv4/ch_PP-OCRv4_det_student.yml
         any PaddleOCR detector's YAML, trained here or there
   ppocr-ft check -c my.yml --fix fixed/
         cleaned label files; the old ones stay as they are
@@ -120,7 +119,8 @@ def text_of(result: Check) -> str:
     if result.geometry is not None:
         parts.append(geometry_lines(result.geometry))
     if result.weights is not None:
-        parts.append([str(result.weights)])
+        about, *table = result.weights.summary().splitlines()
+        parts.append([*wrapped(about, other="  "), *table])
     parts.append(result.changes)
     parts.append([f"note: {note}" for note in result.notes])
     parts.append([f"drawn: {path}" for path in result.files])
@@ -173,13 +173,13 @@ def _rule_lines(severity: str, rule: str, group: list[Finding], at_most: int | N
         alike.setdefault((finding.file, finding.message), []).append(finding)
     shown = list(alike.values())[:at_most]
     for same in shown:
-        lines += _wrapped(f"{_place(same)}{same[0].message}", "  ", "    ")
+        lines += wrapped(f"{_place(same)}{same[0].message}", "  ", "    ")
     left = len(group) - sum(map(len, shown))
     if left:
         lines.append(f"  ... and {left:,} more")
     remedies = dict.fromkeys(finding.remedy for same in shown for finding in same)
     for remedy in remedies:
-        lines += _wrapped(f"-> {remedy}", "  ", "     ")
+        lines += wrapped(f"-> {remedy}", "  ", "     ")
     return lines
 
 
@@ -192,14 +192,3 @@ def _place(same: Sequence[Finding]) -> str:
     ends = [(run[0][1], run[-1][1]) for run in (list(pairs) for _, pairs in runs)]
     lines = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ends)
     return f"{same[0].file}:{lines}: " if lines else f"{same[0].file}: "
-
-
-def _wrapped(text: str, first: str, other: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=other,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

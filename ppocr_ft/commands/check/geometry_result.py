@@ -16,7 +16,7 @@ from ppocr_ft.fitting.targets import min_text_size
 from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
 from ppocr_ft.shrinking import THIN_PX, TOUCHING_PX
-from ppocr_ft.utils.console import aligned
+from ppocr_ft.utils.console import aligned, wrapped
 
 Floats = NDArray[np.float64]
 
@@ -145,7 +145,7 @@ class LabelGeometry:
     def ceilings(self) -> dict[str, Ceiling]:
         return {
             "the config's pair": self.configured,
-            "its shrink ratio, best unclip": self.refitted,
+            "its shrink, best unclip": self.refitted,
             "best pair": self.best,
         }
 
@@ -170,17 +170,17 @@ class LabelGeometry:
 
 def geometry_lines(of: LabelGeometry) -> list[str]:
     """Return short tables of sizes, of kernels and of ceilings."""
-    at = "at evaluation's resize" if of.sizes_known else "as labelled (image sizes unknown)"
+    at = "at evaluation's resize" if of.sizes_known else "as labelled (no sizes)"
     least = f"under {of.min_text_size_px:g} px"
-    head = ("text", "number", "height, px: 5 %, median, 95 %", "long/short side", least)
+    head = ("texts", "number", "height px: 5, 50, 95 %", "long/short", least)
     rows: list[tuple[str, ...]] = [head, _size_row(at, of.evaluation)]
     if of.training is not None:
         rows.append(_size_row("in training's crops", of.training))
-    lines = [*aligned(rows), of.kind]
+    lines = [*aligned(rows), *wrapped(of.kind)]
     if of.kernels is not None:
         lines += ["", *kernel_lines(of.kernels)]
     lines += ["", f"a perfect network, {counted(of.texts, 'text')}:"]
-    rows = [("", "shrink ratio", "unclip_ratio", "mean IoU", "IoU >0.5", "IoU >0.7")]
+    rows = [("", "shrink", "unclip", "mean IoU", "IoU >0.5", "IoU >0.7")]
     for name, ceiling in of.ceilings.items():
         ratios = f"{ceiling.shrink_ratio:g}", f"{ceiling.unclip_ratio:g}"
         shares = f"{ceiling.share_50:.1%}", f"{ceiling.share_70:.1%}"
@@ -188,7 +188,7 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
     lines += aligned(rows)
     if of.on_pixels is not None:
         drawn = of.on_pixels
-        lines.append(
+        lines += wrapped(
             f"the config's pair on pixels (rounding: {drawn.rounding}, "
             f"{counted(drawn.pages, 'image')}): hmean {drawn.hmean:.3f}, "
             f"at IoU 0.7 {drawn.hmean_70:.3f}"

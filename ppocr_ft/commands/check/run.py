@@ -309,7 +309,10 @@ def _look_at_geometry(result: Check, diagnosis: ConfigDiagnosis, config: Config)
     except ConfigError as error:
         result.notes.append(f"labels' geometry: {error}")
         return
-    result.findings += diagnosis.located(geometry_faults(result.geometry))
+    lowered = config.Global.fit_targets  # which lowers min_text_size before the first step
+    faults = geometry_faults(result.geometry)
+    faults = [fault for fault in faults if not (lowered and fault.rule == "small_texts")]
+    result.findings += diagnosis.located(faults)
     if diagnosis.config is not None:
         with _as_finding("pictures", result.findings):
             result.files.append(_write(config, GEOMETRY, geometry_png(result.geometry)))

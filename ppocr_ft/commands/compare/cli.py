@@ -31,7 +31,7 @@ EXAMPLES = """\
         --arm "AdamW: Optimizer.name=AdamW Optimizer.lr.learning_rate=1e-4" \\
         --arm "Adam: Optimizer.name=Adam Optimizer.lr.learning_rate=1e-4"
   ppocr-ft compare -c det_v4_ft.yml --epochs 3 --seeds 3 --arm "as it is:" \\
-        --arm "branches: Global.form=branches" -o Global.save_model_dir=output/forms
+        --arm "branches: Global.form=branches" -o Global.save_model_dir=out/forms
 Any key can be an arm; the shrink ratio stands in both map operators:
         --arm "0.6: Train.dataset.transforms.MakeBorderMap.shrink_ratio=0.6
                     Train.dataset.transforms.MakeShrinkMap.shrink_ratio=0.6"
@@ -132,10 +132,10 @@ def warn(arms: Sequence[Arm], configs: Sequence[Config]) -> None:
 def report(folder: Path, arms: Sequence[Arm], results: Sequence[ArmRun], indicator: str) -> None:
     """Print table and verdict, and write them, with the picture, into ``folder``."""
     from ppocr_ft.commands.compare.plot import compare_picture
-    from ppocr_ft.commands.compare.table import as_csv, table, verdict
+    from ppocr_ft.commands.compare.table import as_csv, console_table, table, verdict
 
     figures, words = table(results, indicator), verdict(results, indicator)
-    print(f"\n{figures}\n\n{words}\n")
+    print(f"\n{console_table(results, indicator)}\n\n{words}\n")
     changes = "\n".join(f"* {arm.name}: `{shlex.join(arm.overrides)}`" for arm in arms)
     text = f"# Comparison\n\n{words}\n\n{figures}\n\n{changes}\n\n![Curves]({PICTURE})\n"
     (folder / TABLE).write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from statistics import mean
 from ppocr_ft.engine.eval_result import EvalResult, best, results_of
 from ppocr_ft.engine.metrics_file import TRAIN
 from ppocr_ft.metrics.det import RATES
-from ppocr_ft.utils.console import markdown_table
+from ppocr_ft.utils.console import aligned, markdown_table
 
 STRICTER = "_70"
 CSV_COLUMNS = (
@@ -178,22 +178,62 @@ From the left: the last evaluation with the config's unclip_ratio, and with the 
 ratio. hmean is at IoU 0.5, hmean_70 at 0.7. minutes: of training, without evaluations."""
 
 
+NAME_WIDTH = 18
+"""Columns of an arm's name on the terminal."""
+
+
 def table(runs: Sequence[ArmRun], indicator: str) -> str:
-    """Return the table, one row per start and per arm; figures are means over seeds."""
+    """Return the table as Markdown, one row per start and per arm; figures are means over seeds."""
     arms = by_arm(runs)
     seeds = max(len(arm_runs) for arm_runs in arms.values())
     header = [*HEADER, *(["spread"] if seeds > 1 else [])]
-    rows = _start_rows(arms, indicator)
-    rows += [_arm_row(arm, arm_runs, indicator) for arm, arm_runs in arms.items()]
-    spread = {standing.arm: f"{standing.spread:.4f}" for standing in standings(runs, indicator)}
-    if seeds > 1:
-        rows = [[*row, spread.get(row[0], "")] for row in rows]
+    rows = _rows(runs, indicator)
+    if seeds == 1:
+        rows = [row[:-1] for row in rows]
     legend = LEGEND.format(indicator=indicator)
     if seeds > 1:
         legend += (
             f"\nMeans over {seeds} seeds; spread: largest less smallest {indicator} of one arm."
         )
     return f"{markdown_table(header, rows)}\n\n{legend}"
+
+
+def console_table(runs: Sequence[ArmRun], indicator: str) -> str:
+    """Return the same in two tables that fit a terminal; names that are too long lose their start.
+
+    The last evaluation of each arm, with the config's unclip ratio and its own best one, and the
+    evaluation that best_accuracy.pdparams is of.
+    """
+    rows = [[_end_of(row[0]), *map(_range, row[1:])] for row in _rows(runs, indicator)]
+    rates = ("hmean", "at 0.7")
+    last = [["last evaluation", "unclip", *rates, "own unclip", *rates, "spread"]]
+    last += [[*row[:7], row[-1]] for row in rows]
+    kept = [["best_accuracy", "step", *rates, "loss", "minutes"]]
+    kept += [[row[0], *row[7:12]] for row in rows if row[7]]
+    if not any(row[-1] for row in rows):  # of one seed each
+        last = [row[:-1] for row in last]
+    return "\n".join([*aligned(last), "", *aligned(kept)])
+
+
+def _rows(runs: Sequence[ArmRun], indicator: str) -> list[list[str]]:
+    """Return the cells of ``HEADER`` and the spread, of starts and arms."""
+    arms = by_arm(runs)
+    rows = _start_rows(arms, indicator)
+    rows += [_arm_row(arm, arm_runs, indicator) for arm, arm_runs in arms.items()]
+    several = max(map(len, arms.values())) > 1
+    spread = {one.arm: f"{one.spread:.4f}" for one in standings(runs, indicator) if several}
+    return [[*row, spread.get(row[0], "")] for row in rows]
+
+
+def _end_of(name: str) -> str:
+    """Return a name, or its end: names of values differ there."""
+    return name if len(name) <= NAME_WIDTH else f"\N{HORIZONTAL ELLIPSIS}{name[1 - NAME_WIDTH :]}"
+
+
+def _range(cell: str) -> str:
+    """Return each seed's value as least and most."""
+    values = cell.split(", ")
+    return cell if len(values) == 1 else f"{min(values, key=float)}-{max(values, key=float)}"
 
 
 def _start_rows(arms: Mapping[str, Sequence[ArmRun]], indicator: str) -> list[list[str]]:

@@ -20,6 +20,7 @@ from ppocr_ft.commands.convert.recognition import recognise
 from ppocr_ft.commands.convert.run import Conversion, Request, convert
 from ppocr_ft.errors import WRONG_INPUT, Finding
 from ppocr_ft.messages import counted
+from ppocr_ft.utils.console import wrapped
 from ppocr_ft.utils.files import write_whole
 from ppocr_ft.utils.progress import progress
 
@@ -35,7 +36,7 @@ background."""
 _EXAMPLES = """\
   ppocr-ft convert gt/ --images images/ --split 0.9
         the format is recognised; images/train.txt and images/val.txt
-  ppocr-ft convert Annotations/ --images JPEGImages/ --only plate,text --out labels/
+  ppocr-ft convert Annotations/ --only plate,text --out labels/
         objects of two classes alone
   ppocr-ft convert imgs/ --difficult ignore --out labels/
         all Label.txt below imgs/; texts marked difficult become ###
@@ -57,6 +58,11 @@ _PLAIN = re.compile(r"[\w./\\ +=@~-]+")
 @command
 def main(argv: Sequence[str]) -> int:
     """Run the command; return its exit code."""
+    return run(argv)
+
+
+def run(argv: Sequence[str], *, how_to_train: bool = True) -> int:
+    """Convert, and say how to train on it if that is wanted; return the exit code."""
     options = _parser().parse_args(argv)
     source: Path = options.source
     from_format = options.from_format
@@ -85,12 +91,14 @@ def main(argv: Sequence[str]) -> int:
     if is_cut:
         written_to = _write_findings(done.findings, request.out)
         print(f"all of them are in {written_to}", file=sys.stderr)
-    print("\n".join(_summary(done, options.to_format, images)))
+    how_to_train &= options.to_format == "ppocr"
+    print("\n".join(_summary(done, images if how_to_train else None)))
     return WRONG_INPUT if done.errors else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    formats = "\n".join(f"{form.name:14}{form.meaning}" for form in FORMATS.values())
+    lines = (wrapped(one.meaning, f"{one.name:14}", " " * 14) for one in FORMATS.values())
+    formats = "\n".join(line for of_format in lines for line in of_format)
     arguments = bare_parser("convert", _DESCRIPTION.format(formats=formats), _EXAMPLES)
     arguments.add_argument(
         "source", type=Path, metavar="PATH", help="a label file, or a folder of them"
@@ -213,8 +221,8 @@ def _write_findings(findings: Sequence[Finding], folder: Path) -> Path | str:
     return path
 
 
-def _summary(done: Conversion, to_format: str, images: Path) -> list[str]:
-    """Describe what was written, and what was not; the last line says how to train on it."""
+def _summary(done: Conversion, images: Path | None) -> list[str]:
+    """Describe what was written, and what was not; with ``images`` say how to train on it."""
     lines = []
     if done.errors:
         rules = Counter(finding.rule for finding in done.findings if finding.severity == "error")
@@ -235,7 +243,7 @@ def _summary(done: Conversion, to_format: str, images: Path) -> list[str]:
     sizes = {part: len(entries) for part, entries in done.parts.items() if part}
     parts = ", ".join(f"{part} {counted(size, 'image')}" for part, size in sizes.items())
     lines.append(f"written: {done.describe()}{f' ({parts})' if parts else ''}")
-    return [*lines, *(_config(done, images) if to_format == "ppocr" else [])]
+    return [*lines, *([] if images is None else _config(done, images))]
 
 
 def _config(done: Conversion, images: Path) -> list[str]:

@@ -36,7 +36,7 @@ EXAMPLES = """\
   ppocr-ft fit-postprocess -c det_v4_ft.yml --resizes 960:max 1280:max 736:min
   ppocr-ft fit-postprocess -c det_v4_ft.yml --resizes none --objective hmean
         at the config's own resize alone
-  ppocr-ft fit-postprocess -c det_v4_ft.yml --unclip-ratios 0.9 1 1.1 --threshs 0.3
+  ppocr-ft fit-postprocess -c det_v4_ft.yml --unclip-ratios 1 1.1 --threshs 0.3
   ppocr-ft eval -c output/det_v4_ft/fitted.yml
         what it wrote, to evaluate, predict, export or train on with"""
 EPILOGUE = """

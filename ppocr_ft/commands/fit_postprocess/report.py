@@ -13,12 +13,11 @@ from ppocr_ft.fitting.grid import Cell
 from ppocr_ft.fitting.tally import FLAT, Floats, best_cell
 from ppocr_ft.messages import counted
 from ppocr_ft.report.figures import as_png, new_figure
-from ppocr_ft.utils.console import markdown_table
+from ppocr_ft.utils.console import aligned, wrapped
 
-HEADER = (
-    "", "resize", "thresh", "score_mode", "unclip_ratio", "box_thresh", "hmean", "hmean_70",
-)  # fmt: skip
-MAX_MAP_COLUMNS = 16
+HEADER = ("", "resize", "thresh", "score", "unclip", "box", "hmean", "at 0.7")
+"""thresh, score_mode, unclip_ratio, box_thresh; hmean at both IoUs."""
+MAX_MAP_COLUMNS = 11
 FEW_IMAGES = 10
 """With fewer the gain on held-out images rests on one or two."""
 CELL_INCHES = (0.5, 0.32)
@@ -74,7 +73,7 @@ def fit_table(fitted: Fitted) -> str:
     if held is not None:
         rates = (f"{held.hmean:.4f}", f"{held.hmean_70:.4f}")
         table.append(["fitted, held out", *[""] * 5, *rates])
-    return markdown_table(HEADER, table)
+    return "\n".join(aligned([HEADER, *table]))
 
 
 def _row(fitted: Fitted, name: str, cell: Cell) -> list[str]:
@@ -114,12 +113,14 @@ def heat_map_text(fitted: Fitted) -> str:
     stride = -(-len(grid.box_threshs) // MAX_MAP_COLUMNS)
     columns = [b for b in range(len(grid.box_threshs)) if b % stride == best.box_thresh % stride]
     lines = [
-        f"{plane_title(fitted)}, in thousandths; [fitted], + not more than {FLAT:g} below",
-        "unclip_ratio \\ box_thresh" + "".join(f"{grid.box_threshs[b]:>6g}" for b in columns),
+        *wrapped(
+            f"{plane_title(fitted)}, in thousandths; [fitted], + not more than {FLAT:g} below"
+        ),
+        "unclip \\ box" + "".join(f"{grid.box_threshs[b]:>6g}" for b in columns),
     ]
     at = (best.unclip_ratio, best.box_thresh)
     for u, ratio in enumerate(grid.unclip_ratios):
-        line = f"{ratio:>24g} "
+        line = f"{ratio:>12g}"
         for b in columns:
             number, as_good = f"{values[u, b] * 1000:.0f}", values[u, b] >= values[at] - FLAT
             cell = f"[{number}]" if (u, b) == at else f"{number}{'+' if as_good else ' '}"

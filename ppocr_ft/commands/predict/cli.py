@@ -24,7 +24,8 @@ EXAMPLES = """\
         --images 'scans/*.png'
   ppocr-ft predict --model output/inference --images scans/
         an exported model, by its own inference.yml; --model output/inference/inference.onnx too
-  ppocr-ft predict --model output/inference --images scans/ --save-label scans/Label.txt
+  ppocr-ft predict --model output/inference --images scans/ \\
+        --save-label scans/Label.txt
         boxes to correct in PPOCRLabel and to train on
   ppocr-ft predict -c output/latest/fitted.yml --images plans/ --tiles auto
         pages on which text would get smaller than on the images of training, in tiles

@@ -16,10 +16,10 @@ from ppocr_ft.utils.progress import progress
 
 FIRST = 20
 EXAMPLES = """\
-  ppocr-ft rank -c output/latest/fitted.yml --images photos/more/ --out output/next
+  ppocr-ft rank -c output/latest/fitted.yml --images more/ --out output/next
         ranked.csv: all in their order; ranked.png: the first 20 with the boxes found
-  ppocr-ft rank -c output/latest/fitted.yml --images photos/more/ --out output/next \\
-        --save-label photos/more/Label.txt --first 50
+  ppocr-ft rank -c output/latest/fitted.yml --images more/ --out output/next \\
+        --save-label more/Label.txt --first 50
         boxes of the first 50, to correct in PPOCRLabel
   ppocr-ft rank -c det_v4_ft.yml --images 'scans/*.png' --out output/next
         before any training, by the released weights

@@ -36,15 +36,17 @@ EXAMPLES = """\
   ppocr-ft train -c det_v4_ft.yml
         the released weights, fine-tuned on the built-in sample data set
   ppocr-ft train -c det_v4_ft.yml -o Train.dataset.data_dir=/my/data \\
-        Train.dataset.label_file_list=[/my/data/Label.txt] Eval.dataset.data_dir=/my/data \\
-        Eval.dataset.label_file_list=[/my/data/val.txt] Global.save_model_dir=output/mine
-  ppocr-ft train --model PP-OCRv6_small_det -o Train.dataset.data_dir=/my/data ...
+        Train.dataset.label_file_list=[/my/data/Label.txt] \\
+        Eval.dataset.data_dir=/my/data \\
+        Eval.dataset.label_file_list=[/my/data/val.txt] \\
+        Global.save_model_dir=output/mine
+  ppocr-ft train --model PP-OCRv6_small_det -o Global.save_model_dir=output/v6
         another released model, by the config that the package has for it
   ppocr-ft train -c det_v4_ft.yml --dry-run
         what the run would do when, as a picture and a table
   ppocr-ft train --resume output/mine
         go on with the run in that folder, with its own config
-  python -m paddle.distributed.launch --devices 0,1 ppocr-ft train -c det_v4_ft.yml
+  python -m paddle.distributed.launch --devices 0,1 ppocr-ft train -c my.yml
         on two cards; --nproc_per_node 2 --backend gloo: two processes on the CPU"""
 EPILOGUE = """
 

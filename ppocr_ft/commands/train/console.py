@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,10 +16,8 @@ from ppocr_ft.report.page.run import HMEANS, Run
 from ppocr_ft.report.page.summary import PHOTO, next_commands
 from ppocr_ft.runs.eval_files import PICTURE_BOTH
 from ppocr_ft.runs.folder import FITTED_CONFIG
-from ppocr_ft.utils.console import aligned
+from ppocr_ft.utils.console import aligned, wrapped
 from ppocr_ft.utils.program import as_started
-
-WIDTH = 80
 
 
 def closing_table(run: Run) -> str:
@@ -122,6 +119,5 @@ def _wrapped(*sentences: str) -> list[str]:
     """Break each sentence into lines, but no command and no "step 40"."""
     lines: list[str] = []
     for sentence in sentences:
-        joined = re.sub(r"\b(step|python|ppocr-ft) ", "\\1\N{NO-BREAK SPACE}", sentence)
-        lines += textwrap.wrap(joined, WIDTH, break_long_words=False, break_on_hyphens=False)
+        lines += wrapped(re.sub(r"\b(step|python|ppocr-ft) ", "\\1\N{NO-BREAK SPACE}", sentence))
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]

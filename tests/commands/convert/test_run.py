@@ -316,8 +316,7 @@ def test_a_label_file_of_ppocrlabel_is_read_in_its_own_folder(
     folder = put_images(tmp_path / "scans", *(f"{i}.jpg" for i in range(4)))
     put_text(folder / "Label.txt", "".join(f"scans/{i}.jpg\t[]\n" for i in range(4)))
     assert run("--from", "ppocr", folder, "--to", "ppocr", "--out", tmp_path / "out") == 0
-    [told] = capsys.readouterr().err.splitlines()
-    assert "4 of 4 images found beside the label file: scans/0.jpg is" in told
+    assert capsys.readouterr().err == "", "there is nothing to be warned of"
     written = (tmp_path / "out" / "Label.txt").read_text(encoding="utf-8")
     assert written == "".join(f"{i}.jpg\t[]\n" for i in range(4))
 

@@ -94,8 +94,9 @@ class DataReport:
     def notes(self) -> list[str]:
         """What is to be said of each label file as a whole."""
         notes = [pair for part in self.parts for pair in part.scan.notes.items()]
-        remedy = {"image-moved": "; --fix writes their paths so"}
-        return list(dict.fromkeys(f"{note}{remedy.get(kind, '')}" for kind, note in notes))
+        remedy = "; --fix writes their paths so"
+        told = (f"{note}{remedy * kind.startswith('image-')}" for kind, note in notes)
+        return list(dict.fromkeys(told))
 
 
 def check_dataset(
