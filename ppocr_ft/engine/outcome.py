@@ -180,6 +180,7 @@ ADVICE = {
     "short": "The run was short, it ended at step {step}: raise Global.epoch_num.",
     "rate-high": "{indicator} fell below that of the start: lower "
     "Optimizer.lr.learning_rate to a third (ppocr-ft find-lr measures it).",
+    "minutes": "The time was short: give the run more, Global.time_budget is {budget}.",
     "perfect": "{indicator} on Eval is 1.0000, which nothing can beat: judge on more images, or "
     "harder ones.",
     "overfitting": "{indicator} fell from {highest:.4f} after step {step} to {last:.4f} at the "
@@ -210,6 +211,7 @@ def advice(
     remedies: Mapping[str, str],
     *,
     is_over: bool = True,
+    budget: str | None = None,
 ) -> Advice:
     """Return the advice for a run.
 
@@ -218,6 +220,7 @@ def advice(
         results: its evaluations, in their order.
         remedies: what the monitor advised during the run, by verdict.
         is_over: whether it took all of its steps.
+        budget: Global.time_budget, by which it chose its length and its evaluations.
     """
     verdict = next((name for name in EXPLAINING_VERDICTS if name in remedies), None)
     if verdict is not None and found.kind != "better":
@@ -231,7 +234,11 @@ def advice(
     if found.best.value(found.indicator) > 1 - CHANGE / 100:
         return Advice("perfect", {"indicator": found.indicator})
     given = _by_course(found, found.trained, later)
-    return given if is_over or given.name not in MORE_STEPS else Advice("unfinished", {})
+    if given.name not in MORE_STEPS:
+        return given
+    if not is_over:
+        return Advice("unfinished", {})
+    return Advice("minutes", {"budget": budget}) if budget else given
 
 
 def _by_course(found: Outcome, highest: EvalResult, later: Sequence[EvalResult]) -> Advice:

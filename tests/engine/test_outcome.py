@@ -167,5 +167,25 @@ def test_a_run_that_was_broken_off_goes_on_unless_more_steps_make_it_worse(
     assert advice(found, results, {}, is_over=False).name == wanted
 
 
+@pytest.mark.parametrize(
+    ("hmeans", "wanted"),
+    [
+        ({0: 0.5, 4: 0.47}, "minutes"),
+        ({0: 0.5, 30: 0.6}, "minutes"),
+        ({0: 0.5, 10: 0.6, 20: 0.7}, "minutes"),
+        ({0: 0.5, 10: 0.2}, "rate-high"),
+        ({0: 0.5, 10: 0.46, 20: 0.458}, "labels"),
+    ],
+)
+def test_a_run_of_a_time_budget_is_told_of_minutes(hmeans: dict[int, float], wanted: str) -> None:
+    """Its epochs and evaluations follow from them."""
+    results = [result(step, (hmean, 0.1)) for step, hmean in hmeans.items()]
+    found = outcome(results, "hmean")
+    assert found is not None
+    given = advice(found, results, {}, budget="8m")
+    assert given.name == wanted
+    assert ("8m" in given.sentence) == (wanted == "minutes")
+
+
 def test_every_sentence_can_be_given() -> None:
-    assert {wanted for _, _, wanted in ADVICE_CASES.values()} == {*ADVICE}
+    assert {wanted for _, _, wanted in ADVICE_CASES.values()} == {*ADVICE} - {"minutes"}

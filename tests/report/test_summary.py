@@ -98,7 +98,18 @@ def test_precision_and_recall_are_those_of_the_ratio_that_hmean_is_best_at(tmp_p
 def test_advice_and_verdicts_have_a_text_each_in_both_languages() -> None:
     english = texts("en")
     assert {key[7:]: text for key, text in english.items() if key.startswith("advice.")} == ADVICE
-    assert {key[6:] for key in english if key.startswith("alert.")} == set(VERDICT_NAMES)
+    for group in ("alert.", "remedy."):
+        named = {key.removeprefix(group) for key in english if key.startswith(group)}
+        assert named == set(VERDICT_NAMES)
+
+
+def test_advice_about_a_verdict_has_its_remedy_in_chinese(tmp_path: Path) -> None:
+    run = read_run(run_folder(tmp_path / "a run", rows=rows_of(UNBEATEN), boxes=False))
+    alert = {"step": 4, "name": "nan", "sentence": "It is NaN.", "remedy": "Lower the rate."}
+    advice = advice_text(replace(run, alerts=[alert]))
+    assert advice is not None
+    assert advice.text("en") == "nan was the trouble: Lower the rate."
+    assert advice.text("zh").startswith("问题在于 nan：请降低 Optimizer.lr.learning_rate")
 
 
 def test_a_verdict_is_said_in_english_as_it_was_and_translated_with_its_numbers() -> None:

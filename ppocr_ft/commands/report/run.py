@@ -109,6 +109,11 @@ def report(folder: Path, language: Language = "auto") -> Path:
     return folder / PAGE
 
 
+FINAL_KEYS = (
+    "alpha", "step", "averaged", "objective", "images", "gain", "gain_error", "candidates",
+)  # fmt: skip
+
+
 def read_run(folder: Path, *, running: bool = False) -> Run:
     """Read a run from the files of its folder; say so if it is still ``running``.
 
@@ -148,7 +153,7 @@ def read_run(folder: Path, *, running: bool = False) -> Run:
         data=record(DATA, *DATA_KEYS),
         environment=record(ENVIRONMENT),
         fitted=record(FIT_JSON, "config", "chosen"),
-        final=record(FINAL_JSON, "alpha", "step", "averaged", "gain", "gain_error", "candidates"),
+        final=record(FINAL_JSON, *FINAL_KEYS),
         alerts=_tried(_json_lines, folder / VERDICTS_FILE, notes) or (),
         notes=notes,
         began=began,

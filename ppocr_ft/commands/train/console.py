@@ -93,18 +93,18 @@ def closing_lines(
 ) -> list[str]:
     """Return where the files are, the commands that use the run's weights, and the duration.
 
-    ``trained``: the best weights are not the start. ``image`` is what the commands are tried on,
+    ``trained``: the run's weights are not the start. ``image`` is what the commands are tried on,
     ``advice`` what may make the next run better.
     """
-    usable, fitted = trained or final is not None, (folder / FITTED_CONFIG).is_file()
-    commands = next_commands(folder, fitted=fitted, image=image) if usable else {}
+    fitted = (folder / FITTED_CONFIG).is_file()
+    commands = next_commands(folder, fitted=fitted, image=image)
     best = f"best weights: {folder / 'best_accuracy'}.pdparams{'' if trained else ' (the start)'}"
     told = [] if advice is None else _wrapped(as_started(f"To try next: {advice.sentence}"))
     return [
         f"report: {folder / PAGE}",
         f"pictures: {folder / PICTURE_BOTH}",
         best if final is None else _final(folder, final),
-        *(["next:"] if usable else []),
+        "next:" if trained else "next, with the start's weights:",
         *(f"  {line}" for line in commands.values()),
         *told,
         f"done in {timedelta(seconds=round(seconds))} (h:mm:ss)",

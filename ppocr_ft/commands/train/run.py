@@ -165,7 +165,7 @@ def close(run: Training, seconds: float) -> None:
     except (OSError, UserInputError) as error:
         lines, ended, final = [f"the run's files can't be read: {error}"], None, None
         table, image, advice = "", PHOTO, None
-    trained = ended is None or not ended.is_start
+    trained = ended is None or not (ended.is_start if final is None else final.is_start)
     plain = "\n".join(lines)
     files = closing_lines(
         run.folder, seconds, trained=trained, final=final, image=image, advice=advice

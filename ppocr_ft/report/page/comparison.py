@@ -125,10 +125,7 @@ def verdict(run: Run, comparisons: Sequence[Comparison]) -> Translated:
 
 def _final_verdict(final: Record, delivered: Delivered) -> Translated:
     """Say what the final weights gain over the start; if they are the start, what others would."""
-    _, *others = final["candidates"]
-    allowed = [one for one in others if not one.get("left_out")] or others
-    gain_of = max((one["held_out"] for one in allowed), key=lambda held_out: held_out["gain"])
-    gain_of = gain_of if delivered.is_start else final
+    gain_of = _best_other(final)["held_out"] if delivered.is_start else final
     gain, error = gain_of["gain"], gain_of["gain_error"]
     low, high = gain - NORMAL_95 * error, gain + NORMAL_95 * error
     return Translated(
@@ -139,6 +136,34 @@ def _final_verdict(final: Record, delivered: Delivered) -> Translated:
         doubt=_doubt(not (final.get("is_sure", True) and low > 0)),
         **{"gain": gain, "low": low, "high": high},
     )
+
+
+def _best_other(final: Record) -> Record:
+    """Return what final.json says of the best weights that are not the start."""
+    _, *others = final["candidates"]
+    allowed = [one for one in others if not one.get("left_out")] or others
+    best: Record = max(allowed, key=lambda one: one["held_out"]["gain"])
+    return best
+
+
+def final_comparisons(run: Run) -> list[Comparison]:
+    """Return the start beside the final weights on held-out images, each with what was fitted.
+
+    Where the final weights are the start, the best others stand beside it.
+    """
+    if run.final is None:
+        return []
+    pair = run.final["candidates"][0], run.delivered_candidate or _best_other(run.final)
+    start, after = (
+        [
+            BestRate(
+                one["step"] if one["alpha"] else 0, one["held_out"][column], one["unclip_ratio"]
+            )
+            for column in HMEANS
+        ]
+        for one in pair
+    )
+    return [Comparison(*each, None) for each in zip(IOUS, start, after, strict=True)]
 
 
 def _difference(of: Comparison) -> Translated:

@@ -161,7 +161,8 @@ class Run:
             return None
         remedies = {str(alert.get("name")): str(alert.get("remedy")) for alert in self.alerts}
         is_over = self.total_steps is None or self.last_step >= self.total_steps
-        return advice(self.outcome, list(self.evaluations.values()), remedies, is_over=is_over)
+        results, budget = list(self.evaluations.values()), self.setting("Global.time_budget")
+        return advice(self.outcome, results, remedies, is_over=is_over, budget=budget)
 
     @property
     def shown_step(self) -> int | None:

@@ -76,16 +76,25 @@ def other_rates(run: Run, pair: Comparison) -> list[tuple[Label, float, float]]:
 
 def alert_text(alert: Record) -> Label:
     """Return what the monitor said: sentence and remedy."""
-    said = f"{alert.get('sentence')} {alert.get('remedy')}"
-    name = alert.get("name")
-    return Translated(f"alert.{name}", said=said) if f"alert.{name}" in texts("en") else said
+    name, said, remedy = (str(alert.get(key)) for key in ("name", "sentence", "remedy"))
+    if f"alert.{name}" not in texts("en"):
+        return f"{said} {remedy}"
+    return Translated(f"alert.{name}", said=said, remedy=_remedy(name, remedy))
+
+
+def _remedy(name: str, said: str) -> Label:
+    key = f"remedy.{name}"
+    return Translated(key, said=said) if key in texts("en") else said
 
 
 def advice_text(run: Run) -> Translated | None:
     """Return the one thing to try next."""
     if run.advice is None:
         return None
-    return Translated(f"advice.{run.advice.name}", **run.advice.values)
+    values = dict(run.advice.values)
+    if run.advice.name == "verdict":
+        values["remedy"] = _remedy(str(values["verdict"]), str(values["remedy"]))
+    return Translated(f"advice.{run.advice.name}", **values)
 
 
 def next_steps(run: Run) -> list[tuple[Translated, str]]:

@@ -13,7 +13,15 @@ from matplotlib.figure import Figure
 
 from ppocr_ft.commands.compare import plot
 from ppocr_ft.commands.compare.plot import compare_picture, curve, judged_points, trained_points
-from ppocr_ft.commands.compare.table import ArmRun, as_csv, by_arm, standings, table, verdict
+from ppocr_ft.commands.compare.table import (
+    ArmRun,
+    as_csv,
+    by_arm,
+    console_table,
+    standings,
+    table,
+    verdict,
+)
 from ppocr_ft.utils.console import markdown_table
 
 Rates = Mapping[float, tuple[float, float]]
@@ -183,6 +191,25 @@ def test_table_of_several_seeds_has_means_and_spread() -> None:
     assert header[-1] == "spread"
     assert (a[5], a[-1]) == ("0.9600", "0.0200")
     assert (b[-2], b[-1]) == ("diverged (seed 2)", "")
+
+
+def test_the_terminal_gets_two_tables_that_fit_it() -> None:
+    names = "Optimizer.lr.learning_rate=1e-4", "Optimizer.lr.learning_rate=5e-4"
+    runs = [run for name in names for run in seeds(name, 0.95, 0.97, 0.96)]
+    runs[0] = arm_run(names[0], {1.5: (0.99, 0.8), 1.25: (0.9, 0.5)}, middle={1.5: (0.995, 0.8)})
+    lines = console_table(runs, "hmean").splitlines()
+    assert max(map(len, lines)) <= 80
+    last, kept = lines[: lines.index("")], lines[lines.index("") + 1 :]
+    assert [line.split("  ")[0] for line in last] == [
+        "last evaluation", "start", "\u2026earning_rate=1e-4", "\u2026earning_rate=5e-4",
+    ]  # fmt: skip
+    assert last[2].split()[1:] == [
+        "1.5", "0.9067", "0.5333", "1-1.5", "0.9733", "0.6000", "0.0300",
+    ]  # fmt: skip
+    assert kept[0].split() == ["best_accuracy", "step", "hmean", "at", "0.7", "loss", "minutes"]
+    assert kept[1].split()[1] == "10-20"
+    one = console_table([ending("a", 0.95)], "hmean")
+    assert "spread" not in one
 
 
 def test_arms_with_other_starts_have_a_row_each() -> None:

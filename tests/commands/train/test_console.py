@@ -44,7 +44,7 @@ def test_the_closing_table_has_start_best_end_and_what_was_fitted(
     (folder / "fit_postprocess.json").write_text(json.dumps(fit | {"held_out": held_out}))
     about = {"alpha": 1, "step": 2, "averaged": 1}
     held = {"held_out": held_out}
-    gain = {"gain": 0.1, "gain_error": 0.01}
+    gain = {"gain": 0.1, "gain_error": 0.01, "objective": "mean", "images": 9}
     final = {
         **about,
         **gain,
@@ -109,8 +109,8 @@ def test_a_tie_at_another_unclip_ratio_is_no_gain(
 def test_the_start_is_not_offered_as_trained(tmp_path: Path) -> None:
     text = "\n".join(closing_lines(tmp_path, 1, trained=False))
     assert "best_accuracy.pdparams (the start)" in text
+    assert "next, with the start's weights:\n  ppocr-ft predict -c " in text
     assert "next:" not in text
-    assert "--images" not in text
 
 
 def test_the_report_comes_first_and_the_commands_name_what_is_there(tmp_path: Path) -> None:
