@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,8 @@ def test_help_fits_80_columns(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    try:
-        assert program(["help", name] if name else ["help"]) == 0
-    except SystemExit as ended:
-        assert ended.code == 0
-    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > WIDTH] == []
+    with suppress(SystemExit):  # a command's help ends the program
+        program(["help", name] if name else ["help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 10
+    assert [line for line in lines if len(line) > WIDTH] == []

@@ -109,7 +109,8 @@ def test_advice_about_a_verdict_has_its_remedy_in_chinese(tmp_path: Path) -> Non
     advice = advice_text(replace(run, alerts=[alert]))
     assert advice is not None
     assert advice.text("en") == "nan was the trouble: Lower the rate."
-    assert advice.text("zh").startswith("问题在于 nan：请降低 Optimizer.lr.learning_rate")
+    assert advice.text("zh").startswith("问题在于 nan")
+    assert "请降低 Optimizer.lr.learning_rate" in advice.text("zh")
 
 
 def test_a_verdict_is_said_in_english_as_it_was_and_translated_with_its_numbers() -> None:

@@ -155,13 +155,8 @@ def final_comparisons(run: Run) -> list[Comparison]:
         return []
     pair = run.final["candidates"][0], run.delivered_candidate or _best_other(run.final)
     start, after = (
-        [
-            BestRate(
-                one["step"] if one["alpha"] else 0, one["held_out"][column], one["unclip_ratio"]
-            )
-            for column in HMEANS
-        ]
-        for one in pair
+        [BestRate(step, one["held_out"][column], one["unclip_ratio"]) for column in HMEANS]
+        for one, step in zip(pair, (0, pair[1]["step"]), strict=True)
     )
     return [Comparison(*each, None) for each in zip(IOUS, start, after, strict=True)]
 

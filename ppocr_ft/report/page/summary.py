@@ -83,8 +83,8 @@ def alert_text(alert: Record) -> Label:
 
 
 def _remedy(name: str, said: str) -> Label:
-    key = f"remedy.{name}"
-    return Translated(key, said=said) if key in texts("en") else said
+    known = f"remedy.{name}" in texts("en")
+    return Translated(f"remedy.{name}", said=said) if known else said
 
 
 def advice_text(run: Run) -> Translated | None:
