@@ -84,6 +84,7 @@ ls found output/latest/inference
 echo "from nothing to an exported model in $SECONDS s"
 
 if [ -x "$repository/.venv/bin/python" ] && command -v chromium >/dev/null; then
+    fc-list :lang=zh | grep -q . || echo "no font with Chinese letters here: boxes stand in their place"
     "$repository/.venv/bin/python" - "$repository/first_hour" <<'PICTURES'
 import shutil
 import sys

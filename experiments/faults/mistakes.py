@@ -160,7 +160,8 @@ in_the_data("an empty label file", "label_empty", r"train\.txt", lambda f: relab
 in_the_data("blanks for a tab", "label_blanks", r"train\.txt.*(tab|delimiter)",
             lambda f: relabel(f, LINE.replace("\t", "    ").encode()))  # fmt: skip
 in_the_data("a byte order mark and CRLF are read", "bom", "0 errors",
-            lambda f: relabel(f, LINE.replace("\n", "\r\n").encode("utf-8-sig")), code=0)  # fmt: skip
+            lambda f: relabel(f, LINE.replace("\n", "\r\n").encode("utf-8-sig")),
+            code=0)  # fmt: skip
 in_the_data("train is val", "leak", "also in|both|leak",
             lambda f: label_file(f / "val.txt", ["img0.png"]), code=0)  # fmt: skip
 in_the_data("backslashes are read", "backslash", "0 errors",

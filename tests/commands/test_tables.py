@@ -34,7 +34,7 @@ TABLES: dict[str, tuple[Callable[[Sequence[str]], int], Sequence[str], str]] = {
     "fit-postprocess": (
         fit_postprocess,
         ["-c", FITTED, "--out", "again.yml", "--resizes", "1280:resize_long"],
-        "best at 1280:resize_long",
+        "best with         1280:resize_long",
     ),
     "compare": (
         compare,

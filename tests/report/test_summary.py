@@ -129,9 +129,10 @@ def run_of(tmp_path: Path, hmeans: Hmeans) -> Run:
     return read_run(run_folder(tmp_path / "a run", rows=rows_of(hmeans), boxes=False))
 
 
-def test_no_commands_for_weights_that_are_the_start_but_advice(tmp_path: Path) -> None:
+def test_advice_and_commands_for_weights_that_are_the_start_too(tmp_path: Path) -> None:
     run = run_of(tmp_path, UNBEATEN)
-    assert next_steps(run) == []
+    assert [text.key for text, _ in next_steps(run)] == ["next.predict", "next.export"]
+    assert next_steps(replace(run, rows=[])) == []
     advice = advice_text(run)
     assert advice
     assert run.advice

@@ -62,13 +62,13 @@ def fit_summary(fitted: Fitted, weights: str) -> str:
 def fit_table(fitted: Fitted) -> str:
     """Tabulate the config's values, the labels' unclip ratio, the fitted, each resize's."""
     values = fitted.tally.values(fitted.objective)
-    rows = {"config": fitted.own, "labels' unclip_ratio": fitted.start, "fitted": fitted.best}
+    rows = [("config", fitted.own), ("labels' unclip", fitted.start), ("fitted", fitted.best)]
     if len(fitted.tally.resizes) > 1:
-        for r, resize in enumerate(fitted.tally.resizes):
+        for r in range(len(fitted.tally.resizes)):
             here = np.full_like(values, -1.0)
             here[r] = values[r]
-            rows[f"best at {resize}"] = best_cell(here, fitted.own)
-    table = [_row(fitted, name, cell) for name, cell in rows.items()]
+            rows.append(("best with", best_cell(here, fitted.own)))
+    table = [_row(fitted, name, cell) for name, cell in rows]
     held = fitted.held_out
     if held is not None:
         rates = (f"{held.hmean:.4f}", f"{held.hmean_70:.4f}")

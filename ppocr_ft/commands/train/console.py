@@ -27,6 +27,8 @@ def closing_table(run: Run) -> str:
     """
     last = max(run.evaluations, default=0)
     steps = {"before training": 0, "best": run.best_step, "at the end": last}
+    if run.best_step == 0:  # the same row twice
+        del steps["best"]
     results = {
         name: run.evaluations[step] for name, step in steps.items() if step in run.evaluations
     }

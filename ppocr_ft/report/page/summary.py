@@ -98,8 +98,8 @@ def advice_text(run: Run) -> Translated | None:
 
 
 def next_steps(run: Run) -> list[tuple[Translated, str]]:
-    """Return what can be done with the best weights, if they are trained, with its command."""
-    usable = run.best_step or run.delivered is not None
+    """Return what can be done with the run's weights, if there are any, with its command."""
+    usable = run.best_step is not None or run.delivered is not None
     commands = next_commands(run.folder, fitted=run.fitted is not None) if usable else {}
     return [(Translated(f"next.{name}"), line) for name, line in commands.items()]
 
@@ -125,7 +125,7 @@ def fitted_sentences(run: Run) -> list[Translated]:
         return []
     values = {"half": chosen["hmean"], "strict": chosen["hmean_70"]}
     sentences = [Translated("fit.kept", **values)]
-    if any(chosen.get(key) != configured.get(key) for key in FITTED_KEYS):
+    if _is_taken(run.fitted):
         before = {"config_half": configured["hmean"], "config_strict": configured["hmean_70"]}
         sentences = [Translated("fit.taken", **values, **before)]
     if held := run.fitted.get("held_out"):
@@ -134,13 +134,21 @@ def fitted_sentences(run: Run) -> list[Translated]:
     return sentences
 
 
+def _is_taken(fitted: Record) -> bool:
+    chosen, configured = fitted["chosen"], fitted["config"]
+    return any(chosen.get(key) != configured.get(key) for key in FITTED_KEYS)
+
+
 def _objective(fitted: Record) -> Label:
     return name_of("objective", str(fitted.get("objective")))
 
 
 def fitted_rows(run: Run) -> list[list[Label]]:
-    """Return name, the config's value and the chosen one of each setting and of hmean."""
-    if run.fitted is None:
+    """Return name, the config's value and the chosen one of each setting and of hmean.
+
+    None where the config's values stay.
+    """
+    if run.fitted is None or not _is_taken(run.fitted):
         return []
     columns = [run.fitted[name] for name in ("config", "chosen")]
     return [
