@@ -73,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
     if folder.suffix.lower() in (".yml", ".yaml"):
         arguments.error(f"DIR is {folder}; name a folder, all configs are copied into it")
     for path, what in shipped_configs().items():
-        print("\n".join(wrapped(f"{_copied(path, folder)}: {what}", other="  ")))
+        print("\n".join([_copied(path, folder), *wrapped(what, "  ", "  ")]))
     print(as_started(f"\n{NEXT.format(config=folder / 'det_v4_ft.yml')}"))
     return 0
 

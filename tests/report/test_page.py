@@ -12,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ppocr_ft.commands.report.run import report
+from ppocr_ft.report.evaluations import write_evaluation
 from tests.support.browser import DESK, Opened, chart_drawn, chromium
-from tests.support.report_run import run_folder
+from tests.support.report_run import evaluation, rows_of, run_folder, with_further_set
 
 pytestmark = pytest.mark.slow
 
@@ -252,6 +253,28 @@ def test_on_a_phone_all_three_pictures_and_each_step_are_seen_whole(page: Page) 
     )
     assert heights
     assert max(heights) < 40, "the name of a step or of a kind is one line"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_on_a_phone_what_was_lost_elsewhere_needs_no_swipe(
+    language: str, browser: Browser, tmp_path: Path
+) -> None:
+    usual = {0: {1.16: (0.91, 0.73)}, 4: {1.25: (0.92, 0.77)}}
+    rows = with_further_set(
+        rows_of(usual), "sample", {0: {1.16: (0.9, 0.8)}, 4: {0.85: (0.5, 0.3)}}
+    )
+    folder = run_folder(tmp_path / "run", rows=rows)
+    for name, step, shift_px in (("before", 0, 0.0), ("best", 4, 60.0)):
+        kept = evaluation(tmp_path, step, shift_px)
+        write_evaluation(folder / f"evaluations/sample/{name}.jsonl", kept.about, kept.images)
+    page = Opened(browser, report(folder)).page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.click(f"button[data-language={language}]")
+    table = page.locator("#verdict .table").first
+    expect(table).to_contain_text("sample")
+    expect(table).to_contain_text("...")
+    assert table.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    page.context.close()
 
 
 def test_a_line_can_be_copied(page: Page) -> None:
