@@ -69,12 +69,13 @@ def plan_run(
     if steps < 1:
         fewest = around + FEWEST_EVALUATIONS * speed.eval_seconds
         least = (fewest + speed.step_seconds * steps_per_epoch) / (1 - RESERVE)
+        enough = duration_text(math.ceil(least / 60) * 60)
         raise ConfigError(
             f"{duration_text(budget_seconds)} is too short for a single step: "
             f"{duration_text(spent_seconds)} went by before the first one, evaluating the start "
             f"and the end takes {duration_text(FEWEST_EVALUATIONS * speed.eval_seconds)}, what "
-            f"follows {duration_text(fits * speed.fit_seconds)}; an epoch fits into "
-            f"{duration_text(math.ceil(least / 60) * 60)}",
+            f"follows {duration_text(fits * speed.fit_seconds)}; an epoch fits into {enough}: "
+            f"ppocr-ft train -o {KEY}={enough}",
             key=KEY,
         )
     steps = min(steps, most_steps(steps_per_epoch))

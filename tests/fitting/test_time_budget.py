@@ -60,7 +60,9 @@ def test_too_short_a_budget_names_one_that_would_do() -> None:
     # (10 + 5 x 20 + 25 x 2) / 0.95 = 168.4 s
     assert refused.value.key == "Global.time_budget"
     assert str(refused.value).startswith("Global.time_budget: 1m is too short for a single step")
-    assert str(refused.value).endswith("an epoch fits into 3m")
+    assert str(refused.value).endswith(
+        "an epoch fits into 3m: ppocr-ft train -o Global.time_budget=3m"
+    )
     assert plan_run(180, 10, speed(2, 20), 25, 3).epochs >= 1
 
 

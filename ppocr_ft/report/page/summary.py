@@ -98,8 +98,12 @@ def advice_text(run: Run) -> Translated | None:
 
 
 def next_steps(run: Run) -> list[tuple[Translated, str]]:
-    """Return what can be done with the run's weights, if there are any, with its command."""
-    usable = run.best_step is not None or run.delivered is not None
+    """Return what can be done with the run's weights, with its command.
+
+    Nothing without weights, nor with the start's while training goes on.
+    """
+    usable = run.best_step or run.delivered is not None
+    usable = usable or (run.best_step == 0 and not run.running)
     commands = next_commands(run.folder, fitted=run.fitted is not None) if usable else {}
     return [(Translated(f"next.{name}"), line) for name, line in commands.items()]
 
