@@ -170,7 +170,7 @@ class LabelGeometry:
 
 def geometry_lines(of: LabelGeometry) -> list[str]:
     """Return short tables of sizes, of kernels and of ceilings."""
-    at = "at evaluation's resize" if of.sizes_known else "as labelled (no sizes)"
+    at = "at evaluation's resize" if of.sizes_known else "labelled, no image sizes"
     least = f"under {of.min_text_size_px:g} px"
     head = ("texts", "number", "height px: 5, 50, 95 %", "long/short", least)
     rows: list[tuple[str, ...]] = [head, _size_row(at, of.evaluation)]

@@ -178,6 +178,7 @@ From the left: the last evaluation with the config's unclip_ratio, and with the 
 ratio. hmean is at IoU 0.5, hmean_70 at 0.7. minutes: of training, without evaluations."""
 
 
+MEANS = "Means over {seeds} seeds; spread: largest less smallest {indicator} of one arm."
 NAME_WIDTH = 18
 """Columns of an arm's name on the terminal."""
 
@@ -192,9 +193,7 @@ def table(runs: Sequence[ArmRun], indicator: str) -> str:
         rows = [row[:-1] for row in rows]
     legend = LEGEND.format(indicator=indicator)
     if seeds > 1:
-        legend += (
-            f"\nMeans over {seeds} seeds; spread: largest less smallest {indicator} of one arm."
-        )
+        legend += f"\n{MEANS.format(seeds=seeds, indicator=indicator)}"
     return f"{markdown_table(header, rows)}\n\n{legend}"
 
 
@@ -210,9 +209,12 @@ def console_table(runs: Sequence[ArmRun], indicator: str) -> str:
     last += [[*row[:7], row[-1]] for row in rows]
     kept = [["best_accuracy", "step", *rates, "loss", "minutes"]]
     kept += [[row[0], *row[7:12]] for row in rows if row[7]]
-    if not any(row[-1] for row in rows):  # of one seed each
+    seeds, note = max(map(len, by_arm(runs).values())), list[str]()
+    if seeds == 1:
         last = [row[:-1] for row in last]
-    return "\n".join([*aligned(last), "", *aligned(kept)])
+    else:
+        note = ["", MEANS.format(seeds=seeds, indicator=indicator)]
+    return "\n".join([*aligned(last), "", *aligned(kept), *note])
 
 
 def _rows(runs: Sequence[ArmRun], indicator: str) -> list[list[str]]:

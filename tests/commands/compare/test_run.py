@@ -161,7 +161,7 @@ def test_a_new_name_for_a_finished_run_does_not_run_it(
     assert main(arguments(compared, "other name: Train.loader.num_workers=0")) == 0
     out = capsys.readouterr().out
     assert f"finished before {run_folder(compared, 'as_it_is')}" in out
-    assert "| other name " in out
+    assert "\nother name  " in out
 
 
 def test_a_run_by_other_sources_is_said(

@@ -25,6 +25,7 @@ from ppocr_ft.commands.fit_postprocess.search import Fitted, held_out
 from ppocr_ft.commands.train import cli as train_command
 from ppocr_ft.config import Config, load_config
 from ppocr_ft.data.faults import FaultLog
+from ppocr_ft.engine.outcome import Delivered
 from ppocr_ft.errors import ConfigError
 from ppocr_ft.factory.objects import network, starting_network
 from ppocr_ft.fitting.grid import Grid, LimitedResize, resize_name
@@ -116,7 +117,8 @@ def test_it_says_what_was_tried_and_what_the_weights_are(runs: Path) -> None:
     assert names[0] == "the start"
     assert len(names) == len(set(names)) >= 5
     assert f"in {len(names)} passes over 9 images" in log
-    assert f"The final weights are {record['name']}" in log
+    assert f"* {Delivered.of(record).short_name} " in log
+    assert "The final weights" in log
     assert "PostProcess fitted to the final weights" in log
     origin = weights_origin(load_config(run / "fitted.yml"))
     assert origin.step == (record["step"] if record["alpha"] else 0)
@@ -236,8 +238,8 @@ def test_better_weights_are_delivered_whichever_they_are(
     usual = state_of(network(released)[0])[LAST_BIAS]
     assert read_weights(run / "final.pdparams")[LAST_BIAS] == pytest.approx(usual + ends[alpha])
     assert "post-processing was fitted to" in "\n".join(said)  # Eval has few images
+    assert f"* {'start' if alpha == 0 else 'step 4'} " in "\n".join(said)
     what = "the start: nothing beat it" if alpha == 0 else "step 4, which beat the start"
-    assert f"The final weights are {what}" in "\n".join(said)
     assert f"The final weights are {what}" in (run / "fitted.yml").read_text(encoding="utf-8")
 
 
