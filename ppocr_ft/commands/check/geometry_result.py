@@ -189,9 +189,9 @@ def geometry_lines(of: LabelGeometry) -> list[str]:
     if of.on_pixels is not None:
         drawn = of.on_pixels
         lines += wrapped(
-            f"the config's pair on pixels (rounding: {drawn.rounding}, "
+            f"the pair on pixels (rounding: {drawn.rounding}, "
             f"{counted(drawn.pages, 'image')}): hmean {drawn.hmean:.3f}, "
-            f"at IoU 0.7 {drawn.hmean_70:.3f}"
+            f"at 0.7 {drawn.hmean_70:.3f}"
         )
     return lines
 
