@@ -121,19 +121,22 @@ def _free(spans: Boxes, side_px: int) -> _Free:
 Floats = NDArray[np.float64]
 
 
+MOST_PAPER = 0.75
+"""So much of its width and height a crop reaches beyond the page at most."""
+
+
 @dataclass(frozen=True)
 class ScaledWindow:
     """Factors of width and height, and the window's upper left corner after scaling, px.
 
-    ``place``: where a page smaller than the window lies on paper, as shares of the room to its left
-    and above it; None: in the corner, on black.
+    ``on_paper``: whether what it shows beyond the page is of the colour of the page's edges.
     """
 
     scale_x: float
     scale_y: float
     left: float
     top: float
-    place: tuple[float, float] | None = None
+    on_paper: bool = False
 
 
 @register
@@ -143,8 +146,8 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
     The page is scaled as DetResizeForTest would, times a random factor, uniform in its
     logarithm. The network then sees text in training as large as in evaluation, which a crop
     that is blown up to a fixed size does not give. A page smaller than the crop is left whole,
-    black to the right and below, or anywhere on paper of the colour of its edges: few images, cut
-    close around their texts, don't show that there is nothing on empty paper.
+    black to the right and below. Crops on paper reach beyond the page, and show paper of the colour
+    of its edges there: crops full of text don't show that there is nothing on an empty page.
 
     Args:
         size: width and height of the crop, px.
@@ -154,7 +157,7 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         text_p: probability that the crop is drawn around a text; otherwise it is anywhere.
         min_visible_ratio: a text of which less is inside, in either direction, is masked out of
             the loss, as a share of its shorter side; the others are cut at the edge.
-        paper_p: probability that a page smaller than the crop lies on paper, instead of black.
+        paper_p: probability that the crop reaches beyond the page, by up to 3/4 of its sides.
 
     Raises:
         ConfigError: a value that can't be used, naming the key.
@@ -187,9 +190,14 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
         scale = np.array([to_w / w, to_h / h]) * factor
         room = np.maximum(scale * (w, h) - self.size, 0)
         left, top = self._corner(rng, sample, scale, room).tolist()
-        on_paper = self.paper_p > 0 and rng.random() < self.paper_p
-        place = (rng.random(), rng.random()) if on_paper else None
-        return ScaledWindow(float(scale[0]), float(scale[1]), left, top, place)
+        on_paper = self.paper_p > 0 and bool(rng.random() < self.paper_p)
+        if on_paper:
+            page = scale * (w, h)
+            least = (1 - MOST_PAPER) * np.minimum(self.size, page)
+            shift = rng.uniform(-MOST_PAPER, MOST_PAPER, 2) * self.size
+            corner = np.clip(np.add((left, top), shift), least - self.size, page - least)
+            left, top = np.round(corner).tolist()
+        return ScaledWindow(float(scale[0]), float(scale[1]), left, top, on_paper)
 
     def _corner(
         self, rng: np.random.Generator, sample: Sample, scale: Floats, room: Floats
@@ -206,17 +214,14 @@ class ScaledCrop(GeometricOperator[ScaledWindow]):
 
     def apply(self, drawn: ScaledWindow, sample: Sample) -> Sample:
         w, h = sample.size_px
+        x, y = max(round(-drawn.left), 0), max(round(-drawn.top), 0)
         filled = (
-            min(self.size[0], max(int(w * drawn.scale_x), 1)),
-            min(self.size[1], max(int(h * drawn.scale_y), 1)),
+            min(self.size[0] - x, max(int(w * drawn.scale_x - max(drawn.left, 0)), 1)),
+            min(self.size[1] - y, max(int(h * drawn.scale_y - max(drawn.top, 0)), 1)),
         )
-        share_x, share_y = drawn.place or (0.0, 0.0)
-        x = int(share_x * (self.size[0] - filled[0] + 1))
-        y = int(share_y * (self.size[1] - filled[1] + 1))
-        scale = scaling(drawn.scale_x, drawn.scale_y)
-        matrix = translation(x - drawn.left, y - drawn.top) @ scale
+        matrix = translation(-drawn.left, -drawn.top) @ scaling(drawn.scale_x, drawn.scale_y)
         moved = sample.moved(matrix, self.size).within(filled, (x, y))
-        moved = replace(moved, on_paper=drawn.place is not None)
+        moved = replace(moved, on_paper=drawn.on_paper)
         return moved.ignoring(self._barely_visible(moved))
 
     def _barely_visible(self, sample: Sample) -> NDArray[np.bool_]:

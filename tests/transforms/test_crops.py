@@ -221,32 +221,40 @@ def test_a_small_page_stays_whole() -> None:
     assert (made["image"][:, 160:] == 0).all()
 
 
-def test_a_small_page_lies_anywhere_on_paper_of_its_edges_color() -> None:
-    data = page(quads(1, 1), (160, 96))
-    data["image"][[0, -1]] = data["image"][:, [0, -1]] = (210, 220, 230)
-    corners = set()
-    for seed in range(12):
-        made = run([ScaledCrop((256, 128), 160, paper_p=1.0)], data, seed)
-        (source,), (poly,) = data["polys"], made["polys"]
-        x, y = np.round(poly[0] - source[0]).astype(int)
-        shown = made["image"][y : y + 96, x : x + 160]
-        np.testing.assert_array_equal(shown, data["image"])
-        np.testing.assert_allclose(poly, np.add(source, (x, y)), rtol=1e-6)
-        beyond = np.ones((128, 256), bool)
-        beyond[y : y + 96, x : x + 160] = False
-        assert (made["image"][beyond] == (210, 220, 230)).all()
-        assert not made["ignore_tags"].any()
-        corners.add((x, y))
-    assert min(x for x, _ in corners) < 30 < 66 < max(x for x, _ in corners) <= 96
-    assert min(y for _, y in corners) < 10 < 22 < max(y for _, y in corners) <= 32
+@pytest.mark.parametrize("size", [(256, 128), (96, 64)], ids=["smaller page", "larger page"])
+def test_crops_on_paper_reach_beyond_the_page(size: tuple[int, int]) -> None:
+    paper = (210, 220, 230)
+    data = page(quads(3, 4), (160, 96))
+    data["image"][[0, -1]] = data["image"][:, [0, -1]] = paper
+    operator = ScaledCrop(size, 160, paper_p=1.0)
+    w, h = size
+    shares = []
+    for seed in range(40):
+        made = run([operator], data, seed)
+        drawn = made["drawn"][0]
+        left, top = int(drawn.left), int(drawn.top)
+        assert (left, top) == (drawn.left, drawn.top)
+        whole = np.full((96 + 2 * h, 160 + 2 * w, 3), paper, np.uint8)
+        whole[h : h + 96, w : w + 160] = data["image"]
+        expected = whole[h + top : 2 * h + top, w + left : 2 * w + left]
+        np.testing.assert_array_equal(made["image"], expected)
+        for poly, text in zip(made["polys"], made["texts"], strict=True):
+            source = data["polys"][int(text.split()[1])]
+            np.testing.assert_allclose(poly, source - (left, top), atol=1e-4)
+        width = min(left + w, 160) - max(left, 0)
+        height = min(top + h, 96) - max(top, 0)
+        assert width >= min(w, 160) // 4
+        assert height >= min(h, 96) // 4
+        shares.append(width * height / (w * h))
+    assert min(shares) < 0.2
+    assert max(shares) > 0.6 * min(160, w) * min(96, h) / (w * h)
 
 
-def test_so_often_a_small_page_lies_on_paper() -> None:
-    data = page(quads(1, 1), (160, 96))
-    data["image"][[0, -1]] = data["image"][:, [0, -1]] = 200
-    crops = [run([ScaledCrop((256, 128), 160, paper_p=0.5)], data, i)["image"] for i in range(60)]
-    share = np.mean([(crop == 200).all(axis=2).sum() > 256 * 128 - 160 * 96 for crop in crops])
-    assert 0.3 < share < 0.7
+def test_so_many_crops_reach_beyond_the_page() -> None:
+    operator, sample = ScaledCrop((96, 64), 160, paper_p=0.5), Sample.of(page(quads(), (160, 96)))
+    drawn = [operator.draw(np.random.default_rng(seed), sample) for seed in range(100)]
+    assert 35 < sum(each.on_paper for each in drawn) < 65
+    assert all(each.left >= 0 and each.top >= 0 for each in drawn if not each.on_paper)
 
 
 @pytest.mark.parametrize(
