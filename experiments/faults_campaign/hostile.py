@@ -201,7 +201,7 @@ def watch(folder: Path) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         first = arguments[0] if arguments else None
         runs_text = getattr(first, "co_filename", "") == "<string>" and not is_own()
-        if event in FORBIDDEN or runs_text:
+        if (event in FORBIDDEN and not is_import(event)) or runs_text:
             escaped(f"{event} {arguments}")
         if event == "open" and isinstance(first, (str, bytes)):
             path = os.path.realpath(os.fsdecode(first))
@@ -220,6 +220,12 @@ def is_own() -> bool:
     """Return whether the text that is run is the package's: a dataclass's methods, annotations."""
     frame = sys._getframe(2)
     return frame.f_code.co_filename.endswith(("/dataclasses.py", "/typing.py"))
+
+
+def is_import(event: str) -> bool:
+    """Return whether an installed module's code is loaded, which a rare case may need first."""
+    caller = sys._getframe(2).f_code.co_filename
+    return event == "marshal.loads" and caller == "<frozen importlib._bootstrap_external>"
 
 
 def escaped(what: str) -> None:
