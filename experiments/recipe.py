@@ -149,6 +149,9 @@ FACTORS: dict[str, list[Setting]] = {
         Setting(f"x {low} to {high}", crop(scale_range=f"[{low},{high}]"))
         for low, high in ((1.0, 1.0), (0.9, 1.1), (0.7, 1.4), (0.5, 2.0))
     ],
+    "crops beyond the page": [
+        Setting(f"paper_p {p}", crop(paper_p=p)) for p in (0.0, 0.25, 0.5, 0.75)
+    ],
     "shrink ratio": [FITTED, *(unfitted(f"{ratio}", ratio) for ratio in (0.4, 0.5, 0.6))],
     "learning rate": each("Optimizer.lr", "learning_rate", (5e-5, 1e-4, 2e-4, 4e-4, 1e-3)),
     "decay to the start": each("Optimizer", "start_decay", (0, 1, 10, 40)),
