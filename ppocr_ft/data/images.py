@@ -15,7 +15,7 @@ from ppocr_ft.data.dataset import Item, read_content
 from ppocr_ft.errors import DataError
 from ppocr_ft.transforms.image_ops import Pixels, encode
 from ppocr_ft.transforms.registry import Operator
-from ppocr_ft.transforms.tiles import Page
+from ppocr_ft.transforms.tiles import LargePage
 from ppocr_ft.utils.progress import read_ahead
 
 IMAGE_SUFFIXES = frozenset(
@@ -49,7 +49,7 @@ class EvalSample:
     path: str = ""
     polygons: tuple[NDArray[Any], ...] = ()
     ignored: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=bool))
-    page: Page | None = None
+    page: LargePage | None = None
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], path: str) -> EvalSample:

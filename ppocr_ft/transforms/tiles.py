@@ -146,7 +146,7 @@ class Tile:
         return slice(top - y, bottom - y), slice(left - x, right - x)
 
 
-class Page:
+class LargePage:
     """A page (h, w, 3) uint8 at the scale of its tiles, and the operators that prepare a tile."""
 
     def __init__(self, pixels: Pixels, operators: Sequence[Operator]) -> None:
@@ -195,7 +195,7 @@ class TiledResize:
         data["image"] = _resized(pixels, small)
         data["shape"] = np.array([*page, *np.divide(small, page)])
         data = self._ended(data)
-        return {**data, "page": Page(pixels, self._of_tiles)} if is_cut else data
+        return {**data, "page": LargePage(pixels, self._of_tiles)} if is_cut else data
 
     def _ended(self, data: dict[str, Any]) -> dict[str, Any]:
         for operator in self._rest:

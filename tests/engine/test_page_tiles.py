@@ -15,7 +15,7 @@ from ppocr_ft.data.images import EvalSample
 from ppocr_ft.engine.evaluation import eval_records, probability_maps
 from ppocr_ft.engine.page_tiles import in_tiles
 from ppocr_ft.postprocess import DBPostProcess
-from ppocr_ft.transforms.tiles import Page, spans
+from ppocr_ft.transforms.tiles import LargePage, spans
 from tests.support.report_run import rectangle
 
 HEIGHT, WIDTH = 1600, 1100
@@ -54,7 +54,7 @@ def samples(drawn: np.ndarray) -> tuple[EvalSample, EvalSample]:
     shape, pixels = np.array([HEIGHT, WIDTH, 1.0, 1.0]), np.dstack([drawn] * 3)
     whole = EvalSample(to_input({"image": pixels})["image"], shape)
     small = np.zeros((3, 32, 32), np.float32)
-    return whole, EvalSample(small, shape, page=Page(pixels, [to_input]))
+    return whole, EvalSample(small, shape, page=LargePage(pixels, [to_input]))
 
 
 def test_boxes_over_seams_are_those_of_the_whole_page() -> None:
@@ -100,7 +100,7 @@ def test_one_page_is_in_memory_at_a_time() -> None:
             assert not any(each() is not None for each in alive)
             pixels = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
             alive.append(weakref.ref(pixels))
-            page = Page(pixels, [to_input])
+            page = LargePage(pixels, [to_input])
             del pixels
             yield EvalSample(np.zeros((3, 32, 32), np.float32), np.ones(4), page=page)
 

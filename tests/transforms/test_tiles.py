@@ -15,7 +15,7 @@ from ppocr_ft.transforms.tiles import (
     MOST_PAGE_PX,
     OVERLAP_PX,
     TILE_PX,
-    Page,
+    LargePage,
     TileRule,
     read_tiles,
     spans,
@@ -65,7 +65,7 @@ def test_there_are_no_more_tiles_than_it_takes(side: int, count: int) -> None:
 
 def test_tiles_put_together_are_the_page_and_its_pixels_go_with_the_last() -> None:
     pixels = picture(1500, 700)
-    page, back = Page(pixels, [ToCHWImage()]), np.zeros((3, 1500, 700), np.uint8)
+    page, back = LargePage(pixels, [ToCHWImage()]), np.zeros((3, 1500, 700), np.uint8)
     for tile, image in page.tiles():
         back[(slice(None), *tile.core)] = image[(slice(None), *tile.inner)]
     np.testing.assert_array_equal(back, pixels.transpose(2, 0, 1))

@@ -14,7 +14,7 @@ LEAST_TEXT = 0.1
 """A pixel may be text from this probability on: else the background would outweigh all texts."""
 
 
-class Choice(NamedTuple):
+class RankedImage(NamedTuple):
     """The index of an image, and why it has its place: ``score`` is ``doubt`` times ``unlike``."""
 
     image: int
@@ -58,7 +58,7 @@ def doubts(measures: Sequence[Floats]) -> Floats:
     return np.asarray(np.mean(ranks, axis=0))
 
 
-def in_order(doubt: Floats, features: Floats, labelled: Floats) -> list[Choice]:
+def in_order(doubt: Floats, features: Floats, labelled: Floats) -> list[RankedImage]:
     """Order images by doubt (n,) times distance to the nearest image labelled or chosen before.
 
     ``features`` (n, d) and ``labelled`` (m, d) describe what images look like. The greedy k-center
@@ -78,12 +78,14 @@ def in_order(doubt: Floats, features: Floats, labelled: Floats) -> list[Choice]:
         nearest = _distances(points, points[int(doubt.argmax())])
     largest = float(nearest.max()) or 1.0
     left = np.ones(len(points), bool)
-    chosen: list[Choice] = []
+    chosen: list[RankedImage] = []
     for step in range(len(points)):
         unlike = nearest / largest if step or len(known) else np.ones(len(points))
         scores = np.where(left, doubt * unlike, -1.0)
         best = int(np.lexsort((doubt, scores))[-1])
-        chosen.append(Choice(best, float(scores[best]), float(doubt[best]), float(unlike[best])))
+        chosen.append(
+            RankedImage(best, float(scores[best]), float(doubt[best]), float(unlike[best]))
+        )
         left[best] = False
         nearest = np.minimum(nearest, _distances(points, points[best]))
     return chosen

@@ -14,7 +14,14 @@ import paddle
 from numpy.typing import NDArray
 
 from ppocr_ft.commands.common import csv_text, with_global
-from ppocr_ft.commands.rank.order import Choice, Map, disagreement, doubts, in_order, uncertainty
+from ppocr_ft.commands.rank.order import (
+    Map,
+    RankedImage,
+    disagreement,
+    doubts,
+    in_order,
+    uncertainty,
+)
 from ppocr_ft.config import Config
 from ppocr_ft.data.images import EvalSample, ImageSet, find_images
 from ppocr_ft.data.labels import read_label_files
@@ -63,9 +70,9 @@ class Ranked:
     """The images in their order."""
 
     images: Sequence[Measured]
-    order: Sequence[Choice]
+    order: Sequence[RankedImage]
 
-    def first(self, count: int | None = None) -> Iterator[tuple[Choice, Measured]]:
+    def first(self, count: int | None = None) -> Iterator[tuple[RankedImage, Measured]]:
         for choice in islice(self.order, count):
             yield choice, self.images[choice.image]
 
@@ -90,7 +97,7 @@ class Ranked:
             yield [place, image.path, *rounded, len(image.boxes["points"])]
 
 
-def _tile(choice: Choice, image: Measured) -> tuple[Picture, list[str]]:
+def _tile(choice: RankedImage, image: Measured) -> tuple[Picture, list[str]]:
     picture = read_image(image.path)
     assert picture is not None  # it has been measured
     drawn = draw_polygons(picture, image.boxes["points"], scores=image.boxes["scores"].tolist())
