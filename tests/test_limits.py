@@ -6,7 +6,6 @@ The commands run as processes of their own, whose peak of memory the system meas
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
 import sys
@@ -152,20 +151,30 @@ class Ran(NamedTuple):
     peak_mib: float
 
 
+MEASURED = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+with open(sys.argv[1], "w") as file:
+    print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=file)
+sys.exit(code)
+"""
+"""The peak of a process begins with that of the one which starts it; this one is small."""
+
+
 def ran(folder: Path, *arguments: str) -> Ran:
     """Run a command to its end, and measure it."""
-    said = folder / "said.txt"
-    with said.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ppocr_ft", *arguments],
-            env=environment(),
-            cwd=folder,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return Ran(process.returncode, said.read_text(encoding="utf-8"), usage.ru_maxrss / 1024)
+    peak = folder / "peak.txt"
+    command = [sys.executable, "-m", "ppocr_ft", *arguments]
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, peak, *command],
+        env=environment(),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+    return Ran(done.returncode, done.stdout, int(peak.read_text()) / 1024)
 
 
 @pytest.fixture(scope="module")

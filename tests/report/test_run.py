@@ -95,7 +95,7 @@ def test_a_run_that_went_back_before_its_best_evaluation_has_a_page(tmp_path: Pa
     assert run.best
     assert run.best.about.step == 4
     assert run.best_step == 2
-    assert "hmean of the best weights (step 2) against the start" in render(run)
+    assert "The best weights (step 2) beat the start: hmean +0.1000 at IoU 0.5" in render(run)
 
 
 def test_images_that_are_gone_are_named(tmp_path: Path) -> None:
