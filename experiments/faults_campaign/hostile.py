@@ -206,7 +206,7 @@ def watch(folder: Path) -> None:
         if event == "open" and isinstance(first, (str, bytes)):
             path = os.path.realpath(os.fsdecode(first))
             writes = arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-            if path.startswith("/etc/passwd") or (writes and not path.startswith(allowed)):
+            if path == "/etc/passwd" or (writes and not path.startswith(allowed)):
                 escaped(f"{'written' if writes else 'read'}: {path}")
         if event in CHANGES:
             paths = [os.path.realpath(path) for path in arguments if isinstance(path, str)]

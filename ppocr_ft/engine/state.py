@@ -272,6 +272,9 @@ class TrainState:
                     "resume with the config and data that the run began with (config.resolved.yml "
                     "beside it)"
                 )
+        for key, array in arrays.items():
+            if array.dtype in (np.uint32, np.uint64):
+                raise WeightsError(f"is no state of a run: {key} is of {array.dtype}")
         _check_average(about.get("ema_updates"), self.ema)
         weights, moments = _under(NETWORK, arrays), _under(OPTIMIZER, arrays)
         _check_fits(weights, self.network.state_dict())

@@ -91,6 +91,14 @@ def test_another_run_is_refused(other: Callable[[], TrainState], part: str) -> N
         other().restore(state.arrays())
 
 
+def test_numbers_of_a_kind_that_paddle_has_not_are_refused() -> None:
+    state = made()
+    arrays = state.arrays()
+    name = next(key for key in arrays if key.startswith("network/"))
+    with pytest.raises(WeightsError, match=f"{name} is of uint32"):
+        state.restore({**arrays, name: arrays[name].astype(np.uint32)})
+
+
 def changed(**values: int) -> TrainState:
     state = made()
     state.progress = Progress(**{"seed": SEED, "steps_per_epoch": STEPS_PER_EPOCH, **values})
