@@ -127,6 +127,14 @@ def test_what_is_allowed_is_allowed() -> None:
     assert len(parse_texts(json.dumps([{"transcription": "a", "points": points}]))) == 1
 
 
+def test_a_png_that_can_not_hold_its_pixels_is_refused() -> None:
+    white = encoded(".png", np.full((4000, 4000), 255, np.uint8))
+    check_size(white, None)
+    claims = white[:16] + struct.pack(">II", 16000, 16000) + white[24:200]
+    with pytest.raises(DataError, match=r"claims 16,000 x 16,000 pixels, and has 200 bytes"):
+        check_size(claims, None)
+
+
 def test_a_label_file_is_not_read_beyond_its_limit(tmp_path: Path) -> None:
     path = tmp_path / "label.txt"
     with path.open("wb") as file:

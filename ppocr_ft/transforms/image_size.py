@@ -10,12 +10,13 @@ from ppocr_ft.limits import MOST_PIXELS
 
 Size = tuple[int, int]
 """Width and height, px."""
-_JPEG = b"\xff\xd8"
+_JPEG, _PNG = b"\xff\xd8", b"\x89PNG"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 """JPEG's markers of a frame, whose header has the size, and those without a length."""
-_JPEG_MOST_PX_PER_BYTE = 512
-"""A block of 8 x 8 pixels takes a bit at least."""
+_MOST_PX_PER_BYTE = {_JPEG: 512, _PNG: 8 * 1032}
+"""Of a JPEG a block of 8 x 8 pixels takes a bit at least; of a PNG deflate makes 1032 bytes of one
+(RFC 1951: 258 bytes of 2 bits), with a bit a pixel."""
 
 
 def check_size(content: bytes, path: str | None) -> None:
@@ -35,8 +36,10 @@ def check_size(content: bytes, path: str | None) -> None:
             "cut it into parts, or save it smaller",
             path=path,
         )
-    is_jpeg = content.startswith(_JPEG)
-    if is_jpeg and width * height > _JPEG_MOST_PX_PER_BYTE * len(content):
+    px_per_byte = next(
+        (px for magic, px in _MOST_PX_PER_BYTE.items() if content.startswith(magic)), 0
+    )
+    if px_per_byte and width * height > px_per_byte * len(content):
         message = f"{claims}, and has {len(content):,} bytes, in which they can't be"
         raise DataError(f"{message}: save it again", path=path)
 
@@ -119,7 +122,7 @@ def _jpeg_2000(content: bytes) -> Size | None:
 
 _READERS: dict[bytes, Callable[[bytes], Size | None]] = {
     _JPEG: _jpeg,
-    b"\x89PNG": _png,
+    _PNG: _png,
     b"GIF8": _gif,
     b"BM": _bmp,
     b"RIFF": _webp,
