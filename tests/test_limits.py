@@ -133,6 +133,9 @@ def test_a_png_that_can_not_hold_its_pixels_is_refused() -> None:
     claims = white[:16] + struct.pack(">II", 16000, 16000) + white[24:200]
     with pytest.raises(DataError, match=r"claims 16,000 x 16,000 pixels, and has 200 bytes"):
         check_size(claims, None)
+    long = white[:33] + struct.pack(">I", 2**31) + white[37:]
+    with pytest.raises(DataError, match="it is a damaged PNG"):
+        check_size(long, None)
 
 
 def test_a_label_file_is_not_read_beyond_its_limit(tmp_path: Path) -> None:

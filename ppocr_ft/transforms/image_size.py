@@ -42,6 +42,18 @@ def check_size(content: bytes, path: str | None) -> None:
     if px_per_byte and width * height > px_per_byte * len(content):
         message = f"{claims}, and has {len(content):,} bytes, in which they can't be"
         raise DataError(f"{message}: save it again", path=path)
+    if content.startswith(_PNG) and _longest_chunk(content) > len(content):
+        raise DataError("can't be decoded; it is a damaged PNG", path=path)
+
+
+def _longest_chunk(content: bytes) -> int:
+    """Return the longest length that a PNG's chunks claim, for which OpenCV would take memory."""
+    at, longest = 8, 0
+    while at + 4 <= len(content):
+        (length,) = struct.unpack_from(">I", content, at)
+        longest = max(longest, length)
+        at += length + 12
+    return longest
 
 
 def claimed_size(content: bytes) -> Size | None:
