@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ppocr_ft.commands.common import command, config_of, import_paddle, parser
 from ppocr_ft.data.faults import ALSO
+from ppocr_ft.engine.eval_result import flooded_text
 from ppocr_ft.errors import WRONG_INPUT
 from ppocr_ft.messages import counted
 from ppocr_ft.metrics.det import textless_boxes
@@ -49,6 +50,8 @@ def main(argv: Sequence[str]) -> int:
         samples = progress(data.samples(), len(data), f"evaluate {name}")
         result = objects.evaluate(config, network, samples)
         print(describe(result.summary, name if name.startswith(ALSO) else ""))
+        if result.flooded:
+            print(f"note: {flooded_text(result.flooded)}", file=sys.stderr)
         print(f"{result.images_per_second:.2f} images/s; {result.stopwatch.describe()}")
         for fault in data.faults:
             print(fault, file=sys.stderr)

@@ -135,12 +135,16 @@ class EvalResult:
         loss = "" if self.val_loss is None else f"; loss {self.val_loss:.4f}"
         false = self.textless_boxes
         textless = "" if false is None else f"; {false:.2f} boxes per image without text"
-        flooded = (
-            f"; {counted(self.flooded, 'image')} with more blobs than PostProcess.max_candidates, "
-            "the rest of which was not looked at"
-        )
-        told = f"{textless}{flooded if self.flooded else ''}{loss}"
-        return f"{'; best: '.join(parts)}{told} ({self.seconds:.0f} s)"
+        flooded = f"; {flooded_text(self.flooded)}" if self.flooded else ""
+        return f"{'; best: '.join(parts)}{textless}{flooded}{loss} ({self.seconds:.0f} s)"
+
+
+def flooded_text(images: int) -> str:
+    """Say that so many images have more blobs than are looked at."""
+    return (
+        f"{counted(images, 'image')} with more blobs than PostProcess.max_candidates, the rest of "
+        "which was not looked at"
+    )
 
 
 def best(results: Sequence[EvalResult], indicator: str) -> EvalResult:

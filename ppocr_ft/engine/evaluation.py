@@ -144,10 +144,14 @@ class RateCounter:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """``summary`` is DetMetric's; ``stopwatch`` has the stages read, network, boxes, metric."""
+    """``summary`` is DetMetric's; ``stopwatch`` has the stages read, network, boxes, metric.
+
+    ``flooded`` is how many images have more blobs than PostProcess.max_candidates.
+    """
 
     summary: dict[str, float]
     stopwatch: Stopwatch
+    flooded: int = 0
 
     @property
     def images_per_second(self) -> float:
@@ -164,15 +168,16 @@ def evaluate(
     threads: int = 1,
 ) -> EvalReport:
     """Return precision, recall and hmean of the network on labelled images, and the time."""
-    stopwatch, metric = Stopwatch(), DetMetric()
+    stopwatch, metric, flooded = Stopwatch(), DetMetric(), 0
     records = eval_records(
         network, samples, post_process, batch_size=batch_size, threads=threads, stopwatch=stopwatch
     )
     for record in records:
         (boxes,) = record.boxes.values()
+        flooded += record.candidates.left_out > 0
         with stopwatch.stage("metric"):
             metric.add(boxes["points"], record.labels)
-    return EvalReport(metric.summary(), stopwatch)
+    return EvalReport(metric.summary(), stopwatch, flooded)
 
 
 def probability_maps(

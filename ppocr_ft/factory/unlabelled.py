@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ppocr_ft.config import Config
 from ppocr_ft.config.schema import Unlabelled
+from ppocr_ft.data.dataset import read_content
 from ppocr_ft.data.faults import ALSO
 from ppocr_ft.data.images import find_images
 from ppocr_ft.data.labels import read_label_file
@@ -90,8 +91,8 @@ def _size(path: str) -> int:
 def _digest(path: str) -> bytes:
     """Return a hash of the file's content; of its name if it can't be read, as is said later."""
     try:
-        content = Path(path).read_bytes()
-    except OSError:
+        content = read_content(path)
+    except DataError:
         content = path.encode(errors="surrogateescape")
     return blake2b(content, digest_size=16).digest()
 

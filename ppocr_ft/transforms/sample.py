@@ -225,7 +225,7 @@ def _warp(image: Image, matrix: Matrix, size_px: Size) -> Image:
     if np.array_equal(matrix, np.eye(3)) and size_px == (image.shape[1], image.shape[0]):
         return image
     half = translation(0.5, 0.5)  # OpenCV's coordinates are of pixel centres
-    to_centers = np.linalg.inv(half)
+    to_centers = translation(-0.5, -0.5)
     if not is_affine(matrix):
         warped = cv2.warpPerspective(image, to_centers @ matrix @ half, size_px)
         return np.asarray(warped, np.uint8)

@@ -54,6 +54,18 @@ def test_prints_rates_and_ends_with_json(
     assert "100% filled" in out
 
 
+def test_images_with_more_blobs_than_are_looked_at_are_told(
+    small_set: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = arguments(small_set, "val.txt", "PostProcess.max_candidates=1")
+    assert main(few) == 0
+    assert (
+        "note: 3 images with more blobs than PostProcess.max_candidates" in capsys.readouterr().err
+    )
+    assert main(arguments(small_set)) == 0
+    assert "max_candidates" not in capsys.readouterr().err
+
+
 def test_images_without_text_have_a_figure_of_their_own(
     small_set: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
